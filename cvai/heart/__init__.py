@@ -1,0 +1,1 @@
+"""The domain: anatomy, geometry, cine, phases, volumes, function, findings. No DICOM, no I/O, no settings."""

@@ -1,0 +1,32 @@
+"""Structures of the heart that cvai names, and the label each has in a short-axis segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Structure(StrEnum):
+    """A segmented structure; the value is the name used in cards, files and messages."""
+
+    LV_CAVITY = "lv_cavity"
+    LV_MYOCARDIUM = "lv_myocardium"
+    RV_CAVITY = "rv_cavity"
+
+    @property
+    def title(self) -> str:
+        """Readable name, as it stands in reports."""
+        return {
+            Structure.LV_CAVITY: "Left ventricular cavity",
+            Structure.LV_MYOCARDIUM: "Left ventricular myocardium",
+            Structure.RV_CAVITY: "Right ventricular cavity",
+        }[self]
+
+
+BACKGROUND = 0
+
+SAX_LABELS: Mapping[Structure, int] = MappingProxyType(
+    {Structure.LV_CAVITY: 1, Structure.LV_MYOCARDIUM: 2, Structure.RV_CAVITY: 3}
+)
+"""Label values of every short-axis segmentation that leaves cvai."""

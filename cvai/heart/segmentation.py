@@ -1,0 +1,45 @@
+"""Labels of a whole cine, on the cine's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.geometry import StackGeometry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CineSegmentation:
+    """One label per voxel and phase.
+
+    Args:
+        labels: (t, z, y, x) values of ``cvai.heart.anatomy.SAX_LABELS``, 0 is background.
+        geometry: the grid the labels live on, that of the segmented cine.
+
+    Raises:
+        ValueError: wrong shape, or a label without a name.
+    """
+
+    labels: NDArray[np.uint8]
+    geometry: StackGeometry
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 4:
+            raise ValueError(f"labels must be (t, z, y, x), got shape {self.labels.shape}")
+        if self.labels.shape[1] != self.geometry.n_slices:
+            raise ValueError(f"{self.labels.shape[1]} slices of labels, {self.geometry.n_slices} positions")
+        if self.labels.size and int(self.labels.max()) > max(SAX_LABELS.values()):
+            raise ValueError(f"label {int(self.labels.max())} has no name")
+        self.labels.setflags(write=False)
+
+    @property
+    def n_phases(self) -> int:
+        """Number of cardiac phases."""
+        return int(self.labels.shape[0])
+
+    def mask(self, structure: Structure) -> NDArray[np.bool_]:
+        """(t, z, y, x) where the voxel belongs to ``structure``."""
+        return np.asarray(self.labels == SAX_LABELS[structure])

@@ -1,0 +1,1 @@
+"""Models: cards, runtimes, and what turns a cine into labels."""

@@ -1,0 +1,80 @@
+"""Everything that is known about one study once it has been analysed, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.errors import Refused
+from cvai.heart.findings import Finding
+from cvai.heart.measurement import Measurement
+from cvai.heart.phases import KeyPhases
+from cvai.heart.segmentation import CineSegmentation
+from cvai.study.values import AssembledCine, PassedOver
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model really ran, and on what.
+
+    Args:
+        name: name of the model's folder, such as ``sax``.
+        version: version in its card.
+        sha256: hex digest of the model file.
+        provider: the runtime provider that ran, such as ``CPUExecutionProvider``.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """A measured study; SEG, SR, PDF and result.json are written from this and nothing else.
+
+    Args:
+        study_uid: StudyInstanceUID.
+        view: ``sax_cine``.
+        cine: the assembled cine with its sources.
+        segmentation: labels on the cine's grid.
+        phases: end-diastole and end-systole.
+        lv_curve_ml: (t,) LV cavity volume.
+        rv_curve_ml: (t,) RV cavity volume.
+        measurements: in the order they are reported.
+        findings: of input and result together.
+        model: which model ran.
+        cvai_version: version of this package.
+        timings_ms: duration of each stage so far, by its result.json name.
+    """
+
+    study_uid: str
+    view: str
+    cine: AssembledCine
+    segmentation: CineSegmentation
+    phases: KeyPhases
+    lv_curve_ml: NDArray[np.float64]
+    rv_curve_ml: NDArray[np.float64]
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    model: ModelIdentity
+    cvai_version: str
+    timings_ms: dict[str, float]
+
+    def measurement(self, name: str) -> Measurement | None:
+        """The measurement called ``name``, None where it was not made."""
+        return next((m for m in self.measurements if m.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RefusedAnalysis:
+    """A study that was not measured, and why."""
+
+    study_uid: str | None
+    refusal: Refused
+    passed_over: tuple[PassedOver, ...]
+    cvai_version: str
+    timings_ms: dict[str, float]

@@ -1,0 +1,112 @@
+"""What a study is made of, once its headers have been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset
+
+from cvai.errors import FileRefused
+from cvai.heart.cine import CineStack
+from cvai.heart.findings import Finding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePlane:
+    """One two-dimensional image: a single-frame instance, or one frame of a multi-frame instance.
+
+    Values are None where the header does not state them; nothing is assumed.
+
+    Args:
+        path: file that holds the pixels.
+        sop_class_uid: of the instance.
+        sop_instance_uid: of the instance.
+        frame_number: 1-based frame of a multi-frame instance, None for a single-frame one.
+        instance_number: InstanceNumber.
+        position_mm: ImagePositionPatient, LPS.
+        orientation: ImageOrientationPatient, six cosines.
+        spacing_mm: PixelSpacing as (between rows, between columns).
+        rows: Rows.
+        columns: Columns.
+        trigger_time_ms: TriggerTime or NominalCardiacTriggerDelayTime.
+        nominal_interval_ms: NominalInterval, the mean R-R interval.
+        heart_rate_bpm: HeartRate.
+        temporal_position: TemporalPositionIdentifier or TemporalPositionIndex.
+        header: the instance's header without pixel data; results copy patient and study attributes from it,
+            nobody writes to it.
+    """
+
+    path: Path
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame_number: int | None
+    instance_number: int | None
+    position_mm: tuple[float, float, float] | None
+    orientation: tuple[float, float, float, float, float, float] | None
+    spacing_mm: tuple[float, float] | None
+    rows: int
+    columns: int
+    trigger_time_ms: float | None
+    nominal_interval_ms: float | None
+    heart_rate_bpm: float | None
+    temporal_position: int | None
+    header: Dataset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Images that share a SeriesInstanceUID; for cvai's own results and other non-images, planes is empty."""
+
+    series_uid: str
+    modality: str
+    description: str
+    series_number: int | None
+    planes: tuple[ImagePlane, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """All that was found of one StudyInstanceUID.
+
+    Args:
+        study_uid: StudyInstanceUID.
+        series: every series, ordered by series number, then UID.
+        unreadable: files that were handed in with the study but could not be read.
+    """
+
+    study_uid: str
+    series: tuple[Series, ...]
+    unreadable: tuple[FileRefused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A series (or part of one) that was not analysed, and why."""
+
+    series_uid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssembledCine:
+    """The cine that will be analysed, with the source of every frame.
+
+    Args:
+        series_uid: series (the first one, if several were joined) the cine came from.
+        stack: pixels, geometry and times.
+        planes: (t)(z) source image of every frame of ``stack``.
+        passed_over: what was left aside on the way, with reasons.
+        findings: what a reader should know about the input.
+    """
+
+    series_uid: str
+    stack: CineStack
+    planes: tuple[tuple[ImagePlane, ...], ...]
+    passed_over: tuple[PassedOver, ...]
+    findings: tuple[Finding, ...]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.planes), len(self.planes[0]) if self.planes else 0)
+        if shape != self.stack.pixels.shape[:2]:
+            raise ValueError(f"{shape} source planes for a cine of {self.stack.pixels.shape[:2]} frames")
