@@ -15,7 +15,7 @@ class Structure(StrEnum):
     RV_CAVITY = "rv_cavity"
 
     @property
-    def title(self) -> str:
+    def display_name(self) -> str:
         """Readable name, as it stands in reports."""
         return {
             Structure.LV_CAVITY: "Left ventricular cavity",

@@ -1,4 +1,4 @@
-"""Labels of a whole cine, on the cine's own grid."""
+"""Labels of a whole cine, on the cine's own grid, and which model drew them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ from numpy.typing import NDArray
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.geometry import StackGeometry
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model really ran, and on what.
+
+    Args:
+        name: name of the model's folder, such as ``sax``.
+        version: version in its card.
+        sha256: hex digest of the model file.
+        provider: the runtime provider that ran, such as ``CPUExecutionProvider``.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    provider: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

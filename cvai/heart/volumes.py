@@ -9,7 +9,7 @@ from cvai.heart.anatomy import Structure
 from cvai.heart.segmentation import CineSegmentation
 
 MYOCARDIAL_DENSITY_G_PER_ML = 1.05
-"""Schulz-Menger et al., J Cardiovasc Magn Reson 2020;22:19, section on LV mass (doi:10.1186/s12968-020-00610-6)."""
+"""Schulz-Menger et al., J Cardiovasc Magn Reson 2020;22:19, LV mass (doi:10.1186/s12968-020-00610-6)."""
 
 
 def volume_curve_ml(segmentation: CineSegmentation, structure: Structure) -> NDArray[np.float64]:

@@ -12,24 +12,8 @@ from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.segmentation import ModelIdentity as ModelIdentity
 from cvai.study.values import AssembledCine, PassedOver
-
-
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """Which model really ran, and on what.
-
-    Args:
-        name: name of the model's folder, such as ``sax``.
-        version: version in its card.
-        sha256: hex digest of the model file.
-        provider: the runtime provider that ran, such as ``CPUExecutionProvider``.
-    """
-
-    name: str
-    version: str
-    sha256: str
-    provider: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

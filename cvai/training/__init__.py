@@ -1,1 +1,1 @@
-"""TODO"""
+"""From labelled patients to a model under models/: data, networks, augmentation, loop, evaluation, export."""

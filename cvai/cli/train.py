@@ -1,0 +1,27 @@
+"""``cvai train``: a model from a configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="Training configuration, such as configs/train/sax.toml.")],
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+) -> None:
+    """Train a model; a run that was cut off goes on where its last checkpoint stands.
+
+    \b
+    Example: cvai train configs/train/sax.toml
+    Look at runs in the browser: mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
+    """
+    from cvai.training.config import load_config
+    from cvai.training.loop import train as run
+    from cvai.training.loop import training_progress
+
+    with training_progress() as progress:
+        checkpoint = run(load_config(config), resume=not fresh, progress=progress)
+    typer.echo(checkpoint)

@@ -1,0 +1,90 @@
+"""The card of a model: what it takes, what it gives, what it was made of, and how to know it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cvai.errors import ModelInvalid
+from cvai.heart.anatomy import Structure
+
+CARD_FILE = "card.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputCard(_Section):
+    """What the network takes."""
+
+    axes: Literal["n c y x"]
+    channels: tuple[str, ...] = Field(description="what each channel holds")
+    spacing_mm: float = Field(gt=0)
+    size: int = Field(gt=0, description="pixels on a side of the window")
+    multiple_of: int = Field(gt=0, description="rows and columns must be multiples of this")
+    low_percentile: float
+    high_percentile: float
+
+
+class TrainingCard(_Section):
+    """What the network was made of."""
+
+    data: str
+    patients: int
+    citation: str
+    split: str
+
+
+class ReferenceCard(_Section):
+    """Known outputs for a known input, checked whenever the model is loaded."""
+
+    seed: int
+    logits: tuple[float, ...] = Field(description="logits at the pixels that reference_pixels picks")
+    tolerance: float
+
+
+class ModelCard(_Section):
+    """``card.toml`` of a model folder."""
+
+    name: str
+    version: str
+    view: Literal["sax_cine"]
+    file: str
+    sha256: str
+    license: str
+    intended_use: str
+    labels: dict[Structure, int]
+    input: InputCard
+    training: TrainingCard
+    reference: ReferenceCard
+
+
+def load_card(folder: Path) -> ModelCard:
+    """Read and check the card of a model folder; the model file must match its digest.
+
+    Raises:
+        ModelInvalid: the card or the file is missing, malformed, or they do not belong together.
+    """
+    try:
+        card = ModelCard.model_validate(tomllib.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+        digest = hashlib.sha256((folder / card.file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelInvalid(
+            "model_missing",
+            f"The model folder {folder.name} cannot be read: {error.strerror}.",
+            "Name a folder that holds card.toml and the model file it names.",
+        ) from error
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ModelInvalid("model_card_invalid", f"{folder.name}/{CARD_FILE}: {error}") from error
+    if digest != card.sha256:
+        raise ModelInvalid(
+            "model_digest_differs",
+            f"{folder.name}/{card.file} has SHA-256 {digest[:12]}…, its card says {card.sha256[:12]}….",
+            "The file is damaged or was replaced; install the model again.",
+        )
+    return card

@@ -1,0 +1,80 @@
+"""ONNX Runtime: one session a model, checked against its card when it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from cvai.errors import ConfigurationInvalid, ModelInvalid
+from cvai.inference.card import ModelCard, load_card
+from cvai.inference.reference import reference_input, reference_pixels
+
+PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+class OnnxNetwork:
+    """A network that turns (n, c, y, x) into (n, k, y, x) logits.
+
+    Args:
+        folder: model folder with card.toml.
+        threads: threads within one operator; more than there are free cores makes it slower.
+        provider: ``auto`` takes the first of PREFERRED_PROVIDERS that is there.
+
+    Raises:
+        ModelInvalid: the folder is damaged, or the network does not reproduce its reference outputs.
+        ConfigurationInvalid: the provider asked for is not there.
+    """
+
+    def __init__(self, folder: Path, threads: int = 2, provider: str = "auto") -> None:
+        self.card: ModelCard = load_card(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(folder / self.card.file), options, providers=_providers(provider)
+            )
+        except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+            raise ModelInvalid("model_unreadable", f"{folder.name}/{self.card.file}: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+        self._check_reference()
+
+    @property
+    def provider(self) -> str:
+        """The provider that really runs."""
+        return str(self._session.get_providers()[0])
+
+    def logits(self, images: NDArray[np.float32], batch_size: int = 16) -> NDArray[np.float32]:
+        """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
+        parts = [
+            self._session.run(None, {self._input: np.ascontiguousarray(images[i : i + batch_size])})[0]
+            for i in range(0, len(images), batch_size)
+        ]
+        return np.asarray(np.concatenate(parts), dtype=np.float32)
+
+    def _check_reference(self) -> None:
+        reference = self.card.reference
+        logits = reference_pixels(self.logits(reference_input(self.card)))
+        difference = float(np.max(np.abs(logits - np.asarray(reference.logits))))
+        if not difference <= reference.tolerance:
+            raise ModelInvalid(
+                "model_reference_differs",
+                f"Model {self.card.name} {self.card.version} gives logits that differ from its reference "
+                f"by {difference:.4g}; {reference.tolerance:.4g} is allowed.",
+                "The runtime on this machine computes something else; report it with `cvai doctor --json`.",
+            )
+
+
+def _providers(provider: str) -> list[str]:
+    available = onnxruntime.get_available_providers()
+    if provider == "auto":
+        return [p for p in PREFERRED_PROVIDERS if p in available]
+    if provider not in available:
+        raise ConfigurationInvalid(
+            "provider_missing", f"{provider} is not available here.", f"Available: {', '.join(available)}."
+        )
+    return [provider]

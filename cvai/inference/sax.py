@@ -1,0 +1,121 @@
+"""Short-axis cine: find the heart anywhere in the field of view, then label every frame around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cvai.errors import HeartRefused
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.cine import CineStack
+from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.inference.intensity import normalised, with_neighbours
+from cvai.inference.onnx import OnnxNetwork
+from cvai.inference.resample import Window, full_window
+
+LOCATING_PHASES = 3
+"""Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view."""
+
+WINDOW_MARGIN_MM = 24.0
+"""Room around the heart as located; hearts move and dilate less than this within a beat."""
+
+SMALLEST_HEART_ML = 15.0
+"""Left ventricle and wall together, below which nothing is called a heart."""
+
+
+class SaxSegmenter:
+    """Labels left ventricle, its myocardium and right ventricle in every frame of a short-axis cine."""
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self._network = network
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> SaxSegmenter:
+        """Load a model folder; see ``OnnxNetwork`` for arguments and errors."""
+        return cls(OnnxNetwork(folder, threads, provider))
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model runs, and on what."""
+        card = self._network.card
+        return ModelIdentity(card.name, card.version, card.sha256, self._network.provider)
+
+    def segment(self, stack: CineStack) -> CineSegmentation:
+        """Label every frame of ``stack``, on its own grid.
+
+        Raises:
+            HeartRefused: no left ventricle was found.
+        """
+        pixels = normalised(stack.pixels)
+        window = self._locate(pixels, stack)
+        labels = np.stack([self._label_phase(phase, window) for phase in pixels])
+        return CineSegmentation(labels=labels, geometry=stack.geometry)
+
+    def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> Window:
+        """The window that holds the heart of every slice and phase."""
+        shape = (pixels.shape[2], pixels.shape[3])
+        spacing_mm = (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm)
+        card = self._network.card.input
+        whole = _padded(full_window(shape, spacing_mm, card.spacing_mm), card.multiple_of)
+        phases = np.linspace(0, len(pixels), LOCATING_PHASES, endpoint=False).astype(int)
+        hearts = [keep_one_heart(self._window_labels(pixels[t], whole)) > 0 for t in np.unique(phases)]
+        found = np.any(hearts, axis=(0, 1))
+        voxel_ml = stack.geometry.slice_spacing_mm * card.spacing_mm**2 / 1000.0
+        largest_ml = max(np.count_nonzero(heart) for heart in hearts) * voxel_ml
+        if largest_ml < SMALLEST_HEART_ML:
+            raise HeartRefused(
+                "heart_not_found",
+                f"No left ventricle was found: the largest candidate measures {largest_ml:.1f} mL.",
+                "Check that the series is a short-axis cine of the heart.",
+            )
+        return _window_around(found, whole, card.multiple_of)
+
+    def _label_phase(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+        """(z, y, x) labels of one phase on the image grid."""
+        logits = self._network.logits(with_neighbours(window.cut(volume)))
+        labels = window.paste(logits).argmax(axis=1).astype(np.uint8)
+        return keep_one_heart(labels)
+
+    def _window_labels(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+        logits = self._network.logits(with_neighbours(window.cut(volume)))
+        return np.asarray(logits.argmax(axis=1), dtype=np.uint8)
+
+
+def _padded(window: Window, multiple_of: int) -> Window:
+    rows, columns = (-(-n // multiple_of) * multiple_of for n in window.size)
+    return Window(window.shape, window.spacing_mm, window.centre, (rows, columns), window.window_spacing_mm)
+
+
+def _window_around(found: NDArray[np.bool_], whole: Window, multiple_of: int) -> Window:
+    """The smallest window with WINDOW_MARGIN_MM around ``found`` (y, x), a map on ``whole``'s pixels."""
+    margin = 2 * WINDOW_MARGIN_MM / whole.window_spacing_mm
+    middles, sizes = [], []
+    for axis in (0, 1):
+        indices = np.flatnonzero(found.any(axis=1 - axis))
+        middles.append((indices[0] + indices[-1]) / 2)
+        sizes.append(int(np.ceil(indices[-1] - indices[0] + 1 + margin)))
+    centre = whole.to_plane((float(middles[0]), float(middles[1])))
+    window = Window(whole.shape, whole.spacing_mm, centre, (sizes[0], sizes[1]), whole.window_spacing_mm)
+    return _padded(window, multiple_of)
+
+
+def keep_one_heart(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Drop everything but the largest left ventricle (cavity and wall) and the largest right one.
+
+    Args:
+        labels: (z, y, x) values of SAX_LABELS; voxels are neighbours across faces.
+    """
+    cavity, wall, right = (SAX_LABELS[s] for s in Structure)
+    kept = np.zeros_like(labels)
+    for values in ((cavity, wall), (right,)):
+        mask = np.isin(labels, values)
+        components, count = ndimage.label(mask)
+        if count > 1:
+            sizes = np.bincount(components.ravel())
+            sizes[0] = 0
+            mask = components == sizes.argmax()
+        kept[mask] = labels[mask]
+    return kept

@@ -1,0 +1,140 @@
+"""Labelled patients, and the slices a network is trained on."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import nibabel
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cvai.errors import ConfigurationInvalid
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.inference.intensity import normalised, with_neighbours
+from cvai.inference.resample import full_window
+
+ACDC_LABELS = {1: Structure.RV_CAVITY, 2: Structure.LV_MYOCARDIUM, 3: Structure.LV_CAVITY}
+"""Label values in the ACDC ground truth files (Bernard et al., IEEE TMI 2018;37:2514)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which patients train and which validate; no patient is in both."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        both = set(self.train) & set(self.validation)
+        if both:
+            raise ValueError(f"patients in both parts of the split: {sorted(both)}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledVolume:
+    """One phase of one patient with reference labels.
+
+    Args:
+        patient: id in the data set.
+        group: disease group in the data set.
+        phase: ``ED`` or ``ES``.
+        image: (z, y, x) intensities.
+        labels: (z, y, x) values of SAX_LABELS.
+        spacing_mm: (z, y, x).
+    """
+
+    patient: str
+    group: str
+    phase: str
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    spacing_mm: tuple[float, float, float]
+
+
+class SliceSample(TypedDict):
+    """One training slice at the network's spacing, whole field of view."""
+
+    image: torch.Tensor  # (3, y, x) slice between its neighbours
+    label: torch.Tensor  # (4, y, x) share of background and of each structure in every pixel
+    centre: tuple[float, float]  # (y, x) of the heart in this patient
+
+
+def data_root() -> Path:
+    """Folder of the data sets: CVAI_DATA, by default ``../shared/data``."""
+    return Path(os.environ.get("CVAI_DATA", "../shared/data"))
+
+
+def load_split(path: Path) -> Split:
+    """Read a committed split.
+
+    Raises:
+        ConfigurationInvalid: the file is missing.
+    """
+    if not path.is_file():
+        raise ConfigurationInvalid("split_missing", f"There is no split file {path}.")
+    lists = tomllib.loads(path.read_text(encoding="utf-8"))
+    return Split(train=tuple(lists["train"]), validation=tuple(lists["validation"]))
+
+
+def _to_sax_labels(acdc: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    lookup = np.zeros(256, dtype=np.uint8)
+    for value, structure in ACDC_LABELS.items():
+        lookup[value] = SAX_LABELS[structure]
+    return lookup[acdc]
+
+
+def load_acdc_patient(folder: Path) -> tuple[LabelledVolume, LabelledVolume]:
+    """The end-diastolic and end-systolic volume of one ACDC patient folder.
+
+    Raises:
+        ConfigurationInvalid: the folder is not an ACDC patient.
+    """
+    info_file = folder / "Info.cfg"
+    if not info_file.is_file():
+        raise ConfigurationInvalid(
+            "data_missing",
+            f"{folder.name} has no Info.cfg.",
+            "Point CVAI_DATA at the folder that holds the ACDC patients (see data/README.md).",
+        )
+    info = dict(line.split(":", 1) for line in info_file.read_text().splitlines() if ":" in line)
+    ed, es = (_load_phase(folder, info, phase) for phase in ("ED", "ES"))
+    return ed, es
+
+
+def _load_phase(folder: Path, info: dict[str, str], phase: str) -> LabelledVolume:
+    stem = f"{folder.name}_frame{int(info[phase]):02d}"
+    image = nibabel.load(folder / f"{stem}.nii.gz")
+    truth = nibabel.load(folder / f"{stem}_gt.nii.gz")
+    sx, sy, sz = (float(v) for v in image.header.get_zooms()[:3])
+    return LabelledVolume(
+        patient=folder.name,
+        group=info["Group"].strip(),
+        phase=phase,
+        image=np.asarray(image.dataobj, dtype=np.float32).transpose(2, 1, 0),
+        labels=_to_sax_labels(np.asarray(truth.dataobj).astype(np.uint8).transpose(2, 1, 0)),
+        spacing_mm=(sz, sy, sx),
+    )
+
+
+def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample]:
+    """Every slice of a volume at ``spacing_mm``, with its neighbours."""
+    shape = (volume.image.shape[1], volume.image.shape[2])
+    window = full_window(shape, volume.spacing_mm[1:], spacing_mm)
+    image = window.cut(with_neighbours(normalised(volume.image)))
+    one_hot = np.stack([volume.labels == k for k in range(len(SAX_LABELS) + 1)], axis=1)
+    shares = window.cut(one_hot.astype(np.float32))
+    where = np.argwhere(shares[:, 1:].sum(axis=1) > 0.5)
+    centre_y, centre_x = (float(v) for v in where[:, 1:].mean(axis=0))
+    return [
+        SliceSample(
+            image=torch.from_numpy(image[z]).half(),
+            label=torch.from_numpy(shares[z]).half(),
+            centre=(centre_y, centre_x),
+        )
+        for z in range(len(image))
+    ]
