@@ -35,6 +35,8 @@ class ImagePlane:
         temporal_position: TemporalPositionIdentifier or TemporalPositionIndex.
         header: the instance's header without pixel data; results copy patient and study attributes from it,
             nobody writes to it.
+        defect: why the pixels cannot be decoded, None where nothing is known to be wrong with them. Such an
+            image keeps its place, so that its loss cannot go unnoticed.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class ImagePlane:
     heart_rate_bpm: float | None
     temporal_position: int | None
     header: Dataset
+    defect: FileRefused | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +75,8 @@ class Study:
     Args:
         study_uid: StudyInstanceUID.
         series: every series, ordered by series number, then UID.
-        unreadable: files that were handed in with the study but could not be read.
+        unreadable: files that were handed in with the study but could not be read in full; those whose header
+            could be read also stand in their series, with ``ImagePlane.defect`` set.
     """
 
     study_uid: str

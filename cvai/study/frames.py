@@ -1,0 +1,169 @@
+"""From one header to the two-dimensional images of its instance, single-frame and multi-frame alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.uid import (
+    EnhancedMRColorImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    ParametricMapStorage,
+    RTDoseStorage,
+    SegmentationStorage,
+)
+
+from cvai.errors import FileRefused
+from cvai.study.header import number, numbers, uid, whole_number
+from cvai.study.values import ImagePlane
+
+_LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
+"""PS3.6 A; newer than pydicom's list of names."""
+
+_FUNCTIONAL_GROUPS = frozenset(
+    {
+        EnhancedMRImageStorage,
+        EnhancedMRColorImageStorage,
+        EnhancedPETImageStorage,
+        LegacyConvertedEnhancedMRImageStorage,
+    }
+)
+_DERIVED_PIXELS = frozenset(
+    {SegmentationStorage, _LABEL_MAP_SEGMENTATION, ParametricMapStorage, RTDoseStorage}
+)
+"""SOP classes with pixels that are results about images, cvai's own among them, and never a source."""
+
+
+def holds_images(header: Dataset) -> bool:
+    """Whether an instance is an image that could be analysed, not a result, a report or a document."""
+    has_pixels = "Rows" in header or "Columns" in header or "PhotometricInterpretation" in header
+    return has_pixels and uid(header, "SOPClassUID") not in _DERIVED_PIXELS
+
+
+def planes_of(header: Dataset, path: Path, defect: FileRefused | None) -> tuple[ImagePlane, ...]:
+    """The images of one instance.
+
+    The SOP class decides whether an instance has functional groups: single-frame MR images with an empty
+    PerFrameFunctionalGroupsSequence exist.
+
+    Raises:
+        FileRefused: ``unreadable_header`` where Rows, Columns or the frames' descriptions are missing.
+    """
+    if uid(header, "SOPClassUID") in _FUNCTIONAL_GROUPS:
+        return tuple(
+            _plane(header, path, defect, frame, groups)
+            for frame, groups in enumerate(_functional_groups(header), start=1)
+        )
+    n_frames = whole_number(header, "NumberOfFrames") or 1
+    if n_frames == 1:
+        return (_plane(header, path, defect, None, _SingleFrame(header)),)
+    if defect is not None:
+        return ()
+    return tuple(_plane(header, path, None, frame, _NoGroups()) for frame in range(1, n_frames + 1))
+
+
+class _NoGroups:
+    """Frames of a multi-frame instance about which nothing but their number is stated."""
+
+    def find(self, sequence: str) -> Dataset:  # noqa: ARG002 -- same signature as its siblings
+        return Dataset()
+
+
+@dataclass(frozen=True, slots=True)
+class _SingleFrame:
+    """A single-frame header states everything at its top level."""
+
+    header: Dataset
+
+    def find(self, sequence: str) -> Dataset:  # noqa: ARG002
+        return self.header
+
+
+@dataclass(frozen=True, slots=True)
+class _FunctionalGroups:
+    """What is stated for one frame: in its own functional groups, else the shared (PS3.3 C.7.6.16)."""
+
+    per_frame: Dataset
+    shared: Dataset
+
+    def find(self, sequence: str) -> Dataset:
+        for groups in (self.per_frame, self.shared):
+            items = groups.get(sequence)
+            if items:
+                return Dataset(items[0])
+        return Dataset()
+
+
+def _functional_groups(header: Dataset) -> list[_FunctionalGroups]:
+    per_frame = list(header.get("PerFrameFunctionalGroupsSequence") or ())
+    shared = list(header.get("SharedFunctionalGroupsSequence") or ()) or [Dataset()]
+    if len(per_frame) != whole_number(header, "NumberOfFrames"):
+        raise FileRefused(
+            "unreadable_header",
+            f"Instance {uid(header, 'SOPInstanceUID')} describes {len(per_frame)} frames, "
+            f"but states {header.get('NumberOfFrames')}.",
+            "Send the instance again from the scanner or archive.",
+        )
+    return [_FunctionalGroups(item, shared[0]) for item in per_frame]
+
+
+def _plane(
+    header: Dataset,
+    path: Path,
+    defect: FileRefused | None,
+    frame_number: int | None,
+    groups: _NoGroups | _SingleFrame | _FunctionalGroups,
+) -> ImagePlane:
+    rows, columns = _matrix(header)
+    synchronization = groups.find("CardiacSynchronizationSequence")
+    return ImagePlane(
+        path=path,
+        sop_class_uid=uid(header, "SOPClassUID"),
+        sop_instance_uid=uid(header, "SOPInstanceUID"),
+        frame_number=frame_number,
+        instance_number=whole_number(header, "InstanceNumber"),
+        position_mm=_position_mm(groups.find("PlanePositionSequence")),
+        orientation=_orientation(groups.find("PlaneOrientationSequence")),
+        spacing_mm=_spacing_mm(groups.find("PixelMeasuresSequence")),
+        rows=rows,
+        columns=columns,
+        trigger_time_ms=number(synchronization, "NominalCardiacTriggerDelayTime", "TriggerTime"),
+        nominal_interval_ms=number(synchronization, "RRIntervalTimeNominal", "NominalInterval"),
+        heart_rate_bpm=number(header, "HeartRate"),
+        temporal_position=whole_number(
+            groups.find("FrameContentSequence"), "TemporalPositionIndex", "TemporalPositionIdentifier"
+        ),
+        header=header,
+        defect=defect,
+    )
+
+
+def _matrix(header: Dataset) -> tuple[int, int]:
+    rows, columns = whole_number(header, "Rows"), whole_number(header, "Columns")
+    if not rows or not columns or rows < 0 or columns < 0:
+        raise FileRefused(
+            "unreadable_header",
+            f"Instance {uid(header, 'SOPInstanceUID')} states a matrix of {rows} x {columns} pixels.",
+            "Send the instance again from the scanner or archive.",
+        )
+    return rows, columns
+
+
+def _position_mm(source: Dataset) -> tuple[float, float, float] | None:
+    values = numbers(source, "ImagePositionPatient")
+    return (values[0], values[1], values[2]) if values and len(values) == 3 else None
+
+
+def _orientation(source: Dataset) -> tuple[float, float, float, float, float, float] | None:
+    values = numbers(source, "ImageOrientationPatient")
+    if not values or len(values) != 6:
+        return None
+    return (values[0], values[1], values[2], values[3], values[4], values[5])
+
+
+def _spacing_mm(source: Dataset) -> tuple[float, float] | None:
+    values = numbers(source, "PixelSpacing")
+    return (values[0], values[1]) if values and len(values) == 2 else None

@@ -1,0 +1,87 @@
+"""Values of a DICOM header as plain Python values; what is absent, empty or malformed is None."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pydicom import Dataset
+from pydicom.multival import MultiValue
+from pydicom.uid import UID
+
+DECODE_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    OverflowError,
+    EOFError,
+)
+"""What pydicom raises when the bytes of one element are no value of its VR."""
+
+
+def decode_all(header: Dataset) -> None:
+    """Decode every element in place and drop those that cannot be decoded.
+
+    pydicom decodes on first access; doing it here keeps surprises away from everybody who reads the header
+    later. A malformed patient weight must not stop a study, and a malformed position is an absent position.
+    """
+    for tag in list(header.keys()):
+        try:
+            element = header[tag]
+        except DECODE_ERRORS:
+            del header[tag]
+            continue
+        if element.VR == "SQ":
+            for item in element.value:
+                decode_all(item)
+
+
+def numbers(header: Dataset, keyword: str) -> tuple[float, ...] | None:
+    """All values of a numeric element, None unless every one is a finite number."""
+    value = header.get(keyword)
+    values = list(value) if isinstance(value, MultiValue | list) else [value]
+    try:
+        converted = tuple(float(v) for v in values)
+    except (TypeError, ValueError):
+        return None
+    return converted if all(math.isfinite(v) for v in converted) else None
+
+
+def number(header: Dataset, *keywords: str) -> float | None:
+    """The single value of the first of ``keywords`` that has one."""
+    for keyword in keywords:
+        values = numbers(header, keyword)
+        if values is not None and len(values) == 1:
+            return values[0]
+    return None
+
+
+def whole_number(header: Dataset, *keywords: str) -> int | None:
+    """The single value of the first of ``keywords`` that has one, if it is whole."""
+    value = number(header, *keywords)
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def texts(header: Dataset, keyword: str) -> tuple[str, ...]:
+    """All values of a text element, upper case, stripped; empty where absent."""
+    value = header.get(keyword)
+    values: Iterable[object] = value if isinstance(value, MultiValue | list) else (value,)
+    return tuple(str(v).strip().upper() for v in values if v not in (None, ""))
+
+
+def uid(header: Dataset, keyword: str) -> str:
+    """A UID as it is written; empty where absent."""
+    value = header.get(keyword)
+    return str(value).strip() if isinstance(value, UID | str) else ""
+
+
+def time_of_day_s(header: Dataset, keyword: str) -> float | None:
+    """A TM element as seconds since midnight (PS3.5 6.2, HHMMSS.FFFFFF)."""
+    written = (texts(header, keyword) or ("",))[0].replace(":", "")
+    try:
+        hours, minutes, seconds = int(written[0:2]), int(written[2:4]), float(written[4:])
+    except ValueError:
+        return None
+    return hours * 3600.0 + minutes * 60.0 + seconds
