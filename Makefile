@@ -1,0 +1,60 @@
+# demo: run the main job on a synthetic study      test: all tests      check: linters and types
+# bench: the numbers in the README                 train: the shipped model, from scratch
+.DELETE_ON_ERROR:
+.PHONY: demo test check bench train install dev system clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CVAI_DATA ?= ../shared/data
+export CVAI_DATA
+
+DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools
+
+demo: install
+	$(BIN)/cvai demo --once
+
+test: dev system
+	$(BIN)/python -m pytest
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: dev
+	$(BIN)/python benchmarks/stages.py
+
+train: dev
+	$(BIN)/cvai train configs/train/sax.toml
+	$(BIN)/cvai export configs/train/sax.toml
+	$(BIN)/cvai evaluate
+
+# The service alone: no torch.
+install: $(VENV)/.installed
+
+# Service, training and tests.
+dev: $(VENV)/.dev
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)
+
+# Real servers and validators for the end-to-end tests; tests that need a missing one say so and skip.
+system:
+	@if command -v Orthanc >/dev/null && command -v dciodvfy >/dev/null && command -v dcmdump >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN) >/dev/null; \
+	else echo "make test: not installing $(DEBIAN) (needs root and apt); tests that need them will skip"; fi
+
+clean:
+	rm -rf $(VENV) demo out

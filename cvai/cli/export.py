@@ -1,0 +1,26 @@
+"""``cvai export``: a trained run becomes a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    config: Annotated[Path, typer.Argument(help="Configuration of the run.")],
+    folder: Annotated[
+        Path | None, typer.Option("--to", help="Model folder; models/<name> by default.")
+    ] = None,
+) -> None:
+    """Write the run's network as ONNX with its card, after checking that both compute the same.
+
+    \b
+    Example: cvai export configs/train/sax.toml
+    """
+    from cvai.training.config import load_config
+    from cvai.training.export import export as run
+
+    loaded = load_config(config)
+    typer.echo(run(loaded, folder or Path("models") / loaded.name))

@@ -1,0 +1,35 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def real_data_folder() -> Path:
+    """CVAI_DATA, by default ``../shared/data`` beside the project."""
+    named = Path(os.environ.get("CVAI_DATA", "../shared/data"))
+    return named if named.is_absolute() else ROOT / named
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real studies; tests that ask for it skip where it is absent."""
+    folder = real_data_folder()
+    if not folder.is_dir():
+        pytest.skip("no real data: CVAI_DATA names no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dciodvfy() -> str:
+    """Path of dciodvfy; tests that ask for it skip where it is not installed."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        pytest.skip("dciodvfy is not installed (Debian package dicom3tools)")
+    return program
