@@ -1,0 +1,140 @@
+"""The embedded archive: one folder per study, one file per instance."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cvai.archive.content import InstanceReference, StudyContent
+from cvai.archive.part10 import UID_PATTERN, copy_whole, read_identity
+from cvai.archive.port import ArchiveProbe, StoreReport
+from cvai.errors import ArchiveRejected, TemporarilyUnavailable
+
+UNREADABLE = "unreadable-"
+"""Files that are no DICOM are kept as a study of this prefix and a digest, so that they too end as a job."""
+
+
+class FolderArchive:
+    """Keeps studies as ``root/<StudyInstanceUID>/<SOPInstanceUID>.dcm``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def content(self, study_uid: str) -> StudyContent:
+        """All instances of a study; see ``Archive.content``."""
+        paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
+        return StudyContent(study_uid, tuple(_reference(path) for path in paths))
+
+    def fetch(self, study_uid: str, folder: Path) -> int:
+        """Copy a study's files; see ``Archive.fetch``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
+        for path in paths:
+            copy_whole(path, folder / path.name)
+        return len(paths)
+
+    def store(self, study_uid: str, paths: Sequence[Path]) -> StoreReport:
+        """Copy objects in; see ``Archive.store``."""
+        folder = self._study_folder(study_uid)
+        folder.mkdir(parents=True, exist_ok=True)
+        stored, skipped = [], []
+        for path in paths:
+            target = folder / f"{_storable_uid(path, study_uid)}.dcm"
+            if target.exists():
+                skipped.append(target.stem)
+            else:
+                copy_whole(path, target)
+                stored.append(target.stem)
+        return StoreReport(tuple(stored), tuple(skipped))
+
+    def probe(self) -> ArchiveProbe:
+        """Show that the folder can be written; see ``Archive.probe``."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            partial = self._root / ".probe"
+            partial.touch()
+            partial.unlink()
+        except OSError as error:
+            raise TemporarilyUnavailable(
+                "archive_not_writable",
+                f"the archive folder cannot be written: {error.strerror}.",
+                "Check that the disk is mounted and that the service may write there.",
+            ) from error
+        return ArchiveProbe(detail=f"folder {self._root}", clock=datetime.now(UTC))
+
+    def study_folders(self) -> dict[str, Path]:
+        """Folder of every study kept, by study UID."""
+        if not self._root.exists():
+            return {}
+        return {p.name: p for p in sorted(self._root.iterdir()) if p.is_dir() and _names_a_study(p.name)}
+
+    def take_in(self, paths: Sequence[Path]) -> None:
+        """Move delivered files to their studies; those that are no DICOM go together into one of their own.
+
+        A file whose SOP Instance UID stands already replaces the one that stood: who delivers a file again
+        means the new one.
+        """
+        identities = {path: read_identity(path) for path in paths}
+        for path, identity in identities.items():
+            if identity is not None:
+                folder = self._study_folder(identity.study_uid)
+                _move(path, folder / f"{identity.sop_instance_uid}.dcm")
+        unreadable = [path for path, identity in identities.items() if identity is None]
+        if unreadable:
+            self._keep_unreadable(unreadable)
+
+    def _keep_unreadable(self, paths: Sequence[Path]) -> None:
+        """Keep files under the digest of their bytes; their names may name a patient, so they are dropped."""
+        digests = {path: _file_digest(path) for path in paths}
+        together = hashlib.sha256("\n".join(sorted(digests.values())).encode()).hexdigest()
+        folder = self._study_folder(f"{UNREADABLE}{together[:16]}")
+        for path, digest in digests.items():
+            _move(path, folder / f"{digest[:32]}.dcm")
+
+    def _study_folder(self, study_uid: str) -> Path:
+        if not _names_a_study(study_uid):
+            raise ArchiveRejected("study_uid_invalid", "the study asked for is not named by a UID.")
+        return self._root / study_uid
+
+
+def _names_a_study(name: str) -> bool:
+    digest = name.removeprefix(UNREADABLE)
+    return UID_PATTERN.fullmatch(name) is not None or (digest != name and digest.isalnum())
+
+
+def _reference(path: Path) -> InstanceReference:
+    identity = read_identity(path)
+    if identity is None:
+        return InstanceReference("", path.stem, "")
+    return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
+
+
+def _storable_uid(path: Path, study_uid: str) -> str:
+    identity = read_identity(path)
+    if identity is None or identity.study_uid != study_uid:
+        raise ArchiveRejected(
+            "object_not_storable",
+            f"{path.name} is not a DICOM object of study {study_uid}.",
+            "This is a defect of the program that wrote it; please report it.",
+        )
+    return identity.sop_instance_uid
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, also to another file system, where it is copied whole before the source goes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_whole(source, target)
+        source.unlink()

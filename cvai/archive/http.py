@@ -1,0 +1,66 @@
+"""What an HTTP failure means: come back later, or a final no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+import requests
+
+from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
+
+COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+@contextmanager
+def archive_errors(asked: str) -> Iterator[None]:
+    """Turn what requests raises into the two errors an archive port may raise.
+
+    Args:
+        asked: what was asked of the archive, for the message; UIDs at most.
+    """
+    try:
+        yield
+    except requests.RequestException as error:
+        if error.response is not None and not error.response.ok:
+            raise answered(error.response.status_code, asked) from error
+        # The exception's own text can hold the URL with credentials: only its class is told.
+        raise TemporarilyUnavailable(
+            "archive_unreachable",
+            f"the archive did not answer when asked to {asked} ({type(error).__name__}).",
+            "Check that it runs and that its address is right (cvai doctor).",
+        ) from error
+
+
+def answered(status: int, asked: str) -> CvaiError:
+    """The error for an HTTP status that is no success."""
+    if status in DENIED:
+        return ArchiveRejected(
+            "archive_denied",
+            f"the archive answered {status} when asked to {asked}.",
+            "Check the user name and password in the settings, and that user's rights in the archive.",
+        )
+    if status in COME_BACK_LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TemporarilyUnavailable(
+            "archive_busy", f"the archive answered {status} when asked to {asked}.", "It is asked again."
+        )
+    return ArchiveRejected(
+        "archive_rejected",
+        f"the archive answered {status} when asked to {asked}.",
+        "The archive's own log says why.",
+    )
+
+
+def new_session(username: str | None, password: str | None) -> requests.Session:
+    """A session with credentials that opens a connection per request.
+
+    Orthanc closes an idle connection after a second, and a request that meets the closing fails with
+    RemoteDisconnected; a connection of its own costs less than finding out.
+    """
+    session = requests.Session()
+    session.headers["Connection"] = "close"
+    if username is not None:
+        session.auth = (username, password or "")
+    return session

@@ -1,0 +1,127 @@
+"""The embedded archive's feed: an inbox folder that people and programs drop studies into."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import structlog
+
+from cvai.archive.cursor import CursorFile
+from cvai.archive.folder import FolderArchive
+from cvai.archive.port import Announcements
+
+log = structlog.get_logger(__name__)
+
+Fingerprint = frozenset[tuple[Path, int, int]]
+"""(path, bytes, time of change) of every file of a delivery."""
+
+
+class InboxFeed:
+    """Takes deliveries out of an inbox into a FolderArchive, and announces every study whose folder changed.
+
+    A delivery is one folder in the inbox, or all loose files together. It is taken once its files have stood
+    still for ``settle_s``; hidden files, DICOMDIR and files called ``*.part`` or ``*.tmp`` are left alone.
+
+    What is announced depends on the archive's folders alone, so a crash at any moment loses nothing: files
+    still in the inbox settle again, and a study folder that was touched but not acknowledged is announced
+    again.
+
+    Args:
+        inbox: watched folder; made when missing.
+        archive: where the deliveries go.
+        cursor: when each study's folder had last changed as it was acknowledged.
+        settle_s: seconds for which a delivery must not change.
+        clock: monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        inbox: Path,
+        archive: FolderArchive,
+        cursor: CursorFile,
+        settle_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inbox = inbox
+        self._archive = archive
+        self._cursor = cursor
+        self._acknowledged = cursor.load()
+        self._settle_s = settle_s
+        self._clock = clock
+        self._standing: dict[Path, tuple[Fingerprint, float]] = {}
+
+    def poll(self) -> Announcements:
+        """Take in what has settled and tell which studies changed; see ``StudyFeed.poll``."""
+        self._inbox.mkdir(parents=True, exist_ok=True)
+        for delivery, files in self._settled_deliveries():
+            self._take(delivery, files)
+        changed_ns = {uid: path.stat().st_mtime_ns for uid, path in self._archive.study_folders().items()}
+        settled = (uid for uid, changed in changed_ns.items() if self._acknowledged.get(uid) != changed)
+        return Announcements(tuple(settled), changed_ns)
+
+    def acknowledge(self, announcements: Announcements) -> None:
+        """Make the cursor durable; see ``StudyFeed.acknowledge``."""
+        if announcements.cursor != self._acknowledged:
+            self._cursor.save(announcements.cursor)
+            self._acknowledged = dict(announcements.cursor)
+
+    def _settled_deliveries(self) -> list[tuple[Path, list[Path]]]:
+        """Deliveries that have not changed for ``settle_s``, with their files."""
+        now_s = self._clock()
+        standing: dict[Path, tuple[Fingerprint, float]] = {}
+        settled = []
+        for delivery, files in _deliveries(self._inbox):
+            fingerprint = _fingerprint(files)
+            before, since_s = self._standing.get(delivery, (None, now_s))
+            standing[delivery] = (fingerprint, since_s if before == fingerprint else now_s)
+            if now_s - standing[delivery][1] >= self._settle_s:
+                settled.append((delivery, files))
+        self._standing = standing
+        return settled
+
+    def _take(self, delivery: Path, files: list[Path]) -> None:
+        try:
+            self._archive.take_in(files)
+        except OSError as error:
+            # One delivery that cannot be read or moved must not hold up the others; it stays where it is.
+            log.error("delivery_not_taken", reason=error.strerror, files=len(files))
+            return
+        if delivery != self._inbox:
+            _remove_empty_folders(delivery)
+
+
+def _deliveries(inbox: Path) -> Iterable[tuple[Path, list[Path]]]:
+    """Every delivery that holds files, with its files in order."""
+    folders = sorted(p for p in inbox.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found = [(folder, _deliverable(folder.rglob("*"), folder)) for folder in folders]
+    found.append((inbox, _deliverable(inbox.iterdir(), inbox)))
+    return [(delivery, files) for delivery, files in found if files]
+
+
+def _deliverable(paths: Iterable[Path], below: Path) -> list[Path]:
+    return sorted(p for p in paths if p.is_file() and not _is_left_alone(p.relative_to(below)))
+
+
+def _is_left_alone(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return hidden or path.name.upper() == "DICOMDIR" or path.suffix in (".part", ".tmp")
+
+
+def _fingerprint(files: Iterable[Path]) -> Fingerprint:
+    entries = set()
+    for path in files:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # renamed by its writer since the folder was listed: the next look sees it
+        entries.add((path, status.st_size, status.st_mtime_ns))
+    return frozenset(entries)
+
+
+def _remove_empty_folders(top: Path) -> None:
+    folders = [top, *(p for p in top.rglob("*") if p.is_dir())]
+    for folder in sorted(folders, reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()

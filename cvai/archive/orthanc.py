@@ -1,0 +1,165 @@
+"""Orthanc: its DICOMweb plugin as the archive, its list of changes as the feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import requests
+import stamina
+import structlog
+
+from cvai.archive.cursor import CursorFile
+from cvai.archive.dicomweb import DicomwebArchive
+from cvai.archive.http import archive_errors
+from cvai.archive.port import Announcements, ArchiveProbe, Cursor
+from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
+
+log = structlog.get_logger(__name__)
+
+CHANGES_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OrthancCursor:
+    """How far Orthanc's changes have been read.
+
+    Args:
+        since: number of the last change read; None before the first.
+        watched: Orthanc's identifiers of studies that were not stable yet.
+    """
+
+    since: int | None
+    watched: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, cursor: Cursor) -> OrthancCursor:
+        """The cursor as it was written by ``to_json``; the first one from an empty mapping."""
+        since, watched = cursor.get("since"), cursor.get("watched", [])
+        if not (since is None or isinstance(since, int)) or not isinstance(watched, list):
+            raise ConfigurationInvalid(
+                "cursor_unreadable",
+                "the feed's cursor is not one of Orthanc's changes.",
+                "Move it away: every study is then announced again, and none is analysed twice.",
+            )
+        return cls(since, tuple(str(identifier) for identifier in watched))
+
+    def to_json(self) -> Cursor:
+        """The cursor as JSON values."""
+        return {"since": self.since, "watched": list(self.watched)}
+
+
+class OrthancRest:
+    """The few questions cvai asks of Orthanc's own REST API.
+
+    Args:
+        url: address of Orthanc, such as ``http://localhost:8042``.
+        session: carries the credentials.
+        timeout_s: how long to wait for an answer.
+    """
+
+    def __init__(self, url: str, session: requests.Session, timeout_s: float) -> None:
+        self.url = url.rstrip("/")
+        self._session = session
+        self._timeout_s = timeout_s
+
+    @stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2)
+    def get(self, path: str) -> Any:
+        """The JSON at ``path``; None when Orthanc has no such resource (any more)."""
+        with archive_errors(f"answer {path}"):
+            response = self._session.get(f"{self.url}{path}", timeout=self._timeout_s)
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            response.raise_for_status()
+            return response.json()
+
+    def now(self) -> datetime:
+        """Orthanc's own time."""
+        with archive_errors("tell its time"):
+            response = self._session.get(f"{self.url}/tools/now", timeout=self._timeout_s)
+            response.raise_for_status()
+        return datetime.strptime(response.text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+class OrthancArchive(DicomwebArchive):
+    """Orthanc with its DICOMweb plugin.
+
+    Args:
+        rest: Orthanc's own API.
+        session: carries the credentials.
+        timeout_s: how long to wait for an answer.
+        dicomweb_path: where the plugin answers (``DicomWeb.Root`` in Orthanc's configuration).
+    """
+
+    def __init__(
+        self, rest: OrthancRest, session: requests.Session, timeout_s: float, dicomweb_path: str
+    ) -> None:
+        super().__init__(f"{rest.url}/{dicomweb_path.strip('/')}", session, timeout_s)
+        self._rest = rest
+
+    def probe(self) -> ArchiveProbe:
+        """Ask both the plugin and Orthanc itself; see ``Archive.probe``."""
+        detail = super().probe().detail
+        version = (self._rest.get("/system") or {}).get("Version", "?")
+        return ArchiveProbe(detail=f"Orthanc {version}, {detail}", clock=self._rest.now())
+
+
+class OrthancFeed:
+    """Announces a study when Orthanc calls it stable: nothing new has come for its ``StableAge``.
+
+    Orthanc keeps the ageing of studies in memory: when it restarts in that time, a new study is never called
+    stable by a change. So the changes only tell which studies to watch, and each watched study is asked about
+    until it is stable or gone.
+
+    Args:
+        rest: Orthanc's own API.
+        cursor: ``since``, the last change read, and ``watched``, Orthanc's identifiers of ageing studies.
+        from_now: at the very first start, leave alone what Orthanc holds already.
+    """
+
+    def __init__(self, rest: OrthancRest, cursor: CursorFile, from_now: bool) -> None:
+        self._rest = rest
+        self._file = cursor
+        self._from_now = from_now
+        self._acknowledged = OrthancCursor.from_json(cursor.load())
+
+    def poll(self) -> Announcements:
+        """Read all changes since the cursor; see ``StudyFeed.poll``."""
+        since = self._start() if self._acknowledged.since is None else self._acknowledged.since
+        watched = dict.fromkeys(self._acknowledged.watched)
+        for change in self._changes(since):
+            since = change["Seq"]
+            # Orthanc 1.10 ignores the query parameters that would select a type.
+            if change["ChangeType"] in ("NewStudy", "StableStudy"):
+                watched[change["ID"]] = None
+        studies = {identifier: self._rest.get(f"/studies/{identifier}") for identifier in watched}
+        ageing = tuple(i for i, study in studies.items() if study is not None and not study["IsStable"])
+        settled = (study for i, study in studies.items() if study is not None and i not in ageing)
+        uids = dict.fromkeys(study["MainDicomTags"]["StudyInstanceUID"] for study in settled)
+        return Announcements(tuple(uids), OrthancCursor(since, ageing).to_json())
+
+    def acknowledge(self, announcements: Announcements) -> None:
+        """Make the cursor durable; see ``StudyFeed.acknowledge``."""
+        cursor = OrthancCursor.from_json(announcements.cursor)
+        if cursor != self._acknowledged:
+            self._file.save(cursor.to_json())
+            self._acknowledged = cursor
+
+    def _start(self) -> int:
+        return int(self._rest.get("/changes?last")["Last"]) if self._from_now else 0
+
+    def _changes(self, since: int) -> Iterator[Mapping[str, Any]]:
+        """Every change after ``since``, in order."""
+        done = False
+        while not done:
+            page = self._rest.get(f"/changes?since={since}&limit={CHANGES_PAGE}")
+            if page["Last"] < since:
+                # Orthanc was set up anew: its changes count from one again.
+                log.warning("archive_started_anew", since=since, last=page["Last"])
+                since = 0
+                continue
+            yield from page["Changes"]
+            since, done = page["Last"], page["Done"]

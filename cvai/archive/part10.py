@@ -1,0 +1,67 @@
+"""The identity of a DICOM file, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
+"""Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are."""
+
+IDENTITY_TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """The four UIDs that place a file in an archive; each is digits and dots, so that it can name a file.
+
+    Raises:
+        ValueError: one of them is not a UID.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str
+    series_uid: str
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if len(value) > 64 or not UID_PATTERN.fullmatch(value):
+                raise ValueError(f"{name} is not a UID")
+
+
+def read_identity(path: Path) -> FileIdentity | None:
+    """Identity of a DICOM file, None when the file cannot be read as one."""
+    try:
+        with warnings.catch_warnings():
+            # Defective UIDs are common, and nothing is decided here by their being valid.
+            warnings.simplefilter("ignore", UserWarning)
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
+            return FileIdentity(*(str(header[tag].value) for tag in IDENTITY_TAGS))
+    except (InvalidDicomError, BytesLengthException, struct.error, EOFError):
+        return None
+    except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError):
+        # What pydicom raises on bytes that begin like DICOM and go on as something else.
+        return None
+
+
+def write_whole(path: Path, data: bytes | bytearray) -> None:
+    """Write a file that has its name only once it is complete."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file; the copy has its name only once it is complete."""
+    partial = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
