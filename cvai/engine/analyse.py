@@ -13,17 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal
 
 from cvai import __version__
 from cvai.errors import FileRefused, Refused
 from cvai.heart.anatomy import Structure
-from cvai.heart.cine import CineStack
 from cvai.heart.function import measure_sax
 from cvai.heart.phases import key_phases
 from cvai.heart.quality import quality_findings
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.volumes import volume_curve_ml
+from cvai.inference.segmenter import Segmenter
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
@@ -33,19 +32,6 @@ from cvai.study.values import Study
 
 UNREADABLE_FOLDER = "unreadable"
 """Where result.json goes when no file tells which study it belongs to."""
-
-
-class Segmenter(Protocol):
-    """Labels every frame of a cine on the cine's own grid, or raises HeartRefused."""
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model runs, and on what."""
-        ...
-
-    def segment(self, stack: CineStack) -> CineSegmentation:
-        """Label every frame."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.engine.analyse import Segmenter
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
 from cvai.heart.function import ejection_fraction_percent
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.volumes import mass_g
+from cvai.inference.segmenter import Segmenter
 from cvai.training.data import LabelledVolume
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +17,7 @@ from monai.transforms import Compose
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cvai.heart.anatomy import SAX_LABELS
-from cvai.training.augment import cut_centred, training_transforms
+from cvai.training.augment import training_transforms
 from cvai.training.config import OptimiseConfig, TrainConfig
 from cvai.training.data import (
     LabelledVolume,
@@ -29,7 +29,7 @@ from cvai.training.data import (
     slice_samples,
 )
 from cvai.training.networks import sax_network
-from cvai.training.pictures import save_validation_picture
+from cvai.training.preview import save_validation_picture, window_dice
 from cvai.training.tracking import Tracker
 
 CHECKPOINT = "checkpoint.pt"
@@ -77,11 +77,8 @@ def new_state(config: TrainConfig) -> TrainState:
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=optimise.learning_rate, weight_decay=optimise.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        max_lr=optimise.learning_rate,
-        total_steps=optimise.steps,
-        pct_start=min(0.5, optimise.warmup_steps / optimise.steps),
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_factor(step, optimise.warmup_steps, optimise.steps)
     )
     average = AveragedModel(
         network,
@@ -89,6 +86,16 @@ def new_state(config: TrainConfig) -> TrainState:
         use_buffers=True,
     )
     return TrainState(network, average, optimiser, schedule)
+
+
+def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
+    """A linear rise, then half a cosine down to zero at the last step.
+
+    >>> [round(learning_rate_factor(step, 10, 1000), 2) for step in (0, 9, 500, 1000)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    rise = min(1.0, (step + 1) / warmup_steps)
+    return rise * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / steps)))
 
 
 def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
@@ -133,27 +140,6 @@ def train_step(
     state.average.update_parameters(state.network)
     state.step += 1
     return float(loss.detach())
-
-
-@torch.no_grad()
-def predict_slices(network: torch.nn.Module, samples: list[SliceSample], size: int) -> list[torch.Tensor]:
-    """(size, size) labels of the window around the heart for every sample."""
-    network.eval()
-    windows = [cut_centred(s["image"].float(), s["centre"], size) for s in samples]
-    logits = [network(torch.stack(windows[i : i + 16])) for i in range(0, len(windows), 16)]
-    return list(torch.cat(logits).argmax(dim=1))
-
-
-def window_dice(network: torch.nn.Module, samples: list[SliceSample], size: int) -> dict[str, float]:
-    """Dice of each structure over all windows pooled: a quick look while training, not the evaluation."""
-    predicted = torch.stack(predict_slices(network, samples, size))
-    truth = torch.stack([cut_centred(s["label"].float(), s["centre"], size) for s in samples])
-    labels = torch.where(truth[:, 1:].amax(dim=1) > truth[:, 0], truth[:, 1:].argmax(dim=1) + 1, 0)
-    scores = {}
-    for structure, value in SAX_LABELS.items():
-        a, b = predicted == value, labels == value
-        scores[f"dice_{structure}"] = float(2 * (a & b).sum() / (a.sum() + b.sum()).clamp(min=1))
-    return scores
 
 
 def seed_everything(seed: int) -> None:

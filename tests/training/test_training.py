@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
+
+import mlflow
+import nibabel
+import torch
+
+from cvai.errors import ConfigurationInvalid, ModelInvalid
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.inference.card import load_card
+from cvai.inference.onnx import OnnxNetwork
+from cvai.training.augment import cut_centred, training_transforms
+from cvai.training.config import load_config
+from cvai.training.data import Split, load_acdc_patient, load_split, slice_samples
+from cvai.training.export import averaged_network, export
+from cvai.training.loop import train, training_progress
+from tests.conftest import ROOT
+from tests.training.acdc_like import SPACING_MM, small_config, write_patient
+
+# MLflow and torch's exporter warn about their own internals on every call.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+def test_labels_and_spacing_of_acdc_arrive_in_our_order(tmp_path: Path) -> None:
+    write_patient(tmp_path / "patient001", seed=1)
+    ed, es = load_acdc_patient(tmp_path / "patient001")
+    truth = np.asarray(nibabel.load(tmp_path / "patient001" / "patient001_frame01_gt.nii.gz").dataobj)
+    assert ed.spacing_mm == pytest.approx(SPACING_MM[::-1])
+    assert ed.image.shape == (4, 80, 96)
+    for acdc, structure in ((1, Structure.RV_CAVITY), (2, Structure.LV_MYOCARDIUM), (3, Structure.LV_CAVITY)):
+        np.testing.assert_array_equal(ed.labels == SAX_LABELS[structure], (truth == acdc).transpose(2, 1, 0))
+    assert (ed.phase, es.phase) == ("ED", "ES")
+
+
+def test_a_folder_that_is_no_patient_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid, match="CVAI_DATA"):
+        load_acdc_patient(tmp_path)
+
+
+def test_no_patient_trains_and_validates() -> None:
+    with pytest.raises(ValueError, match="patient007"):
+        Split(train=("patient007",), validation=("patient007", "patient008"))
+
+
+def test_the_committed_split_leaves_twenty_of_a_hundred_patients_out() -> None:
+    split = load_split(ROOT / "data" / "splits" / "acdc.toml")
+    assert len(split.validation) == 20
+    assert len(set(split.train) | set(split.validation)) == 100
+
+
+def test_a_sample_keeps_areas_in_square_millimetres(tmp_path: Path) -> None:
+    write_patient(tmp_path / "patient001", seed=1)
+    ed, _ = load_acdc_patient(tmp_path / "patient001")
+    sample = slice_samples(ed, spacing_mm=1.25)[2]
+    for value in SAX_LABELS.values():
+        area_mm2 = np.count_nonzero(ed.labels[2] == value) * ed.spacing_mm[1] * ed.spacing_mm[2]
+        assert float(sample["label"][value].float().sum()) * 1.25**2 == pytest.approx(area_mm2, rel=0.03)
+
+
+def test_augmentation_moves_image_and_labels_together(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    ed, _ = load_acdc_patient(tmp_path / "acdc" / "patient001")
+    transforms = training_transforms(config.augment, 64, 2.0).set_random_state(3)
+    samples = [transforms(slice_samples(ed, 2.0)[1]) for _ in range(20)]
+    inside = [
+        float(s["image"][1][s["label"][0] == 1].mean()) for s in samples if (s["label"] == 1).sum() > 40
+    ]
+    outside = [
+        float(s["image"][1][s["label"][0] == 0].mean()) for s in samples if (s["label"] == 1).sum() > 40
+    ]
+    assert len(inside) > 10
+    assert all(blood > background + 0.3 for blood, background in zip(inside, outside, strict=True))
+
+
+def test_what_lies_outside_the_image_is_zero() -> None:
+    cut = cut_centred(torch.ones(1, 10, 10), centre=(0.0, 9.0), size=8)
+    assert cut.shape == (1, 8, 8)
+    assert cut[:, 4:, :5].min() == 1
+    assert cut[:, :4].max() == 0
+
+
+def test_a_configuration_with_a_wrong_key_is_told(tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "train" / "sax.toml").read_text()
+    (tmp_path / "wrong.toml").write_text(text.replace("batch_size", "batchsize"))
+    with pytest.raises(ConfigurationInvalid, match="batchsize"):
+        load_config(tmp_path / "wrong.toml")
+
+
+def test_a_run_is_trained_cut_off_resumed_tracked_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    half = small_config(tmp_path / "data", steps=2)
+    whole = half.model_copy(update={"optimise": half.optimise.model_copy(update={"steps": 4})})
+    with training_progress() as progress:
+        train(half, resume=True, progress=progress)
+        train(whole, resume=True, progress=progress)
+    assert (whole.output / "validation_000002.png").is_file()
+    assert (whole.output / "validation_000004.png").is_file()
+    run = mlflow.get_run((whole.output / "mlflow_run_id").read_text())
+    assert run.data.params["optimise.batch_size"] == "4"
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "dice_lv_cavity")
+    assert [m.step for m in history] == [2, 4]
+
+    folder = export(whole, tmp_path / "models" / "tiny")
+    image = np.random.default_rng(0).random((3, 3, 96, 80)).astype(np.float32)
+    with torch.no_grad():
+        expected = averaged_network(whole)(torch.from_numpy(image)).numpy()
+    np.testing.assert_allclose(OnnxNetwork(folder).logits(image), expected, atol=1e-3)
+    assert load_card(folder).labels == dict(SAX_LABELS)
+
+    weights = folder / "model.onnx"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelInvalid) as damaged:
+        OnnxNetwork(folder)
+    assert damaged.value.code == "model_digest_differs"
