@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydicom import Dataset
@@ -53,88 +53,65 @@ def planes_of(header: Dataset, path: Path, defect: FileRefused | None) -> tuple[
         FileRefused: ``unreadable_header`` where Rows, Columns or the frames' descriptions are missing.
     """
     if uid(header, "SOPClassUID") in _FUNCTIONAL_GROUPS:
-        return tuple(
-            _plane(header, path, defect, frame, groups)
-            for frame, groups in enumerate(_functional_groups(header), start=1)
-        )
-    n_frames = whole_number(header, "NumberOfFrames") or 1
-    if n_frames == 1:
-        return (_plane(header, path, defect, None, _SingleFrame(header)),)
-    if defect is not None:
-        return ()
-    return tuple(_plane(header, path, None, frame, _NoGroups()) for frame in range(1, n_frames + 1))
+        n_frames = _described_frames(header)
+    else:
+        n_frames = whole_number(header, "NumberOfFrames") or 1
+        if n_frames == 1:
+            return (_plane(header, path, defect, None),)
+        if defect is not None:
+            return ()
+    return tuple(_plane(header, path, defect, frame) for frame in range(1, n_frames + 1))
 
 
-class _NoGroups:
-    """Frames of a multi-frame instance about which nothing but their number is stated."""
+def frame_attributes(header: Dataset, frame_number: int | None, sequence: str) -> Dataset:
+    """Where the attributes of one functional group of one frame stand (PS3.3 C.7.6.16).
 
-    def find(self, sequence: str) -> Dataset:  # noqa: ARG002 -- same signature as its siblings
-        return Dataset()
-
-
-@dataclass(frozen=True, slots=True)
-class _SingleFrame:
-    """A single-frame header states everything at its top level."""
-
-    header: Dataset
-
-    def find(self, sequence: str) -> Dataset:  # noqa: ARG002
-        return self.header
-
-
-@dataclass(frozen=True, slots=True)
-class _FunctionalGroups:
-    """What is stated for one frame: in its own functional groups, else the shared (PS3.3 C.7.6.16)."""
-
-    per_frame: Dataset
-    shared: Dataset
-
-    def find(self, sequence: str) -> Dataset:
-        for groups in (self.per_frame, self.shared):
-            items = groups.get(sequence)
-            if items:
-                return Dataset(items[0])
-        return Dataset()
+    That is the frame's own item of ``sequence``, else the shared one; for a single-frame instance the header
+    itself, and an empty data set where nothing is stated.
+    """
+    if frame_number is None:
+        return header
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or ()
+    shared = header.get("SharedFunctionalGroupsSequence") or ()
+    for groups in (*per_frame[frame_number - 1 : frame_number], *shared[:1]):
+        items = groups.get(sequence)
+        if items:
+            return Dataset(items[0])
+    return Dataset()
 
 
-def _functional_groups(header: Dataset) -> list[_FunctionalGroups]:
-    per_frame = list(header.get("PerFrameFunctionalGroupsSequence") or ())
-    shared = list(header.get("SharedFunctionalGroupsSequence") or ()) or [Dataset()]
-    if len(per_frame) != whole_number(header, "NumberOfFrames"):
+def _described_frames(header: Dataset) -> int:
+    n_described = len(header.get("PerFrameFunctionalGroupsSequence") or ())
+    if n_described != whole_number(header, "NumberOfFrames"):
         raise FileRefused(
             "unreadable_header",
-            f"Instance {uid(header, 'SOPInstanceUID')} describes {len(per_frame)} frames, "
+            f"Instance {uid(header, 'SOPInstanceUID')} describes {n_described} frames, "
             f"but states {header.get('NumberOfFrames')}.",
             "Send the instance again from the scanner or archive.",
         )
-    return [_FunctionalGroups(item, shared[0]) for item in per_frame]
+    return n_described
 
 
-def _plane(
-    header: Dataset,
-    path: Path,
-    defect: FileRefused | None,
-    frame_number: int | None,
-    groups: _NoGroups | _SingleFrame | _FunctionalGroups,
-) -> ImagePlane:
+def _plane(header: Dataset, path: Path, defect: FileRefused | None, frame_number: int | None) -> ImagePlane:
     rows, columns = _matrix(header)
-    synchronization = groups.find("CardiacSynchronizationSequence")
+    attributes = partial(frame_attributes, header, frame_number)
+    synchronization = attributes("CardiacSynchronizationSequence")
     return ImagePlane(
         path=path,
         sop_class_uid=uid(header, "SOPClassUID"),
         sop_instance_uid=uid(header, "SOPInstanceUID"),
         frame_number=frame_number,
         instance_number=whole_number(header, "InstanceNumber"),
-        position_mm=_position_mm(groups.find("PlanePositionSequence")),
-        orientation=_orientation(groups.find("PlaneOrientationSequence")),
-        spacing_mm=_spacing_mm(groups.find("PixelMeasuresSequence")),
+        position_mm=_position_mm(attributes("PlanePositionSequence")),
+        orientation=_orientation(attributes("PlaneOrientationSequence")),
+        spacing_mm=_spacing_mm(attributes("PixelMeasuresSequence")),
         rows=rows,
         columns=columns,
         trigger_time_ms=number(synchronization, "NominalCardiacTriggerDelayTime", "TriggerTime"),
         nominal_interval_ms=number(synchronization, "RRIntervalTimeNominal", "NominalInterval"),
         heart_rate_bpm=number(header, "HeartRate"),
         temporal_position=whole_number(
-            groups.find("FrameContentSequence"), "TemporalPositionIndex", "TemporalPositionIdentifier"
+            attributes("FrameContentSequence"), "TemporalPositionIndex", "TemporalPositionIdentifier"
         ),
         header=header,
         defect=defect,

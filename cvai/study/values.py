@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from cvai.errors import FileRefused
+from cvai.errors import FileRefused, StudyRefused
 from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding
 
@@ -90,6 +90,18 @@ class PassedOver:
 
     series_uid: str
     reason: str
+
+
+class CineNotFound(StudyRefused):
+    """No series of the study can be analysed.
+
+    Args:
+        passed_over: every series that was looked at, with the reason why it is not the one.
+    """
+
+    def __init__(self, code: str, message: str, hint: str, passed_over: tuple[PassedOver, ...]) -> None:
+        super().__init__(code, message, hint)
+        self.passed_over = passed_over
 
 
 @dataclass(frozen=True, slots=True, eq=False)

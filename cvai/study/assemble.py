@@ -1,0 +1,229 @@
+"""The images of a cine become one honest stack in space and time, or are refused with what was measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.errors import GeometryRefused
+from cvai.heart.cine import CineStack
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.geometry import StackGeometry
+from cvai.study.acquisitions import acquisitions_of
+from cvai.study.header import whole_number
+from cvai.study.parts import MIN_SLICES, has_same_grid, series_uid_of
+from cvai.study.pixels import intensities
+from cvai.study.placement import (
+    SAME_PLANE_MM,
+    along_normal_mm,
+    has_valid_orientation,
+    has_valid_spacing,
+    is_parallel,
+    normal_of,
+    slices_along_normal,
+)
+from cvai.study.select import CineSelection
+from cvai.study.timing import heart_rate, in_phase_order, phase_times
+from cvai.study.values import AssembledCine, ImagePlane, PassedOver
+
+_GAP_TOLERANCE = 0.05
+"""Share of the usual slice gap by which a gap may differ: rounding and table motion, no other slice."""
+
+_RESEND = "Send the complete series again."
+
+Images = tuple[ImagePlane, ...]
+
+
+def assemble_cine(selection: CineSelection) -> AssembledCine:
+    """Put the images of a cine in order and read their pixels.
+
+    Place comes from ImagePositionPatient and ImageOrientationPatient alone. Slices are ordered by increasing
+    distance along row x column, whichever end of the heart that is; phases by time after the R wave. A slice
+    that was acquired twice is represented by its later acquisition, whole. Nothing is interpolated, copied or
+    assumed.
+
+    Raises:
+        GeometryRefused: ``position_missing``, ``orientation_missing``, ``orientation_invalid``,
+            ``invalid_pixel_spacing``, ``mixed_grid``, ``mixed_orientation``, ``too_few_slices``,
+            ``missing_frame``, ``duplicate_frame``, ``moving_slice``, ``missing_slice``,
+            ``irregular_slice_gap`` or ``shifted_slice``.
+        FileRefused: ``truncated_file``, ``unsupported_transfer_syntax``, ``conflicting_copies`` or
+            ``pixel_data_unreadable``.
+    """
+    _check_placed(selection.planes)
+    _check_one_grid(selection.planes)
+    slices, repeats = _one_acquisition_each(slices_along_normal(selection.planes))
+    _check_complete(slices)
+    slices = [in_phase_order(s, _name(z, slices)) for z, s in enumerate(slices)]
+    geometry = _geometry(slices)
+    times_ms, time_findings = phase_times(slices)
+    rate_bpm, rate_findings = heart_rate(slices, times_ms)
+    planes = tuple(zip(*slices, strict=True))  # (t)(z)
+    stack = CineStack(_pixels(planes), geometry, times_ms, rate_bpm)
+    return AssembledCine(
+        series_uid=selection.series_uid,
+        stack=stack,
+        planes=planes,
+        passed_over=(*selection.passed_over, *_passed_over_repeats(repeats)),
+        findings=(
+            *selection.findings,
+            *_repeat_findings(repeats, len(slices)),
+            *_phase_findings(slices),
+            *time_findings,
+            *rate_findings,
+        ),
+    )
+
+
+def _check_placed(planes: Sequence[ImagePlane]) -> None:
+    checks: tuple[tuple[str, str, Callable[[ImagePlane], bool]], ...] = (
+        ("position_missing", "state no ImagePositionPatient", lambda p: p.position_mm is None),
+        ("orientation_missing", "state no ImageOrientationPatient", lambda p: p.orientation is None),
+        (
+            "orientation_invalid",
+            "have an ImageOrientationPatient that is not two orthogonal unit vectors",
+            lambda p: not has_valid_orientation(p),
+        ),
+        (
+            "invalid_pixel_spacing",
+            "have a PixelSpacing that is missing or cannot be true",
+            lambda p: not has_valid_spacing(p),
+        ),
+    )
+    for code, what, is_wrong in checks:
+        wrong = [plane for plane in planes if is_wrong(plane)]
+        if wrong:
+            stated = f" (first: {wrong[0].spacing_mm} mm)" if code == "invalid_pixel_spacing" else ""
+            message = f"{len(wrong)} of {len(planes)} images of the cine {what}{stated}."
+            raise GeometryRefused(code, message, "Send the original images, not a conversion.")
+
+
+def _check_one_grid(planes: Sequence[ImagePlane]) -> None:
+    first = planes[0]
+    other = next((p for p in planes if not has_same_grid(first, p)), None)
+    if other is not None:
+        message = f"The cine mixes pixel grids: {_grid(first)} and {_grid(other)}."
+        raise GeometryRefused("mixed_grid", message, "Send the slices of one protocol.")
+    n_oblique = sum(not is_parallel(first, p) for p in planes)
+    if n_oblique:
+        message = f"{n_oblique} of {len(planes)} images are not parallel to the others."
+        raise GeometryRefused("mixed_orientation", message, "Send the slices of one stack.")
+
+
+def _grid(plane: ImagePlane) -> str:
+    spacing = " x ".join(f"{s:g}" for s in plane.spacing_mm or ())
+    return f"{plane.rows} x {plane.columns} pixels of {spacing} mm"
+
+
+def _one_acquisition_each(slices: Sequence[Sequence[ImagePlane]]) -> tuple[list[Images], list[Images]]:
+    """The acquisition of every slice that counts, and those that were repeated later or broken off."""
+    acquired = [acquisitions_of(images) for images in slices]
+    sizes = Counter(len(images) for acquisitions in acquired for images in acquisitions)
+    n_phases = max(sizes, key=lambda size: (sizes[size], size))
+    chosen: list[Images] = []
+    repeats: list[Images] = []
+    for acquisitions in acquired:
+        whole = [images for images in acquisitions if len(images) == n_phases]
+        chosen.append((whole or acquisitions)[-1])
+        repeats.extend(images for images in acquisitions if images is not chosen[-1])
+    return chosen, repeats
+
+
+def _check_complete(slices: Sequence[Images]) -> None:
+    if len(slices) < MIN_SLICES:
+        message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
+        raise GeometryRefused("too_few_slices", message, _RESEND)
+    sizes = Counter(len(images) for images in slices)
+    n_phases = max(sizes, key=lambda size: (sizes[size], size))
+    for z, images in enumerate(slices):
+        if len(images) < n_phases:
+            message = f"{_name(z, slices)} has {len(images)} of {n_phases} phases."
+            raise GeometryRefused("missing_frame", message, _RESEND)
+        if len(images) > n_phases:
+            message = f"{_name(z, slices)} has {len(images)} images for {n_phases} phases."
+            raise GeometryRefused("duplicate_frame", message, "Send one acquisition of the slice only.")
+
+
+def _name(z: int, slices: Sequence[Images]) -> str:
+    return f"Slice {z + 1} of {len(slices)}"
+
+
+def _geometry(slices: Sequence[Images]) -> StackGeometry:
+    first = slices[0][0]
+    cosines = np.array(first.orientation, dtype=np.float64)
+    spacing_y_mm, spacing_x_mm = first.spacing_mm or (0.0, 0.0)
+    positions_mm = np.array([images[0].position_mm for images in slices], dtype=np.float64)
+    _check_still(slices)
+    _check_gaps(np.diff(along_normal_mm([images[0] for images in slices], normal_of(first))))
+    _check_shifts(
+        positions_mm, normal_of(first), min(first.rows * spacing_y_mm, first.columns * spacing_x_mm)
+    )
+    return StackGeometry(positions_mm, cosines[:3], cosines[3:], spacing_y_mm, spacing_x_mm)
+
+
+def _check_still(slices: Sequence[Images]) -> None:
+    """A voxel has one place in all phases; scanners that track the moving base give it several."""
+    for z, images in enumerate(slices):
+        positions_mm = np.array([plane.position_mm for plane in images], dtype=np.float64)
+        moved_mm = float(np.linalg.norm(positions_mm - positions_mm[0], axis=1).max())
+        if moved_mm > SAME_PLANE_MM:
+            message = f"{_name(z, slices)} moves by {moved_mm:.1f} mm between phases."
+            raise GeometryRefused("moving_slice", message, "Send a cine without slice tracking.")
+
+
+def _check_gaps(gaps_mm: NDArray[np.float64]) -> None:
+    usual_mm = float(np.median(gaps_mm))
+    if np.all(np.abs(gaps_mm - usual_mm) <= _GAP_TOLERANCE * usual_mm):
+        return
+    usual_mm = float(gaps_mm.min())
+    steps = gaps_mm / usual_mm
+    are_whole = bool(np.all(np.abs(steps - np.round(steps)) <= _GAP_TOLERANCE * np.round(steps)))
+    code = "missing_slice" if are_whole else "irregular_slice_gap"
+    message = f"Slice gaps vary from {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm"
+    missing = f"; {int(np.round(steps).sum()) - len(steps)} slice(s) are missing." if are_whole else "."
+    raise GeometryRefused(code, message + missing, "Send the complete stack.")
+
+
+def _check_shifts(positions_mm: NDArray[np.float64], normal: NDArray[np.float64], field_mm: float) -> None:
+    steps_mm = np.diff(positions_mm, axis=0)
+    lateral_mm = np.linalg.norm(steps_mm - np.outer(steps_mm @ normal, normal), axis=1)
+    if lateral_mm.max() > field_mm / 2:
+        message = (
+            f"A slice is shifted in its plane by {lateral_mm.max():.0f} mm, half a field of view or more."
+        )
+        raise GeometryRefused("shifted_slice", message, "Send the slices of one stack.")
+
+
+def _pixels(planes: tuple[Images, ...]) -> NDArray[np.float32]:
+    """(t, z, y, x) intensities."""
+    flat = intensities([plane for phase in planes for plane in phase])
+    return flat.reshape(len(planes), len(planes[0]), *flat.shape[1:])
+
+
+def _passed_over_repeats(repeats: Sequence[Images]) -> list[PassedOver]:
+    return [
+        PassedOver(series_uid_of(images[0]), f"{len(images)} images of a slice that was acquired again later")
+        for images in repeats
+    ]
+
+
+def _repeat_findings(repeats: Sequence[Images], n_slices: int) -> list[Finding]:
+    if not repeats:
+        return []
+    message = (
+        f"{len(repeats)} repeated acquisition(s) among {n_slices} slices; the latest whole one was analysed."
+    )
+    return [Finding("repeated_slice", Severity.INFO, message)]
+
+
+def _phase_findings(slices: Sequence[Images]) -> list[Finding]:
+    """A study that says itself that a heartbeat has more images than came (CardiacNumberOfImages)."""
+    stated = {whole_number(p.header, "CardiacNumberOfImages") for images in slices for p in images}
+    n_phases = len(slices[0])
+    if len(stated) != 1 or (n_stated := stated.pop()) is None or n_stated <= n_phases:
+        return []
+    message = f"The scanner states {n_stated} phases, {n_phases} are there."
+    return [Finding("fewer_phases_than_stated", Severity.WARNING, message)]

@@ -1,0 +1,163 @@
+"""Parts of series: parallel images of one kind, sorted into slices, and whether they show a beating heart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+import numpy as np
+
+from cvai.study.header import number, texts, time_of_day_s, uid, whole_number
+from cvai.study.placement import along_normal_mm, normal_of, parallel_groups, slices_along_normal
+from cvai.study.values import ImagePlane
+
+MIN_SLICES = 3
+"""Fewer parallel slices cannot be summed to the volume of a ventricle."""
+
+MIN_PHASES = 8
+"""Fewer phases over a heartbeat miss end-systole by more than its own duration."""
+
+_MAX_STILLS = 2
+"""A position with so few images beside whole cine slices holds scouts, not what is left of a cine slice."""
+
+_LONGEST_CYCLE_MS = 3000.0
+"""An R-R interval at 20 beats a minute; images spread over more time come from several heartbeats."""
+
+_SHORTEST_CINE_MS = 150.0
+"""Half an R-R interval at 200 beats a minute: trigger times that spread over less show one phase repeated."""
+
+_SHORTEST_BEAT_S = 0.3
+"""An R-R interval at 200 beats a minute: images acquired further apart may come one a heartbeat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Parallel images of one kind; from one series, or from several that were joined.
+
+    Args:
+        planes: placed images of equal orientation.
+    """
+
+    planes: tuple[ImagePlane, ...]
+
+    @cached_property
+    def slices(self) -> tuple[tuple[ImagePlane, ...], ...]:
+        """Images by slice, in order along the normal."""
+        return tuple(tuple(images) for images in slices_along_normal(self.planes))
+
+    @cached_property
+    def positions_mm(self) -> tuple[float, ...]:
+        """Distance of every slice from the origin along the normal, increasing."""
+        firsts = [images[0] for images in self.slices]
+        return tuple(float(p) for p in along_normal_mm(firsts, normal_of(self.planes[0])))
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return len(self.slices)
+
+    @cached_property
+    def n_phases(self) -> int:
+        """Images in a typical slice."""
+        return int(median(len(images) for images in self.slices))
+
+    @cached_property
+    def series_uids(self) -> tuple[str, ...]:
+        """Series the images come from, in order of first appearance."""
+        return tuple(dict.fromkeys(series_uid_of(plane) for plane in self.planes))
+
+    @property
+    def latest_series_number(self) -> int:
+        """SeriesNumber that was acquired last, 0 where none is stated."""
+        return max(whole_number(plane.header, "SeriesNumber") or 0 for plane in self.planes)
+
+    @cached_property
+    def is_cine(self) -> bool:
+        """Whether the slices show one heartbeat in many phases."""
+        return self.n_phases >= MIN_PHASES and is_one_heartbeat(self.slices[self.n_slices // 2])
+
+
+def series_uid_of(plane: ImagePlane) -> str:
+    """SeriesInstanceUID of an image."""
+    return uid(plane.header, "SeriesInstanceUID")
+
+
+def parts_of(planes: Iterable[ImagePlane]) -> list[Part]:
+    """The placed images of one series, apart by orientation, pixel grid and pulse sequence.
+
+    Scouts, several views and several contrasts share a series more often than they should.
+    """
+    parts = []
+    for parallel in parallel_groups(planes):
+        for images in _by_kind(parallel):
+            parts.extend(_cine_apart_from_stills(Part(tuple(images))))
+    return parts
+
+
+def is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
+    """Whether two images share pixel grid and pulse sequence (ScanningSequence, EchoTime within a fifth)."""
+    return (
+        has_same_grid(first, second)
+        and texts(first.header, "ScanningSequence") == texts(second.header, "ScanningSequence")
+        and _is_near(number(first.header, "EchoTime"), number(second.header, "EchoTime"), share=0.2)
+    )
+
+
+def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:
+    """Whether two images have the same matrix and, within a thousandth, the same pixel spacing."""
+    if (first.rows, first.columns) != (second.rows, second.columns):
+        return False
+    spacings = zip(first.spacing_mm or (), second.spacing_mm or (), strict=True)
+    return all(_is_near(a, b, share=1e-3) for a, b in spacings)
+
+
+def is_one_heartbeat(images: Sequence[ImagePlane]) -> bool:
+    """Whether images of one slice are phases of a heartbeat, not one image from each of many heartbeats.
+
+    Perfusion and other dynamic series also have dozens of images at a position. Their trigger times do not
+    run through the heartbeat but stand nearly still, or run on for longer than any heartbeat lasts, or the
+    images were acquired a heartbeat apart. Where a study tells no times, many images count as phases.
+    """
+    triggers_ms = [p.trigger_time_ms for p in images if p.trigger_time_ms is not None]
+    if len(triggers_ms) == len(images):
+        span_ms = max(triggers_ms) - min(triggers_ms)
+        if max(triggers_ms) > 0 and not _SHORTEST_CINE_MS <= span_ms <= _LONGEST_CYCLE_MS:
+            return False
+        if len(set(triggers_ms)) > len(images) / 2:
+            return True
+    return not _are_a_beat_apart(images)
+
+
+def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:
+    times_s = [t for p in images if (t := time_of_day_s(p.header, "AcquisitionTime")) is not None]
+    if len(times_s) < len(images):
+        return False
+    return float(np.median(np.diff(sorted(times_s)))) >= _SHORTEST_BEAT_S
+
+
+def _by_kind(planes: Iterable[ImagePlane]) -> list[list[ImagePlane]]:
+    groups: list[list[ImagePlane]] = []
+    for plane in planes:
+        group = next((g for g in groups if is_same_kind(g[0], plane)), None)
+        if group is None:
+            groups.append([plane])
+        else:
+            group.append(plane)
+    return groups
+
+
+def _cine_apart_from_stills(part: Part) -> list[Part]:
+    """Separate positions with one or two images from a part that otherwise holds whole cine slices."""
+    stills = [plane for images in part.slices if len(images) <= _MAX_STILLS for plane in images]
+    cine = [plane for images in part.slices if len(images) > _MAX_STILLS for plane in images]
+    if not stills or not cine or not Part(tuple(cine)).is_cine:
+        return [part]
+    return [Part(tuple(cine)), Part(tuple(stills))]
+
+
+def _is_near(first: float | None, second: float | None, share: float) -> bool:
+    if first is None or second is None:
+        return first is second
+    return abs(first - second) <= share * max(abs(first), abs(second))

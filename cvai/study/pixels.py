@@ -1,0 +1,81 @@
+"""Pixels of chosen images, decoded only when they are needed."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.pixels.utils import iter_pixels
+
+from cvai.errors import FileRefused
+from cvai.study.frames import frame_attributes
+from cvai.study.header import DECODE_ERRORS, number, texts, whole_number
+from cvai.study.tolerance import tolerating_values
+from cvai.study.values import ImagePlane
+
+_PIXEL_ERRORS = (*DECODE_ERRORS, OSError, RuntimeError, IndexError, struct.error)
+"""What pydicom and its decoders raise on pixel data they cannot decode."""
+
+
+def intensities(planes: Sequence[ImagePlane]) -> NDArray[np.float32]:
+    """(n, y, x) values after the modality rescale, in the order of ``planes``, all of one matrix.
+
+    Raises:
+        FileRefused: an image has a known defect, or ``pixel_data_unreadable``.
+    """
+    by_file: dict[Path, list[int]] = defaultdict(list)
+    for i, plane in enumerate(planes):
+        if plane.defect is not None:
+            raise plane.defect
+        by_file[plane.path].append(i)
+    values = np.empty((len(planes), planes[0].rows, planes[0].columns), dtype=np.float32)
+    with tolerating_values():
+        for path, members in by_file.items():
+            frames = _stored_frames(path, [planes[i] for i in members])
+            for i, stored in zip(members, frames, strict=True):
+                values[i] = _rescaled(planes[i], stored)
+    return values
+
+
+def _stored_frames(path: Path, planes: Sequence[ImagePlane]) -> list[NDArray[np.generic]]:
+    """Stored values of frames of one file; each array is (y, x)."""
+    indices = [plane.frame_number - 1 for plane in planes if plane.frame_number is not None]
+    try:
+        frames = list(iter_pixels(path, indices=indices or None, raw=True))
+    except _PIXEL_ERRORS as error:
+        raise _unreadable(planes[0], type(error).__name__) from error
+    if len(frames) != len(planes):
+        raise _unreadable(planes[0], f"{len(frames)} of {len(planes)} frames")
+    return frames
+
+
+def _rescaled(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Modality LUT of PS3.3 C.11.1; MONOCHROME1, where low values are bright, is turned over first."""
+    if stored.shape != (plane.rows, plane.columns):
+        raise _unreadable(plane, f"decodes to shape {stored.shape}")
+    values = stored.astype(np.float32)
+    if texts(plane.header, "PhotometricInterpretation") == ("MONOCHROME1",):
+        values = _turned_over(plane, values)
+    source = frame_attributes(plane.header, plane.frame_number, "PixelValueTransformationSequence")
+    slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
+    if slope == 0:
+        raise _unreadable(plane, "its RescaleSlope is 0")
+    return values * np.float32(1.0 if slope is None else slope) + np.float32(intercept or 0.0)
+
+
+def _turned_over(plane: ImagePlane, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    bits_stored = whole_number(plane.header, "BitsStored") or 16
+    is_signed = whole_number(plane.header, "PixelRepresentation") == 1
+    return np.float32(-1.0 if is_signed else 2**bits_stored - 1) - values
+
+
+def _unreadable(plane: ImagePlane, how: str) -> FileRefused:
+    return FileRefused(
+        "pixel_data_unreadable",
+        f"The pixels of instance {plane.sop_instance_uid} cannot be decoded ({how}).",
+        "Send the instance again, uncompressed if possible.",
+    )
