@@ -1,0 +1,86 @@
+"""Where the time goes: milliseconds by stage for a 10 x 25 x 256 x 256 study, and peak memory.
+
+Each run is a fresh ``cvai analyze`` process on the same phantom study; medians over the runs.
+Usage: python benchmarks/stages.py [--runs 5] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+from rich.table import Table
+
+STAGES = ("read", "select", "assemble", "infer", "measure", "write", "total")
+
+
+def one_run(study: Path, out: Path, threads: int) -> tuple[dict[str, float], float, float]:
+    """Stage timings of one process in ms, its wall-clock time in ms, its peak memory in MiB."""
+    command = [
+        sys.executable,
+        "-m",
+        "cvai",
+        "analyze",
+        str(study),
+        "--out",
+        str(out),
+        "--threads",
+        str(threads),
+    ]
+    start = perf_counter()
+    process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall_ms = (perf_counter() - start) * 1000
+    if status:
+        raise SystemExit(f"cvai analyze failed: {os.waitstatus_to_exitcode(status)}")
+    return json.loads(text)[0]["timings_ms"], wall_ms, peak_mib(usage)
+
+
+def peak_mib(usage: resource.struct_rusage) -> float:
+    """Peak resident memory; Linux counts in KiB, macOS in bytes."""
+    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        study = Path(name) / "study"
+        subprocess.run(
+            [sys.executable, "-m", "cvai", "phantom", str(study), "--slices", "10", "--phases", "25"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        runs = [one_run(study, Path(name) / f"out{k}", arguments.threads) for k in range(arguments.runs)]
+
+    table = Table(
+        title=f"10 slices x 25 phases x 256 x 256, {arguments.runs} fresh processes, "
+        f"{arguments.threads} threads, {os.cpu_count()} cores",
+        title_justify="left",
+    )
+    table.add_column("stage")
+    for heading in ("median ms", "min", "max"):
+        table.add_column(heading, justify="right")
+    rows = {stage: [run[0][stage] for run in runs] for stage in STAGES}
+    rows["process, start to exit"] = [run[1] for run in runs]
+    rows["peak memory, MiB"] = [run[2] for run in runs]
+    for stage, values in rows.items():
+        table.add_row(stage, *(f"{f(values):.0f}" for f in (statistics.median, min, max)))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
