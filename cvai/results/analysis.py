@@ -11,8 +11,7 @@ from cvai.errors import Refused
 from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.segmentation import ModelIdentity as ModelIdentity
+from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.study.values import AssembledCine, PassedOver
 
 

@@ -1,0 +1,160 @@
+"""Coded concepts of the result objects, as data.
+
+Meanings are those of PS3.16's context groups; where the measured thing has a code of its own for the right
+ventricle, that one is used, so that no number needs its context to be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from pydicom.sr.coding import Code
+
+from cvai.heart.anatomy import Structure
+
+
+class CardiacPhase(StrEnum):
+    """A phase of the cine at which volumes are read; the value is its name in messages."""
+
+    END_DIASTOLE = "end-diastole"
+    END_SYSTOLE = "end-systole"
+
+
+ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
+"""Category of every segment (CID 7150)."""
+
+HEART = Code("80891009", "SCT", "Heart")
+LEFT_VENTRICLE = Code("87878005", "SCT", "Left ventricle")
+RIGHT_VENTRICLE = Code("53085002", "SCT", "Right ventricle")
+LEFT_VENTRICLE_MYOCARDIUM = Code("49848007", "SCT", "Left Ventricle Myocardium")
+
+STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
+    {
+        Structure.LV_CAVITY: LEFT_VENTRICLE,
+        Structure.LV_MYOCARDIUM: LEFT_VENTRICLE_MYOCARDIUM,
+        Structure.RV_CAVITY: RIGHT_VENTRICLE,
+    }
+)
+"""Segmented Property Type of every structure."""
+
+STRUCTURE_RGB: Mapping[Structure, tuple[int, int, int]] = MappingProxyType(
+    {
+        Structure.LV_CAVITY: (213, 94, 0),
+        Structure.LV_MYOCARDIUM: (0, 158, 115),
+        Structure.RV_CAVITY: (86, 180, 233),
+    }
+)
+"""Vermillion, bluish green and sky blue of Okabe and Ito's palette: told apart with any colour vision."""
+
+PHASE_CODES: Mapping[CardiacPhase, Code] = MappingProxyType(
+    {
+        CardiacPhase.END_DIASTOLE: Code("416190007", "SCT", "End diastole"),
+        CardiacPhase.END_SYSTOLE: Code("416430001", "SCT", "End Systole"),
+    }
+)
+CARDIAC_CYCLE_POINT = Code("272518008", "SCT", "Cardiac Cycle Point")
+
+CARDIAC_MRI = Code("241620005", "SCT", "Cardiac MRI")
+MAGNETIC_RESONANCE = Code("MR", "DCM", "Magnetic Resonance")
+ENGLISH = Code("en", "RFC5646", "English")
+SUM_OF_SEGMENTED_VOXELS = Code("126030", "DCM", "Sum of segmented voxel method for volume")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
+SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
+DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
+
+FINDING = Code("121071", "DCM", "Finding")
+COMMENT = Code("121106", "DCM", "Comment")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
+MODALITY = Code("121139", "DCM", "Modality")
+UPPER_UNCERTAINTY = Code("371886008", "SCT", "+, range of upper measurement uncertainty")
+LOWER_UNCERTAINTY = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
+NORMAL_LOWER_LIMIT = Code("385524004", "SCT", "Normal Range Lower Limit")
+NORMAL_UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
+
+UNITS: Mapping[str, Code] = MappingProxyType(
+    {
+        unit: Code(unit, "UCUM", meaning)
+        for unit, meaning in {
+            "mL": "milliliter",
+            "%": "percent",
+            "g": "gram",
+            "L/min": "liter per minute",
+            "/min": "per minute",
+            "mL/m2": "milliliter per square meter",
+            "g/m2": "gram per square meter",
+            "L/min/m2": "liter per minute per square meter",
+        }.items()
+    }
+)
+"""Units of measurements, by UCUM code."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementCoding:
+    """How one measurement of cvai is said in codes.
+
+    Args:
+        name: coded name of the measurement.
+        site: where in the body it was taken.
+        method: how it was taken, None where the name says it all.
+    """
+
+    name: Code
+    site: Code
+    method: Code | None = None
+
+
+def _coding(
+    value: str, scheme: str, meaning: str, site: Code, method: Code | None = None
+) -> MeasurementCoding:
+    return MeasurementCoding(Code(value, scheme, meaning), site, method)
+
+
+MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        "lv_edv": _coding(
+            "8821-1", "LN", "Left Ventricular ED Volume", LEFT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
+        ),
+        "lv_esv": _coding(
+            "8823-7", "LN", "Left Ventricular ES Volume", LEFT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
+        ),
+        "lv_sv": _coding("90096001", "SCT", "Stroke Volume", LEFT_VENTRICLE),
+        "lv_sv_index": _coding("277381004", "SCT", "Stroke Index", LEFT_VENTRICLE),
+        "lv_ef": _coding("8811-2", "LN", "Left ventricular ejection fraction by MR", LEFT_VENTRICLE),
+        "lv_co": _coding("82799009", "SCT", "Cardiac Output", LEFT_VENTRICLE),
+        "lv_co_index": _coding("54993008", "SCT", "Cardiac Index", LEFT_VENTRICLE),
+        "lv_mass": _coding(
+            "18087-7", "LN", "Left Ventricle Mass", LEFT_VENTRICLE_MYOCARDIUM, SUM_OF_SEGMENTED_VOXELS
+        ),
+        "rv_edv": _coding(
+            "8822-9", "LN", "Right Ventricular ED Volume", RIGHT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
+        ),
+        "rv_esv": _coding(
+            "8824-5", "LN", "Right Ventricular ES Volume", RIGHT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
+        ),
+        "rv_sv": _coding("429483009", "SCT", "RV Stroke Volume", RIGHT_VENTRICLE),
+        "rv_sv_index": _coding("429619008", "SCT", "RV Stroke Index", RIGHT_VENTRICLE),
+        "rv_ef": _coding("8818-7", "LN", "Right ventricular ejection fraction by MR", RIGHT_VENTRICLE),
+        "rv_co": _coding("428628004", "SCT", "RV Cardiac Output", RIGHT_VENTRICLE),
+        "rv_co_index": _coding("427990004", "SCT", "RV Cardiac Index", RIGHT_VENTRICLE),
+        "heart_rate": _coding("8867-4", "LN", "Heart rate", HEART),
+    }
+)
+"""Coding of every measurement, by its name in result.json."""
+
+
+def measurement_coding(name: str) -> MeasurementCoding:
+    """Coding of the measurement called ``name``.
+
+    Raises:
+        ValueError: nobody has given this measurement a code yet.
+    """
+    if name not in MEASUREMENT_CODES:
+        raise ValueError(f"measurement {name} has no code; add one to cvai.results.codes.MEASUREMENT_CODES")
+    return MEASUREMENT_CODES[name]

@@ -1,0 +1,189 @@
+"""One A4 page to draw on, in millimetres from its top left corner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader, simpleSplit
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+
+WIDTH_MM = A4[0] / mm
+HEIGHT_MM = A4[1] / mm
+
+Colour = tuple[int, int, int]
+BLACK: Colour = (25, 25, 25)
+GREY: Colour = (105, 105, 105)
+LIGHT: Colour = (205, 205, 205)
+WHITE: Colour = (255, 255, 255)
+ALARM: Colour = (186, 60, 0)
+
+REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+"""Embedded in the document; they hold Latin, Greek and Cyrillic letters, so most names can be printed."""
+
+IMAGE_PIXELS_PER_MM = 6.0
+"""About 150 dots an inch: smooth on paper and screen, and still a small file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """How a line is drawn."""
+
+    colour: Colour = BLACK
+    width_pt: float = 0.6
+    dash_pt: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of the page: left and top edge, width and height, in mm."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """Right edge."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        """Bottom edge."""
+        return self.top + self.height
+
+
+def _load_fonts() -> None:
+    """Make matplotlib's copies of the fonts known to reportlab; a second time changes nothing."""
+    package = find_spec("matplotlib")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("matplotlib, which brings the report's fonts, is not installed")
+    folder = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
+    for name in {REGULAR, BOLD} - set(pdfmetrics.getRegisteredFontNames()):
+        pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
+
+
+class Page:
+    """A page whose bytes depend on what is drawn and on nothing else.
+
+    Args:
+        title: title of the document; no patient data, since file managers show it.
+    """
+
+    def __init__(self, title: str) -> None:
+        _load_fonts()
+        self._buffer = BytesIO()
+        self._canvas = Canvas(self._buffer, pagesize=A4, invariant=1, pageCompression=1)
+        self._canvas.setTitle(title)
+        self._canvas.setAuthor("cvai")
+        self._canvas.setCreator("cvai")
+
+    def pdf(self) -> bytes:
+        """The finished document."""
+        self._canvas.showPage()
+        self._canvas.save()
+        return self._buffer.getvalue()
+
+    def text(
+        self,
+        x: float,
+        baseline: float,
+        text: str,
+        size_pt: float = 8.5,
+        *,
+        bold: bool = False,
+        colour: Colour = BLACK,
+        align: str = "left",
+    ) -> None:
+        """Write one line; ``align`` says which part of it lies at ``x``: left, centre or right."""
+        font = BOLD if bold else REGULAR
+        width_pt = pdfmetrics.stringWidth(text, font, size_pt)
+        shift_pt = {"left": 0.0, "centre": width_pt / 2, "right": width_pt}[align]
+        self._canvas.setFont(font, size_pt)
+        self._canvas.setFillColorRGB(*_rgb(colour))
+        self._canvas.drawString(x * mm - shift_pt, _up(baseline), text)
+
+    def upright_text(self, x: float, y: float, text: str, size_pt: float, colour: Colour = BLACK) -> None:
+        """Write one line that reads from bottom to top, centred at height ``y``."""
+        self._canvas.saveState()
+        self._canvas.translate(x * mm, _up(y))
+        self._canvas.rotate(90)
+        self._canvas.setFont(REGULAR, size_pt)
+        self._canvas.setFillColorRGB(*_rgb(colour))
+        self._canvas.drawCentredString(0, 0, text)
+        self._canvas.restoreState()
+
+    def line(self, points: Sequence[tuple[float, float]] | NDArray[np.float64], stroke: Stroke) -> None:
+        """Draw a line through (x, y) points."""
+        self._canvas.setStrokeColorRGB(*_rgb(stroke.colour))
+        self._canvas.setLineWidth(stroke.width_pt)
+        self._canvas.setDash(*([list(stroke.dash_pt)] if stroke.dash_pt else []))
+        self._canvas.setLineJoin(1)
+        path = self._canvas.beginPath()
+        path.moveTo(points[0][0] * mm, _up(points[0][1]))
+        for x, y in points[1:]:
+            path.lineTo(x * mm, _up(y))
+        self._canvas.drawPath(path)
+
+    def dot(self, x: float, y: float, radius: float, colour: Colour) -> None:
+        """Draw a filled circle."""
+        self._canvas.setFillColorRGB(*_rgb(colour))
+        self._canvas.circle(x * mm, _up(y), radius * mm, stroke=0, fill=1)
+
+    def block(self, box: Box, colour: Colour, radius: float = 0.0) -> None:
+        """Fill a rectangle."""
+        self._canvas.setFillColorRGB(*_rgb(colour))
+        self._canvas.roundRect(
+            box.left * mm, _up(box.bottom), box.width * mm, box.height * mm, radius * mm, stroke=0, fill=1
+        )
+
+    def image(self, box: Box, grey: NDArray[np.uint8]) -> None:
+        """Draw a (y, x) grey image that fills ``box``, whatever the proportions of its pixels."""
+        size = (round(box.width * IMAGE_PIXELS_PER_MM), round(box.height * IMAGE_PIXELS_PER_MM))
+        smooth = Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC)
+        self._canvas.drawImage(
+            ImageReader(smooth), box.left * mm, _up(box.bottom), box.width * mm, box.height * mm
+        )
+
+
+def text_width(text: str, size_pt: float, *, bold: bool = False) -> float:
+    """Width of one line in mm."""
+    _load_fonts()
+    width_pt: float = pdfmetrics.stringWidth(text, BOLD if bold else REGULAR, size_pt)
+    return width_pt / float(mm)
+
+
+def wrapped(text: str, size_pt: float, width: float) -> list[str]:
+    """Lines that ``text`` takes within ``width`` mm."""
+    _load_fonts()
+    return list(simpleSplit(text, REGULAR, size_pt, width * mm))
+
+
+def fitted(text: str, size_pt: float, width: float) -> str:
+    """``text`` cut with an ellipsis to what fits ``width`` mm on one line."""
+    if text_width(text, size_pt) <= width:
+        return text
+    while text and text_width(text + "…", size_pt) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _up(y: float) -> float:
+    """Height in PDF points, which count from the bottom of the page."""
+    height_pt: float = (HEIGHT_MM - y) * mm
+    return height_pt
+
+
+def _rgb(colour: Colour) -> tuple[float, float, float]:
+    return colour[0] / 255, colour[1] / 255, colour[2] / 255

@@ -1,0 +1,343 @@
+"""The report a cardiologist reads: one A4 page, and the DICOM object that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pydicom import Dataset
+
+from cvai.heart.anatomy import Structure
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.measurement import Measurement
+from cvai.results import codes
+from cvai.results.analysis import Analysis
+from cvai.results.codes import CardiacPhase
+from cvai.results.curve import draw_key, draw_volume_curve
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, ResultContext, new_instance
+from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
+from cvai.results.pictures import HeartPicture, heart_pictures
+from cvai.results.seg import phase_index
+from cvai.results.source import checked_value, code_item, instance_reference
+from cvai.results.uids import ResultKind
+
+TITLE = "Cardiac MR: ventricular volumes and function"
+LEFT, RIGHT = 15.0, 195.0
+WIDTH = RIGHT - LEFT
+"""Printed part of the page, in mm."""
+
+TABLE = Box(LEFT, 57.0, 96.0, 62.0)
+CURVE = Box(117.0, 57.0, 78.0, 62.0)
+PICTURES_TOP = 126.0
+PICTURE = Box(LEFT, 0.0, 57.0, 46.0)
+PICTURE_STEP_MM = 61.5
+FINDINGS = Box(LEFT, 243.0, WIDTH, 29.0)
+FOOTER_TOP = 278.0
+
+PICTURE_STROKES: Mapping[Structure, Stroke] = MappingProxyType(
+    {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in Structure}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a quantity of both ventricles.
+
+    Args:
+        title: what is measured, with its unit.
+        suffix: the measurement's name without ``lv_`` or ``rv_``.
+        decimals: digits after the point.
+        always: whether the line stands even where nothing was measured.
+    """
+
+    title: str
+    suffix: str
+    decimals: int
+    always: bool = False
+
+
+ROWS = (
+    Row("End-diastolic volume (mL)", "edv", 0, always=True),
+    Row("End-systolic volume (mL)", "esv", 0, always=True),
+    Row("Stroke volume (mL)", "sv", 0, always=True),
+    Row("Ejection fraction (%)", "ef", 0, always=True),
+    Row("Cardiac output (L/min)", "co", 1),
+    Row("Myocardial mass (g)", "mass", 0),
+    Row("Stroke index (mL/m²)", "sv_index", 0),
+    Row("Cardiac index (L/min/m²)", "co_index", 1),
+)
+
+
+def report_pdf(context: ResultContext) -> bytes:
+    """The report as a PDF file; the same context gives the same bytes."""
+    page = Page(f"cvai report: {TITLE.lower()}")
+    _draw_heading(page)
+    _draw_identity(page, context)
+    _draw_table(page, context.analysis)
+    _section(page, CURVE.left, CURVE.top, "Volume over one heartbeat", CURVE.width)
+    curve = Box(CURVE.left, CURVE.top + 4, CURVE.width, CURVE.height - 4)
+    draw_volume_curve(page, curve, context.analysis)
+    _draw_pictures(page, context)
+    _draw_findings(page, context.analysis.findings)
+    _draw_footer(page, context)
+    return page.pdf()
+
+
+def encapsulated_report(context: ResultContext, report: bytes) -> Dataset:
+    """The report as an Encapsulated PDF object (PS3.3 section A.45.1).
+
+    Args:
+        context: what the report was made from.
+        report: the PDF file.
+    """
+    instance = new_instance(context, ResultKind.PDF)
+    instance.ConversionType = "SYN"
+    instance.AcquisitionDateTime = None
+    instance.BurnedInAnnotation = "YES"
+    instance.RecognizableVisualFeatures = "NO"
+    instance.DocumentTitle = f"{TITLE} ({NOT_FOR_CLINICAL_USE.lower()})"
+    instance.ConceptNameCodeSequence = [code_item(codes.DIAGNOSTIC_IMAGING_REPORT)]
+    instance.VerificationFlag = "UNVERIFIED"
+    instance.SourceInstanceSequence = [
+        instance_reference(SERIES[ResultKind.SR].sop_class_uid, context.uids.sop_instance(ResultKind.SR))
+    ]
+    instance.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    instance.EncapsulatedDocumentLength = len(report)
+    instance.EncapsulatedDocument = report + b"\0" * (len(report) % 2)
+    return instance
+
+
+def _section(page: Page, left: float, top: float, title: str, width: float) -> None:
+    page.text(left, top, title, 9.5, bold=True)
+    page.line([(left, top + 1.6), (left + width, top + 1.6)], Stroke(LIGHT, 0.6))
+
+
+def _draw_heading(page: Page) -> None:
+    page.text(LEFT, 20.5, TITLE, 15, bold=True)
+    page.text(
+        LEFT,
+        26,
+        "Measured automatically from the short-axis cine; no reader has verified it.",
+        8,
+        colour=GREY,
+    )
+    notice = NOT_FOR_CLINICAL_USE.upper()
+    width = text_width(notice, 8, bold=True) + 6
+    page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)
+    page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
+
+
+def _draw_identity(page: Page, context: ResultContext) -> None:
+    page.line([(LEFT, 30), (RIGHT, 30)], Stroke(BLACK, 0.8))
+    page.line([(LEFT, 50), (RIGHT, 50)], Stroke(LIGHT, 0.6))
+    columns = (LEFT, 78.0, 118.0, 158.0)
+    widths = (60.0, 37.0, 37.0, 37.0)
+    for place, (label, value) in enumerate(_identity(context)):
+        x, width = columns[place % 4], widths[place % 4]
+        top = 34.0 + 9.0 * (place // 4)
+        page.text(x, top, label, 6.5, colour=GREY)
+        page.text(x, top + 4.2, fitted(value or "–", 9, width), 9)
+
+
+def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
+    header, stack = context.first_header, context.analysis.cine.stack
+    geometry = stack.geometry
+    birth_date = str(checked_value(header, "PatientBirthDate") or "")
+    pixel_mm = f"{geometry.spacing_x_mm:.2f} × {geometry.spacing_y_mm:.2f} mm"
+    heart_rate = "" if stack.heart_rate_bpm is None else f"{stack.heart_rate_bpm:.0f} /min"
+    return (
+        ("Patient", readable_name(str(header.get("PatientName") or ""))),
+        ("Patient ID", str(header.get("PatientID") or "")),
+        (
+            "Sex, year of birth",
+            ", ".join(filter(None, (checked_value(header, "PatientSex"), birth_date[:4]))),
+        ),
+        ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        ("Pixels, slice spacing", f"{pixel_mm}, {geometry.slice_spacing_mm:.1f} mm"),
+        ("Cine", f"{stack.n_phases} phases × {geometry.n_slices} slices"),
+        ("Heart rate", heart_rate),
+        ("Accession number", str(header.get("AccessionNumber") or "")),
+    )
+
+
+def readable_name(person_name: str) -> str:
+    """Alphabetic form of a DICOM person name (PS3.5 section 6.2), family name first.
+
+    >>> readable_name("Müller^Änne^Maria^Dr.")
+    'Müller, Änne Maria'
+    """
+    family, *given = person_name.partition("=")[0].split("^")[:3]
+    return ", ".join(filter(None, (family.strip(), " ".join(filter(None, given)).strip())))
+
+
+def readable_date(date: str) -> str:
+    """A DICOM date as people write it in data.
+
+    >>> readable_date("20240229")
+    '2024-02-29'
+    """
+    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if date else ""
+
+
+def _draw_table(page: Page, analysis: Analysis) -> None:
+    _section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
+    lv_right, rv_right = TABLE.left + 66, TABLE.left + 94
+    page.text(lv_right, TABLE.top + 6.5, "Left", 7.5, colour=GREY, align="right")
+    page.text(rv_right, TABLE.top + 6.5, "Right", 7.5, colour=GREY, align="right")
+    rows = [row for row in ROWS if row.always or _pair(analysis, row) != (None, None)]
+    step = min(8.6, (TABLE.height - 8) / len(rows))
+    for place, row in enumerate(rows):
+        baseline = TABLE.top + 13 + place * step
+        bold = row.suffix == "ef"
+        page.text(TABLE.left, baseline, row.title, 8.5, bold=bold)
+        for right, measurement in zip((lv_right, rv_right), _pair(analysis, row), strict=True):
+            _draw_value(page, right, baseline, row, measurement)
+        page.line([(TABLE.left, baseline + step - 5), (TABLE.right, baseline + step - 5)], Stroke(LIGHT, 0.3))
+
+
+def _pair(analysis: Analysis, row: Row) -> tuple[Measurement | None, Measurement | None]:
+    return analysis.measurement(f"lv_{row.suffix}"), analysis.measurement(f"rv_{row.suffix}")
+
+
+def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement: Measurement | None) -> None:
+    """The value, and below it in small print what bounds it."""
+    if measurement is None:
+        page.text(right, baseline, "–", 9.5, colour=GREY, align="right")
+        return
+    page.text(
+        right,
+        baseline,
+        f"{measurement.value:.{row.decimals}f}",
+        9.5,
+        bold=row.suffix == "ef",
+        align="right",
+    )
+    page.text(right, baseline + 2.8, value_bounds(measurement, row.decimals), 5.6, colour=GREY, align="right")
+
+
+def value_bounds(measurement: Measurement, decimals: int) -> str:
+    """Interval and normal range of a value, as far as they are known.
+
+    >>> value_bounds(Measurement("lv_ef", 56.0, "%", interval=(51.0, 60.0), normal=(52.0, 72.0)), 0)
+    '51 to 60, normal 52 to 72'
+    """
+    parts = []
+    if measurement.interval is not None:
+        low, high = measurement.interval
+        parts.append(f"{low:.{decimals}f} to {high:.{decimals}f}")
+    if measurement.normal is not None:
+        low, high = measurement.normal
+        parts.append(f"normal {low:.{decimals}f} to {high:.{decimals}f}")
+    return ", ".join(parts)
+
+
+def _draw_pictures(page: Page, context: ResultContext) -> None:
+    top = PICTURES_TOP
+    for phase in CardiacPhase:
+        t = phase_index(context, phase)
+        _section(page, LEFT, top, _phase_title(context.analysis, phase, t), WIDTH)
+        pictures = heart_pictures(context.analysis, t, PICTURE.width / PICTURE.height)
+        for place, picture in enumerate(pictures):
+            left = LEFT + place * PICTURE_STEP_MM
+            _draw_picture(page, Box(left, top + 3.2, PICTURE.width, PICTURE.height), picture)
+        top += PICTURE.height + 11
+    _draw_picture_keys(page)
+
+
+def _phase_title(analysis: Analysis, phase: CardiacPhase, t: int) -> str:
+    times_ms = analysis.cine.stack.phase_times_ms
+    time = "" if times_ms is None else f", {times_ms[t]:.0f} ms"
+    return f"{phase.capitalize()} (phase {t + 1} of {analysis.segmentation.n_phases}{time})"
+
+
+def _draw_picture_keys(page: Page) -> None:
+    names = ("LV cavity", "LV epicardium", "RV cavity")
+    for place, (name, stroke) in enumerate(zip(names, PICTURE_STROKES.values(), strict=True)):
+        draw_key(page, RIGHT - 88 + place * 31, PICTURES_TOP - 1, name, stroke)
+
+
+def _draw_picture(page: Page, place: Box, picture: HeartPicture) -> None:
+    """Draw a slice as large as its place allows, in true proportion, with its contours and directions."""
+    page.block(place, BLACK)
+    scale = min(place.width / picture.width_mm, place.height / picture.height_mm)
+    width, height = picture.width_mm * scale, picture.height_mm * scale
+    box = Box(place.left + (place.width - width) / 2, place.top + (place.height - height) / 2, width, height)
+    page.image(box, picture.grey)
+    for structure in (Structure.LV_MYOCARDIUM, Structure.RV_CAVITY, Structure.LV_CAVITY):
+        for outline in picture.outlines[structure]:
+            page.line(outline * scale + (box.left, box.top), PICTURE_STROKES[structure])
+    _draw_edges(page, place, picture)
+    page.line(
+        [(place.right - 2 - 20 * scale, place.bottom - 2), (place.right - 2, place.bottom - 2)],
+        Stroke(WHITE, 1.0),
+    )
+    page.text(place.right - 2, place.bottom - 3, "2 cm", 5.5, colour=WHITE, align="right")
+
+
+def _draw_edges(page: Page, place: Box, picture: HeartPicture) -> None:
+    left, right, top, bottom = picture.edges
+    middle_x, middle_y = place.left + place.width / 2, place.top + place.height / 2 + 0.8
+    page.text(place.left + 1, middle_y, left, 6, colour=WHITE)
+    page.text(place.right - 1, middle_y, right, 6, colour=WHITE, align="right")
+    page.text(middle_x, place.top + 2.8, top, 6, colour=WHITE, align="centre")
+    page.text(middle_x, place.bottom - 1, bottom, 6, colour=WHITE, align="centre")
+    caption = f"{picture.level.capitalize()}, slice {picture.z + 1}"
+    page.text(place.left + 1.5, place.top + 3.2, caption, 6.5, bold=True, colour=WHITE)
+
+
+def _draw_findings(page: Page, findings: Sequence[Finding]) -> None:
+    _section(page, FINDINGS.left, FINDINGS.top, "What to know before trusting the numbers", FINDINGS.width)
+    baseline = FINDINGS.top + 6
+    if not findings:
+        page.text(FINDINGS.left, baseline, "Nothing was noticed that makes the numbers doubtful.", 8)
+    for line in finding_lines(findings, FINDINGS.width - 22, int((FINDINGS.height - 6) / 4)):
+        page.text(FINDINGS.left, baseline, line.severity, 8, bold=True, colour=line.colour)
+        page.text(FINDINGS.left + 20, baseline, line.text, 8)
+        baseline += 4
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """One printed line; the severity stands only on the first line of a finding."""
+
+    severity: str
+    text: str
+    colour: tuple[int, int, int]
+
+
+SEVERITY_WORDS: Mapping[Severity, tuple[str, tuple[int, int, int]]] = MappingProxyType(
+    {
+        Severity.WITHHELD: ("Withheld", ALARM),
+        Severity.WARNING: ("Warning", ALARM),
+        Severity.INFO: ("Note", GREY),
+    }
+)
+"""In the order they are printed."""
+
+
+def finding_lines(findings: Sequence[Finding], width: float, room: int) -> list[FindingLine]:
+    """Findings as lines of at most ``width`` mm, gravest first; the last line counts what has no room."""
+    ordered = sorted(findings, key=lambda finding: list(SEVERITY_WORDS).index(finding.severity))
+    lines: list[FindingLine] = []
+    for place, finding in enumerate(ordered):
+        word, colour = SEVERITY_WORDS[finding.severity]
+        texts = wrapped(finding.message, 8, width)
+        left_over = len(ordered) - place
+        if len(lines) + len(texts) > room - (left_over > 1):
+            lines.append(FindingLine("", f"{left_over} more in the structured report.", GREY))
+            break
+        lines += [FindingLine(word if i == 0 else "", text, colour) for i, text in enumerate(texts)]
+    return lines
+
+
+def _draw_footer(page: Page, context: ResultContext) -> None:
+    analysis, model = context.analysis, context.analysis.model
+    page.line([(LEFT, FOOTER_TOP), (RIGHT, FOOTER_TOP)], Stroke(LIGHT, 0.6))
+    made_by = (
+        f"cvai {analysis.cvai_version}, model {model.name} {model.version} (sha256 {model.sha256[:12]}), "
+        f"{context.created:%Y-%m-%d %H:%M}"
+    )
+    page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
+    page.text(LEFT, FOOTER_TOP + 7.5, f"Study {analysis.study_uid}", 6.5, colour=GREY)
+    page.text(RIGHT, FOOTER_TOP + 4, f"{NOT_FOR_CLINICAL_USE}.", 6.5, bold=True, colour=ALARM, align="right")

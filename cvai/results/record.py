@@ -1,0 +1,131 @@
+"""result.json: what was found, or why nothing was, for programs to read.
+
+Every key of the schema is always there; what does not apply is null or empty. The schema itself lies beside
+this file as ``result.schema.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+from cvai.heart.findings import Finding
+from cvai.heart.measurement import Measurement
+from cvai.heart.segmentation import ModelIdentity
+from cvai.results.analysis import Analysis, RefusedAnalysis
+from cvai.results.codes import measurement_coding
+from cvai.study.values import PassedOver
+
+SCHEMA_NAME = "cvai.result/1"
+STAGES = ("read", "select", "assemble", "infer", "measure", "write")
+
+Record = dict[str, Any]
+
+
+def result_schema() -> Record:
+    """The JSON Schema that every result.json keeps."""
+    text = resources.files("cvai.results").joinpath("result.schema.json").read_text("utf-8")
+    schema: Record = json.loads(text)
+    return schema
+
+
+def analysed_record(analysis: Analysis, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
+    """Record of a measured study.
+
+    Args:
+        analysis: what was found.
+        objects: kind, SOP Instance UID and path of every object written.
+        timings_ms: duration of each stage, writing included.
+    """
+    return {
+        "schema": SCHEMA_NAME,
+        "study_uid": analysis.study_uid,
+        "status": "analysed",
+        "refused": None,
+        "series_uid": analysis.cine.series_uid,
+        "view": analysis.view,
+        "model": _model(analysis.model),
+        "frames": {"ed": analysis.phases.end_diastole, "es": analysis.phases.end_systole},
+        "measurements": [_measurement(m) for m in analysis.measurements],
+        "curves": _curves(analysis),
+        "findings": [_finding(f) for f in analysis.findings],
+        "objects": list(objects),
+        "passed_over": _passed_over(analysis.cine.passed_over),
+        "timings_ms": _timings(timings_ms),
+    }
+
+
+def refused_record(refused: RefusedAnalysis, timings_ms: Mapping[str, float]) -> Record:
+    """Record of a study that was not measured; the hint follows the message, as people read it."""
+    return {
+        "schema": SCHEMA_NAME,
+        "study_uid": refused.study_uid,
+        "status": "refused",
+        "refused": {"code": refused.refusal.code, "message": str(refused.refusal)},
+        "series_uid": None,
+        "view": None,
+        "model": None,
+        "frames": None,
+        "measurements": [],
+        "curves": None,
+        "findings": [],
+        "objects": [],
+        "passed_over": _passed_over(refused.passed_over),
+        "timings_ms": _timings(timings_ms),
+    }
+
+
+def _model(model: ModelIdentity) -> Record:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "sha256": model.sha256,
+        "provider": model.provider,
+    }
+
+
+def _measurement(measurement: Measurement) -> Record:
+    code = measurement_coding(measurement.name).name
+    return {
+        "name": measurement.name,
+        "code": code.value,
+        "scheme": code.scheme_designator,
+        "meaning": code.meaning,
+        "value": measurement.value,
+        "unit": measurement.unit,
+        "interval": _bounds(measurement.interval),
+        "normal": _bounds(measurement.normal),
+    }
+
+
+def _bounds(bounds: tuple[float, float] | None) -> list[float] | None:
+    return None if bounds is None else list(bounds)
+
+
+def _curves(analysis: Analysis) -> Record:
+    times_ms = analysis.cine.stack.phase_times_ms
+    return {
+        "time_ms": None if times_ms is None else times_ms.tolist(),
+        "lv_ml": analysis.lv_curve_ml.tolist(),
+        "rv_ml": analysis.rv_curve_ml.tolist(),
+    }
+
+
+def _finding(finding: Finding) -> Record:
+    return {"code": finding.code, "severity": str(finding.severity), "message": finding.message}
+
+
+def _passed_over(passed_over: Iterable[PassedOver]) -> list[Record]:
+    return [{"series_uid": p.series_uid, "reason": p.reason} for p in passed_over]
+
+
+def _timings(timings_ms: Mapping[str, float]) -> Record:
+    """Every stage by name, null where it was not reached, and the sum of those that were."""
+    stages: Record = {stage: _milliseconds(timings_ms.get(stage)) for stage in STAGES}
+    return {**stages, "total": _milliseconds(sum(timings_ms.get(stage, 0.0) for stage in STAGES))}
+
+
+def _milliseconds(duration_ms: float | None) -> float | None:
+    return None if duration_ms is None else round(duration_ms, 1)

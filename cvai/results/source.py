@@ -1,0 +1,155 @@
+"""What result objects take over from the source images: references, identity, frame of reference.
+
+Real headers break rules: UIDs with leading zeros, dates such as ``20120000``. A UID is an identity and is
+taken over letter by letter, valid or not, or the result would not stand in its study; the same holds for the
+texts that identify the patient and the study. A date, a sex or an age says something, and a value outside
+its rules says nothing: it is left empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydicom import DataElement, Dataset
+from pydicom.config import IGNORE, RAISE
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.sr.coding import Code
+from pydicom.valuerep import validate_value
+
+from cvai.results.analysis import Analysis
+from cvai.study.values import ImagePlane
+
+IDENTITY_TYPE_2 = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "ReferringPhysicianName")
+IDENTITY_TYPE_3 = ("IssuerOfPatientID", "StudyDescription")
+CHECKED_TYPE_2 = ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime")
+CHECKED_TYPE_3 = ("PatientAge", "PatientSize", "PatientWeight", "PositionReferenceIndicator")
+PATIENT_SEXES = frozenset({"M", "F", "O"})
+"""PS3.3 section C.7.1.1, Patient's Sex."""
+
+
+def verbatim_element(keyword: str, value: Any) -> DataElement:
+    """Data element that holds ``value`` as it is, whether or not it keeps the rules of its VR."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"{keyword} is not a DICOM keyword")
+    return DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE)
+
+
+def header_uid(header: Dataset, keyword: str) -> str | None:
+    """A UID as it stands in the header, without checking it; None where absent or empty."""
+    return str(header.get(keyword) or "").strip() or None
+
+
+def is_valid(keyword: str, value: Any) -> bool:
+    """Whether ``value`` keeps the rules of its VR; a date must be in the calendar.
+
+    >>> is_valid("StudyDate", "20240229"), is_valid("StudyDate", "20120000"), is_valid("PatientSex", "W")
+    (True, False, False)
+    """
+    vr, text = dictionary_VR(keyword), str(value).strip()
+    try:
+        validate_value(vr, text, RAISE)
+        if vr == "DA":
+            date.fromisoformat(text)
+    except ValueError:
+        return False
+    return text in PATIENT_SEXES if keyword == "PatientSex" else bool(text)
+
+
+def checked_value(header: Dataset, keyword: str) -> Any | None:
+    """Value of an attribute; None where it is absent, empty, or breaks the rules of its VR."""
+    value = header.get(keyword)
+    return value if value is not None and is_valid(keyword, value) else None
+
+
+def copy_identity(header: Dataset, target: Dataset) -> None:
+    """Copy what identifies patient and study, and what describes them as far as it is valid."""
+    target.add(verbatim_element("StudyInstanceUID", header_uid(header, "StudyInstanceUID")))
+    for keyword in (*IDENTITY_TYPE_2, *IDENTITY_TYPE_3):
+        value = header.get(keyword)
+        if value or keyword in IDENTITY_TYPE_2:
+            target.add(verbatim_element(keyword, str(value or "")))
+    for keyword in (*CHECKED_TYPE_2, *CHECKED_TYPE_3):
+        value = checked_value(header, keyword)
+        if value is not None or keyword in CHECKED_TYPE_2:
+            setattr(target, keyword, value)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """One image that a result refers to.
+
+    Args:
+        sop_class_uid: of the instance.
+        sop_instance_uid: of the instance, letter by letter.
+        series_uid: SeriesInstanceUID of the instance.
+        frame_number: 1-based frame of a multi-frame instance, None for a single-frame one.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_uid: str
+    frame_number: int | None
+
+    @classmethod
+    def of(cls, plane: ImagePlane) -> SourceImage:
+        """Reference to an image plane of the study."""
+        series_uid = header_uid(plane.header, "SeriesInstanceUID") or ""
+        return cls(plane.sop_class_uid, plane.sop_instance_uid, series_uid, plane.frame_number)
+
+    def reference(self) -> Dataset:
+        """Item of a sequence that references this image (PS3.3 table 10-3, Image SOP Instance Reference)."""
+        item = instance_reference(self.sop_class_uid, self.sop_instance_uid)
+        if self.frame_number is not None:
+            item.ReferencedFrameNumber = self.frame_number
+        return item
+
+
+def instance_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    """Item that references a whole instance (PS3.3 table 10-11, SOP Instance Reference)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.add(verbatim_element("ReferencedSOPInstanceUID", sop_instance_uid))
+    return item
+
+
+def series_references(sources: Iterable[SourceImage]) -> list[Dataset]:
+    """Items of a Referenced Series Sequence: every source instance once, grouped by series.
+
+    The references are called ReferencedInstanceSequence in images (PS3.3 section C.12.2).
+    """
+    by_series: dict[str, dict[str, str]] = {}
+    for source in sources:
+        by_series.setdefault(source.series_uid, {})[source.sop_instance_uid] = source.sop_class_uid
+    items = []
+    for series_uid, instances in by_series.items():
+        item = Dataset()
+        item.add(verbatim_element("SeriesInstanceUID", series_uid))
+        item.ReferencedInstanceSequence = [instance_reference(c, uid) for uid, c in instances.items()]
+        items.append(item)
+    return items
+
+
+def source_images(analysis: Analysis) -> list[list[SourceImage]]:
+    """(t)(z) reference to the source of every frame of the cine."""
+    return [[SourceImage.of(plane) for plane in phase] for phase in analysis.cine.planes]
+
+
+def shared_frame_of_reference(analysis: Analysis) -> str | None:
+    """FrameOfReferenceUID that all images of the cine state; None where they do not agree."""
+    stated = {
+        header_uid(plane.header, "FrameOfReferenceUID") for phase in analysis.cine.planes for plane in phase
+    }
+    return stated.pop() if len(stated) == 1 else None
+
+
+def code_item(code: Code) -> Dataset:
+    """Item of a code sequence (PS3.3 table 8.8-1)."""
+    item = Dataset()
+    item.CodeValue = code.value
+    item.CodingSchemeDesignator = code.scheme_designator
+    item.CodeMeaning = code.meaning
+    return item

@@ -1,0 +1,166 @@
+"""A made-up analysis that is anisotropic and asymmetric on every axis, with its source headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
+
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.cine import CineStack
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.function import measure_sax
+from cvai.heart.geometry import StackGeometry
+from cvai.heart.phases import key_phases
+from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.volumes import volume_curve_ml
+from cvai.results.analysis import Analysis
+from cvai.study.values import AssembledCine, ImagePlane, PassedOver
+
+UID_ROOT = "1.2.826.0.1.3680043.10.999"
+HEART_RATE_BPM = 64.0
+MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider")
+
+
+def oblique_geometry(n_slices: int) -> StackGeometry:
+    """Stack that is oblique to every patient axis, with three different spacings."""
+    row = np.array([0.712221, 0.701112, -0.0343949])
+    row /= np.linalg.norm(row)
+    column = np.array([-0.307716, 0.267798, -0.913015])
+    column -= (column @ row) * row
+    column /= np.linalg.norm(column)
+    step_mm = -8.5 * np.cross(row, column)
+    positions = np.array([-13.6174, -215.526, 101.428]) + np.arange(n_slices)[:, None] * step_mm
+    return StackGeometry(positions, row, column, spacing_y_mm=1.9, spacing_x_mm=1.3)
+
+
+def beating_labels(n_phases: int, n_slices: int, rows: int, columns: int) -> np.ndarray:
+    """(t, z, y, x) ventricles that shrink with t and z, off centre, RV on the side of low x."""
+    y, x = np.mgrid[0:rows, 0:columns].astype(float)
+    labels = np.zeros((n_phases, n_slices, rows, columns), np.uint8)
+    unit = min(rows, columns) / 24
+    for t in range(n_phases):
+        squeeze = 1 - 0.35 * np.sin(np.pi * ((t + 1) % n_phases) / n_phases)
+        for z in range(n_slices):
+            taper = unit * (1 - 0.6 * z / n_slices)
+            cy, cx = rows * 0.45 + z * 0.5, columns * 0.6 + t * 0.2
+            distance = np.hypot((y - cy) * 1.2, x - cx)
+            right = np.hypot(y - cy - 2 * unit, (x - cx + 9 * unit) * 1.3)
+            labels[t, z][right < 6.5 * taper * squeeze] = SAX_LABELS[Structure.RV_CAVITY]
+            labels[t, z][distance < 8 * taper] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+            labels[t, z][distance < 6 * taper * squeeze] = SAX_LABELS[Structure.LV_CAVITY]
+    labels[:, -1][labels[:, -1] == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    return labels
+
+
+def shaded_pixels(labels: np.ndarray) -> np.ndarray:
+    """(t, z, y, x) image that goes with the labels: bright blood, dark muscle, a ramp along every axis."""
+    grey = np.array([60.0, 320.0, 110.0, 290.0])[labels]
+    ramps = np.add.outer(np.linspace(0, 40, labels.shape[2]), np.linspace(0, 25, labels.shape[3]))
+    return (grey + ramps).astype(np.float32)
+
+
+def source_header(geometry: StackGeometry, t: int, z: int, n_slices: int) -> Dataset:
+    header = Dataset()
+    header.SpecificCharacterSet = "ISO_IR 100"
+    header.SOPClassUID = MRImageStorage
+    header.SOPInstanceUID = f"{UID_ROOT}.3.{t * n_slices + z + 1}"
+    header.StudyInstanceUID, header.SeriesInstanceUID = f"{UID_ROOT}.1", f"{UID_ROOT}.2"
+    header.FrameOfReferenceUID = f"{UID_ROOT}.4"
+    header.PositionReferenceIndicator = ""
+    header.PatientName, header.PatientID = "Müller^Änne", "P-0042"
+    header.PatientBirthDate, header.PatientSex = "19610203", "F"
+    header.StudyDate, header.StudyTime, header.StudyID = "20240229", "101112", "S1"
+    header.AccessionNumber, header.ReferringPhysicianName = "A77", "Hart^Ada"
+    header.Modality, header.SeriesNumber, header.InstanceNumber = "MR", 9003, t * n_slices + z + 1
+    header.Rows, header.Columns = 0, 0
+    header.SliceThickness = "8"
+    header.PixelSpacing = [geometry.spacing_y_mm, geometry.spacing_x_mm]
+    return header
+
+
+def source_plane(
+    geometry: StackGeometry, shape: tuple[int, int, int, int], t: int, z: int, frame_of_one: bool
+) -> ImagePlane:
+    header = source_header(geometry, t, z, shape[1])
+    frame_number = None
+    if frame_of_one:
+        header.SOPClassUID, header.SOPInstanceUID = EnhancedMRImageStorage, f"{UID_ROOT}.3"
+        frame_number = t * shape[1] + z + 1
+    return ImagePlane(
+        path=Path("none.dcm"),
+        sop_class_uid=str(header.SOPClassUID),
+        sop_instance_uid=str(header.SOPInstanceUID),
+        frame_number=frame_number,
+        instance_number=int(header.InstanceNumber),
+        position_mm=tuple(geometry.positions_mm[z]),
+        orientation=(*geometry.row_cosine, *geometry.column_cosine),
+        spacing_mm=(geometry.spacing_y_mm, geometry.spacing_x_mm),
+        rows=shape[2],
+        columns=shape[3],
+        trigger_time_ms=40.0 * t + z,
+        nominal_interval_ms=937.5,
+        heart_rate_bpm=HEART_RATE_BPM,
+        temporal_position=None,
+        header=header,
+    )
+
+
+def make_analysis(
+    shape: tuple[int, int, int, int] = (6, 4, 30, 46),
+    *,
+    multiframe: bool = False,
+    edit_header: Callable[[Dataset, int, int], None] | None = None,
+    heart_rate_bpm: float | None = HEART_RATE_BPM,
+) -> Analysis:
+    """Analysis of a synthetic cine of (t, z, y, x) frames; ``edit_header`` spoils (header, t, z)."""
+    geometry = oblique_geometry(shape[1])
+    labels = beating_labels(*shape)
+    planes = tuple(
+        tuple(source_plane(geometry, shape, t, z, multiframe) for z in range(shape[1]))
+        for t in range(shape[0])
+    )
+    if edit_header is not None:
+        for t, phase in enumerate(planes):
+            for z, plane in enumerate(phase):
+                edit_header(plane.header, t, z)
+        planes = tuple(tuple(_as_headed(p) for p in phase) for phase in planes)
+    times_ms = np.add.outer(np.arange(shape[0]) * 40.0, np.arange(shape[1]) * 1.0)
+    stack = CineStack(shaded_pixels(labels), geometry, times_ms, heart_rate_bpm)
+    return analysis_of(AssembledCine(f"{UID_ROOT}.2", stack, planes, (), ()), labels)
+
+
+def _as_headed(plane: ImagePlane) -> ImagePlane:
+    return replace(plane, sop_instance_uid=str(plane.header.SOPInstanceUID))
+
+
+def analysis_of(cine: AssembledCine, labels: np.ndarray) -> Analysis:
+    """Analysis of a cine with labels that somebody made up."""
+    segmentation = CineSegmentation(labels, cine.stack.geometry)
+    lv = volume_curve_ml(segmentation, Structure.LV_CAVITY)
+    phases = key_phases(lv)
+    return Analysis(
+        study_uid=str(cine.planes[0][0].header.StudyInstanceUID),
+        view="sax_cine",
+        cine=cine,
+        segmentation=segmentation,
+        phases=phases,
+        lv_curve_ml=lv,
+        rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
+        measurements=measure_sax(segmentation, phases, cine.stack.heart_rate_bpm),
+        findings=(
+            Finding("apex_not_covered", Severity.WARNING, "The last slice still shows 2.1 mL of cavity."),
+            Finding("times_vary", Severity.INFO, "Trigger times differ by up to 3 ms between slices."),
+        ),
+        model=MODEL,
+        cvai_version="0.1.0",
+        timings_ms={"read": 12.5, "select": 1.0, "assemble": 3.0, "infer": 400.0, "measure": 5.0},
+    )
+
+
+def passed_over() -> tuple[PassedOver, ...]:
+    return (PassedOver(f"{UID_ROOT}.9", "localiser"),)
