@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,17 +18,32 @@ UNREADABLE = "unreadable-"
 """Files that are no DICOM are kept as a study of this prefix and a digest, so that they too end as a job."""
 
 
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what a disk raises into the error of an archive that does not answer."""
+    try:
+        yield
+    except OSError as error:
+        raise TemporarilyUnavailable(
+            "archive_disk",
+            f"the archive's disk failed: {error.strerror}.",
+            "Check that it is mounted, not full, and that the service may write there.",
+        ) from error
+
+
 class FolderArchive:
     """Keeps studies as ``root/<StudyInstanceUID>/<SOPInstanceUID>.dcm``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @disk_errors()
     def content(self, study_uid: str) -> StudyContent:
         """All instances of a study; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
         return StudyContent(study_uid, tuple(_reference(path) for path in paths))
 
+    @disk_errors()
     def fetch(self, study_uid: str, folder: Path) -> int:
         """Copy a study's files; see ``Archive.fetch``."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +52,7 @@ class FolderArchive:
             copy_whole(path, folder / path.name)
         return len(paths)
 
+    @disk_errors()
     def store(self, study_uid: str, paths: Sequence[Path]) -> StoreReport:
         """Copy objects in; see ``Archive.store``."""
         folder = self._study_folder(study_uid)
@@ -50,19 +67,13 @@ class FolderArchive:
                 stored.append(target.stem)
         return StoreReport(tuple(stored), tuple(skipped))
 
+    @disk_errors()
     def probe(self) -> ArchiveProbe:
         """Show that the folder can be written; see ``Archive.probe``."""
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            partial = self._root / ".probe"
-            partial.touch()
-            partial.unlink()
-        except OSError as error:
-            raise TemporarilyUnavailable(
-                "archive_not_writable",
-                f"the archive folder cannot be written: {error.strerror}.",
-                "Check that the disk is mounted and that the service may write there.",
-            ) from error
+        self._root.mkdir(parents=True, exist_ok=True)
+        partial = self._root / ".probe"
+        partial.touch()
+        partial.unlink()
         return ArchiveProbe(detail=f"folder {self._root}", clock=datetime.now(UTC))
 
     def study_folders(self) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from cvai.archive.cursor import CursorFile
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder import FolderArchive, disk_errors
 from cvai.archive.port import Announcements
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ class InboxFeed:
         self._clock = clock
         self._standing: dict[Path, tuple[Fingerprint, float]] = {}
 
+    @disk_errors()
     def poll(self) -> Announcements:
         """Take in what has settled and tell which studies changed; see ``StudyFeed.poll``."""
         self._inbox.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,119 @@
+"""``cvai jobs``: what became of every study."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cvai.cli.serve import Config
+from cvai.engine.job import JobState
+from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.settings import load_settings
+
+COLOURS = {
+    JobState.ANALYSED: "green",
+    JobState.REFUSED: "yellow",
+    JobState.FAILED: "red",
+    JobState.DEAD_LETTER: "red",
+    JobState.SUPERSEDED: "dim",
+}
+
+Name = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, or a StudyInstanceUID (newest job).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+jobs_app = typer.Typer(help="List, show and retry jobs.", no_args_is_help=True)
+
+
+@jobs_app.command("list")
+def list_jobs(
+    config: Config = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first.
+
+    \b
+    Example: cvai jobs list --state refused
+    """
+    with open_ledger(load_settings(config).jobs_database_url) as ledger:
+        records = ledger.jobs(state, limit)
+    if as_json:
+        typer.echo(json.dumps([as_values(record) for record in records], indent=1))
+    else:
+        Console().print(_table(records))
+
+
+@jobs_app.command("show")
+def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
+    """Show one job: where it stands, why, and where its results lie."""
+    settings = load_settings(config)
+    with open_ledger(settings.jobs_database_url) as ledger:
+        record = ledger.job(job)
+    values = as_values(record)
+    if values["result"]:
+        values["result"] = str(settings.results_folder / record.outcome.result)
+    if as_json:
+        typer.echo(json.dumps(values, indent=1))
+    else:
+        Console().print(_details(values))
+
+
+@jobs_app.command("retry")
+def retry_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
+    """Queue a job that has ended once more, from its beginning.
+
+    \b
+    Example: cvai jobs retry 1.2.826.0.1.3680043.8.498.1
+    """
+    with open_ledger(load_settings(config).jobs_database_url) as ledger:
+        record = ledger.retry(job)
+    typer.echo(json.dumps(as_values(record), indent=1) if as_json else f"queued {record.job.job_id}")
+
+
+def as_values(record: JobRecord) -> dict[str, Any]:
+    """A job as JSON values."""
+    return {
+        "job": record.job.job_id,
+        "study_uid": record.job.study_uid,
+        "digest": record.job.digest,
+        "model_sha256": record.job.model_sha256,
+        "queued_at": record.queued_at.isoformat(),
+        "ended_at": None if record.ended_at is None else record.ended_at.isoformat(),
+        "worker": record.worker,
+        "attempts": record.attempts,
+        **record.outcome.to_json(),
+    }
+
+
+def _table(records: tuple[JobRecord, ...]) -> Table:
+    table = Table("state", "study", "queued (UTC)", "seconds", "why")
+    for record in records:
+        state = record.outcome.state
+        table.add_row(
+            f"[{COLOURS.get(state, 'default')}]{state}[/]",
+            record.job.study_uid,
+            f"{record.queued_at:%Y-%m-%d %H:%M:%S}",
+            _seconds(record),
+            record.outcome.code,
+        )
+    return table
+
+
+def _seconds(record: JobRecord) -> str:
+    if record.ended_at is None:
+        return ""
+    return f"{(record.ended_at - record.queued_at).total_seconds():.1f}"
+
+
+def _details(values: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None)
+    objects = "\n".join(f"{item['kind']}  {item['sop_instance_uid']}" for item in values["objects"])
+    for name, value in {**values, "objects": objects}.items():
+        if value not in ("", None):
+            table.add_row(f"[bold]{name}[/]", str(value))
+    return table

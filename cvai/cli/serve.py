@@ -1,0 +1,48 @@
+"""``cvai serve``: follow an archive, analyse what settles, store the results beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvai.engine.logs import configure_logs
+from cvai.engine.worker import Service, load_model
+from cvai.settings import load_settings
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="TOML file of settings, see configs/service.example.toml."),
+]
+
+
+def serve(config: Config = None) -> None:
+    """Watch an archive and put SEG, SR and PDF beside every short-axis cine study, until stopped.
+
+    Without settings it runs on the embedded archive: drop studies into ./cvai-data/inbox. Stop it with
+    Ctrl-C or SIGTERM; what is not done by then goes on at the next start.
+
+    \b
+    Example: cvai serve --config service.toml
+    """
+    run_service(config, follow_feed=True)
+
+
+def run_service(config: Path | None, *, follow_feed: bool) -> None:
+    """Run a service in the foreground until SIGINT or SIGTERM."""
+    settings = load_settings(config)
+    configure_logs(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    service = Service(settings, load_model(settings), follow_feed)
+    if not service.run(stop):
+        # A job is in the middle of a step that cannot be interrupted. It is durable: cutting it off here is
+        # what a crash would do, and it goes on at the next start.
+        sys.stderr.flush()
+        os._exit(0)

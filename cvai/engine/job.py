@@ -1,0 +1,91 @@
+"""A job and what may become of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from cvai.errors import CvaiError
+
+
+class JobState(StrEnum):
+    """Where a job stands. The first two go on by themselves, the others are ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ANALYSED = "analysed"
+    """The objects stand in the archive."""
+    REFUSED = "refused"
+    """The study cannot be measured honestly; trying again with the same study changes nothing."""
+    SUPERSEDED = "superseded"
+    """The study has changed since: a newer job speaks for it."""
+    FAILED = "failed"
+    """Something is broken that has to be mended first, then ``cvai jobs retry``."""
+    DEAD_LETTER = "dead_letter"
+    """The archive stayed away for too long, or the worker died too often; ``cvai jobs retry``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyJob:
+    """One study as it was at one moment, to be analysed by one model.
+
+    Args:
+        study_uid: StudyInstanceUID.
+        digest: hex digest of the study's sources, see ``StudyContent.digest``.
+        model_sha256: hex digest of the model.
+    """
+
+    study_uid: str
+    digest: str
+    model_sha256: str
+
+    @property
+    def job_id(self) -> str:
+        """Names the job in the database, in logs and on disk: equal jobs are one job."""
+        return f"{self.study_uid}-{self.digest[:12]}-{self.model_sha256[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobObject:
+    """One DICOM object of a job, its path relative to the results folder."""
+
+    kind: str
+    sop_instance_uid: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job, or one step of it, ended.
+
+    Args:
+        state: ``running`` when the next step is to follow.
+        code: stable code of the error, empty where there was none.
+        message: the error's sentence.
+        hint: what to do about it.
+        result: path of result.json relative to the results folder, empty when none was written.
+        objects: what is stored in the archive.
+    """
+
+    state: JobState
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    result: str = ""
+    objects: tuple[JobObject, ...] = field(default=())
+
+    @classmethod
+    def because(cls, state: JobState, error: CvaiError) -> Outcome:
+        """The end that ``error`` brought about."""
+        return cls(state, error.code, error.message, error.hint)
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Outcome:
+        """The outcome as it was written by ``to_json``."""
+        objects = tuple(JobObject(**item) for item in values["objects"])
+        return cls(**{**values, "state": JobState(values["state"]), "objects": objects})

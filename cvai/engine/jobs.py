@@ -1,0 +1,214 @@
+"""Durable jobs: what was queued is worked on exactly to its end, through crashes and restarts.
+
+The workflow runs on DBOS Transact: every step's outcome is a row in a database before the next step begins.
+A worker that dies leaves its jobs marked as running; when a worker of the same name starts again they go on
+after their last finished step. A step can therefore run twice, and each one may.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import stamina
+import structlog
+from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos import error as dbos_error
+from structlog.contextvars import bound_contextvars
+
+from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.steps import StudySteps
+from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
+
+log = structlog.get_logger(__name__)
+
+APPLICATION = "cvai"
+QUEUE = "studies"
+WORKFLOW = "study_job"
+WORKFLOW_VERSION = "1"
+"""DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
+not the release: it changes only when jobs under way cannot go on with the new steps."""
+
+RESUMED_AT_MOST = 5
+"""A job in which the worker died this often is likely the reason, and is not taken up again by itself."""
+
+QUEUE_POLL_S = 0.1
+
+Json: TypeAlias = dict[str, Any]
+Step: TypeAlias = Callable[[], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class JobDatabase:
+    """Where jobs are kept and who works on them.
+
+    Args:
+        url: SQLAlchemy URL, SQLite or PostgreSQL.
+        worker_name: stable and unique among the workers of one database.
+        jobs_at_once: jobs this worker works on at the same time.
+    """
+
+    url: str
+    worker_name: str
+    jobs_at_once: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long a step waits for an archive that does not answer: attempts in all, and waits that double."""
+
+    attempts: int
+    first_wait_s: float
+    longest_wait_s: float
+
+
+class JsonSerializer(Serializer):
+    """Keeps rows readable, and a database that others may write to from running code here, as pickles would.
+
+    An exception is kept by its class alone: its text could quote a DICOM value.
+    """
+
+    def serialize(self, data: Any) -> str:
+        """JSON of plain values, or of an exception's class."""
+        return json.dumps({"raised": type(data).__name__} if isinstance(data, BaseException) else data)
+
+    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805 - the base class names it so
+        """The plain values; an exception comes back as a RuntimeError that names the class."""
+        data = json.loads(serialized_data)
+        return RuntimeError(data["raised"]) if isinstance(data, dict) and "raised" in data else data
+
+    def name(self) -> str:
+        """Stored beside every row."""
+        return "cvai_json"
+
+
+class JobEngine:
+    """Queues jobs and works on them. DBOS allows one in a process at a time.
+
+    Args:
+        database: where jobs are kept and who works on them.
+        steps: what is done for a job.
+        retry: patience with the archive.
+    """
+
+    def __init__(self, database: JobDatabase, steps: StudySteps, retry: RetryPolicy) -> None:
+        self._database = database
+        self._steps = steps
+        self._retry = retry
+        self._running: set[str] = set()
+        DBOS(config=_configuration(database))
+        self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._entry())
+
+    def start(self) -> None:
+        """Take up what a worker of this name left unfinished, and work on the queue from now on."""
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=self._database.jobs_at_once, polling_interval_sec=QUEUE_POLL_S
+        )
+
+    def submit(self, job: StudyJob) -> bool:
+        """Queue a job; False when this job has been queued before, whatever has become of it."""
+        try:
+            with SetWorkflowID(job.job_id, workflow_id_reuse_policy="reject"):
+                DBOS.enqueue_workflow(QUEUE, self._workflow, job.study_uid, job.digest, job.model_sha256)
+        except dbos_error.DBOSWorkflowIDInUseError:
+            return False
+        log.info("job_queued", job=job.job_id)
+        return True
+
+    def stop(self, grace_s: float) -> bool:
+        """Take no more jobs and give running ones ``grace_s`` to end.
+
+        Returns False when one is still at it: it goes on at the next start, and the process may be ended.
+        """
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace_s))
+        return not self._running
+
+    def _entry(self) -> Callable[[str, str, str], Json]:
+        """The function DBOS knows by name; a closure, since DBOS writes attributes on it."""
+
+        def study_job(study_uid: str, digest: str, model_sha256: str) -> Json:
+            job = StudyJob(study_uid, digest, model_sha256)
+            with bound_contextvars(job=job.job_id), self._watched(job):
+                outcome = self._line(job)
+                self._steps.clean(job)
+                log.info("job_ended", state=outcome.state, code=outcome.code)
+                return outcome.to_json()
+
+        return study_job
+
+    @contextmanager
+    def _watched(self, job: StudyJob) -> Iterator[None]:
+        """Know that the job runs, and tell where it broke; an exception's text may quote a DICOM value."""
+        self._running.add(job.job_id)
+        try:
+            yield
+        finally:
+            self._running.discard(job.job_id)
+            if error := sys.exception():
+                frames = traceback.extract_tb(error.__traceback__)
+                stack = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+                log.error("job_broke", error=type(error).__name__, stack=stack)
+
+    def _line(self, job: StudyJob) -> Outcome:
+        """Fetch, analyse, store; the first step that ends the job is the last."""
+        fetched = self._step("fetch", partial(self._steps.fetch, job))
+        if fetched.state is not JobState.RUNNING:
+            return fetched
+        analysed = self._step("analyse", partial(self._steps.run_analysis, job))
+        if analysed.state is not JobState.ANALYSED:
+            return analysed
+        return self._step("store", partial(self._steps.store, job, analysed))
+
+    def _step(self, name: str, step: Step) -> Outcome:
+        """Run a step, or read what it came to when it has run before."""
+        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, name, step))
+
+    def _timed(self, name: str, step: Step) -> Json:
+        log.info("step_begun", step=name)
+        begun_s = time.monotonic()
+        outcome = self._settled(step)
+        log.info("step_done", step=name, ms=round(1000 * (time.monotonic() - begun_s)))
+        return outcome.to_json()
+
+    def _settled(self, step: Step) -> Outcome:
+        """Let the class of an error decide: wait and try again, refuse, or fail."""
+        try:
+            return self._patiently(step)
+        except Refused as error:
+            return Outcome.because(JobState.REFUSED, error)
+        except TemporarilyUnavailable as error:
+            return Outcome.because(JobState.DEAD_LETTER, error)
+        except CvaiError as error:
+            return Outcome.because(JobState.FAILED, error)
+
+    def _patiently(self, step: Step) -> Outcome:
+        caller = stamina.RetryingCaller(
+            attempts=self._retry.attempts,
+            timeout=None,
+            wait_initial=self._retry.first_wait_s,
+            wait_max=self._retry.longest_wait_s,
+        )
+        return caller(TemporarilyUnavailable, step)
+
+
+def _configuration(database: JobDatabase) -> DBOSConfig:
+    """DBOS with everything off that talks to anybody but the database."""
+    return {
+        "name": APPLICATION,
+        "system_database_url": database.url,
+        "application_version": WORKFLOW_VERSION,
+        "executor_id": database.worker_name,
+        "serializer": JsonSerializer(),
+        "enable_otlp": False,
+        "log_level": "ERROR",
+    }

@@ -1,0 +1,166 @@
+"""Reading the jobs from outside the service, and asking for one to be taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy
+from dbos import DBOSClient, WorkflowStatus
+
+from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.jobs import APPLICATION, QUEUE, WORKFLOW, JsonSerializer
+from cvai.errors import ConfigurationInvalid
+
+GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
+
+DIED = Outcome(
+    JobState.DEAD_LETTER,
+    "worker_died",
+    "the worker died each time it worked on this study.",
+    "See the service's log and the machine's (out of memory?), then cvai jobs retry.",
+)
+BROKE = Outcome(
+    JobState.FAILED,
+    "internal_error",
+    "the program broke while it worked on this study.",
+    "This is a defect of cvai, or a full disk: the log line job_broke says where.",
+)
+CANCELLED = Outcome(
+    JobState.FAILED, "cancelled", "the job was cancelled.", "cvai jobs retry takes it up again."
+)
+ENDED_WITHOUT_OUTCOME = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": DIED, "ERROR": BROKE, "CANCELLED": CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job as it stands.
+
+    Args:
+        job: what is (to be) analysed, by which model.
+        outcome: where it stands; ``running`` and ``queued`` are no end.
+        queued_at: when the study was announced.
+        ended_at: when the job ended, None before.
+        worker: name of the worker that took it last, empty before.
+        attempts: how often a worker began with it.
+    """
+
+    job: StudyJob
+    outcome: Outcome
+    queued_at: datetime
+    ended_at: datetime | None
+    worker: str
+    attempts: int
+
+
+class Ledger:
+    """All jobs of one database. Open it with ``open_ledger``."""
+
+    def __init__(self, client: DBOSClient) -> None:
+        self._client = client
+
+    def jobs(self, state: JobState | None = None, limit: int | None = None) -> tuple[JobRecord, ...]:
+        """Jobs, newest first; analysed jobs are superseded by the newest analysed one of their study."""
+        records = self._superseded_told(self._client.list_workflows(name=WORKFLOW, sort_desc=True))
+        chosen = tuple(r for r in records if state is None or r.outcome.state is state)
+        return chosen[:limit]
+
+    def job(self, name: str) -> JobRecord:
+        """The job of this id, or the newest job of this study.
+
+        Raises:
+            ConfigurationInvalid: there is none.
+        """
+        for record in self.jobs():
+            if name in (record.job.job_id, record.job.study_uid):
+                return record
+        raise ConfigurationInvalid(
+            "job_unknown", f"there is no job and no study {name}.", "cvai jobs list shows those there are."
+        )
+
+    def retry(self, name: str) -> JobRecord:
+        """Queue a job that has ended once more, from its first step on.
+
+        Raises:
+            ConfigurationInvalid: there is no such job, or it has not ended.
+        """
+        record = self.job(name)
+        if record.ended_at is None:
+            raise ConfigurationInvalid(
+                "job_not_ended",
+                f"the job is {record.outcome.state}.",
+                "Only a job that has ended is retried.",
+            )
+        self._client.rewind_workflow(record.job.job_id, queue_name=QUEUE)
+        return self.job(record.job.job_id)
+
+    def _superseded_told(self, newest_first: list[WorkflowStatus]) -> Iterator[JobRecord]:
+        spoken_for: set[str] = set()
+        for record in map(_record, newest_first):
+            analysed = record.outcome.state is JobState.ANALYSED
+            yield _superseded(record) if analysed and record.job.study_uid in spoken_for else record
+            if analysed:
+                spoken_for.add(record.job.study_uid)
+
+
+def _superseded(record: JobRecord) -> JobRecord:
+    outcome = replace(record.outcome, state=JobState.SUPERSEDED, hint="A newer job speaks for this study.")
+    return replace(record, outcome=outcome)
+
+
+def _record(status: WorkflowStatus) -> JobRecord:
+    arguments = () if status.input is None else status.input["args"]
+    return JobRecord(
+        job=StudyJob(*arguments),
+        outcome=_outcome(status),
+        queued_at=_time(status.created_at or 0),
+        ended_at=None if status.completed_at is None else _time(status.completed_at),
+        worker=status.executor_id or "",
+        attempts=status.recovery_attempts or 0,
+    )
+
+
+def _outcome(status: WorkflowStatus) -> Outcome:
+    if status.status in GOES_ON:
+        return Outcome(GOES_ON[status.status])
+    if status.status in ENDED_WITHOUT_OUTCOME:
+        return ENDED_WITHOUT_OUTCOME[status.status]
+    return Outcome.from_json(cast("dict[str, Any]", status.output))
+
+
+def _time(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+@contextmanager
+def open_ledger(database_url: str) -> Iterator[Ledger]:
+    """The jobs of a database; it may be in use by a running service.
+
+    Raises:
+        ConfigurationInvalid: there is no such database, or no job has ever been kept in it.
+    """
+    none_yet = ConfigurationInvalid(
+        "no_jobs_database",
+        "there is no database of jobs yet, or it cannot be opened.",
+        "It is made by the first cvai serve; check --config and data_folder.",
+    )
+    url = sqlalchemy.make_url(database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise none_yet
+    try:
+        client = DBOSClient(
+            system_database_url=database_url,
+            serializer=JsonSerializer(),
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+        )
+    except sqlalchemy.exc.OperationalError as error:
+        raise none_yet from error
+    try:
+        yield Ledger(client)
+    finally:
+        client.destroy()

@@ -1,0 +1,151 @@
+"""The service: the one place where settings become parts, and the loop that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from cvai.archive.cursor import CursorFile
+from cvai.archive.folder import FolderArchive
+from cvai.archive.http import new_session
+from cvai.archive.inbox import InboxFeed
+from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
+from cvai.archive.port import Archive, StudyFeed
+from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.feeds import follow
+from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
+from cvai.engine.steps import Analyse, StudySteps
+from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
+from cvai.inference.models import model_folder
+from cvai.inference.sax import SaxSegmenter
+from cvai.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LONGEST_LOOK_S = 30.0
+"""Between two looks for new studies while the archive does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The analysis a service runs, and the digest by which its results are told from another model's."""
+
+    sha256: str
+    analyse: Analyse
+
+
+def load_model(settings: Settings) -> Model:
+    """Load and verify the model; see ``SaxSegmenter.load`` for errors."""
+    segmenter = SaxSegmenter.load(model_folder(settings.model), settings.threads)
+
+    def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+        return analyse_folder(source, out, segmenter)
+
+    return Model(segmenter.identity.sha256, analyse)
+
+
+def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
+    """The archive the settings name, and its feed; connects to nothing."""
+    cursor = CursorFile(settings.data_folder / f"feed-{settings.archive}.json")
+    if settings.archive == "folder":
+        folder = FolderArchive(settings.archive_folder)
+        return folder, InboxFeed(settings.inbox_folder, folder, cursor, settings.folder.settle_s)
+    orthanc = settings.orthanc
+    password = None if orthanc.password is None else orthanc.password.get_secret_value()
+    session = new_session(orthanc.username, password)
+    rest = OrthancRest(orthanc.url, session, orthanc.timeout_s)
+    archive = OrthancArchive(rest, session, orthanc.timeout_s, orthanc.dicomweb_path)
+    return archive, OrthancFeed(rest, cursor, from_now=orthanc.backlog == "ignore")
+
+
+class Service:
+    """Follows an archive and works on jobs.
+
+    Args:
+        settings: of the service.
+        model: what analyses a study.
+        follow_feed: look for new studies; a worker that only works on jobs leaves that to another.
+    """
+
+    def __init__(self, settings: Settings, model: Model, follow_feed: bool) -> None:
+        self._settings = settings
+        self._model = model
+        self._follow_feed = follow_feed
+        self._archive, self._feed = open_archive(settings)
+
+    def run(self, stop: threading.Event) -> bool:
+        """Serve until ``stop`` is set; False when a job was still at work and must be cut off.
+
+        Raises:
+            ConfigurationInvalid: another worker of this name uses the data folder.
+        """
+        settings = self._settings
+        with only_one(settings.data_folder, settings.worker_name):
+            engine = self._engine()
+            engine.start()
+            log.info("serving", worker=settings.worker_name, archive=settings.archive, feed=self._follow_feed)
+            self._loop(engine, stop)
+            log.info("stopping", grace_s=settings.shutdown_grace_s)
+            ended = engine.stop(settings.shutdown_grace_s)
+            log.info("stopped", cut_off=not ended)
+            return ended
+
+    def _engine(self) -> JobEngine:
+        settings = self._settings
+        steps = StudySteps(
+            archive=self._archive,
+            analyse=self._model.analyse,
+            model_sha256=self._model.sha256,
+            work_folder=settings.data_folder / "work",
+            results_folder=settings.results_folder,
+            at_once=threading.Semaphore(settings.jobs_at_once),
+        )
+        retry = settings.retry
+        return JobEngine(
+            JobDatabase(settings.jobs_database_url, settings.worker_name, settings.jobs_at_once),
+            steps,
+            RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
+        )
+
+    def _loop(self, engine: JobEngine, stop: threading.Event) -> None:
+        wait_s = self._settings.poll_interval_s
+        while not stop.is_set():
+            if self._follow_feed:
+                wait_s = self._look(engine, wait_s)
+            stop.wait(wait_s)
+
+    def _look(self, engine: JobEngine, waited_s: float) -> float:
+        """Queue what has settled; returns how long to wait then, longer while there is no answer."""
+        try:
+            follow(self._feed, self._archive, engine.submit, self._model.sha256)
+        except (TemporarilyUnavailable, ArchiveRejected) as error:
+            # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
+            log.warning("feed_not_followed", code=error.code, reason=error.message)
+            return min(2 * waited_s, LONGEST_LOOK_S)
+        return self._settings.poll_interval_s
+
+
+@contextmanager
+def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
+    """Hold the data folder for one worker of this name: two would both resume the same jobs.
+
+    Raises:
+        ConfigurationInvalid: another process holds it.
+    """
+    data_folder.mkdir(parents=True, exist_ok=True)
+    with (data_folder / f"{worker_name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationInvalid(
+                "worker_name_taken",
+                f"another {worker_name} is at work in {data_folder}.",
+                "Stop it first, or give this one a worker_name or data_folder of its own.",
+            ) from error
+        yield

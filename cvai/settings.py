@@ -1,0 +1,148 @@
+"""Every setting of the service, read once at start and never changed.
+
+Values come from ``CVAI_*`` environment variables, then from a TOML file, then from the defaults here; tables
+of the file are joined by two underscores in a variable's name, as in ``CVAI_ORTHANC__URL``. Keys of the file
+that do not exist are refused. ``configs/service.example.toml`` describes each setting for those who set them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from cvai.errors import ConfigurationInvalid
+
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+"""Credentials have settings of their own: an address gets into logs."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class FolderSettings(_Table):
+    """The embedded archive."""
+
+    inbox: Path | None = None
+    archive: Path | None = None
+    settle_s: float = Field(default=5.0, gt=0)
+
+
+class OrthancSettings(_Table):
+    """An Orthanc with its DICOMweb plugin."""
+
+    url: HttpUrl = "http://localhost:8042"
+    dicomweb_path: str = "/dicom-web"
+    username: str | None = None
+    password: SecretStr | None = None
+    timeout_s: float = Field(default=30.0, gt=0)
+    backlog: Literal["analyse", "ignore"] = "analyse"
+
+
+class RetrySettings(_Table):
+    """How long an archive that does not answer is waited for."""
+
+    attempts: int = Field(default=40, ge=1)
+    first_wait_s: float = Field(default=1.0, gt=0)
+    longest_wait_s: float = Field(default=120.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """All settings of ``cvai serve``, ``worker``, ``jobs`` and ``doctor``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CVAI_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    data_folder: Path = Path("cvai-data")
+    archive: Literal["folder", "orthanc"] = "folder"
+    model: str = "sax"
+    threads: int = Field(default=2, ge=1)
+    jobs_at_once: int = Field(default=1, ge=1)
+    worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
+    database_url: SecretStr | None = None
+    poll_interval_s: float = Field(default=1.0, gt=0)
+    shutdown_grace_s: float = Field(default=30.0, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    folder: FolderSettings = FolderSettings()
+    orthanc: OrthancSettings = OrthancSettings()
+    retry: RetrySettings = RetrySettings()
+
+    @property
+    def inbox_folder(self) -> Path:
+        """Where the embedded archive takes studies from."""
+        return self.folder.inbox or self.data_folder / "inbox"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the embedded archive keeps studies."""
+        return self.folder.archive or self.data_folder / "archive"
+
+    @property
+    def results_folder(self) -> Path:
+        """Where result.json, report.pdf and a copy of the stored objects lie, one folder a job."""
+        return self.data_folder / "results"
+
+    @property
+    def jobs_database_url(self) -> str:
+        """Where jobs are kept: the given database, else SQLite in the data folder."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_folder / 'jobs.sqlite').absolute()}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - names are the base class's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file; nothing else is read."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config: Path | None) -> Settings:
+    """Read the settings from the environment and, where given, a TOML file.
+
+    Raises:
+        ConfigurationInvalid: the file is missing or no TOML, a key is unknown, or a value is not allowed.
+    """
+    if config is not None and not config.is_file():
+        raise ConfigurationInvalid(
+            "config_missing", f"there is no configuration file {config}.", "Check --config."
+        )
+
+    class SettingsOfFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    try:
+        return SettingsOfFile()
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationInvalid(
+            "config_unreadable", f"{config} is not valid TOML: {error}.", "See configs/service.example.toml."
+        ) from error
+    except ValidationError as error:
+        raise ConfigurationInvalid(
+            "settings_invalid", _told(error), "See configs/service.example.toml."
+        ) from error
+
+
+def _told(error: ValidationError) -> str:
+    """What is wrong with which setting; the values themselves may be secret and are not told."""
+    wrong = (f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+    return f"{error.error_count()} wrong in the settings: {'; '.join(wrong)}."
