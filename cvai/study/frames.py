@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.uid import (
+    UID,
     EnhancedMRColorImageStorage,
     EnhancedMRImageStorage,
     EnhancedPETImageStorage,
@@ -39,8 +40,9 @@ _DERIVED_PIXELS = frozenset(
 
 def holds_images(header: Dataset) -> bool:
     """Whether an instance is an image that could be analysed, not a result, a report or a document."""
-    has_pixels = "Rows" in header or "Columns" in header or "PhotometricInterpretation" in header
-    return has_pixels and uid(header, "SOPClassUID") not in _DERIVED_PIXELS
+    sop_class = UID(uid(header, "SOPClassUID"))
+    is_image = "Rows" in header or "Image Storage" in sop_class.name  # a header that was cut off has no Rows
+    return is_image and sop_class not in _DERIVED_PIXELS
 
 
 def planes_of(header: Dataset, path: Path, defect: FileRefused | None) -> tuple[ImagePlane, ...]:
