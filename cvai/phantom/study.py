@@ -1,0 +1,40 @@
+"""A phantom as a study on disk: DICOM instances and, beside them, the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cvai.phantom.dicom import write_instances
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.phantom import make_phantom
+from cvai.phantom.truth import PhantomTruth
+
+DICOM_FOLDER = "dicom"
+TRUTH_FILE = "truth.json"
+
+
+def write_phantom_study(
+    folder: Path, heart: PhantomHeart | None = None, acquisition: PhantomAcquisition | None = None
+) -> PhantomTruth:
+    """Make a phantom and write ``dicom/*.dcm`` and ``truth.json`` into ``folder``.
+
+    The same arguments write the same bytes. Those who need the true labels as an array call
+    ``cvai.phantom.phantom.make_phantom``.
+
+    Args:
+        folder: made where it does not exist.
+        heart: the heart; one of 55 % ejection fraction that goes with the seed if None.
+        acquisition: how it is imaged; the usual way if None.
+
+    Raises:
+        ConfigurationInvalid: the slices do not reach the apex.
+    """
+    acquisition = acquisition or PhantomAcquisition()
+    phantom = make_phantom(heart or PhantomHeart.drawn(acquisition.seed), acquisition)
+    instances = folder / DICOM_FOLDER
+    instances.mkdir(parents=True, exist_ok=True)
+    write_instances(instances, phantom)
+    truth = json.dumps(phantom.truth.to_json(), indent=2) + "\n"
+    (folder / TRUTH_FILE).write_text(truth, encoding="utf-8")
+    return phantom.truth
