@@ -54,13 +54,12 @@ def answered(status: int, asked: str) -> CvaiError:
 
 
 def new_session(username: str | None, password: str | None) -> requests.Session:
-    """A session with credentials that opens a connection per request.
+    """A session with credentials.
 
-    Orthanc closes an idle connection after a second, and a request that meets the closing fails with
-    RemoteDisconnected; a connection of its own costs less than finding out.
+    It keeps connections. Asking Orthanc to close each one makes things worse: it answers ``keep-alive`` and
+    closes all the same, so that the next request fails with RemoteDisconnected.
     """
     session = requests.Session()
-    session.headers["Connection"] = "close"
     if username is not None:
         session.auth = (username, password or "")
     return session

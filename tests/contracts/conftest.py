@@ -1,0 +1,87 @@
+"""Every filling of the archive ports, each as a place with studies in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from cvai.archive.cursor import CursorFile
+from cvai.archive.folder import FolderArchive
+from cvai.archive.http import new_session
+from cvai.archive.inbox import InboxFeed
+from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
+from cvai.archive.port import Archive, StudyFeed
+from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
+
+
+class Place(Protocol):
+    """A running archive as somebody other than cvai sees it."""
+
+    archive: Archive
+
+    def feed(self) -> StudyFeed:
+        """A feed as a freshly started service opens it."""
+        ...
+
+    def receive(self, paths: list[Path]) -> None:
+        """The archive receives files from a modality."""
+        ...
+
+
+@dataclass
+class FolderPlace:
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.archive = FolderArchive(self.root / "archive")
+        self._deliveries = 0
+
+    def feed(self) -> StudyFeed:
+        cursor = CursorFile(self.root / "cursor.json")
+        return InboxFeed(self.root / "inbox", self.archive, cursor, settle_s=0.05)
+
+    def receive(self, paths: list[Path]) -> None:
+        self._deliveries += 1
+        delivery = self.root / "inbox" / f"delivery-{self._deliveries}"
+        delivery.mkdir(parents=True)
+        for path in paths:
+            shutil.copy(path, delivery)
+
+
+@dataclass
+class OrthancPlace:
+    orthanc: Orthanc
+    root: Path
+
+    def __post_init__(self) -> None:
+        self._session = new_session(USERNAME, PASSWORD)
+        self._rest = OrthancRest(self.orthanc.url, self._session, timeout_s=20)
+        self.archive = OrthancArchive(self._rest, self._session, 20, "/dicom-web/")
+
+    def feed(self) -> StudyFeed:
+        return OrthancFeed(self._rest, CursorFile(self.root / "cursor.json"), from_now=False)
+
+    def receive(self, paths: list[Path]) -> None:
+        self.orthanc.stow(paths)
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    server = Orthanc(tmp_path_factory.mktemp("orthanc"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(
+    params=["folder", pytest.param("orthanc", marks=[needs_orthanc, pytest.mark.orthanc])],
+)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "folder":
+        return FolderPlace(tmp_path / "place")
+    return OrthancPlace(request.getfixturevalue("orthanc"), tmp_path)

@@ -1,0 +1,122 @@
+"""A real Orthanc as a plain process on loopback: own configuration, storage, credentials and port."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+EXECUTABLE = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+USERNAME, PASSWORD = "cvai", "loopback-only"
+STABLE_AGE_S = 1
+
+needs_orthanc = pytest.mark.skipif(
+    EXECUTABLE is None or not PLUGIN.exists(),
+    reason="needs Orthanc and its DICOMweb plugin (Debian: orthanc, orthanc-dicomweb)",
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Orthanc:
+    """One Orthanc; ``start`` and ``stop`` may alternate, the storage stays."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.session = requests.Session()
+        self.session.auth = (USERNAME, PASSWORD)
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        configuration = self._folder / "orthanc.json"
+        configuration.write_text(json.dumps(self._configuration()))
+        with (self._folder / "orthanc.log").open("ab") as log:
+            self._process = subprocess.Popen([str(EXECUTABLE), str(configuration)], stdout=log, stderr=log)
+        self._await_answer()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(timeout=20)
+        self._process = None
+
+    def stow(self, paths: list[Path]) -> None:
+        """Store as any other DICOMweb client would, without cvai's own code."""
+        boundary = "orthanc-test-boundary"
+        for start in range(0, len(paths), 50):
+            head = f"\r\n--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+            body = b"".join(head + path.read_bytes() for path in paths[start : start + 50])
+            response = self.session.post(
+                f"{self.url}/dicom-web/studies",
+                data=body + f"\r\n--{boundary}--".encode(),
+                headers={
+                    "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
+                    "Accept": "application/dicom+json",
+                },
+                timeout=60,
+            )
+            response.raise_for_status()
+
+    def qido(self, study_uid: str, modality: str | None = None) -> list[dict[str, str]]:
+        """Instances of a study by QIDO-RS: modality, SOP class, SOP instance and series UID."""
+        query = {"Modality": modality} if modality else {}
+        response = self.session.get(
+            f"{self.url}/dicom-web/studies/{study_uid}/instances",
+            params=query,
+            headers={"Accept": "application/dicom+json"},
+            timeout=60,
+        )
+        response.raise_for_status()
+        tags = {
+            "modality": "00080060",
+            "sop_class_uid": "00080016",
+            "sop_instance_uid": "00080018",
+            "series_uid": "0020000E",
+        }
+        return [{name: found[tag]["Value"][0] for name, tag in tags.items()} for found in response.json()]
+
+    def _configuration(self) -> dict[str, object]:
+        return {
+            "Name": "cvai tests",
+            "StorageDirectory": str(self._folder / "storage"),
+            "IndexDirectory": str(self._folder / "storage"),
+            "HttpPort": self.port,
+            "DicomServerEnabled": False,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": True,
+            "RegisteredUsers": {USERNAME: PASSWORD},
+            "StableAge": STABLE_AGE_S,
+            "Plugins": [str(PLUGIN)],
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self.session.get(f"{self.url}/system", timeout=5).raise_for_status()
+            except requests.RequestException:
+                time.sleep(0.1)
+            else:
+                return
+        raise TimeoutError(f"Orthanc did not answer at {self.url}; see {self._folder / 'orthanc.log'}")

@@ -1,0 +1,113 @@
+"""Small studies, and an analysis that needs no model: it stores one object whose UID is derived from its sources."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    MRImageStorage,
+    SegmentationStorage,
+)
+
+from cvai.engine.analyse import StudyOutcome
+from cvai.errors import StudyRefused
+from cvai.results.write import WrittenObject
+
+MODEL_SHA256 = hashlib.sha256(b"stand-in").hexdigest()
+
+
+def derived_uid(*parts: str) -> str:
+    """The same parts give the same UID (PS3.5 B.2)."""
+    return f"2.25.{int.from_bytes(hashlib.sha256('/'.join(parts).encode()).digest()[:16], 'big')}"
+
+
+def dataset(study_uid: str, sop_class_uid: str, name: str) -> Dataset:
+    made = Dataset()
+    made.SOPClassUID = sop_class_uid
+    made.SOPInstanceUID = derived_uid(study_uid, name)
+    made.StudyInstanceUID = study_uid
+    made.SeriesInstanceUID = derived_uid(study_uid, sop_class_uid)
+    made.PatientID = "STAND-IN"
+    made.PatientName = "Stand^In"
+    made.PatientBirthDate = ""
+    made.PatientSex = ""
+    made.StudyDate = "20260101"
+    made.StudyTime = "120000"
+    made.StudyID = "1"
+    made.AccessionNumber = ""
+    made.ReferringPhysicianName = ""
+    made.SeriesNumber = 1
+    made.InstanceNumber = 1
+    made.Modality = "MR" if sop_class_uid == MRImageStorage else "DOC"
+    return made
+
+
+def write(made: Dataset, path: Path, transfer_syntax: str = ExplicitVRLittleEndian) -> Path:
+    made.ensure_file_meta()
+    made.file_meta.TransferSyntaxUID = transfer_syntax
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.save_as(path, enforce_file_format=True)
+    return path
+
+
+def write_image(folder: Path, study_uid: str, number: int) -> Path:
+    """One MR image of 2 x 3 pixels."""
+    made = dataset(study_uid, MRImageStorage, f"image {number}")
+    made.InstanceNumber = number
+    made.Rows, made.Columns = 2, 3
+    made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
+    made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, 16, 15, 0
+    made.PixelData = bytes(range(number % 240, number % 240 + 12))
+    return write(made, folder / f"image-{number}.dcm")
+
+
+def write_compressed_image(folder: Path, study_uid: str, number: int) -> Path:
+    """An MR image whose compressed pixels nobody can decode: it can only be passed on as it is."""
+    made = dcmread(write_image(folder, study_uid, number))
+    made.PixelData = encapsulate([b"\xffO\xffQ no codestream"])
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    return write(made, folder / f"image-{number}.dcm", JPEG2000Lossless)
+
+
+def write_study(folder: Path, study_uid: str, n_images: int = 3) -> list[Path]:
+    return [write_image(folder, study_uid, number) for number in range(1, n_images + 1)]
+
+
+def write_segmentation(folder: Path, study_uid: str) -> Path:
+    """Something that was said about the images; only its SOP class matters here."""
+    return write(dataset(study_uid, SegmentationStorage, "segmentation"), folder / "segmentation.dcm")
+
+
+def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+    """Store one object whose UID is derived from the images; refuse a study of fewer than two."""
+    headers = [dcmread(path, stop_before_pixels=True) for path in sorted(source.glob("*.dcm"))]
+    images = sorted(str(h.SOPInstanceUID) for h in headers if h.SOPClassUID == MRImageStorage)
+    study_uid = str(headers[0].StudyInstanceUID)
+    folder = out / study_uid
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{}")
+    if len(images) < 2:
+        refusal = StudyRefused("too_few_slices", f"the study holds {len(images)} images.", "Send the others.")
+        return (StudyOutcome(study_uid, "refused", folder, (), refusal),)
+    made = dataset(study_uid, EncapsulatedPDFStorage, "/".join(images))
+    path = write(made, folder / "report.dcm")
+    return (StudyOutcome(study_uid, "analysed", folder, (WrittenObject("pdf", made.SOPInstanceUID, path),)),)
+
+
+def analyse_noting(log: Path) -> Callable[[Path, Path], tuple[StudyOutcome, ...]]:
+    """``analyse``, leaving a line in ``log`` each time it begins."""
+
+    def noting(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+        with log.open("a") as lines:
+            lines.write(f"{out.name}\n")
+        return analyse(source, out)
+
+    return noting
