@@ -9,7 +9,6 @@ where its segment is present.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import highdicom
 import numpy as np
@@ -17,41 +16,29 @@ from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
+from pydicom.charset import convert_encodings
 from pydicom.datadict import tag_for_keyword
 from pydicom.valuerep import format_number_as_ds
 
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results import codes
 from cvai.results.codes import CardiacPhase
+from cvai.results.frames import (
+    SEGMENT_NUMBERS,
+    FrameGroups,
+    LabelledFrame,
+    decimal_strings,
+    labelled_frames,
+)
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
-from cvai.results.source import SourceImage, checked_value, code_item, series_references, verbatim_element
+from cvai.results.source import checked_value, series_references, verbatim_element
 from cvai.results.uids import ResultKind
+from cvai.study.frames import frame_attributes
 
-SEGMENT_NUMBERS = SAX_LABELS
-"""Segment Number of every structure; the label values already count from 1 without a gap."""
-
+PIXEL_DATA = 0x7FE00010
 PHASE_KINDS = {CardiacPhase.END_DIASTOLE: ResultKind.SEG_ED, CardiacPhase.END_SYSTOLE: ResultKind.SEG_ES}
-STACK_ID = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledFrame:
-    """A frame of the segmentation: one structure in one slice of one phase, all 0-based.
-
-    Args:
-        structure: what is marked.
-        t: phase of the cine.
-        z: slice of the stack.
-        time_index: place of the phase among the phases of this object.
-    """
-
-    structure: Structure
-    t: int
-    z: int
-    time_index: int
 
 
 def tracking_id(structure: Structure, when: str) -> str:
@@ -85,6 +72,8 @@ def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int
             f"no voxel is labelled in the {when} segmentation",
             "Check that the series shows the heart in short axis.",
         )
+    has_time = kind is ResultKind.SEG_CINE
+    groups = FrameGroups(context.analysis.segmentation.geometry, context.sources, has_time=has_time)
     instance = new_instance(context, kind)
     _add_segmentation_image(instance, labels.shape[2:], kind)
     instance.SegmentSequence = [_segment(context, structure, when) for structure in Structure]
@@ -92,27 +81,14 @@ def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int
         source for t in phases for source in context.sources[t]
     )
     _add_frame_of_reference(instance, context)
-    _add_dimensions(instance, context, kind)
+    _add_dimensions(instance, context.uids.dimension_organization(kind), has_time=has_time)
     instance.SharedFunctionalGroupsSequence = [_shared_groups(context)]
-    instance.PerFrameFunctionalGroupsSequence = FrameGroups(context, kind).items(frames)
+    instance.PerFrameFunctionalGroupsSequence = groups.items(frames)
     instance.NumberOfFrames = len(frames)
-    instance.PixelData = packed_frames(labels, frames)
+    instance.add(DataElement(PIXEL_DATA, "OB", packed_frames(labels, frames)))
+    # The frame groups are encoded already; said so, pydicom writes them as they are.
+    instance.set_original_encoding(False, True, convert_encodings(instance.SpecificCharacterSet))
     return instance
-
-
-def labelled_frames(labels: NDArray[np.uint8], phases: Sequence[int]) -> list[LabelledFrame]:
-    """Frames to store, by structure, then phase, then slice; where a structure is absent there is none.
-
-    Args:
-        labels: (t, z, y, x) values of ``SAX_LABELS``.
-        phases: indices of the phases to store.
-    """
-    return [
-        LabelledFrame(structure, t, int(z), time_index)
-        for structure in Structure
-        for time_index, t in enumerate(phases)
-        for z in np.flatnonzero((labels[t] == SAX_LABELS[structure]).any(axis=(1, 2)))
-    ]
 
 
 def packed_frames(labels: NDArray[np.uint8], frames: Sequence[LabelledFrame]) -> bytes:
@@ -170,20 +146,20 @@ def _add_frame_of_reference(instance: Dataset, context: ResultContext) -> None:
         instance.PositionReferenceIndicator = None
 
 
-def _add_dimensions(instance: Dataset, context: ResultContext, kind: ResultKind) -> None:
+def _add_dimensions(instance: Dataset, organization_uid: str, *, has_time: bool) -> None:
     """Multi-frame Dimension module (PS3.3 section C.7.6.17): segment, phase where there are many, slice."""
     organization = Dataset()
-    organization.DimensionOrganizationUID = context.uids.dimension_organization(kind)
+    organization.DimensionOrganizationUID = organization_uid
     instance.DimensionOrganizationSequence = [organization]
     pointers = [
         ("ReferencedSegmentNumber", "SegmentIdentificationSequence"),
         ("TemporalPositionIndex", "FrameContentSequence"),
         ("ImagePositionPatient", "PlanePositionSequence"),
     ]
-    if kind is not ResultKind.SEG_CINE:
+    if not has_time:
         del pointers[1]
     instance.DimensionIndexSequence = [
-        _dimension(organization.DimensionOrganizationUID, attribute, group) for attribute, group in pointers
+        _dimension(organization_uid, attribute, group) for attribute, group in pointers
     ]
 
 
@@ -196,87 +172,18 @@ def _dimension(organization_uid: str, attribute: str, group: str) -> Dataset:
     return item
 
 
-def _ds(values: Sequence[float] | NDArray[np.float64]) -> list[str]:
-    return [format_number_as_ds(float(value)) for value in values]
-
-
 def _shared_groups(context: ResultContext) -> Dataset:
     geometry = context.analysis.segmentation.geometry
-    thickness_mm = checked_value(context.first_header, "SliceThickness")
+    plane = context.analysis.cine.planes[0][0]
+    stated = frame_attributes(plane.header, plane.frame_number, "PixelMeasuresSequence")
+    thickness_mm = checked_value(stated, "SliceThickness")
     measures = Dataset()
-    measures.PixelSpacing = _ds([geometry.spacing_y_mm, geometry.spacing_x_mm])
+    measures.PixelSpacing = decimal_strings([geometry.spacing_y_mm, geometry.spacing_x_mm])
     measures.SliceThickness = thickness_mm or format_number_as_ds(geometry.slice_spacing_mm)
     measures.SpacingBetweenSlices = format_number_as_ds(geometry.slice_spacing_mm)
     orientation = Dataset()
-    orientation.ImageOrientationPatient = _ds([*geometry.row_cosine, *geometry.column_cosine])
+    orientation.ImageOrientationPatient = decimal_strings([*geometry.row_cosine, *geometry.column_cosine])
     groups = Dataset()
     groups.PixelMeasuresSequence = [measures]
     groups.PlaneOrientationSequence = [orientation]
     return groups
-
-
-class FrameGroups:
-    """Per-frame functional groups of a segmentation.
-
-    Frames share what they have in common: the position of a slice, the source of a phase and slice, the
-    number of a segment are made once and used in every frame they belong to. That makes a cine of 750 frames
-    three times quicker to build.
-
-    Args:
-        context: what the segmentation is made from.
-        kind: the cine, or one phase.
-    """
-
-    def __init__(self, context: ResultContext, kind: ResultKind) -> None:
-        self._is_cine = kind is ResultKind.SEG_CINE
-        geometry = context.analysis.segmentation.geometry
-        self._positions = [_plane_position(geometry, z) for z in range(geometry.n_slices)]
-        self._derivations = [[_derivation(source) for source in phase] for phase in context.sources]
-        self._segments = {structure: _segment_identification(structure) for structure in Structure}
-
-    def items(self, frames: Sequence[LabelledFrame]) -> list[Dataset]:
-        """Items of the Per-frame Functional Groups Sequence, in the order of ``frames``."""
-        return [self._item(frame) for frame in frames]
-
-    def _item(self, frame: LabelledFrame) -> Dataset:
-        item = Dataset()
-        item.FrameContentSequence = [self._frame_content(frame)]
-        item.add(self._positions[frame.z])
-        item.add(self._derivations[frame.t][frame.z])
-        item.add(self._segments[frame.structure])
-        return item
-
-    def _frame_content(self, frame: LabelledFrame) -> Dataset:
-        content = Dataset()
-        time = [frame.time_index + 1] if self._is_cine else []
-        content.DimensionIndexValues = [SEGMENT_NUMBERS[frame.structure], *time, frame.z + 1]
-        content.StackID = STACK_ID
-        content.InStackPositionNumber = frame.z + 1
-        content.TemporalPositionIndex = frame.time_index + 1
-        return content
-
-
-def _sequence(keyword: str, item: Dataset) -> DataElement:
-    return verbatim_element(keyword, [item])
-
-
-def _plane_position(geometry: StackGeometry, z: int) -> DataElement:
-    item = Dataset()
-    item.ImagePositionPatient = _ds(geometry.positions_mm[z])
-    return _sequence("PlanePositionSequence", item)
-
-
-def _derivation(source: SourceImage) -> DataElement:
-    image = source.reference()
-    image.PurposeOfReferenceCodeSequence = [code_item(codes.SOURCE_IMAGE_FOR_PROCESSING)]
-    image.SpatialLocationsPreserved = "YES"
-    item = Dataset()
-    item.SourceImageSequence = [image]
-    item.DerivationCodeSequence = [code_item(codes.SEGMENTATION_DERIVATION)]
-    return _sequence("DerivationImageSequence", item)
-
-
-def _segment_identification(structure: Structure) -> DataElement:
-    item = Dataset()
-    item.ReferencedSegmentNumber = SEGMENT_NUMBERS[structure]
-    return _sequence("SegmentIdentificationSequence", item)

@@ -19,6 +19,7 @@ from cvai.heart.findings import Finding, Severity
 from cvai.heart.measurement import Measurement
 from cvai.results import codes
 from cvai.results.codes import CardiacPhase, measurement_coding
+from cvai.results.frames import SEGMENT_NUMBERS
 from cvai.results.instance import (
     MANUFACTURER,
     NOT_FOR_CLINICAL_USE,
@@ -26,7 +27,7 @@ from cvai.results.instance import (
     ResultContext,
     new_instance,
 )
-from cvai.results.seg import PHASE_KINDS, SEGMENT_NUMBERS, tracking_id
+from cvai.results.seg import PHASE_KINDS, tracking_id
 from cvai.results.source import SourceImage, instance_reference, series_references, verbatim_element
 from cvai.results.uids import ResultKind, derived_uid, device_uid
 
