@@ -1,0 +1,77 @@
+"""A job engine on a fresh database, with an embedded archive and the stand-in analysis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cvai.archive.folder import FolderArchive
+from cvai.archive.port import Archive
+from cvai.engine.job import StudyJob
+from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
+from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.engine.steps import Analyse, StudySteps
+from tests.standin import MODEL_SHA256, analyse
+
+
+@dataclass
+class Bench:
+    """Everything a job needs, below one folder."""
+
+    root: Path
+    analyse: Analyse = analyse
+    archive: Archive | None = None
+    model_sha256: str = MODEL_SHA256
+    attempts: int = 3
+    engines: list[JobEngine] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder_archive = FolderArchive(self.root / "archive")
+        self.url = f"sqlite:///{self.root / 'jobs.sqlite'}"
+
+    def start(self) -> JobEngine:
+        steps = StudySteps(
+            archive=self.archive or self.folder_archive,
+            analyse=self.analyse,
+            model_sha256=self.model_sha256,
+            work_folder=self.root / "work",
+            results_folder=self.root / "results",
+        )
+        database = JobDatabase(self.url, "worker-1", jobs_at_once=1)
+        engine = JobEngine(database, steps, RetryPolicy(self.attempts, 0.01, 0.02))
+        engine.start()
+        self.engines.append(engine)
+        return engine
+
+    def stop(self) -> None:
+        while self.engines:
+            self.engines.pop().stop(grace_s=5)
+
+    def receive(self, paths: list[Path]) -> None:
+        self.folder_archive.take_in(paths)
+
+    def job(self, study_uid: str) -> StudyJob:
+        """The job a service would queue for the study as it stands."""
+        return StudyJob(study_uid, self.folder_archive.content(study_uid).digest, self.model_sha256)
+
+    def ended(self, job: StudyJob, having: Callable[[JobRecord], bool] = lambda _: True) -> JobRecord:
+        """The job's record once it has ended."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with open_ledger(self.url) as ledger:
+                record = ledger.job(job.job_id)
+            if record.ended_at is not None and having(record):
+                return record
+            time.sleep(0.05)
+        raise TimeoutError(f"the job is {record.outcome.state}")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.stop()
