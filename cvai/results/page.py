@@ -31,6 +31,9 @@ ALARM: Colour = (186, 60, 0)
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 """Embedded in the document; they hold Latin, Greek and Cyrillic letters, so most names can be printed."""
 
+STROKED_TEXT = 1
+"""Text rendering mode (ISO 32000-1, table 106)."""
+
 IMAGE_PIXELS_PER_MM = 6.0
 """About 150 dots an inch: smooth on paper and screen, and still a small file."""
 
@@ -108,11 +111,28 @@ class Page:
     ) -> None:
         """Write one line; ``align`` says which part of it lies at ``x``: left, centre or right."""
         font = BOLD if bold else REGULAR
-        width_pt = pdfmetrics.stringWidth(text, font, size_pt)
-        shift_pt = {"left": 0.0, "centre": width_pt / 2, "right": width_pt}[align]
+        shift_pt = _shift_pt(text, font, size_pt, align)
         self._canvas.setFont(font, size_pt)
         self._canvas.setFillColorRGB(*_rgb(colour))
         self._canvas.drawString(x * mm - shift_pt, _up(baseline), text)
+
+    def text_over_image(
+        self, x: float, baseline: float, text: str, size_pt: float, *, align: str = "left"
+    ) -> None:
+        """Write one bold line in white with a black rim, readable on bright and on dark tissue."""
+        shift_pt = _shift_pt(text, BOLD, size_pt, align)
+        self._canvas.saveState()
+        self._canvas.setDash()
+        self._canvas.setLineJoin(1)
+        self._canvas.setLineWidth(1.4)
+        self._canvas.setStrokeColorRGB(0, 0, 0)
+        rim = self._canvas.beginText(x * mm - shift_pt, _up(baseline))
+        rim.setFont(BOLD, size_pt)
+        rim.setTextRenderMode(STROKED_TEXT)
+        rim.textOut(text)
+        self._canvas.drawText(rim)
+        self._canvas.restoreState()
+        self.text(x, baseline, text, size_pt, bold=True, colour=WHITE, align=align)
 
     def upright_text(self, x: float, y: float, text: str, size_pt: float, colour: Colour = BLACK) -> None:
         """Write one line that reads from bottom to top, centred at height ``y``."""
@@ -177,6 +197,12 @@ def fitted(text: str, size_pt: float, width: float) -> str:
     while text and text_width(text + "…", size_pt) > width:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def _shift_pt(text: str, font: str, size_pt: float, align: str) -> float:
+    """How far a line must start left of its anchor, in points."""
+    width_pt: float = pdfmetrics.stringWidth(text, font, size_pt)
+    return {"left": 0.0, "centre": width_pt / 2, "right": width_pt}[align]
 
 
 def _up(y: float) -> float:

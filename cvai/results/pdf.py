@@ -27,8 +27,12 @@ LEFT, RIGHT = 15.0, 195.0
 WIDTH = RIGHT - LEFT
 """Printed part of the page, in mm."""
 
-TABLE = Box(LEFT, 57.0, 96.0, 62.0)
-CURVE = Box(117.0, 57.0, 78.0, 62.0)
+TABLE = Box(LEFT, 57.0, 106.0, 62.0)
+CURVE = Box(128.0, 57.0, 67.0, 62.0)
+VALUE_RIGHTS = (LEFT + 70.0, LEFT + 104.0)
+VALUE_RIGHTS_WITH_BOUNDS = (LEFT + 54.0, LEFT + 84.5)
+"""Right edge of the left and the right ventricle's values; small print needs room beside them."""
+
 PICTURES_TOP = 126.0
 PICTURE = Box(LEFT, 0.0, 57.0, 46.0)
 PICTURE_STEP_MM = 61.5
@@ -114,7 +118,7 @@ def _section(page: Page, left: float, top: float, title: str, width: float) -> N
 
 
 def _draw_heading(page: Page) -> None:
-    page.text(LEFT, 20.5, TITLE, 15, bold=True)
+    page.text(LEFT, 20.5, TITLE, 13.5, bold=True)
     page.text(
         LEFT,
         26,
@@ -182,16 +186,18 @@ def readable_date(date: str) -> str:
 
 def _draw_table(page: Page, analysis: Analysis) -> None:
     _section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
-    lv_right, rv_right = TABLE.left + 66, TABLE.left + 94
-    page.text(lv_right, TABLE.top + 6.5, "Left", 7.5, colour=GREY, align="right")
-    page.text(rv_right, TABLE.top + 6.5, "Right", 7.5, colour=GREY, align="right")
+    bounded = any(m.interval or m.normal for m in analysis.measurements)
+    value_rights = VALUE_RIGHTS_WITH_BOUNDS if bounded else VALUE_RIGHTS
+    for right, title in zip(value_rights, ("Left", "Right"), strict=True):
+        page.text(right, TABLE.top + 6.5, title, 7.5, colour=GREY, align="right")
+    page.text(TABLE.left, TABLE.top + 6.5, _bounds_note(analysis), 5.8, colour=GREY)
     rows = [row for row in ROWS if row.always or _pair(analysis, row) != (None, None)]
     step = min(8.6, (TABLE.height - 8) / len(rows))
     for place, row in enumerate(rows):
         baseline = TABLE.top + 13 + place * step
         bold = row.suffix == "ef"
         page.text(TABLE.left, baseline, row.title, 8.5, bold=bold)
-        for right, measurement in zip((lv_right, rv_right), _pair(analysis, row), strict=True):
+        for right, measurement in zip(value_rights, _pair(analysis, row), strict=True):
             _draw_value(page, right, baseline, row, measurement)
         page.line([(TABLE.left, baseline + step - 5), (TABLE.right, baseline + step - 5)], Stroke(LIGHT, 0.3))
 
@@ -201,7 +207,7 @@ def _pair(analysis: Analysis, row: Row) -> tuple[Measurement | None, Measurement
 
 
 def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement: Measurement | None) -> None:
-    """The value, and below it in small print what bounds it."""
+    """The value, and beside it in small print what bounds it."""
     if measurement is None:
         page.text(right, baseline, "–", 9.5, colour=GREY, align="right")
         return
@@ -213,23 +219,30 @@ def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement
         bold=row.suffix == "ef",
         align="right",
     )
-    page.text(right, baseline + 2.8, value_bounds(measurement, row.decimals), 5.6, colour=GREY, align="right")
+    bounds = value_bounds(measurement, row.decimals)
+    first = baseline - (1.4 if len(bounds) > 1 else 0)
+    for place, text in enumerate(bounds):
+        page.text(right + 1.5, first + 2.6 * place, text, 5.8, colour=GREY)
 
 
-def value_bounds(measurement: Measurement, decimals: int) -> str:
+def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
     """Interval and normal range of a value, as far as they are known.
 
     >>> value_bounds(Measurement("lv_ef", 56.0, "%", interval=(51.0, 60.0), normal=(52.0, 72.0)), 0)
-    '51 to 60, normal 52 to 72'
+    ['51 to 60', 'normal 52 to 72']
     """
-    parts = []
-    if measurement.interval is not None:
-        low, high = measurement.interval
-        parts.append(f"{low:.{decimals}f} to {high:.{decimals}f}")
-    if measurement.normal is not None:
-        low, high = measurement.normal
-        parts.append(f"normal {low:.{decimals}f} to {high:.{decimals}f}")
-    return ", ".join(parts)
+    named = {"": measurement.interval, "normal ": measurement.normal}
+    return [
+        f"{name}{bounds[0]:.{decimals}f} to {bounds[1]:.{decimals}f}"
+        for name, bounds in named.items()
+        if bounds is not None
+    ]
+
+
+def _bounds_note(analysis: Analysis) -> str:
+    """What the small print beside the values means; nothing where there is none."""
+    has_interval = any(m.interval is not None for m in analysis.measurements)
+    return "Small print: range of uncertainty" if has_interval else ""
 
 
 def _draw_pictures(page: Page, context: ResultContext) -> None:
@@ -254,12 +267,12 @@ def _phase_title(analysis: Analysis, phase: CardiacPhase, t: int) -> str:
 def _draw_picture_keys(page: Page) -> None:
     names = ("LV cavity", "LV epicardium", "RV cavity")
     for place, (name, stroke) in enumerate(zip(names, PICTURE_STROKES.values(), strict=True)):
-        draw_key(page, RIGHT - 88 + place * 31, PICTURES_TOP - 1, name, stroke)
+        draw_key(page, RIGHT - 78.5 + place * 28, PICTURES_TOP - 0.9, name, stroke)
 
 
 def _draw_picture(page: Page, place: Box, picture: HeartPicture) -> None:
     """Draw a slice as large as its place allows, in true proportion, with its contours and directions."""
-    page.block(place, BLACK)
+    page.block(place, (0, 0, 0))
     scale = min(place.width / picture.width_mm, place.height / picture.height_mm)
     width, height = picture.width_mm * scale, picture.height_mm * scale
     box = Box(place.left + (place.width - width) / 2, place.top + (place.height - height) / 2, width, height)
@@ -272,18 +285,18 @@ def _draw_picture(page: Page, place: Box, picture: HeartPicture) -> None:
         [(place.right - 2 - 20 * scale, place.bottom - 2), (place.right - 2, place.bottom - 2)],
         Stroke(WHITE, 1.0),
     )
-    page.text(place.right - 2, place.bottom - 3, "2 cm", 5.5, colour=WHITE, align="right")
+    page.text_over_image(place.right - 2, place.bottom - 3, "2 cm", 5.5, align="right")
 
 
 def _draw_edges(page: Page, place: Box, picture: HeartPicture) -> None:
     left, right, top, bottom = picture.edges
     middle_x, middle_y = place.left + place.width / 2, place.top + place.height / 2 + 0.8
-    page.text(place.left + 1, middle_y, left, 6, colour=WHITE)
-    page.text(place.right - 1, middle_y, right, 6, colour=WHITE, align="right")
-    page.text(middle_x, place.top + 2.8, top, 6, colour=WHITE, align="centre")
-    page.text(middle_x, place.bottom - 1, bottom, 6, colour=WHITE, align="centre")
+    page.text_over_image(place.left + 1, middle_y, left, 6)
+    page.text_over_image(place.right - 1, middle_y, right, 6, align="right")
+    page.text_over_image(middle_x, place.top + 3, top, 6, align="centre")
+    page.text_over_image(middle_x, place.bottom - 1.2, bottom, 6, align="centre")
     caption = f"{picture.level.capitalize()}, slice {picture.z + 1}"
-    page.text(place.left + 1.5, place.top + 3.2, caption, 6.5, bold=True, colour=WHITE)
+    page.text_over_image(place.left + 1.5, place.top + 3.4, caption, 6.8)
 
 
 def _draw_findings(page: Page, findings: Sequence[Finding]) -> None:
