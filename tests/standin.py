@@ -1,4 +1,4 @@
-"""Small studies, and an analysis that needs no model: it stores one object whose UID is derived from its sources."""
+"""Small studies, and an analysis without a model: it makes one object, its UID derived from its sources."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
+from cvai.archive.part10 import read_identity
 from cvai.engine.analyse import StudyOutcome
-from cvai.errors import StudyRefused
+from cvai.errors import FileRefused, StudyRefused
 from cvai.results.write import WrittenObject
 
 MODEL_SHA256 = hashlib.sha256(b"stand-in").hexdigest()
@@ -88,6 +89,9 @@ def write_segmentation(folder: Path, study_uid: str) -> Path:
 
 def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     """Store one object whose UID is derived from the images; refuse a study of fewer than two."""
+    if any(read_identity(path) is None for path in source.glob("*.dcm")):
+        refusal = FileRefused("not_dicom", "a file is no DICOM.", "Send DICOM.")
+        return (StudyOutcome(None, "refused", out, (), refusal),)
     headers = [dcmread(path, stop_before_pixels=True) for path in sorted(source.glob("*.dcm"))]
     images = sorted(str(h.SOPInstanceUID) for h in headers if h.SOPClassUID == MRImageStorage)
     study_uid = str(headers[0].StudyInstanceUID)

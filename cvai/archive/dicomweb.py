@@ -24,9 +24,9 @@ STORE_BATCH = 50
 SOP_CLASS_UID, SOP_INSTANCE_UID, SERIES_INSTANCE_UID = "00080016", "00080018", "0020000E"
 FAILED_SOP_SEQUENCE, REFERENCED_SOP_INSTANCE_UID, FAILURE_REASON = "00081198", "00081155", "00081197"
 
-once_more = stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2)
-"""Orthanc drops an idle connection after a second, at times just as it is used again: that is worth one more try
-at once. Longer outages are the job's to wait out."""
+once_more = stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2, wait_jitter=0.1)
+"""Orthanc drops an idle connection after a second, at times just as it is used again: that is worth one more
+try at once. Longer outages are the job's to wait out."""
 
 
 class _RawClient(DICOMwebClient):  # type: ignore[misc]

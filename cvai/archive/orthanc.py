@@ -66,7 +66,7 @@ class OrthancRest:
         self._session = session
         self._timeout_s = timeout_s
 
-    @stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2)
+    @stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2, wait_jitter=0.1)
     def get(self, path: str) -> Any:
         """The JSON at ``path``; None when Orthanc has no such resource (any more)."""
         with archive_errors(f"answer {path}"):

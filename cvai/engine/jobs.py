@@ -38,7 +38,7 @@ WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
 not the release: it changes only when jobs under way cannot go on with the new steps."""
 
-RESUMED_AT_MOST = 5
+RESUMED_AT_MOST = 3
 """A job in which the worker died this often is likely the reason, and is not taken up again by itself."""
 
 QUEUE_POLL_S = 0.1

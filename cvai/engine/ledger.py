@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,7 +160,10 @@ def open_ledger(database_url: str) -> Iterator[Ledger]:
         )
     except sqlalchemy.exc.OperationalError as error:
         raise none_yet from error
-    try:
+    with ExitStack() as stack:
+        stack.callback(client.destroy)
+        try:
+            client.list_workflows(name=WORKFLOW, limit=1)
+        except sqlalchemy.exc.DBAPIError as error:
+            raise none_yet from error  # the first service is only just making the tables
         yield Ledger(client)
-    finally:
-        client.destroy()

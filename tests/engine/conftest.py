@@ -47,9 +47,9 @@ class Bench:
         self.engines.append(engine)
         return engine
 
-    def stop(self) -> None:
+    def stop(self, grace_s: float = 0) -> None:
         while self.engines:
-            self.engines.pop().stop(grace_s=5)
+            self.engines.pop().stop(grace_s)
 
     def receive(self, paths: list[Path]) -> None:
         self.folder_archive.take_in(paths)

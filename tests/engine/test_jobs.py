@@ -218,7 +218,7 @@ def test_what_was_queued_when_the_service_stopped_is_done_at_the_next_start(
     engine = bench.start()
     for job in jobs:
         engine.submit(job)
-    bench.stop()
+    bench.stop(grace_s=5)
     bench.start()
     assert {bench.ended(job).outcome.state for job in jobs} == {JobState.ANALYSED}
 

@@ -1,0 +1,72 @@
+"""What counts as a study's content, and when two contents are the same."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
+    EnhancedMRImageStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+    UltrasoundMultiFrameImageStorage,
+)
+
+from cvai.archive.content import InstanceReference, StudyContent
+
+uids = st.sets(st.from_regex(r"2\.25\.[1-9][0-9]{0,6}", fullmatch=True), min_size=1, max_size=20)
+SAID_ABOUT_IMAGES = (
+    SegmentationStorage,
+    "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+    ComprehensiveSRStorage,
+    "1.2.840.10008.5.1.4.1.1.88.34",  # Comprehensive 3D SR
+    EncapsulatedPDFStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+)
+
+
+def content(sop_instance_uids: list[str], sop_class_uid: str = MRImageStorage) -> StudyContent:
+    instances = (InstanceReference(sop_class_uid, uid, "1.2") for uid in sop_instance_uids)
+    return StudyContent("1.2.3", tuple(instances))
+
+
+@given(uids=uids, order=st.randoms(use_true_random=False))
+def test_the_digest_does_not_depend_on_the_order_of_the_list(uids: set[str], order: st.DataObject) -> None:
+    listed = sorted(uids)
+    shuffled = list(listed)
+    order.shuffle(shuffled)
+    assert content(listed).digest == content(shuffled).digest
+
+
+@given(uids=uids, data=st.data())
+def test_one_instance_less_is_another_digest(uids: set[str], data: st.DataObject) -> None:
+    left_out = data.draw(st.sampled_from(sorted(uids)))
+    assert content(sorted(uids)).digest != content(sorted(uids - {left_out})).digest
+
+
+@given(uids=uids, said=st.lists(st.sampled_from(SAID_ABOUT_IMAGES), max_size=5))
+def test_what_is_said_about_images_does_not_change_the_digest(uids: set[str], said: list[str]) -> None:
+    images = content(sorted(uids))
+    documents = tuple(InstanceReference(c, f"2.26.{n}", "1.9") for n, c in enumerate(said))
+    assert StudyContent("1.2.3", images.instances + documents).digest == images.digest
+
+
+def test_images_of_every_kind_are_sources() -> None:
+    kinds = (
+        MRImageStorage,
+        EnhancedMRImageStorage,
+        SecondaryCaptureImageStorage,
+        UltrasoundMultiFrameImageStorage,
+    )
+    assert all(InstanceReference(kind, "1.2", "1.3").is_source for kind in kinds)
+
+
+def test_a_file_that_is_no_dicom_is_a_source_and_is_looked_at() -> None:
+    unreadable = InstanceReference("", "ab12", "")
+    assert unreadable.is_source
+    assert unreadable.can_hold_a_cine

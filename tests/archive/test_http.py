@@ -1,0 +1,114 @@
+"""What an HTTP answer means for a job, asked of a real server on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cvai.archive.dicomweb import DicomwebArchive
+from cvai.archive.http import new_session
+from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
+from tests.orthanc import free_port
+from tests.standin import write_segmentation
+
+STUDY = "1.2.3"
+
+
+class Answering(ThreadingHTTPServer):
+    """Answers every request with one status and body, and counts them."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status, self.body, self.requests = status, body, 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Answering
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests += 1
+        # A QIDO-RS answer is followed by the question for the rest, which is empty.
+        empty = "offset=0" not in self.path and self.command == "GET"
+        body = b"" if self.server.status == 200 and empty else self.server.body
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/dicom+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _answer  # noqa: N815 - the base class looks for these names
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answering(request: pytest.FixtureRequest) -> Iterator[Answering]:
+    server = Answering(*request.param)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def archive_at(port: int) -> DicomwebArchive:
+    session = new_session("reader", "do-not-tell")
+    return DicomwebArchive(f"http://127.0.0.1:{port}/dicom-web", session, timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    ("answering", "kind", "code"),
+    [
+        ((401, b""), ArchiveRejected, "archive_denied"),
+        ((403, b""), ArchiveRejected, "archive_denied"),
+        ((400, b""), ArchiveRejected, "archive_rejected"),
+        ((404, b""), ArchiveRejected, "archive_rejected"),
+        ((408, b""), TemporarilyUnavailable, "archive_busy"),
+        ((429, b""), TemporarilyUnavailable, "archive_busy"),
+        ((500, b""), TemporarilyUnavailable, "archive_busy"),
+        ((503, b""), TemporarilyUnavailable, "archive_busy"),
+        ((200, b"<html>a login page</html>"), TemporarilyUnavailable, "archive_unreachable"),
+    ],
+    indirect=["answering"],
+)
+def test_the_status_decides_between_later_and_no(
+    answering: Answering, kind: type[CvaiError], code: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        archive_at(answering.server_port).content(STUDY)
+    assert caught.value.code == code
+    assert caught.value.hint
+    assert answering.requests == (2 if kind is TemporarilyUnavailable else 1)
+
+
+def test_nobody_there_is_unavailable_and_tells_no_credentials() -> None:
+    with pytest.raises(TemporarilyUnavailable) as caught:
+        archive_at(free_port()).content(STUDY)
+    assert caught.value.code == "archive_unreachable"
+    assert "do-not-tell" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answering",
+    [
+        (
+            200,
+            b'{"00081198": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["2.25.7"]},'
+            b' "00081197": {"vr": "US", "Value": [49442]}}]}}',
+        )
+    ],
+    indirect=True,
+)
+def test_an_object_the_archive_did_not_take_is_named_with_its_reason(
+    answering: Answering, tmp_path: Path
+) -> None:
+    path = write_segmentation(tmp_path, STUDY)
+    with pytest.raises(ArchiveRejected, match=r"1 of 1 objects: 2\.25\.7 \(49442\)"):
+        archive_at(answering.server_port)._store_batch(STUDY, [path])

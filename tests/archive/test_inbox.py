@@ -1,0 +1,131 @@
+"""Deliveries settle, crashes lose nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cvai.archive.cursor import CursorFile
+from cvai.archive.folder import FolderArchive
+from cvai.archive.inbox import InboxFeed
+from cvai.errors import ConfigurationInvalid
+from tests.standin import derived_uid, write_image, write_study
+
+STUDY = derived_uid("inbox")
+
+
+@dataclass
+class Watch:
+    now_s: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@dataclass
+class Inbox:
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.watch = Watch()
+        self.archive = FolderArchive(self.root / "archive")
+        self.folder = self.root / "inbox"
+        self.feed = self.restarted()
+
+    def restarted(self) -> InboxFeed:
+        cursor = CursorFile(self.root / "cursor.json")
+        return InboxFeed(self.folder, self.archive, cursor, settle_s=5.0, clock=self.watch)
+
+    def after(self, seconds: float) -> tuple[str, ...]:
+        """What a poll announces this much later."""
+        self.watch.now_s += seconds
+        return self.feed.poll().study_uids
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    return Inbox(tmp_path)
+
+
+def test_a_delivery_is_taken_only_when_it_has_stood_still(inbox: Inbox) -> None:
+    write_study(inbox.folder / "d", STUDY, 2)
+    assert inbox.after(0) == ()
+    assert inbox.after(4.9) == ()
+    write_image(inbox.folder / "d", STUDY, 3)
+    assert inbox.after(0.2) == (), "the third file started the wait anew"
+    assert inbox.after(4.9) == ()
+    assert inbox.after(0.2) == (STUDY,)
+    assert len(inbox.archive.content(STUDY).instances) == 3
+
+
+def test_a_file_that_still_grows_is_not_taken(inbox: Inbox) -> None:
+    (path,) = write_study(inbox.folder / "d", STUDY, 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200])
+    inbox.after(0)
+    inbox.after(4)
+    path.write_bytes(whole)
+    assert inbox.after(2) == ()
+    assert inbox.after(5) == (STUDY,)
+
+
+def test_one_delivery_still_arriving_does_not_hold_up_another(inbox: Inbox) -> None:
+    other = derived_uid("other")
+    write_study(inbox.folder / "done", STUDY, 2)
+    inbox.after(0)
+    write_study(inbox.folder / "arriving", other, 2)
+    assert inbox.after(5) == (STUDY,)
+
+
+def test_loose_files_and_nested_folders_are_delivered_too(inbox: Inbox) -> None:
+    other = derived_uid("nested")
+    write_study(inbox.folder, STUDY, 2)
+    write_study(inbox.folder / "cd" / "IMAGES" / "S1", other, 2)
+    inbox.after(0)
+    assert set(inbox.after(5)) == {STUDY, other}
+    assert list(inbox.folder.iterdir()) == [], "what was taken is gone from the inbox"
+
+
+def test_what_systems_leave_beside_images_is_left_alone(inbox: Inbox) -> None:
+    write_study(inbox.folder / "d", STUDY, 1)
+    left = {inbox.folder / "d" / name for name in (".DS_Store", "DICOMDIR", "copying.part")}
+    for path in left:
+        path.write_bytes(b"x")
+    inbox.after(0)
+    assert inbox.after(5) == (STUDY,)
+    assert set((inbox.folder / "d").iterdir()) == left
+
+
+def test_a_crash_in_the_middle_of_a_move_loses_nothing(inbox: Inbox) -> None:
+    paths = write_study(inbox.folder / "d", STUDY, 4)
+    inbox.archive.take_in(paths[:2])  # as far as the crashed one came
+    inbox.feed = inbox.restarted()
+    assert inbox.after(0) == (STUDY,), "what has been moved is announced"
+    assert inbox.after(5) == (STUDY,)
+    assert len(inbox.archive.content(STUDY).instances) == 4
+
+
+def test_a_study_put_into_the_archive_by_hand_is_announced(inbox: Inbox, tmp_path: Path) -> None:
+    for path in write_study(tmp_path / "src", STUDY, 2):
+        target = tmp_path / "archive" / STUDY / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    assert inbox.after(0) == (STUDY,)
+
+
+def test_a_damaged_cursor_is_told_and_not_guessed_at(inbox: Inbox, tmp_path: Path) -> None:
+    (tmp_path / "cursor.json").write_text("{")
+    with pytest.raises(ConfigurationInvalid, match="not JSON"):
+        inbox.restarted()
+
+
+def test_a_cursor_is_readable_and_holds_no_patient_data(inbox: Inbox, tmp_path: Path) -> None:
+    write_study(inbox.folder / "Doe^John", STUDY, 1)
+    inbox.after(0)
+    inbox.watch.now_s += 5
+    inbox.feed.acknowledge(inbox.feed.poll())
+    assert set(json.loads((tmp_path / "cursor.json").read_text())) == {STUDY}

@@ -1,0 +1,104 @@
+"""Orthanc's traps, on a real Orthanc."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvai.archive.cursor import CursorFile
+from cvai.archive.http import new_session
+from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
+from cvai.errors import ArchiveRejected, ConfigurationInvalid
+from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
+from tests.process import eventually
+from tests.standin import derived_uid, write_image, write_study
+
+pytestmark = [needs_orthanc, pytest.mark.orthanc]
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
+    server = Orthanc(tmp_path / "orthanc")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def study_uid(request: pytest.FixtureRequest) -> str:
+    return derived_uid(request.node.nodeid)
+
+
+def feed_of(orthanc: Orthanc, tmp_path: Path, *, from_now: bool = False) -> OrthancFeed:
+    rest = OrthancRest(orthanc.url, new_session(USERNAME, PASSWORD), timeout_s=10)
+    return OrthancFeed(rest, CursorFile(tmp_path / "cursor.json"), from_now)
+
+
+def settled(feed: OrthancFeed) -> tuple[str, ...]:
+    announcements = feed.poll()
+    feed.acknowledge(announcements)
+    return announcements.study_uids
+
+
+def test_a_study_whose_ageing_orthanc_forgot_by_dying_is_announced_all_the_same(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    feed = feed_of(orthanc, tmp_path)
+    orthanc.stow(write_study(tmp_path / "src", study_uid))
+    assert settled(feed) == (), "it is still ageing"
+    orthanc.kill()
+    orthanc.start()
+    changes = orthanc.session.get(f"{orthanc.url}/changes", timeout=10).json()["Changes"]
+    assert "StableStudy" not in {change["ChangeType"] for change in changes}
+    assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+
+
+def test_an_orthanc_set_up_anew_is_followed_from_its_beginning(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    CursorFile(tmp_path / "cursor.json").save({"since": 100_000, "watched": []})
+    orthanc.stow(write_study(tmp_path / "src", study_uid))
+    feed = feed_of(orthanc, tmp_path)
+    assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+
+
+def test_a_backlog_is_left_alone_when_asked_for_and_a_late_slice_is_not(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    orthanc.stow(write_study(tmp_path / "src", study_uid))
+    every = feed_of(orthanc, tmp_path / "every")
+    eventually(lambda: settled(every), "the study to settle", timeout_s=10)
+    new = feed_of(orthanc, tmp_path, from_now=True)
+    assert settled(new) == ()
+    orthanc.stow([write_image(tmp_path / "late", study_uid, 4)])
+    assert eventually(lambda: settled(new), "the late slice", timeout_s=10) == (study_uid,)
+
+
+def test_a_deleted_study_is_not_announced_and_not_waited_for(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    feed = feed_of(orthanc, tmp_path)
+    orthanc.stow(write_study(tmp_path / "src", study_uid))
+    feed.acknowledge(feed.poll())
+    (identifier,) = orthanc.session.get(f"{orthanc.url}/studies", timeout=10).json()
+    orthanc.session.delete(f"{orthanc.url}/studies/{identifier}", timeout=10).raise_for_status()
+    announcements = feed.poll()
+    assert announcements.study_uids == ()
+    assert announcements.cursor["watched"] == []
+
+
+def test_a_wrong_password_is_a_final_no_with_a_hint(orthanc: Orthanc) -> None:
+    session = new_session(USERNAME, "wrong")
+    archive = OrthancArchive(OrthancRest(orthanc.url, session, 10), session, 10, "/dicom-web")
+    with pytest.raises(ArchiveRejected) as caught:
+        archive.probe()
+    assert caught.value.code == "archive_denied"
+    assert "password" in caught.value.hint
+
+
+def test_the_cursor_of_another_feed_is_not_taken_for_ones_own(orthanc: Orthanc, tmp_path: Path) -> None:
+    CursorFile(tmp_path / "cursor.json").save({"since": "yesterday"})
+    with pytest.raises(ConfigurationInvalid, match="not one of Orthanc"):
+        feed_of(orthanc, tmp_path)

@@ -1,0 +1,187 @@
+"""The service as a process, on the embedded archive, with the stand-in analysis: crashes and restarts."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvai.archive.folder import FolderArchive
+from cvai.engine.job import JobState
+from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.errors import ConfigurationInvalid
+from cvai.settings import load_settings
+from tests.process import Process, eventually
+from tests.standin import derived_uid, write_image, write_study
+
+
+class Site:
+    """A data folder, a configuration, and services one after the other on them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config = root / "service.toml"
+        self.config.write_text(
+            f'data_folder = "{root / "data"}"\npoll_interval_s = 0.1\nshutdown_grace_s = 1\n'
+            "[folder]\nsettle_s = 0.3\n[retry]\nattempts = 2\nfirst_wait_s = 0.1\n"
+        )
+        self.settings = load_settings(self.config)
+        self.archive = FolderArchive(self.settings.archive_folder)
+        self.log = root / "analyses.log"
+        self.gate = root / "gate"
+        self.services: list[Process] = []
+
+    def start(self, gate: Path | str = "") -> Process:
+        command = [sys.executable, "-m", "tests.service", self.config, self.log, *([gate] if gate else [])]
+        self.services.append(Process(command, self.root / f"service-{len(self.services)}.log"))
+        return self.services[-1]
+
+    def deliver(self, paths: list[Path]) -> None:
+        """Drop a folder into the inbox, as a person would."""
+        folder = self.settings.inbox_folder / paths[0].parent.name
+        folder.mkdir(parents=True)
+        for path in paths:
+            shutil.copy(path, folder)
+
+    def begun(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def records(self) -> tuple[JobRecord, ...]:
+        try:
+            with open_ledger(self.settings.jobs_database_url) as ledger:
+                return ledger.jobs()
+        except ConfigurationInvalid:
+            return ()
+
+    def ended(self, n: int = 1) -> list[JobRecord]:
+        """The jobs, once ``n`` of them have ended."""
+
+        def look() -> list[JobRecord] | None:
+            done = [record for record in self.records() if record.ended_at is not None]
+            return done if len(done) >= n else None
+
+        return eventually(look, f"{n} jobs to end")
+
+    def documents(self, study_uid: str) -> list[str]:
+        content = self.archive.content(study_uid)
+        return [i.sop_instance_uid for i in content.instances if not i.is_source]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    for service in made.services:
+        if service.died() is None:
+            service.kill()
+
+
+@pytest.fixture
+def study_uid(request: pytest.FixtureRequest) -> str:
+    return derived_uid(request.node.nodeid)
+
+
+def test_killed_in_mid_analysis_and_started_again_there_is_one_result(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    service = site.start(site.gate)
+    site.deliver(write_study(tmp_path / "a", study_uid))
+    eventually(site.begun, "the analysis to begin")
+    service.kill()
+    site.gate.touch()
+    assert site.documents(study_uid) == []
+    site.start(site.gate)
+    (record,) = site.ended()
+    assert record.outcome.state is JobState.ANALYSED
+    assert record.attempts == 2
+    assert site.begun() == [record.job.job_id] * 2, "steps are at least once, and this one was cut off"
+    assert site.documents(study_uid) == [record.outcome.objects[0].sop_instance_uid]
+
+
+def test_studies_delivered_while_nobody_served_are_all_analysed(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    uids = [derived_uid(study_uid, str(number)) for number in range(4)]
+    for number, uid in enumerate(uids):
+        site.deliver(write_study(tmp_path / f"d{number}", uid))
+    site.start().kill()
+    site.start()
+    site.ended(4)
+    assert all(len(site.documents(uid)) == 1 for uid in uids)
+
+
+def test_a_stopped_service_ends_in_time_and_its_job_goes_on_at_the_next_start(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    service = site.start(site.gate)
+    site.deliver(write_study(tmp_path / "a", study_uid))
+    eventually(site.begun, "the analysis to begin")
+    assert service.stop() == 0
+    assert service.events("stopped")[0]["cut_off"] is True
+    site.gate.touch()
+    site.start(site.gate)
+    (record,) = site.ended()
+    assert record.outcome.state is JobState.ANALYSED
+    assert len(site.documents(study_uid)) == 1
+
+
+def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_others_go_on(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    site.deliver(write_study(tmp_path / "a", study_uid))
+
+    def dead_letter() -> bool:
+        return any(r.outcome.state is JobState.DEAD_LETTER for r in site.records())
+
+    while not dead_letter():
+        service = site.start("die")
+        eventually(
+            lambda service=service: service.died() is not None or dead_letter(), "death or dead letter"
+        )
+        assert len(site.services) < 10
+    service.kill()
+    other_uid = derived_uid(study_uid, "other")
+    site.deliver(write_study(tmp_path / "b", other_uid))
+    site.start()
+    states = {record.job.study_uid: record.outcome for record in site.ended(2)}
+    assert states[study_uid].code == "worker_died"
+    assert states[other_uid].state is JobState.ANALYSED
+
+
+def test_files_that_are_no_dicom_end_as_a_refused_job_of_their_own(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    good = write_study(tmp_path / "a", study_uid)
+    junk = tmp_path / "a" / "Doe^John.txt"
+    junk.write_text("hello")
+    site.deliver([*good, junk])
+    service = site.start()
+    outcomes = {r.job.study_uid: r.outcome for r in site.ended(2)}
+    assert outcomes.pop(study_uid).state is JobState.ANALYSED
+    ((unreadable, outcome),) = outcomes.items()
+    assert unreadable.startswith("unreadable-")
+    assert (outcome.state, outcome.code) == (JobState.REFUSED, "not_dicom")
+    service.stop()
+    assert "Doe" not in (tmp_path / "service-0.log").read_text()
+
+
+def test_a_late_slice_in_the_inbox_is_analysed_anew(site: Site, study_uid: str, tmp_path: Path) -> None:
+    site.start()
+    site.deliver(write_study(tmp_path / "a", study_uid, 3))
+    site.ended(1)
+    site.deliver([write_image(tmp_path / "late", study_uid, 4)])
+    newest, oldest = site.ended(2)
+    assert newest.outcome.state is JobState.ANALYSED
+    assert oldest.outcome.state is JobState.SUPERSEDED
+    assert len(site.documents(study_uid)) == 2
+
+
+def test_a_second_service_on_the_same_data_folder_does_not_start(site: Site, tmp_path: Path) -> None:
+    first = site.start()
+    eventually(lambda: first.events("serving"), "the first to serve")
+    second = site.start()
+    assert eventually(second.died, "the second to give up") == 1
+    assert first.died() is None

@@ -1,0 +1,68 @@
+"""Starting cvai as a process of its own, and waiting for what it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.conftest import ROOT
+
+CVAI = (sys.executable, "-m", "cvai")
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], what: str, timeout_s: float = 60.0) -> T:
+    """The first thing that ``look`` finds."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
+
+
+class Process:
+    """A command in the background, stopped by its own id."""
+
+    def __init__(self, command: Sequence[str | Path], log: Path) -> None:
+        self._log = log
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"}
+        with log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Log lines of this name so far."""
+        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(timeout=30)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        self._process.terminate()
+        return self._process.wait(timeout=60)
+
+    def died(self) -> int | None:
+        """The exit status, None while it lives."""
+        return self._process.poll()
+
+
+def jobs(config: Path) -> list[dict[str, Any]]:
+    """What ``cvai jobs list --json`` prints."""
+    command = [*CVAI, "jobs", "list", "--json", "--config", str(config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return list(json.loads(done.stdout))

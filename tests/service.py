@@ -1,0 +1,43 @@
+"""``cvai serve`` with the stand-in analysis: the real service, queue and archive, no model needed.
+
+Run as ``python -m tests.service CONFIG LOG [GATE | die]``: every analysis leaves a line in LOG when it
+begins, then waits until the file GATE exists, or kills the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from cvai.engine.analyse import StudyOutcome
+from cvai.engine.logs import configure_logs
+from cvai.engine.worker import Model, Service
+from cvai.settings import load_settings
+from tests.standin import MODEL_SHA256, analyse_noting
+
+
+def main(config: str, log: str, gate: str | None = None) -> None:
+    noting = analyse_noting(Path(log))
+
+    def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+        outcomes = noting(source, out)
+        if gate == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        while gate is not None and not Path(gate).exists():
+            time.sleep(0.02)
+        return outcomes
+
+    settings = load_settings(Path(config))
+    configure_logs(settings.log_level)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if not Service(settings, Model(MODEL_SHA256, analyse), follow_feed=True).run(stop):
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
