@@ -1,0 +1,82 @@
+"""From announcements to jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cvai.archive.folder import FolderArchive
+from cvai.archive.port import Announcements
+from cvai.engine.feeds import follow
+from cvai.engine.job import StudyJob
+from cvai.errors import TemporarilyUnavailable
+from tests.standin import derived_uid, write_image, write_segmentation, write_study
+
+STUDY, OTHER = derived_uid("feeds"), derived_uid("feeds other")
+
+
+@dataclass
+class Told:
+    """A feed that tells what it was given, and remembers what was acknowledged."""
+
+    study_uids: tuple[str, ...]
+    acknowledged: list[Announcements] = field(default_factory=list)
+
+    def poll(self) -> Announcements:
+        return Announcements(self.study_uids, {"at": 1})
+
+    def acknowledge(self, announcements: Announcements) -> None:
+        self.acknowledged.append(announcements)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> FolderArchive:
+    made = FolderArchive(tmp_path / "archive")
+    made.take_in(write_study(tmp_path / "src", STUDY, 2))
+    return made
+
+
+def test_every_settled_study_is_queued_as_it_stands(archive: FolderArchive, tmp_path: Path) -> None:
+    archive.take_in(write_study(tmp_path / "other", OTHER, 2))
+    queued: list[StudyJob] = []
+    feed = Told((STUDY, OTHER))
+    assert follow(feed, archive, lambda job: not queued.append(job), "m" * 64) == 2
+    assert [job.study_uid for job in queued] == [STUDY, OTHER]
+    assert queued[0].digest == archive.content(STUDY).digest
+    assert len(feed.acknowledged) == 1
+
+
+def test_a_study_of_results_alone_is_no_job(archive: FolderArchive, tmp_path: Path) -> None:
+    archive.take_in([write_segmentation(tmp_path, OTHER)])
+    queued: list[StudyJob] = []
+    follow(Told((OTHER,)), archive, lambda job: not queued.append(job), "m" * 64)
+    assert queued == []
+
+
+def test_a_stored_result_asks_for_the_job_that_stands_already(archive: FolderArchive, tmp_path: Path) -> None:
+    queued: list[StudyJob] = []
+    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    archive.store(STUDY, [write_segmentation(tmp_path, STUDY)])
+    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    assert queued[0].job_id == queued[1].job_id
+
+
+def test_a_late_image_or_another_model_asks_for_another_job(archive: FolderArchive, tmp_path: Path) -> None:
+    queued: list[StudyJob] = []
+    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "n" * 64)
+    archive.take_in([write_image(tmp_path, STUDY, 3)])
+    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    assert len({job.job_id for job in queued}) == 3
+
+
+def test_nothing_is_acknowledged_when_a_job_could_not_be_queued(archive: FolderArchive) -> None:
+    def unavailable(job: StudyJob) -> bool:
+        raise TemporarilyUnavailable("archive_busy", "later.")
+
+    feed = Told((STUDY,))
+    with pytest.raises(TemporarilyUnavailable):
+        follow(feed, archive, unavailable, "m" * 64)
+    assert feed.acknowledged == []
