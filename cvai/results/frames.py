@@ -72,12 +72,20 @@ class FrameGroups:
     Args:
         geometry: the grid of the labels.
         sources: (t)(z) source image of every frame of the cine.
+        phase_times_ms: (t,) time of every phase, None where the study does not tell time. It stands as a
+            comment: the Segmentation IOD has no attribute for it, and each frame's source image has its own.
         has_time: whether the phase is a dimension of the segmentation.
     """
 
     def __init__(
-        self, geometry: StackGeometry, sources: Sequence[Sequence[SourceImage]], *, has_time: bool
+        self,
+        geometry: StackGeometry,
+        sources: Sequence[Sequence[SourceImage]],
+        phase_times_ms: NDArray[np.float64] | None,
+        *,
+        has_time: bool,
     ) -> None:
+        self._phase_times_ms = phase_times_ms
         self._has_time = has_time
         self._sources = sources
         self._positions = [_plane_position(geometry, z) for z in range(geometry.n_slices)]
@@ -104,6 +112,8 @@ class FrameGroups:
         content.StackID = STACK_ID
         content.InStackPositionNumber = frame.z + 1
         content.TemporalPositionIndex = frame.time_index + 1
+        if self._phase_times_ms is not None:
+            content.FrameComments = f"{self._phase_times_ms[frame.t]:.1f} ms after the R wave"
         return content
 
 

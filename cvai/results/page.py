@@ -87,7 +87,7 @@ class Page:
     def __init__(self, title: str) -> None:
         _load_fonts()
         self._buffer = BytesIO()
-        self._canvas = Canvas(self._buffer, pagesize=A4, invariant=1, pageCompression=1)
+        self._canvas = Canvas(self._buffer, pagesize=A4, invariant=1, initialFontName=REGULAR)
         self._canvas.setTitle(title)
         self._canvas.setAuthor("cvai")
         self._canvas.setCreator("cvai")

@@ -73,7 +73,8 @@ def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int
             "Check that the series shows the heart in short axis.",
         )
     has_time = kind is ResultKind.SEG_CINE
-    groups = FrameGroups(context.analysis.segmentation.geometry, context.sources, has_time=has_time)
+    stack = context.analysis.cine.stack
+    groups = FrameGroups(stack.geometry, context.sources, stack.phase_times_ms, has_time=has_time)
     instance = new_instance(context, kind)
     _add_segmentation_image(instance, labels.shape[2:], kind)
     instance.SegmentSequence = [_segment(context, structure, when) for structure in Structure]
@@ -173,7 +174,7 @@ def _dimension(organization_uid: str, attribute: str, group: str) -> Dataset:
 
 
 def _shared_groups(context: ResultContext) -> Dataset:
-    geometry = context.analysis.segmentation.geometry
+    geometry = context.analysis.cine.stack.geometry
     plane = context.analysis.cine.planes[0][0]
     stated = frame_attributes(plane.header, plane.frame_number, "PixelMeasuresSequence")
     thickness_mm = checked_value(stated, "SliceThickness")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
@@ -19,10 +20,13 @@ from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.volumes import volume_curve_ml
 from cvai.results.analysis import Analysis
+from cvai.results.uids import ResultKind
+from cvai.results.write import OBJECT_NAMES
 from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
 UID_ROOT = "1.2.826.0.1.3680043.10.999"
 HEART_RATE_BPM = 64.0
+CREATED = datetime(2024, 3, 1, 12, 30, 15)
 MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider")
 
 
@@ -164,3 +168,17 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray) -> Analysis:
 
 def passed_over() -> tuple[PassedOver, ...]:
     return (PassedOver(f"{UID_ROOT}.9", "localiser"),)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An analysis and the folder its results were written to."""
+
+    analysis: Analysis
+    folder: Path
+
+    def path(self, kind: ResultKind) -> Path:
+        return self.folder / OBJECT_NAMES[kind]
+
+    def read(self, kind: ResultKind) -> Dataset:
+        return dcmread(self.path(kind))

@@ -1,0 +1,32 @@
+"""Results of a synthetic analysis, written once and read back by many tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from cvai.results.instance import ResultContext
+from cvai.results.write import write_results
+from tests.results.synthetic import CREATED, Written, make_analysis
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Results of a single-frame source study."""
+    analysis = make_analysis()
+    folder = tmp_path_factory.mktemp("results")
+    write_results(analysis, folder, created=CREATED)
+    return Written(analysis, folder)
+
+
+@pytest.fixture(scope="session")
+def written_multiframe(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Results of a study whose cine is one Enhanced MR instance."""
+    analysis = make_analysis(multiframe=True)
+    folder = tmp_path_factory.mktemp("multiframe")
+    write_results(analysis, folder, created=CREATED)
+    return Written(analysis, folder)
+
+
+@pytest.fixture
+def context() -> ResultContext:
+    return ResultContext.of(make_analysis(), CREATED)

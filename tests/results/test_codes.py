@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from pydicom.sr import _concepts_dict
+from pydicom.sr.coding import Code
+
+from cvai.heart.anatomy import Structure
+from cvai.results import codes
+from tests.results.synthetic import make_analysis
+
+NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}
+"""Heart and Cardiac Cycle Point carry other aliases there; UMLS and RFC5646 are not in its dictionary."""
+
+
+def checkable_codes() -> list[Code]:
+    constants = [value for value in vars(codes).values() if isinstance(value, Code)]
+    measured = [coding.name for coding in codes.MEASUREMENT_CODES.values()]
+    every = [*constants, *measured, *codes.STRUCTURE_CODES.values(), *codes.PHASE_CODES.values()]
+    return [code for code in every if code.value not in NOT_IN_PYDICOM]
+
+
+@pytest.mark.parametrize("code", checkable_codes(), ids=lambda code: f"{code.scheme_designator}-{code.value}")
+def test_a_code_means_in_the_standard_what_it_means_here(code: Code) -> None:
+    concepts = _concepts_dict.concepts[code.scheme_designator].values()
+    meanings = {meanings[code.value][0].lower() for meanings in concepts if code.value in meanings}
+    plain = {meaning.partition(" (")[0] for meaning in meanings}
+    assert code.meaning.lower() in meanings | plain
+
+
+def test_every_measurement_of_a_cine_has_a_code_and_a_coded_unit() -> None:
+    for measurement in make_analysis().measurements:
+        assert codes.measurement_coding(measurement.name).name.value
+        assert codes.UNITS[measurement.unit].scheme_designator == "UCUM"
+
+
+def test_no_two_measurements_share_a_code() -> None:
+    names = [coding.name for coding in codes.MEASUREMENT_CODES.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_a_measurement_without_a_code_is_named() -> None:
+    with pytest.raises(ValueError, match="lv_twist has no code"):
+        codes.measurement_coding("lv_twist")
+
+
+def test_every_structure_has_a_code_and_a_colour() -> None:
+    assert set(codes.STRUCTURE_CODES) == set(codes.STRUCTURE_RGB) == set(Structure)

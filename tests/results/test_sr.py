@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import highdicom
+import pytest
+from pydicom import Dataset
+from pydicom.uid import Comprehensive3DSRStorage
+
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.measurement import Measurement
+from cvai.results.codes import MEASUREMENT_CODES
+from cvai.results.instance import ResultContext
+from cvai.results.sr import SHOWN_DECIMALS, Supersedes, measurement_document
+from cvai.results.uids import ResultKind
+from tests.results.synthetic import CREATED, UID_ROOT, Written, make_analysis
+
+
+def items(node: Dataset) -> Iterator[Dataset]:
+    """Every content item of a document, in order."""
+    for item in node.get("ContentSequence") or ():
+        yield item
+        yield from items(item)
+
+
+def name_of(item: Dataset) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeValue) if "ConceptNameCodeSequence" in item else ""
+
+
+def number_of(item: Dataset) -> float:
+    return float(item.MeasuredValueSequence[0].NumericValue)
+
+
+def numbers(document: Dataset) -> dict[str, Dataset]:
+    """Measurements by code; each is said once."""
+    found = [
+        item for item in items(document) if item.ValueType == "NUM" and item.RelationshipType == "CONTAINS"
+    ]
+    by_code = {name_of(item): item for item in found}
+    assert len(by_code) == len(found)
+    return by_code
+
+
+def document_of(**changes: object) -> Dataset:
+    analysis = replace(make_analysis((2, 3, 24, 40)), **changes)
+    return measurement_document(ResultContext.of(analysis, CREATED))
+
+
+def test_every_number_is_read_back_with_its_code_and_unit(written: Written) -> None:
+    said = numbers(written.read(ResultKind.SR))
+    assert len(said) == len(written.analysis.measurements)
+    for measurement in written.analysis.measurements:
+        value = said[MEASUREMENT_CODES[measurement.name].name.value].MeasuredValueSequence[0]
+        assert value.FloatingPointValue == measurement.value
+        assert float(value.NumericValue) == pytest.approx(measurement.value, abs=0.5 * 10**-SHOWN_DECIMALS)
+        assert value.MeasurementUnitsCodeSequence[0].CodeValue == measurement.unit
+
+
+def test_highdicom_reads_the_groups(written: Written) -> None:
+    document = highdicom.sr.srread(written.path(ResultKind.SR))
+    volumes = document.content.get_volumetric_roi_measurement_groups()
+    others = document.content.get_image_measurement_groups()
+    assert document.SOPClassUID == Comprehensive3DSRStorage
+    assert [len(group.get_measurements()) for group in volumes] == [1, 1, 1, 1, 1]
+    assert [len(group.get_measurements()) for group in others] == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "segment", "point"),
+    [
+        ("lv_edv", ResultKind.SEG_ED, 1, "416190007"),
+        ("lv_esv", ResultKind.SEG_ES, 1, "416430001"),
+        ("lv_mass", ResultKind.SEG_ED, 2, "416190007"),
+        ("rv_edv", ResultKind.SEG_ED, 3, "416190007"),
+        ("rv_esv", ResultKind.SEG_ES, 3, "416430001"),
+    ],
+)
+def test_a_volume_refers_to_the_segment_it_was_counted_in(
+    written: Written, name: str, kind: ResultKind, segment: int, point: str
+) -> None:
+    code = MEASUREMENT_CODES[name].name.value
+    seg = written.read(kind)
+    group = next(
+        item
+        for item in items(written.read(ResultKind.SR))
+        if item.ValueType == "CONTAINER" and code in [name_of(child) for child in item.ContentSequence]
+    )
+    children = {name_of(child): child for child in group.ContentSequence}
+    reference = children["121191"].ReferencedSOPSequence[0]
+    assert reference.ReferencedSOPInstanceUID == seg.SOPInstanceUID
+    assert reference.ReferencedSOPClassUID == seg.SOPClassUID
+    assert reference.ReferencedSegmentNumber == segment
+    assert seg.SegmentSequence[segment - 1].TrackingUID == children["112040"].UID
+    assert f"{UID_ROOT}.2" == children["121232"].UID
+    modifiers = {name_of(child): child for child in children[code].ContentSequence}
+    assert modifiers["272518008"].ConceptCodeSequence[0].CodeValue == point
+    assert modifiers["370129005"].ConceptCodeSequence[0].CodeValue == "126030"
+
+
+def test_the_evidence_lists_every_instance_that_is_referred_to(written: Written) -> None:
+    document = written.read(ResultKind.SR)
+    (study,) = document.CurrentRequestedProcedureEvidenceSequence
+    listed = {
+        (series.SeriesInstanceUID, instance.ReferencedSOPInstanceUID)
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+    segs = [written.read(kind) for kind in (ResultKind.SEG_ED, ResultKind.SEG_ES)]
+    sources = {
+        (f"{UID_ROOT}.2", plane.sop_instance_uid) for phase in written.analysis.cine.planes for plane in phase
+    }
+    assert study.StudyInstanceUID == written.analysis.study_uid
+    assert listed == sources | {(seg.SeriesInstanceUID, seg.SOPInstanceUID) for seg in segs}
+    used = {
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in items(document)
+        if item.ValueType == "IMAGE"
+    }
+    assert used == {sop_instance_uid for _, sop_instance_uid in listed}
+
+
+def test_the_image_library_names_the_frames_of_a_multiframe_source(written_multiframe: Written) -> None:
+    references = [
+        item.ReferencedSOPSequence[0]
+        for item in items(written_multiframe.read(ResultKind.SR))
+        if item.ValueType == "IMAGE" and name_of(item) != "121191"
+    ]
+    planes = [plane for phase in written_multiframe.analysis.cine.planes for plane in phase]
+    assert [r.ReferencedFrameNumber for r in references] == [plane.frame_number for plane in planes]
+
+
+def test_the_document_is_complete_but_unverified(written: Written) -> None:
+    document = written.read(ResultKind.SR)
+    assert (document.CompletionFlag, document.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
+    assert document.PreliminaryFlag == "PRELIMINARY"
+    assert "PredecessorDocumentsSequence" not in document
+
+
+def test_a_withheld_number_makes_the_document_partial_and_is_not_in_it() -> None:
+    kept = tuple(m for m in make_analysis((2, 3, 24, 40)).measurements if not m.name.startswith("rv_"))
+    withheld = (Finding("rv_cut_off", Severity.WITHHELD, "The right ventricle leaves the image."),)
+    document = document_of(measurements=kept, findings=withheld)
+    assert document.CompletionFlag == "PARTIAL"
+    rv_codes = {c.name.value for name, c in MEASUREMENT_CODES.items() if name.startswith("rv_")}
+    assert not rv_codes & set(numbers(document))
+
+
+def test_a_document_without_any_number_still_refers_to_the_segments() -> None:
+    document = document_of(measurements=())
+    assert numbers(document) == {}
+    assert sum(name_of(item) == "121191" for item in items(document)) == 5
+
+
+def test_uncertainty_and_normal_range_stand_in_the_measurements_own_unit() -> None:
+    volume = Measurement("lv_edv", 150.0, "mL", interval=(141.5, 163.0), normal=(106.0, 214.0))
+    said = numbers(document_of(measurements=(volume,)))["8821-1"]
+    properties = {name_of(i): i for i in said.ContentSequence if i.RelationshipType == "HAS PROPERTIES"}
+    values = {code: number_of(item) for code, item in properties.items()}
+    assert values == {"371886008": 13.0, "371885007": 8.5, "385524004": 106.0, "371933006": 214.0}
+    for item in properties.values():
+        assert item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue == "mL"
+
+
+def test_disclaimer_and_findings_are_said_in_words(written: Written) -> None:
+    texts = [item.TextValue for item in items(written.read(ResultKind.SR)) if item.ValueType == "TEXT"]
+    assert any(text.startswith("Not for clinical use.") for text in texts)
+    for finding in written.analysis.findings:
+        assert any(finding.message in text and finding.code in text for text in texts)
+
+
+def test_the_algorithm_is_named_wherever_it_measured(written: Written) -> None:
+    groups = [i for i in items(written.read(ResultKind.SR)) if name_of(i) == "125007"]
+    named = {
+        name_of(group.ContentSequence[-1]): [name_of(child) for child in group.ContentSequence]
+        for group in groups
+    }
+    assert len(groups) == 8
+    without = [children for children in named.values() if "111001" not in children]
+    assert without == [named[MEASUREMENT_CODES["heart_rate"].name.value]]
+
+
+def test_a_document_names_those_it_supersedes() -> None:
+    context = ResultContext.of(make_analysis((2, 3, 24, 40)), CREATED)
+    document = measurement_document(context, [Supersedes("1.2", "1.2.3", "1.2.3.4")])
+    (study,) = document.PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    assert (study.StudyInstanceUID, series.SeriesInstanceUID) == ("1.2", "1.2.3")
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.4"
+    assert series.ReferencedSOPSequence[0].ReferencedSOPClassUID == Comprehensive3DSRStorage
