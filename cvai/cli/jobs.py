@@ -14,6 +14,8 @@ from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord, open_ledger
 from cvai.settings import load_settings
 
+WIDTH = 160
+
 COLOURS = {
     JobState.ANALYSED: "green",
     JobState.REFUSED: "yellow",
@@ -45,7 +47,7 @@ def list_jobs(
     if as_json:
         typer.echo(json.dumps([as_values(record) for record in records], indent=1))
     else:
-        Console().print(_table(records))
+        wide_console().print(_table(records))
 
 
 @jobs_app.command("show")
@@ -60,7 +62,7 @@ def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(values, indent=1))
     else:
-        Console().print(_details(values))
+        wide_console().print(_details(values))
 
 
 @jobs_app.command("retry")
@@ -90,16 +92,21 @@ def as_values(record: JobRecord) -> dict[str, Any]:
     }
 
 
+def wide_console() -> Console:
+    """Wide enough that no UID is cut, also where the output is piped: they are there to be copied."""
+    return Console(width=max(Console().width, WIDTH), highlight=False)
+
+
 def _table(records: tuple[JobRecord, ...]) -> Table:
-    table = Table("state", "study", "queued (UTC)", "seconds", "why")
+    table = Table("state", "queued (UTC)", "seconds", "why", "study", box=None)
     for record in records:
         state = record.outcome.state
         table.add_row(
             f"[{COLOURS.get(state, 'default')}]{state}[/]",
-            record.job.study_uid,
             f"{record.queued_at:%Y-%m-%d %H:%M:%S}",
             _seconds(record),
             record.outcome.code,
+            record.job.study_uid,
         )
     return table
 
@@ -107,7 +114,7 @@ def _table(records: tuple[JobRecord, ...]) -> Table:
 def _seconds(record: JobRecord) -> str:
     if record.ended_at is None:
         return ""
-    return f"{(record.ended_at - record.queued_at).total_seconds():.1f}"
+    return f"{(record.ended_at - record.queued_at).total_seconds():.0f}"
 
 
 def _details(values: dict[str, Any]) -> Table:

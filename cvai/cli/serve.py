@@ -24,8 +24,9 @@ Config = Annotated[
 def serve(config: Config = None) -> None:
     """Watch an archive and put SEG, SR and PDF beside every short-axis cine study, until stopped.
 
-    Without settings it runs on the embedded archive: drop studies into ./cvai-data/inbox. Stop it with
-    Ctrl-C or SIGTERM; what is not done by then goes on at the next start.
+    Without settings it runs on the embedded archive: drop studies into
+    ./cvai-data/inbox. Stop it with Ctrl-C or SIGTERM; what is not done by
+    then goes on at the next start.
 
     \b
     Example: cvai serve --config service.toml

@@ -8,8 +8,8 @@ from cvai.cli.serve import Config, run_service
 def worker(config: Config = None) -> None:
     """Work on queued jobs without watching the archive; for a second process or machine.
 
-    It needs the same archive, model and database_url as the service that queues the jobs, and a worker_name
-    of its own.
+    It needs the same archive, model and database_url as the service that
+    queues the jobs, and a worker_name of its own.
 
     \b
     Example: CVAI_WORKER_NAME=worker-2 cvai worker --config service.toml

@@ -138,7 +138,8 @@ def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
     Raises:
         ConfigurationInvalid: another process holds it.
     """
-    data_folder.mkdir(parents=True, exist_ok=True)
+    # Patients' studies pass through here: nobody but the service's own user is let in.
+    data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_folder / f"{worker_name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
