@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvai.phantom.paint import Image, coverage, inside_ellipse_mm, lay_over
+from cvai.phantom.paint import Image, coverage, inside_ellipse_mm, lay_over, smooth_field
 from cvai.phantom.tissue import Contrast
 from cvai.phantom.view import HeartView
 
-_FAT_MM = 5.0
+_FAT_MM = 4.0
 _WALL_MM = 1.8
+_BEND_MM, _BEND_WAVELENGTH_MM = 2.0, 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,40 +24,40 @@ class _Chamber:
     turn_rad: float
     right_heart: bool
 
+    def inside_mm(self, view: HeartView, scale: float) -> Image:
+        """(y, x) distance from the chamber's edge, positive inside."""
+        centre_mm = (scale * self.centre_mm[0], scale * self.centre_mm[1])
+        semi_axes_mm = (scale * self.semi_axes_mm[0], scale * self.semi_axes_mm[1])
+        return inside_ellipse_mm(view.u_mm, view.v_mm, centre_mm, semi_axes_mm, self.turn_rad)
+
 
 _REFERENCE_RADIUS_MM = 35.0
 _CHAMBERS = (
-    _Chamber((-46.0, 12.0), (24.0, 20.0), 0.5, right_heart=True),  # right atrium
-    _Chamber((-24.0, -40.0), (24.0, 12.0), -0.35, right_heart=True),  # right ventricular outflow tract
-    _Chamber((17.0, 13.0), (26.0, 17.0), -0.25, right_heart=False),  # left atrium
-    _Chamber((-9.0, -13.0), (15.0, 14.0), 0.0, right_heart=False),  # aortic root
+    _Chamber((-44.0, 14.0), (29.0, 22.0), 0.6, right_heart=True),  # right atrium
+    _Chamber((-26.0, -36.0), (31.0, 15.0), -0.4, right_heart=True),  # right ventricular outflow tract
+    _Chamber((14.0, 15.0), (31.0, 20.0), -0.2, right_heart=False),  # left atrium
+    _Chamber((-9.0, -12.0), (16.5, 15.5), 0.0, right_heart=False),  # aortic root
 )
 
 
-def lay_atria(
-    chest: Image, view: HeartView, contrast: Contrast, lv_radius_mm: float, pixel_mm: float
-) -> Image:
-    """(y, x) ``chest`` with the structures above the base laid over it.
+def atrial_signal(
+    rng: np.random.Generator, view: HeartView, contrast: Contrast, lv_radius_mm: float, pixel_mm: float
+) -> tuple[Image, Image]:
+    """(y, x) signal of what lies above the base, and the share of each pixel that it fills.
 
     Args:
-        chest: (y, x) signal inside the view's window.
+        rng: bends the outlines.
         view: the heart's place in the slice.
         contrast: signal of every tissue.
         lv_radius_mm: outer radius of the left ventricle at end-diastole, to which the chambers are scaled.
         pixel_mm: side of a pixel.
     """
     scale = lv_radius_mm / _REFERENCE_RADIUS_MM
-    inside_mm = [_inside_mm(chamber, view, scale) for chamber in _CHAMBERS]
-    canvas = chest.copy()
-    lay_over(canvas, coverage(np.max(inside_mm, axis=0) + _FAT_MM, pixel_mm), 0.9 * contrast.fat)
+    bend_mm = _BEND_MM * smooth_field(rng, view.radius_mm.shape, _BEND_WAVELENGTH_MM / pixel_mm)
+    inside_mm = [chamber.inside_mm(view, scale) + bend_mm for chamber in _CHAMBERS]
+    signal = np.full(view.radius_mm.shape, 0.9 * contrast.fat, dtype=np.float32)
     for chamber, chamber_mm in zip(_CHAMBERS, inside_mm, strict=True):
-        lay_over(canvas, coverage(chamber_mm + _WALL_MM, pixel_mm), contrast.muscle)
+        lay_over(signal, coverage(chamber_mm + _WALL_MM, pixel_mm), contrast.muscle)
         blood = contrast.rv_blood if chamber.right_heart else 0.92 * contrast.blood
-        lay_over(canvas, coverage(chamber_mm, pixel_mm), blood)
-    return canvas
-
-
-def _inside_mm(chamber: _Chamber, view: HeartView, scale: float) -> Image:
-    centre_mm = (scale * chamber.centre_mm[0], scale * chamber.centre_mm[1])
-    semi_axes_mm = (scale * chamber.semi_axes_mm[0], scale * chamber.semi_axes_mm[1])
-    return inside_ellipse_mm(view.u_mm, view.v_mm, centre_mm, semi_axes_mm, chamber.turn_rad)
+        lay_over(signal, coverage(chamber_mm, pixel_mm), blood)
+    return signal, coverage(np.max(inside_mm, axis=0) + np.float32(_FAT_MM), pixel_mm)

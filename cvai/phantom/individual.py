@@ -39,7 +39,8 @@ class Individual:
         papillary_rad: directions of the anterolateral and the posteromedial papillary muscle.
         papillary_share: radius of a papillary muscle as a share of the cavity's radius.
         fat_mm: (angle,) thickness of epicardial fat.
-        trabeculae: (angle,) 0..1, how far trabeculae reach into the cavities in each direction.
+        lv_trabeculae: (angle,) 0..1, how far trabeculae reach into the LV cavity in each direction.
+        rv_trabeculae: (angle,) the same for the RV cavity.
     """
 
     lv_harmonics: NDArray[np.float64]
@@ -50,7 +51,8 @@ class Individual:
     papillary_rad: tuple[float, float]
     papillary_share: tuple[float, float]
     fat_mm: NDArray[np.float64]
-    trabeculae: NDArray[np.float64]
+    lv_trabeculae: NDArray[np.float64]
+    rv_trabeculae: NDArray[np.float64]
 
     @classmethod
     def drawn(cls, seed: int) -> Individual:
@@ -67,7 +69,8 @@ class Individual:
             papillary_rad=(rng.uniform(-1.0, -0.6), rng.uniform(1.1, 1.6)),
             papillary_share=(rng.uniform(0.15, 0.22), rng.uniform(0.15, 0.22)),
             fat_mm=_fat_mm(rng),
-            trabeculae=_trabeculae(rng),
+            lv_trabeculae=_trabeculae(rng),
+            rv_trabeculae=_trabeculae(rng),
         )
 
     def lv_outline(self, depth_share: NDArray[np.float64]) -> NDArray[np.float64]:
