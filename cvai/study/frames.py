@@ -109,7 +109,7 @@ def _plane(header: Dataset, path: Path, defect: FileRefused | None, frame_number
         spacing_mm=_spacing_mm(attributes("PixelMeasuresSequence")),
         rows=rows,
         columns=columns,
-        trigger_time_ms=number(synchronization, "NominalCardiacTriggerDelayTime", "TriggerTime"),
+        trigger_time_ms=number(synchronization, "TriggerTime", "NominalCardiacTriggerDelayTime"),
         nominal_interval_ms=number(synchronization, "RRIntervalTimeNominal", "NominalInterval"),
         heart_rate_bpm=number(header, "HeartRate"),
         temporal_position=whole_number(

@@ -120,10 +120,12 @@ def images(spec: SeriesSpec) -> list[Dataset]:
 
 
 def edited(
-    datasets: Sequence[Dataset], is_meant: Callable[[Dataset], bool], edit: Callable[[Dataset], None]
+    datasets: Sequence[Dataset],
+    edit: Callable[[Dataset], None],
+    where: Callable[[Dataset], bool] | None = None,
 ) -> list[Dataset]:
     for ds in datasets:
-        if is_meant(ds):
+        if where is None or where(ds):
             edit(ds)
     return list(datasets)
 

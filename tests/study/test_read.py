@@ -138,7 +138,7 @@ def test_a_file_that_does_not_say_what_it_belongs_to_is_refused(tmp_path: Path, 
     assert codes(outcome.unreadable) == ["identity_missing"]
 
 
-@pytest.mark.parametrize("lost_bytes", [1, 50, 96, 108, 400])
+@pytest.mark.parametrize("lost_bytes", [1, 50, 96, 108])
 def test_a_truncated_image_keeps_its_place_with_its_defect(tmp_path: Path, lost_bytes: int) -> None:
     paths = write(tmp_path, images(SPEC))
     paths[5].write_bytes(paths[5].read_bytes()[:-lost_bytes])
