@@ -55,9 +55,10 @@ def atrial_signal(
     scale = lv_radius_mm / _REFERENCE_RADIUS_MM
     bend_mm = _BEND_MM * smooth_field(rng, view.radius_mm.shape, _BEND_WAVELENGTH_MM / pixel_mm)
     inside_mm = [chamber.inside_mm(view, scale) + bend_mm for chamber in _CHAMBERS]
+    outer_mm = np.maximum.reduce(inside_mm) + _FAT_MM
     signal = np.full(view.radius_mm.shape, 0.9 * contrast.fat, dtype=np.float32)
     for chamber, chamber_mm in zip(_CHAMBERS, inside_mm, strict=True):
         lay_over(signal, coverage(chamber_mm + _WALL_MM, pixel_mm), contrast.muscle)
         blood = contrast.rv_blood if chamber.right_heart else 0.92 * contrast.blood
         lay_over(signal, coverage(chamber_mm, pixel_mm), blood)
-    return signal, coverage(np.max(inside_mm, axis=0) + np.float32(_FAT_MM), pixel_mm)
+    return signal, coverage(outer_mm, pixel_mm)

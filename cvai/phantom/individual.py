@@ -67,7 +67,7 @@ class Individual:
             rv_anterior_rad=rng.uniform(1.15, 1.4),
             rv_inferior_rad=rng.uniform(1.3, 1.6),
             papillary_rad=(rng.uniform(-1.0, -0.6), rng.uniform(1.1, 1.6)),
-            papillary_share=(rng.uniform(0.15, 0.22), rng.uniform(0.15, 0.22)),
+            papillary_share=(rng.uniform(0.17, 0.24), rng.uniform(0.17, 0.24)),
             fat_mm=_fat_mm(rng),
             lv_trabeculae=_trabeculae(rng),
             rv_trabeculae=_trabeculae(rng),

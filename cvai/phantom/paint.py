@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -9,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 Image = NDArray[np.float32]
 
 
-def coverage(inside_mm: Image, pixel_mm: float) -> Image:
+def coverage(inside_mm: NDArray[np.floating[Any]], pixel_mm: float) -> Image:
     """Share of a pixel that lies inside an edge.
 
     Args:

@@ -36,14 +36,14 @@ _LV_TRABECULAR_REACH, _RV_TRABECULAR_REACH = 0.2, 0.5
 _TRABECULAR_SHARE = 0.65
 """Share of muscle among trabeculae, blood being the rest."""
 
-_TEXTURE, _TEXTURE_WAVELENGTH_MM = 0.05, 5.0
+_TEXTURE, _TEXTURE_WAVELENGTH_MM = 0.07, 5.0
 """Relative variation of signal in the heart that does not move with the blood."""
 
 _PAPILLARY_BEND, _PAPILLARY_BEND_WAVELENGTH_MM = 0.25, 12.0
 """Departure of a papillary muscle from a circle, relative to its radius."""
 
 _FLOW_WAVELENGTH_MM = 16.0
-_FLOW_AT_REST, _FLOW_IN_MOTION = 0.04, 0.06
+_FLOW_AT_REST, _FLOW_IN_MOTION = 0.06, 0.07
 """Relative variation of the blood's signal: always, and added while it moves fastest."""
 
 

@@ -23,6 +23,9 @@ LUNG_TO_BLOOD = (0.02, 0.28)
 BRIGHTEST_TO_BLOOD = (1.14, 2.60)
 """99.5th percentile of the whole stack, which is fat near the coil; median 1.41."""
 
+CAVITY_VARIATION = (0.148, 0.353)
+"""Standard deviation inside the labelled LV cavity, papillary muscles included; median 0.22."""
+
 NOISE_TO_BLOOD = (0.021, 0.056)
 """Robust high-pass standard deviation inside the myocardium, its texture included; median 0.033."""
 
@@ -57,7 +60,7 @@ class Contrast:
         myocardium = rng.uniform(0.32, 0.45)
         return cls(
             blood=1.0,
-            rv_blood=rng.uniform(0.78, 0.95),
+            rv_blood=rng.uniform(0.74, 0.90),
             myocardium=myocardium,
             liver=myocardium * rng.uniform(0.65, 1.05),
             spleen=myocardium * rng.uniform(0.9, 1.3),
