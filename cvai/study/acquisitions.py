@@ -8,12 +8,10 @@ from itertools import combinations, pairwise
 
 from cvai.study.header import texts, time_of_day_s, whole_number
 from cvai.study.parts import MIN_PHASES, series_uid_of
-from cvai.study.values import ImagePlane
+from cvai.study.values import ImagePlane, Images
 
 _MIN_OVERLAP = 0.5
 """Share of the shorter acquisition's time span that another acquisition of the same heartbeat also covers."""
-
-Images = tuple[ImagePlane, ...]
 
 _ACQUISITION_KEYS: tuple[Callable[[ImagePlane], Hashable], ...] = (
     series_uid_of,

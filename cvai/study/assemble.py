@@ -27,14 +27,12 @@ from cvai.study.placement import (
 )
 from cvai.study.select import CineSelection
 from cvai.study.timing import heart_rate, in_phase_order, phase_times
-from cvai.study.values import AssembledCine, ImagePlane, PassedOver
+from cvai.study.values import AssembledCine, ImagePlane, Images, PassedOver
 
 _GAP_TOLERANCE = 0.05
 """Share of the usual slice gap by which a gap may differ: rounding and table motion, no other slice."""
 
 _RESEND = "Send the complete series again."
-
-Images = tuple[ImagePlane, ...]
 
 
 def assemble_cine(selection: CineSelection) -> AssembledCine:

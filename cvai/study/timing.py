@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from cvai.errors import GeometryRefused
 from cvai.heart.findings import Finding, Severity
 from cvai.study.header import whole_number
-from cvai.study.values import ImagePlane
-
-Images = tuple[ImagePlane, ...]
+from cvai.study.values import ImagePlane, Images
 
 _HEART_RATES_BPM = (20.0, 250.0)
 """Outside of these a stated heart rate is a placeholder; some scanners write 0."""

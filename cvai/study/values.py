@@ -57,6 +57,10 @@ class ImagePlane:
     defect: FileRefused | None = None
 
 
+Images = tuple[ImagePlane, ...]
+"""Images that belong together, mostly those of one slice."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """Images that share a SeriesInstanceUID; for cvai's own results and other non-images, planes is empty."""
