@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.errors import ConfigurationInvalid
 from tests.conftest import ROOT
 
 CVAI = (sys.executable, "-m", "cvai")
@@ -61,8 +63,20 @@ class Process:
         return self._process.poll()
 
 
-def jobs(config: Path) -> list[dict[str, Any]]:
-    """What ``cvai jobs list --json`` prints."""
-    command = [*CVAI, "jobs", "list", "--json", "--config", str(config)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    return list(json.loads(done.stdout))
+def jobs(data_folder: Path) -> list[JobRecord]:
+    """All jobs of a service on SQLite, newest first; none while it has not made its database yet."""
+    try:
+        with open_ledger(f"sqlite:///{data_folder / 'jobs.sqlite'}") as ledger:
+            return list(ledger.jobs())
+    except ConfigurationInvalid:
+        return []
+
+
+def ended_jobs(data_folder: Path, n: int, timeout_s: float = 60.0) -> list[JobRecord]:
+    """The jobs that have ended, newest first, once they are ``n``."""
+
+    def look() -> list[JobRecord] | None:
+        ended = [record for record in jobs(data_folder) if record.ended_at is not None]
+        return ended if len(ended) >= n else None
+
+    return eventually(look, f"{n} jobs to end", timeout_s)

@@ -119,6 +119,8 @@ def _seconds(record: JobRecord) -> str:
 
 def _details(values: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     objects = "\n".join(f"{item['kind']}  {item['sop_instance_uid']}" for item in values["objects"])
     for name, value in {**values, "objects": objects}.items():
         if value not in ("", None):

@@ -11,10 +11,9 @@ import pytest
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, open_ledger
-from cvai.errors import ConfigurationInvalid
+from cvai.engine.ledger import JobRecord
 from cvai.settings import load_settings
-from tests.process import Process, eventually
+from tests.process import Process, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_image, write_study
 
 
@@ -49,21 +48,8 @@ class Site:
     def begun(self) -> list[str]:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
-    def records(self) -> tuple[JobRecord, ...]:
-        try:
-            with open_ledger(self.settings.jobs_database_url) as ledger:
-                return ledger.jobs()
-        except ConfigurationInvalid:
-            return ()
-
     def ended(self, n: int = 1) -> list[JobRecord]:
-        """The jobs, once ``n`` of them have ended."""
-
-        def look() -> list[JobRecord] | None:
-            done = [record for record in self.records() if record.ended_at is not None]
-            return done if len(done) >= n else None
-
-        return eventually(look, f"{n} jobs to end")
+        return ended_jobs(self.settings.data_folder, n)
 
     def documents(self, study_uid: str) -> list[str]:
         content = self.archive.content(study_uid)
@@ -134,7 +120,7 @@ def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_o
     site.deliver(write_study(tmp_path / "a", study_uid))
 
     def dead_letter() -> bool:
-        return any(r.outcome.state is JobState.DEAD_LETTER for r in site.records())
+        return any(r.outcome.state is JobState.DEAD_LETTER for r in jobs(site.settings.data_folder))
 
     while not dead_letter():
         service = site.start("die")
