@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from cvai.phantom.phantom import Phantom
+from cvai.phantom.uids import phantom_uid
 
-_UID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cvai.invalid/phantom/1")
 _DATE, _TIME = "20240102", "101500"
 _REPETITION_TIME_MS, _ECHO_TIME_MS, _FLIP_ANGLE_DEGREES = 3.2, 1.6, 60.0
 _BITS_STORED = 12
-
-
-def phantom_uid(phantom: Phantom, *parts: str) -> UID:
-    """UID derived from the phantom's parameters and ``parts`` alone (PS3.5 B.2): a rerun repeats it."""
-    parameters = (asdict(phantom.truth.heart), asdict(phantom.truth.acquisition))
-    return UID(f"2.25.{uuid.uuid5(_UID_NAMESPACE, repr((parameters, parts))).int}")
 
 
 def write_instances(folder: Path, phantom: Phantom) -> tuple[Path, ...]:
@@ -50,28 +42,29 @@ def _common(phantom: Phantom) -> Dataset:
 
 
 def _add_patient_and_study(ds: Dataset, phantom: Phantom) -> None:
-    seed = phantom.truth.acquisition.seed
+    acquisition = phantom.truth.acquisition
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.PatientName = "Phantom^Cine"
-    ds.PatientID = f"PHANTOM-{seed}"
+    ds.PatientID = f"PHANTOM-{acquisition.seed}"
     ds.PatientBirthDate = ""
     ds.PatientSex = ""
-    ds.StudyInstanceUID = phantom_uid(phantom, "study")
+    ds.StudyInstanceUID = phantom.truth.study_uid
     ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = _DATE
     ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = _TIME
     ds.ReferringPhysicianName = ""
-    ds.StudyID = str(seed)
+    ds.StudyID = str(acquisition.seed)
     ds.AccessionNumber = ""
     ds.StudyDescription = "Synthetic cardiac MR"
 
 
 def _add_series_and_equipment(ds: Dataset, phantom: Phantom) -> None:
+    heart, acquisition = phantom.truth.heart, phantom.truth.acquisition
     ds.Modality = "MR"
-    ds.SeriesInstanceUID = phantom_uid(phantom, "series")
+    ds.SeriesInstanceUID = phantom_uid(heart, acquisition, "series")
     ds.SeriesNumber = 1
     ds.SeriesDescription = "Synthetic cine SAX"
     ds.PatientPosition = "HFS"
-    ds.FrameOfReferenceUID = phantom_uid(phantom, "frame of reference")
+    ds.FrameOfReferenceUID = phantom_uid(heart, acquisition, "frame of reference")
     ds.PositionReferenceIndicator = ""
     ds.Manufacturer = "cvai"
     ds.ManufacturerModelName = "cvai phantom"
@@ -118,7 +111,7 @@ def _frame(common: Dataset, phantom: Phantom, t: int, z: int) -> Dataset:
     ds = Dataset()
     ds.update(common)
     ds.SOPClassUID = MRImageStorage
-    ds.SOPInstanceUID = phantom_uid(phantom, f"slice {z} phase {t}")
+    ds.SOPInstanceUID = phantom_uid(phantom.truth.heart, phantom.truth.acquisition, f"slice {z} phase {t}")
     ds.InstanceNumber = z * n_phases + t + 1
     ds.AcquisitionNumber = z + 1
     ds.ImagePositionPatient = _decimals(phantom.labels.geometry.positions_mm[z])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.uid import UID
 
 from cvai.heart.anatomy import Structure
 from cvai.heart.function import ejection_fraction_percent
@@ -19,6 +20,7 @@ from cvai.heart.phases import KeyPhases, key_phases
 from cvai.heart.segmentation import CineSegmentation
 from cvai.heart.volumes import mass_g, volume_curve_ml
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.uids import phantom_uid
 from cvai.phantom.ventricles import Ventricles
 
 TRUTH_SCHEMA = "cvai.phantom/1"
@@ -65,10 +67,16 @@ class PhantomTruth:
     heart: PhantomHeart
     acquisition: PhantomAcquisition
 
+    @property
+    def study_uid(self) -> UID:
+        """StudyInstanceUID of the phantom as DICOM."""
+        return phantom_uid(self.heart, self.acquisition, "study")
+
     def to_json(self) -> dict[str, Any]:
         """The content of truth.json; ``measurements`` has the names of result.json."""
         return {
             "schema": TRUTH_SCHEMA,
+            "study_uid": self.study_uid,
             "frames": {"ed": self.phases.end_diastole, "es": self.phases.end_systole},
             "measurements": {
                 **_volumes_json("lv", self.lv),

@@ -22,7 +22,10 @@ from cvai.phantom.view import heart_view
 
 ED_TO_ES = np.array([0.0, 0.5, 1.0])
 HEARTS = st.builds(
-    PhantomHeart.drawn, seed=st.integers(0, 10_000), ef_percent=st.floats(15.0, 75.0), edv_ml=st.floats(90.0, 240.0)
+    PhantomHeart.drawn,
+    seed=st.integers(0, 10_000),
+    ef_percent=st.floats(15.0, 75.0),
+    edv_ml=st.floats(90.0, 240.0),
 )
 
 
@@ -90,7 +93,9 @@ def test_the_mitral_ring_never_comes_near_the_middle_of_a_slice(descent_mm: floa
 def test_the_apex_stays_and_the_base_comes_down() -> None:
     heart = PhantomHeart(ef_percent=60.0)
     depths_mm = np.arange(0.25, 95.0, 0.5)
-    endocardium = ventricles_of(heart, Discs(np.arange(5.0, 95.0, 10.0), 10.0)).boundaries(depths_mm).endocardium
+    endocardium = (
+        ventricles_of(heart, Discs(np.arange(5.0, 95.0, 10.0), 10.0)).boundaries(depths_mm).endocardium
+    )
     inside_mm = [depths_mm[(endocardium[t] > 0).any(axis=1)] for t in (0, 2)]
     assert inside_mm[0].max() == inside_mm[1].max() == pytest.approx(heart.long_axis_mm, abs=0.5)
     assert inside_mm[1].min() - inside_mm[0].min() == pytest.approx(12.0, abs=0.5)

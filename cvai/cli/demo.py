@@ -1,0 +1,292 @@
+"""``cvai demo``: a synthetic study goes through a running service, and the result meets the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cvai.engine.job import JobState
+from cvai.engine.ledger import JobRecord, Ledger, open_ledger
+from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
+from cvai.inference.card import load_card
+from cvai.inference.models import model_folder
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
+from cvai.phantom.truth import PhantomTruth
+from cvai.settings import FolderSettings, Settings
+
+LARGEST_EF_ERROR = 5.0
+"""Points of ejection fraction by which the measured value may differ from the true one."""
+
+PATIENCE_S = 600.0
+"""How long the demonstration waits for its study to be analysed."""
+
+SETTLE_S = 1.0
+LOOK_EVERY_S = 0.2
+STOP_WITHIN_S = 60.0
+UNDER_WAY = (JobState.QUEUED, JobState.RUNNING)
+COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_mass", "rv_ef", "rv_edv", "rv_esv")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One demonstration; everything it makes lies below ``root``.
+
+    Args:
+        root: folder of the demonstration.
+        model: name or folder of the model.
+        console: where progress and results are shown.
+    """
+
+    root: Path
+    model: str
+    console: Console
+
+    @property
+    def settings(self) -> Settings:
+        """The service's settings; nothing of the environment reaches them."""
+        data = self.root.absolute() / "data"
+        return Settings(
+            data_folder=data, archive="folder", folder=FolderSettings(settle_s=SETTLE_S), database_url=None
+        )
+
+    @property
+    def log(self) -> Path:
+        """The service's log."""
+        return self.root / "service.log"
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Show that something is being done, then how long it took."""
+        begun_s = time.monotonic()
+        with self.console.status(what):
+            yield
+        self.console.print(f"[green]✓[/] {what}  [dim]{time.monotonic() - begun_s:.1f} s[/]")
+
+    @contextmanager
+    def service(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A `cvai serve` of its own, stopped at the end."""
+        config = self.root / "service.toml"
+        config.write_text(_service_toml(self.settings, self.model), encoding="utf-8")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"}
+        command = [sys.executable, "-m", "cvai", "serve", "--config", str(config)]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - ours
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Stop the service and exit when done.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("demo"),
+    ef: Annotated[float, typer.Option(help="True LV ejection fraction in percent.")] = 55.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another patient.")] = 0,
+    model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
+) -> None:
+    """Analyse a synthetic heart of known volumes with a running service.
+
+    Makes a cine MR study, drops it into the inbox of a cvai serve on the
+    embedded archive, waits until SEG, SR and PDF stand in the study, and
+    compares what was measured with the truth.
+
+    Exit status: 0 the ejection fraction is right to 5 points, 1 it is not, or
+    something failed.
+
+    \b
+    Example: cvai demo --once
+    """
+    console = Console()
+    begun = datetime.now(UTC)
+    model_sha256 = load_card(model_folder(model)).sha256
+    show = Demo(folder, model, console)
+    with show.step("a synthetic heart of known volumes is imaged"):
+        acquisition = PhantomAcquisition(seed=seed)
+        truth = write_phantom_study(folder / "phantom", PhantomHeart.drawn(seed, ef), acquisition)
+    with show.service() as service:
+        _deliver(folder / "phantom" / DICOM_FOLDER, show.settings.inbox_folder)
+        with show.step("cvai serve takes the study in, analyses it and stores the results"):
+            record = _wait_for_job(show, service, truth.study_uid, model_sha256)
+        if record.queued_at < begun:
+            console.print(f"[dim]An earlier demonstration analysed it; delete {folder} to see it again.[/]")
+        good = _show_result(show, truth, record)
+        if not once:
+            _keep_serving(show, service)
+    if not good:
+        raise typer.Exit(1)
+
+
+def _service_toml(settings: Settings, model: str) -> str:
+    """Settings of the service; JSON strings are TOML strings."""
+    return (
+        f"data_folder = {json.dumps(str(settings.data_folder))}\n"
+        f"archive = {json.dumps(settings.archive)}\n"
+        f"model = {json.dumps(model)}\n"
+        f"poll_interval_s = {LOOK_EVERY_S}\n"
+        "[folder]\n"
+        f"settle_s = {settings.folder.settle_s}\n"
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _deliver(instances: Path, inbox: Path) -> None:
+    """Copy a study into the inbox under a hidden name, then show it whole."""
+    hidden = inbox / ".phantom"
+    shutil.rmtree(hidden, ignore_errors=True)
+    shutil.copytree(instances, hidden)
+    hidden.rename(inbox / f"phantom-{time.time_ns()}")
+
+
+def _wait_for_job(
+    show: Demo, service: subprocess.Popen[bytes], study_uid: str, model_sha256: str
+) -> JobRecord:
+    """The ended job of this study and model."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        if service.poll() is not None:
+            raise _service_ended(show)
+        record = _ended_job(show.settings.jobs_database_url, study_uid, model_sha256)
+        if record is not None:
+            return record
+        time.sleep(LOOK_EVERY_S)
+    raise TemporarilyUnavailable(
+        "demo_timed_out",
+        f"The study was not analysed within {PATIENCE_S:.0f} s.",
+        f"See {show.log} for what the service is doing.",
+    )
+
+
+def _service_ended(show: Demo) -> CvaiError:
+    lines = show.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    last = lines[-1] if lines else "it wrote nothing"
+    return ConfigurationInvalid(
+        "demo_service_ended", f"cvai serve ended by itself: {last}", f"See {show.log} for all it said."
+    )
+
+
+def _ended_job(database_url: str, study_uid: str, model_sha256: str) -> JobRecord | None:
+    """The newest job of this study and model if it has ended; None before."""
+    try:
+        with open_ledger(database_url) as ledger:
+            return _newest_ended(ledger, study_uid, model_sha256)
+    except ConfigurationInvalid as error:
+        if error.code != "no_jobs_database":
+            raise
+        return None
+
+
+def _newest_ended(ledger: Ledger, study_uid: str, model_sha256: str) -> JobRecord | None:
+    wanted = (study_uid, model_sha256)
+    of_study = (r for r in ledger.jobs() if (r.job.study_uid, r.job.model_sha256) == wanted)
+    newest = next(of_study, None)
+    return None if newest is None or newest.outcome.state in UNDER_WAY else newest
+
+
+def _show_result(show: Demo, truth: PhantomTruth, record: JobRecord) -> bool:
+    """Show what became of the study; whether the ejection fraction is right."""
+    if record.outcome.state is not JobState.ANALYSED:
+        outcome = record.outcome
+        show.console.print(f"[bold red]{outcome.state}[/] {outcome.code}: {outcome.message} {outcome.hint}")
+        return False
+    result_file = show.settings.results_folder / record.outcome.result
+    result = json.loads(result_file.read_text(encoding="utf-8"))
+    measured = {m["name"]: m["value"] for m in result["measurements"]}
+    true = truth.to_json()["measurements"]
+    show.console.print(_comparison(true, measured))
+    _show_places(show, record, result_file)
+    show.console.print(_timings(result["timings_ms"], record))
+    error = measured.get("lv_ef", float("nan")) - true["lv_ef"]
+    return _verdict(show.console, error)
+
+
+def _comparison(true: dict[str, float], measured: dict[str, float]) -> Table:
+    table = Table(title="True and measured", title_justify="left")
+    table.add_column("measurement")
+    for column in ("true", "measured", "difference"):
+        table.add_column(column, justify="right")
+    for name in COMPARED:
+        unit = {"ef": "%", "mass": "g"}.get(name.split("_")[1], "mL")
+        if name in measured:
+            numbers = (f"{true[name]:.1f}", f"{measured[name]:.1f}", f"{measured[name] - true[name]:+.1f}")
+        else:
+            numbers = (f"{true[name]:.1f}", "withheld", "")
+        table.add_row(f"{name} ({unit})", *numbers)
+    return table
+
+
+def _show_places(show: Demo, record: JobRecord, result_file: Path) -> None:
+    """Where the results lie: DICOM objects in the study they belong to, files for people beside."""
+    study = show.settings.archive_folder / record.job.study_uid
+    objects = {stored.kind: f"{stored.sop_instance_uid}.dcm" for stored in record.outcome.objects}
+    files = {name: name for name in (result_file.name, "report.pdf")}
+    for title, folder, names in (
+        ("In the study", study, objects),
+        ("For people and programs", result_file.parent, files),
+    ):
+        show.console.print(f"[italic]{title}[/]  {_near(folder)}", highlight=False, soft_wrap=True)
+        for kind, name in names.items():
+            show.console.print(f"  {kind:<12}{name}", highlight=False, soft_wrap=True)
+
+
+def _near(path: Path) -> str:
+    """The path as seen from the current folder where it lies below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _timings(timings_ms: dict[str, Any], record: JobRecord) -> Table:
+    table = Table(title="Time taken", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for stage, ms in timings_ms.items():
+        table.add_row(stage, f"{ms:.0f} ms")
+    if record.ended_at is not None:
+        job_s = (record.ended_at - record.queued_at).total_seconds()
+        table.add_row("queued to stored", f"{1000 * job_s:.0f} ms")
+    return table
+
+
+def _verdict(console: Console, error_points: float) -> bool:
+    # A withheld value is not a number, and no comparison with it is true.
+    good = abs(error_points) <= LARGEST_EF_ERROR
+    colour, word = ("green", "right") if good else ("red", "wrong")
+    console.print(
+        f"[bold {colour}]The ejection fraction is {word}[/]: off by {error_points:+.1f} points, "
+        f"{LARGEST_EF_ERROR:.0f} are allowed."
+    )
+    return good
+
+
+def _keep_serving(show: Demo, service: subprocess.Popen[bytes]) -> None:
+    """Leave the service to the user until Ctrl-C."""
+    inbox = _near(show.settings.inbox_folder)
+    show.console.print(f"cvai serve goes on: drop studies into {inbox}; Ctrl-C stops it.", highlight=False)
+    try:
+        service.wait()
+    except KeyboardInterrupt:
+        return
+    raise _service_ended(show)
