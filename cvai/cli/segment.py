@@ -8,6 +8,7 @@ from typing import Annotated
 import nibabel
 import numpy as np
 import typer
+from nibabel.filebasedimages import ImageFileError
 
 from cvai.errors import FileRefused, GeometryRefused
 from cvai.heart.cine import CineStack
@@ -41,7 +42,7 @@ def segment(
 def _load(path: Path) -> nibabel.Nifti1Image:
     try:
         return nibabel.load(path)
-    except (OSError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, ImageFileError) as error:
         raise FileRefused(
             "not_nifti", f"{path.name} cannot be read as NIfTI.", "Give a .nii or .nii.gz file that exists."
         ) from error

@@ -8,15 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cvai import __version__
-from cvai.errors import FileRefused, Refused
+from cvai.errors import HeartRefused, Refused, StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.function import measure_sax
 from cvai.heart.phases import key_phases
@@ -26,9 +30,9 @@ from cvai.inference.segmenter import Segmenter
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
-from cvai.study.read import read_studies
+from cvai.study.read import open_studies
 from cvai.study.select import select_sax_cine
-from cvai.study.values import Study
+from cvai.study.values import CineNotFound, Study
 
 UNREADABLE_FOLDER = "unreadable"
 """Where result.json goes when no file tells which study it belongs to."""
@@ -56,8 +60,8 @@ class StudyOutcome:
 class Stopwatch:
     """Durations of the stages a study went through, in milliseconds."""
 
-    def __init__(self) -> None:
-        self.timings_ms: dict[str, float] = {}
+    def __init__(self, so_far_ms: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.timings_ms = dict(so_far_ms)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -84,6 +88,7 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
     with watch.stage("measure"):
         lv_curve_ml = volume_curve_ml(segmentation, Structure.LV_CAVITY)
         rv_curve_ml = volume_curve_ml(segmentation, Structure.RV_CAVITY)
+        _require_a_ventricle_in_every_phase(lv_curve_ml)
         phases = key_phases(lv_curve_ml)
         measurements = measure_sax(segmentation, phases, cine.stack.heart_rate_bpm)
         findings = (*cine.findings, *quality_findings(segmentation, phases))
@@ -103,24 +108,35 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
     )
 
 
-def _analysed_or_refused(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analysis | RefusedAnalysis:
+def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> None:
+    empty = int(np.count_nonzero(lv_curve_ml == 0))
+    if empty:
+        raise HeartRefused(
+            "heart_lost",
+            f"No left ventricle was found in {empty} of {lv_curve_ml.size} phases.",
+            "Look at these phases; if the heart is there, measure this study by hand.",
+        )
+
+
+def _analyse_and_write(study: Study, segmenter: Segmenter, watch: Stopwatch, folder: Path) -> StudyOutcome:
     try:
-        return analyse_study(study, segmenter, watch)
+        analysis = analyse_study(study, segmenter, watch)
+        objects = write_results(analysis, folder, taken_series_numbers=_series_numbers(study))
     except Refused as refusal:
-        return RefusedAnalysis(study.study_uid, refusal, (), __version__, watch.timings_ms)
+        return _refused(study.study_uid, refusal, watch, folder)
+    return StudyOutcome(study.study_uid, "analysed", folder, objects)
 
 
-def _written(outcome: Analysis | RefusedAnalysis, folder: Path) -> StudyOutcome:
-    objects = write_results(outcome, folder)
-    if isinstance(outcome, RefusedAnalysis):
-        return StudyOutcome(outcome.study_uid, "refused", folder, (), outcome.refusal)
-    return StudyOutcome(outcome.study_uid, "analysed", folder, objects)
+def _refused(study_uid: str | None, refusal: Refused, watch: Stopwatch, folder: Path) -> StudyOutcome:
+    passed_over = refusal.passed_over if isinstance(refusal, CineNotFound) else ()
+    refused = RefusedAnalysis(study_uid, refusal, passed_over, __version__, watch.timings_ms)
+    write_results(refused, folder)
+    return StudyOutcome(study_uid, "refused", folder, (), refusal)
 
 
-def _refused_files(refusals: tuple[FileRefused, ...], out: Path) -> StudyOutcome:
-    """Files that belong to no study: the first one's reason stands for all."""
-    refused = RefusedAnalysis(None, refusals[0], (), __version__, {})
-    return _written(refused, out / UNREADABLE_FOLDER)
+def _series_numbers(study: Study) -> list[int]:
+    """Numbers that results must not take; cvai's own results hold no image planes and do not count."""
+    return [s.series_number for s in study.series if s.planes and s.series_number is not None]
 
 
 def analyse_folder(
@@ -137,17 +153,20 @@ def analyse_folder(
         segmenter: the model.
         announce: told of each study as it is done.
     """
-    watch = Stopwatch()
-    with watch.stage("read"):
-        read = read_studies(source)
-    outcomes = []
-    for study in read.studies:
-        study_watch = Stopwatch()
-        study_watch.timings_ms.update(watch.timings_ms)
-        result = _analysed_or_refused(study, segmenter, study_watch)
-        outcomes.append(_written(result, out / study.study_uid))
-        announce(outcomes[-1])
-    if read.unreadable and not read.studies:
-        outcomes.append(_refused_files(read.unreadable, out))
+    reading, outcomes = Stopwatch(), []
+    with ExitStack() as opened:
+        with reading.stage("read"):
+            read = opened.enter_context(open_studies(source))
+        for study in read.studies:
+            watch = Stopwatch(reading.timings_ms)
+            outcomes.append(_analyse_and_write(study, segmenter, watch, out / study.study_uid))
+            announce(outcomes[-1])
+    if not read.studies:
+        refusal = read.unreadable[0] if read.unreadable else _nothing_there()
+        outcomes.append(_refused(None, refusal, reading, out / UNREADABLE_FOLDER))
         announce(outcomes[-1])
     return tuple(outcomes)
+
+
+def _nothing_there() -> StudyRefused:
+    return StudyRefused("no_files", "The source holds no files.", "Name a folder of DICOM files, or a zip.")
