@@ -63,6 +63,7 @@ def _add_series_and_equipment(ds: Dataset, phantom: Phantom) -> None:
     ds.SeriesInstanceUID = phantom_uid(heart, acquisition, "series")
     ds.SeriesNumber = 1
     ds.SeriesDescription = "Synthetic cine SAX"
+    ds.BodyPartExamined = "HEART"
     ds.PatientPosition = "HFS"
     ds.FrameOfReferenceUID = phantom_uid(heart, acquisition, "frame of reference")
     ds.PositionReferenceIndicator = ""

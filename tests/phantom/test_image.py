@@ -22,6 +22,8 @@ from cvai.phantom.tissue import (
     STORED_BLOOD,
 )
 
+QUICK = PhantomAcquisition(n_phases=8, rows=160, columns=170, spacing_x_mm=1.5)
+
 
 def inner(labels: NDArray[np.uint8], structure: Structure, margin: int = 3) -> NDArray[np.bool_]:
     """(z, y, x) voxels of ``structure`` away from its edge."""
@@ -41,7 +43,7 @@ def ring_around_heart(labels: NDArray[np.uint8], pixel_mm: float) -> NDArray[np.
     return ring
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_tissues_look_as_bright_as_in_real_patients(seed: int) -> None:
     phantom = make_phantom(PhantomHeart.drawn(seed), PhantomAcquisition(n_phases=8, seed=seed))
     image, labels = phantom.pixels[0].astype(np.float64), phantom.labels.labels[0]
@@ -92,7 +94,7 @@ def test_the_first_slice_lies_above_the_base_and_the_last_beyond_the_cavity(phan
 
 
 def test_a_basal_slice_loses_the_ventricle_in_systole() -> None:
-    phantom = make_phantom(PhantomHeart(ef_percent=60.0), PhantomAcquisition(n_phases=12))
+    phantom = make_phantom(PhantomHeart(ef_percent=60.0), QUICK)
     basal = phantom.labels.mask(Structure.LV_CAVITY)[:, 1].any(axis=(1, 2))
     assert basal[phantom.truth.phases.end_diastole]
     assert not basal[phantom.truth.phases.end_systole]
@@ -118,15 +120,14 @@ def test_another_seed_is_another_patient() -> None:
 
 
 def test_the_same_seed_is_the_same_patient() -> None:
-    acquisition = PhantomAcquisition(n_phases=8, seed=9)
-    first, second = (make_phantom(PhantomHeart(), acquisition) for _ in range(2))
+    first, second = (make_phantom(PhantomHeart(), QUICK) for _ in range(2))
     np.testing.assert_array_equal(first.pixels, second.pixels)
     assert first.truth == second.truth
 
 
-def test_noise_does_not_move_the_anatomy() -> None:
-    heart, acquisition = PhantomHeart(ef_percent=50.0), PhantomAcquisition(n_phases=8, seed=5)
-    base, finer = make_phantom(heart, acquisition), make_phantom(heart, replace(acquisition, n_phases=16))
+def test_more_phases_leave_the_first_one_as_it_was() -> None:
+    heart = PhantomHeart(ef_percent=50.0)
+    base, finer = make_phantom(heart, QUICK), make_phantom(heart, replace(QUICK, n_phases=16))
     np.testing.assert_array_equal(base.labels.labels[0], finer.labels.labels[0])
 
 
