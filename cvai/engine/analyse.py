@@ -92,6 +92,8 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
         phases = key_phases(lv_curve_ml)
         measurements = measure_sax(segmentation, phases, cine.stack.heart_rate_bpm)
         findings = (*cine.findings, *quality_findings(segmentation, phases))
+    if segmenter.uncertainty is not None:
+        measurements = tuple(segmenter.uncertainty.around(m) for m in measurements)
     return Analysis(
         study_uid=study.study_uid,
         view="sax_cine",

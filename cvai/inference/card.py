@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cvai.errors import ModelInvalid
 from cvai.heart.anatomy import Structure
+from cvai.heart.uncertainty import Uncertainty
 
 CARD_FILE = "card.toml"
 
@@ -48,6 +49,19 @@ class ReferenceCard(_Section):
     tolerance: float
 
 
+class UncertaintyCard(_Section):
+    """How far measurements of unseen patients were from the reference; see ``cvai.heart.uncertainty``."""
+
+    confidence: float = Field(gt=0, lt=1)
+    patients: int = Field(gt=0)
+    half_widths: dict[str, float]
+    shares: dict[str, float]
+
+    def to_uncertainty(self) -> Uncertainty:
+        """As the domain uses it."""
+        return Uncertainty(self.confidence, self.half_widths, self.shares)
+
+
 class ModelCard(_Section):
     """``card.toml`` of a model folder."""
 
@@ -62,6 +76,7 @@ class ModelCard(_Section):
     input: InputCard
     training: TrainingCard
     reference: ReferenceCard
+    uncertainty: UncertaintyCard | None = None
 
 
 def load_card(folder: Path) -> ModelCard:

@@ -12,6 +12,7 @@ from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.intensity import normalised, with_neighbours
 from cvai.inference.onnx import OnnxNetwork
 from cvai.inference.resample import Window, full_window
@@ -42,6 +43,12 @@ class SaxSegmenter:
         """Which model runs, and on what."""
         card = self._network.card
         return ModelIdentity(card.name, card.version, card.sha256, self._network.provider)
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """As the card states it."""
+        stated = self._network.card.uncertainty
+        return None if stated is None else stated.to_uncertainty()
 
     def segment(self, stack: CineStack) -> CineSegmentation:
         """Label every frame of ``stack``, on its own grid.

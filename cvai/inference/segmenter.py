@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.uncertainty import Uncertainty
 
 
 class Segmenter(Protocol):
@@ -14,6 +15,11 @@ class Segmenter(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Which model runs, and on what."""
+        ...
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """How far what is measured on its labels may be off; None where that is not known."""
         ...
 
     def segment(self, stack: CineStack) -> CineSegmentation:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomlkit
 import torch
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
@@ -105,19 +105,6 @@ def card_values(config: TrainConfig, sha256: str, logits: list[float], reference
     }
 
 
-def toml_text(values: dict[str, Any]) -> str:
-    """The card as TOML; scalars first, then one table a section."""
-    scalars = [
-        f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items() if not isinstance(v, dict)
-    ]
-    tables = [
-        "\n".join([f"[{name}]", *(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in table.items())])
-        for name, table in values.items()
-        if isinstance(table, dict)
-    ]
-    return "\n\n".join(["\n".join(scalars), *tables]) + "\n"
-
-
 @torch.no_grad()
 def export(config: TrainConfig, folder: Path) -> Path:
     """Write model.onnx and card.toml into ``folder``, after ONNX Runtime has given what torch gives.
@@ -134,7 +121,7 @@ def export(config: TrainConfig, folder: Path) -> Path:
         write_onnx(network, config.input.size, draft / MODEL_FILE)
         sha256 = hashlib.sha256((draft / MODEL_FILE).read_bytes()).hexdigest()
         pixels = [round(float(v), 5) for v in reference_pixels(logits)]
-        (draft / CARD_FILE).write_text(toml_text(card_values(config, sha256, pixels, config.seed)))
+        (draft / CARD_FILE).write_text(tomlkit.dumps(card_values(config, sha256, pixels, config.seed)))
         difference = float(np.abs(OnnxNetwork(draft).logits(image) - logits).max())
         if difference > REFERENCE_TOLERANCE:
             raise ModelInvalid("export_differs", f"ONNX Runtime differs from torch by {difference:.4g}.")
