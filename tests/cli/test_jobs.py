@@ -1,0 +1,101 @@
+"""``cvai jobs`` and ``cvai doctor`` as a person and as a program read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cvai.cli.main import app
+from cvai.engine.doctor import Check, check_archive, check_clock, check_disk
+from cvai.errors import ConfigurationInvalid
+from cvai.settings import Settings
+from tests.engine.conftest import Bench
+from tests.orthanc import free_port
+from tests.standin import derived_uid, write_study
+
+GOOD, BAD = derived_uid("cli good"), derived_uid("cli bad")
+runner = CliRunner()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The configuration of a data folder in which one study was analysed and one refused."""
+    data_folder = tmp_path / "data"
+    data_folder.mkdir()
+    bench = Bench(data_folder)
+    bench.receive(write_study(tmp_path / "good", GOOD, 3))
+    bench.receive(write_study(tmp_path / "bad", BAD, 1))
+    engine = bench.start()
+    for study_uid in (GOOD, BAD):
+        engine.submit(bench.job(study_uid))
+    for study_uid in (GOOD, BAD):
+        bench.ended(bench.job(study_uid))
+    bench.stop()
+    path = tmp_path / "service.toml"
+    path.write_text(f'data_folder = "{data_folder}"\n')
+    return path
+
+
+def test_jobs_are_listed_shown_and_retried(config: Path) -> None:
+    listed = runner.invoke(app, ["jobs", "list", "--config", str(config)])
+    assert listed.exit_code == 0
+    assert GOOD in listed.stdout, "a UID is there to be copied and is never cut"
+    assert "too_few_slices" in listed.stdout
+
+    as_json = runner.invoke(app, ["jobs", "list", "--json", "--state", "refused", "--config", str(config)])
+    (refused,) = json.loads(as_json.stdout)
+    assert (refused["study_uid"], refused["state"]) == (BAD, "refused")
+
+    shown = runner.invoke(app, ["jobs", "show", GOOD, "--json", "--config", str(config)])
+    job = json.loads(shown.stdout)
+    assert Path(job["result"]).is_file()
+    assert [item["kind"] for item in job["objects"]] == ["pdf"]
+
+    retried = runner.invoke(app, ["jobs", "retry", BAD, "--json", "--config", str(config)])
+    assert json.loads(retried.stdout)["state"] == "queued"
+    again = runner.invoke(app, ["jobs", "retry", BAD, "--config", str(config)])
+    assert isinstance(again.exception, ConfigurationInvalid), "it has not ended yet"
+
+
+def checks_by_name(*arguments: str) -> tuple[int, dict[str, Check]]:
+    done = runner.invoke(app, ["doctor", "--json", *arguments])
+    return done.exit_code, {values["name"]: Check(**values) for values in json.loads(done.stdout)}
+
+
+def test_the_doctor_finds_a_fresh_installation_well(tmp_path: Path) -> None:
+    (tmp_path / "service.toml").write_text(f'data_folder = "{tmp_path / "data"}"\n')
+    status, checks = checks_by_name("--config", str(tmp_path / "service.toml"))
+    assert list(checks) == ["disk", "database", "model", "archive", "clock"]
+    assert [check for check in checks.values() if not check.ok] == []
+    assert status == 0
+
+
+def test_the_doctor_names_each_thing_that_is_not_well_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "jobs.sqlite").write_bytes(b"this was a database once" * 100)
+    (tmp_path / "service.toml").write_text(
+        f'data_folder = "{tmp_path}"\narchive = "orthanc"\nmodel = "absent"\n'
+        f'[orthanc]\nurl = "http://127.0.0.1:{free_port()}"\npassword = "do-not-tell"\n'
+    )
+    status, checks = checks_by_name("--config", str(tmp_path / "service.toml"))
+    assert status == 1
+    unwell = {name for name, check in checks.items() if not check.ok}
+    assert unwell == {"database", "model", "archive", "clock"}
+    assert all(checks[name].hint for name in unwell)
+    assert "archive_unreachable" in checks["archive"].detail
+    assert "do-not-tell" not in str(checks)
+
+
+def test_the_embedded_archive_agrees_with_this_machine_about_the_time(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path)
+    assert check_archive(settings).ok
+    assert check_clock(settings).ok
+
+
+def test_a_full_disk_is_told_before_a_job_finds_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("cvai.engine.doctor.LEAST_FREE_GB", 1e9)
+    check = check_disk(Settings(data_folder=tmp_path / "not" / "there" / "yet"))
+    assert not check.ok
+    assert check.hint
