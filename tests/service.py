@@ -1,7 +1,7 @@
 """``cvai serve`` with the stand-in analysis: the real service, queue and archive, no model needed.
 
 Run as ``python -m tests.service CONFIG LOG [GATE | die]``: every analysis leaves a line in LOG when it
-begins, then waits until the file GATE exists, or kills the process.
+begins, then waits until the file GATE exists, or kills the process. Only worker-1 follows the feed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def main(config: str, log: str, gate: str | None = None) -> None:
     configure_logs(settings.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    if not Service(settings, Model(MODEL_SHA256, analyse), follow_feed=True).run(stop):
+    follows = settings.worker_name == "worker-1"
+    if not Service(settings, Model(MODEL_SHA256, analyse), follow_feed=follows).run(stop):
         os._exit(0)
 
 

@@ -26,13 +26,18 @@ class JobState(StrEnum):
     """The archive stayed away for too long, or the worker died too often; ``cvai jobs retry``."""
 
 
+UNLISTED = "unlisted"
+"""In place of the digest of a study that the archive announced and then would not list."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudyJob:
     """One study as it was at one moment, to be analysed by one model.
 
     Args:
         study_uid: StudyInstanceUID.
-        digest: hex digest of the study's sources, see ``StudyContent.digest``.
+        digest: hex digest of the study's sources, see ``StudyContent.digest``; or UNLISTED, then the study is
+            analysed as it is found.
         model_sha256: hex digest of the model.
     """
 

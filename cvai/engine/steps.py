@@ -11,7 +11,7 @@ from pathlib import Path
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
-from cvai.engine.job import JobObject, JobState, Outcome, StudyJob
+from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.errors import StudyRefused, TemporarilyUnavailable
 
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
@@ -46,7 +46,7 @@ class StudySteps:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
         content = self.archive.content(job.study_uid)
-        if content.digest != job.digest:
+        if job.digest not in (content.digest, UNLISTED):
             return _superseded("study_changed", "the study has changed since it was announced.")
         if self.model_sha256 != job.model_sha256:
             return _superseded("model_changed", "another model has been installed since.")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from cvai.archive.content import StudyContent
 from cvai.archive.folder import FolderArchive
 from cvai.archive.port import Announcements
 from cvai.engine.feeds import follow
-from cvai.engine.job import StudyJob
+from cvai.engine.job import UNLISTED, StudyJob
 from cvai.errors import TemporarilyUnavailable
 from tests.standin import derived_uid, write_image, write_segmentation, write_study
 
@@ -70,6 +72,40 @@ def test_a_late_image_or_another_model_asks_for_another_job(archive: FolderArchi
     archive.take_in([write_image(tmp_path, STUDY, 3)])
     follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
     assert len({job.job_id for job in queued}) == 3
+
+
+@dataclass
+class Unlisting:
+    """An archive that will not list some studies."""
+
+    real: FolderArchive
+    broken: tuple[str, ...]
+
+    def content(self, study_uid: str) -> StudyContent:
+        if study_uid in self.broken:
+            raise TemporarilyUnavailable("archive_busy", "the archive answered 500.")
+        return self.real.content(study_uid)
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        return getattr(self.real, name)
+
+
+def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: FolderArchive) -> None:
+    queued: list[StudyJob] = []
+    feed = Told((OTHER, STUDY))
+    follow(feed, Unlisting(archive, (OTHER,)), lambda job: not queued.append(job), "m" * 64)
+    assert [(job.study_uid, job.digest) for job in queued] == [
+        (OTHER, UNLISTED),
+        (STUDY, archive.content(STUDY).digest),
+    ]
+    assert len(feed.acknowledged) == 1
+
+
+def test_an_archive_that_lists_nothing_is_waited_for(archive: FolderArchive) -> None:
+    feed = Told((OTHER, STUDY))
+    with pytest.raises(TemporarilyUnavailable):
+        follow(feed, Unlisting(archive, (OTHER, STUDY)), lambda _: True, "m" * 64)
+    assert feed.acknowledged == []
 
 
 def test_nothing_is_acknowledged_when_a_job_could_not_be_queued(archive: FolderArchive) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cvai.archive.folder import FolderArchive
-from cvai.engine.job import JobState
+from cvai.engine.job import UNLISTED, JobState, StudyJob
 from cvai.engine.jobs import JsonSerializer
 from cvai.engine.ledger import open_ledger
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
@@ -104,6 +104,15 @@ def test_a_study_that_changed_while_its_job_waited_is_left_to_the_newer_job(
     bench.start().submit(early)
     outcome = bench.ended(early).outcome
     assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "study_changed")
+
+
+def test_a_study_queued_unlisted_is_analysed_as_it_is_found(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    bench.receive(write_study(tmp_path / "src", study_uid))
+    job = StudyJob(study_uid, UNLISTED, bench.model_sha256)
+    bench.start().submit(job)
+    assert bench.ended(job).outcome.state is JobState.ANALYSED
 
 
 def test_a_job_queued_for_another_model_is_not_run_with_this_one(

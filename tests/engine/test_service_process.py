@@ -33,8 +33,10 @@ class Site:
         self.gate = root / "gate"
         self.services: list[Process] = []
 
-    def start(self, gate: Path | str = "") -> Process:
-        command = [sys.executable, "-m", "tests.service", self.config, self.log, *([gate] if gate else [])]
+    def start(self, gate: Path | str = "", worker_name: str = "worker-1") -> Process:
+        config = self.root / f"{worker_name}.toml"
+        config.write_text(f'worker_name = "{worker_name}"\n{self.config.read_text()}')
+        command = [sys.executable, "-m", "tests.service", config, self.log, *([gate] if gate else [])]
         self.services.append(Process(command, self.root / f"service-{len(self.services)}.log"))
         return self.services[-1]
 
@@ -163,6 +165,18 @@ def test_a_late_slice_in_the_inbox_is_analysed_anew(site: Site, study_uid: str, 
     assert newest.outcome.state is JobState.ANALYSED
     assert oldest.outcome.state is JobState.SUPERSEDED
     assert len(site.documents(study_uid)) == 2
+
+
+def test_two_workers_share_the_queue_and_never_a_job(site: Site, study_uid: str, tmp_path: Path) -> None:
+    for name in ("worker-1", "worker-2"):
+        site.start(site.gate, name)
+    for number in range(4):
+        site.deliver(write_study(tmp_path / f"d{number}", derived_uid(study_uid, str(number))))
+    eventually(lambda: len(site.begun()) == 2, "each worker to begin")
+    site.gate.touch()
+    records = site.ended(4)
+    assert {record.worker for record in records} == {"worker-1", "worker-2"}
+    assert sorted(site.begun()) == sorted(record.job.job_id for record in records)
 
 
 def test_a_second_service_on_the_same_data_folder_does_not_start(site: Site, tmp_path: Path) -> None:
