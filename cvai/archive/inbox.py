@@ -14,6 +14,9 @@ from cvai.archive.port import Announcements
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE = 50
+"""Studies announced at a time; each must be listed, which reads every header."""
+
 Fingerprint = frozenset[tuple[Path, int, int]]
 """(path, bytes, time of change) of every file of a delivery."""
 
@@ -59,8 +62,11 @@ class InboxFeed:
         for delivery, files in self._settled_deliveries():
             self._take(delivery, files)
         changed_ns = {uid: path.stat().st_mtime_ns for uid, path in self._archive.study_folders().items()}
-        settled = (uid for uid, changed in changed_ns.items() if self._acknowledged.get(uid) != changed)
-        return Announcements(tuple(settled), changed_ns)
+        known = {uid: told for uid, told in self._acknowledged.items() if uid in changed_ns}
+        settled = [uid for uid, changed in changed_ns.items() if known.get(uid) != changed]
+        settled.sort(key=changed_ns.__getitem__)
+        told_now = {uid: changed_ns[uid] for uid in settled[:AT_ONCE]}
+        return Announcements(tuple(told_now), {**known, **told_now}, more=len(settled) > AT_ONCE)
 
     def acknowledge(self, announcements: Announcements) -> None:
         """Make the cursor durable; see ``StudyFeed.acknowledge``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -127,19 +127,18 @@ class OrthancFeed:
         self._acknowledged = OrthancCursor.from_json(cursor.load())
 
     def poll(self) -> Announcements:
-        """Read all changes since the cursor; see ``StudyFeed.poll``."""
-        since = self._start() if self._acknowledged.since is None else self._acknowledged.since
-        watched = dict.fromkeys(self._acknowledged.watched)
-        for change in self._changes(since):
-            since = change["Seq"]
-            # Orthanc 1.10 ignores the query parameters that would select a type.
-            if change["ChangeType"] in ("NewStudy", "StableStudy"):
-                watched[change["ID"]] = None
+        """Read the next changes after the cursor; see ``StudyFeed.poll``."""
+        since = self._acknowledged.since
+        page = self._changes(self._start() if since is None else since)
+        # Orthanc 1.10 ignores the query parameters that would select a type.
+        touched = (c["ID"] for c in page["Changes"] if c["ChangeType"] in ("NewStudy", "StableStudy"))
+        watched = dict.fromkeys((*self._acknowledged.watched, *touched))
         studies = {identifier: self._rest.get(f"/studies/{identifier}") for identifier in watched}
         ageing = tuple(i for i, study in studies.items() if study is not None and not study["IsStable"])
         settled = (study for i, study in studies.items() if study is not None and i not in ageing)
         uids = dict.fromkeys(study["MainDicomTags"]["StudyInstanceUID"] for study in settled)
-        return Announcements(tuple(uids), OrthancCursor(since, ageing).to_json())
+        cursor = OrthancCursor(page["Last"], ageing)
+        return Announcements(tuple(uids), cursor.to_json(), more=not page["Done"])
 
     def acknowledge(self, announcements: Announcements) -> None:
         """Make the cursor durable; see ``StudyFeed.acknowledge``."""
@@ -151,15 +150,11 @@ class OrthancFeed:
     def _start(self) -> int:
         return int(self._rest.get("/changes?last")["Last"]) if self._from_now else 0
 
-    def _changes(self, since: int) -> Iterator[Mapping[str, Any]]:
-        """Every change after ``since``, in order."""
-        done = False
-        while not done:
-            page = self._rest.get(f"/changes?since={since}&limit={CHANGES_PAGE}")
-            if page["Last"] < since:
-                # Orthanc was set up anew: its changes count from one again.
-                log.warning("archive_started_anew", since=since, last=page["Last"])
-                since = 0
-                continue
-            yield from page["Changes"]
-            since, done = page["Last"], page["Done"]
+    def _changes(self, since: int) -> Mapping[str, Any]:
+        """The next page of changes after ``since``."""
+        page = self._rest.get(f"/changes?since={since}&limit={CHANGES_PAGE}")
+        if page["Last"] >= since:
+            return dict(page)
+        # Orthanc was set up anew: its changes count from one again.
+        log.warning("archive_started_anew", since=since, last=page["Last"])
+        return self._changes(0)

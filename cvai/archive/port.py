@@ -42,10 +42,12 @@ class Announcements:
     Args:
         study_uids: each at most once, in the order they settled.
         cursor: to be acknowledged once every study has been dealt with.
+        more: others are known to wait behind these, so that it is worth asking again at once.
     """
 
     study_uids: tuple[str, ...]
     cursor: Cursor
+    more: bool = False
 
 
 class Archive(Protocol):
@@ -89,7 +91,10 @@ class StudyFeed(Protocol):
     """
 
     def poll(self) -> Announcements:
-        """Studies that settled since the acknowledged cursor; returns at once, empty when there are none."""
+        """Some of the studies that settled since the acknowledged cursor, the longest settled first.
+
+        Returns at once, empty when there are none. However large the archive, one answer stays small.
+        """
         ...
 
     def acknowledge(self, announcements: Announcements) -> None:

@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 Submit = Callable[[StudyJob], bool]
 
 
-def follow(feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str) -> int:
-    """Queue a job for every study that has settled, then acknowledge; returns how many jobs are new.
+def follow(feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str) -> bool:
+    """Queue a job for every study that has settled, then acknowledge; True when more are waiting.
 
     The feed is acknowledged only when every job stands in the database: a crash before that announces the
     studies again, and jobs that stand already are not queued twice. Results that cvai itself stored make the
@@ -30,9 +30,10 @@ def follow(feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str)
     """
     announcements = feed.poll()
     jobs = _jobs(announcements.study_uids, archive, model_sha256)
-    new = sum(submit(job) for job in jobs)
+    for job in jobs:
+        submit(job)
     feed.acknowledge(announcements)
-    return new
+    return announcements.more
 
 
 def _jobs(study_uids: Sequence[str], archive: Archive, model_sha256: str) -> list[StudyJob]:

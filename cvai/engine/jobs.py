@@ -39,7 +39,7 @@ WORKFLOW_VERSION = "1"
 not the release: it changes only when jobs under way cannot go on with the new steps."""
 
 RESUMED_AT_MOST = 3
-"""A job in which the worker died this often is likely the reason, and is not taken up again by itself."""
+"""A job in which the worker died once more than this is likely the reason, and is left as a dead letter."""
 
 QUEUE_POLL_S = 0.1
 

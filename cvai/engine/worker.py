@@ -123,12 +123,12 @@ class Service:
     def _look(self, engine: JobEngine, waited_s: float) -> float:
         """Queue what has settled; returns how long to wait then, longer while there is no answer."""
         try:
-            follow(self._feed, self._archive, engine.submit, self._model.sha256)
+            more = follow(self._feed, self._archive, engine.submit, self._model.sha256)
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
             log.warning("feed_not_followed", code=error.code, reason=error.message)
-            return min(2 * waited_s, LONGEST_LOOK_S)
-        return self._settings.poll_interval_s
+            return min(2 * max(waited_s, self._settings.poll_interval_s), LONGEST_LOOK_S)
+        return 0 if more else self._settings.poll_interval_s
 
 
 @contextmanager

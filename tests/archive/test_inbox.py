@@ -11,7 +11,7 @@ import pytest
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.folder import FolderArchive
-from cvai.archive.inbox import InboxFeed
+from cvai.archive.inbox import AT_ONCE, InboxFeed
 from cvai.errors import ConfigurationInvalid
 from tests.standin import derived_uid, write_image, write_study
 
@@ -115,6 +115,23 @@ def test_a_study_put_into_the_archive_by_hand_is_announced(inbox: Inbox, tmp_pat
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     assert inbox.after(0) == (STUDY,)
+
+
+def test_a_large_archive_is_announced_in_pieces_and_wholly(inbox: Inbox, tmp_path: Path) -> None:
+    uids = {derived_uid("large", str(number)) for number in range(2 * AT_ONCE + 1)}
+    for uid in uids:
+        (tmp_path / "archive" / uid).mkdir(parents=True)
+    seen: list[str] = []
+    more = True
+    while more:
+        announcements = inbox.feed.poll()
+        assert 0 < len(announcements.study_uids) <= AT_ONCE
+        inbox.feed.acknowledge(announcements)
+        seen.extend(announcements.study_uids)
+        more = announcements.more
+    assert len(seen) == len(uids)
+    assert set(seen) == uids
+    assert inbox.after(0) == ()
 
 
 def test_a_damaged_cursor_is_told_and_not_guessed_at(inbox: Inbox, tmp_path: Path) -> None:

@@ -64,6 +64,25 @@ def test_an_orthanc_set_up_anew_is_followed_from_its_beginning(
     assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
 
 
+def test_more_changes_than_one_page_are_all_read(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvai.archive.orthanc.CHANGES_PAGE", 2)
+    uids = {derived_uid(study_uid, str(number)) for number in range(3)}
+    for uid in uids:
+        orthanc.stow(write_study(tmp_path / uid, uid))
+    feed = feed_of(orthanc, tmp_path)
+    seen: set[str] = set()
+
+    def all_seen() -> bool:
+        announcements = feed.poll()
+        feed.acknowledge(announcements)
+        seen.update(announcements.study_uids)
+        return seen == uids and not announcements.more
+
+    eventually(all_seen, "all three studies", timeout_s=20)
+
+
 def test_a_backlog_is_left_alone_when_asked_for_and_a_late_slice_is_not(
     orthanc: Orthanc, tmp_path: Path, study_uid: str
 ) -> None:

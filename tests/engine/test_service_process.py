@@ -11,6 +11,7 @@ import pytest
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import JobState
+from cvai.engine.jobs import RESUMED_AT_MOST
 from cvai.engine.ledger import JobRecord
 from cvai.settings import load_settings
 from tests.process import Process, ended_jobs, eventually, jobs
@@ -136,6 +137,7 @@ def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_o
     site.start()
     states = {record.job.study_uid: record.outcome for record in site.ended(2)}
     assert states[study_uid].code == "worker_died"
+    assert sum(study_uid in line for line in site.begun()) == 1 + RESUMED_AT_MOST
     assert states[other_uid].state is JobState.ANALYSED
 
 
