@@ -20,6 +20,10 @@ SEPTUM_RAD = np.pi
 """Direction from the left ventricle to the middle of the septum: the right ventricle lies to the left."""
 
 
+_TRABECULATED_LAYER = 0.18
+"""Least reach of LV trabeculae in any direction, relative to the longest: they line the wall all round."""
+
+
 def angle_from(centre_rad: float) -> NDArray[np.float64]:
     """(angle,) signed angle of every tabulated direction from ``centre_rad``, between -pi and pi."""
     return np.asarray((ANGLES_RAD - centre_rad + np.pi) % (2.0 * np.pi) - np.pi)
@@ -69,7 +73,7 @@ class Individual:
             papillary_rad=(rng.uniform(-1.0, -0.6), rng.uniform(1.1, 1.6)),
             papillary_share=(rng.uniform(0.17, 0.24), rng.uniform(0.17, 0.24)),
             fat_mm=_fat_mm(rng),
-            lv_trabeculae=_trabeculae(rng),
+            lv_trabeculae=_TRABECULATED_LAYER + (1.0 - _TRABECULATED_LAYER) * _trabeculae(rng),
             rv_trabeculae=_trabeculae(rng),
         )
 

@@ -110,7 +110,8 @@ class HeartScene:
         signal, share = atrial_signal(rng, view, self.contrast, self.lv_radius_mm(0), self.stack.pixel_mm)
         above = chest.copy()
         lay_over(above, share, signal)
-        is_above = depths_mm[None, :] < self.ventricles.tricuspid_mm[:, None]
+        base_mm = np.maximum(self.ventricles.tricuspid_mm, self.ventricles.mitral_mm)
+        is_above = depths_mm[None, :] < base_mm[:, None]
         return np.where(is_above[..., None, None], above, chest)
 
     def _flow(self, index: int, view: HeartView) -> Image:

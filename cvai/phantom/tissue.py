@@ -69,5 +69,5 @@ class Contrast:
             fat=-rng.uniform(0.85, 1.15),
             marrow=-rng.uniform(0.25, 0.45),
             stored_blood=rng.uniform(120.0, 320.0),
-            noise=rng.uniform(0.015, 0.03),
+            noise=rng.uniform(0.013, 0.027),
         )

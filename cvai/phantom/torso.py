@@ -161,7 +161,7 @@ class Torso:
         c, pixel_mm = self.contrast, self.pixel_mm
         canvas = np.full(u_mm.shape, 0.75 * c.fat, dtype=np.float32)
         loops_mm = np.float32(18.0) * np.abs(smooth_field(rng, u_mm.shape, 60.0 / pixel_mm))
-        lay_over(canvas, coverage(16.0 - loops_mm, pixel_mm), c.muscle)
+        lay_over(canvas, coverage(22.0 - loops_mm, pixel_mm), c.muscle)
         lay_over(canvas, coverage(8.0 - loops_mm, pixel_mm), 1.3 * c.myocardium)
         liver_mm = np.minimum(depth_mm - 2.5, np.minimum(95.0 - 0.5 * u_mm - depth_mm, 40.0 - u_mm))
         vessels = smooth_field(rng, u_mm.shape, 16.0 / pixel_mm) > 2.0
@@ -183,6 +183,6 @@ class Torso:
         """Descending aorta beside the left ventricle, in a thin coat of fat."""
         centre_mm = (heart_radius_mm + 26.0 + 30.0 * depth_share, 22.0 + 25.0 * depth_share)
         lumen_mm = inside_ellipse_mm(u_mm, v_mm, centre_mm, (11.0, 12.5))
-        lay_over(canvas, coverage(lumen_mm + 4.0, self.pixel_mm), 0.6 * self.contrast.fat)
+        lay_over(canvas, coverage(lumen_mm + 3.0, self.pixel_mm), 0.6 * self.contrast.fat)
         lay_over(canvas, coverage(lumen_mm + 1.5, self.pixel_mm), self.contrast.muscle)
         lay_over(canvas, coverage(lumen_mm, self.pixel_mm), 0.95 * self.contrast.blood)

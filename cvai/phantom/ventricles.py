@@ -41,6 +41,11 @@ class Discs:
     depths_mm: Array
     spacing_mm: float
 
+    def between_middles_mm(self, depth_mm: float) -> float:
+        """The depth halfway between two slice middles that is nearest to ``depth_mm``."""
+        steps = round((depth_mm - self.depths_mm[0]) / self.spacing_mm - 0.5)
+        return float(self.depths_mm[0] + (steps + 0.5) * self.spacing_mm)
+
     def volume_ml(self, areas_mm2: Array) -> Array:
         """(t,) volume of a structure whose cross-sections are (t, slice)."""
         return np.asarray(areas_mm2.sum(axis=1) * self.spacing_mm / 1000.0)
@@ -120,7 +125,8 @@ def beating_ventricles(
 
     In between, the continuous volume runs as ``ejected_share``, and the small ratio of disc sum to continuous
     volume passes evenly from its end-diastolic to its end-systolic value: motion stays smooth although the
-    disc sum jumps where a slice loses the ventricle, as it does in a real cine.
+    disc sum jumps where a slice loses the ventricle, as it does in a real cine. The tricuspid ring ends its
+    way between two slices, for the reason given at ``cvai.phantom.stack.first_middle_mm``.
 
     Args:
         heart: requested volumes.
@@ -138,7 +144,7 @@ def beating_ventricles(
         individual=individual,
         profiles=profiles,
         mitral_mm=mitral_mm,
-        tricuspid_mm=heart.tricuspid_descent_mm * ejected_share,
+        tricuspid_mm=discs.between_middles_mm(heart.tricuspid_descent_mm) * ejected_share,
         cavity_mm=_radius_mm(profiles.cavity_ml, cavity_ml, mitral_mm),
         wall_mm=_radius_mm(profiles.wall_ml, wall_ml, mitral_mm),
         rv_reach_mm=np.zeros_like(ejected_share),
