@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,11 +70,11 @@ class FolderArchive:
 
     @disk_errors()
     def probe(self) -> ArchiveProbe:
-        """Show that the folder can be written; see ``Archive.probe``."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        partial = self._root / ".probe"
-        partial.touch()
-        partial.unlink()
+        """Look whether the folder can be written, or made where it is not there yet; see ``Archive.probe``."""
+        root = self._root.absolute()
+        standing = next(folder for folder in (root, *root.parents) if folder.exists())
+        if not (standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return ArchiveProbe(detail=f"folder {self._root}", clock=datetime.now(UTC))
 
     def study_folders(self) -> dict[str, Path]:

@@ -80,6 +80,17 @@ def test_an_object_of_another_study_is_not_stored(tmp_path: Path) -> None:
         FolderArchive(tmp_path / "archive").store(STUDY, [path])
 
 
+def test_a_probe_changes_nothing(tmp_path: Path) -> None:
+    FolderArchive(tmp_path / "data" / "archive").probe()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_no_folder_can_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TemporarilyUnavailable, match="disk failed"):
+        FolderArchive(tmp_path / "file" / "archive").probe()
+
+
 def test_a_disk_that_fails_is_an_archive_that_does_not_answer(tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("a file where a folder should be")
     with pytest.raises(TemporarilyUnavailable, match="disk failed"):

@@ -94,13 +94,15 @@ def service(tmp_path: Path) -> Iterator[Process]:
 
 
 def test_bad_studies_end_refused_and_the_good_one_among_them_is_analysed(
-    service: Process, real_data: Path, tmp_path: Path
+    service: Process, part_of_study: tuple[str, list[Path]], tmp_path: Path
 ) -> None:
     deliveries = tmp_path / "deliveries"
     for make in BAD:
         (deliveries / make.__name__).mkdir(parents=True)
         make(deliveries / make.__name__)
-    shutil.copytree(real_data / "sunnybrook" / "SCD0000301" / "dicom", deliveries / "good")
+    (deliveries / "good").mkdir()
+    for path in part_of_study[1]:
+        shutil.copy(path, deliveries / "good")
     shutil.copytree(deliveries, tmp_path / "data" / "inbox", dirs_exist_ok=True)
 
     outcomes = [job.outcome for job in ended_jobs(tmp_path / "data", len(BAD) + 1, PATIENCE_S)]
