@@ -70,7 +70,7 @@ class FolderArchive:
 
     @disk_errors()
     def probe(self) -> ArchiveProbe:
-        """Look whether the folder can be written, or made where it is not there yet; see ``Archive.probe``."""
+        """Look whether the folder can be written, or made where there is none; see ``Archive.probe``."""
         root = self._root.absolute()
         standing = next(folder for folder in (root, *root.parents) if folder.exists())
         if not (standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)):
