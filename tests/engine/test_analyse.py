@@ -1,0 +1,115 @@
+"""The straight line with a segmenter that draws a known heart, on small studies written to disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.cine import CineStack
+from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.uncertainty import Uncertainty
+from tests.study.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
+
+CINE = SeriesSpec(n_slices=7, n_phases=10, rows=18, columns=25)
+VOXEL_ML = 10.0 * 1.25 * 1.75 / 1000
+
+
+@dataclass(frozen=True)
+class DrawnHeart:
+    """Labels a square ventricle of so many voxels a slice in every phase, whatever the image shows."""
+
+    sides: tuple[int, ...] = (9, 8, 7, 6, 5, 5, 6, 7, 8, 9)
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity("drawn", "1.0", "0" * 64, "none")
+
+    def segment(self, stack: CineStack) -> CineSegmentation:
+        labels = np.zeros(stack.pixels.shape, dtype=np.uint8)
+        for t, side in enumerate(self.sides):
+            if side:
+                labels[t, :, 2 : side + 6, 2 : side + 6] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+                labels[t, :, 4 : side + 4, 4 : side + 4] = SAX_LABELS[Structure.LV_CAVITY]
+                labels[t, :, 4 : side + 4, 15 : side + 15] = SAX_LABELS[Structure.RV_CAVITY]
+        return CineSegmentation(labels, stack.geometry)
+
+
+def analysed(source: Path, out: Path, heart: DrawnHeart | None = None) -> tuple[StudyOutcome, dict[str, Any]]:
+    (outcome,) = analyse_folder(source, out, heart or DrawnHeart())
+    return outcome, json.loads((outcome.folder / "result.json").read_text())
+
+
+def by_name(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {m["name"]: m for m in record["measurements"]}
+
+
+def test_what_was_drawn_is_what_is_measured(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    outcome, record = analysed(tmp_path / "study", tmp_path / "out")
+    measured = {name: m["value"] for name, m in by_name(record).items()}
+    assert outcome.status == record["status"] == "analysed"
+    assert record["frames"]["es"] in (4, 5)
+    assert record["frames"]["ed"] in (0, 9)
+    assert measured["lv_edv"] == pytest.approx(7 * 9 * 9 * VOXEL_ML)
+    assert measured["lv_esv"] == pytest.approx(7 * 5 * 5 * VOXEL_ML)
+    assert measured["lv_ef"] == pytest.approx(100 * (1 - 25 / 81))
+    assert record["curves"]["lv_ml"] == pytest.approx([7 * s * s * VOXEL_ML for s in DrawnHeart().sides])
+
+
+def test_intervals_are_those_of_the_model(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    known = Uncertainty(0.9, half_widths={"lv_ef": 4.0}, shares={"lv_edv": 0.1})
+    _, record = analysed(tmp_path / "study", tmp_path / "out", DrawnHeart(uncertainty=known))
+    measured = by_name(record)
+    assert measured["lv_ef"]["interval"] == pytest.approx(
+        [measured["lv_ef"]["value"] - 4.0, measured["lv_ef"]["value"] + 4.0]
+    )
+    assert measured["lv_edv"]["interval"][1] == pytest.approx(1.1 * measured["lv_edv"]["value"])
+    assert measured["rv_ef"]["interval"] is None
+
+
+def test_a_heart_that_is_lost_in_some_phases_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    outcome, record = analysed(
+        tmp_path / "study", tmp_path / "out", DrawnHeart(sides=(9, 8, 7, 0, 0, 5, 6, 7, 8, 9))
+    )
+    assert outcome.objects == ()
+    assert record["refused"]["code"] == "heart_lost"
+    assert "2 of 10 phases" in record["refused"]["message"]
+
+
+def test_a_refused_study_tells_of_every_series_it_holds(tmp_path: Path) -> None:
+    long_axis = CINE.but(series_uid=f"{CINE.series_uid}.4", axes=FOUR_CHAMBER, n_slices=1)
+    still = CINE.but(series_uid=f"{CINE.series_uid}.5", n_phases=1)
+    write(tmp_path / "study", [*images(long_axis), *images(still)])
+    _, record = analysed(tmp_path / "study", tmp_path / "out")
+    assert record["status"] == "refused"
+    assert {p["series_uid"] for p in record["passed_over"]} == {long_axis.series_uid, still.series_uid}
+    assert all(p["reason"] for p in record["passed_over"])
+
+
+def test_every_study_is_measured_and_announced_on_its_own(tmp_path: Path) -> None:
+    other = CINE.but(study_uid="1.2.826.0.1.3680043.10.999.2", series_uid="1.2.826.0.1.3680043.10.999.2.1")
+    write(tmp_path / "both", [*images(CINE), *images(other)])
+    announced: list[StudyOutcome] = []
+    outcomes = analyse_folder(tmp_path / "both", tmp_path / "out", DrawnHeart(), announced.append)
+    assert [o.study_uid for o in outcomes] == [CINE.study_uid, other.study_uid]
+    assert tuple(announced) == outcomes
+
+
+def test_results_in_the_folder_are_not_taken_for_sources(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    first, record = analysed(tmp_path / "study", tmp_path / "out")
+    for written in first.objects:
+        (tmp_path / "study" / written.path.name).write_bytes(written.path.read_bytes())
+    second, again = analysed(tmp_path / "study", tmp_path / "again")
+    assert [o.sop_instance_uid for o in second.objects] == [o.sop_instance_uid for o in first.objects]
+    assert again["measurements"] == record["measurements"]
