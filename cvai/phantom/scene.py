@@ -31,7 +31,7 @@ _PAPILLARY_CENTRE = 0.68
 """Distance of a papillary muscle from the long axis, as a share of the cavity's radius."""
 
 _LV_TRABECULAR_REACH, _RV_TRABECULAR_REACH = 0.2, 0.5
-"""How far trabeculae reach at most: of the LV cavity's radius, of the RV cavity's width."""
+"""How far trabeculae reach at most: of the LV cavity's radius at end-diastole, of the RV cavity's width."""
 
 _TRABECULAR_SHARE = 0.65
 """Share of muscle among trabeculae, blood being the rest."""
@@ -136,8 +136,13 @@ class HeartScene:
         sheet.lay_rim(edges.rv_free_wall, rv_ridges_mm, _TRABECULAR_SHARE, c.myocardium)
         sheet.lay(edges.epicardium, c.myocardium)
         sheet.lay(edges.endocardium, c.blood * flow)
-        lv_ridges_mm = _LV_TRABECULAR_REACH * np.clip(edges.endocardium, 0.0, None) * individual.lv_trabeculae
+        lv_ridges_mm = self._crowding() * np.clip(edges.endocardium, 0.0, None) * individual.lv_trabeculae
         sheet.lay_rim(edges.endocardium, lv_ridges_mm, _TRABECULAR_SHARE, c.myocardium)
+
+    def _crowding(self) -> Array:
+        """(t, 1, 1) reach of LV trabeculae as a share of the cavity's radius; muscle does not shrink."""
+        cavity_mm = self.ventricles.cavity_mm
+        return np.asarray(_LV_TRABECULAR_REACH * cavity_mm[0] / cavity_mm)[:, None, None]
 
     def _lay_papillary(self, sheet: _Sheet, depths_mm: Array, bend: Image, which: int) -> None:
         """A muscle beside the wall, thickest in the middle of its length."""
