@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from cvai import __version__
 from cvai.errors import HeartRefused, Refused, StudyRefused
 from cvai.heart.anatomy import Structure
+from cvai.heart.body import with_body_size
 from cvai.heart.function import measure_sax
+from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import key_phases
 from cvai.heart.quality import quality_findings
 from cvai.heart.volumes import volume_curve_ml
@@ -32,6 +34,7 @@ from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import open_studies
 from cvai.study.select import select_sax_cine
+from cvai.study.subject import subject_of
 from cvai.study.values import CineNotFound, Study
 
 UNREADABLE_FOLDER = "unreadable"
@@ -94,6 +97,8 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
         findings = (*cine.findings, *quality_findings(segmentation, phases))
     if segmenter.uncertainty is not None:
         measurements = tuple(segmenter.uncertainty.around(m) for m in measurements)
+    subject = subject_of(cine)
+    measurements = with_normal_ranges(with_body_size(measurements, subject), subject)
     return Analysis(
         study_uid=study.study_uid,
         view="sax_cine",
@@ -107,6 +112,7 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
         model=segmenter.identity,
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
+        subject=subject,
     )
 
 

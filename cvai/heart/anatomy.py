@@ -24,9 +24,21 @@ class Structure(StrEnum):
         }[self]
 
 
+class PapillaryMuscles(StrEnum):
+    """What papillary muscles and trabeculae are counted as; it moves volumes and mass by 10 % and more."""
+
+    CAVITY = "cavity"
+    MASS = "mass"
+
+
 BACKGROUND = 0
 
 SAX_LABELS: Mapping[Structure, int] = MappingProxyType(
     {Structure.LV_CAVITY: 1, Structure.LV_MYOCARDIUM: 2, Structure.RV_CAVITY: 3}
 )
 """Label values of every short-axis segmentation that leaves cvai."""
+
+SAX_PAPILLARY_MUSCLES = PapillaryMuscles.CAVITY
+"""What they are in every short-axis segmentation that leaves cvai, in both ventricles; so they are in the
+contours its models learn from (Bernard et al., IEEE Trans Med Imaging 2018;37:2514,
+doi:10.1109/TMI.2018.2837502)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.subject import Subject
 from cvai.study.values import AssembledCine, PassedOver
 
 
@@ -32,6 +33,7 @@ class Analysis:
         model: which model ran.
         cvai_version: version of this package.
         timings_ms: duration of each stage so far, by its result.json name.
+        subject: whose heart it is, as far as normal ranges and body size need to know.
     """
 
     study_uid: str
@@ -46,6 +48,7 @@ class Analysis:
     model: ModelIdentity
     cvai_version: str
     timings_ms: dict[str, float]
+    subject: Subject = field(default_factory=Subject)
 
     def measurement(self, name: str) -> Measurement | None:
         """The measurement called ``name``, None where it was not made."""

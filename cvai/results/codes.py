@@ -7,13 +7,14 @@ ventricle, that one is used, so that no number needs its context to be understoo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from pydicom.sr.coding import Code
 
 from cvai.heart.anatomy import Structure
+from cvai.heart.measurement import Normality
 
 
 class CardiacPhase(StrEnum):
@@ -23,10 +24,14 @@ class CardiacPhase(StrEnum):
     END_SYSTOLE = "end-systole"
 
 
+Qualifier = tuple[Code, Code]
+"""Concept and value of a modifier, which says more exactly what a coded name means."""
+
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
 """Category of every segment (CID 7150)."""
 
 HEART = Code("80891009", "SCT", "Heart")
+ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
 LEFT_VENTRICLE = Code("87878005", "SCT", "Left ventricle")
 RIGHT_VENTRICLE = Code("53085002", "SCT", "Right ventricle")
 LEFT_VENTRICLE_MYOCARDIUM = Code("49848007", "SCT", "Left Ventricle Myocardium")
@@ -61,6 +66,7 @@ CARDIAC_MRI = Code("241620005", "SCT", "Cardiac MRI")
 MAGNETIC_RESONANCE = Code("MR", "DCM", "Magnetic Resonance")
 ENGLISH = Code("en", "RFC5646", "English")
 SUM_OF_SEGMENTED_VOXELS = Code("126030", "DCM", "Sum of segmented voxel method for volume")
+MOSTELLER = Code("122244", "DCM", "BSA = (HT*WT/36)^0.5")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
 SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
@@ -76,11 +82,40 @@ UPPER_UNCERTAINTY = Code("371886008", "SCT", "+, range of upper measurement unce
 LOWER_UNCERTAINTY = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
 NORMAL_LOWER_LIMIT = Code("385524004", "SCT", "Normal Range Lower Limit")
 NORMAL_UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
+NORMAL_RANGE_DESCRIPTION = Code("121407", "DCM", "Normal Range description")
+NORMAL_RANGE_AUTHORITY = Code("121408", "DCM", "Normal Range Authority")
+
+NORMALITY_CODES: Mapping[Normality, Code] = MappingProxyType(
+    {
+        Normality.LOW: Code("371880002", "SCT", "Abnormally Low"),
+        Normality.NORMAL: Code("17621005", "SCT", "Normal"),
+        Normality.HIGH: Code("371879000", "SCT", "Abnormally High"),
+    }
+)
+"""Values of Normality (CID 222)."""
+
+NORMALITY = Code("121402", "DCM", "Normality")
+BODY_SURFACE_AREA = Code("8277-6", "LN", "BSA")
+INDEXED_BY_BODY_SURFACE: Qualifier = (Code("121425", "DCM", "Index"), BODY_SURFACE_AREA)
+"""Index method of CID 3455; it turns the code of a volume or mass into that of its index."""
+
+_PAPILLARY_MUSCLES = Code("122670", "DCM", "Papillary Muscle Included/Excluded")
+WITH_PAPILLARY_MUSCLES: Qualifier = (
+    _PAPILLARY_MUSCLES,
+    Code("122621", "DCM", "Papillary Muscle Included"),
+)
+WITHOUT_PAPILLARY_MUSCLES: Qualifier = (
+    _PAPILLARY_MUSCLES,
+    Code("122620", "DCM", "Papillary Muscle Excluded"),
+)
+"""Whether they are in what the number measures (CID 3821): the volumes have them, the mass has not, see
+``cvai.heart.anatomy.SAX_PAPILLARY_MUSCLES``."""
 
 UNITS: Mapping[str, Code] = MappingProxyType(
     {
         unit: Code(unit, "UCUM", meaning)
         for unit, meaning in {
+            "m2": "square meter",
             "mL": "milliliter",
             "%": "percent",
             "g": "gram",
@@ -103,47 +138,69 @@ class MeasurementCoding:
         name: coded name of the measurement.
         site: where in the body it was taken.
         method: how it was taken, None where the name says it all.
+        qualifiers: what the name alone does not say.
     """
 
     name: Code
     site: Code
     method: Code | None = None
+    qualifiers: tuple[Qualifier, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        """What was measured, in words; an index is written as LOINC writes those of CID 12300."""
+        return (
+            f"{self.name.meaning} / BSA" if INDEXED_BY_BODY_SURFACE in self.qualifiers else self.name.meaning
+        )
 
 
-def _coding(
-    value: str, scheme: str, meaning: str, site: Code, method: Code | None = None
-) -> MeasurementCoding:
-    return MeasurementCoding(Code(value, scheme, meaning), site, method)
+def _coding(value: str, scheme: str, meaning: str, site: Code) -> MeasurementCoding:
+    return MeasurementCoding(Code(value, scheme, meaning), site)
+
+
+def _volume(value: str, meaning: str, site: Code) -> MeasurementCoding:
+    name = Code(value, "LN", meaning)
+    return MeasurementCoding(name, site, SUM_OF_SEGMENTED_VOXELS, (WITH_PAPILLARY_MUSCLES,))
+
+
+_COUNTED: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        "lv_edv": _volume("8821-1", "Left Ventricular ED Volume", LEFT_VENTRICLE),
+        "lv_esv": _volume("8823-7", "Left Ventricular ES Volume", LEFT_VENTRICLE),
+        "lv_mass": MeasurementCoding(
+            Code("18087-7", "LN", "Left Ventricle Mass"),
+            LEFT_VENTRICLE_MYOCARDIUM,
+            SUM_OF_SEGMENTED_VOXELS,
+            (WITHOUT_PAPILLARY_MUSCLES,),
+        ),
+        "rv_edv": _volume("8822-9", "Right Ventricular ED Volume", RIGHT_VENTRICLE),
+        "rv_esv": _volume("8824-5", "Right Ventricular ES Volume", RIGHT_VENTRICLE),
+    }
+)
+"""What is counted in voxels. No context group has a code for its index by cardiac MR."""
+
+
+def _index(coding: MeasurementCoding) -> MeasurementCoding:
+    """The same per square metre of body surface: post-coordinated, so that any reader knows both halves."""
+    return replace(coding, qualifiers=(*coding.qualifiers, INDEXED_BY_BODY_SURFACE))
 
 
 MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
-        "lv_edv": _coding(
-            "8821-1", "LN", "Left Ventricular ED Volume", LEFT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
-        ),
-        "lv_esv": _coding(
-            "8823-7", "LN", "Left Ventricular ES Volume", LEFT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
-        ),
+        **_COUNTED,
+        **{f"{name}_index": _index(coding) for name, coding in _COUNTED.items()},
         "lv_sv": _coding("90096001", "SCT", "Stroke Volume", LEFT_VENTRICLE),
         "lv_sv_index": _coding("277381004", "SCT", "Stroke Index", LEFT_VENTRICLE),
         "lv_ef": _coding("8811-2", "LN", "Left ventricular ejection fraction by MR", LEFT_VENTRICLE),
         "lv_co": _coding("82799009", "SCT", "Cardiac Output", LEFT_VENTRICLE),
         "lv_co_index": _coding("54993008", "SCT", "Cardiac Index", LEFT_VENTRICLE),
-        "lv_mass": _coding(
-            "18087-7", "LN", "Left Ventricle Mass", LEFT_VENTRICLE_MYOCARDIUM, SUM_OF_SEGMENTED_VOXELS
-        ),
-        "rv_edv": _coding(
-            "8822-9", "LN", "Right Ventricular ED Volume", RIGHT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
-        ),
-        "rv_esv": _coding(
-            "8824-5", "LN", "Right Ventricular ES Volume", RIGHT_VENTRICLE, SUM_OF_SEGMENTED_VOXELS
-        ),
         "rv_sv": _coding("429483009", "SCT", "RV Stroke Volume", RIGHT_VENTRICLE),
         "rv_sv_index": _coding("429619008", "SCT", "RV Stroke Index", RIGHT_VENTRICLE),
         "rv_ef": _coding("8818-7", "LN", "Right ventricular ejection fraction by MR", RIGHT_VENTRICLE),
         "rv_co": _coding("428628004", "SCT", "RV Cardiac Output", RIGHT_VENTRICLE),
         "rv_co_index": _coding("427990004", "SCT", "RV Cardiac Index", RIGHT_VENTRICLE),
         "heart_rate": _coding("8867-4", "LN", "Heart rate", HEART),
+        "bsa": MeasurementCoding(BODY_SURFACE_AREA, ENTIRE_BODY, MOSTELLER),
     }
 )
 """Coding of every measurement, by its name in result.json."""

@@ -68,7 +68,7 @@ def draw_volume_curve(page: Page, box: Box, analysis: Analysis) -> None:
     _mark_phases(page, plot, analysis, x_values, x_axis)
     for structure, curve in curves.items():
         _draw_curve(page, plot, (x_axis, y_axis), (x_values, curve), STROKES[structure])
-    _draw_legend(page, Box(plot.left, box.top, plot.width, 4))
+    _draw_legend(page, box)
 
 
 def _phase_axis(analysis: Analysis) -> tuple[NDArray[np.float64], str]:
@@ -120,7 +120,7 @@ def _draw_curve(
 def _draw_legend(page: Page, box: Box) -> None:
     entries: tuple[tuple[str, Stroke], ...] = (("Left ventricle", LV_STROKE), ("Right ventricle", RV_STROKE))
     for place, (name, stroke) in enumerate(entries):
-        draw_key(page, box.left + place * 28, box.top + 2, name, stroke)
+        draw_key(page, box.left + place * 25, box.top + 2, name, stroke)
 
 
 def draw_key(page: Page, x: float, y: float, name: str, stroke: Stroke) -> None:

@@ -28,6 +28,9 @@ from cvai.results.source import (
 from cvai.results.uids import ResultKind, ResultUids, derived_uid
 
 NOT_FOR_CLINICAL_USE = "Not for clinical use"
+PAPILLARY_MUSCLES = (
+    "Papillary muscles and trabeculae are counted as cavity: the volumes include them, the mass does not."
+)
 MANUFACTURER = "cvai"
 IMPLEMENTATION_CLASS_UID = derived_uid("implementation class")
 FIRST_SERIES_NUMBER = 9001

@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from cvai.heart.anatomy import Structure
 from cvai.heart.findings import Finding, Severity
-from cvai.heart.measurement import Measurement
+from cvai.heart.subject import Subject
 from cvai.results import codes
 from cvai.results.analysis import Analysis
 from cvai.results.codes import CardiacPhase
@@ -20,6 +20,7 @@ from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Strok
 from cvai.results.pictures import HeartPicture, heart_pictures
 from cvai.results.seg import phase_index
 from cvai.results.source import checked_value, code_item, instance_reference
+from cvai.results.table import draw_table
 from cvai.results.uids import ResultKind
 
 TITLE = "Cardiac MR: ventricular volumes and function"
@@ -27,49 +28,20 @@ LEFT, RIGHT = 15.0, 195.0
 WIDTH = RIGHT - LEFT
 """Printed part of the page, in mm."""
 
-TABLE = Box(LEFT, 57.0, 106.0, 62.0)
-CURVE = Box(128.0, 57.0, 67.0, 62.0)
-VALUE_RIGHTS = (LEFT + 70.0, LEFT + 104.0)
-VALUE_RIGHTS_WITH_BOUNDS = (LEFT + 54.0, LEFT + 84.5)
-"""Right edge of the left and the right ventricle's values; small print needs room beside them."""
+IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0, 171.0)
+"""Left edges of the columns that say whose heart it is."""
 
-PICTURES_TOP = 126.0
+TABLE = Box(LEFT, 57.0, 126.0, 66.5)
+CURVE = Box(144.5, 57.0, 50.5, 62.0)
+
+PICTURES_TOP = 130.5
 PICTURE = Box(LEFT, 0.0, 57.0, 46.0)
 PICTURE_STEP_MM = 61.5
-FINDINGS = Box(LEFT, 243.0, WIDTH, 29.0)
+FINDINGS = Box(LEFT, 247.0, WIDTH, 26.5)
 FOOTER_TOP = 278.0
 
 PICTURE_STROKES: Mapping[Structure, Stroke] = MappingProxyType(
     {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in Structure}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: a quantity of both ventricles.
-
-    Args:
-        title: what is measured, with its unit.
-        suffix: the measurement's name without ``lv_`` or ``rv_``.
-        decimals: digits after the point.
-        always: whether the line stands even where nothing was measured.
-    """
-
-    title: str
-    suffix: str
-    decimals: int
-    always: bool = False
-
-
-ROWS = (
-    Row("End-diastolic volume (mL)", "edv", 0, always=True),
-    Row("End-systolic volume (mL)", "esv", 0, always=True),
-    Row("Stroke volume (mL)", "sv", 0, always=True),
-    Row("Ejection fraction (%)", "ef", 0, always=True),
-    Row("Cardiac output (L/min)", "co", 1),
-    Row("Myocardial mass (g)", "mass", 0),
-    Row("Stroke index (mL/m²)", "sv_index", 0),
-    Row("Cardiac index (L/min/m²)", "co_index", 1),
 )
 
 
@@ -78,8 +50,9 @@ def report_pdf(context: ResultContext) -> bytes:
     page = Page(f"cvai report: {TITLE.lower()}")
     _draw_heading(page)
     _draw_identity(page, context)
-    _draw_table(page, context.analysis)
-    _section(page, CURVE.left, CURVE.top, "Volume over one heartbeat", CURVE.width)
+    _section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
+    draw_table(page, TABLE, context.analysis)
+    _section(page, CURVE.left, CURVE.top, "Volume over a heartbeat", CURVE.width)
     curve = Box(CURVE.left, CURVE.top + 4, CURVE.width, CURVE.height - 4)
     draw_volume_curve(page, curve, context.analysis)
     _draw_pictures(page, context)
@@ -135,34 +108,44 @@ def _draw_heading(page: Page) -> None:
 def _draw_identity(page: Page, context: ResultContext) -> None:
     page.line([(LEFT, 30), (RIGHT, 30)], Stroke(BLACK, 0.8))
     page.line([(LEFT, 50), (RIGHT, 50)], Stroke(LIGHT, 0.6))
-    columns = (LEFT, 78.0, 118.0, 158.0)
-    widths = (60.0, 37.0, 37.0, 37.0)
     for place, (label, value) in enumerate(_identity(context)):
-        x, width = columns[place % 4], widths[place % 4]
-        top = 34.0 + 9.0 * (place // 4)
+        column, line = place % len(IDENTITY_LEFTS), place // len(IDENTITY_LEFTS)
+        x, right = IDENTITY_LEFTS[column], (*IDENTITY_LEFTS, RIGHT + 2)[column + 1]
+        top = 34.0 + 9.0 * line
         page.text(x, top, label, 6.5, colour=GREY)
-        page.text(x, top + 4.2, fitted(value or "–", 9, width), 9)
+        page.text(x, top + 4.2, fitted(value or "–", 8.5, right - x - 2), 8.5)
 
 
 def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
-    header, stack = context.first_header, context.analysis.cine.stack
+    header, analysis = context.first_header, context.analysis
+    stack, surface = analysis.cine.stack, analysis.measurement("bsa")
     geometry = stack.geometry
-    birth_date = str(checked_value(header, "PatientBirthDate") or "")
     pixel_mm = f"{geometry.spacing_x_mm:.2f} × {geometry.spacing_y_mm:.2f} mm"
     heart_rate = "" if stack.heart_rate_bpm is None else f"{stack.heart_rate_bpm:.0f} /min"
     return (
         ("Patient", readable_name(str(header.get("PatientName") or ""))),
         ("Patient ID", str(header.get("PatientID") or "")),
-        (
-            "Sex, year of birth",
-            ", ".join(filter(None, (checked_value(header, "PatientSex"), birth_date[:4]))),
-        ),
+        ("Sex, year of birth, age", _sex_and_age(header, analysis.subject)),
+        ("Height, weight", _height_and_weight(analysis.subject)),
         ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
         ("Pixels, slice spacing", f"{pixel_mm}, {geometry.slice_spacing_mm:.1f} mm"),
-        ("Cine", f"{stack.n_phases} phases × {geometry.n_slices} slices"),
-        ("Heart rate", heart_rate),
         ("Accession number", str(header.get("AccessionNumber") or "")),
+        ("Cine", f"{stack.n_phases} phases × {geometry.n_slices} slices"),
+        ("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
+        ("Heart rate", heart_rate),
     )
+
+
+def _sex_and_age(header: Dataset, subject: Subject) -> str:
+    birth_date = str(checked_value(header, "PatientBirthDate") or "")
+    age = "" if subject.age_years is None else f"{subject.age_years} years"
+    return ", ".join(filter(None, (checked_value(header, "PatientSex"), birth_date[:4], age)))
+
+
+def _height_and_weight(subject: Subject) -> str:
+    height = "" if subject.height_m is None else f"{subject.height_m:.2f} m"
+    weight = "" if subject.weight_kg is None else f"{subject.weight_kg:.0f} kg"
+    return ", ".join(filter(None, (height, weight)))
 
 
 def readable_name(person_name: str) -> str:
@@ -182,67 +165,6 @@ def readable_date(date: str) -> str:
     '2024-02-29'
     """
     return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if date else ""
-
-
-def _draw_table(page: Page, analysis: Analysis) -> None:
-    _section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
-    bounded = any(m.interval or m.normal for m in analysis.measurements)
-    value_rights = VALUE_RIGHTS_WITH_BOUNDS if bounded else VALUE_RIGHTS
-    for right, title in zip(value_rights, ("Left", "Right"), strict=True):
-        page.text(right, TABLE.top + 6.5, title, 7.5, colour=GREY, align="right")
-    page.text(TABLE.left, TABLE.top + 6.5, _bounds_note(analysis), 5.8, colour=GREY)
-    rows = [row for row in ROWS if row.always or _pair(analysis, row) != (None, None)]
-    step = min(8.6, (TABLE.height - 8) / len(rows))
-    for place, row in enumerate(rows):
-        baseline = TABLE.top + 13 + place * step
-        bold = row.suffix == "ef"
-        page.text(TABLE.left, baseline, row.title, 8.5, bold=bold)
-        for right, measurement in zip(value_rights, _pair(analysis, row), strict=True):
-            _draw_value(page, right, baseline, row, measurement)
-        page.line([(TABLE.left, baseline + step - 5), (TABLE.right, baseline + step - 5)], Stroke(LIGHT, 0.3))
-
-
-def _pair(analysis: Analysis, row: Row) -> tuple[Measurement | None, Measurement | None]:
-    return analysis.measurement(f"lv_{row.suffix}"), analysis.measurement(f"rv_{row.suffix}")
-
-
-def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement: Measurement | None) -> None:
-    """The value, and beside it in small print what bounds it."""
-    if measurement is None:
-        page.text(right, baseline, "–", 9.5, colour=GREY, align="right")
-        return
-    page.text(
-        right,
-        baseline,
-        f"{measurement.value:.{row.decimals}f}",
-        9.5,
-        bold=row.suffix == "ef",
-        align="right",
-    )
-    bounds = value_bounds(measurement, row.decimals)
-    first = baseline - (1.4 if len(bounds) > 1 else 0)
-    for place, text in enumerate(bounds):
-        page.text(right + 1.5, first + 2.6 * place, text, 5.8, colour=GREY)
-
-
-def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
-    """Interval and normal range of a value, as far as they are known.
-
-    >>> value_bounds(Measurement("lv_ef", 56.0, "%", interval=(51.0, 60.0), normal=(52.0, 72.0)), 0)
-    ['51 to 60', 'normal 52 to 72']
-    """
-    named = {"": measurement.interval, "normal ": measurement.normal}
-    return [
-        f"{name}{bounds[0]:.{decimals}f} to {bounds[1]:.{decimals}f}"
-        for name, bounds in named.items()
-        if bounds is not None
-    ]
-
-
-def _bounds_note(analysis: Analysis) -> str:
-    """What the small print beside the values means; nothing where there is none."""
-    has_interval = any(m.interval is not None for m in analysis.measurements)
-    return "Small print: range of uncertainty" if has_interval else ""
 
 
 def _draw_pictures(page: Page, context: ResultContext) -> None:

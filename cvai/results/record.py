@@ -87,12 +87,12 @@ def _model(model: ModelIdentity) -> Record:
 
 
 def _measurement(measurement: Measurement) -> Record:
-    code = measurement_coding(measurement.name).name
+    coding = measurement_coding(measurement.name)
     return {
         "name": measurement.name,
-        "code": code.value,
-        "scheme": code.scheme_designator,
-        "meaning": code.meaning,
+        "code": coding.name.value,
+        "scheme": coding.name.scheme_designator,
+        "meaning": coding.meaning,
         "value": measurement.value,
         "unit": measurement.unit,
         "interval": _bounds(measurement.interval),

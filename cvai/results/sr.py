@@ -16,23 +16,21 @@ from pydicom.sr.coding import Code
 
 from cvai.heart.anatomy import Structure
 from cvai.heart.findings import Finding, Severity
-from cvai.heart.measurement import Measurement
 from cvai.results import codes
-from cvai.results.codes import CardiacPhase, measurement_coding
+from cvai.results.codes import CardiacPhase
 from cvai.results.frames import SEGMENT_NUMBERS
 from cvai.results.instance import (
     MANUFACTURER,
     NOT_FOR_CLINICAL_USE,
+    PAPILLARY_MUSCLES,
     SERIES,
     ResultContext,
     new_instance,
 )
+from cvai.results.number import number_items
 from cvai.results.seg import PHASE_KINDS, tracking_id
 from cvai.results.source import SourceImage, instance_reference, series_references, verbatim_element
 from cvai.results.uids import ResultKind, derived_uid, device_uid
-
-SHOWN_DECIMALS = 2
-"""Decimals of NumericValue, which viewers show as it stands; FloatingPointValue has the number in full."""
 
 STAND_IN_UID = derived_uid("stand-in")
 """Handed to highdicom where a source UID belongs, which it would check; the real one replaces it."""
@@ -63,11 +61,11 @@ class FunctionGroup:
 
 
 SEGMENT_GROUPS = (
-    SegmentGroup(Structure.LV_CAVITY, CardiacPhase.END_DIASTOLE, ("lv_edv",)),
-    SegmentGroup(Structure.LV_CAVITY, CardiacPhase.END_SYSTOLE, ("lv_esv",)),
-    SegmentGroup(Structure.LV_MYOCARDIUM, CardiacPhase.END_DIASTOLE, ("lv_mass",)),
-    SegmentGroup(Structure.RV_CAVITY, CardiacPhase.END_DIASTOLE, ("rv_edv",)),
-    SegmentGroup(Structure.RV_CAVITY, CardiacPhase.END_SYSTOLE, ("rv_esv",)),
+    SegmentGroup(Structure.LV_CAVITY, CardiacPhase.END_DIASTOLE, ("lv_edv", "lv_edv_index")),
+    SegmentGroup(Structure.LV_CAVITY, CardiacPhase.END_SYSTOLE, ("lv_esv", "lv_esv_index")),
+    SegmentGroup(Structure.LV_MYOCARDIUM, CardiacPhase.END_DIASTOLE, ("lv_mass", "lv_mass_index")),
+    SegmentGroup(Structure.RV_CAVITY, CardiacPhase.END_DIASTOLE, ("rv_edv", "rv_edv_index")),
+    SegmentGroup(Structure.RV_CAVITY, CardiacPhase.END_SYSTOLE, ("rv_esv", "rv_esv_index")),
 )
 FUNCTION_GROUPS = (
     FunctionGroup(
@@ -81,6 +79,7 @@ FUNCTION_GROUPS = (
         ("rv_ef", "rv_sv", "rv_sv_index", "rv_co", "rv_co_index"),
     ),
     FunctionGroup("Heart rate", codes.HEART, ("heart_rate",), of_model=False),
+    FunctionGroup("Body size", codes.ENTIRE_BODY, ("bsa",), of_model=False),
 )
 
 
@@ -242,7 +241,7 @@ def _segment_group(
         finding_category=codes.ANATOMICAL_STRUCTURE,
         finding_type=codes.STRUCTURE_CODES[group.structure],
         algorithm_id=_algorithm(context),
-        measurements=_numbers(context, group.names, group.phase),
+        measurements=number_items(context.analysis, group.names, group.phase),
     )
 
 
@@ -250,7 +249,7 @@ def _function_groups(context: ResultContext) -> list[sr.MeasurementsAndQualitati
     """TID 1501 groups; those without a measurement are left out."""
     groups = []
     for group in FUNCTION_GROUPS:
-        numbers = _numbers(context, group.names, None)
+        numbers = number_items(context.analysis, group.names)
         if numbers:
             groups.append(_function_group(context, group, numbers))
     return groups
@@ -280,72 +279,16 @@ def _referenced_segment(context: ResultContext, group: SegmentGroup) -> sr.Refer
     )
 
 
-def _numbers(
-    context: ResultContext, names: Iterable[str], phase: CardiacPhase | None
-) -> list[sr.Measurement]:
-    found = (context.analysis.measurement(name) for name in names)
-    return [_number(measurement, phase) for measurement in found if measurement is not None]
-
-
-def _number(measurement: Measurement, phase: CardiacPhase | None) -> sr.Measurement:
-    """TID 300, with the point of the cardiac cycle as a modifier."""
-    coding = measurement_coding(measurement.name)
-    number = sr.Measurement(
-        name=coding.name,
-        value=round(measurement.value, SHOWN_DECIMALS),
-        unit=codes.UNITS[measurement.unit],
-        method=coding.method,
-        finding_sites=[sr.FindingSite(anatomic_location=coding.site)],
-        properties=_properties(measurement),
-    )
-    number[0].MeasuredValueSequence[0].FloatingPointValue = measurement.value
-    if phase is not None:
-        point = sr.CodeContentItem(
-            name=codes.CARDIAC_CYCLE_POINT,
-            value=codes.PHASE_CODES[phase],
-            relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
-        )
-        number[0].ContentSequence.append(point)
-    return number
-
-
-def _properties(measurement: Measurement) -> sr.MeasurementProperties | None:
-    """TID 310: uncertainty above and below, and the normal range, all in the measurement's own unit."""
-    bounds: list[tuple[Code, float]] = []
-    if measurement.interval is not None:
-        low, high = measurement.interval
-        bounds.append((codes.UPPER_UNCERTAINTY, high - measurement.value))
-        bounds.append((codes.LOWER_UNCERTAINTY, measurement.value - low))
-    if measurement.normal is not None:
-        bounds.append((codes.NORMAL_LOWER_LIMIT, measurement.normal[0]))
-        bounds.append((codes.NORMAL_UPPER_LIMIT, measurement.normal[1]))
-    if not bounds:
-        return None
-    properties = sr.MeasurementProperties()
-    for name, value in bounds:
-        properties.append(_property(name, value, measurement.unit))
-    return properties
-
-
-def _property(name: Code, value: float, unit: str) -> sr.NumContentItem:
-    return sr.NumContentItem(
-        name=name,
-        value=round(value, SHOWN_DECIMALS),
-        unit=codes.UNITS[unit],
-        relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES,
-    )
-
-
 def _evaluations(findings: Iterable[Finding]) -> sr.ContainerContentItem:
-    """The disclaimer and every finding as text, where TID 1500 has its qualitative evaluations."""
+    """Comments and every finding as text, where TID 1500 has its qualitative evaluations."""
+    comments = [(codes.COMMENT, DISCLAIMER), (codes.COMMENT, PAPILLARY_MUSCLES)]
+    texts = [(codes.FINDING, finding_text(finding)) for finding in findings]
     contains = sr.RelationshipTypeValues.CONTAINS
-    disclaimer = sr.TextContentItem(name=codes.COMMENT, value=DISCLAIMER, relationship_type=contains)
-    texts = (
-        sr.TextContentItem(name=codes.FINDING, value=finding_text(finding), relationship_type=contains)
-        for finding in findings
-    )
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
-    container.ContentSequence = sr.ContentSequence([disclaimer, *texts])
+    container.ContentSequence = sr.ContentSequence(
+        sr.TextContentItem(name=name, value=text, relationship_type=contains)
+        for name, text in (*comments, *texts)
+    )
     return container
 
 

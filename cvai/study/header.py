@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import date
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -85,3 +86,12 @@ def time_of_day_s(header: Dataset, keyword: str) -> float | None:
     except ValueError:
         return None
     return hours * 3600.0 + minutes * 60.0 + seconds
+
+
+def calendar_date(header: Dataset, keyword: str) -> date | None:
+    """A DA element that is in the calendar (PS3.5 6.2, YYYYMMDD); real headers hold ``20120000``."""
+    written = (texts(header, keyword) or ("",))[0]
+    try:
+        return date(int(written[0:4]), int(written[4:6]), int(written[6:])) if len(written) == 8 else None
+    except ValueError:
+        return None

@@ -6,7 +6,7 @@ import pytest
 
 from cvai.results.instance import ResultContext
 from cvai.results.write import write_results
-from tests.results.synthetic import CREATED, Written, make_analysis
+from tests.results.synthetic import CREATED, FULLY_KNOWN, Written, make_analysis
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +14,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Results of a single-frame source study."""
     analysis = make_analysis()
     folder = tmp_path_factory.mktemp("results")
+    write_results(analysis, folder, created=CREATED)
+    return Written(analysis, folder)
+
+
+@pytest.fixture(scope="session")
+def written_of_known_subject(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Results of a study that states sex, age, height and weight."""
+    analysis = make_analysis(subject=FULLY_KNOWN)
+    folder = tmp_path_factory.mktemp("known_subject")
     write_results(analysis, folder, created=CREATED)
     return Written(analysis, folder)
 

@@ -12,12 +12,15 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.body import with_body_size
 from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.function import measure_sax
 from cvai.heart.geometry import StackGeometry
+from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.subject import Subject
 from cvai.heart.volumes import volume_curve_ml
 from cvai.results.analysis import Analysis
 from cvai.results.uids import ResultKind
@@ -26,6 +29,7 @@ from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
 UID_ROOT = "1.2.826.0.1.3680043.10.999"
 HEART_RATE_BPM = 64.0
+FULLY_KNOWN = Subject("F", 63, height_m=1.65, weight_kg=62.0)
 CREATED = datetime(2024, 3, 1, 12, 30, 15)
 MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider")
 
@@ -120,6 +124,7 @@ def make_analysis(
     multiframe: bool = False,
     edit_header: Callable[[Dataset, int, int], None] | None = None,
     heart_rate_bpm: float | None = HEART_RATE_BPM,
+    subject: Subject | None = None,
 ) -> Analysis:
     """Analysis of a synthetic cine of (t, z, y, x) frames; ``edit_header`` spoils (header, t, z)."""
     geometry = oblique_geometry(shape[1])
@@ -135,18 +140,20 @@ def make_analysis(
         planes = tuple(tuple(_as_headed(p) for p in phase) for phase in planes)
     times_ms = np.add.outer(np.arange(shape[0]) * 40.0, np.arange(shape[1]) * 1.0)
     stack = CineStack(shaded_pixels(labels), geometry, times_ms, heart_rate_bpm)
-    return analysis_of(AssembledCine(f"{UID_ROOT}.2", stack, planes, (), ()), labels)
+    return analysis_of(AssembledCine(f"{UID_ROOT}.2", stack, planes, (), ()), labels, subject)
 
 
 def _as_headed(plane: ImagePlane) -> ImagePlane:
     return replace(plane, sop_instance_uid=str(plane.header.SOPInstanceUID))
 
 
-def analysis_of(cine: AssembledCine, labels: np.ndarray) -> Analysis:
-    """Analysis of a cine with labels that somebody made up."""
+def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None = None) -> Analysis:
+    """Analysis of a cine with labels that somebody made up; of nobody in particular unless told."""
+    subject = subject or Subject()
     segmentation = CineSegmentation(labels, cine.stack.geometry)
     lv = volume_curve_ml(segmentation, Structure.LV_CAVITY)
     phases = key_phases(lv)
+    measured = measure_sax(segmentation, phases, cine.stack.heart_rate_bpm)
     return Analysis(
         study_uid=str(cine.planes[0][0].header.StudyInstanceUID),
         view="sax_cine",
@@ -155,7 +162,7 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray) -> Analysis:
         phases=phases,
         lv_curve_ml=lv,
         rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
-        measurements=measure_sax(segmentation, phases, cine.stack.heart_rate_bpm),
+        measurements=with_normal_ranges(with_body_size(measured, subject), subject),
         findings=(
             Finding("apex_not_covered", Severity.WARNING, "The last slice still shows 2.1 mL of cavity."),
             Finding("times_vary", Severity.INFO, "Trigger times differ by up to 3 ms between slices."),
@@ -163,6 +170,7 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray) -> Analysis:
         model=MODEL,
         cvai_version="0.1.0",
         timings_ms={"read": 12.5, "select": 1.0, "assemble": 3.0, "infer": 400.0, "measure": 5.0},
+        subject=subject,
     )
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from pydicom.sr import _concepts_dict
 from pydicom.sr.coding import Code
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_PAPILLARY_MUSCLES, PapillaryMuscles, Structure
 from cvai.results import codes
-from tests.results.synthetic import make_analysis
+from tests.results.synthetic import FULLY_KNOWN, make_analysis
 
 NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}
 """Heart and Cardiac Cycle Point carry other aliases there; UMLS and RFC5646 are not in its dictionary."""
@@ -15,7 +17,9 @@ NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}
 def checkable_codes() -> list[Code]:
     constants = [value for value in vars(codes).values() if isinstance(value, Code)]
     measured = [coding.name for coding in codes.MEASUREMENT_CODES.values()]
-    every = [*constants, *measured, *codes.STRUCTURE_CODES.values(), *codes.PHASE_CODES.values()]
+    qualifiers = {q for coding in codes.MEASUREMENT_CODES.values() for q in coding.qualifiers}
+    tables = [codes.STRUCTURE_CODES, codes.PHASE_CODES, codes.NORMALITY_CODES]
+    every = [*constants, *measured, *chain(*qualifiers), *chain(*(table.values() for table in tables))]
     return [code for code in every if code.value not in NOT_IN_PYDICOM]
 
 
@@ -28,14 +32,32 @@ def test_a_code_means_in_the_standard_what_it_means_here(code: Code) -> None:
 
 
 def test_every_measurement_of_a_cine_has_a_code_and_a_coded_unit() -> None:
-    for measurement in make_analysis().measurements:
+    for measurement in make_analysis(subject=FULLY_KNOWN).measurements:
         assert codes.measurement_coding(measurement.name).name.value
         assert codes.UNITS[measurement.unit].scheme_designator == "UCUM"
 
 
 def test_no_two_measurements_share_a_code() -> None:
-    names = [coding.name for coding in codes.MEASUREMENT_CODES.values()]
-    assert len(set(names)) == len(names)
+    """An index may share the code of what it indexes; its modifier then tells them apart."""
+    said = [(coding.name, coding.qualifiers) for coding in codes.MEASUREMENT_CODES.values()]
+    assert len(set(said)) == len(said)
+
+
+def test_an_index_reads_as_one_in_words() -> None:
+    assert codes.measurement_coding("lv_edv_index").meaning == "Left Ventricular ED Volume / BSA"
+    assert codes.measurement_coding("lv_edv").meaning == "Left Ventricular ED Volume"
+    meanings = [coding.meaning for coding in codes.MEASUREMENT_CODES.values()]
+    assert len(set(meanings)) == len(meanings)
+
+
+def test_volumes_and_mass_say_on_which_side_the_papillary_muscles_are() -> None:
+    assert SAX_PAPILLARY_MUSCLES is PapillaryMuscles.CAVITY
+    for name, coding in codes.MEASUREMENT_CODES.items():
+        quantity = name.removesuffix("_index").partition("_")[2]
+        expected = {"edv": codes.WITH_PAPILLARY_MUSCLES, "esv": codes.WITH_PAPILLARY_MUSCLES,
+                    "mass": codes.WITHOUT_PAPILLARY_MUSCLES}.get(quantity)  # fmt: skip
+        stated = {q for q in coding.qualifiers if q != codes.INDEXED_BY_BODY_SURFACE}
+        assert stated == ({expected} if expected else set()), name
 
 
 def test_a_measurement_without_a_code_is_named() -> None:

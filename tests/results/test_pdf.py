@@ -71,8 +71,8 @@ def test_interval_and_normal_range_stand_beside_the_value(tmp_path: Path) -> Non
     )
     ef = analysis.measurement("lv_ef").value
     text = printed(replace(analysis, measurements=bounded), tmp_path)
-    assert f"{ef - 3:.0f} to {ef + 4:.0f}" in text
-    assert "normal 51 to 76" in text
+    assert f"{ef - 3:.0f}–{ef + 4:.0f}" in text
+    assert "N 51–76" in text
 
 
 def test_all_fonts_are_embedded(written: Written) -> None:

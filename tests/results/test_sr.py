@@ -12,7 +12,8 @@ from cvai.heart.findings import Finding, Severity
 from cvai.heart.measurement import Measurement
 from cvai.results.codes import MEASUREMENT_CODES
 from cvai.results.instance import ResultContext
-from cvai.results.sr import SHOWN_DECIMALS, Supersedes, measurement_document
+from cvai.results.number import SHOWN_DECIMALS
+from cvai.results.sr import Supersedes, measurement_document
 from cvai.results.uids import ResultKind
 from tests.results.synthetic import CREATED, UID_ROOT, Written, make_analysis
 
@@ -156,9 +157,10 @@ def test_uncertainty_and_normal_range_stand_in_the_measurements_own_unit() -> No
     volume = Measurement("lv_edv", 150.0, "mL", interval=(141.5, 163.0), normal=(106.0, 214.0))
     said = numbers(document_of(measurements=(volume,)))["8821-1"]
     properties = {name_of(i): i for i in said.ContentSequence if i.RelationshipType == "HAS PROPERTIES"}
-    values = {code: number_of(item) for code, item in properties.items()}
+    bounds = {code: item for code, item in properties.items() if item.ValueType == "NUM"}
+    values = {code: number_of(item) for code, item in bounds.items()}
     assert values == {"371886008": 13.0, "371885007": 8.5, "385524004": 106.0, "371933006": 214.0}
-    for item in properties.values():
+    for item in bounds.values():
         assert item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue == "mL"
 
 

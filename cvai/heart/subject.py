@@ -1,0 +1,64 @@
+"""The person whose heart was measured, as far as normal ranges and body size need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Sex = Literal["M", "F"]
+
+AGES_YEARS = (0, 120)
+HEIGHTS_M = (0.4, 2.5)
+WEIGHTS_KG = (2.0, 350.0)
+BODY_MASS_INDICES_KG_PER_M2 = (7.0, 100.0)
+"""Wide enough for every newborn and every adult who fits a scanner, narrow enough to tell metres from
+centimetres or inches, kilograms from grams, and a height from a weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Sex, age and body size at the time of the study, None where not known.
+
+    Args:
+        sex: ``M`` or ``F``, the only ones that published ranges are given for.
+        age_years: completed years.
+        height_m: metres.
+        weight_kg: kilograms.
+
+    Raises:
+        ValueError: a value that no person has, or height and weight that do not go together.
+    """
+
+    sex: Sex | None = None
+    age_years: int | None = None
+    height_m: float | None = None
+    weight_kg: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, bounds in (
+            ("age_years", self.age_years, AGES_YEARS),
+            ("height_m", self.height_m, HEIGHTS_M),
+            ("weight_kg", self.weight_kg, WEIGHTS_KG),
+        ):
+            if value is not None and not is_within(value, bounds):
+                raise ValueError(f"{name} must lie between {bounds[0]} and {bounds[1]}")
+        if self.height_m and self.weight_kg and not go_together(self.height_m, self.weight_kg):
+            raise ValueError("height and weight are not those of one person")
+
+
+def is_within(value: float, bounds: tuple[float, float]) -> bool:
+    """Whether ``value`` lies between the bounds, both included.
+
+    >>> is_within(1.75, HEIGHTS_M), is_within(175.0, HEIGHTS_M)
+    (True, False)
+    """
+    return bounds[0] <= value <= bounds[1]
+
+
+def go_together(height_m: float, weight_kg: float) -> bool:
+    """Whether one person can be so tall and so heavy.
+
+    >>> go_together(height_m=1.75, weight_kg=70.0), go_together(height_m=0.70, weight_kg=175.0)
+    (True, False)
+    """
+    return is_within(weight_kg / height_m**2, BODY_MASS_INDICES_KG_PER_M2)

@@ -1,0 +1,186 @@
+"""The table of measurements on the report page: both ventricles, absolute and per body surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cvai.heart.measurement import Measurement, Normality, RangeSource
+from cvai.heart.subject import Subject
+from cvai.results.analysis import Analysis
+from cvai.results.instance import PAPILLARY_MUSCLES
+from cvai.results.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
+
+TITLE_SIZE_PT, VALUE_SIZE_PT, SMALL_SIZE_PT = 7.8, 9.0, 5.8
+SMALL_LINE_MM = 2.5
+TITLE_WIDTH_MM = 38.0
+HEADER_HEIGHT_MM = 9.0
+VALUE_RIGHT_MM = 8.8
+"""Right edge of a value from the left edge of its column; its small print follows."""
+
+MARKS: Mapping[Normality, str] = MappingProxyType({Normality.LOW: "▼", Normality.HIGH: "▲"})
+"""Beside values outside their normal range: a reader who sees no colour sees the direction."""
+
+VENTRICLES: Mapping[str, str] = MappingProxyType({"lv": "Left ventricle", "rv": "Right ventricle"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a quantity of both ventricles.
+
+    Args:
+        title: what is measured, with its unit.
+        suffix: the measurement's name without ``lv_`` or ``rv_``.
+        decimals: digits after the point.
+        always: whether the line stands even where nothing was measured.
+    """
+
+    title: str
+    suffix: str
+    decimals: int
+    always: bool = False
+
+
+ROWS = (
+    Row("End-diastolic volume (mL)", "edv", 0, always=True),
+    Row("End-systolic volume (mL)", "esv", 0, always=True),
+    Row("Stroke volume (mL)", "sv", 0, always=True),
+    Row("Ejection fraction (%)", "ef", 0, always=True),
+    Row("Cardiac output (L/min)", "co", 1),
+    Row("Myocardial mass (g)", "mass", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Values of one ventricle, absolute or indexed, from ``left`` mm on."""
+
+    ventricle: str
+    left: float
+    indexed: bool
+
+    def measurement(self, analysis: Analysis, row: Row) -> Measurement | None:
+        """What stands in this column of a row, None where it was not measured."""
+        ending = "_index" if self.indexed else ""
+        return analysis.measurement(f"{self.ventricle}_{row.suffix}{ending}")
+
+
+def draw_table(page: Page, box: Box, analysis: Analysis) -> None:
+    """Draw header, rows and notes into ``box``; the rows share what the notes leave."""
+    columns = _columns(box, analysis)
+    rows = [row for row in ROWS if row.always or any(c.measurement(analysis, row) for c in columns)]
+    notes = [line for note in table_notes(analysis) for line in wrapped(note, SMALL_SIZE_PT, box.width)]
+    notes_top = box.bottom - len(notes) * SMALL_LINE_MM
+    height = (notes_top - 1.5 - box.top - HEADER_HEIGHT_MM) / len(rows)
+    _draw_header(page, box, columns)
+    for place, row in enumerate(rows):
+        top = box.top + HEADER_HEIGHT_MM + place * height
+        _draw_row(page, Box(box.left, top, box.width, height), row, analysis, columns)
+    for place, line in enumerate(notes, start=1):
+        page.text(box.left, notes_top + place * SMALL_LINE_MM, line, SMALL_SIZE_PT, colour=GREY)
+
+
+def _columns(box: Box, analysis: Analysis) -> list[Column]:
+    has_indices = any(m.name.endswith("_index") for m in analysis.measurements)
+    kinds = (False, True) if has_indices else (False,)
+    width = (box.width - TITLE_WIDTH_MM) / (len(VENTRICLES) * len(kinds))
+    places = [(ventricle, indexed) for ventricle in VENTRICLES for indexed in kinds]
+    return [
+        Column(ventricle, box.left + TITLE_WIDTH_MM + place * width, indexed)
+        for place, (ventricle, indexed) in enumerate(places)
+    ]
+
+
+def _draw_header(page: Page, box: Box, columns: Iterable[Column]) -> None:
+    bottom = box.top + HEADER_HEIGHT_MM
+    for column in columns:
+        title = "per m²" if column.indexed else VENTRICLES[column.ventricle]
+        page.text(column.left + 2.6, bottom - 2.2, title, 7, colour=GREY)
+    page.line([(box.left, bottom), (box.right, bottom)], Stroke(LIGHT, 0.3))
+
+
+def _draw_row(page: Page, box: Box, row: Row, analysis: Analysis, columns: Iterable[Column]) -> None:
+    baseline = box.top + box.height / 2 + 1.2
+    page.text(box.left, baseline, row.title, TITLE_SIZE_PT, bold=row.suffix == "ef")
+    for column in columns:
+        measurement = column.measurement(analysis, row)
+        right = column.left + VALUE_RIGHT_MM
+        if measurement is not None:
+            _draw_value(page, right, baseline, row, measurement)
+        elif not column.indexed:
+            page.text(right, baseline, "–", VALUE_SIZE_PT, colour=GREY, align="right")
+    page.line([(box.left, box.bottom), (box.right, box.bottom)], Stroke(LIGHT, 0.3))
+
+
+def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement: Measurement) -> None:
+    """The value, marked where it is not normal, and in small print beside it what bounds it."""
+    normality = measurement.normality
+    mark = "" if normality is None else MARKS.get(normality, "")
+    bold, colour = bool(mark) or row.suffix == "ef", ALARM if mark else BLACK
+    text = f"{measurement.value:.{row.decimals}f}"
+    page.text(right, baseline, text, VALUE_SIZE_PT, bold=bold, colour=colour, align="right")
+    beside = right - text_width(text, VALUE_SIZE_PT, bold=bold) - 0.5
+    page.text(beside, baseline - 0.1, mark, 6.5, colour=colour, align="right")
+    bounds = value_bounds(measurement, row.decimals)
+    first = baseline - (1.4 if len(bounds) > 1 else 0.2)
+    for place, bound in enumerate(bounds):
+        page.text(right + 1.2, first + 2.6 * place, bound, SMALL_SIZE_PT, colour=GREY)
+
+
+def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
+    """Interval and normal range of a value, as far as they are known.
+
+    >>> value_bounds(Measurement("lv_ef", 56.0, "%", interval=(51.0, 60.0), normal=(52.0, 72.0)), 0)
+    ['51–60', 'N 52–72']
+    """
+    named = {"": measurement.interval, "N ": measurement.normal}
+    return [
+        f"{name}{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
+        for name, bounds in named.items()
+        if bounds is not None
+    ]
+
+
+def table_notes(analysis: Analysis) -> list[str]:
+    """What the small print means, what the values are indexed by, and where the normal ranges are from."""
+    return [
+        " ".join(filter(None, (_small_print_note(analysis.measurements), _index_note(analysis)))),
+        _normal_note(analysis),
+        PAPILLARY_MUSCLES,
+    ]
+
+
+def _small_print_note(measurements: Iterable[Measurement]) -> str:
+    measurements = tuple(measurements)
+    meanings = []
+    if any(m.interval is not None for m in measurements):
+        meanings.append("range of uncertainty")
+    if any(m.normal is not None for m in measurements):
+        meanings.append("N normal range (▲ above it, ▼ below it)")
+    return f"Small print: {', '.join(meanings)}." if meanings else ""
+
+
+def _index_note(analysis: Analysis) -> str:
+    if analysis.measurement("bsa") is None:
+        return "Not indexed: no usable height and weight are stated."
+    return "Per m² of body surface (Mosteller)."
+
+
+def _normal_note(analysis: Analysis) -> str:
+    sources = {m.normal_source: None for m in analysis.measurements if m.normal_source is not None}
+    if sources:
+        return " ".join(_source_note(source) for source in sources)
+    if any(m.normal is not None for m in analysis.measurements):
+        return ""
+    return f"No normal ranges: {_reason_for_no_range(analysis.subject)}."
+
+
+def _source_note(source: RangeSource) -> str:
+    return f"Normal: {source.population}; {source.citation}, doi:{source.doi}. {source.caveat}".strip()
+
+
+def _reason_for_no_range(subject: Subject) -> str:
+    if subject.sex is None or subject.age_years is None:
+        return "the images do not state sex and age"
+    return "none is known for this sex and age"
