@@ -12,7 +12,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.heart.geometry import StackGeometry
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.seeds import Stream, generator
-from cvai.phantom.ventricles import Discs
+from cvai.phantom.ventricles import Discs, clear_descent_mm
 
 Array = NDArray[np.float64]
 
@@ -75,9 +75,12 @@ def lay_slices(heart: PhantomHeart, acquisition: PhantomAcquisition) -> SliceSta
 def first_middle_mm(descent_mm: float, spacing_mm: float) -> float:
     """Depth of the first slice middle below the mitral ring at end-diastole.
 
-    A slice whose middle meets the mitral ring is half ventricle, half atrium, and nobody can say what it
-    ought to be called. So the stack is laid as far from that as it can be: at end-diastole and at
-    end-systole the ring is at least a quarter of the spacing away from the middle of every slice.
+    The stack is laid so that the ring is as far as can be from the middle of every slice, at end-diastole and
+    at end-systole; see ``cvai.phantom.ventricles.clear_descent_mm`` for the reason.
+
+    Args:
+        descent_mm: way of the ring from end-diastole to end-systole.
+        spacing_mm: distance between neighbouring slices.
 
     >>> first_middle_mm(descent_mm=8.0, spacing_mm=10.0), first_middle_mm(descent_mm=11.0, spacing_mm=10.0)
     (4.0, 5.5)
@@ -88,7 +91,7 @@ def first_middle_mm(descent_mm: float, spacing_mm: float) -> float:
 
 def _depths_mm(heart: PhantomHeart, acquisition: PhantomAcquisition) -> Array:
     spacing_mm = acquisition.slice_spacing_mm
-    first_mm = first_middle_mm(heart.mitral_descent_mm, spacing_mm)
+    first_mm = first_middle_mm(clear_descent_mm(heart.mitral_descent_mm, spacing_mm), spacing_mm)
     with_cavity = math.ceil((heart.long_axis_mm - first_mm) / spacing_mm)
     needed = _SLICES_ABOVE + with_cavity
     n_slices = acquisition.n_slices or needed + _SLICES_BELOW
