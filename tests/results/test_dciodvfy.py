@@ -50,6 +50,13 @@ def test_objects_of_a_multiframe_source_have_no_errors_or_warnings(
     assert complaints(dciodvfy, written_multiframe.path(kind)) == []
 
 
+@pytest.mark.parametrize("kind", [ResultKind.SR, ResultKind.PDF])
+def test_objects_of_a_known_subject_have_no_errors_or_warnings(
+    written_of_known_subject: Written, dciodvfy: str, kind: ResultKind
+) -> None:
+    assert complaints(dciodvfy, written_of_known_subject.path(kind)) == []
+
+
 def spoiled(header: Dataset, t: int, z: int) -> None:
     """The defects of real de-identified studies, except for malformed UIDs."""
     header.FrameOfReferenceUID = f"1.2.3.{t + 1}.{z + 1}"

@@ -75,6 +75,19 @@ def test_intervals_and_normal_ranges_are_recorded() -> None:
     assert record["measurements"][0]["normal"] == [50.0, 70.0]
 
 
+def test_indices_and_ranges_of_a_known_subject_are_recorded(written_of_known_subject: Written) -> None:
+    record = json.loads((written_of_known_subject.folder / RESULT_NAME).read_text("utf-8"))
+    validate(record)
+    entries = {entry["name"]: entry for entry in record["measurements"]}
+    surface_m2 = entries["bsa"]["value"]
+    for name in ("lv_edv", "rv_esv", "lv_mass", "lv_co"):
+        assert entries[f"{name}_index"]["value"] == pytest.approx(entries[name]["value"] / surface_m2)
+    assert entries["lv_edv"]["normal"] == [82.0, 166.0]
+    assert entries["lv_edv_index"]["normal"] == [48.0, 90.0]
+    assert entries["lv_edv_index"]["meaning"] == "Left Ventricular ED Volume / BSA"
+    assert entries["lv_co"]["normal"] is None
+
+
 def test_a_study_that_does_not_tell_time_has_no_times() -> None:
     cine = make_analysis((2, 3, 24, 40)).cine
     record = analysed(cine=replace(cine, stack=replace(cine.stack, trigger_times_ms=None)))

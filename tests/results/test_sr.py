@@ -10,6 +10,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.measurement import Measurement
+from cvai.results import codes
 from cvai.results.codes import MEASUREMENT_CODES
 from cvai.results.instance import ResultContext
 from cvai.results.number import SHOWN_DECIMALS
@@ -33,12 +34,24 @@ def number_of(item: Dataset) -> float:
     return float(item.MeasuredValueSequence[0].NumericValue)
 
 
+def key_of(name: str) -> str:
+    """How ``numbers`` calls the measurement that result.json calls ``name``."""
+    coding = MEASUREMENT_CODES[name]
+    return coding.name.value + (" / BSA" if codes.INDEXED_BY_BODY_SURFACE in coding.qualifiers else "")
+
+
+def modifiers(item: Dataset) -> dict[str, str]:
+    """Values of the codes that modify a measurement, by their concept."""
+    children = [c for c in item.get("ContentSequence") or () if c.RelationshipType == "HAS CONCEPT MOD"]
+    return {name_of(child): child.ConceptCodeSequence[0].CodeValue for child in children}
+
+
 def numbers(document: Dataset) -> dict[str, Dataset]:
-    """Measurements by code; each is said once."""
+    """Measurements by code, those that a modifier makes an index with `` / BSA`` after it; each said once."""
     found = [
         item for item in items(document) if item.ValueType == "NUM" and item.RelationshipType == "CONTAINS"
     ]
-    by_code = {name_of(item): item for item in found}
+    by_code = {name_of(i) + (" / BSA" if modifiers(i).get("121425") == "8277-6" else ""): i for i in found}
     assert len(by_code) == len(found)
     return by_code
 
@@ -48,11 +61,15 @@ def document_of(**changes: object) -> Dataset:
     return measurement_document(ResultContext.of(analysis, CREATED))
 
 
-def test_every_number_is_read_back_with_its_code_and_unit(written: Written) -> None:
+@pytest.mark.parametrize("results", ["written", "written_of_known_subject"])
+def test_every_number_is_read_back_with_its_code_and_unit(
+    results: str, request: pytest.FixtureRequest
+) -> None:
+    written: Written = request.getfixturevalue(results)
     said = numbers(written.read(ResultKind.SR))
     assert len(said) == len(written.analysis.measurements)
     for measurement in written.analysis.measurements:
-        value = said[MEASUREMENT_CODES[measurement.name].name.value].MeasuredValueSequence[0]
+        value = said[key_of(measurement.name)].MeasuredValueSequence[0]
         assert value.FloatingPointValue == measurement.value
         assert float(value.NumericValue) == pytest.approx(measurement.value, abs=0.5 * 10**-SHOWN_DECIMALS)
         assert value.MeasurementUnitsCodeSequence[0].CodeValue == measurement.unit
@@ -65,6 +82,14 @@ def test_highdicom_reads_the_groups(written: Written) -> None:
     assert document.SOPClassUID == Comprehensive3DSRStorage
     assert [len(group.get_measurements()) for group in volumes] == [1, 1, 1, 1, 1]
     assert [len(group.get_measurements()) for group in others] == [3, 3, 1]
+
+
+def test_highdicom_reads_indices_beside_what_they_index(written_of_known_subject: Written) -> None:
+    document = highdicom.sr.srread(written_of_known_subject.path(ResultKind.SR))
+    volumes = document.content.get_volumetric_roi_measurement_groups()
+    others = document.content.get_image_measurement_groups()
+    assert [len(group.get_measurements()) for group in volumes] == [2, 2, 2, 2, 2]
+    assert [len(group.get_measurements()) for group in others] == [5, 5, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +119,9 @@ def test_a_volume_refers_to_the_segment_it_was_counted_in(
     assert reference.ReferencedSegmentNumber == segment
     assert seg.SegmentSequence[segment - 1].TrackingUID == children["112040"].UID
     assert f"{UID_ROOT}.2" == children["121232"].UID
-    modifiers = {name_of(child): child for child in children[code].ContentSequence}
-    assert modifiers["272518008"].ConceptCodeSequence[0].CodeValue == point
-    assert modifiers["370129005"].ConceptCodeSequence[0].CodeValue == "126030"
+    said = modifiers(children[code])
+    assert (said["272518008"], said["370129005"]) == (point, "126030")
+    assert said["122670"] == ("122620" if name == "lv_mass" else "122621")
 
 
 def test_the_evidence_lists_every_instance_that_is_referred_to(written: Written) -> None:
@@ -162,6 +187,42 @@ def test_uncertainty_and_normal_range_stand_in_the_measurements_own_unit() -> No
     assert values == {"371886008": 13.0, "371885007": 8.5, "385524004": 106.0, "371933006": 214.0}
     for item in bounds.values():
         assert item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue == "mL"
+
+
+@pytest.mark.parametrize(("value", "code"), [(90.0, "371880002"), (150.0, "17621005"), (230.0, "371879000")])
+def test_a_value_is_called_low_normal_or_high(value: float, code: str) -> None:
+    volume = Measurement("lv_edv", value, "mL", normal=(106.0, 214.0))
+    said = numbers(document_of(measurements=(volume,)))["8821-1"]
+    (normality,) = [item for item in said.ContentSequence if name_of(item) == "121402"]
+    assert normality.ConceptCodeSequence[0].CodeValue == code
+    assert normality.RelationshipType == "HAS PROPERTIES"
+
+
+def test_without_a_range_nothing_is_called_normal(written: Written) -> None:
+    said = {name_of(item) for item in items(written.read(ResultKind.SR))}
+    assert not said & {"121402", "121407", "121408", "385524004", "371933006"}
+
+
+def test_a_range_names_its_authority_and_for_whom_it_holds(written_of_known_subject: Written) -> None:
+    said = numbers(written_of_known_subject.read(ResultKind.SR))
+    for name in ("lv_edv", "lv_edv_index", "rv_ef", "lv_mass_index"):
+        texts = {name_of(i): i.TextValue for i in said[key_of(name)].ContentSequence if i.ValueType == "TEXT"}
+        assert "doi:10.1016/j.jcmg.2024.01.009" in texts["121408"]
+        assert "women of White ethnicity, 60 to 69 years" in texts["121407"]
+        assert "second-hand" in texts["121407"]
+    assert [i for i in said[key_of("lv_co")].ContentSequence if i.ValueType == "TEXT"] == []
+
+
+def test_body_surface_is_said_with_its_formula(written_of_known_subject: Written) -> None:
+    surface = numbers(written_of_known_subject.read(ResultKind.SR))["8277-6"]
+    assert number_of(surface) == pytest.approx((165 * 62 / 3600) ** 0.5, abs=0.005)
+    assert surface.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue == "m2"
+    assert modifiers(surface)["370129005"] == "122244"
+
+
+def test_words_say_what_papillary_muscles_are_part_of(written: Written) -> None:
+    texts = [item.TextValue for item in items(written.read(ResultKind.SR)) if item.ValueType == "TEXT"]
+    assert any("counted as cavity" in text and "the mass does not" in text for text in texts)
 
 
 def test_disclaimer_and_findings_are_said_in_words(written: Written) -> None:
