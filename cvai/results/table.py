@@ -182,5 +182,5 @@ def _source_note(source: RangeSource) -> str:
 
 def _reason_for_no_range(subject: Subject) -> str:
     if subject.sex is None or subject.age_years is None:
-        return "the images do not state sex and age"
+        return "no usable sex and age are stated"
     return "none is known for this sex and age"

@@ -76,6 +76,28 @@ def test_intervals_are_those_of_the_model(tmp_path: Path) -> None:
     assert measured["rv_ef"]["interval"] is None
 
 
+def test_a_person_whose_size_and_age_are_stated_gets_indices_and_ranges(tmp_path: Path) -> None:
+    stated = {"PatientSex": "M", "PatientAge": "058Y", "PatientSize": "1.8", "PatientWeight": "80"}
+    write(tmp_path / "study", images(CINE.but(attributes=stated)))
+    known = Uncertainty(0.9, half_widths={"lv_sv": 6.0}, shares={})
+    _, record = analysed(tmp_path / "study", tmp_path / "out", DrawnHeart(uncertainty=known))
+    measured = by_name(record)
+    assert measured["bsa"]["value"] == pytest.approx(2.0)
+    assert measured["lv_edv_index"]["value"] == pytest.approx(7 * 9 * 9 * VOXEL_ML / 2)
+    assert (measured["lv_edv"]["normal"], measured["lv_edv_index"]["normal"]) == ([109, 227], [54, 109])
+    low, high = measured["lv_sv_index"]["interval"]
+    assert high - low == pytest.approx(6.0), "6 mL to either side are 3 mL/m2 of a body of 2 m2"
+
+
+def test_a_height_in_centimetres_is_not_guessed_at(tmp_path: Path) -> None:
+    stated = {"PatientSex": "M", "PatientAge": "058Y", "PatientSize": "180", "PatientWeight": "80"}
+    write(tmp_path / "study", images(CINE.but(attributes=stated)))
+    _, record = analysed(tmp_path / "study", tmp_path / "out")
+    names = by_name(record)
+    assert not any(name.endswith("_index") or name == "bsa" for name in names)
+    assert names["lv_edv"]["normal"] == [109, 227]
+
+
 def test_a_heart_that_is_lost_in_some_phases_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "study", images(CINE))
     outcome, record = analysed(

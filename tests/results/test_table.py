@@ -87,7 +87,7 @@ def test_the_page_says_how_large_the_person_is_and_whom_the_ranges_are_of(tmp_pa
 def test_a_range_that_is_not_known_is_said_not_to_be(tmp_path: Path) -> None:
     text = printed(analysis_of(Subject()), tmp_path)
     assert "Not indexed" in text
-    assert "do not state sex and age" in text
+    assert "no usable sex and age" in text
     assert "per m²" not in text
     assert not {"▲", "▼"} & set(text)
     assert "none is known for this sex and age" in printed(analysis_of(Subject("F", 12)), tmp_path)
