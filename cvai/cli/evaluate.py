@@ -20,6 +20,9 @@ def evaluate(
         "data/splits/acdc.toml"
     ),
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Write the errors found as intervals into the model's card.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every score as JSON.")] = False,
 ) -> None:
     """Compare a model with the reference contours of the split's validation patients.
@@ -29,6 +32,7 @@ def evaluate(
     """
     from cvai.inference.models import model_folder
     from cvai.inference.sax import SaxSegmenter
+    from cvai.training.calibrate import calibration, write_calibration
     from cvai.training.data import data_root, load_acdc_patient, load_split
     from cvai.training.evaluate import report_json, score_volume
 
@@ -37,6 +41,8 @@ def evaluate(
     volumes = [v for p in load_split(split).validation for v in load_acdc_patient(folder / p)]
     console = Console(stderr=True)
     scores = [score_volume(v, segmenter) for v in track(volumes, "evaluating", console=console)]
+    if calibrate:
+        write_calibration(model_folder(model), calibration(scores))
     if as_json:
         typer.echo(report_json(scores))
     else:

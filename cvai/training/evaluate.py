@@ -122,43 +122,42 @@ def mean_dice(scores: list[VolumeScore]) -> dict[str, dict[str, float]]:
     }
 
 
-def agreements(scores: list[VolumeScore]) -> dict[str, Agreement]:
-    """Agreement of volumes, ejection fractions and LV mass; refused hearts count with a volume of zero."""
-    by = {(v.patient, v.phase): v for v in scores}
-    patients = sorted({v.patient for v in scores})
-    columns: dict[str, tuple[dict[str, float], dict[str, float]]] = {}
+Paired = tuple[dict[str, float], dict[str, float]]
+"""Measured and reference values, each by patient."""
+
+
+def paired(scores: list[VolumeScore]) -> dict[str, Paired]:
+    """Measured and reference values by the names of result.json; a refused heart counts as empty."""
+    measured = _by_patient((v.patient, v.phase, v.volume_ml) for v in scores)
+    reference = _by_patient((v.patient, v.phase, v.reference_ml) for v in scores)
+    names = next(iter(reference.values())).keys()
+    return {name: (_column(measured, name), _column(reference, name)) for name in names}
+
+
+def _column(values: dict[str, dict[str, float]], name: str) -> dict[str, float]:
+    return {patient: of_patient[name] for patient, of_patient in values.items()}
+
+
+def _by_patient(volumes: Iterable[tuple[str, str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    phases: dict[str, dict[str, dict[str, float]]] = {}
+    for patient, phase, volume_ml in volumes:
+        phases.setdefault(patient, {})[phase] = volume_ml
+    return {patient: _function(of["ED"], of["ES"]) for patient, of in sorted(phases.items())}
+
+
+def _function(ed_ml: dict[str, float], es_ml: dict[str, float]) -> dict[str, float]:
+    """What is measured on one heart, from the volumes of its structures at end-diastole and end-systole."""
+    values: dict[str, float] = {}
     for side, structure in (("lv", Structure.LV_CAVITY), ("rv", Structure.RV_CAVITY)):
-        both = [
-            {(p, phase): values(by[p, phase])[structure.value] for p in patients for phase in ("ED", "ES")}
-            for values in (_measured, _reference)
-        ]
-        for name, of in (("edv", "ED"), ("esv", "ES")):
-            columns[f"{side}_{name}_ml"] = _pair({p: v[p, of] for p in patients} for v in both)
-        columns[f"{side}_ef_percent"] = _pair(
-            {p: _ef(v[p, "ED"], v[p, "ES"]) for p in patients} for v in both
-        )
-    wall = Structure.LV_MYOCARDIUM.value
-    columns["lv_mass_g"] = _pair(
-        {p: mass_g(values(by[p, "ED"])[wall]) for p in patients} for values in (_measured, _reference)
-    )
-    return {name: agreement(*pair) for name, pair in columns.items()}
+        edv_ml, esv_ml = ed_ml[structure], es_ml[structure]
+        values |= {f"{side}_edv": edv_ml, f"{side}_esv": esv_ml, f"{side}_sv": edv_ml - esv_ml}
+        values[f"{side}_ef"] = ejection_fraction_percent(edv_ml, esv_ml) if edv_ml > 0 else 0.0
+    return values | {"lv_mass": mass_g(ed_ml[Structure.LV_MYOCARDIUM])}
 
 
-def _measured(score: VolumeScore) -> dict[str, float]:
-    return score.volume_ml
-
-
-def _reference(score: VolumeScore) -> dict[str, float]:
-    return score.reference_ml
-
-
-def _pair(two: Iterable[dict[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
-    first, second = two
-    return first, second
-
-
-def _ef(edv_ml: float, esv_ml: float) -> float:
-    return ejection_fraction_percent(edv_ml, esv_ml) if edv_ml > 0 else 0.0
+def agreements(scores: list[VolumeScore]) -> dict[str, Agreement]:
+    """Agreement of volumes (mL), ejection fractions (points) and LV mass (g)."""
+    return {name: agreement(*pair) for name, pair in paired(scores).items()}
 
 
 def report(scores: list[VolumeScore]) -> dict[str, Any]:
