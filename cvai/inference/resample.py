@@ -69,7 +69,11 @@ class Window:
 
     def paste(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., *size) maps resampled back to (..., y, x); zero outside the window."""
-        return np.asarray(self._back(0) @ maps @ self._back(1).T, dtype=np.float32)
+        back_y, back_x = self._back(0), self._back(1)
+        rows, columns = (np.flatnonzero(back.any(axis=1)) for back in (back_y, back_x))
+        pasted = np.zeros((*maps.shape[:-2], *self.shape), dtype=np.float32)
+        pasted[..., rows[:, None], columns] = back_y[rows] @ maps @ back_x[columns].T
+        return pasted
 
     def to_plane(self, point: tuple[float, float]) -> tuple[float, float]:
         """(y, x) in pixels of the image plane for a (y, x) in pixels of the window."""

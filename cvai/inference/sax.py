@@ -17,7 +17,7 @@ from cvai.inference.intensity import normalised, with_neighbours
 from cvai.inference.onnx import OnnxNetwork
 from cvai.inference.resample import Window, full_window
 
-LOCATING_PHASES = 3
+LOCATING_PHASES = 2
 """Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view."""
 
 WINDOW_MARGIN_MM = 24.0
