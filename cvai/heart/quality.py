@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import regionprops
 
 from cvai.heart.anatomy import Structure
 from cvai.heart.findings import Finding, Severity
@@ -25,6 +26,13 @@ LARGE_END_SLICE = 0.6
 PHASE_JUMP = 0.35
 """Share of the stroke volume by which one phase may leave the line between its two neighbours."""
 
+SMALLEST_SOLIDITY = 0.85
+"""Area of an LV cavity's outline over that of its convex hull. Among 850 reference outlines of ACDC over
+2 cm2 the least is 0.857, the next 0.915: a cavity is all but convex, unless its contour leaked or frayed."""
+
+SMALLEST_JUDGED_AREA_MM2 = 200.0
+"""Smaller outlines are a few pixels, whose shape says nothing."""
+
 SMALLEST_LV_EDV_ML = 20.0
 """Below this a left ventricle is taken for a failed segmentation."""
 
@@ -41,6 +49,7 @@ def quality_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple
         _phase_jump(lv_ml),
         _coverage(segmentation, phases),
         _border(segmentation),
+        _ragged(segmentation, phases),
     )
     return tuple(finding for finding in found if finding is not None)
 
@@ -122,3 +131,28 @@ def _border(segmentation: CineSegmentation) -> Finding | None:
         Severity.WARNING,
         "The heart touches the border of the image: part of it may be cut off.",
     )
+
+
+def _ragged(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None:
+    cavity = segmentation.mask(Structure.LV_CAVITY)
+    places = [
+        f"slice {z + 1} at {name}"
+        for name, t in (("end-diastole", phases.end_diastole), ("end-systole", phases.end_systole))
+        for z in range(cavity.shape[1])
+        if _is_ragged(cavity[t, z], segmentation.geometry.spacing_y_mm * segmentation.geometry.spacing_x_mm)
+    ]
+    if not places:
+        return None
+    return Finding(
+        "ragged_contour",
+        Severity.WARNING,
+        f"The outline of the left ventricle is ragged in {', '.join(places)}: look whether the slice still "
+        "shows the ventricle, or already atrium or outflow.",
+    )
+
+
+def _is_ragged(cavity: NDArray[np.bool_], pixel_area_mm2: float) -> bool:
+    if np.count_nonzero(cavity) * pixel_area_mm2 < SMALLEST_JUDGED_AREA_MM2:
+        return False
+    (outline,) = regionprops(cavity.astype(np.uint8))
+    return float(outline.solidity) < SMALLEST_SOLIDITY

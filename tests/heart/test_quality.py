@@ -65,6 +65,12 @@ def test_a_phase_that_jumps_is_told() -> None:
     assert "volume_jumps_between_phases" in codes(labels)
 
 
+def test_a_frayed_outline_is_told_with_its_slice_and_phase() -> None:
+    labels = beating_heart()
+    labels[ES, 3, ::3][labels[ES, 3, ::3] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    assert "ragged_contour" in codes(labels)
+
+
 def test_a_heart_at_the_border_is_told() -> None:
     assert "heart_at_image_border" in codes(beating_heart()[..., 30:])
 
