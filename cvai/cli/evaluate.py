@@ -1,25 +1,41 @@
-"""``cvai evaluate``: Dice, volumes and ejection fraction on patients the model has not seen."""
+"""``cvai evaluate``: Dice, distances, volumes and ejection fraction on patients the model has not seen."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 if TYPE_CHECKING:
-    from cvai.training.evaluate import VolumeScore
+    from cvai.inference.segmenter import Segmenter
+    from cvai.training.data import LabelledVolume
+    from cvai.training.evaluation.cohort import Cohort
+    from cvai.training.evaluation.summary import Evaluation
+
+_FILE_COLUMNS = 100
 
 
 def evaluate(
+    *,
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
     split: Annotated[Path, typer.Option(help="Split whose validation patients are used.")] = Path(
         "data/splits/acdc.toml"
     ),
+    patients: Annotated[
+        int | None, typer.Option(min=1, help="Take fewer patients, spread over the split.")
+    ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also rotate, mirror, resample, crop and shade every image.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.json, report.html and pictures.")
+    ] = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Write the errors found as intervals into the model's card.")
     ] = False,
@@ -28,39 +44,45 @@ def evaluate(
     """Compare a model with the reference contours of the split's validation patients.
 
     \b
-    Example: CVAI_DATA=../shared/data cvai evaluate --model sax
+    Example: CVAI_DATA=../shared/data cvai evaluate --model sax --robustness --out evaluation
     """
     from cvai.inference.models import model_folder
     from cvai.inference.sax import SaxSegmenter
     from cvai.training.calibrate import calibration, write_calibration
-    from cvai.training.data import data_root, load_acdc_patient, load_split
-    from cvai.training.evaluate import report_json, score_volume
+    from cvai.training.evaluation.cohort import Cohort
+    from cvai.training.evaluation.record import record_json
+    from cvai.training.evaluation.tables import print_tables
+    from cvai.training.evaluation.worst import draw_worst_cases
+    from cvai.training.evaluation.write import write_evaluation
 
+    cohort = Cohort.validation(split, at_most=patients)
     segmenter = SaxSegmenter.load(model_folder(model), threads)
-    folder = data_root() / "acdc"
-    volumes = [v for p in load_split(split).validation for v in load_acdc_patient(folder / p)]
-    console = Console(stderr=True)
-    scores = [score_volume(v, segmenter) for v in track(volumes, "evaluating", console=console)]
+    evaluation = _evaluated(cohort, segmenter, robust=robustness)
     if calibrate:
-        write_calibration(model_folder(model), calibration(scores))
+        write_calibration(model_folder(model), calibration(evaluation.scores))
+    if out is not None:
+        write_evaluation(evaluation, draw_worst_cases(evaluation, cohort, segmenter), out)
     if as_json:
-        typer.echo(report_json(scores))
+        typer.echo(record_json(evaluation))
     else:
-        _print_tables(Console(), scores)
+        print_tables(_console(), evaluation)
 
 
-def _print_tables(console: Console, scores: list[VolumeScore]) -> None:
-    from cvai.training.evaluate import agreements, mean_dice
+def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluation:
+    """Score the cohort behind a progress bar on stderr."""
+    from cvai.training.evaluation.robustness import robustness
+    from cvai.training.evaluation.scores import score_volumes
+    from cvai.training.evaluation.summary import summed_up
 
-    overlap = Table("structure", "ED", "ES", title="Mean Dice", title_justify="left")
-    by_phase = mean_dice(scores)
-    for structure in by_phase["ED"]:
-        overlap.add_row(structure, *(f"{by_phase[phase][structure]:.3f}" for phase in ("ED", "ES")))
-    console.print(overlap)
-    table = Table(
-        *("quantity", "n", "bias", "SD", "MAE", "worst", "r"), title="Against reference", title_justify="left"
-    )
-    for name, a in agreements(scores).items():
-        numbers = (f"{v:.1f}" for v in (a.bias, a.sd, a.mae, a.worst))
-        table.add_row(name, str(a.n), *numbers, f"{a.correlation:.3f}")
-    console.print(table)
+    def volumes(doing: str) -> Iterable[LabelledVolume]:
+        console = Console(stderr=True)
+        return track(cohort.volumes(), doing, total=cohort.n_volumes, console=console, transient=True)
+
+    scores = score_volumes(volumes("evaluating"), segmenter)
+    changed = robustness(volumes("changing images"), segmenter) if robust else None
+    return summed_up(scores, segmenter.identity, cohort.name, changed)
+
+
+def _console() -> Console:
+    """The terminal, or a width in which no table breaks where the tables go into a file."""
+    return Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import inf
 from pathlib import Path
 
 import tomlkit
 
 from cvai.heart.uncertainty import conformal_half_width
 from cvai.inference.card import CARD_FILE, UncertaintyCard, load_card
-from cvai.training.evaluate import VolumeScore, paired
+from cvai.training.evaluation.agreement import Pairs, paired
+from cvai.training.evaluation.scores import VolumeScore
 
 CONFIDENCE = 0.9
 
 
-def calibration(scores: list[VolumeScore], confidence: float = CONFIDENCE) -> UncertaintyCard:
+def calibration(scores: Iterable[VolumeScore], confidence: float = CONFIDENCE) -> UncertaintyCard:
     """Half-widths of intervals from patients the model has not seen.
 
     Ejection fractions are off by points; everything else by a share of what was measured, since a large heart
     is measured with a larger error.
+
+    Raises:
+        ValueError: too few patients for this confidence.
     """
     half_widths, shares = {}, {}
-    for name, (measured, reference) in paired(scores).items():
-        errors = {patient: measured[patient] - reference[patient] for patient in reference}
+    pairs = paired(scores)
+    for name, pair in pairs.items():
         if name.endswith("_ef"):
-            half_widths[name] = round(conformal_half_width(list(errors.values()), confidence), 2)
+            half_widths[name] = round(conformal_half_width(list(pair.difference), confidence), 2)
         else:
-            relative = [error / measured[p] if measured[p] else float("inf") for p, error in errors.items()]
-            shares[name] = round(conformal_half_width(relative, confidence), 4)
-    patients = len({score.patient for score in scores})
+            shares[name] = round(conformal_half_width(_relative(pair), confidence), 4)
+    patients = min(len(pair.patients) for pair in pairs.values())
     return UncertaintyCard(confidence=confidence, patients=patients, half_widths=half_widths, shares=shares)
+
+
+def _relative(pair: Pairs) -> list[float]:
+    """Errors as a share of what was measured; infinite where nothing was."""
+    columns = zip(pair.difference, pair.measured, strict=True)
+    return [float(error / measured) if measured else inf for error, measured in columns]
 
 
 def write_calibration(folder: Path, uncertainty: UncertaintyCard) -> None:

@@ -1,4 +1,4 @@
-"""An early look at what a network does, while it trains; the evaluation proper is in evaluate.py."""
+"""An early look at what a network does, while it trains; the evaluation proper is in evaluation/."""
 
 from __future__ import annotations
 

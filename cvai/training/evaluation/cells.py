@@ -1,0 +1,162 @@
+"""The evaluation as rows of text, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cvai.heart.anatomy import Structure
+from cvai.training.evaluation.agreement import QUANTITIES, Agreement
+from cvai.training.evaluation.bootstrap import Estimate
+from cvai.training.evaluation.robustness import Robustness
+from cvai.training.evaluation.scores import PHASES
+from cvai.training.evaluation.summary import ByPhase, Evaluation, Mean, Summary
+
+SHORT_NAMES = {
+    Structure.LV_CAVITY: "LV",
+    Structure.LV_MYOCARDIUM: "Myo",
+    Structure.RV_CAVITY: "RV",
+}
+NOT_DEFINED = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of text.
+
+    Args:
+        title: what it shows.
+        header: name of each column; the first one names the rows.
+        rows: as many cells as the header has.
+        note: one sentence on how to read it.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.header) for row in self.rows):
+            raise ValueError(f"{self.title}: every row needs {len(self.header)} cells")
+
+
+def grids(evaluation: Evaluation) -> tuple[Grid, ...]:
+    """Every table of the evaluation, the most important first."""
+    out = [
+        overlap_grid(evaluation.overall),
+        agreement_grid(evaluation.agreement),
+        parts_grid("By level", "level", {str(k): v for k, v in evaluation.by_level.items()}),
+        parts_grid("By disease group", "group", {k: v.summary for k, v in evaluation.by_group.items()}),
+    ]
+    if evaluation.robustness is not None:
+        out.append(robustness_grid(evaluation.robustness))
+    return tuple(out)
+
+
+def overlap_grid(summary: Summary) -> Grid:
+    """Dice with its interval, distance and volume error of each structure and phase."""
+    rows = [
+        (
+            f"{SHORT_NAMES[structure]} {phase}",
+            _with_interval(summary.dice[phase][structure].mean, ".3f"),
+            _plus_minus(summary.hd95_mm[phase][structure], ".1f"),
+            _plus_minus(summary.volume_error_ml[phase][structure], "+.1f"),
+        )
+        for structure in Structure
+        for phase in PHASES
+    ]
+    return Grid(
+        "Overlap",
+        ("structure", "Dice (95 % interval)", "HD95 (mm)", "volume error (mL)"),
+        tuple(rows),
+        "Mean over patients; distances and volume errors with their SD.",
+    )
+
+
+def agreement_grid(agreements: Mapping[str, Agreement]) -> Grid:
+    """Bias, spread and worst patient of each quantity."""
+    rows = [
+        (
+            QUANTITIES[name],
+            _number(a.bias.value, "+.1f"),
+            _range(a.bias.interval, "+.1f"),
+            _number(a.sd.value, ".1f"),
+            _number(a.mae.value, ".1f"),
+            _range((a.limit_low.value, a.limit_high.value), "+.1f"),
+            _number(a.correlation.value, ".3f"),
+            f"{a.worst:+.1f}",
+            a.worst_patient,
+            str(a.n),
+        )
+        for name, a in agreements.items()
+    ]
+    return Grid(
+        "Measured minus reference",
+        ("quantity", "bias", "interval", "SD", "MAE", "95 % limits", "r", "worst", "in", "n"),
+        tuple(rows),
+        "Interval: 95 % bootstrap interval of the bias. Limits: bias ± 1.96 SD.",
+    )
+
+
+def parts_grid(title: str, of: str, summaries: Mapping[str, Summary]) -> Grid:
+    """Every measure of every structure and phase, for one part of the whole after the other."""
+    rows = [
+        (name if k == 0 else "", measure, *_by_structure_and_phase(table, form))
+        for name, summary in summaries.items()
+        for k, (measure, table, form) in enumerate(
+            (
+                ("Dice", summary.dice, ".3f"),
+                ("HD95 (mm)", summary.hd95_mm, ".1f"),
+                ("error (mL)", summary.volume_error_ml, "+.1f"),
+            )
+        )
+    ]
+    columns = (f"{SHORT_NAMES[structure]} {phase}" for structure in Structure for phase in PHASES)
+    return Grid(title, (of, "mean", *columns), tuple(rows))
+
+
+def _by_structure_and_phase(table: ByPhase, form: str) -> tuple[str, ...]:
+    return tuple(
+        _number(table[phase][structure].mean.value, form) for structure in Structure for phase in PHASES
+    )
+
+
+def robustness_grid(robustness: Robustness) -> Grid:
+    """Dice and its loss under every condition."""
+    rows = [
+        (
+            changed.title,
+            *(f"{changed.dice[s]:.3f}" for s in Structure),
+            *(f"{changed.loss[s]:+.3f}" for s in Structure),
+            str(changed.refused),
+        )
+        for changed in robustness.conditions.values()
+    ]
+    names = tuple(SHORT_NAMES[s] for s in Structure)
+    return Grid(
+        "The same hearts in other images",
+        ("images", *names, *(f"{name} loss" for name in names), "refused"),
+        tuple(rows),
+        f"Mean Dice over {robustness.volumes} volumes; loss against the unchanged images.",
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return NOT_DEFINED if value is None else f"{value:{form}}"
+
+
+def _range(bounds: tuple[float | None, float | None] | None, form: str) -> str:
+    if bounds is None or None in bounds:
+        return NOT_DEFINED
+    return f"{bounds[0]:{form}} to {bounds[1]:{form}}"
+
+
+def _with_interval(estimate: Estimate, form: str) -> str:
+    value = _number(estimate.value, form)
+    return value if estimate.interval is None else f"{value} ({_range(estimate.interval, form)})"
+
+
+def _plus_minus(mean: Mean, form: str) -> str:
+    value = _number(mean.mean.value, form)
+    return value if mean.sd is None else f"{value} ± {mean.sd:.1f}"

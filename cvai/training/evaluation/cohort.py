@@ -1,0 +1,63 @@
+"""The patients a model is evaluated on, read one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from cvai.training.data import LabelledVolume, data_root, load_acdc_patient, load_split
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Labelled patients in a folder.
+
+    Args:
+        name: where the list of patients comes from.
+        folder: holds one folder a patient.
+        patients: ids, at least one.
+    """
+
+    name: str
+    folder: Path
+    patients: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.patients:
+            raise ValueError(f"{self.name} lists no patients")
+
+    @classmethod
+    def validation(cls, split: Path, at_most: int | None = None) -> Self:
+        """The validation patients of a split of ACDC, or fewer, spread evenly over its list.
+
+        A split lists its patients by disease group; the first few would be all of one group.
+
+        Raises:
+            ConfigurationInvalid: there is no such split.
+        """
+        listed = load_split(split).validation
+        n = len(listed) if at_most is None else min(at_most, len(listed))
+        chosen = np.linspace(0, len(listed) - 1, n).round().astype(int)
+        return cls(split.as_posix(), data_root() / "acdc", tuple(listed[k] for k in chosen))
+
+    @property
+    def n_volumes(self) -> int:
+        """End-diastole and end-systole of every patient."""
+        return 2 * len(self.patients)
+
+    def volumes(self) -> Iterator[LabelledVolume]:
+        """Both labelled phases of every patient.
+
+        Raises:
+            ConfigurationInvalid: a patient's folder is not there.
+        """
+        for patient in self.patients:
+            yield from load_acdc_patient(self.folder / patient)
+
+    def volume(self, patient: str, phase: str) -> LabelledVolume:
+        """One phase of one patient."""
+        return next(v for v in load_acdc_patient(self.folder / patient) if v.phase == phase)

@@ -1,0 +1,96 @@
+"""What a model loses when the same hearts come in other images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.inference.segmenter import Segmenter
+from cvai.training.data import LabelledVolume
+from cvai.training.evaluation.conditions import CONDITIONS, Condition
+from cvai.training.evaluation.distances import dice
+from cvai.training.evaluation.scores import segment_volume
+
+UNCHANGED = Condition("unchanged", "unchanged", lambda volume: volume)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Scores under one condition.
+
+    Args:
+        title: the condition, for readers.
+        dice: mean over both phases of all patients, by structure; a refused heart counts as 0.
+        loss: Dice of the unchanged images minus this one; negative where the change helped.
+        refused: volumes in which no heart was found.
+    """
+
+    title: str
+    dice: Mapping[Structure, float]
+    loss: Mapping[Structure, float]
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """Scores of the same volumes under every condition.
+
+    Args:
+        volumes: how many there are.
+        conditions: by name, ``unchanged`` first.
+    """
+
+    volumes: int
+    conditions: Mapping[str, Changed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    dice: Mapping[Structure, float | None]
+    refused: bool
+
+
+def robustness(
+    volumes: Iterable[LabelledVolume],
+    segmenter: Segmenter,
+    conditions: tuple[Condition, ...] = CONDITIONS,
+) -> Robustness:
+    """Segment every volume as it is and under every condition; labels are compared on the changed grid.
+
+    Args:
+        volumes: at least one; each is looked at once.
+        segmenter: what to try.
+        conditions: how to change the volumes.
+    """
+    tried = (UNCHANGED, *conditions)
+    outcomes: dict[str, list[_Outcome]] = {condition.name: [] for condition in tried}
+    for volume in volumes:
+        for condition in tried:
+            outcomes[condition.name].append(_outcome(condition.change(volume), segmenter))
+    baseline = _mean_dice(outcomes[UNCHANGED.name])
+    return Robustness(
+        volumes=len(outcomes[UNCHANGED.name]),
+        conditions={c.name: _changed(c.title, outcomes[c.name], baseline) for c in tried},
+    )
+
+
+def _outcome(volume: LabelledVolume, segmenter: Segmenter) -> _Outcome:
+    labels, refused = segment_volume(volume, segmenter)
+    by_structure = {s: dice(labels == value, volume.labels == value) for s, value in SAX_LABELS.items()}
+    return _Outcome(by_structure, refused is not None)
+
+
+def _mean_dice(outcomes: list[_Outcome]) -> dict[Structure, float]:
+    return {
+        structure: float(np.mean([d for o in outcomes if (d := o.dice[structure]) is not None]))
+        for structure in Structure
+    }
+
+
+def _changed(title: str, outcomes: list[_Outcome], baseline: Mapping[Structure, float]) -> Changed:
+    mean_dice = _mean_dice(outcomes)
+    loss = {structure: baseline[structure] - mean_dice[structure] for structure in Structure}
+    return Changed(title, mean_dice, loss, sum(outcome.refused for outcome in outcomes))
