@@ -30,7 +30,7 @@ bench: dev
 train: dev
 	$(BIN)/cvai train configs/train/sax.toml
 	$(BIN)/cvai export configs/train/sax.toml
-	$(BIN)/cvai evaluate
+	$(BIN)/cvai evaluate --calibrate --json > models/sax/evaluation.json
 
 # The service alone: no torch.
 install: $(VENV)/.installed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 
 from typer.main import get_command
 
 from cvai import errors
 from cvai.cli.main import app
+from cvai.inference.card import load_card
 from tests.conftest import ROOT
 
 CODE_BEARERS = {name for name, kind in vars(errors).items() if isinstance(kind, type)} | {
@@ -54,3 +56,18 @@ def test_no_document_names_a_path_of_one_machine() -> None:
     home = re.compile(r"(/home/|/root/|/Users/)")
     texts = [p for pattern in ("*.md", "docs/**/*.md", "configs/**/*.toml") for p in ROOT.glob(pattern)]
     assert [p.name for p in texts if home.search(p.read_text(encoding="utf-8"))] == []
+
+
+def test_the_model_card_quotes_the_evaluation_of_the_committed_model() -> None:
+    folder = ROOT / "models" / "sax"
+    evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert evaluation["model"]["sha256"] == load_card(folder).sha256
+    for phase in evaluation["dice"].values():
+        for structure in phase.values():
+            assert f"{structure['mean']:.3f} (" in card
+    for quantity in ("lv_ef_percent", "rv_ef_percent", "lv_mass_g"):
+        found = evaluation["agreement"][quantity]
+        assert f"| {found['bias']['value']:+.1f} (" in card
+        assert f"| {found['sd']['value']:.1f} (" in card
+        assert f"| {found['worst']:+.1f} ({found['worst_patient']}) |" in card
