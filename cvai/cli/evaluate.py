@@ -13,6 +13,7 @@ from rich.progress import track
 
 if TYPE_CHECKING:
     from cvai.inference.segmenter import Segmenter
+    from cvai.training.config import TrainConfig
     from cvai.training.data import LabelledVolume
     from cvai.training.evaluation.cohort import Cohort
     from cvai.training.evaluation.summary import Evaluation
@@ -36,6 +37,10 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json, report.html and pictures.")
     ] = None,
+    run_config: Annotated[
+        Path | None,
+        typer.Option("--track", help="Training configuration; its MLflow run gets metrics and the folder."),
+    ] = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Write the errors found as intervals into the model's card.")
     ] = False,
@@ -48,24 +53,22 @@ def evaluate(
     """
     from cvai.inference.models import model_folder
     from cvai.inference.sax import SaxSegmenter
-    from cvai.training.calibrate import calibration, write_calibration
     from cvai.training.evaluation.cohort import Cohort
-    from cvai.training.evaluation.record import record_json
-    from cvai.training.evaluation.tables import print_tables
-    from cvai.training.evaluation.worst import draw_worst_cases
-    from cvai.training.evaluation.write import write_evaluation
 
+    if run_config is not None and out is None:
+        raise typer.BadParameter("give --out as well; its files are what is recorded", param_hint="--track")
+    folder = model_folder(model)
+    segmenter = SaxSegmenter.load(folder, threads)
+    config = _config_of(run_config, segmenter)
     cohort = Cohort.validation(split, at_most=patients)
-    segmenter = SaxSegmenter.load(model_folder(model), threads)
     evaluation = _evaluated(cohort, segmenter, robust=robustness)
     if calibrate:
-        write_calibration(model_folder(model), calibration(evaluation.scores))
+        _calibrate(folder, evaluation)
     if out is not None:
-        write_evaluation(evaluation, draw_worst_cases(evaluation, cohort, segmenter), out)
-    if as_json:
-        typer.echo(record_json(evaluation))
-    else:
-        print_tables(_console(), evaluation)
+        _write(evaluation, cohort, segmenter, out)
+        if config is not None:
+            _track(config, evaluation, out)
+    _print(evaluation, as_json=as_json)
 
 
 def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluation:
@@ -81,6 +84,42 @@ def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluat
     scores = score_volumes(volumes("evaluating"), segmenter)
     changed = robustness(volumes("changing images"), segmenter) if robust else None
     return summed_up(scores, segmenter.identity, cohort.name, changed)
+
+
+def _config_of(path: Path | None, segmenter: Segmenter) -> TrainConfig | None:
+    """Checked before the model runs, not after."""
+    from cvai.training.evaluation.track import config_of
+
+    return None if path is None else config_of(path, segmenter.identity)
+
+
+def _calibrate(folder: Path, evaluation: Evaluation) -> None:
+    from cvai.training.calibrate import calibration, write_calibration
+
+    write_calibration(folder, calibration(evaluation.scores))
+
+
+def _write(evaluation: Evaluation, cohort: Cohort, segmenter: Segmenter, out: Path) -> None:
+    from cvai.training.evaluation.worst import draw_worst_cases
+    from cvai.training.evaluation.write import write_evaluation
+
+    write_evaluation(evaluation, draw_worst_cases(evaluation, cohort, segmenter), out)
+
+
+def _track(config: TrainConfig, evaluation: Evaluation, out: Path) -> None:
+    from cvai.training.evaluation.track import track_evaluation
+
+    track_evaluation(config, evaluation, out)
+
+
+def _print(evaluation: Evaluation, *, as_json: bool) -> None:
+    from cvai.training.evaluation.record import record_json
+    from cvai.training.evaluation.tables import print_tables
+
+    if as_json:
+        typer.echo(record_json(evaluation))
+    else:
+        print_tables(_console(), evaluation)
 
 
 def _console() -> Console:

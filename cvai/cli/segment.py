@@ -63,7 +63,5 @@ def _stack(image: nibabel.Nifti1Image) -> CineStack:
         )
     data = np.asarray(image.dataobj, dtype=np.float32)
     pixels = data.reshape(*image.shape[:3], -1).transpose(3, 2, 1, 0)
-    positions_mm = np.zeros((pixels.shape[1], 3))
-    positions_mm[:, 2] = np.arange(pixels.shape[1]) * sz
-    geometry = StackGeometry(positions_mm, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]), sy, sx)
+    geometry = StackGeometry.unplaced(pixels.shape[1], (sz, sy, sx))
     return CineStack(np.ascontiguousarray(pixels), geometry, None, None)

@@ -51,6 +51,17 @@ class StackGeometry:
         for array in (self.positions_mm, self.row_cosine, self.column_cosine):
             array.setflags(write=False)
 
+    @classmethod
+    def unplaced(cls, n_slices: int, spacing_mm: tuple[float, float, float]) -> StackGeometry:
+        """A stack of which only the (z, y, x) spacing is known: its place in the patient is arbitrary.
+
+        >>> StackGeometry.unplaced(4, (10.0, 1.5, 2.0)).voxel_volume_ml
+        0.03
+        """
+        positions_mm = np.zeros((n_slices, 3))
+        positions_mm[:, 2] = np.arange(n_slices) * spacing_mm[0]
+        return cls(positions_mm, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]), *spacing_mm[1:])
+
     @property
     def normal(self) -> NDArray[np.float64]:
         """(3,) unit normal of the slices, row x column."""

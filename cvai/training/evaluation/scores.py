@@ -69,10 +69,7 @@ class VolumeScore:
 
 def stack_of(volume: LabelledVolume) -> CineStack:
     """A one-phase cine from a labelled volume; its place in the patient is not known and does not matter."""
-    sz, sy, sx = volume.spacing_mm
-    positions_mm = np.zeros((len(volume.image), 3))
-    positions_mm[:, 2] = np.arange(len(volume.image)) * sz
-    geometry = StackGeometry(positions_mm, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), sy, sx)
+    geometry = StackGeometry.unplaced(len(volume.image), volume.spacing_mm)
     return CineStack(volume.image[None], geometry, None, None)
 
 
