@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from cvai.errors import ConfigurationInvalid
 from cvai.training.data import LabelledVolume, data_root, load_acdc_patient, load_split
 
 
@@ -19,16 +20,12 @@ class Cohort:
     Args:
         name: where the list of patients comes from.
         folder: holds one folder a patient.
-        patients: ids, at least one.
+        patients: ids.
     """
 
     name: str
     folder: Path
     patients: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.patients:
-            raise ValueError(f"{self.name} lists no patients")
 
     @classmethod
     def validation(cls, split: Path, at_most: int | None = None) -> Self:
@@ -37,9 +34,11 @@ class Cohort:
         A split lists its patients by disease group; the first few would be all of one group.
 
         Raises:
-            ConfigurationInvalid: there is no such split.
+            ConfigurationInvalid: there is no such split, or it validates nobody.
         """
         listed = load_split(split).validation
+        if not listed:
+            raise ConfigurationInvalid("split_empty", f"{split.name} lists no validation patients.")
         n = len(listed) if at_most is None else min(at_most, len(listed))
         chosen = np.linspace(0, len(listed) - 1, n).round().astype(int)
         return cls(split.as_posix(), data_root() / "acdc", tuple(listed[k] for k in chosen))

@@ -1,0 +1,39 @@
+"""An evaluation beside the training it belongs to, in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+
+from cvai.errors import ConfigurationInvalid
+from cvai.heart.segmentation import ModelIdentity
+from cvai.training.config import TrainConfig, load_config
+from cvai.training.evaluation.record import headline_metrics
+from cvai.training.evaluation.summary import Evaluation
+from cvai.training.tracking import Tracker
+
+ARTIFACTS = "evaluation"
+
+
+def config_of(path: Path, model: ModelIdentity) -> TrainConfig:
+    """The configuration that trained ``model``.
+
+    Raises:
+        ConfigurationInvalid: it cannot be read, or trains another model.
+    """
+    config = load_config(path)
+    if (model.name, model.version) != (config.name, config.version):
+        raise ConfigurationInvalid(
+            "evaluated_other_model",
+            f"{path.name} trains {config.name} {config.version}, not {model.name} {model.version}.",
+            "Name the configuration of the evaluated model, or export its run first.",
+        )
+    return config
+
+
+def track_evaluation(config: TrainConfig, evaluation: Evaluation, folder: Path) -> None:
+    """Add the headline metrics and the written ``folder`` to the run of ``config``."""
+    with Tracker(config):
+        mlflow.log_metrics(headline_metrics(evaluation))
+        mlflow.log_artifacts(str(folder), ARTIFACTS)
