@@ -66,7 +66,7 @@ def test_the_model_card_quotes_the_evaluation_of_the_committed_model() -> None:
     for phase in evaluation["dice"].values():
         for structure in phase.values():
             assert f"{structure['mean']:.3f} (" in card
-    for quantity in ("lv_ef_percent", "rv_ef_percent", "lv_mass_g"):
+    for quantity in ("lv_ef", "rv_ef", "lv_mass"):
         found = evaluation["agreement"][quantity]
         assert f"| {found['bias']['value']:+.1f} (" in card
         assert f"| {found['sd']['value']:.1f} (" in card
