@@ -123,6 +123,7 @@ def test_the_page_needs_nothing_from_outside_and_tells_what_the_terminal_tells(
     html = page(evaluation, {"A <picture>": b"\x89PNG"})
     assert re.findall(r"https?://|<link|<script|@import|url\(", html) == []
     assert set(re.findall(r'src="(.{10})', html)) == {"data:image"}
+    assert re.findall(r"\{_?[A-Za-z]+\}", html) == []
     assert "A &lt;picture&gt;" in html
     assert "No heart found: patient003 ES" in html
     for grid in grids(evaluation):

@@ -72,7 +72,7 @@ def _line(axis: Axes, at: Estimate, style: str) -> None:
         return
     axis.axhline(at.value, color=_LINE, linestyle=style, linewidth=1)
     beside = axis.get_yaxis_transform()
-    axis.text(1.05, at.value, f"{at.value:+.1f}", transform=beside, fontsize=8, va="center")
+    axis.text(1.05, at.value, f"{at.value:+z.1f}", transform=beside, fontsize=8, va="center")
     if at.interval is not None:
         axis.plot([1.02] * 2, at.interval, "_-", color=_LINE, transform=beside, clip_on=False)
 

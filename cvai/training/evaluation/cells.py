@@ -61,7 +61,7 @@ def overlap_grid(summary: Summary) -> Grid:
             f"{SHORT_NAMES[structure]} {phase}",
             _with_interval(summary.dice[phase][structure].mean, ".3f"),
             _plus_minus(summary.hd95_mm[phase][structure], ".1f"),
-            _plus_minus(summary.volume_error_ml[phase][structure], "+.1f"),
+            _plus_minus(summary.volume_error_ml[phase][structure], "+z.1f"),
         )
         for structure in Structure
         for phase in PHASES
@@ -79,13 +79,13 @@ def agreement_grid(agreements: Mapping[str, Agreement]) -> Grid:
     rows = [
         (
             QUANTITIES[name],
-            _number(a.bias.value, "+.1f"),
-            _range(a.bias.interval, "+.1f"),
+            _number(a.bias.value, "+z.1f"),
+            _range(a.bias.interval, "+z.1f"),
             _number(a.sd.value, ".1f"),
             _number(a.mae.value, ".1f"),
-            _range((a.limit_low.value, a.limit_high.value), "+.1f"),
+            _range((a.limit_low.value, a.limit_high.value), "+z.1f"),
             _number(a.correlation.value, ".3f"),
-            f"{a.worst:+.1f}",
+            f"{a.worst:+z.1f}",
             a.worst_patient,
             str(a.n),
         )
@@ -93,7 +93,7 @@ def agreement_grid(agreements: Mapping[str, Agreement]) -> Grid:
     ]
     return Grid(
         "Measured minus reference",
-        ("quantity", "bias", "interval", "SD", "MAE", "95 % limits", "r", "worst", "in", "n"),
+        ("quantity", "bias", "interval", "SD", "MAE", "95 % limits", "r", "worst", "patient", "n"),
         tuple(rows),
         "Interval: 95 % bootstrap interval of the bias. Limits: bias ± 1.96 SD.",
     )
@@ -108,12 +108,12 @@ def parts_grid(title: str, of: str, summaries: Mapping[str, Summary]) -> Grid:
             (
                 ("Dice", summary.dice, ".3f"),
                 ("HD95 (mm)", summary.hd95_mm, ".1f"),
-                ("error (mL)", summary.volume_error_ml, "+.1f"),
+                ("error (mL)", summary.volume_error_ml, "+z.1f"),
             )
         )
     ]
     columns = (f"{SHORT_NAMES[structure]} {phase}" for structure in Structure for phase in PHASES)
-    return Grid(title, (of, "mean", *columns), tuple(rows))
+    return Grid(title, (of, "measure", *columns), tuple(rows))
 
 
 def _by_structure_and_phase(table: ByPhase, form: str) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def robustness_grid(robustness: Robustness) -> Grid:
         (
             changed.title,
             *(f"{changed.dice[s]:.3f}" for s in Structure),
-            *(f"{changed.loss[s]:+.3f}" for s in Structure),
+            *(f"{changed.loss[s]:+z.3f}" for s in Structure),
             str(changed.refused),
         )
         for changed in robustness.conditions.values()

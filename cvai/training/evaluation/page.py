@@ -68,7 +68,7 @@ def page(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>Evaluation of {escape(title)}</title>"
-        '<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -96,7 +96,7 @@ def _facts(evaluation: Evaluation) -> str:
     for name, title in (("lv_ef", "LV EF"), ("rv_ef", "RV EF")):
         agreement = evaluation.agreement.get(name)
         if agreement is not None and agreement.sd.value is not None:
-            facts.append((f"{title}, bias ± SD", f"{agreement.bias.value:+.1f} ± {agreement.sd.value:.1f}"))
+            facts.append((f"{title}, bias ± SD", f"{agreement.bias.value:+z.1f} ± {agreement.sd.value:.1f}"))
     items = "".join(f"<li>{escape(title)}<b>{escape(value)}</b></li>" for title, value in facts)
     return f'<ul class="facts">{items}</ul>'
 

@@ -86,7 +86,7 @@ def _largest_errors(evaluation: Evaluation) -> Chosen:
         agreement = evaluation.agreement[name]
         for score in evaluation.scores:
             if score.patient == agreement.worst_patient and score.phase in phases:
-                yield score, f"largest error of {QUANTITIES[name]}, {agreement.worst:+.1f}"
+                yield score, f"largest error of {QUANTITIES[name]}, {agreement.worst:+z.1f}"
 
 
 def _dice_or_one(score: VolumeScore, structure: Structure) -> float:
