@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import tomlkit
 import torch
 
@@ -72,6 +73,16 @@ def write_onnx(network: torch.nn.Module, size: int, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
+    strip_traces(path)
+
+
+def strip_traces(path: Path) -> None:
+    """Take out the stack traces torch writes on every node: they name folders of the machine it ran on."""
+    model = onnx.load(path)
+    for entry in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        entry.ClearField("metadata_props")
+        entry.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def card_values(config: TrainConfig, sha256: str, logits: list[float], reference_seed: int) -> dict[str, Any]:
