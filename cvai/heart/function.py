@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cvai.heart.anatomy import Structure
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
@@ -73,12 +71,3 @@ def measure_sax(
         *ventricle_measurements("rv", float(rv[ed]), float(rv[es]), heart_rate_bpm),
         *heart_rate,
     )
-
-
-def is_plausible_volume_ml(volume_ml: float) -> bool:
-    """Whether a ventricle of an adult or a child can hold this much; bounds are generous on purpose.
-
-    >>> is_plausible_volume_ml(150.0), is_plausible_volume_ml(0.4), is_plausible_volume_ml(float("nan"))
-    (True, False, False)
-    """
-    return bool(np.isfinite(volume_ml)) and 5.0 <= volume_ml <= 1200.0
