@@ -48,6 +48,18 @@ class OrthancSettings(_Table):
     backlog: Literal["analyse", "ignore"] = "analyse"
 
 
+class DicomwebSettings(_Table):
+    """Any archive with QIDO-RS, WADO-RS and STOW-RS."""
+
+    url: HttpUrl = "http://localhost/dicom-web"
+    username: str | None = None
+    password: SecretStr | None = None
+    timeout_s: float = Field(default=30.0, gt=0)
+    settle_s: float = Field(default=30.0, gt=0)
+    look_back_days: int = Field(default=3, ge=1)
+    older: Literal["analyse", "ignore"] = "analyse"
+
+
 class RetrySettings(_Table):
     """How long an archive that does not answer is waited for."""
 
@@ -68,7 +80,7 @@ class Settings(BaseSettings):
     )
 
     data_folder: Path = Path("cvai-data")
-    archive: Literal["folder", "orthanc"] = "folder"
+    archive: Literal["folder", "orthanc", "dicomweb"] = "folder"
     model: str = "sax"
     threads: int = Field(default=2, ge=1)
     jobs_at_once: int = Field(default=1, ge=1)
@@ -79,6 +91,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     folder: FolderSettings = FolderSettings()
     orthanc: OrthancSettings = OrthancSettings()
+    dicomweb: DicomwebSettings = DicomwebSettings()
     retry: RetrySettings = RetrySettings()
 
     @property

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from cvai.archive.cursor import CursorFile
+from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.folder import FolderArchive
 from cvai.archive.http import new_session
 from cvai.archive.inbox import InboxFeed
 from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
 from cvai.archive.port import Archive, StudyFeed
+from cvai.archive.qido import QidoFeed
+from cvai.archive.seen import SeenCounts
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.feeds import follow
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
@@ -52,16 +56,49 @@ def load_model(settings: Settings) -> Model:
 
 def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
     """The archive the settings name, and its feed; connects to nothing."""
-    cursor = CursorFile(settings.data_folder / f"feed-{settings.archive}.json")
-    if settings.archive == "folder":
-        folder = FolderArchive(settings.archive_folder)
-        return folder, InboxFeed(settings.inbox_folder, folder, cursor, settings.folder.settle_s)
+    match settings.archive:
+        case "folder":
+            return _open_folder(settings)
+        case "orthanc":
+            return _open_orthanc(settings)
+        case "dicomweb":
+            return _open_dicomweb(settings)
+
+
+def _open_folder(settings: Settings) -> tuple[Archive, StudyFeed]:
+    folder = FolderArchive(settings.archive_folder)
+    return folder, InboxFeed(settings.inbox_folder, folder, _cursor_file(settings), settings.folder.settle_s)
+
+
+def _open_orthanc(settings: Settings) -> tuple[Archive, StudyFeed]:
     orthanc = settings.orthanc
-    password = None if orthanc.password is None else orthanc.password.get_secret_value()
-    session = new_session(orthanc.username, password)
+    session = new_session(orthanc.username, _revealed(orthanc.password))
     rest = OrthancRest(orthanc.url, session, orthanc.timeout_s)
     archive = OrthancArchive(rest, session, orthanc.timeout_s, orthanc.dicomweb_path)
-    return archive, OrthancFeed(rest, cursor, from_now=orthanc.backlog == "ignore")
+    return archive, OrthancFeed(rest, _cursor_file(settings), from_now=orthanc.backlog == "ignore")
+
+
+def _open_dicomweb(settings: Settings) -> tuple[Archive, StudyFeed]:
+    dicomweb = settings.dicomweb
+    session = new_session(dicomweb.username, _revealed(dicomweb.password))
+    archive = DicomwebArchive(dicomweb.url, session, dicomweb.timeout_s)
+    seen = SeenCounts(settings.data_folder / "feed-dicomweb.sqlite")
+    feed = QidoFeed(
+        archive,
+        seen,
+        settle_s=dicomweb.settle_s,
+        look_back_days=dicomweb.look_back_days,
+        older=dicomweb.older == "analyse",
+    )
+    return archive, feed
+
+
+def _cursor_file(settings: Settings) -> CursorFile:
+    return CursorFile(settings.data_folder / f"feed-{settings.archive}.json")
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 class Service:

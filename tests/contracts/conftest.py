@@ -11,11 +11,14 @@ from typing import Protocol
 import pytest
 
 from cvai.archive.cursor import CursorFile
+from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.folder import FolderArchive
 from cvai.archive.http import new_session
 from cvai.archive.inbox import InboxFeed
 from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
 from cvai.archive.port import Archive, StudyFeed
+from cvai.archive.qido import QidoFeed
+from cvai.archive.seen import SeenCounts
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 
 
@@ -70,6 +73,25 @@ class OrthancPlace:
         self.orthanc.stow(paths)
 
 
+@dataclass
+class DicomwebPlace:
+    """The same Orthanc, known by nothing but its DICOMweb root."""
+
+    orthanc: Orthanc
+    root: Path
+
+    def __post_init__(self) -> None:
+        session = new_session(USERNAME, PASSWORD)
+        self.archive = DicomwebArchive(f"{self.orthanc.url}/dicom-web", session, timeout_s=20)
+
+    def feed(self) -> StudyFeed:
+        seen = SeenCounts(self.root / "seen.sqlite")
+        return QidoFeed(self.archive, seen, settle_s=0.2, look_back_days=1, older=True)
+
+    def receive(self, paths: list[Path]) -> None:
+        self.orthanc.stow(paths)
+
+
 @pytest.fixture(scope="session")
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     server = Orthanc(tmp_path_factory.mktemp("orthanc"))
@@ -78,10 +100,18 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     server.stop()
 
 
+real_orthanc = [needs_orthanc, pytest.mark.orthanc]
+
+
 @pytest.fixture(
-    params=["folder", pytest.param("orthanc", marks=[needs_orthanc, pytest.mark.orthanc])],
+    params=[
+        "folder",
+        pytest.param("orthanc", marks=real_orthanc),
+        pytest.param("dicomweb", marks=real_orthanc),
+    ],
 )
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "folder":
         return FolderPlace(tmp_path / "place")
-    return OrthancPlace(request.getfixturevalue("orthanc"), tmp_path)
+    kind = {"orthanc": OrthancPlace, "dicomweb": DicomwebPlace}[request.param]
+    return kind(request.getfixturevalue("orthanc"), tmp_path)

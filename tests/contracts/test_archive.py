@@ -121,5 +121,4 @@ def test_a_probe_tells_what_answered_and_no_credentials(place: Place) -> None:
     probe = place.archive.probe()
     assert probe.detail
     assert "loopback-only" not in probe.detail
-    assert probe.clock is not None
-    assert probe.clock.tzinfo is not None
+    assert probe.clock is None or probe.clock.tzinfo is not None

@@ -15,7 +15,15 @@ from cvai.settings import Settings, load_settings
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "configs" / "service.example.toml"
-COMPUTED = {"folder.inbox", "folder.archive", "database_url", "orthanc.username", "orthanc.password"}
+COMPUTED = {
+    "folder.inbox",
+    "folder.archive",
+    "database_url",
+    "orthanc.username",
+    "orthanc.password",
+    "dicomweb.username",
+    "dicomweb.password",
+}
 """Settings whose default is told in words, since the code computes it or there is none."""
 
 
