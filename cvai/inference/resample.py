@@ -67,13 +67,16 @@ class Window:
         """(..., y, x) image planes resampled to (..., *size); zero outside the image."""
         return np.asarray(self._into(0) @ images @ self._into(1).T, dtype=np.float32)
 
-    def paste(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., *size) maps resampled back to (..., y, x); zero outside the window."""
-        back_y, back_x = self._back(0), self._back(1)
-        rows, columns = (np.flatnonzero(back.any(axis=1)) for back in (back_y, back_x))
-        pasted = np.zeros((*maps.shape[:-2], *self.shape), dtype=np.float32)
-        pasted[..., rows[:, None], columns] = back_y[rows] @ maps @ back_x[columns].T
-        return pasted
+    @property
+    def footprint(self) -> tuple[slice, slice]:
+        """Rows and columns of the image plane that lie in the window."""
+        rows, columns = (_extent(self._back(axis)) for axis in (0, 1))
+        return rows, columns
+
+    def back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., *size) maps resampled to the image plane's pixels within ``footprint``."""
+        rows, columns = self.footprint
+        return np.asarray(self._back(0)[rows] @ maps @ self._back(1)[columns].T, dtype=np.float32)
 
     def to_plane(self, point: tuple[float, float]) -> tuple[float, float]:
         """(y, x) in pixels of the image plane for a (y, x) in pixels of the window."""
@@ -82,6 +85,11 @@ class Window:
             for axis in (0, 1)
         )
         return y, x
+
+
+def _extent(back: NDArray[np.float32]) -> slice:
+    touched = np.flatnonzero(back.any(axis=1))
+    return slice(int(touched[0]), int(touched[-1]) + 1)
 
 
 def full_window(shape: tuple[int, int], spacing_mm: tuple[float, float], window_spacing_mm: float) -> Window:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cvai.errors import HeartRefused
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.anatomy import SAX_LABELS
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
@@ -18,7 +18,8 @@ from cvai.inference.onnx import OnnxNetwork
 from cvai.inference.resample import Window, full_window
 
 LOCATING_PHASES = 2
-"""Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view."""
+"""Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view: even slices
+in the first, odd ones in the second, since a heart changes little from a slice to the next."""
 
 WINDOW_MARGIN_MM = 24.0
 """Room around the heart as located; hearts move and dilate less than this within a beat."""
@@ -58,7 +59,10 @@ class SaxSegmenter:
         """
         pixels = normalised(stack.pixels)
         window = self._locate(pixels, stack)
-        labels = np.stack([self._label_phase(phase, window) for phase in pixels])
+        labels = np.zeros(pixels.shape, dtype=np.uint8)
+        rows, columns = window.footprint
+        for labelled, phase in zip(labels, pixels, strict=True):
+            labelled[:, rows, columns] = self._label_phase(phase, window)
         return CineSegmentation(labels=labels, geometry=stack.geometry)
 
     def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> Window:
@@ -67,28 +71,30 @@ class SaxSegmenter:
         spacing_mm = (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm)
         card = self._network.card.input
         whole = _padded(full_window(shape, spacing_mm, card.spacing_mm), card.multiple_of)
-        phases = np.linspace(0, len(pixels), LOCATING_PHASES, endpoint=False).astype(int)
-        hearts = [keep_one_heart(self._window_labels(pixels[t], whole)) > 0 for t in np.unique(phases)]
-        found = np.any(hearts, axis=(0, 1))
-        voxel_ml = stack.geometry.slice_spacing_mm * card.spacing_mm**2 / 1000.0
-        largest_ml = max(np.count_nonzero(heart) for heart in hearts) * voxel_ml
+        phases = np.unique(np.linspace(0, len(pixels), LOCATING_PHASES, endpoint=False).astype(int))
+        hearts = [
+            self._heart(pixels[t], whole, slice(first, None, len(phases))) for first, t in enumerate(phases)
+        ]
+        slice_ml = stack.geometry.slice_spacing_mm * card.spacing_mm**2 / 1000.0
+        largest_ml = max(np.count_nonzero(heart) for heart in hearts) * slice_ml * len(phases)
         if largest_ml < SMALLEST_HEART_ML:
             raise HeartRefused(
                 "heart_not_found",
                 f"No left ventricle was found: the largest candidate measures {largest_ml:.1f} mL.",
                 "Check that the series is a short-axis cine of the heart.",
             )
+        found = np.any([heart.any(axis=0) for heart in hearts], axis=0)
         return _window_around(found, whole, card.multiple_of)
 
-    def _label_phase(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
-        """(z, y, x) labels of one phase on the image grid."""
-        logits = self._network.logits(with_neighbours(window.cut(volume)))
-        labels = window.paste(logits).argmax(axis=1).astype(np.uint8)
-        return keep_one_heart(labels)
+    def _heart(self, volume: NDArray[np.float32], window: Window, slices: slice) -> NDArray[np.bool_]:
+        """(z, y, x) of the window: where the heart is in some of the slices of one phase."""
+        logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
+        return keep_one_heart(logits.argmax(axis=1).astype(np.uint8)) > 0
 
-    def _window_labels(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+    def _label_phase(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+        """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
         logits = self._network.logits(with_neighbours(window.cut(volume)))
-        return np.asarray(logits.argmax(axis=1), dtype=np.uint8)
+        return keep_one_heart(window.back(logits).argmax(axis=1).astype(np.uint8))
 
 
 def _padded(window: Window, multiple_of: int) -> Window:
@@ -115,7 +121,7 @@ def keep_one_heart(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Args:
         labels: (z, y, x) values of SAX_LABELS; voxels are neighbours across faces.
     """
-    cavity, wall, right = (SAX_LABELS[s] for s in Structure)
+    cavity, wall, right = (SAX_LABELS[s] for s in SAX_LABELS)
     kept = np.zeros_like(labels)
     for values in ((cavity, wall), (right,)):
         mask = np.isin(labels, values)

@@ -38,13 +38,19 @@ def test_a_ramp_keeps_its_values_in_millimetres_to_a_tenth_of_a_pixel(
         assert cut[y, x] == pytest.approx(3 * at_mm[0] + 7 * at_mm[1], abs=a_tenth_of_a_pixel)
 
 
-def test_what_was_cut_is_pasted_where_it_was() -> None:
+def test_what_was_cut_comes_back_where_it_was() -> None:
     image = np.zeros((90, 120), dtype=np.float32)
     image[30:50, 60:90] = 1.0
     window = Window((90, 120), (1.4, 1.1), (40.0, 75.0), (64, 64), 1.5)
-    back = window.paste(window.cut(image)) > 0.5
+    back = np.zeros(image.shape, dtype=bool)
+    back[window.footprint] = window.back(window.cut(image)) > 0.5
     union = np.count_nonzero(back | (image > 0.5))
     assert np.count_nonzero(back & (image > 0.5)) / union > 0.93
+
+
+def test_the_footprint_ends_with_the_window_and_with_the_image() -> None:
+    window = Window((90, 120), (1.5, 1.5), (20.0, 100.0), (64, 64), 1.5)
+    assert window.footprint == (slice(0, 53), slice(68, 120))
 
 
 def test_the_whole_plane_fits_its_window() -> None:
