@@ -30,6 +30,7 @@ from cvai.heart.quality import quality_findings
 from cvai.heart.volumes import volume_curve_ml
 from cvai.inference.segmenter import Segmenter
 from cvai.results.analysis import Analysis, RefusedAnalysis
+from cvai.results.predecessors import superseded_documents
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import open_studies
@@ -129,7 +130,12 @@ def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> Non
 def _analyse_and_write(study: Study, segmenter: Segmenter, watch: Stopwatch, folder: Path) -> StudyOutcome:
     try:
         analysis = analyse_study(study, segmenter, watch)
-        objects = write_results(analysis, folder, taken_series_numbers=_series_numbers(study))
+        objects = write_results(
+            analysis,
+            folder,
+            taken_series_numbers=_series_numbers(study),
+            supersedes=superseded_documents(analysis, study.documents),
+        )
     except Refused as refusal:
         return _refused(study.study_uid, refusal, watch, folder)
     return StudyOutcome(study.study_uid, "analysed", folder, objects)

@@ -96,10 +96,10 @@ class ResultContext:
             created: when the results were made.
             taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
         """
-        sources = source_images(analysis)
-        uids = ResultUids.of((s.sop_instance_uid for t in sources for s in t), analysis.model.sha256)
         taken = {*taken_series_numbers, *_own_series_numbers(analysis)}
-        return cls(analysis, created, uids, free_series_number(taken), sources)
+        return cls(
+            analysis, created, result_uids(analysis), free_series_number(taken), source_images(analysis)
+        )
 
     @property
     def all_sources(self) -> list[SourceImage]:
@@ -119,6 +119,12 @@ class ResultContext:
         acquired in one. Slices of one assembled stack share their patient coordinates by construction.
         """
         return shared_frame_of_reference(self.analysis) or self.uids.frame_of_reference()
+
+
+def result_uids(analysis: Analysis) -> ResultUids:
+    """UIDs of the results of an analysis."""
+    images = (plane.sop_instance_uid for phase in analysis.cine.planes for plane in phase)
+    return ResultUids.of(images, analysis.model.sha256)
 
 
 def _own_series_numbers(analysis: Analysis) -> set[int]:

@@ -37,12 +37,20 @@ _DERIVED_PIXELS = frozenset(
 )
 """SOP classes with pixels that are results about images, cvai's own among them, and never a source."""
 
+_STRUCTURED_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+"""Prefix of the SOP classes of PS3.3 section A.35."""
+
 
 def holds_images(header: Dataset) -> bool:
     """Whether an instance is an image that could be analysed, not a result, a report or a document."""
     sop_class = UID(uid(header, "SOPClassUID"))
     is_image = "Rows" in header or "Image Storage" in sop_class.name  # a header that was cut off has no Rows
     return is_image and sop_class not in _DERIVED_PIXELS
+
+
+def holds_report(header: Dataset) -> bool:
+    """Whether an instance is a structured report or another document built like one."""
+    return uid(header, "SOPClassUID").startswith(_STRUCTURED_REPORTS)
 
 
 def planes_of(header: Dataset, path: Path, defect: FileRefused | None) -> tuple[ImagePlane, ...]:

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from pydicom import FileDataset, dcmread
+from pydicom import Dataset, FileDataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from cvai.errors import ConfigurationInvalid, FileRefused
-from cvai.study.frames import holds_images, planes_of
+from cvai.study.frames import holds_images, holds_report, planes_of
 from cvai.study.header import DECODE_ERRORS, decode_all, uid, whole_number
 from cvai.study.integrity import pixel_data_defect
 from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import ZipLimits, is_ignored, unpacked
-from cvai.study.values import ImagePlane, Series, Study
+from cvai.study.values import Document, ImagePlane, Series, Study
 
 _PARSE_ERRORS = (
     *DECODE_ERRORS,
@@ -193,7 +193,18 @@ def _study(study_uid: str, instances: list[_Instance]) -> Study:
     ]
     series.sort(key=lambda s: (s.series_number is None, s.series_number or 0, s.series_uid))
     refusals = [i.refusal for i in sorted(instances, key=_order) if i.refusal is not None]
-    return Study(study_uid, tuple(series), tuple(refusals))
+    documents = [_document(i.header) for i in instances if holds_report(i.header)]
+    documents.sort(key=lambda d: d.sop_instance_uid)
+    return Study(study_uid, tuple(series), tuple(refusals), tuple(documents))
+
+
+def _document(header: Dataset) -> Document:
+    return Document(
+        series_uid=uid(header, "SeriesInstanceUID"),
+        sop_class_uid=uid(header, "SOPClassUID"),
+        sop_instance_uid=uid(header, "SOPInstanceUID"),
+        header=header,
+    )
 
 
 def _series(series_uid: str, instances: list[_Instance]) -> Series:

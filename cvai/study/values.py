@@ -73,6 +73,23 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """A structured report that stands in the study, cvai's own among them.
+
+    Args:
+        series_uid: SeriesInstanceUID.
+        sop_class_uid: of the instance.
+        sop_instance_uid: of the instance.
+        header: the whole instance; nobody writes to it.
+    """
+
+    series_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    header: Dataset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """All that was found of one StudyInstanceUID.
 
@@ -81,11 +98,13 @@ class Study:
         series: every series, ordered by series number, then UID.
         unreadable: files that were handed in with the study but could not be read in full; those whose header
             could be read also stand in their series, with ``ImagePlane.defect`` set.
+        documents: structured reports, ordered by SOPInstanceUID.
     """
 
     study_uid: str
     series: tuple[Series, ...]
     unreadable: tuple[FileRefused, ...] = ()
+    documents: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""Which earlier measurement documents of cvai a new one takes the place of.
+
+A study that is measured again by another model, or again after late slices have come, then holds two
+documents about one cine. The new one names the old one as its predecessor (PS3.3 section C.17.2), so that a
+reader is shown the one that holds. What a reader has signed is nothing that software may replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydicom import Dataset
+from pydicom.sequence import Sequence as Items
+
+from cvai.results.analysis import Analysis
+from cvai.results.instance import MANUFACTURER, SERIES, result_uids
+from cvai.results.source import header_uid
+from cvai.results.sr import Supersedes
+from cvai.results.uids import ResultKind
+from cvai.study.values import Document
+
+
+def superseded_documents(analysis: Analysis, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
+    """Documents that the measurement document of ``analysis`` takes the place of.
+
+    These are cvai's own about the same series, unsigned, and not replaced by another one already. Where the
+    very same document stands in the study, it is made again as it stands.
+
+    Args:
+        analysis: what will be written.
+        documents: every structured report of the study.
+    """
+    former = [d for d in documents if _is_ours(d) and analysis.cine.series_uid in _evidence_series(d)]
+    own_uid = result_uids(analysis).sop_instance(ResultKind.SR)
+    for document in former:
+        if document.sop_instance_uid == own_uid:
+            return _predecessors(document)
+    replaced = {p.sop_instance_uid for document in documents for p in _predecessors(document)}
+    return tuple(
+        Supersedes(analysis.study_uid, d.series_uid, d.sop_instance_uid)
+        for d in former
+        if d.sop_instance_uid not in replaced
+    )
+
+
+def _is_ours(document: Document) -> bool:
+    header = document.header
+    return (
+        document.sop_class_uid == SERIES[ResultKind.SR].sop_class_uid
+        and header.get("Manufacturer") == MANUFACTURER
+        and header.get("VerificationFlag") == "UNVERIFIED"
+    )
+
+
+def _evidence_series(document: Document) -> set[str]:
+    studies = _items([document.header], "CurrentRequestedProcedureEvidenceSequence")
+    return {
+        uid
+        for series in _items(studies, "ReferencedSeriesSequence")
+        if (uid := header_uid(series, "SeriesInstanceUID"))
+    }
+
+
+def _predecessors(document: Document) -> tuple[Supersedes, ...]:
+    return tuple(
+        Supersedes(
+            header_uid(study, "StudyInstanceUID") or "",
+            header_uid(series, "SeriesInstanceUID") or "",
+            header_uid(instance, "ReferencedSOPInstanceUID") or "",
+        )
+        for study in _items([document.header], "PredecessorDocumentsSequence")
+        for series in _items([study], "ReferencedSeriesSequence")
+        for instance in _items([series], "ReferencedSOPSequence")
+    )
+
+
+def _items(parents: Iterable[Dataset], keyword: str) -> list[Dataset]:
+    """Items of a sequence in every parent; none where it is absent, or is no sequence."""
+    values = (parent.get(keyword) for parent in parents)
+    return [item for value in values if isinstance(value, Items) for item in value]
