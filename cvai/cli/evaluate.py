@@ -24,9 +24,14 @@ _FILE_COLUMNS = 100
 def evaluate(
     *,
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
-    split: Annotated[Path, typer.Option(help="Split whose validation patients are used.")] = Path(
-        "data/splits/acdc.toml"
-    ),
+    dataset: Annotated[str, typer.Option(help="Kind of data set: acdc, nifti or sunnybrook.")] = "acdc",
+    data_folder: Annotated[
+        str | None, typer.Option("--folder", help="Its folder below CVAI_DATA; the kind's name by default.")
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(help="Split whose validation patients are used; data/splits/DATASET.toml by default."),
+    ] = None,
     patients: Annotated[
         int | None, typer.Option(min=1, help="Take fewer patients, spread over the split.")
     ] = None,
@@ -50,17 +55,17 @@ def evaluate(
 
     \b
     Example: CVAI_DATA=../shared/data cvai evaluate --model sax --robustness --out evaluation
+    Another data set: cvai evaluate --dataset sunnybrook
     """
     from cvai.inference.models import model_folder
     from cvai.inference.sax import SaxSegmenter
-    from cvai.training.evaluation.cohort import Cohort
 
     if run_config is not None and out is None:
         raise typer.BadParameter("give --out as well; its files are what is recorded", param_hint="--track")
     folder = model_folder(model)
     segmenter = SaxSegmenter.load(folder, threads)
     config = _config_of(run_config, segmenter)
-    cohort = Cohort.validation(split, at_most=patients)
+    cohort = _cohort(dataset, data_folder, split, at_most=patients)
     evaluation = _evaluated(cohort, segmenter, robust=robustness)
     if calibrate:
         _calibrate(folder, evaluation)
@@ -69,6 +74,17 @@ def evaluate(
         if config is not None:
             _track(config, evaluation, out)
     _print(evaluation, as_json=as_json)
+
+
+def _cohort(kind: str, folder: str | None, split: Path | None, *, at_most: int | None) -> Cohort:
+    from cvai.training.datasets.kinds import DatasetKind, open_dataset
+    from cvai.training.evaluation.cohort import Cohort
+
+    try:
+        opened = open_dataset(DatasetKind(kind), folder or kind)
+    except ValueError as error:
+        raise typer.BadParameter(f"one of {', '.join(DatasetKind)}", param_hint="--dataset") from error
+    return Cohort.validation(opened, split or Path("data/splits") / f"{kind}.toml", at_most)
 
 
 def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluation:

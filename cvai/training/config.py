@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cvai.errors import ConfigurationInvalid
+from cvai.training.datasets.kinds import DatasetKind
 
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -22,7 +23,8 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """Where patients come from."""
 
-    acdc: str = Field(description="folder of the ACDC patients, below CVAI_DATA")
+    kind: DatasetKind
+    folder: str = Field(description="folder of the data set, below CVAI_DATA")
     split: Path = Field(description="TOML file that lists training and validation patients")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -20,6 +21,9 @@ from cvai.inference.resample import full_window
 
 ACDC_LABELS = {1: Structure.RV_CAVITY, 2: Structure.LV_MYOCARDIUM, 3: Structure.LV_CAVITY}
 """Label values in the ACDC ground truth files (Bernard et al., IEEE TMI 2018;37:2514)."""
+
+NO_GROUP = "not stated"
+"""The disease group of patients whose data set names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class LabelledVolume:
         image: (z, y, x) intensities.
         labels: (z, y, x) values of SAX_LABELS.
         spacing_mm: (z, y, x).
+        drawn: (z,) for each structure that somebody drew, in which slices; None where everything was drawn
+            everywhere. Elsewhere a label of 0 says nothing.
     """
 
     patient: str
@@ -54,6 +60,20 @@ class LabelledVolume:
     image: NDArray[np.float32]
     labels: NDArray[np.uint8]
     spacing_mm: tuple[float, float, float]
+    drawn: Mapping[Structure, NDArray[np.bool_]] | None = None
+
+    @property
+    def is_drawn_throughout(self) -> bool:
+        """Whether every voxel's label is known, as training needs it."""
+        if self.drawn is None:
+            return True
+        return set(self.drawn) == set(SAX_LABELS) and all(slices.all() for slices in self.drawn.values())
+
+    def drawn_slices(self, structure: Structure) -> NDArray[np.intp] | None:
+        """Indices of the slices in which ``structure`` was drawn, None where it was not drawn at all."""
+        if self.drawn is None:
+            return np.arange(len(self.labels))
+        return np.flatnonzero(self.drawn[structure]) if structure in self.drawn else None
 
 
 class SliceSample(TypedDict):
@@ -62,6 +82,7 @@ class SliceSample(TypedDict):
     image: torch.Tensor  # (3, y, x) slice between its neighbours
     label: torch.Tensor  # (4, y, x) share of background and of each structure in every pixel
     centre: tuple[float, float]  # (y, x) of the heart in this patient
+    extreme: bool  # at the end of the labelled slices, or the first beyond it
 
 
 def data_root() -> Path:
@@ -130,11 +151,14 @@ def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample
     shares = window.cut(one_hot.astype(np.float32))
     where = np.argwhere(shares[:, 1:].sum(axis=1) > 0.5)
     centre_y, centre_x = (float(v) for v in where[:, 1:].mean(axis=0))
+    labelled = np.flatnonzero(volume.labels.any(axis=(1, 2)))
+    ends = (labelled[0] - 1, labelled[0], labelled[-1], labelled[-1] + 1)
     return [
         SliceSample(
             image=torch.from_numpy(image[z]).half(),
             label=torch.from_numpy(shares[z]).half(),
             centre=(centre_y, centre_x),
+            extreme=z in ends,
         )
         for z in range(len(image))
     ]

@@ -20,19 +20,13 @@ from cvai.inference.onnx import OnnxNetwork
 from cvai.inference.reference import reference_pixels, smooth_noise
 from cvai.training.config import TrainConfig
 from cvai.training.data import load_split
+from cvai.training.datasets.kinds import open_dataset
 from cvai.training.loop import CHECKPOINT
 from cvai.training.networks import sax_network
 
 MODEL_FILE = "model.onnx"
 REFERENCE_TOLERANCE = 0.02
 """Largest difference in a logit between torch and a runtime: rounding, not another answer."""
-
-ACDC_CITATION = (
-    "O. Bernard, A. Lalande, C. Zotti, F. Cervenansky, et al. Deep Learning Techniques for Automatic MRI "
-    "Cardiac Multi-structures Segmentation and Diagnosis: Is the Problem Solved? IEEE Transactions on "
-    "Medical Imaging, vol. 37, no. 11, pp. 2514-2525, Nov. 2018, doi 10.1109/TMI.2018.2837502"
-)
-ACDC_LICENSE = "CC-BY-NC-SA-4.0"
 
 
 def averaged_network(config: TrainConfig) -> torch.nn.Module:
@@ -88,13 +82,14 @@ def strip_traces(path: Path) -> None:
 def card_values(config: TrainConfig, sha256: str, logits: list[float], reference_seed: int) -> dict[str, Any]:
     """The card of an exported short-axis model."""
     levels = len(config.network.filters)
+    source = open_dataset(config.data.kind, config.data.folder).source
     return {
         "name": config.name,
         "version": config.version,
         "view": "sax_cine",
         "file": MODEL_FILE,
         "sha256": sha256,
-        "license": ACDC_LICENSE,
+        "license": source.license,
         "intended_use": "Research. Not for clinical use, not for commercial use.",
         "labels": {structure.value: value for structure, value in SAX_LABELS.items()},
         "input": {
@@ -107,9 +102,9 @@ def card_values(config: TrainConfig, sha256: str, logits: list[float], reference
             "high_percentile": HIGH_PERCENTILE,
         },
         "training": {
-            "data": "ACDC training set, end-diastolic and end-systolic phases",
+            "data": source.title,
             "patients": len(load_split(config.data.split).train),
-            "citation": ACDC_CITATION,
+            "citation": source.citation,
             "split": config.data.split.as_posix(),
         },
         "reference": {"seed": reference_seed, "logits": logits, "tolerance": REFERENCE_TOLERANCE},

@@ -17,17 +17,17 @@ from monai.transforms import Compose
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from cvai.errors import ConfigurationInvalid
 from cvai.training.augment import training_transforms
 from cvai.training.config import OptimiseConfig, TrainConfig
 from cvai.training.data import (
     LabelledVolume,
     SliceSample,
     Split,
-    data_root,
-    load_acdc_patient,
     load_split,
     slice_samples,
 )
+from cvai.training.datasets.kinds import open_dataset
 from cvai.training.networks import sax_network
 from cvai.training.preview import save_validation_picture, window_dice
 from cvai.training.tracking import Tracker
@@ -99,9 +99,22 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
 
 
 def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
-    """Both labelled phases of every patient."""
-    folder = data_root() / config.data.acdc
-    return [volume for patient in patients for volume in load_acdc_patient(folder / patient)]
+    """The labelled phases of every patient.
+
+    Raises:
+        ConfigurationInvalid: a patient is missing, or not every structure was drawn: what nobody drew would
+            be learnt as background.
+    """
+    dataset = open_dataset(config.data.kind, config.data.folder)
+    volumes = [volume for patient in patients for volume in dataset.volumes(patient)]
+    partial = next((volume for volume in volumes if not volume.is_drawn_throughout), None)
+    if partial is not None:
+        raise ConfigurationInvalid(
+            "labels_partial",
+            f"{partial.patient} {partial.phase} is not labelled throughout: some structure was not drawn.",
+            "Evaluate on these patients, and train on others.",
+        )
+    return volumes
 
 
 def batches(

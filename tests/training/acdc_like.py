@@ -45,7 +45,7 @@ def small_config(folder: Path, steps: int = 4) -> TrainConfig:
             "view": "sax",
             "seed": 7,
             "output": folder / "runs" / "tiny",
-            "data": {"acdc": str(folder / "acdc"), "split": split},
+            "data": {"kind": "acdc", "folder": str(folder / "acdc"), "split": split},
             "input": {"spacing_mm": 2.0, "size": 64},
             "network": {"filters": (8, 12, 16, 16, 16)},
             "augment": {

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS
 from cvai.training.evaluation.agreement import Pairs, agreement, agreements, paired
 from cvai.training.evaluation.bootstrap import correlation, estimate, mean, sd
 from cvai.training.evaluation.scores import Scores, StructureScore, VolumeScore
@@ -24,7 +24,7 @@ def volume(
     reference_ml = (100.0 * share, 120.0, 110.0 * share)
     whole: Scores = {
         structure: StructureScore(0.9, 2.0, m, r)
-        for structure, m, r in zip(Structure, measured_ml, reference_ml, strict=True)
+        for structure, m, r in zip(SAX_LABELS, measured_ml, reference_ml, strict=True)
     }
     return VolumeScore(patient, "NOR", phase, refused, whole, {})
 

@@ -17,6 +17,7 @@ from cvai.heart.anatomy import Structure
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.training.data import load_acdc_patient
+from cvai.training.datasets.acdc import AcdcFolder
 from cvai.training.evaluation.cohort import Cohort
 from cvai.training.evaluation.conditions import CONDITIONS
 from cvai.training.evaluation.robustness import robustness
@@ -28,18 +29,20 @@ from tests.training.acdc_like import small_config
 from tests.training.known import IDENTITY, Known, drawn_heart
 
 SPLIT = ROOT / "data" / "splits" / "acdc.toml"
+ACDC = AcdcFolder(Path("acdc"))
 
 
 def test_fewer_patients_are_spread_over_the_split() -> None:
-    assert Cohort.validation(SPLIT, at_most=3).patients == ("patient017", "patient059", "patient100")
-    assert len(Cohort.validation(SPLIT).patients) == len(Cohort.validation(SPLIT, at_most=99).patients) == 20
+    assert Cohort.validation(ACDC, SPLIT, at_most=3).patients == ("patient017", "patient059", "patient100")
+    assert (
+        len(Cohort.validation(ACDC, SPLIT).patients) == len(Cohort.validation(ACDC, SPLIT, 99).patients) == 20
+    )
 
 
 def test_five_patients_are_one_of_each_disease_group(
-    real_data: Path, monkeypatch: pytest.MonkeyPatch
+    real_data: Path,
 ) -> None:
-    monkeypatch.setenv("CVAI_DATA", str(real_data))
-    volumes = list(Cohort.validation(SPLIT, at_most=5).volumes())
+    volumes = list(Cohort.validation(AcdcFolder(real_data / "acdc"), SPLIT, at_most=5).volumes())
     assert set(Counter(v.group for v in volumes).values()) == {2}
     assert len({v.group for v in volumes}) == 5
 
@@ -47,7 +50,7 @@ def test_five_patients_are_one_of_each_disease_group(
 def test_a_cohort_needs_patients(tmp_path: Path) -> None:
     (tmp_path / "split.toml").write_text('train = ["patient001"]\nvalidation = []\n')
     with pytest.raises(ConfigurationInvalid, match=r"split\.toml lists no validation patients"):
-        Cohort.validation(tmp_path / "split.toml")
+        Cohort.validation(ACDC, tmp_path / "split.toml")
 
 
 def test_the_command_writes_the_folder_and_prints_json(

@@ -113,8 +113,8 @@ def agreements(scores: Iterable[VolumeScore]) -> dict[str, Agreement]:
 def paired(scores: Iterable[VolumeScore]) -> dict[str, Pairs]:
     """Every quantity of QUANTITIES with the patients that have it.
 
-    A heart that was refused has no volumes, and an empty ventricle no ejection fraction: as in the service,
-    there is no number, so none is compared. How many are missing shows in ``n``.
+    A heart that was refused has no volumes, an empty ventricle no ejection fraction (as in the service), what
+    nobody drew no reference: there is no number, so none is compared. How many are missing shows in ``n``.
     """
     patients = _whole_patients(scores)
     measured = {p: _quantities({phase: _measured(s) for phase, s in v.items()}) for p, v in patients.items()}
@@ -145,14 +145,18 @@ def _measured(score: VolumeScore) -> dict[Structure, float]:
 
 
 def _reference(score: VolumeScore) -> dict[Structure, float]:
-    return {structure: s.reference_ml for structure, s in score.whole.items()}
+    return {k: s.reference_ml for k, s in score.whole.items() if s.reference_ml is not None}
 
 
 def _quantities(volumes_ml: Mapping[str, Mapping[Structure, float]]) -> dict[str, float]:
     """What can be computed from volumes by phase and structure, by the names of QUANTITIES."""
     ed_ml, es_ml = volumes_ml["ED"], volumes_ml["ES"]
-    measurements = (
-        *ventricle_measurements("lv", ed_ml[Structure.LV_CAVITY], es_ml[Structure.LV_CAVITY], None),
-        *ventricle_measurements("rv", ed_ml[Structure.RV_CAVITY], es_ml[Structure.RV_CAVITY], None),
-    )
-    return {m.name: m.value for m in measurements} | {"lv_mass": mass_g(ed_ml[Structure.LV_MYOCARDIUM])}
+    quantities = {
+        m.name: m.value
+        for prefix, cavity in (("lv", Structure.LV_CAVITY), ("rv", Structure.RV_CAVITY))
+        if cavity in ed_ml and cavity in es_ml
+        for m in ventricle_measurements(prefix, ed_ml[cavity], es_ml[cavity], None)
+    }
+    if Structure.LV_MYOCARDIUM in ed_ml:
+        quantities["lv_mass"] = mass_g(ed_ml[Structure.LV_MYOCARDIUM])
+    return quantities

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.agreement import QUANTITIES, Agreement
 from cvai.training.evaluation.bootstrap import Estimate
 from cvai.training.evaluation.robustness import Robustness
@@ -63,7 +63,7 @@ def overlap_grid(summary: Summary) -> Grid:
             _plus_minus(summary.hd95_mm[phase][structure], ".1f"),
             _plus_minus(summary.volume_error_ml[phase][structure], "+z.1f"),
         )
-        for structure in Structure
+        for structure in SAX_LABELS
         for phase in PHASES
     ]
     return Grid(
@@ -112,13 +112,13 @@ def parts_grid(title: str, of: str, summaries: Mapping[str, Summary]) -> Grid:
             )
         )
     ]
-    columns = (f"{SHORT_NAMES[structure]} {phase}" for structure in Structure for phase in PHASES)
+    columns = (f"{SHORT_NAMES[structure]} {phase}" for structure in SAX_LABELS for phase in PHASES)
     return Grid(title, (of, "measure", *columns), tuple(rows))
 
 
 def _by_structure_and_phase(table: ByPhase, form: str) -> tuple[str, ...]:
     return tuple(
-        _number(table[phase][structure].mean.value, form) for structure in Structure for phase in PHASES
+        _number(table[phase][structure].mean.value, form) for structure in SAX_LABELS for phase in PHASES
     )
 
 
@@ -127,13 +127,13 @@ def robustness_grid(robustness: Robustness) -> Grid:
     rows = [
         (
             changed.title,
-            *(f"{changed.dice[s]:.3f}" for s in Structure),
-            *(f"{changed.loss[s]:+z.3f}" for s in Structure),
+            *(_number(changed.dice[s], ".3f") for s in SAX_LABELS),
+            *(_number(changed.loss[s], "+z.3f") for s in SAX_LABELS),
             str(changed.refused),
         )
         for changed in robustness.conditions.values()
     ]
-    names = tuple(SHORT_NAMES[s] for s in Structure)
+    names = tuple(SHORT_NAMES[s] for s in SAX_LABELS)
     return Grid(
         "The same hearts in other images",
         ("images", *names, *(f"{name} loss" for name in names), "refused"),

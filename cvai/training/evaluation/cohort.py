@@ -10,26 +10,27 @@ from typing import Self
 import numpy as np
 
 from cvai.errors import ConfigurationInvalid
-from cvai.training.data import LabelledVolume, data_root, load_acdc_patient, load_split
+from cvai.training.data import LabelledVolume, load_split
+from cvai.training.datasets.port import Dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Labelled patients in a folder.
+    """Labelled patients of a data set.
 
     Args:
         name: where the list of patients comes from.
-        folder: holds one folder a patient.
+        dataset: knows them.
         patients: ids.
     """
 
     name: str
-    folder: Path
+    dataset: Dataset
     patients: tuple[str, ...]
 
     @classmethod
-    def validation(cls, split: Path, at_most: int | None = None) -> Self:
-        """The validation patients of a split of ACDC, or fewer, spread evenly over its list.
+    def validation(cls, dataset: Dataset, split: Path, at_most: int | None = None) -> Self:
+        """The validation patients of a split, or fewer, spread evenly over its list.
 
         A split lists its patients by disease group; the first few would be all of one group.
 
@@ -41,7 +42,7 @@ class Cohort:
             raise ConfigurationInvalid("split_empty", f"{split.name} lists no validation patients.")
         n = len(listed) if at_most is None else min(at_most, len(listed))
         chosen = np.linspace(0, len(listed) - 1, n).round().astype(int)
-        return cls(split.as_posix(), data_root() / "acdc", tuple(listed[k] for k in chosen))
+        return cls(split.as_posix(), dataset, tuple(listed[k] for k in chosen))
 
     @property
     def n_volumes(self) -> int:
@@ -49,14 +50,14 @@ class Cohort:
         return 2 * len(self.patients)
 
     def volumes(self) -> Iterator[LabelledVolume]:
-        """Both labelled phases of every patient.
+        """The labelled phases of every patient.
 
         Raises:
-            ConfigurationInvalid: a patient's folder is not there.
+            ConfigurationInvalid: a patient is not there.
         """
         for patient in self.patients:
-            yield from load_acdc_patient(self.folder / patient)
+            yield from self.dataset.volumes(patient)
 
     def volume(self, patient: str, phase: str) -> LabelledVolume:
         """One phase of one patient."""
-        return next(v for v in load_acdc_patient(self.folder / patient) if v.phase == phase)
+        return next(v for v in self.dataset.volumes(patient) if v.phase == phase)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 from cvai import __version__
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.cells import SHORT_NAMES, Grid, grids
 from cvai.training.evaluation.scores import PHASES
 from cvai.training.evaluation.summary import Evaluation
@@ -91,7 +91,7 @@ def _facts(evaluation: Evaluation) -> str:
     """The numbers that a reader looks for first."""
     facts = [
         (f"Dice {SHORT_NAMES[structure]}, {' / '.join(PHASES)}", _dice_by_phase(evaluation, structure))
-        for structure in Structure
+        for structure in SAX_LABELS
     ]
     for name, title in (("lv_ef", "LV EF"), ("rv_ef", "RV EF")):
         agreement = evaluation.agreement.get(name)

@@ -12,9 +12,12 @@ from cvai.inference.segmenter import Segmenter
 from cvai.training.data import LabelledVolume
 from cvai.training.evaluation.conditions import CONDITIONS, Condition
 from cvai.training.evaluation.distances import dice
-from cvai.training.evaluation.scores import segment_volume
+from cvai.training.evaluation.scores import Labels, segment_volume
 
 UNCHANGED = Condition("unchanged", "unchanged", lambda volume: volume)
+
+
+MeanDice = Mapping[Structure, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,15 @@ class Changed:
 
     Args:
         title: the condition, for readers.
-        dice: mean over both phases of all patients, by structure; a refused heart counts as 0.
+        dice: mean over both phases of all patients, by structure; a refused heart counts as 0. None where
+            nobody drew the structure.
         loss: Dice of the unchanged images minus this one; negative where the change helped.
         refused: volumes in which no heart was found.
     """
 
     title: str
-    dice: Mapping[Structure, float]
-    loss: Mapping[Structure, float]
+    dice: MeanDice
+    loss: MeanDice
     refused: int
 
 
@@ -79,18 +83,24 @@ def robustness(
 
 def _outcome(volume: LabelledVolume, segmenter: Segmenter) -> _Outcome:
     labels, refused = segment_volume(volume, segmenter)
-    by_structure = {s: dice(labels == value, volume.labels == value) for s, value in SAX_LABELS.items()}
-    return _Outcome(by_structure, refused is not None)
+    return _Outcome({s: _dice(labels, volume, s) for s in SAX_LABELS}, refused is not None)
 
 
-def _mean_dice(outcomes: list[_Outcome]) -> dict[Structure, float]:
-    return {
-        structure: float(np.mean([d for o in outcomes if (d := o.dice[structure]) is not None]))
-        for structure in Structure
-    }
+def _dice(labels: Labels, volume: LabelledVolume, structure: Structure) -> float | None:
+    value, slices = SAX_LABELS[structure], volume.drawn_slices(structure)
+    return None if slices is None else dice(labels[slices] == value, volume.labels[slices] == value)
 
 
-def _changed(title: str, outcomes: list[_Outcome], baseline: Mapping[Structure, float]) -> Changed:
+def _mean_dice(outcomes: list[_Outcome]) -> MeanDice:
+    columns = {s: [d for o in outcomes if (d := o.dice[s]) is not None] for s in SAX_LABELS}
+    return {s: float(np.mean(column)) if column else None for s, column in columns.items()}
+
+
+def _changed(title: str, outcomes: list[_Outcome], baseline: MeanDice) -> Changed:
     mean_dice = _mean_dice(outcomes)
-    loss = {structure: baseline[structure] - mean_dice[structure] for structure in Structure}
+    loss = {s: _loss(baseline[s], mean_dice[s]) for s in SAX_LABELS}
     return Changed(title, mean_dice, loss, sum(outcome.refused for outcome in outcomes))
+
+
+def _loss(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after

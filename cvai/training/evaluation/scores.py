@@ -14,7 +14,7 @@ from cvai.heart.cine import CineStack
 from cvai.heart.geometry import StackGeometry
 from cvai.inference.segmenter import Segmenter
 from cvai.training.data import LabelledVolume
-from cvai.training.evaluation.distances import Spacing, SurfaceDistances, dice
+from cvai.training.evaluation.distances import SurfaceDistances, dice
 from cvai.training.evaluation.levels import Level, slices_by_level
 
 PHASES = ("ED", "ES")
@@ -26,21 +26,21 @@ class StructureScore:
     """One structure of one volume, or of one level of it.
 
     Args:
-        dice: None where neither segmentation nor reference has the structure.
+        dice: None where neither segmentation nor reference has the structure, or nobody drew it.
         hd95_mm: None where either of them lacks it.
         volume_ml: as segmented, slice gaps included.
-        reference_ml: as in the reference.
+        reference_ml: as in the reference; None where nobody drew the structure.
     """
 
     dice: float | None
     hd95_mm: float | None
     volume_ml: float
-    reference_ml: float
+    reference_ml: float | None
 
     @property
-    def volume_error_ml(self) -> float:
-        """Segmented minus reference."""
-        return self.volume_ml - self.reference_ml
+    def volume_error_ml(self) -> float | None:
+        """Segmented minus reference, where there is one."""
+        return None if self.reference_ml is None else self.volume_ml - self.reference_ml
 
 
 Scores = Mapping[Structure, StructureScore]
@@ -85,7 +85,7 @@ def score_volume(volume: LabelledVolume, segmenter: Segmenter) -> VolumeScore:
     """Segment one labelled volume and compare; a refused heart scores as an empty segmentation."""
     labels, refused = segment_volume(volume, segmenter)
     levels = slices_by_level(volume.labels)
-    compared = {s: _Compared(labels, volume.labels, s, volume.spacing_mm) for s in Structure}
+    compared = {s: _Compared(labels, volume, s) for s in SAX_LABELS}
     everywhere = np.arange(len(labels))
     return VolumeScore(
         patient=volume.patient,
@@ -103,19 +103,28 @@ def score_volumes(volumes: Iterable[LabelledVolume], segmenter: Segmenter) -> tu
 
 
 class _Compared:
-    """Both masks of one structure, with distances measured once and read for any choice of slices."""
+    """Both masks of one structure, with distances measured once and read for any choice of slices.
 
-    def __init__(self, labels: Labels, reference: Labels, structure: Structure, spacing_mm: Spacing) -> None:
+    Overlap and distance count in the slices in which the structure was drawn. Volumes count in all of them:
+    the reader who left a slice out saw no ventricle there.
+    """
+
+    def __init__(self, labels: Labels, volume: LabelledVolume, structure: Structure) -> None:
         value = SAX_LABELS[structure]
-        self._mask, self._reference = labels == value, reference == value
-        self._voxel_ml = float(np.prod(spacing_mm)) / 1000.0
-        self._distances = SurfaceDistances.between(self._mask, self._reference, spacing_mm)
+        self._mask, self._reference = labels == value, volume.labels == value
+        self._drawn = volume.drawn_slices(structure)
+        self._voxel_ml = float(np.prod(volume.spacing_mm)) / 1000.0
+        there = np.isin(np.arange(len(labels)), () if self._drawn is None else self._drawn)[:, None, None]
+        self._distances = SurfaceDistances.between(self._mask & there, self._reference, volume.spacing_mm)
 
     def score(self, slices: NDArray[np.intp]) -> StructureScore:
-        mask, reference = self._mask[slices], self._reference[slices]
+        volume_ml = int(self._mask[slices].sum()) * self._voxel_ml
+        if self._drawn is None:
+            return StructureScore(dice=None, hd95_mm=None, volume_ml=volume_ml, reference_ml=None)
+        compared = np.intersect1d(slices, self._drawn)
         return StructureScore(
-            dice=dice(mask, reference),
-            hd95_mm=self._distances.hd95_mm(slices),
-            volume_ml=int(mask.sum()) * self._voxel_ml,
-            reference_ml=int(reference.sum()) * self._voxel_ml,
+            dice=dice(self._mask[compared], self._reference[compared]),
+            hd95_mm=self._distances.hd95_mm(compared),
+            volume_ml=volume_ml,
+            reference_ml=int(self._reference[slices].sum()) * self._voxel_ml,
         )

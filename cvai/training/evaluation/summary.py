@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.segmentation import ModelIdentity
 from cvai.training.evaluation.agreement import Agreement, agreements
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean, sd
@@ -134,7 +134,7 @@ def _by_phase(
     return {
         phase: {
             structure: mean_of(read(by_structure[structure]) for p, by_structure in scores if p == phase)
-            for structure in Structure
+            for structure in SAX_LABELS
         }
         for phase in PHASES
     }

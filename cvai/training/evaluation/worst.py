@@ -73,7 +73,7 @@ def _refused(evaluation: Evaluation) -> Chosen:
 
 
 def _lowest_dice(evaluation: Evaluation) -> Chosen:
-    for structure in Structure:
+    for structure in SAX_LABELS:
         ranked = sorted(evaluation.scores, key=lambda score: _dice_or_one(score, structure))
         for score in ranked[:_LOWEST]:
             yield score, f"low Dice of the {structure.display_name.lower()}"

@@ -1,0 +1,1 @@
+"""Data sets of labelled hearts: one port, one file a kind of folder."""

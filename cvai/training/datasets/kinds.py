@@ -1,0 +1,40 @@
+"""Kinds of data sets by the name they have in configurations and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from cvai.training.data import data_root
+from cvai.training.datasets.acdc import AcdcFolder
+from cvai.training.datasets.nifti import NiftiFolder
+from cvai.training.datasets.port import Dataset
+from cvai.training.datasets.sunnybrook import SunnybrookFolder
+
+
+class DatasetKind(StrEnum):
+    """How a folder of labelled hearts is laid out."""
+
+    ACDC = "acdc"
+    NIFTI = "nifti"
+    SUNNYBROOK = "sunnybrook"
+
+
+_OPENED_BY: Mapping[DatasetKind, Callable[[Path], Dataset]] = MappingProxyType(
+    {
+        DatasetKind.ACDC: AcdcFolder,
+        DatasetKind.NIFTI: NiftiFolder.open,
+        DatasetKind.SUNNYBROOK: SunnybrookFolder,
+    }
+)
+
+
+def open_dataset(kind: DatasetKind, folder: str) -> Dataset:
+    """The data set in ``folder``, which is below CVAI_DATA unless it is absolute.
+
+    Raises:
+        ConfigurationInvalid: the folder does not say what it has to say.
+    """
+    return _OPENED_BY[kind](data_root() / folder)
