@@ -68,6 +68,14 @@ class RetrySettings(_Table):
     longest_wait_s: float = Field(default=120.0, gt=0)
 
 
+class AuditSettings(_Table):
+    """Who saw, changed, signed and exported what."""
+
+    file: Path | None = None
+    syslog_host: str | None = None
+    syslog_port: int = Field(default=514, ge=1, le=65535)
+
+
 class Settings(BaseSettings):
     """All settings of ``cvai serve``, ``worker``, ``jobs`` and ``doctor``."""
 
@@ -93,6 +101,7 @@ class Settings(BaseSettings):
     orthanc: OrthancSettings = OrthancSettings()
     dicomweb: DicomwebSettings = DicomwebSettings()
     retry: RetrySettings = RetrySettings()
+    audit: AuditSettings = AuditSettings()
 
     @property
     def inbox_folder(self) -> Path:
@@ -108,6 +117,11 @@ class Settings(BaseSettings):
     def results_folder(self) -> Path:
         """Where result.json, report.pdf and a copy of the stored objects lie, one folder a job."""
         return self.data_folder / "results"
+
+    @property
+    def audit_file(self) -> Path:
+        """Where audit messages are appended."""
+        return self.audit.file or self.data_folder / "audit.log"
 
     @property
     def jobs_database_url(self) -> str:

@@ -23,6 +23,8 @@ COMPUTED = {
     "orthanc.password",
     "dicomweb.username",
     "dicomweb.password",
+    "audit.file",
+    "audit.syslog_host",
 }
 """Settings whose default is told in words, since the code computes it or there is none."""
 
