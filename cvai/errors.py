@@ -11,7 +11,10 @@
     ├── TemporarilyUnavailable  somebody else's service did not answer: retried with backoff
     ├── ModelInvalid            a model file does not match its card: nothing is analysed until it is mended
     ├── ConfigurationInvalid    a setting or an argument is wrong: told at start, exit code 2
-    └── ArchiveRejected         the archive answered, and the answer was a final no
+    ├── ArchiveRejected         the archive answered, and the answer was a final no
+    ├── AccessDenied            who asks is not signed in, or may not: the reader's page says how to get in
+    ├── Outdated                what a request was based on has changed meanwhile: look again, then repeat it
+    └── RequestInvalid          a request asks for what there is not, or holds what makes no sense
 
 Every error has a stable ``code`` for machines, a sentence that says what was measured, and a hint that says
 what to do.
@@ -79,3 +82,15 @@ class ConfigurationInvalid(CvaiError):
 
 class ArchiveRejected(CvaiError):
     """The archive answered with a final no."""
+
+
+class AccessDenied(CvaiError):
+    """Who asks is not signed in, or has a role that does not allow it."""
+
+
+class Outdated(CvaiError):
+    """Somebody else was faster: what the request was based on is not what stands now."""
+
+
+class RequestInvalid(CvaiError):
+    """A request asks for what there is not, or holds what makes no sense."""

@@ -26,6 +26,8 @@ from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
 from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.reading import Reading
+from cvai.engine.signing import SigningSteps
 from cvai.engine.steps import StudySteps
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
 
@@ -34,6 +36,7 @@ log = structlog.get_logger(__name__)
 APPLICATION = "cvai"
 QUEUE = "studies"
 WORKFLOW = "study_job"
+READING_WORKFLOW = "reading_job"
 WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
 not the release: it changes only when jobs under way cannot go on with the new steps."""
@@ -104,9 +107,11 @@ class JobEngine:
         self._database = database
         self._steps = steps
         self._retry = retry
+        self._signing = SigningSteps(steps.archive, steps.work_folder, steps.results_folder)
         self._running: set[str] = set()
         DBOS(config=_configuration(database))
         self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._entry())
+        DBOS.workflow(name=READING_WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._reading_entry())
 
     def start(self) -> None:
         """Take up what a worker of this name left unfinished, and work on the queue from now on."""
@@ -138,7 +143,7 @@ class JobEngine:
 
         def study_job(study_uid: str, digest: str, model_sha256: str) -> Json:
             job = StudyJob(study_uid, digest, model_sha256)
-            with bound_contextvars(job=job.job_id), self._watched(job):
+            with bound_contextvars(job=job.job_id), self._watched(job.job_id):
                 outcome = self._line(job)
                 self._steps.clean(job)
                 log.info("job_ended", state=outcome.state, code=outcome.code)
@@ -146,14 +151,27 @@ class JobEngine:
 
         return study_job
 
+    def _reading_entry(self) -> Callable[[Json], Json]:
+        """The function for what readers have signed, beside the one for studies."""
+
+        def reading_job(values: Json) -> Json:
+            reading = Reading.from_json(values)
+            with bound_contextvars(job=reading.reading_id), self._watched(reading.reading_id):
+                outcome = self._reading_line(reading)
+                self._signing.clean(reading)
+                log.info("reading_ended", state=outcome.state, code=outcome.code)
+                return outcome.to_json()
+
+        return reading_job
+
     @contextmanager
-    def _watched(self, job: StudyJob) -> Iterator[None]:
+    def _watched(self, job_id: str) -> Iterator[None]:
         """Know that the job runs, and tell where it broke; an exception's text may quote a DICOM value."""
-        self._running.add(job.job_id)
+        self._running.add(job_id)
         try:
             yield
         finally:
-            self._running.discard(job.job_id)
+            self._running.discard(job_id)
             if error := sys.exception():
                 frames = traceback.extract_tb(error.__traceback__)
                 stack = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
@@ -168,6 +186,16 @@ class JobEngine:
         if analysed.state is not JobState.ANALYSED:
             return analysed
         return self._step("store", partial(self._steps.store, job, analysed))
+
+    def _reading_line(self, reading: Reading) -> Outcome:
+        """Fetch, write, store what a reader has signed."""
+        fetched = self._step("fetch", partial(self._signing.fetch, reading))
+        if fetched.state is not JobState.RUNNING:
+            return fetched
+        written = self._step("write", partial(self._signing.write, reading))
+        if written.state is not JobState.ANALYSED:
+            return written
+        return self._step("store", partial(self._signing.store, reading, written))
 
     def _step(self, name: str, step: Step) -> Outcome:
         """Run a step, or read what it came to when it has run before."""

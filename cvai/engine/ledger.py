@@ -13,7 +13,15 @@ import sqlalchemy
 from dbos import DBOSClient, WorkflowStatus
 
 from cvai.engine.job import JobState, Outcome, StudyJob
-from cvai.engine.jobs import APPLICATION, QUEUE, WORKFLOW, JsonSerializer
+from cvai.engine.jobs import (
+    APPLICATION,
+    QUEUE,
+    READING_WORKFLOW,
+    WORKFLOW,
+    WORKFLOW_VERSION,
+    JsonSerializer,
+)
+from cvai.engine.reading import Reading
 from cvai.errors import ConfigurationInvalid
 
 GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
@@ -97,6 +105,23 @@ class Ledger:
             )
         self._client.rewind_workflow(record.job.job_id, queue_name=QUEUE)
         return self.job(record.job.job_id)
+
+    def queue_reading(self, reading: Reading) -> None:
+        """Queue what a reader has signed; a reading that stands in the queue already stays one."""
+        self._client.enqueue(
+            {
+                "workflow_name": READING_WORKFLOW,
+                "queue_name": QUEUE,
+                "workflow_id": reading.reading_id,
+                "app_version": WORKFLOW_VERSION,
+            },
+            reading.to_json(),
+        )
+
+    def reading_outcome(self, reading_id: str) -> Outcome | None:
+        """Where a signed reading stands on its way into the archive; None before it is queued."""
+        found = self._client.list_workflows(workflow_ids=[reading_id], name=READING_WORKFLOW)
+        return _outcome(found[0]) if found else None
 
     def _superseded_told(self, newest_first: list[WorkflowStatus]) -> Iterator[JobRecord]:
         spoken_for: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,25 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
 from cvai.study.values import AssembledCine, PassedOver
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A reader who has looked at an analysis and signed it.
+
+    Args:
+        name: DICOM person name of the reader.
+        organization: for which they signed.
+        at: when, with its time zone.
+        changed: whether they corrected contours or phases.
+        digest: hex digest of all they decided, from which the signed objects' UIDs are derived.
+    """
+
+    name: str
+    organization: str
+    at: datetime
+    changed: bool
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +54,7 @@ class Analysis:
         cvai_version: version of this package.
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
+        verification: the reader who has signed it, None where nobody has.
     """
 
     study_uid: str
@@ -49,6 +70,7 @@ class Analysis:
     cvai_version: str
     timings_ms: dict[str, float]
     subject: Subject = field(default_factory=Subject)
+    verification: Verification | None = None
 
     def measurement(self, name: str) -> Measurement | None:
         """The measurement called ``name``, None where it was not made."""

@@ -44,25 +44,25 @@ class SeriesPlan:
     Args:
         sop_class_uid: of the object.
         modality: Modality of the series.
-        description: SeriesDescription.
+        title: what the series holds.
     """
 
     sop_class_uid: UID
     modality: str
-    description: str
+    title: str
 
-
-def _plan(sop_class_uid: UID, modality: str, title: str) -> SeriesPlan:
-    return SeriesPlan(sop_class_uid, modality, f"cvai {title} (not for clinical use)")
+    def described(self, *, signed: bool = False) -> str:
+        """SeriesDescription of what the model made, or of what a reader has signed."""
+        return f"cvai {'signed ' if signed else ''}{self.title} (not for clinical use)"
 
 
 SERIES: Mapping[ResultKind, SeriesPlan] = MappingProxyType(
     {
-        ResultKind.SEG_CINE: _plan(SegmentationStorage, "SEG", "cine segmentation"),
-        ResultKind.SEG_ED: _plan(SegmentationStorage, "SEG", "end-diastolic segmentation"),
-        ResultKind.SEG_ES: _plan(SegmentationStorage, "SEG", "end-systolic segmentation"),
-        ResultKind.SR: _plan(Comprehensive3DSRStorage, "SR", "measurements"),
-        ResultKind.PDF: _plan(EncapsulatedPDFStorage, "DOC", "report"),
+        ResultKind.SEG_CINE: SeriesPlan(SegmentationStorage, "SEG", "cine segmentation"),
+        ResultKind.SEG_ED: SeriesPlan(SegmentationStorage, "SEG", "end-diastolic segmentation"),
+        ResultKind.SEG_ES: SeriesPlan(SegmentationStorage, "SEG", "end-systolic segmentation"),
+        ResultKind.SR: SeriesPlan(Comprehensive3DSRStorage, "SR", "measurements"),
+        ResultKind.PDF: SeriesPlan(EncapsulatedPDFStorage, "DOC", "report"),
     }
 )
 
@@ -124,7 +124,8 @@ class ResultContext:
 def result_uids(analysis: Analysis) -> ResultUids:
     """UIDs of the results of an analysis."""
     images = (plane.sop_instance_uid for phase in analysis.cine.planes for plane in phase)
-    return ResultUids.of(images, analysis.model.sha256)
+    reading = "" if analysis.verification is None else analysis.verification.digest
+    return ResultUids.of(images, analysis.model.sha256, reading)
 
 
 def _own_series_numbers(analysis: Analysis) -> set[int]:
@@ -185,7 +186,7 @@ def _add_series(instance: Dataset, context: ResultContext, kind: ResultKind) -> 
     instance.Modality = SERIES[kind].modality
     instance.SeriesInstanceUID = context.uids.series(kind)
     instance.SeriesNumber = context.first_series_number + list(ResultKind).index(kind)
-    instance.SeriesDescription = SERIES[kind].description
+    instance.SeriesDescription = SERIES[kind].described(signed=context.analysis.verification is not None)
 
 
 def _add_equipment(instance: Dataset, analysis: Analysis) -> None:

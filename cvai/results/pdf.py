@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 from pydicom import Dataset
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.subject import Subject
 from cvai.results import codes
-from cvai.results.analysis import Analysis
+from cvai.results.analysis import Analysis, Verification
 from cvai.results.codes import CardiacPhase
 from cvai.results.curve import draw_key, draw_volume_curve
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, ResultContext, new_instance
@@ -41,14 +41,14 @@ FINDINGS = Box(LEFT, 247.0, WIDTH, 26.5)
 FOOTER_TOP = 278.0
 
 PICTURE_STROKES: Mapping[Structure, Stroke] = MappingProxyType(
-    {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in Structure}
+    {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in SAX_LABELS}
 )
 
 
 def report_pdf(context: ResultContext) -> bytes:
     """The report as a PDF file; the same context gives the same bytes."""
     page = Page(f"cvai report: {TITLE.lower()}")
-    _draw_heading(page)
+    _draw_heading(page, context.analysis.verification)
     _draw_identity(page, context)
     _section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
     draw_table(page, TABLE, context.analysis)
@@ -75,7 +75,7 @@ def encapsulated_report(context: ResultContext, report: bytes) -> Dataset:
     instance.RecognizableVisualFeatures = "NO"
     instance.DocumentTitle = f"{TITLE} ({NOT_FOR_CLINICAL_USE.lower()})"
     instance.ConceptNameCodeSequence = [code_item(codes.DIAGNOSTIC_IMAGING_REPORT)]
-    instance.VerificationFlag = "UNVERIFIED"
+    instance.VerificationFlag = "UNVERIFIED" if context.analysis.verification is None else "VERIFIED"
     instance.SourceInstanceSequence = [
         instance_reference(SERIES[ResultKind.SR].sop_class_uid, context.uids.sop_instance(ResultKind.SR))
     ]
@@ -90,15 +90,17 @@ def _section(page: Page, left: float, top: float, title: str, width: float) -> N
     page.line([(left, top + 1.6), (left + width, top + 1.6)], Stroke(LIGHT, 0.6))
 
 
-def _draw_heading(page: Page) -> None:
+def _provenance(verification: Verification | None) -> str:
+    if verification is None:
+        return "Measured automatically from the short-axis cine; no reader has verified it."
+    how = "Corrected and verified" if verification.changed else "Measured automatically, verified"
+    when = f"{verification.at:%d %b %Y %H:%M}"
+    return f"{how} by {readable_name(verification.name)}, {verification.organization}, {when}."
+
+
+def _draw_heading(page: Page, verification: Verification | None) -> None:
     page.text(LEFT, 20.5, TITLE, 13.5, bold=True)
-    page.text(
-        LEFT,
-        26,
-        "Measured automatically from the short-axis cine; no reader has verified it.",
-        8,
-        colour=GREY,
-    )
+    page.text(LEFT, 26, fitted(_provenance(verification), 8, WIDTH), 8, colour=GREY)
     notice = NOT_FOR_CLINICAL_USE.upper()
     width = text_width(notice, 8, bold=True) + 6
     page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)

@@ -24,6 +24,7 @@ from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results import codes
+from cvai.results.analysis import Verification
 from cvai.results.codes import CardiacPhase
 from cvai.results.frames import (
     SEGMENT_NUMBERS,
@@ -77,7 +78,9 @@ def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int
     groups = FrameGroups(stack.geometry, context.sources, stack.phase_times_ms, has_time=has_time)
     instance = new_instance(context, kind)
     _add_segmentation_image(instance, labels.shape[2:], kind)
-    instance.SegmentSequence = [_segment(context, structure, when) for structure in Structure]
+    verification = context.analysis.verification
+    instance.ContentCreatorName = None if verification is None else verification.name
+    instance.SegmentSequence = [_segment(context, structure, when) for structure in SAX_LABELS]
     instance.ReferencedSeriesSequence = series_references(
         source for t in phases for source in context.sources[t]
     )
@@ -111,7 +114,6 @@ def _add_segmentation_image(instance: Dataset, shape: tuple[int, ...], kind: Res
     instance.SegmentsOverlap = "NO"
     instance.ContentLabel = kind.upper()
     instance.ContentDescription = NOT_FOR_CLINICAL_USE
-    instance.ContentCreatorName = None
 
 
 def _segment(context: ResultContext, structure: Structure, when: str) -> Dataset:
@@ -121,13 +123,17 @@ def _segment(context: ResultContext, structure: Structure, when: str) -> Dataset
         segment_label=structure.display_name,
         segmented_property_category=codes.ANATOMICAL_STRUCTURE,
         segmented_property_type=codes.STRUCTURE_CODES[structure],
-        algorithm_type="AUTOMATIC",
+        algorithm_type=_algorithm_type(context.analysis.verification),
         algorithm_identification=algorithm_identification(context.analysis.model),
         tracking_uid=context.uids.tracking(name),
         tracking_id=name,
         display_color=CIELabColor.from_rgb(*codes.STRUCTURE_RGB[structure]),
     )
     return segment
+
+
+def _algorithm_type(verification: Verification | None) -> str:
+    return "SEMIAUTOMATIC" if verification is not None and verification.changed else "AUTOMATIC"
 
 
 def algorithm_identification(model: ModelIdentity) -> highdicom.AlgorithmIdentificationSequence:

@@ -17,6 +17,7 @@ from pydicom.sr.coding import Code
 from cvai.heart.anatomy import Structure
 from cvai.heart.findings import Finding, Severity
 from cvai.results import codes
+from cvai.results.analysis import Analysis, Verification
 from cvai.results.codes import CardiacPhase
 from cvai.results.frames import SEGMENT_NUMBERS
 from cvai.results.instance import (
@@ -38,6 +39,13 @@ STAND_IN_UID = derived_uid("stand-in")
 DISCLAIMER = (
     f"{NOT_FOR_CLINICAL_USE}. Measured automatically by software that is no medical device, "
     "and not verified by a reader."
+)
+VERIFIED_DISCLAIMER = (
+    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, and verified by a reader."
+)
+CORRECTED_DISCLAIMER = (
+    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, in contours or at phases that "
+    "a reader has corrected, and verified by that reader."
 )
 
 
@@ -120,9 +128,20 @@ def _add_document_general(document: Dataset, context: ResultContext) -> None:
     document.ReferencedPerformedProcedureStepSequence = []
     document.PerformedProcedureCodeSequence = []
     document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
-    document.VerificationFlag = "UNVERIFIED"
-    document.PreliminaryFlag = "PRELIMINARY"
+    _add_verification(document, context.analysis.verification)
     document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context)]
+
+
+def _add_verification(document: Dataset, verification: Verification | None) -> None:
+    document.VerificationFlag = "UNVERIFIED" if verification is None else "VERIFIED"
+    document.PreliminaryFlag = "PRELIMINARY" if verification is None else "FINAL"
+    if verification is not None:
+        observer = Dataset()
+        observer.VerifyingObserverName = verification.name
+        observer.VerifyingObserverIdentificationCodeSequence = []
+        observer.VerifyingOrganization = verification.organization
+        observer.VerificationDateTime = verification.at.strftime("%Y%m%d%H%M%S%z")
+        document.VerifyingObserverSequence = [observer]
 
 
 def _evidence(context: ResultContext) -> Dataset:
@@ -169,7 +188,7 @@ def _content(context: ResultContext) -> sr.MeasurementReport:
     )
     items = report[0].ContentSequence
     measurements = items.pop()
-    for item in (_image_library(context), measurements, _evaluations(context.analysis.findings)):
+    for item in (_image_library(context), measurements, _evaluations(context.analysis)):
         items.append(item)
     return report
 
@@ -184,9 +203,21 @@ def _observer(context: ResultContext) -> sr.ObservationContext:
         serial_number=model.sha256,
     )
     return sr.ObservationContext(
+        observer_person_context=_person(context.analysis.verification),
         observer_device_context=sr.ObserverContext(
             observer_type=Code("121007", "DCM", "Device"), observer_identifying_attributes=device
-        )
+        ),
+    )
+
+
+def _person(verification: Verification | None) -> sr.ObserverContext | None:
+    if verification is None:
+        return None
+    person = sr.PersonObserverIdentifyingAttributes(
+        name=verification.name, organization_name=verification.organization
+    )
+    return sr.ObserverContext(
+        observer_type=Code("121006", "DCM", "Person"), observer_identifying_attributes=person
     )
 
 
@@ -279,10 +310,10 @@ def _referenced_segment(context: ResultContext, group: SegmentGroup) -> sr.Refer
     )
 
 
-def _evaluations(findings: Iterable[Finding]) -> sr.ContainerContentItem:
+def _evaluations(analysis: Analysis) -> sr.ContainerContentItem:
     """Comments and every finding as text, where TID 1500 has its qualitative evaluations."""
-    comments = [(codes.COMMENT, DISCLAIMER), (codes.COMMENT, PAPILLARY_MUSCLES)]
-    texts = [(codes.FINDING, finding_text(finding)) for finding in findings]
+    comments = [(codes.COMMENT, _disclaimer(analysis.verification)), (codes.COMMENT, PAPILLARY_MUSCLES)]
+    texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
     contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(
@@ -290,6 +321,12 @@ def _evaluations(findings: Iterable[Finding]) -> sr.ContainerContentItem:
         for name, text in (*comments, *texts)
     )
     return container
+
+
+def _disclaimer(verification: Verification | None) -> str:
+    if verification is None:
+        return DISCLAIMER
+    return CORRECTED_DISCLAIMER if verification.changed else VERIFIED_DISCLAIMER
 
 
 def finding_text(finding: Finding) -> str:

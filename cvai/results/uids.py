@@ -59,16 +59,18 @@ class ResultUids:
     Args:
         sources: digest of the source SOP Instance UIDs.
         model_sha256: hex digest of the model file.
+        reading: hex digest of what a reader has signed; empty for what the model made alone.
     """
 
     sources: str
     model_sha256: str
+    reading: str = ""
 
     @classmethod
-    def of(cls, source_sop_instance_uids: Iterable[str], model_sha256: str) -> ResultUids:
+    def of(cls, source_sop_instance_uids: Iterable[str], model_sha256: str, reading: str = "") -> ResultUids:
         """UIDs for what ``model_sha256`` makes of these source instances, in whatever order they come."""
         text = "\n".join(sorted(set(source_sop_instance_uids)))
-        return cls(hashlib.sha256(text.encode()).hexdigest(), model_sha256)
+        return cls(hashlib.sha256(text.encode()).hexdigest(), model_sha256, reading)
 
     def sop_instance(self, kind: ResultKind) -> UID:
         """SOPInstanceUID of an object."""
@@ -91,4 +93,5 @@ class ResultUids:
         return derived_uid(RESULTS_VERSION, self.sources, "frame of reference")
 
     def _derive(self, role: str, name: str) -> UID:
-        return derived_uid(RESULTS_VERSION, self.sources, self.model_sha256, role, name)
+        reading = [self.reading] if self.reading else []
+        return derived_uid(RESULTS_VERSION, self.sources, self.model_sha256, *reading, role, name)

@@ -1,0 +1,175 @@
+"""A reading becomes DICOM objects in the study: verified ones, or a note that the model's are rejected.
+
+Every step may be run any number of times: UIDs are derived from the reading, and what the model wrote is
+never touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cvai import __version__
+from cvai.archive.part10 import read_identity
+from cvai.archive.port import Archive
+from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome
+from cvai.engine.opened import OpenedStudy, open_analysed
+from cvai.engine.reading import Reading, Verdict
+from cvai.errors import StudyRefused
+from cvai.heart.anatomy import Structure
+from cvai.heart.body import with_body_size
+from cvai.heart.function import measure_sax
+from cvai.heart.normals import with_normal_ranges
+from cvai.heart.quality import quality_findings
+from cvai.heart.runs import decoded_runs
+from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.volumes import volume_curve_ml
+from cvai.results.analysis import Analysis, Verification
+from cvai.results.instance import SERIES
+from cvai.results.rejection import RejectionObject, write_rejection
+from cvai.results.source import SourceImage
+from cvai.results.sr import Supersedes
+from cvai.results.uids import ResultKind
+from cvai.results.write import WrittenObject, write_results
+from cvai.study.subject import subject_of
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSteps:
+    """What is done for a reading.
+
+    Args:
+        archive: where the study is and the signed objects go.
+        work_folder: fetched studies, gone when the reading has been stored.
+        results_folder: signed objects, one folder a reading, kept.
+    """
+
+    archive: Archive
+    work_folder: Path
+    results_folder: Path
+
+    def fetch(self, reading: Reading) -> Outcome:
+        """Bring the study here; superseded when it is not what was read any more."""
+        content = self.archive.content(reading.job.study_uid)
+        if reading.job.digest not in (content.digest, UNLISTED):
+            return Outcome(
+                JobState.SUPERSEDED,
+                "study_changed",
+                "the study has changed since it was read.",
+                "It is analysed anew; read it again.",
+            )
+        folder = self.work_folder / reading.reading_id
+        shutil.rmtree(folder, ignore_errors=True)
+        self.archive.fetch(reading.job.study_uid, folder)
+        return Outcome(JobState.RUNNING)
+
+    def write(self, reading: Reading) -> Outcome:
+        """Write what was signed; what an earlier, unfinished run left is replaced."""
+        folder = self.results_folder / reading.reading_id / reading.job.study_uid
+        source = self.work_folder / reading.reading_id
+        opened = open_analysed(source, reading.job, reading.segmentation_uid)
+        objects = _write(opened, _replaced(source, reading), reading, folder)
+        stored = tuple(
+            JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))
+            for o in objects
+        )
+        result = folder / "result.json"
+        named = str(result.relative_to(self.results_folder)) if result.exists() else ""
+        return Outcome(JobState.ANALYSED, result=named, objects=stored)
+
+    def store(self, reading: Reading, written: Outcome) -> Outcome:
+        """Put the signed objects into the study."""
+        paths = [self.results_folder / stored.path for stored in written.objects]
+        self.archive.store(reading.job.study_uid, paths)
+        return written
+
+    def clean(self, reading: Reading) -> None:
+        """Remove the fetched study."""
+        shutil.rmtree(self.work_folder / reading.reading_id, ignore_errors=True)
+
+
+def _write(
+    opened: OpenedStudy, replaced: Sequence[SourceImage], reading: Reading, folder: Path
+) -> tuple[WrittenObject | RejectionObject, ...]:
+    analysis = signed_analysis(opened, reading)
+    numbers = [s.series_number for s in opened.study.series if s.series_number is not None]
+    if reading.verdict is Verdict.REJECTED:
+        return write_rejection(analysis, folder, replaced, reading.reason, numbers)
+    return write_results(
+        analysis,
+        folder,
+        created=reading.signed_at.replace(tzinfo=None),
+        taken_series_numbers=numbers,
+        supersedes=tuple(
+            Supersedes(reading.job.study_uid, document.series_uid, document.sop_instance_uid)
+            for document in replaced
+            if document.sop_class_uid == SERIES[ResultKind.SR].sop_class_uid
+        ),
+    )
+
+
+def _replaced(source: Path, reading: Reading) -> list[SourceImage]:
+    """The objects a reading speaks about, as they stand in the study."""
+    identities = map(read_identity, sorted(source.glob("*.dcm")))
+    return [
+        SourceImage(i.sop_class_uid, i.sop_instance_uid, i.series_uid, None)
+        for i in identities
+        if i is not None and i.sop_instance_uid in reading.replaces
+    ]
+
+
+def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
+    """The analysis as the reader left it: their contours, their phases, measured anew.
+
+    Numbers carry no interval: it told how far a reader may be from the model, and this is the reader's.
+
+    Raises:
+        StudyRefused: ``reading_does_not_fit``: the edits are not of frames of this cine.
+    """
+    segmentation = _edited(opened.segmentation, reading)
+    stack, phases = opened.cine.stack, reading.phases
+    subject = subject_of(opened.cine)
+    measurements = measure_sax(segmentation, phases, stack.heart_rate_bpm)
+    return Analysis(
+        study_uid=opened.study.study_uid,
+        view="sax_cine",
+        cine=opened.cine,
+        segmentation=segmentation,
+        phases=phases,
+        lv_curve_ml=volume_curve_ml(segmentation, Structure.LV_CAVITY),
+        rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
+        measurements=with_normal_ranges(with_body_size(measurements, subject), subject),
+        findings=(*opened.cine.findings, *quality_findings(segmentation, phases)),
+        model=reading.model,
+        cvai_version=__version__,
+        timings_ms={},
+        subject=subject,
+        verification=Verification(
+            name=reading.signer.name,
+            organization=reading.signer.organization,
+            at=reading.signed_at,
+            changed=reading.verdict is Verdict.CHANGED,
+            digest=reading.digest,
+        ),
+    )
+
+
+def _edited(segmentation: CineSegmentation, reading: Reading) -> CineSegmentation:
+    labels = segmentation.labels.copy()
+    phases = (reading.phases.end_diastole, reading.phases.end_systole)
+    try:
+        for edit in reading.edits:
+            labels[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
+        if max(phases) >= len(labels):
+            raise IndexError(f"{len(labels)} phases")
+        return CineSegmentation(np.ascontiguousarray(labels), segmentation.geometry)
+    except (IndexError, ValueError) as error:
+        raise StudyRefused(
+            "reading_does_not_fit",
+            f"The reading does not fit the study's cine ({error}).",
+            "The study has changed since; read it again.",
+        ) from error

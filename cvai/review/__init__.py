@@ -1,0 +1,1 @@
+"""The page on which readers see, correct and sign what was measured."""

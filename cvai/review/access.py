@@ -1,0 +1,73 @@
+"""Who is asking, and whether they may: the dependencies of every route."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from cvai.errors import AccessDenied
+from cvai.review.accounts import Role, Session
+from cvai.review.page import Page
+from cvai.review.security import SAFE_METHODS
+
+COOKIE = "cvai_session"
+CSRF_HEADER = "x-csrf-token"
+
+
+def page_of(request: Request) -> Page:
+    """The page this request is for."""
+    return cast(Page, request.app.state.page)
+
+
+ThePage = Annotated[Page, Depends(page_of)]
+
+
+def session_of(request: Request, page: ThePage) -> Session:
+    """The session of the request's cookie; a request that changes something must also tell its word.
+
+    Raises:
+        AccessDenied: ``sign_in_needed`` or ``request_forged``.
+    """
+    session = page.accounts.session(request.cookies.get(COOKIE, ""))
+    if session is None:
+        raise AccessDenied(
+            "sign_in_needed", "You are not signed in, or your session has ended.", "Sign in again."
+        )
+    told = request.headers.get(CSRF_HEADER, "")
+    if request.method not in SAFE_METHODS and not secrets.compare_digest(told, session.csrf):
+        raise AccessDenied(
+            "request_forged", "This request was not made by this page.", "Load the page again."
+        )
+    return session
+
+
+SignedIn = Annotated[Session, Depends(session_of)]
+
+
+def require_role(session: Session, role: Role) -> Session:
+    """The session, if its reader may do what ``role`` may.
+
+    Raises:
+        AccessDenied: ``role_missing``.
+    """
+    if not session.reader.role.includes(role):
+        raise AccessDenied(
+            "role_missing",
+            f"This needs the role {role}; yours is {session.reader.role}.",
+            "Ask your administrator.",
+        )
+    return session
+
+
+def _reviewer(session: SignedIn) -> Session:
+    return require_role(session, Role.REVIEWER)
+
+
+def _admin(session: SignedIn) -> Session:
+    return require_role(session, Role.ADMIN)
+
+
+Reviewer = Annotated[Session, Depends(_reviewer)]
+Admin = Annotated[Session, Depends(_admin)]

@@ -1,0 +1,200 @@
+"""Who may use the page: readers with a role and a token, and the sessions they have opened.
+
+Tokens and session keys are 256 random bits. What is kept is their SHA-256, which is as hard to turn back as
+the key is to guess: slow hashes are for secrets that people choose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cvai.errors import AccessDenied, RequestInvalid
+from cvai.review.database import Database
+
+KEY_BYTES = 32
+
+
+class Role(StrEnum):
+    """What a reader may do; each may also do what those before it may."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    """Corrects and signs."""
+    ADMIN = "admin"
+    """Sees how readers and models agree."""
+
+    def includes(self, other: Role) -> bool:
+        """Whether who has this role may do what ``other`` may.
+
+        >>> Role.ADMIN.includes(Role.REVIEWER), Role.VIEWER.includes(Role.REVIEWER)
+        (True, False)
+        """
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who may sign in.
+
+    Args:
+        name: short name, as logs and lists show it.
+        role: what they may do.
+        person_name: DICOM person name, ``Family^Given``, as it will stand in what they sign.
+    """
+
+    name: str
+    role: Role
+    person_name: str
+
+    @property
+    def readable_name(self) -> str:
+        """The person name as people write it.
+
+        >>> Reader("hart", Role.REVIEWER, "Hart^Ada").readable_name
+        'Ada Hart'
+        """
+        family, _, given = self.person_name.partition("^")
+        return f"{given.replace('^', ' ').strip()} {family}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A reader who has signed in, and the word that shows a request came from our own page."""
+
+    reader: Reader
+    csrf: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a session lasts: without a request, and in all."""
+
+    idle_s: float = 3600.0
+    longest_s: float = 12 * 3600.0
+
+
+class SignIn(Protocol):
+    """How somebody shows who they are."""
+
+    def reader_of(self, token: str) -> Reader:
+        """The reader whose token this is.
+
+        Raises:
+            AccessDenied: ``sign_in_refused``: nobody's.
+        """
+        ...
+
+
+class Accounts:
+    """Readers and their sessions; sign-in by token.
+
+    Args:
+        database: of the page.
+        limits: how long a session lasts.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self, database: Database, limits: SessionLimits, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._clock = clock
+
+    def add(self, name: str, role: Role, person_name: str) -> str:
+        """Let somebody in; returns their token, which is not kept and cannot be shown again.
+
+        Raises:
+            RequestInvalid: ``reader_exists``.
+        """
+        token = secrets.token_urlsafe(KEY_BYTES)
+        try:
+            with self._database.transaction() as rows:
+                rows.execute(
+                    "INSERT INTO readers VALUES (?, ?, ?, ?)", (name, role, person_name, _digest(token))
+                )
+        except sqlite3.IntegrityError as error:
+            raise RequestInvalid(
+                "reader_exists",
+                f"there is a reader {name} already.",
+                "Remove it first, or choose another name.",
+            ) from error
+        return token
+
+    def remove(self, name: str) -> None:
+        """Let somebody in no more: their token and sessions end at once, what they signed stands.
+
+        Raises:
+            RequestInvalid: ``reader_unknown``.
+        """
+        with self._database.transaction() as rows:
+            if rows.execute("DELETE FROM readers WHERE name = ?", (name,)).rowcount == 0:
+                raise RequestInvalid(
+                    "reader_unknown",
+                    f"there is no reader {name}.",
+                    "cvai readers list shows those there are.",
+                )
+
+    def all(self) -> tuple[Reader, ...]:
+        """Every reader, by name."""
+        with self._database.transaction() as rows:
+            found = rows.execute("SELECT name, role, person_name FROM readers ORDER BY name").fetchall()
+        return tuple(_reader(row) for row in found)
+
+    def reader_of(self, token: str) -> Reader:
+        """The reader whose token this is; see ``SignIn``."""
+        with self._database.transaction() as rows:
+            row = rows.execute(
+                "SELECT * FROM readers WHERE token_sha256 = ?", (_digest(token.strip()),)
+            ).fetchone()
+        if row is None:
+            raise AccessDenied(
+                "sign_in_refused", "This token is not known here.", "Ask your administrator for a new one."
+            )
+        return _reader(row)
+
+    def begin(self, reader: Reader) -> str:
+        """Open a session; returns its key, for the reader's cookie."""
+        key, now_s = secrets.token_urlsafe(KEY_BYTES), self._clock()
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM sessions WHERE begun_s < ?", (now_s - self._limits.longest_s,))
+            rows.execute(
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
+                (_digest(key), reader.name, secrets.token_urlsafe(KEY_BYTES), now_s, now_s),
+            )
+        return key
+
+    def session(self, key: str) -> Session | None:
+        """The session of this key, kept alive by being asked for; None when there is none any more."""
+        now_s = self._clock()
+        with self._database.transaction() as rows:
+            row = rows.execute(
+                "UPDATE sessions SET seen_s = ? WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ? "
+                "RETURNING reader, csrf",
+                (now_s, _digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
+            ).fetchone()
+            if row is None:
+                return None
+            reader = rows.execute("SELECT * FROM readers WHERE name = ?", (row["reader"],)).fetchone()
+        return Session(_reader(reader), row["csrf"])
+
+    def end(self, key: str) -> None:
+        """Close a session."""
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM sessions WHERE key_sha256 = ?", (_digest(key),))
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _reader(row: sqlite3.Row) -> Reader:
+    return Reader(row["name"], Role(row["role"]), row["person_name"])

@@ -1,0 +1,187 @@
+"""The cine of an analysed study as files a browser takes as they are: pixels by slice, labels as run lengths.
+
+The images come from the archive, not from what the analysis left: the archive is where they are kept, its
+work folder is emptied when a job ends, and another worker may have done it. They are fetched once into a
+cache that is bounded, and may be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.archive.part10 import write_whole
+from cvai.archive.port import Archive
+from cvai.engine.ledger import JobRecord
+from cvai.engine.opened import open_analysed, segmentation_uid_of
+from cvai.errors import StudyRefused
+from cvai.heart.runs import run_lengths
+from cvai.heart.segmentation import apex_comes_first
+from cvai.results.pictures import edge_directions
+from cvai.study.values import AssembledCine
+
+META, LABELS = "cine.json", "labels.runs"
+WINDOW_PERCENTILES = (1.0, 99.5)
+LARGEST_STORED = 65535.0
+
+
+@dataclass(frozen=True, slots=True)
+class CinePack:
+    """A cine that lies ready.
+
+    Args:
+        folder: holds the files.
+        meta: what a page must know to show them; JSON values.
+    """
+
+    folder: Path
+    meta: Mapping[str, Any]
+
+    def pixels(self, z: int) -> Path | None:
+        """File of one slice, (t, y, x) as unsigned 16-bit little endian; None where there is none."""
+        return self.folder / f"slice-{z}.u16" if 0 <= z < self.meta["n_slices"] else None
+
+    @property
+    def labels(self) -> Path:
+        """File of the labels, (t, z, y, x): n as uint32, n lengths as uint32, n labels as uint8."""
+        return self.folder / LABELS
+
+
+class CineCache:
+    """Cines of analysed studies, fetched from the archive when they are first asked for.
+
+    Args:
+        archive: where they are kept.
+        folder: holds patients' images, bounded.
+        largest_bytes: of all cines together; those looked at last stay.
+    """
+
+    def __init__(self, archive: Archive, folder: Path, largest_bytes: int) -> None:
+        self._archive = archive
+        self._folder = folder
+        self._largest_bytes = largest_bytes
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def has(self, job_id: str) -> bool:
+        """Whether the cine lies ready."""
+        return (self._folder / job_id / META).exists()
+
+    def open(self, record: JobRecord) -> CinePack:
+        """The cine a job has analysed, with the labels it drew.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
+            Refused: the study is not what was analysed any more.
+        """
+        job_id = record.job.job_id
+        folder = self._folder / job_id
+        with self._locks[job_id]:
+            if not self.has(job_id):
+                self._make(record, folder)
+            (folder / META).touch()
+        return CinePack(folder, json.loads((folder / META).read_text("utf-8")))
+
+    def _make(self, record: JobRecord, folder: Path) -> None:
+        with self._fetched(record) as source:
+            study = open_analysed(source, record.job, segmentation_uid_of(record.outcome))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+        pixels, scale = stored_pixels(study.cine.stack.pixels)
+        for z in range(pixels.shape[1]):
+            write_whole(folder / f"slice-{z}.u16", pixels[:, z].tobytes())
+        write_whole(folder / LABELS, packed_labels(study.segmentation.labels))
+        meta = {**_described(study.cine, study.segmentation.labels), **scale}
+        write_whole(folder / META, json.dumps(meta).encode())
+        self._keep_within_bounds(folder)
+
+    @contextmanager
+    def _fetched(self, record: JobRecord) -> Iterator[Path]:
+        folder = self._folder / f".{record.job.job_id}"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            if self._archive.fetch(record.job.study_uid, folder) == 0:
+                raise StudyRefused(
+                    "study_not_in_archive",
+                    "The archive does not have this study any more.",
+                    "Its numbers and report are still here; its images are not.",
+                )
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _keep_within_bounds(self, newest: Path) -> None:
+        """Throw away what was looked at longest ago, never what was just made."""
+        ready = (folder for folder in self._folder.iterdir() if (folder / META).exists() and folder != newest)
+        oldest_first = sorted(ready, key=lambda folder: (folder / META).stat().st_mtime)
+        used = _size(newest) + sum(map(_size, oldest_first))
+        for folder in oldest_first:
+            if used <= self._largest_bytes:
+                return
+            used -= _size(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def stored_pixels(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], dict[str, float]]:
+    """(t, z, y, x) intensities as unsigned 16-bit, and how to get them back: ``stored * slope + intercept``.
+
+    >>> stored, scale = stored_pixels(np.array([[[[0.0, 1023.0]]]], dtype=np.float32))
+    >>> stored.ravel().tolist(), scale
+    ([0, 1023], {'slope': 1.0, 'intercept': 0.0})
+    """
+    low, high = float(pixels.min()), float(pixels.max())
+    whole = low >= 0 and high <= LARGEST_STORED and bool(np.all(pixels == np.rint(pixels)))
+    slope, intercept = (1.0, 0.0) if whole else (max(high - low, 1e-6) / LARGEST_STORED, low)
+    stored = np.rint((pixels - intercept) / slope).astype("<u2")
+    return stored, {"slope": slope, "intercept": intercept}
+
+
+def packed_labels(labels: NDArray[np.uint8]) -> bytes:
+    """Run lengths of all frames: n as uint32, n lengths as uint32, n labels as uint8, little endian."""
+    lengths, values = run_lengths(labels)
+    return np.uint32(len(values)).tobytes() + lengths.astype("<u4").tobytes() + values.tobytes()
+
+
+def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]:
+    stack, geometry = cine.stack, cine.stack.geometry
+    n_phases, n_slices, rows, columns = stack.pixels.shape
+    heart = np.flatnonzero(labels.any(axis=(0, 2, 3)))
+    low, high = np.percentile(stack.pixels[:, heart] if heart.size else stack.pixels, WINDOW_PERCENTILES)
+    times_ms = stack.phase_times_ms
+    left, right, top, bottom = edge_directions(geometry)
+    return {
+        "n_phases": n_phases,
+        "n_slices": n_slices,
+        "rows": rows,
+        "columns": columns,
+        "spacing_y_mm": geometry.spacing_y_mm,
+        "spacing_x_mm": geometry.spacing_x_mm,
+        "slice_spacing_mm": geometry.slice_spacing_mm,
+        "voxel_volume_ml": geometry.voxel_volume_ml,
+        "heart_rate_bpm": stack.heart_rate_bpm,
+        "times_ms": None if times_ms is None else times_ms.tolist(),
+        "apex_first": apex_comes_first(labels.max(axis=0)),
+        "window": [float(low), float(max(high, low + 1e-6))],
+        "edges": {"left": left, "right": right, "top": top, "bottom": bottom},
+        "heart": _heart_box(labels),
+    }
+
+
+def _heart_box(labels: NDArray[np.uint8]) -> list[int] | None:
+    """First and last row, first and last column of the heart in all frames; None where there is none."""
+    y = np.flatnonzero(labels.any(axis=(0, 1, 3)))
+    x = np.flatnonzero(labels.any(axis=(0, 1, 2)))
+    return [int(y[0]), int(y[-1]), int(x[0]), int(x[-1])] if y.size else None
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())

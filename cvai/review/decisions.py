@@ -1,0 +1,154 @@
+"""What readers have decided, and what they are still at: decisions that stand, and drafts."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cvai.engine.reading import Reading
+from cvai.errors import Outdated
+from cvai.review.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A signed reading.
+
+    Args:
+        number: counts decisions in the order they were made.
+        reader: short name of who made it.
+        reading: what was decided.
+        comparison: values of the model and of the reader by name of measurement, with what the model is told
+            from another by: ``{"model", "scanner", "findings", "measured": {"lv_ef": [ai, signed], ...}}``.
+    """
+
+    number: int
+    reader: str
+    reading: Reading
+    comparison: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a reader has changed and not signed."""
+
+    reader: str
+    saved_s: float
+    body: Mapping[str, Any]
+
+
+class Decisions:
+    """Every decision, in order; none is ever changed.
+
+    Args:
+        database: of the page.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, reader: str, reading: Reading, comparison: Mapping[str, Any], after: int) -> Decision:
+        """Record a decision; it is queued for the archive later, see ``not_queued``.
+
+        Args:
+            reader: short name of who decided.
+            reading: what was decided.
+            comparison: see ``Decision``.
+            after: number of the decision on this job that the reader knew of, 0 for none.
+
+        Raises:
+            Outdated: ``decided_meanwhile``: another one stands by now.
+        """
+        job_id = reading.job.job_id
+        values = (job_id, reader, json.dumps(reading.to_json()), json.dumps(comparison))
+        with self._database.transaction() as rows:
+            last = rows.execute(
+                "SELECT number, reader FROM decisions WHERE job_id = ? ORDER BY number DESC LIMIT 1",
+                (job_id,),
+            ).fetchone()
+            if last is not None and last["number"] != after:
+                raise Outdated(
+                    "decided_meanwhile",
+                    f"{last['reader']} has decided on this study meanwhile.",
+                    "Your changes are kept as a draft: load the study again, and decide anew if needed.",
+                )
+            number = rows.execute(
+                "INSERT INTO decisions (job_id, reader, reading, comparison) VALUES (?, ?, ?, ?)", values
+            ).lastrowid
+            rows.execute("DELETE FROM drafts WHERE job_id = ? AND reader = ?", (job_id, reader))
+        return Decision(number or 0, reader, reading, comparison)
+
+    def of_job(self, job_id: str) -> tuple[Decision, ...]:
+        """Decisions on one analysis, oldest first; the last one holds."""
+        return self._select("WHERE job_id = ?", job_id)
+
+    def all(self) -> tuple[Decision, ...]:
+        """Every decision, oldest first."""
+        return self._select("")
+
+    def latest(self) -> dict[str, Decision]:
+        """The decision that holds, by job id."""
+        return {decision.reading.job.job_id: decision for decision in self.all()}
+
+    def not_queued(self) -> tuple[Decision, ...]:
+        """Decisions that no worker knows of yet."""
+        return self._select("WHERE queued = 0")
+
+    def mark_queued(self, decision: Decision) -> None:
+        """A worker knows of it now."""
+        with self._database.transaction() as rows:
+            rows.execute("UPDATE decisions SET queued = 1 WHERE number = ?", (decision.number,))
+
+    def _select(self, where: str, *values: object) -> tuple[Decision, ...]:
+        with self._database.transaction() as rows:
+            found = rows.execute(f"SELECT * FROM decisions {where} ORDER BY number", values).fetchall()  # noqa: S608 - ours
+        return tuple(_decision(row) for row in found)
+
+
+class Drafts:
+    """Unsigned changes, one draft a reader and job: two readers never write over each other.
+
+    Args:
+        database: of the page.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def save(self, job_id: str, reader: str, body: Mapping[str, Any]) -> float:
+        """Keep a draft in place of the reader's former one; returns when."""
+        now_s = self._clock()
+        with self._database.transaction() as rows:
+            rows.execute(
+                "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?)", (job_id, reader, now_s, json.dumps(body))
+            )
+        return now_s
+
+    def discard(self, job_id: str, reader: str) -> None:
+        """Forget a reader's draft."""
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM drafts WHERE job_id = ? AND reader = ?", (job_id, reader))
+
+    def of_job(self, job_id: str) -> tuple[Draft, ...]:
+        """Drafts of all readers on one analysis."""
+        with self._database.transaction() as rows:
+            found = rows.execute(
+                "SELECT * FROM drafts WHERE job_id = ? ORDER BY reader", (job_id,)
+            ).fetchall()
+        return tuple(Draft(row["reader"], row["saved_s"], json.loads(row["body"])) for row in found)
+
+    def job_ids(self) -> frozenset[str]:
+        """Jobs somebody has a draft of."""
+        with self._database.transaction() as rows:
+            return frozenset(row["job_id"] for row in rows.execute("SELECT DISTINCT job_id FROM drafts"))
+
+
+def _decision(row: sqlite3.Row) -> Decision:
+    reading = Reading.from_json(json.loads(row["reading"]))
+    return Decision(row["number"], row["reader"], reading, json.loads(row["comparison"]))

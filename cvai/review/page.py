@@ -1,0 +1,139 @@
+"""Everything the routes stand on, put together once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from cvai.engine.ledger import Ledger
+from cvai.review.accounts import Accounts, SessionLimits
+from cvai.review.cine import CineCache
+from cvai.review.decisions import Decisions, Drafts
+from cvai.review.worklist import Worklist
+
+log = structlog.get_logger(__name__)
+
+
+class Audit(Protocol):
+    """Keeps who did what. Identifiers of readers and studies only, never a patient's data."""
+
+    def __call__(self, event: str, *, reader: str, study_uid: str = "") -> None:
+        """Record that ``reader`` did ``event``, to a study where it was about one."""
+        ...
+
+
+def log_audit(event: str, *, reader: str, study_uid: str = "") -> None:
+    """Keep the audit in the service's log."""
+    log.info("audit", what=event, reader=reader, study=study_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """How the page is reached and what it may use.
+
+    Args:
+        host: address it listens on.
+        port: and port.
+        public_url: where readers reach it through a proxy; empty where they reach it directly.
+        organization: for which readers sign.
+        title: heading of the page.
+        session: how long a reader stays signed in.
+        cache_bytes: of patients' images kept ready.
+        viewer_url: where another viewer opens a study, with ``{study_uid}`` in it; empty for none.
+    """
+
+    host: str
+    port: int
+    public_url: str = ""
+    organization: str = "cvai"
+    session: SessionLimits = field(default_factory=SessionLimits)
+    cache_bytes: int = 4_000_000_000
+    viewer_url: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where a reader opens the page."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def https(self) -> bool:
+        """Whether readers reach it by https."""
+        return self.url.startswith("https://")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Values of the Host header that mean this page."""
+        own = {f"{self.host}:{self.port}", f"localhost:{self.port}", f"127.0.0.1:{self.port}"}
+        return frozenset(own | {self.url.split("://", 1)[-1].split("/", 1)[0]})
+
+
+class Presence:
+    """Who is looking at which study right now, as far as their pages have told lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen_s: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def tell(self, job_id: str, reader: str) -> None:
+        """A reader's page says that it shows the study."""
+        now_s = self._clock()
+        with self._lock:
+            self._seen_s[job_id, reader] = now_s
+            for key in [key for key, seen_s in self._seen_s.items() if now_s - seen_s > PRESENT_S]:
+                del self._seen_s[key]
+
+    def others(self, job_id: str, reader: str) -> list[str]:
+        """The other readers who look at the study."""
+        now_s = self._clock()
+        with self._lock:
+            here = [
+                name
+                for (job, name), seen_s in self._seen_s.items()
+                if job == job_id and name != reader and now_s - seen_s <= PRESENT_S
+            ]
+        return sorted(here)
+
+
+PRESENT_S = 20.0
+"""After its last word a page is taken to have been left; it speaks every five seconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """Everything the routes stand on.
+
+    Args:
+        options: how the page is reached and what it may use.
+        ledger: jobs of the service.
+        accounts: who may sign in.
+        worklist: what there is to read.
+        cines: images and contours.
+        decisions: what was signed.
+        drafts: what is being worked on.
+        results_folder: where the jobs left their results.
+        audit: keeps who did what.
+        presence: who is looking at what.
+        service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
+    """
+
+    options: PageOptions
+    ledger: Ledger
+    accounts: Accounts
+    worklist: Worklist
+    cines: CineCache
+    decisions: Decisions
+    drafts: Drafts
+    results_folder: Path
+    audit: Audit = log_audit
+    presence: Presence = field(default_factory=Presence)
+    service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)
+
+
+Json = dict[str, Any]

@@ -1,0 +1,148 @@
+"""What the worklist and the study page say about one job, read from what the engine left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+
+from cvai.engine.job import JobState
+from cvai.engine.ledger import JobRecord
+from cvai.heart.measurement import Measurement, Normality
+from cvai.results.uids import ResultKind
+from cvai.study.tolerance import tolerating_values
+
+IDENTITY_TAGS = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyDescription",
+    "AccessionNumber", "SpecificCharacterSet",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose study it is, to be shown on the page and nowhere else; empty where not known."""
+
+    patient_name: str = ""
+    patient_id: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    study_date: str = ""
+    description: str = ""
+    accession: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One job with its result.
+
+    Args:
+        record: the job as it stands.
+        result: result.json; empty where the job wrote none.
+        identity: whose study it is.
+    """
+
+    record: JobRecord
+    result: Mapping[str, Any]
+    identity: Identity
+
+    @property
+    def job_id(self) -> str:
+        """Names the job."""
+        return self.record.job.job_id
+
+    @property
+    def state(self) -> JobState:
+        """Where the job stands."""
+        return self.record.outcome.state
+
+    @property
+    def view(self) -> str:
+        """What was measured, such as ``sax_cine``; empty where nothing was."""
+        return str(self.result.get("view") or "")
+
+    @property
+    def has_contours(self) -> bool:
+        """Whether there is a cine segmentation to be looked at and corrected."""
+        return self.view == "sax_cine" and self.state in (JobState.ANALYSED, JobState.SUPERSEDED)
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model; empty where none ran."""
+        model = self.result.get("model") or {}
+        return f"{model['name']} {model['version']}" if model else ""
+
+    @property
+    def findings(self) -> list[Mapping[str, Any]]:
+        """What makes a number doubtful."""
+        return list(self.result.get("findings") or [])
+
+    @property
+    def warnings(self) -> list[Mapping[str, Any]]:
+        """Findings that are more than information."""
+        return [finding for finding in self.findings if finding["severity"] != "info"]
+
+    @cached_property
+    def measurements(self) -> dict[str, Measurement]:
+        """Every number by its name."""
+        return {m["name"]: _measurement(m) for m in self.result.get("measurements") or []}
+
+    @property
+    def ef(self) -> Measurement | None:
+        """The ejection fraction of the left ventricle."""
+        return self.measurements.get("lv_ef")
+
+    @property
+    def ef_normality(self) -> Normality | None:
+        """Where it stands against its normal range."""
+        return None if self.ef is None else self.ef.normality
+
+
+def _measurement(values: Mapping[str, Any]) -> Measurement:
+    interval, normal = values["interval"], values["normal"]
+    return Measurement(
+        values["name"],
+        values["value"],
+        values["unit"],
+        None if interval is None else (interval[0], interval[1]),
+        None if normal is None else (normal[0], normal[1]),
+    )
+
+
+def read_summary(record: JobRecord, results_folder: Path) -> Summary:
+    """The summary of a job from its result.json and the headers of the objects beside it."""
+    if not record.outcome.result:
+        return Summary(record, {}, Identity())
+    path = results_folder / record.outcome.result
+    if not path.is_file():
+        # Results are kept for a while only, or were written by another worker, elsewhere.
+        return Summary(record, {}, Identity())
+    return Summary(record, json.loads(path.read_text("utf-8")), _identity(record, results_folder))
+
+
+def _identity(record: JobRecord, results_folder: Path) -> Identity:
+    """From the smallest object that states it."""
+    smallest = (ResultKind.SEG_ED, ResultKind.SEG_ES, ResultKind.SR)
+    paths = {stored.kind: results_folder / stored.path for stored in record.outcome.objects}
+    path = next((paths[kind] for kind in smallest if kind in paths and paths[kind].is_file()), None)
+    if path is None:
+        return Identity()
+    with tolerating_values():
+        header = dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
+
+        def text(keyword: str) -> str:
+            return str(header.get(keyword) or "").strip()
+
+        return Identity(
+            patient_name=text("PatientName"),
+            patient_id=text("PatientID"),
+            birth_date=text("PatientBirthDate"),
+            sex=text("PatientSex"),
+            study_date=text("StudyDate"),
+            description=text("StudyDescription"),
+            accession=text("AccessionNumber"),
+        )
