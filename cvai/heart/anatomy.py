@@ -1,4 +1,4 @@
-"""Structures of the heart that cvai names, and the label each has in a short-axis segmentation."""
+"""Structures of the heart that cvai names, and the label each has in the segmentation of a view."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Structure(StrEnum):
     LV_CAVITY = "lv_cavity"
     LV_MYOCARDIUM = "lv_myocardium"
     RV_CAVITY = "rv_cavity"
+    LEFT_ATRIUM = "left_atrium"
 
     @property
     def display_name(self) -> str:
@@ -21,6 +22,7 @@ class Structure(StrEnum):
             Structure.LV_CAVITY: "Left ventricular cavity",
             Structure.LV_MYOCARDIUM: "Left ventricular myocardium",
             Structure.RV_CAVITY: "Right ventricular cavity",
+            Structure.LEFT_ATRIUM: "Left atrium",
         }[self]
 
 
@@ -37,6 +39,11 @@ SAX_LABELS: Mapping[Structure, int] = MappingProxyType(
     {Structure.LV_CAVITY: 1, Structure.LV_MYOCARDIUM: 2, Structure.RV_CAVITY: 3}
 )
 """Label values of every short-axis segmentation that leaves cvai."""
+
+ECHO_LABELS: Mapping[Structure, int] = MappingProxyType(
+    {Structure.LV_CAVITY: 1, Structure.LV_MYOCARDIUM: 2, Structure.LEFT_ATRIUM: 3}
+)
+"""Label values of every segmentation of an apical ultrasound view that leaves cvai; those of CAMUS."""
 
 SAX_PAPILLARY_MUSCLES = PapillaryMuscles.CAVITY
 """What they are in every short-axis segmentation that leaves cvai, in both ventricles; so they are in the

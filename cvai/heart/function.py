@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
@@ -61,7 +61,7 @@ def measure_sax(
     Both ventricles are read at the phases of the left one; LV mass is read at end-diastole.
     """
     ed, es = phases.end_diastole, phases.end_systole
-    curves = {s: volume_curve_ml(segmentation, s) for s in Structure}
+    curves = {s: volume_curve_ml(segmentation, s) for s in SAX_LABELS}
     lv, rv = curves[Structure.LV_CAVITY], curves[Structure.RV_CAVITY]
     mass = mass_g(float(curves[Structure.LV_MYOCARDIUM][ed]))
     heart_rate = () if heart_rate_bpm is None else (Measurement("heart_rate", heart_rate_bpm, "/min"),)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cvai.errors import ModelInvalid
 from cvai.heart.anatomy import Structure
+from cvai.heart.echo import EchoView
 from cvai.heart.uncertainty import Uncertainty
 
 CARD_FILE = "card.toml"
@@ -20,16 +21,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class InputCard(_Section):
-    """What the network takes."""
+class SquareInputCard(_Section):
+    """What a network takes whose window is squeezed to a square, whatever its true proportions."""
 
     axes: Literal["n c y x"]
     channels: tuple[str, ...] = Field(description="what each channel holds")
-    spacing_mm: float = Field(gt=0)
     size: int = Field(gt=0, description="pixels on a side of the window")
     multiple_of: int = Field(gt=0, description="rows and columns must be multiples of this")
     low_percentile: float
     high_percentile: float
+
+
+class InputCard(SquareInputCard):
+    """What a network takes that sees everything at one pixel size."""
+
+    spacing_mm: float = Field(gt=0)
 
 
 class TrainingCard(_Section):
@@ -67,13 +73,16 @@ class ModelCard(_Section):
 
     name: str
     version: str
-    view: Literal["sax_cine"]
+    view: Literal["sax_cine", "echo"]
     file: str
     sha256: str
     license: str
     intended_use: str
     labels: dict[Structure, int]
-    input: InputCard
+    views: tuple[EchoView, ...] = Field(
+        default=(), description="view maps that follow the labels' logits, in their order"
+    )
+    input: InputCard | SquareInputCard
     training: TrainingCard
     reference: ReferenceCard
     uncertainty: UncertaintyCard | None = None

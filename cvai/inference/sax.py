@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cvai.errors import HeartRefused
+from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.heart.anatomy import SAX_LABELS
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
+from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.intensity import normalised, with_neighbours
 from cvai.inference.onnx import OnnxNetwork
 from cvai.inference.resample import Window, full_window
@@ -33,6 +34,7 @@ class SaxSegmenter:
 
     def __init__(self, network: OnnxNetwork) -> None:
         self._network = network
+        self._input = _input_card(network.card)
 
     @classmethod
     def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> SaxSegmenter:
@@ -69,7 +71,7 @@ class SaxSegmenter:
         """The window that holds the heart of every slice and phase."""
         shape = (pixels.shape[2], pixels.shape[3])
         spacing_mm = (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm)
-        card = self._network.card.input
+        card = self._input
         whole = _padded(full_window(shape, spacing_mm, card.spacing_mm), card.multiple_of)
         phases = np.unique(np.linspace(0, len(pixels), LOCATING_PHASES, endpoint=False).astype(int))
         hearts = [
@@ -95,6 +97,16 @@ class SaxSegmenter:
         """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
         logits = self._network.logits(with_neighbours(window.cut(volume)))
         return keep_one_heart(window.back(logits).argmax(axis=1).astype(np.uint8))
+
+
+def _input_card(card: ModelCard) -> InputCard:
+    if card.view != "sax_cine" or not isinstance(card.input, InputCard):
+        raise ConfigurationInvalid(
+            "model_of_other_view",
+            f"Model {card.name} {card.version} is for {card.view}, not for short-axis cines.",
+            "Name a short-axis model; `cvai models list` shows what each is for.",
+        )
+    return card.input
 
 
 def _padded(window: Window, multiple_of: int) -> Window:

@@ -35,12 +35,14 @@ ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
 LEFT_VENTRICLE = Code("87878005", "SCT", "Left ventricle")
 RIGHT_VENTRICLE = Code("53085002", "SCT", "Right ventricle")
 LEFT_VENTRICLE_MYOCARDIUM = Code("49848007", "SCT", "Left Ventricle Myocardium")
+LEFT_ATRIUM = Code("82471001", "SCT", "Left atrium")
 
 STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
     {
         Structure.LV_CAVITY: LEFT_VENTRICLE,
         Structure.LV_MYOCARDIUM: LEFT_VENTRICLE_MYOCARDIUM,
         Structure.RV_CAVITY: RIGHT_VENTRICLE,
+        Structure.LEFT_ATRIUM: LEFT_ATRIUM,
     }
 )
 """Segmented Property Type of every structure."""
@@ -50,9 +52,11 @@ STRUCTURE_RGB: Mapping[Structure, tuple[int, int, int]] = MappingProxyType(
         Structure.LV_CAVITY: (213, 94, 0),
         Structure.LV_MYOCARDIUM: (0, 158, 115),
         Structure.RV_CAVITY: (86, 180, 233),
+        Structure.LEFT_ATRIUM: (204, 121, 167),
     }
 )
-"""Vermillion, bluish green and sky blue of Okabe and Ito's palette: told apart with any colour vision."""
+"""Vermillion, bluish green, sky blue and reddish purple of Okabe and Ito's palette: told apart with any
+colour vision."""
 
 PHASE_CODES: Mapping[CardiacPhase, Code] = MappingProxyType(
     {

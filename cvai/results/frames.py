@@ -51,7 +51,7 @@ def labelled_frames(labels: NDArray[np.uint8], phases: Sequence[int]) -> list[La
     """
     return [
         LabelledFrame(structure, t, int(z), time_index)
-        for structure in Structure
+        for structure in SAX_LABELS
         for time_index, t in enumerate(phases)
         for z in np.flatnonzero((labels[t] == SAX_LABELS[structure]).any(axis=(1, 2)))
     ]
@@ -89,7 +89,7 @@ class FrameGroups:
         self._has_time = has_time
         self._sources = sources
         self._positions = [_plane_position(geometry, z) for z in range(geometry.n_slices)]
-        self._segments = {structure: _segment_identification(structure) for structure in Structure}
+        self._segments = {structure: _segment_identification(structure) for structure in SAX_LABELS}
 
     def items(self, frames: Sequence[LabelledFrame]) -> list[Dataset]:
         """Items of the Per-frame Functional Groups Sequence, in the order of ``frames``."""

@@ -19,6 +19,7 @@ from monai.transforms import (
     Randomizable,
     RandScaleIntensityd,
     RandShiftIntensityd,
+    RandSimulateLowResolutiond,
 )
 
 from cvai.training.config import AugmentConfig
@@ -88,6 +89,29 @@ class RandNeighboursd(Randomizable, MapTransform):
         return out
 
 
+class RandImageEdged(Randomizable, MapTransform):
+    """Let the field of view end within the window, at a random line: zero beyond it, as in a small image."""
+
+    def __init__(self, keys: tuple[str, ...], prob: float) -> None:
+        MapTransform.__init__(self, keys)
+        self.prob = prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Zero rows or columns from one border up to a third of the window."""
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        axis, at_end, share = self.R.randint(2), self.R.random() < 0.5, self.R.uniform(0, 1 / 3)
+        for key in self.keys:
+            image = data[key].clone()
+            length = image.shape[1 + axis]
+            cut = round(share * length)
+            start = length - cut if at_end else 0
+            image.narrow(1 + axis, start, cut).zero_()
+            out[key] = image
+        return out
+
+
 class LabelFromSharesd(MapTransform):
     """(k, y, x) shares of each label -> (1, y, x) the label with the largest share."""
 
@@ -125,6 +149,14 @@ def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> 
             RandScaleIntensityd(("image",), prob=0.5, factors=0.35),
             RandShiftIntensityd(("image",), prob=0.5, offsets=0.1),
             RandGaussianSmoothd(("image",), prob=0.2, sigma_x=(0.4, 1.1), sigma_y=(0.4, 1.1)),
+            RandSimulateLowResolutiond(
+                ("image",),
+                prob=config.coarse,
+                zoom_range=(0.5, 1.0),
+                downsample_mode="area",
+                upsample_mode="bilinear",
+            ),
             RandGaussianNoised(("image",), prob=0.3, std=config.noise),
+            RandImageEdged(("image", "label"), config.edge),
         ]
     )

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cvai.errors import ConfigurationInvalid
 from cvai.training.datasets.kinds import DatasetKind
@@ -52,6 +52,10 @@ class AugmentConfig(_Section):
     noise: Positive
     bias_field: Positive
     drop_neighbour: Probability
+    coarse: Probability = Field(
+        default=0.0, description="share of images seen at down to half the resolution"
+    )
+    edge: Probability = Field(default=0.0, description="share of windows in which the field of view ends")
 
 
 class OptimiseConfig(_Section):
@@ -65,31 +69,89 @@ class OptimiseConfig(_Section):
     average_decay: Probability = Field(description="decay of the moving average of weights")
     validate_every: PositiveInt
     threads: PositiveInt
+    start_from: Path | None = Field(
+        default=None, description="checkpoint of an earlier run whose weights to start from"
+    )
+    extremes: Positive = Field(
+        default=1.0, description="how often slices at the base and the apex are drawn, against those between"
+    )
 
 
-class TrainConfig(_Section):
-    """One training run."""
+class EchoDataConfig(_Section):
+    """Where labelled ultrasound frames come from, and images that are no apical view."""
 
+    camus: str = Field(description="folder of CAMUS, below CVAI_DATA")
+    split: Path = Field(description="TOML file that lists training and validation patients")
+    other: str = Field(description="folder of ACDC, below CVAI_DATA: images of the heart in no apical view")
+    other_split: Path = Field(description="TOML file that lists the patients of ``other``")
+
+
+class EchoInputConfig(_Section):
+    """What the network sees of a frame."""
+
+    size: PositiveInt = Field(description="pixels on a side of the square the sector is squeezed to")
+
+
+class EchoAugmentConfig(_Section):
+    """How far a frame is bent away from the original."""
+
+    rotate_degrees: Positive
+    scale: Probability = Field(description="zoom range of each axis, 0.2 is 0.8 to 1.2")
+    shift: Probability = Field(description="largest shift, as a share of the frame")
+    flip: Probability = Field(
+        description="share of frames with left and right exchanged, as some laboratories show them"
+    )
+    gamma: Positive
+    noise: Positive
+    speckle: Positive
+    attenuation: Positive = Field(description="largest exponent of brightness lost or gained with depth")
+    shadow: Probability = Field(description="share of frames with a shadow from the transducer down")
+    sector_cut: Probability = Field(description="share of frames whose sector is narrower or less deep")
+    scrambled: Probability = Field(
+        description="share of frames cut to pieces: the texture of ultrasound, and no heart"
+    )
+    other: Probability = Field(description="share of samples that are no ultrasound")
+
+
+class _RunConfig(_Section):
     name: str
     version: str
-    view: Literal["sax"]
     seed: int
     output: Path
-    data: DataConfig
-    input: InputConfig
     network: NetworkConfig
-    augment: AugmentConfig
     optimise: OptimiseConfig
 
 
-def load_config(path: Path) -> TrainConfig:
+class TrainConfig(_RunConfig):
+    """One training run of a short-axis model."""
+
+    view: Literal["sax"]
+    data: DataConfig
+    input: InputConfig
+    augment: AugmentConfig
+
+
+class EchoTrainConfig(_RunConfig):
+    """One training run of a model for apical ultrasound views."""
+
+    view: Literal["echo"]
+    data: EchoDataConfig
+    input: EchoInputConfig
+    augment: EchoAugmentConfig
+
+
+AnyTrainConfig = TrainConfig | EchoTrainConfig
+_ANY: TypeAdapter[AnyTrainConfig] = TypeAdapter(Annotated[AnyTrainConfig, Field(discriminator="view")])
+
+
+def load_config(path: Path) -> AnyTrainConfig:
     """Read and check a configuration file.
 
     Raises:
         ConfigurationInvalid: the file is missing, not TOML, or a key is wrong.
     """
     try:
-        return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _ANY.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ConfigurationInvalid("config_missing", f"There is no file {path}.") from error
     except (tomllib.TOMLDecodeError, ValidationError) as error:

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data import CacheDataset, DataLoader
-from monai.losses import DiceCELoss
-from monai.transforms import Compose
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cvai.errors import ConfigurationInvalid
-from cvai.training.augment import training_transforms
-from cvai.training.config import OptimiseConfig, TrainConfig
-from cvai.training.data import (
-    LabelledVolume,
-    SliceSample,
-    Split,
-    load_split,
-    slice_samples,
-)
-from cvai.training.datasets.kinds import open_dataset
-from cvai.training.networks import sax_network
-from cvai.training.preview import save_validation_picture, window_dice
+from cvai.training.config import AnyTrainConfig, EchoTrainConfig
+from cvai.training.echo.task import EchoTask
+from cvai.training.networks import network_for
+from cvai.training.sax import SaxTask
+from cvai.training.task import Batch, TrainingTask
 from cvai.training.tracking import Tracker
 
 CHECKPOINT = "checkpoint.pt"
@@ -60,6 +48,12 @@ class TrainState:
         )
         partial.replace(path)
 
+    def start_from(self, path: Path) -> None:
+        """Take the averaged weights of another run; its schedule stays behind."""
+        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        self.average.load_state_dict(saved["average"])
+        self.network.load_state_dict(self.average.module.state_dict())
+
     def restore(self, path: Path) -> None:
         """Continue from a checkpoint."""
         saved: dict[str, Any] = torch.load(path, weights_only=True)
@@ -70,9 +64,9 @@ class TrainState:
         self.step = int(saved["step"])
 
 
-def new_state(config: TrainConfig) -> TrainState:
+def new_state(config: AnyTrainConfig) -> TrainState:
     """A fresh network with its optimiser, warm-up and cosine schedule and moving average."""
-    network = sax_network(config.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network_for(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimise = config.optimise
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=optimise.learning_rate, weight_decay=optimise.weight_decay
@@ -98,55 +92,18 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
     return rise * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / steps)))
 
 
-def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
-    """The labelled phases of every patient.
-
-    Raises:
-        ConfigurationInvalid: a patient is missing, or not every structure was drawn: what nobody drew would
-            be learnt as background.
-    """
-    dataset = open_dataset(config.data.kind, config.data.folder)
-    volumes = [volume for patient in patients for volume in dataset.volumes(patient)]
-    partial = next((volume for volume in volumes if not volume.is_drawn_throughout), None)
-    if partial is not None:
-        raise ConfigurationInvalid(
-            "labels_partial",
-            f"{partial.patient} {partial.phase} is not labelled throughout: some structure was not drawn.",
-            "Evaluate on these patients, and train on others.",
-        )
-    return volumes
+def open_task(config: AnyTrainConfig) -> TrainingTask:
+    """Samples and loss of the kind of model that ``config`` trains."""
+    return EchoTask(config) if isinstance(config, EchoTrainConfig) else SaxTask(config)
 
 
-def batches(
-    samples: list[SliceSample], transforms: Compose, optimise: OptimiseConfig, start: int, seed: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Endless shuffled batches of (image (n, 3, y, x), label (n, 1, y, x)); ``start`` varies the seed."""
-    dataset = CacheDataset(samples, transforms, cache_rate=0.0, progress=False)
-    transforms.set_random_state(seed + start)
-    generator = torch.Generator().manual_seed(seed + start)
-    loader = DataLoader(
-        dataset,
-        batch_size=optimise.batch_size,
-        shuffle=True,
-        drop_last=True,
-        num_workers=1,
-        persistent_workers=True,
-        generator=generator,
-    )
-    while True:
-        for batch in loader:
-            image = batch["image"].as_tensor().to(memory_format=torch.channels_last)
-            yield image, batch["label"].as_tensor()
-
-
-def train_step(
-    state: TrainState, loss_function: DiceCELoss, image: torch.Tensor, label: torch.Tensor
-) -> float:
+def train_step(state: TrainState, task: TrainingTask, batch: Batch) -> float:
     """One step down the gradient; returns the loss."""
     state.network.train()
-    loss = loss_function(state.network(image), label)
+    image = batch["image"].to(memory_format=torch.channels_last)
+    loss = task.loss(state.network(image), batch)
     state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.optimiser.step()
     state.schedule.step()
@@ -162,7 +119,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def train(config: TrainConfig, *, resume: bool, progress: Progress) -> Path:
+def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
     """Train to the end of the schedule and return the checkpoint.
 
     Args:
@@ -172,33 +129,26 @@ def train(config: TrainConfig, *, resume: bool, progress: Progress) -> Path:
     """
     seed_everything(config.seed)
     torch.set_num_threads(config.optimise.threads)
-    split: Split = load_split(config.data.split)
-    size, spacing_mm = config.input.size, config.input.spacing_mm
-    training = [s for v in load_volumes(config, split.train) for s in slice_samples(v, spacing_mm)]
-    validation = [s for v in load_volumes(config, split.validation) for s in slice_samples(v, spacing_mm)]
-
+    task = open_task(config)
     config.output.mkdir(parents=True, exist_ok=True)
     checkpoint = config.output / CHECKPOINT
     state = new_state(config)
     if resume and checkpoint.is_file():
         state.restore(checkpoint)
+    elif config.optimise.start_from is not None:
+        state.start_from(config.optimise.start_from)
 
-    loss_function = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
-    transforms = training_transforms(config.augment, size, spacing_mm)
-    stream = batches(training, transforms, config.optimise, state.step, config.seed)
-    optimise = config.optimise
-    task = progress.add_task("training", total=optimise.steps, completed=state.step, loss=float("nan"))
+    stream, optimise = task.batches(state.step), config.optimise
+    bar = progress.add_task("training", total=optimise.steps, completed=state.step, loss=float("nan"))
     with Tracker(config) as tracker:
         mean_loss = 1.0
         while state.step < optimise.steps:
-            loss = train_step(state, loss_function, *next(stream))
-            mean_loss = 0.98 * mean_loss + 0.02 * loss
-            progress.update(task, completed=state.step, loss=mean_loss)
+            mean_loss = 0.98 * mean_loss + 0.02 * train_step(state, task, next(stream))
+            progress.update(bar, completed=state.step, loss=mean_loss)
             if state.step % optimise.validate_every == 0 or state.step == optimise.steps:
                 state.save(checkpoint)
-                scores = window_dice(state.average.module, validation, size)
                 picture = config.output / f"validation_{state.step:06d}.png"
-                save_validation_picture(state.average.module, validation, size, picture)
+                scores = task.look(state.average.module, picture)
                 tracker.log({"loss": mean_loss, **scores}, state.step, picture)
                 progress.console.print(f"step {state.step}: loss {mean_loss:.4f}, {_spelled(scores)}")
     return checkpoint

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.datadict import keyword_for_tag
 
 from cvai.errors import HeartRefused
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.anatomy import SAX_LABELS
 from cvai.heart.segmentation import CineSegmentation
 from cvai.results.analysis import Analysis
 from cvai.results.codes import CardiacPhase
@@ -148,7 +148,7 @@ def test_frames_are_stored_only_where_their_segment_is_present(written: Written)
         for label in SAX_LABELS.values()
     )
     seg = written.read(ResultKind.SEG_CINE)
-    assert seg.NumberOfFrames == present < labels.shape[0] * labels.shape[1] * len(Structure)
+    assert seg.NumberOfFrames == present < labels.shape[0] * labels.shape[1] * len(SAX_LABELS)
     assert frames_of(seg).any(axis=(1, 2)).all()
 
 
@@ -215,7 +215,7 @@ def test_segments_say_what_they_are_and_who_made_them(written: Written) -> None:
     types = [s.SegmentedPropertyTypeCodeSequence[0].CodeValue for s in seg.SegmentSequence]
     assert types == ["87878005", "49848007", "53085002"]
     for number, segment in enumerate(seg.SegmentSequence, 1):
-        assert segment.SegmentNumber == number == SAX_LABELS[list(Structure)[number - 1]]
+        assert segment.SegmentNumber == number == SAX_LABELS[list(SAX_LABELS)[number - 1]]
         assert segment.SegmentAlgorithmType == "AUTOMATIC"
         algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
         assert algorithm.AlgorithmVersion == written.analysis.model.version

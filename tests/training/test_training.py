@@ -10,16 +10,18 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import mlflow
 import nibabel
 import torch
+from monai.transforms import Compose, EnsureTyped
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.inference.card import load_card
 from cvai.inference.onnx import OnnxNetwork
-from cvai.training.augment import cut_centred, training_transforms
+from cvai.training.augment import RandImageEdged, cut_centred, training_transforms
 from cvai.training.config import load_config
 from cvai.training.data import Split, load_acdc_patient, load_split, slice_samples
 from cvai.training.export import averaged_network, export
-from cvai.training.loop import train, training_progress
+from cvai.training.loop import CHECKPOINT, new_state, train, training_progress
+from cvai.training.sax import batches
 from tests.conftest import ROOT
 from tests.training.acdc_like import SPACING_MM, small_config, write_patient
 
@@ -88,6 +90,43 @@ def test_what_lies_outside_the_image_is_zero() -> None:
     assert cut.shape == (1, 8, 8)
     assert cut[:, 4:, :5].min() == 1
     assert cut[:, :4].max() == 0
+
+
+def test_where_the_field_of_view_is_cut_neither_image_nor_label_is_left() -> None:
+    edge = RandImageEdged(("image", "label"), prob=1.0).set_random_state(5)
+    for _ in range(20):
+        cut = edge({"image": torch.ones(3, 30, 60), "label": torch.ones(1, 30, 60)})
+        kept = cut["label"][0]
+        assert torch.equal(cut["image"], kept.expand(3, 30, 60))
+        assert 2 / 3 <= float(kept.mean()) <= 1
+        rows, columns = kept.amax(dim=1), kept.amax(dim=0)
+        assert torch.equal(kept, rows[:, None] * columns[None, :])
+
+
+def test_base_and_apex_are_drawn_as_often_as_the_configuration_says(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    ed, _ = load_acdc_patient(tmp_path / "acdc" / "patient001")
+    samples = slice_samples(ed, 2.0)
+    assert [s["extreme"] for s in samples] == [True, False, False, True]
+    numbered = [
+        {**s, "image": torch.full_like(s["image"], k), "extreme": k == 3} for k, s in enumerate(samples)
+    ]
+    optimise = config.optimise.model_copy(update={"extremes": 5.0})
+    stream = batches(numbered, Compose([EnsureTyped(("image", "label"))]), optimise, start=0, seed=1)
+    drawn = torch.cat([next(stream)["image"][:, 0, 0, 0] for _ in range(100)])
+    assert float((drawn == 3).float().mean()) == pytest.approx(5 / 8, abs=0.08)
+
+
+def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    first, second = new_state(config), new_state(config)
+    for weights in first.average.parameters():
+        weights.data.fill_(0.25)
+    first.save(tmp_path / CHECKPOINT)
+    second.start_from(tmp_path / CHECKPOINT)
+    for state in (second.network, second.average):
+        assert all(torch.all(weights == 0.25) for weights in state.parameters())
+    assert second.step == 0
 
 
 def test_a_configuration_with_a_wrong_key_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import mlflow
 
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
-from cvai.training.config import TrainConfig, load_config
+from cvai.training.config import AnyTrainConfig, load_config
 from cvai.training.evaluation.record import headline_metrics
 from cvai.training.evaluation.summary import Evaluation
 from cvai.training.tracking import Tracker
@@ -16,7 +16,7 @@ from cvai.training.tracking import Tracker
 ARTIFACTS = "evaluation"
 
 
-def config_of(path: Path, model: ModelIdentity) -> TrainConfig:
+def config_of(path: Path, model: ModelIdentity) -> AnyTrainConfig:
     """The configuration that trained ``model``.
 
     Raises:
@@ -32,7 +32,7 @@ def config_of(path: Path, model: ModelIdentity) -> TrainConfig:
     return config
 
 
-def track_evaluation(config: TrainConfig, evaluation: Evaluation, folder: Path) -> None:
+def track_evaluation(config: AnyTrainConfig, evaluation: Evaluation, folder: Path) -> None:
     """Add the headline metrics and the written ``folder`` to the run of ``config``."""
     with Tracker(config):
         mlflow.log_metrics(headline_metrics(evaluation))

@@ -1,0 +1,52 @@
+"""What a network for apical views is trained on: labelled frames, and images that are no apical view."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cvai.heart.anatomy import ECHO_LABELS
+from cvai.heart.echo import EchoView
+from cvai.inference.intensity import normalised
+from cvai.inference.sector import PixelBox
+from cvai.training.data import LabelledVolume
+from cvai.training.echo.camus import LabelledFrame
+
+VIEW_INDEX = {view: index for index, view in enumerate(EchoView)}
+"""Place of each view among the network's view maps."""
+
+
+class FrameSample(TypedDict):
+    """One image as the network sees it, before augmentation."""
+
+    image: torch.Tensor  # (1, y, x) brightness 0..1
+    label: torch.Tensor  # (4, y, x) share of background and of each structure in every pixel
+    view: int  # VIEW_INDEX
+
+
+def frame_sample(frame: LabelledFrame, size: int) -> FrameSample:
+    """A labelled frame squeezed to ``size`` x ``size`` pixels."""
+    window = PixelBox.whole(frame.image.shape).window(frame.image.shape, size)
+    one_hot = np.stack([frame.labels == k for k in range(len(ECHO_LABELS) + 1)])
+    return FrameSample(
+        image=_image(frame.image.astype(np.float32), size),
+        label=torch.from_numpy(window.cut(one_hot.astype(np.float32))).half(),
+        view=VIEW_INDEX[frame.view],
+    )
+
+
+def other_samples(volume: LabelledVolume, size: int) -> list[FrameSample]:
+    """Every slice of a volume as an image in which there is no apical view, and nothing to label."""
+    label = torch.zeros(len(ECHO_LABELS) + 1, size, size).half()
+    label[0] = 1
+    view = VIEW_INDEX[EchoView.OTHER]
+    return [FrameSample(image=_image(plane, size), label=label, view=view) for plane in volume.image]
+
+
+def _image(plane: NDArray[np.float32], size: int) -> torch.Tensor:
+    shape = (plane.shape[0], plane.shape[1])
+    window = PixelBox.whole(shape).window(shape, size)
+    return torch.from_numpy(window.cut(normalised(plane))[None]).half()
