@@ -15,6 +15,7 @@ from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 
 _REFUSED = 3
+_WALL = "lv_wall_"
 
 
 def analyze(
@@ -63,5 +64,7 @@ def _measurement_table(title: str, result: dict[str, object]) -> Table:
     table.add_column("value", justify="right")
     table.add_column("unit")
     for row in result["measurements"]:  # type: ignore[attr-defined]
+        if row["name"].startswith(_WALL):  # 32 segments stand in result.json and on the page
+            continue
         table.add_row(row["name"], f"{row['value']:.1f}", row["unit"])
     return table

@@ -28,6 +28,7 @@ from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import key_phases
 from cvai.heart.quality import quality_findings
 from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.wall import measure_wall
 from cvai.inference.segmenter import Segmenter
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.predecessors import superseded_documents
@@ -94,8 +95,9 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
         rv_curve_ml = volume_curve_ml(segmentation, Structure.RV_CAVITY)
         _require_a_ventricle_in_every_phase(lv_curve_ml)
         phases = key_phases(lv_curve_ml)
-        measurements = measure_sax(segmentation, phases, cine.stack.heart_rate_bpm)
-        findings = (*cine.findings, *quality_findings(segmentation, phases))
+        wall = measure_wall(segmentation, phases)
+        measurements = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
+        findings = (*cine.findings, *quality_findings(segmentation, phases), *wall.findings)
     if segmenter.uncertainty is not None:
         measurements = tuple(segmenter.uncertainty.around(m) for m in measurements)
     subject = subject_of(cine)

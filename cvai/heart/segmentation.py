@@ -60,3 +60,10 @@ class CineSegmentation:
     def mask(self, structure: Structure) -> NDArray[np.bool_]:
         """(t, z, y, x) where the voxel belongs to ``structure``."""
         return np.asarray(self.labels == SAX_LABELS[structure])
+
+
+def apex_comes_first(labels: NDArray[np.uint8]) -> bool:
+    """Whether the ventricles of a phase (z, y, x) grow along z: they are widest at the base."""
+    areas = (labels > 0).sum(axis=(1, 2))
+    half = len(areas) // 2
+    return bool(areas[:half].sum() < areas[len(areas) - half :].sum())

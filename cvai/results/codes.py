@@ -15,6 +15,8 @@ from pydicom.sr.coding import Code
 
 from cvai.heart.anatomy import Structure
 from cvai.heart.measurement import Normality
+from cvai.heart.segments import WALL_SEGMENTS
+from cvai.heart.wall import measurement_name
 
 
 class CardiacPhase(StrEnum):
@@ -119,6 +121,7 @@ UNITS: Mapping[str, Code] = MappingProxyType(
     {
         unit: Code(unit, "UCUM", meaning)
         for unit, meaning in {
+            "mm": "millimeter",
             "m2": "square meter",
             "mL": "milliliter",
             "%": "percent",
@@ -143,19 +146,21 @@ class MeasurementCoding:
         site: where in the body it was taken.
         method: how it was taken, None where the name says it all.
         qualifiers: what the name alone does not say.
+        words: what tells it from others of the same name, to be read behind it.
     """
 
     name: Code
     site: Code
     method: Code | None = None
     qualifiers: tuple[Qualifier, ...] = ()
+    words: str = ""
 
     @property
     def meaning(self) -> str:
         """What was measured, in words; an index is written as LOINC writes those of CID 12300."""
-        return (
-            f"{self.name.meaning} / BSA" if INDEXED_BY_BODY_SURFACE in self.qualifiers else self.name.meaning
-        )
+        if INDEXED_BY_BODY_SURFACE in self.qualifiers:
+            return f"{self.name.meaning} / BSA"
+        return ", ".join(filter(None, (self.name.meaning, self.words)))
 
 
 def _coding(value: str, scheme: str, meaning: str, site: Code) -> MeasurementCoding:
@@ -166,6 +171,53 @@ def _volume(value: str, meaning: str, site: Code) -> MeasurementCoding:
     name = Code(value, "LN", meaning)
     return MeasurementCoding(name, site, SUM_OF_SEGMENTED_VOXELS, (WITH_PAPILLARY_MUSCLES,))
 
+
+WALL_PHASES: Mapping[str, CardiacPhase] = MappingProxyType(
+    {"ed": CardiacPhase.END_DIASTOLE, "es": CardiacPhase.END_SYSTOLE}
+)
+"""Phases at which the wall is measured, by their key in names of measurements."""
+
+WALL_THICKNESS = Code("122445", "DCM", "Wall Thickness")
+WALL_SEGMENT_CODES: Mapping[int, Code] = MappingProxyType(
+    {
+        number: Code(value, "SCT", f"left ventricle {segment} segment")
+        for number, (value, segment) in enumerate(
+            (
+                ("264850008", "basal anterior"),
+                ("396482007", "basal anteroseptal"),
+                ("396646008", "basal inferoseptal"),
+                ("264846001", "basal inferior"),
+                ("396652009", "basal inferolateral"),
+                ("396654005", "basal anterolateral"),
+                ("264848000", "mid anterior"),
+                ("396647004", "mid anteroseptal"),
+                ("396649001", "mid inferoseptal"),
+                ("264847005", "mid inferior"),
+                ("396655006", "mid inferolateral"),
+                ("396656007", "mid anterolateral"),
+                ("264844003", "apical anterior"),
+                ("264845002", "apical septal"),
+                ("264849008", "apical inferior"),
+                ("264853005", "apical lateral"),
+            ),
+            start=1,
+        )
+    }
+)
+"""Segments of the wall by their number (CID 3717); the apical cap is not measured."""
+
+_WALL: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        measurement_name(segment, key): MeasurementCoding(
+            WALL_THICKNESS,
+            WALL_SEGMENT_CODES[segment.number],
+            qualifiers=((CARDIAC_CYCLE_POINT, PHASE_CODES[phase]),),
+            words=f"{segment.display_name}, {phase}",
+        )
+        for key, phase in WALL_PHASES.items()
+        for segment in WALL_SEGMENTS
+    }
+)
 
 _COUNTED: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
@@ -192,6 +244,7 @@ def _index(coding: MeasurementCoding) -> MeasurementCoding:
 MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
         **_COUNTED,
+        **_WALL,
         **{f"{name}_index": _index(coding) for name, coding in _COUNTED.items()},
         "lv_sv": _coding("90096001", "SCT", "Stroke Volume", LEFT_VENTRICLE),
         "lv_sv_index": _coding("277381004", "SCT", "Stroke Index", LEFT_VENTRICLE),

@@ -161,6 +161,19 @@ class Page:
         self._canvas.setFillColorRGB(*_rgb(colour))
         self._canvas.circle(x * mm, _up(y), radius * mm, stroke=0, fill=1)
 
+    def polygon(self, points: Sequence[tuple[float, float]], colour: Colour, rim: Stroke) -> None:
+        """Fill a closed line through (x, y) points and draw its rim."""
+        self._canvas.setFillColorRGB(*_rgb(colour))
+        self._canvas.setStrokeColorRGB(*_rgb(rim.colour))
+        self._canvas.setLineWidth(rim.width_pt)
+        self._canvas.setDash()
+        path = self._canvas.beginPath()
+        path.moveTo(points[0][0] * mm, _up(points[0][1]))
+        for x, y in points[1:]:
+            path.lineTo(x * mm, _up(y))
+        path.close()
+        self._canvas.drawPath(path, stroke=1, fill=1)
+
     def block(self, box: Box, colour: Colour, radius: float = 0.0) -> None:
         """Fill a rectangle."""
         self._canvas.setFillColorRGB(*_rgb(colour))

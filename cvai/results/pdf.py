@@ -13,6 +13,7 @@ from cvai.heart.findings import Finding, Severity
 from cvai.heart.subject import Subject
 from cvai.results import codes
 from cvai.results.analysis import Analysis, Verification
+from cvai.results.bullseye import draw_bullseye, thickening_bullseye, thickness_bullseye
 from cvai.results.codes import CardiacPhase
 from cvai.results.curve import draw_key, draw_volume_curve
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, ResultContext, new_instance
@@ -35,8 +36,14 @@ TABLE = Box(LEFT, 57.0, 126.0, 66.5)
 CURVE = Box(144.5, 57.0, 50.5, 62.0)
 
 PICTURES_TOP = 130.5
-PICTURE = Box(LEFT, 0.0, 57.0, 46.0)
-PICTURE_STEP_MM = 61.5
+PICTURES_STEP_MM = 57.0
+PICTURE_NAMES = ("LV cavity", "LV epicardium", "RV cavity")
+BULLSEYE_NOTE = "Wall by segment (Cerqueira 2002), seen from the apex; – not measured in short axis."
+PICTURE = Box(LEFT, 0.0, 42.6, 46.0)
+PICTURE_STEP_MM = 44.4
+PICTURES_WIDTH = 2 * PICTURE_STEP_MM + PICTURE.width
+BULLSEYE = Box(150.4, 0.0, 44.6, 46.0)
+KEYS_Y = 240.4
 FINDINGS = Box(LEFT, 247.0, WIDTH, 26.5)
 FOOTER_TOP = 278.0
 
@@ -56,6 +63,7 @@ def report_pdf(context: ResultContext) -> bytes:
     curve = Box(CURVE.left, CURVE.top + 4, CURVE.width, CURVE.height - 4)
     draw_volume_curve(page, curve, context.analysis)
     _draw_pictures(page, context)
+    _draw_bullseyes(page, context.analysis)
     _draw_findings(page, context.analysis.findings)
     _draw_footer(page, context)
     return page.pdf()
@@ -173,25 +181,29 @@ def _draw_pictures(page: Page, context: ResultContext) -> None:
     top = PICTURES_TOP
     for phase in CardiacPhase:
         t = phase_index(context, phase)
-        _section(page, LEFT, top, _phase_title(context.analysis, phase, t), WIDTH)
+        _section(page, LEFT, top, _phase_title(context.analysis, phase, t), PICTURES_WIDTH)
         pictures = heart_pictures(context.analysis, t, PICTURE.width / PICTURE.height)
         for place, picture in enumerate(pictures):
             left = LEFT + place * PICTURE_STEP_MM
             _draw_picture(page, Box(left, top + 3.2, PICTURE.width, PICTURE.height), picture)
-        top += PICTURE.height + 11
-    _draw_picture_keys(page)
+        top += PICTURES_STEP_MM
+    for place, (name, stroke) in enumerate(zip(PICTURE_NAMES, PICTURE_STROKES.values(), strict=True)):
+        draw_key(page, LEFT + place * 28, KEYS_Y, name, stroke)
+
+
+def _draw_bullseyes(page: Page, analysis: Analysis) -> None:
+    top = PICTURES_TOP
+    for bullseye in (thickness_bullseye(analysis), thickening_bullseye(analysis)):
+        _section(page, BULLSEYE.left, top, bullseye.title, BULLSEYE.width)
+        draw_bullseye(page, Box(BULLSEYE.left, top + 3.2, BULLSEYE.width, BULLSEYE.height), bullseye)
+        top += PICTURES_STEP_MM
+    page.text(RIGHT, KEYS_Y + 0.85, BULLSEYE_NOTE, 5.8, colour=GREY, align="right")
 
 
 def _phase_title(analysis: Analysis, phase: CardiacPhase, t: int) -> str:
     times_ms = analysis.cine.stack.phase_times_ms
     time = "" if times_ms is None else f", {times_ms[t]:.0f} ms"
     return f"{phase.capitalize()} (phase {t + 1} of {analysis.segmentation.n_phases}{time})"
-
-
-def _draw_picture_keys(page: Page) -> None:
-    names = ("LV cavity", "LV epicardium", "RV cavity")
-    for place, (name, stroke) in enumerate(zip(names, PICTURE_STROKES.values(), strict=True)):
-        draw_key(page, RIGHT - 78.5 + place * 28, PICTURES_TOP - 0.9, name, stroke)
 
 
 def _draw_picture(page: Page, place: Box, picture: HeartPicture) -> None:
@@ -220,7 +232,7 @@ def _draw_edges(page: Page, place: Box, picture: HeartPicture) -> None:
     page.text_over_image(middle_x, place.top + 3, top, 6, align="centre")
     page.text_over_image(middle_x, place.bottom - 1.2, bottom, 6, align="centre")
     caption = f"{picture.level.capitalize()}, slice {picture.z + 1}"
-    page.text_over_image(place.left + 1.5, place.top + 3.4, caption, 6.8)
+    page.text_over_image(place.left + 1.5, place.top + 3.2, caption, 5.8)
 
 
 def _draw_findings(page: Page, findings: Sequence[Finding]) -> None:

@@ -11,6 +11,7 @@ from skimage.measure import find_contours
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.geometry import StackGeometry
+from cvai.heart.segmentation import apex_comes_first
 from cvai.results.analysis import Analysis
 
 MARGIN_MM = 12.0
@@ -82,13 +83,6 @@ def level_slices(analysis: Analysis) -> dict[str, int]:
     if apex_comes_first(labels):
         slices = slices[::-1]
     return {level: int(slices[int(share * len(slices))]) for level, share in LEVELS.items()}
-
-
-def apex_comes_first(labels: NDArray[np.uint8]) -> bool:
-    """Whether the ventricles of a phase (z, y, x) grow along z: they are widest at the base."""
-    areas = (labels > 0).sum(axis=(1, 2))
-    half = len(areas) // 2
-    return bool(areas[:half].sum() < areas[len(areas) - half :].sum())
 
 
 def heart_window(analysis: Analysis, phases: Sequence[int], aspect: float) -> Window:

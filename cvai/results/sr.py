@@ -32,6 +32,7 @@ from cvai.results.number import number_items
 from cvai.results.seg import PHASE_KINDS, tracking_id
 from cvai.results.source import SourceImage, instance_reference, series_references, verbatim_element
 from cvai.results.uids import ResultKind, derived_uid, device_uid
+from cvai.results.wall import wall_groups
 
 STAND_IN_UID = derived_uid("stand-in")
 """Handed to highdicom where a source UID belongs, which it would check; the real one replaces it."""
@@ -184,7 +185,11 @@ def _content(context: ResultContext) -> sr.MeasurementReport:
         observation_context=_observer(context),
         procedure_reported=codes.CARDIAC_MRI,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.ENGLISH),
-        imaging_measurements=[*_segment_groups(context), *_function_groups(context)],
+        imaging_measurements=[
+            *_segment_groups(context),
+            *_function_groups(context),
+            *wall_groups(context, _algorithm(context)),
+        ],
     )
     items = report[0].ContentSequence
     measurements = items.pop()

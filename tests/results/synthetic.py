@@ -22,6 +22,7 @@ from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
 from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.wall import measure_wall
 from cvai.results.analysis import Analysis
 from cvai.results.uids import ResultKind
 from cvai.results.write import OBJECT_NAMES
@@ -153,7 +154,8 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None
     segmentation = CineSegmentation(labels, cine.stack.geometry)
     lv = volume_curve_ml(segmentation, Structure.LV_CAVITY)
     phases = key_phases(lv)
-    measured = measure_sax(segmentation, phases, cine.stack.heart_rate_bpm)
+    wall = measure_wall(segmentation, phases)
+    measured = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
     return Analysis(
         study_uid=str(cine.planes[0][0].header.StudyInstanceUID),
         view="sax_cine",

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.geometry import StackGeometry
-from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.segmentation import CineSegmentation, apex_comes_first
 from cvai.results.analysis import Analysis
 from cvai.results.pictures import (
     MARGIN_MM,
-    apex_comes_first,
     direction_letters,
     edge_directions,
     heart_pictures,

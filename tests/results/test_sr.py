@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -37,6 +38,8 @@ def number_of(item: Dataset) -> float:
 def key_of(name: str) -> str:
     """How ``numbers`` calls the measurement that result.json calls ``name``."""
     coding = MEASUREMENT_CODES[name]
+    if name.startswith("lv_wall_"):
+        return f"122445 {coding.site.value} {dict(coding.qualifiers)[codes.CARDIAC_CYCLE_POINT].value}"
     return coding.name.value + (" / BSA" if codes.INDEXED_BY_BODY_SURFACE in coding.qualifiers else "")
 
 
@@ -51,9 +54,18 @@ def numbers(document: Dataset) -> dict[str, Dataset]:
     found = [
         item for item in items(document) if item.ValueType == "NUM" and item.RelationshipType == "CONTAINS"
     ]
-    by_code = {name_of(i) + (" / BSA" if modifiers(i).get("121425") == "8277-6" else ""): i for i in found}
+    by_code = {distinct_name(item): item for item in found}
     assert len(by_code) == len(found)
     return by_code
+
+
+def distinct_name(item: Dataset) -> str:
+    """Code of a measurement, with what else it needs to be told from others of that code."""
+    said = modifiers(item)
+    if name_of(item) == "122445":
+        site = next(c for c in item.ContentSequence if name_of(c) == "363698007").ConceptCodeSequence[0]
+        return f"122445 {site.CodeValue} {said['272518008']}"
+    return name_of(item) + (" / BSA" if said.get("121425") == "8277-6" else "")
 
 
 def document_of(**changes: object) -> Dataset:
@@ -75,13 +87,19 @@ def test_every_number_is_read_back_with_its_code_and_unit(
         assert value.MeasurementUnitsCodeSequence[0].CodeValue == measurement.unit
 
 
+def wall_group_sizes(written: Written) -> list[int]:
+    """How many phases every segment of the wall was measured at; segments without any have no group."""
+    names = [m.name for m in written.analysis.measurements if m.name.startswith("lv_wall_")]
+    return list(Counter(name[len("lv_wall_ed_") :] for name in names).values())
+
+
 def test_highdicom_reads_the_groups(written: Written) -> None:
     document = highdicom.sr.srread(written.path(ResultKind.SR))
     volumes = document.content.get_volumetric_roi_measurement_groups()
     others = document.content.get_image_measurement_groups()
     assert document.SOPClassUID == Comprehensive3DSRStorage
     assert [len(group.get_measurements()) for group in volumes] == [1, 1, 1, 1, 1]
-    assert [len(group.get_measurements()) for group in others] == [3, 3, 1]
+    assert [len(group.get_measurements()) for group in others] == [3, 3, 1, *wall_group_sizes(written)]
 
 
 def test_highdicom_reads_indices_beside_what_they_index(written_of_known_subject: Written) -> None:
@@ -89,7 +107,8 @@ def test_highdicom_reads_indices_beside_what_they_index(written_of_known_subject
     volumes = document.content.get_volumetric_roi_measurement_groups()
     others = document.content.get_image_measurement_groups()
     assert [len(group.get_measurements()) for group in volumes] == [2, 2, 2, 2, 2]
-    assert [len(group.get_measurements()) for group in others] == [5, 5, 1, 1]
+    wall = wall_group_sizes(written_of_known_subject)
+    assert [len(group.get_measurements()) for group in others] == [5, 5, 1, 1, *wall]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +257,7 @@ def test_the_algorithm_is_named_wherever_it_measured(written: Written) -> None:
         name_of(group.ContentSequence[-1]): [name_of(child) for child in group.ContentSequence]
         for group in groups
     }
-    assert len(groups) == 8
+    assert len(groups) == 8 + len(wall_group_sizes(written))
     without = [children for children in named.values() if "111001" not in children]
     assert without == [named[MEASUREMENT_CODES["heart_rate"].name.value]]
 
