@@ -28,6 +28,7 @@ from cvai.heart.quality import quality_findings
 from cvai.heart.runs import decoded_runs
 from cvai.heart.segmentation import CineSegmentation
 from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.wall import measure_wall
 from cvai.results.analysis import Analysis, Verification
 from cvai.results.instance import SERIES
 from cvai.results.rejection import RejectionObject, write_rejection
@@ -133,7 +134,8 @@ def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
     segmentation = _edited(opened.segmentation, reading)
     stack, phases = opened.cine.stack, reading.phases
     subject = subject_of(opened.cine)
-    measurements = measure_sax(segmentation, phases, stack.heart_rate_bpm)
+    wall = measure_wall(segmentation, phases)
+    measurements = (*measure_sax(segmentation, phases, stack.heart_rate_bpm), *wall.measurements)
     return Analysis(
         study_uid=opened.study.study_uid,
         view="sax_cine",
@@ -143,7 +145,7 @@ def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
         lv_curve_ml=volume_curve_ml(segmentation, Structure.LV_CAVITY),
         rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
         measurements=with_normal_ranges(with_body_size(measurements, subject), subject),
-        findings=(*opened.cine.findings, *quality_findings(segmentation, phases)),
+        findings=(*opened.cine.findings, *quality_findings(segmentation, phases), *wall.findings),
         model=reading.model,
         cvai_version=__version__,
         timings_ms={},
