@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,15 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real data: CVAI_DATA names no folder")
     return folder
+
+
+@pytest.fixture
+def dead_lines_closed() -> Iterator[None]:
+    """pynetdicom leaves a socket whose other side has hung up to the garbage collector, which tells of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -130,5 +131,5 @@ def _fingerprint(files: Iterable[Path]) -> Fingerprint:
 def _remove_empty_folders(top: Path) -> None:
     folders = [top, *(p for p in top.rglob("*") if p.is_dir())]
     for folder in sorted(folders, reverse=True):
-        if not any(folder.iterdir()):
+        with suppress(OSError):  # it is not empty: left alone, or just being delivered to again
             folder.rmdir()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -40,12 +42,17 @@ class FileIdentity:
 
 def read_identity(path: Path) -> FileIdentity | None:
     """Identity of a DICOM file, None when the file cannot be read as one."""
+    with path.open("rb") as file, warnings.catch_warnings():
+        # Defective UIDs are common in file meta too, and nothing is decided here by their being valid.
+        warnings.simplefilter("ignore", UserWarning)
+        return identity_in(file)
+
+
+def identity_in(file: BinaryIO) -> FileIdentity | None:
+    """Identity of a DICOM file that is open; nothing but the four values is decoded."""
     try:
-        with warnings.catch_warnings():
-            # Defective UIDs are common, and nothing is decided here by their being valid.
-            warnings.simplefilter("ignore", UserWarning)
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
-            return FileIdentity(*(str(header[tag].value) for tag in IDENTITY_TAGS))
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
+        return FileIdentity(*(_raw_uid(header, tag) for tag in IDENTITY_TAGS))
     except (InvalidDicomError, BytesLengthException, struct.error, EOFError):
         return None
     except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError):
@@ -53,11 +60,57 @@ def read_identity(path: Path) -> FileIdentity | None:
         return None
 
 
+def _raw_uid(header: pydicom.Dataset, tag: str) -> str:
+    """A UID as it is encoded, without its padding."""
+    value: bytes = header.get_item(tag).value
+    return value.decode("ascii").rstrip("\0 ")
+
+
 def write_whole(path: Path, data: bytes | bytearray) -> None:
     """Write a file that has its name only once it is complete."""
     partial = path.with_name(f".{path.name}.part")
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file that has its name only once it is complete, and stands on disk when this returns.
+
+    The folder is made when missing, and again when somebody removes it in that moment. Of a file that cannot
+    be written nothing is left.
+    """
+    for attempt in range(3):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_durably(path, data)
+        except FileNotFoundError:
+            if attempt == 2:
+                raise
+        else:
+            return
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-QUOTES_DATA = ("pydicom", "py.warnings")
+QUOTES_DATA = ("pydicom", "pynetdicom", "py.warnings")
 """Loggers whose lines quote values of DICOM attributes."""
 
 
