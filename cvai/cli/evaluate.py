@@ -13,7 +13,7 @@ from rich.progress import track
 
 if TYPE_CHECKING:
     from cvai.inference.segmenter import Segmenter
-    from cvai.training.config import TrainConfig
+    from cvai.training.config import AnyTrainConfig
     from cvai.training.data import LabelledVolume
     from cvai.training.evaluation.cohort import Cohort
     from cvai.training.evaluation.summary import Evaluation
@@ -46,6 +46,9 @@ def evaluate(
         Path | None,
         typer.Option("--track", help="Training configuration; its MLflow run gets metrics and the folder."),
     ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="With --track: put the model into the registry of that run.")
+    ] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Write the errors found as intervals into the model's card.")
     ] = False,
@@ -60,6 +63,8 @@ def evaluate(
     from cvai.inference.models import model_folder
     from cvai.inference.sax import SaxSegmenter
 
+    if register and run_config is None:
+        raise typer.BadParameter("give --track as well; the run says where", param_hint="--register")
     if run_config is not None and out is None:
         raise typer.BadParameter("give --out as well; its files are what is recorded", param_hint="--track")
     folder = model_folder(model)
@@ -73,6 +78,8 @@ def evaluate(
         _write(evaluation, cohort, segmenter, out)
         if config is not None:
             _track(config, evaluation, out)
+            if register:
+                _register(config, folder, out)
     _print(evaluation, as_json=as_json)
 
 
@@ -102,7 +109,7 @@ def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluat
     return summed_up(scores, segmenter.identity, cohort.name, changed)
 
 
-def _config_of(path: Path | None, segmenter: Segmenter) -> TrainConfig | None:
+def _config_of(path: Path | None, segmenter: Segmenter) -> AnyTrainConfig | None:
     """Checked before the model runs, not after."""
     from cvai.training.evaluation.track import config_of
 
@@ -122,10 +129,18 @@ def _write(evaluation: Evaluation, cohort: Cohort, segmenter: Segmenter, out: Pa
     write_evaluation(evaluation, draw_worst_cases(evaluation, cohort, segmenter), out)
 
 
-def _track(config: TrainConfig, evaluation: Evaluation, out: Path) -> None:
+def _track(config: AnyTrainConfig, evaluation: Evaluation, out: Path) -> None:
     from cvai.training.evaluation.track import track_evaluation
 
     track_evaluation(config, evaluation, out)
+
+
+def _register(config: AnyTrainConfig, folder: Path, out: Path) -> None:
+    from cvai.training.evaluation.write import RECORD_FILE
+    from cvai.training.promotion.registry import register
+
+    version = register(config, folder, out / RECORD_FILE)
+    typer.echo(f"{config.name} version {version}: promote it with `cvai models promote`", err=True)
 
 
 def _print(evaluation: Evaluation, *, as_json: bool) -> None:

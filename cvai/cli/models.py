@@ -1,4 +1,4 @@
-"""``cvai models``: what is installed, and whether it is whole."""
+"""``cvai models``: what is installed, whether it is whole, and what takes its place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.cli.promote import promote
 from cvai.inference.card import load_card
 from cvai.inference.models import installed_models, model_folder
 from cvai.inference.onnx import OnnxNetwork
 
 models_app = typer.Typer(help="Installed models.", no_args_is_help=True)
+models_app.command("promote")(promote)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -1,0 +1,42 @@
+"""Whether a model file computes what the trained weights compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cvai.errors import ModelInvalid
+from cvai.inference.onnx import OnnxNetwork
+from cvai.inference.reference import reference_input
+from cvai.training.config import load_config
+from cvai.training.export import averaged_network
+
+CONFIG_FILE = "train.toml"
+
+
+@torch.no_grad()
+def check_parity(folder: Path) -> float:
+    """The largest difference of a logit between torch and ONNX Runtime on the card's reference input.
+
+    Args:
+        folder: model folder that also holds the checkpoint of the weights, and the configuration that says
+            what network they are of.
+
+    Raises:
+        ModelInvalid: it is larger than rounding explains.
+    """
+    onnx_network = OnnxNetwork(folder, threads=1)
+    config = load_config(folder / CONFIG_FILE).model_copy(update={"output": folder})
+    image, tolerance = reference_input(onnx_network.card), onnx_network.card.reference.tolerance
+    trained = averaged_network(config)(torch.from_numpy(image)).numpy()
+    difference = float(np.abs(onnx_network.logits(image) - trained).max())
+    if not difference <= tolerance:
+        raise ModelInvalid(
+            "parity_lost",
+            f"The model file differs from the trained weights by {difference:.4g}; "
+            f"{tolerance:.4g} is allowed.",
+            "Export the run again, evaluate what came out, and register that.",
+        )
+    return difference

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
+
+from cvai.errors import ModelInvalid
+from cvai.training.promotion.comparison import AGREEMENT_MARGINS, DICE_MARGIN, compared
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, Any]:
+    return json.loads((ROOT / "models" / "sax" / "evaluation.json").read_text())  # type: ignore[no-any-return]
+
+
+def worse(shipped: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> list[str]:
+    changed = copy.deepcopy(shipped)
+    change(changed)
+    return [number.name for number in compared(shipped, changed) if number.is_worse]
+
+
+def test_a_model_is_not_worse_than_itself(shipped: dict[str, Any]) -> None:
+    numbers = compared(shipped, shipped)
+    assert {number.gain for number in numbers} == {0.0}
+    assert len(numbers) == 6 + len(AGREEMENT_MARGINS) + 1
+
+
+@pytest.mark.parametrize(("loss", "told"), [(0.9, []), (1.1, ["Dice rv_cavity ES"])])
+def test_a_dice_may_fall_by_its_margin(shipped: dict[str, Any], loss: float, told: list[str]) -> None:
+    def lower(record: dict[str, Any]) -> None:
+        record["dice"]["ES"]["rv_cavity"]["mean"] -= loss * DICE_MARGIN
+
+    assert worse(shipped, lower) == told
+
+
+def test_a_bias_counts_by_its_size(shipped: dict[str, Any]) -> None:
+    def turned(record: dict[str, Any]) -> None:
+        record["agreement"]["lv_ef"]["bias"]["value"] *= -1
+
+    def larger(record: dict[str, Any]) -> None:
+        bias = shipped["agreement"]["lv_ef"]["bias"]["value"]
+        record["agreement"]["lv_ef"]["bias"]["value"] = -abs(bias) - 0.51
+
+    assert worse(shipped, turned) == []
+    assert worse(shipped, larger) == ["lv_ef bias, size of"]
+
+
+def test_a_number_that_is_lost_and_a_heart_that_is_refused_are_worse(shipped: dict[str, Any]) -> None:
+    def lost(record: dict[str, Any]) -> None:
+        del record["agreement"]["lv_mass"]
+
+    def refused(record: dict[str, Any]) -> None:
+        record["refused"].append({"patient": "patient037", "phase": "ES", "code": "heart_not_found"})
+
+    assert worse(shipped, lost) == ["lv_mass bias, size of", "lv_mass SD"]
+    assert worse(shipped, refused) == ["hearts not found"]
+
+
+def test_evaluations_of_other_patients_are_not_compared(shipped: dict[str, Any]) -> None:
+    with pytest.raises(ModelInvalid) as other:
+        worse(shipped, lambda record: record["volumes"].pop())
+    assert other.value.code == "evaluations_not_comparable"
