@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     @property
     def inbox_folder(self) -> Path:
         """Where the embedded archive takes studies from."""
+    heartbeat_s: float = Field(default=2.0, gt=0)
         return self.folder.inbox or self.data_folder / "inbox"
 
     @property

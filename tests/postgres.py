@@ -9,10 +9,12 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.orthanc import free_port
@@ -53,6 +55,15 @@ def running_postgres() -> Iterator[str]:
         process.send_signal(signal.SIGINT)  # fast shutdown
         process.wait(timeout=30)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def fresh_database(server: str) -> Iterator[str]:
+    """SQLAlchemy URL of an empty database of a running server."""
+    name = f"cvai_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.rpartition("/")[0] + f"/{name}"
 
 
 def _await_answer(port: int) -> None:

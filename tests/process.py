@@ -44,6 +44,10 @@ class Process:
                 stderr=stderr,
             )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """Log lines of this name so far."""
         lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from cvai.engine.analyse import StudyOutcome
+from cvai.engine.heartbeat import DeclaredDead
 from cvai.engine.logs import configure_logs
 from cvai.engine.worker import Model, Service
 from cvai.settings import load_settings
@@ -36,7 +37,11 @@ def main(config: str, log: str, gate: str | None = None) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     follows = settings.worker_name == "worker-1"
-    if not Service(settings, Model(MODEL_SHA256, analyse), follow_feed=follows).run(stop):
+    try:
+        ended = Service(settings, Model(MODEL_SHA256, analyse), follow_feed=follows).run(stop)
+    except DeclaredDead:
+        os._exit(1)
+    if not ended:
         os._exit(0)
 
 

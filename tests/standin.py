@@ -90,6 +90,8 @@ def write_segmentation(folder: Path, study_uid: str) -> Path:
 def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     """Store one object whose UID is derived from the images; refuse a study of fewer than two."""
     if any(read_identity(path) is None for path in source.glob("*.dcm")):
+        out.mkdir(parents=True)
+        (out / "result.json").write_text("{}")
         refusal = FileRefused("not_dicom", "a file is no DICOM.", "Send DICOM.")
         return (StudyOutcome(None, "refused", out, (), refusal),)
     headers = [dcmread(path, stop_before_pixels=True) for path in sorted(source.glob("*.dcm"))]

@@ -6,14 +6,19 @@ import os
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cvai.cli.page import reader_page
+from cvai.engine.heartbeat import DeclaredDead
 from cvai.engine.logs import configure_logs
 from cvai.engine.worker import Service, load_model
 from cvai.settings import load_settings
+
+EXIT_FAILED = 1
 
 Config = Annotated[
     Path | None,
@@ -41,8 +46,15 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    service = Service(settings, load_model(settings), follow_feed)
-    if not service.run(stop):
+    beside = reader_page(settings) if follow_feed else nullcontext
+    service = Service(settings, load_model(settings), follow_feed, beside)
+    try:
+        ended = service.run(stop)
+    except DeclaredDead:
+        # Its jobs are others' now, and no step of them may go on here. Who started it starts it again.
+        sys.stderr.flush()
+        os._exit(EXIT_FAILED)
+    if not ended:
         # A job is in the middle of a step that cannot be interrupted. It is durable: cutting it off here is
         # what a crash would do, and it goes on at the next start.
         sys.stderr.flush()

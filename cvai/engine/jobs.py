@@ -1,8 +1,8 @@
 """Durable jobs: what was queued is worked on exactly to its end, through crashes and restarts.
 
 The workflow runs on DBOS Transact: every step's outcome is a row in a database before the next step begins.
-A worker that dies leaves its jobs marked as running; when a worker of the same name starts again they go on
-after their last finished step. A step can therefore run twice, and each one may.
+A worker that dies leaves its jobs marked as running; a living one adopts them, and they go on after their
+last finished step. A step can therefore run twice, and each one may.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -46,6 +46,9 @@ RESUMED_AT_MOST = 3
 
 QUEUE_POLL_S = 0.1
 
+FROZEN_TRANSACTION_S = 10.0
+"""After which PostgreSQL ends the transaction of a worker that froze in it: others want its rows."""
+
 Json: TypeAlias = dict[str, Any]
 Step: TypeAlias = Callable[[], Outcome]
 
@@ -56,12 +59,12 @@ class JobDatabase:
 
     Args:
         url: SQLAlchemy URL, SQLite or PostgreSQL.
-        worker_name: stable and unique among the workers of one database.
+        worker: unique among the workers of one database, see ``Roll``.
         jobs_at_once: jobs this worker works on at the same time.
     """
 
     url: str
-    worker_name: str
+    worker: str
     jobs_at_once: int
 
 
@@ -114,7 +117,7 @@ class JobEngine:
         DBOS.workflow(name=READING_WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._reading_entry())
 
     def start(self) -> None:
-        """Take up what a worker of this name left unfinished, and work on the queue from now on."""
+        """Work on the queue from now on, and on what a worker called the same has left unfinished."""
         DBOS.launch()
         DBOS.register_queue(
             QUEUE, worker_concurrency=self._database.jobs_at_once, polling_interval_sec=QUEUE_POLL_S
@@ -129,6 +132,19 @@ class JobEngine:
             return False
         log.info("job_queued", job=job.job_id)
         return True
+
+    def adopt(self, living: Callable[[], frozenset[str]]) -> int:
+        """Put running jobs of workers that do not live back into the queue; returns how many.
+
+        Who lives is asked after the jobs have been listed: a worker that began one since was there before.
+        """
+        running = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        workers = {job.executor_id for job in running if job.executor_id}
+        if not workers or not (dead := sorted(workers - living())):
+            return 0
+        # What DBOS's own recovery service calls: unlike resume_workflow it leaves a job alone that somebody
+        # else has taken meanwhile, and goes on counting how often the job's worker died.
+        return len(DBOS._recover_pending_workflows(dead))
 
     def stop(self, grace_s: float) -> bool:
         """Take no more jobs and give running ones ``grace_s`` to end.
@@ -172,7 +188,7 @@ class JobEngine:
             yield
         finally:
             self._running.discard(job_id)
-            if error := sys.exception():
+            if isinstance(error := sys.exception(), Exception):
                 frames = traceback.extract_tb(error.__traceback__)
                 stack = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
                 log.error("job_broke", error=type(error).__name__, stack=stack)
@@ -180,6 +196,8 @@ class JobEngine:
     def _line(self, job: StudyJob) -> Outcome:
         """Fetch, analyse, store; the first step that ends the job is the last."""
         fetched = self._step("fetch", partial(self._steps.fetch, job))
+        if fetched.code == "model_changed":
+            self.submit(replace(job, model_sha256=self._steps.model_sha256))
         if fetched.state is not JobState.RUNNING:
             return fetched
         analysed = self._step("analyse", partial(self._steps.run_analysis, job))
@@ -235,8 +253,9 @@ def _configuration(database: JobDatabase) -> DBOSConfig:
         "name": APPLICATION,
         "system_database_url": database.url,
         "application_version": WORKFLOW_VERSION,
-        "executor_id": database.worker_name,
+        "executor_id": database.worker,
         "serializer": JsonSerializer(),
         "enable_otlp": False,
+        "sys_db_idle_transaction_timeout_sec": FROZEN_TRANSACTION_S,
         "log_level": "ERROR",
     }

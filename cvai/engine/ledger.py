@@ -22,6 +22,7 @@ from cvai.engine.jobs import (
     JsonSerializer,
 )
 from cvai.engine.reading import Reading
+from cvai.engine.roll import name_of
 from cvai.errors import ConfigurationInvalid
 
 GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
@@ -144,7 +145,7 @@ def _record(status: WorkflowStatus) -> JobRecord:
         outcome=_outcome(status),
         queued_at=_time(status.created_at or 0),
         ended_at=None if status.completed_at is None else _time(status.completed_at),
-        worker=status.executor_id or "",
+        worker=name_of(status.executor_id or ""),
         attempts=status.recovery_attempts or 0,
     )
 

@@ -1,10 +1,17 @@
-"""The three steps of a job: fetch, analyse, store. Each may be run any number of times."""
+"""The three steps of a job: fetch, analyse, store. Each may be run any number of times, and by any worker.
+
+A worker that takes over the job of a dead one may find nothing of it on its disk, or somebody frozen in the
+middle of writing. So each works in a folder of its own, makes again what it does not find, and puts results
+in place whole, while the job is its own.
+"""
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +24,26 @@ from cvai.errors import StudyRefused, TemporarilyUnavailable
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 """Analyses every study in a folder of files and writes the results below another folder."""
 
+DISK_UNWELL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+StillOurs = Callable[[], None]
+"""Raises when this worker's jobs have become others'."""
+
+
+@contextmanager
+def own_disk() -> Iterator[None]:
+    """Turn a disk of this machine that takes no more into an error that is waited out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_UNWELL:
+            raise
+        raise TemporarilyUnavailable(
+            "disk_unavailable",
+            f"the disk of data_folder failed: {error.strerror}.",
+            "Make room, or mend it; the job waits, and goes on by itself.",
+        ) from error
+
 
 @dataclass(frozen=True, slots=True)
 class StudySteps:
@@ -26,9 +53,11 @@ class StudySteps:
         archive: where studies come from and results go to.
         analyse: the straight line from files to result objects.
         model_sha256: the model ``analyse`` runs.
-        work_folder: fetched studies, one folder a job, gone when the job has ended.
+        work_folder: of this worker alone: fetched studies and results in the making, gone when the job has
+            ended.
         results_folder: results, one folder a job, kept.
         at_once: how many analyses may run at the same time.
+        still_ours: asked before anything is done that others see.
     """
 
     archive: Archive
@@ -37,7 +66,9 @@ class StudySteps:
     work_folder: Path
     results_folder: Path
     at_once: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    still_ours: StillOurs = lambda: None
 
+    @own_disk()
     def fetch(self, job: StudyJob) -> Outcome:
         """Bring the study here; superseded when it is not what it was any more.
 
@@ -51,42 +82,80 @@ class StudySteps:
         if self.model_sha256 != job.model_sha256:
             return _superseded("model_changed", "another model has been installed since.")
         _require_a_possible_cine(content)
-        folder = self.work_folder / job.job_id
-        shutil.rmtree(folder, ignore_errors=True)
-        fetched = self.archive.fetch(job.study_uid, folder)
-        if fetched != len(content.instances):
-            raise TemporarilyUnavailable(
-                "fetch_incomplete",
-                f"the archive lists {len(content.instances)} instances and sent {fetched}.",
-                "It is asked again.",
-            )
+        self._bring(job, len(content.instances))
         return Outcome(JobState.RUNNING)
 
+    @own_disk()
     def run_analysis(self, job: StudyJob) -> Outcome:
-        """Analyse what was fetched; results of an earlier, unfinished run are replaced."""
-        out = self.results_folder / job.job_id
+        """Analyse what was fetched; results of an earlier, unfinished run are replaced.
+
+        It is fetched here where another worker had fetched it; see ``fetch`` for what that raises.
+        """
+        if not self._fetched(job).exists() and (fetched := self.fetch(job)).state is not JobState.RUNNING:
+            return fetched
+        making = self.work_folder / "results" / job.job_id
         with self.at_once:
-            shutil.rmtree(out, ignore_errors=True)
-            outcomes = self.analyse(self.work_folder / job.job_id, out)
+            shutil.rmtree(making, ignore_errors=True)
+            outcomes = self.analyse(self._fetched(job), making)
         (study,) = (o for o in outcomes if o.study_uid in (job.study_uid, None))
-        result = str((study.folder / "result.json").relative_to(self.results_folder))
-        if study.refusal is not None:
-            refusal = study.refusal
-            return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result)
-        objects = tuple(
-            JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))
-            for o in study.objects
-        )
-        return Outcome(JobState.ANALYSED, result=result, objects=objects)
+        self.still_ours()
+        _put_in_place(making, self.results_folder / job.job_id)
+        return _told(job, study, making)
 
     def store(self, job: StudyJob, analysed: Outcome) -> Outcome:
-        """Put the result objects into the study; those that stand already are left as they are."""
-        self.archive.store(job.study_uid, [self.results_folder / o.path for o in analysed.objects])
+        """Put the result objects into the study; those that stand already are left as they are.
+
+        They are made again, the same, where another worker made them on a disk that is not here.
+        """
+        paths = [self.results_folder / o.path for o in analysed.objects]
+        if not all(path.exists() for path in paths):
+            again = self.run_analysis(job)
+            if again.state is not JobState.ANALYSED:
+                return again
+        self.still_ours()
+        self.archive.store(job.study_uid, paths)
         return analysed
 
     def clean(self, job: StudyJob) -> None:
         """Remove the fetched study."""
-        shutil.rmtree(self.work_folder / job.job_id, ignore_errors=True)
+        shutil.rmtree(self._fetched(job), ignore_errors=True)
+
+    def _fetched(self, job: StudyJob) -> Path:
+        return self.work_folder / "studies" / job.job_id
+
+    def _bring(self, job: StudyJob, expected: int) -> None:
+        """Fetch the study; the folder has its name only once it is whole."""
+        partial = self.work_folder / "studies" / f".{job.job_id}.part"
+        shutil.rmtree(partial, ignore_errors=True)
+        fetched = self.archive.fetch(job.study_uid, partial)
+        if fetched != expected:
+            raise TemporarilyUnavailable(
+                "fetch_incomplete",
+                f"the archive lists {expected} instances and sent {fetched}.",
+                "It is asked again.",
+            )
+        _put_in_place(partial, self._fetched(job))
+
+
+def _put_in_place(made: Path, folder: Path) -> None:
+    """Let a folder take the place of the one that stood there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    made.rename(folder)
+
+
+def _told(job: StudyJob, study: StudyOutcome, made: Path) -> Outcome:
+    """What became of a study, its files named below the results folder."""
+
+    def placed(path: Path) -> str:
+        return str(job.job_id / path.relative_to(made))
+
+    result = placed(study.folder / "result.json")
+    if study.refusal is not None:
+        refusal = study.refusal
+        return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result)
+    objects = tuple(JobObject(o.kind, o.sop_instance_uid, placed(o.path)) for o in study.objects)
+    return Outcome(JobState.ANALYSED, result=result, objects=objects)
 
 
 def _superseded(code: str, message: str) -> Outcome:

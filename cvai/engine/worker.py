@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -22,9 +24,12 @@ from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenCounts
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.database import open_database
 from cvai.engine.feeds import follow
+from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
-from cvai.engine.steps import Analyse, StudySteps
+from cvai.engine.roll import Roll
+from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
@@ -108,12 +113,20 @@ class Service:
         settings: of the service.
         model: what analyses a study.
         follow_feed: look for new studies; a worker that only works on jobs leaves that to another.
+        beside: entered once jobs are worked on, and left before they no longer are: the reader's page.
     """
 
-    def __init__(self, settings: Settings, model: Model, follow_feed: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        model: Model,
+        follow_feed: bool,
+        beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._settings = settings
         self._model = model
         self._follow_feed = follow_feed
+        self._beside = beside
         self._archive, self._feed = open_archive(settings)
 
     def run(self, stop: threading.Event) -> bool:
@@ -121,31 +134,49 @@ class Service:
 
         Raises:
             ConfigurationInvalid: another worker of this name uses the data folder.
+            DeclaredDead: this process stood still for so long that others have taken over its jobs.
         """
         settings = self._settings
+        place = f"{socket.gethostname()}:{settings.data_folder.absolute()}:{settings.worker_name}"
         with only_one(settings.data_folder, settings.worker_name):
-            engine = self._engine()
-            engine.start()
-            log.info("serving", worker=settings.worker_name, archive=settings.archive, feed=self._follow_feed)
-            self._loop(engine, stop)
-            log.info("stopping", grace_s=settings.shutdown_grace_s)
-            ended = engine.stop(settings.shutdown_grace_s)
-            log.info("stopped", cut_off=not ended)
-            return ended
+            database = open_database(settings.jobs_database_url)
+            try:
+                roll = Roll(database)
+                return self._run_as(roll, roll.sign_on(settings.worker_name, place), stop)
+            finally:
+                database.dispose()
 
-    def _engine(self) -> JobEngine:
+    def _run_as(self, roll: Roll, worker: str, stop: threading.Event) -> bool:
+        settings = self._settings
+        engine = self._engine(worker, partial(require_living, roll, worker))
+        engine.start()
+        heartbeat = Heartbeat(roll, worker, settings.heartbeat_s, engine.adopt, stop.set)
+        heartbeat.start()
+        log.info("serving", worker=worker, archive=settings.archive, feed=self._follow_feed)
+        with self._beside():
+            self._loop(engine, stop)
+        if heartbeat.declared_dead:
+            raise DeclaredDead
+        log.info("stopping", grace_s=settings.shutdown_grace_s)
+        ended = engine.stop(settings.shutdown_grace_s)
+        heartbeat.stop()
+        log.info("stopped", cut_off=not ended)
+        return ended
+
+    def _engine(self, worker: str, still_ours: StillOurs) -> JobEngine:
         settings = self._settings
         steps = StudySteps(
             archive=self._archive,
             analyse=self._model.analyse,
             model_sha256=self._model.sha256,
-            work_folder=settings.data_folder / "work",
+            work_folder=settings.data_folder / "work" / settings.worker_name,
             results_folder=settings.results_folder,
             at_once=threading.Semaphore(settings.jobs_at_once),
+            still_ours=still_ours,
         )
         retry = settings.retry
         return JobEngine(
-            JobDatabase(settings.jobs_database_url, settings.worker_name, settings.jobs_at_once),
+            JobDatabase(settings.jobs_database_url, worker, settings.jobs_at_once),
             steps,
             RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
         )

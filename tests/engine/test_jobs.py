@@ -13,9 +13,18 @@ from cvai.archive.folder import FolderArchive
 from cvai.engine.job import UNLISTED, JobState, StudyJob
 from cvai.engine.jobs import JsonSerializer
 from cvai.engine.ledger import open_ledger
+from cvai.engine.steps import StudySteps
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from tests.engine.conftest import Bench
-from tests.standin import analyse, analyse_noting, derived_uid, write_image, write_segmentation, write_study
+from tests.standin import (
+    MODEL_SHA256,
+    analyse,
+    analyse_noting,
+    derived_uid,
+    write_image,
+    write_segmentation,
+    write_study,
+)
 
 
 @dataclass
@@ -63,7 +72,7 @@ def test_the_fetched_study_is_gone_when_the_job_has_ended(
     job = bench.job(study_uid)
     bench.start().submit(job)
     bench.ended(job)
-    assert list((tmp_path / "work").iterdir()) == []
+    assert [p for p in (tmp_path / "work").rglob("*") if p.is_file()] == []
 
 
 def test_a_study_announced_twice_is_analysed_once(bench: Bench, study_uid: str, tmp_path: Path) -> None:
@@ -115,15 +124,44 @@ def test_a_study_queued_unlisted_is_analysed_as_it_is_found(
     assert bench.ended(job).outcome.state is JobState.ANALYSED
 
 
-def test_a_job_queued_for_another_model_is_not_run_with_this_one(
+def test_a_job_queued_for_another_model_is_left_to_one_for_this_model(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
+    """A new release must not lose what was queued before it."""
     bench.receive(write_study(tmp_path / "src", study_uid))
     job = bench.job(study_uid)
     bench.model_sha256 = "f" * 64
     bench.start().submit(job)
     outcome = bench.ended(job).outcome
     assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "model_changed")
+    assert bench.ended(bench.job(study_uid)).outcome.state is JobState.ANALYSED
+
+
+def test_what_another_worker_fetched_or_made_is_fetched_and_made_again(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    bench.receive(write_study(tmp_path / "src", study_uid))
+    job = bench.job(study_uid)
+    here, there = (
+        StudySteps(bench.folder_archive, analyse, MODEL_SHA256, tmp_path / n / "w", tmp_path / n / "r")
+        for n in ("here", "there")
+    )
+    here.fetch(job)
+    analysed = there.run_analysis(job)
+    assert analysed.state is JobState.ANALYSED
+    assert here.store(job, analysed) == analysed
+    (stored,) = analysed.objects
+    assert stored.sop_instance_uid in bench.folder_archive.content(study_uid).sop_instance_uids
+
+
+def test_a_study_that_changed_before_it_is_fetched_again_is_left_to_the_newer_job(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    bench.receive(write_study(tmp_path / "src", study_uid))
+    job = bench.job(study_uid)
+    bench.receive([write_image(tmp_path / "late", study_uid, 9)])
+    steps = StudySteps(bench.folder_archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r")
+    assert steps.run_analysis(job).code == "study_changed"
 
 
 def test_a_refused_study_ends_its_job_with_code_and_hint_and_the_next_goes_on(
