@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     jobs_at_once: int = Field(default=1, ge=1)
     worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
     database_url: SecretStr | None = None
+    heartbeat_s: float = Field(default=2.0, gt=0)
     poll_interval_s: float = Field(default=1.0, gt=0)
     shutdown_grace_s: float = Field(default=30.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -106,7 +107,6 @@ class Settings(BaseSettings):
     @property
     def inbox_folder(self) -> Path:
         """Where the embedded archive takes studies from."""
-    heartbeat_s: float = Field(default=2.0, gt=0)
         return self.folder.inbox or self.data_folder / "inbox"
 
     @property
