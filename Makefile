@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped model, from scratch
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench train install dev system clean
+.PHONY: demo test check bench train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools
 demo: install
 	$(BIN)/cvai demo --once
 
-test: dev system
+test: dev system viewers
 	$(BIN)/python -m pytest
 
 check: dev
@@ -55,6 +55,13 @@ system:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN) >/dev/null; \
 	else echo "make test: not installing $(DEBIAN) (needs root and apt); tests that need them will skip"; fi
+
+# The loader of web viewers, for tests alone; without npm those tests say so and skip.
+VIEWERS := tests/js/node_modules/.package-lock.json
+viewers: $(if $(shell command -v npm),$(VIEWERS))
+
+$(VIEWERS): tests/js/package-lock.json
+	cd tests/js && npm ci --silent || echo "make test: $(@D) is not installed; its tests will skip"
 
 clean:
 	rm -rf $(VENV) demo out
