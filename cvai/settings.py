@@ -8,10 +8,19 @@ that do not exist are refused. ``configs/service.example.toml`` describes each s
 from __future__ import annotations
 
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -60,6 +69,56 @@ class DicomwebSettings(_Table):
     older: Literal["analyse", "ignore"] = "analyse"
 
 
+class ReviewSettings(_Table):
+    """The reader's page of ``cvai serve``."""
+
+    address: str | None = Field(default=None, pattern=r"^[^\s:/@]+:[0-9]{1,5}$")
+    public_url: HttpUrl | None = None
+    organization: str = Field(default="cvai", min_length=1, max_length=64)
+    session_idle_minutes: float = Field(default=60.0, gt=0)
+    session_hours: float = Field(default=12.0, gt=0)
+    cache_gb: float = Field(default=4.0, gt=0)
+    viewer_url: HttpUrl | None = None
+
+
+AeTitle = Annotated[str, Field(pattern=r"^(?! +$)[ -\[\]-~]{1,16}$")]
+"""PS3.5 table 6.2-1: up to 16 characters, no backslash, not only spaces."""
+
+LOOPBACK = ip_network("127.0.0.0/8")
+
+
+class DicomSettings(_Table):
+    """cvai as a node of DICOM's network protocol."""
+
+    listen: bool = False
+    ae_title: AeTitle = "CVAI"
+    host: str = "127.0.0.1"
+    port: int = Field(default=11112, ge=0, le=65535)
+    allowed_ae_titles: tuple[AeTitle, ...] = ()
+    allowed_networks: tuple[IPvAnyNetwork, ...] = (LOOPBACK,)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authorities: Path | None = None
+
+    @model_validator(mode="after")
+    def _callers_are_named(self) -> Self:
+        if self.listen and not self.allowed_ae_titles:
+            raise ValueError("allowed_ae_titles must name who may call when listen is on")
+        return self
+
+
+class SendSettings(_Table):
+    """A peer that results are sent to by C-STORE."""
+
+    host: str | None = None
+    port: int = Field(default=104, ge=1, le=65535)
+    ae_title: AeTitle = "PACS"
+    tls: bool = False
+    timeout_s: float = Field(default=30.0, gt=0)
+    commitment: bool = True
+    commitment_timeout_s: float = Field(default=60.0, gt=0)
+
+
 class RetrySettings(_Table):
     """How long an archive that does not answer is waited for."""
 
@@ -101,6 +160,9 @@ class Settings(BaseSettings):
     folder: FolderSettings = FolderSettings()
     orthanc: OrthancSettings = OrthancSettings()
     dicomweb: DicomwebSettings = DicomwebSettings()
+    dicom: DicomSettings = DicomSettings()
+    send: SendSettings = SendSettings()
+    review: ReviewSettings = ReviewSettings()
     retry: RetrySettings = RetrySettings()
     audit: AuditSettings = AuditSettings()
 

@@ -43,7 +43,10 @@ def session_of(request: Request, page: ThePage) -> Session:
     return session
 
 
-SignedIn = Annotated[Session, Depends(session_of)]
+SIGNED_IN = Depends(session_of)
+"""For routes that need a reader, whoever it is."""
+
+SignedIn = Annotated[Session, SIGNED_IN]
 
 
 def require_role(session: Session, role: Role) -> Session:

@@ -56,6 +56,15 @@ class CinePack:
         """File of the labels, (t, z, y, x): n as uint32, n lengths as uint32, n labels as uint8."""
         return self.folder / LABELS
 
+    def read_labels(self) -> NDArray[np.uint8]:
+        """(t, z, y, x) as the model drew them."""
+        packed, meta = self.labels.read_bytes(), self.meta
+        n = int(np.frombuffer(packed, "<u4", count=1)[0])
+        lengths = np.frombuffer(packed, "<u4", count=n, offset=4)
+        values = np.frombuffer(packed, np.uint8, offset=4 + 4 * n)
+        shape = (meta["n_phases"], meta["n_slices"], meta["rows"], meta["columns"])
+        return np.repeat(values, lengths).reshape(shape)
+
 
 class CineCache:
     """Cines of analysed studies, fetched from the archive when they are first asked for.
@@ -173,6 +182,7 @@ def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]
         "window": [float(low), float(max(high, low + 1e-6))],
         "edges": {"left": left, "right": right, "top": top, "bottom": bottom},
         "heart": _heart_box(labels),
+        "scanner": _scanner(cine),
     }
 
 
@@ -181,6 +191,13 @@ def _heart_box(labels: NDArray[np.uint8]) -> list[int] | None:
     y = np.flatnonzero(labels.any(axis=(0, 1, 3)))
     x = np.flatnonzero(labels.any(axis=(0, 1, 2)))
     return [int(y[0]), int(y[-1]), int(x[0]), int(x[-1])] if y.size else None
+
+
+def _scanner(cine: AssembledCine) -> str:
+    """Manufacturer and model, by which disagreements are grouped."""
+    header = cine.planes[0][0].header
+    stated = (str(header.get(keyword) or "").strip() for keyword in ("Manufacturer", "ManufacturerModelName"))
+    return " ".join(text for text in stated if text)
 
 
 def _size(folder: Path) -> int:

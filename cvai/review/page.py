@@ -7,30 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import structlog
-
+from cvai.engine.audit import AuditEvent
 from cvai.engine.ledger import Ledger
 from cvai.review.accounts import Accounts, SessionLimits
 from cvai.review.cine import CineCache
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.worklist import Worklist
 
-log = structlog.get_logger(__name__)
-
-
-class Audit(Protocol):
-    """Keeps who did what. Identifiers of readers and studies only, never a patient's data."""
-
-    def __call__(self, event: str, *, reader: str, study_uid: str = "") -> None:
-        """Record that ``reader`` did ``event``, to a study where it was about one."""
-        ...
-
-
-def log_audit(event: str, *, reader: str, study_uid: str = "") -> None:
-    """Keep the audit in the service's log."""
-    log.info("audit", what=event, reader=reader, study=study_uid)
+Record = Callable[[AuditEvent], None]
+"""Keeps who did what; what cannot be recorded does not happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +105,7 @@ class Page:
         decisions: what was signed.
         drafts: what is being worked on.
         results_folder: where the jobs left their results.
-        audit: keeps who did what.
+        record: keeps who did what.
         presence: who is looking at what.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
     """
@@ -131,7 +118,7 @@ class Page:
     decisions: Decisions
     drafts: Drafts
     results_folder: Path
-    audit: Audit = log_audit
+    record: Record
     presence: Presence = field(default_factory=Presence)
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)
 

@@ -1,0 +1,57 @@
+"""The reader's page as ``cvai serve`` and ``cvai readers`` put it together from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import typer
+
+from cvai.engine.audit import open_audit_trail
+from cvai.engine.worker import open_archive
+from cvai.review.accounts import SessionLimits
+from cvai.review.page import PageOptions
+from cvai.review.server import serving
+from cvai.settings import Settings
+
+GIGABYTE = 1_000_000_000
+
+
+def page_options(settings: Settings) -> PageOptions | None:
+    """How the page is reached; None where the settings name no address."""
+    review = settings.review
+    if review.address is None:
+        return None
+    host, port = review.address.rsplit(":", 1)
+    return PageOptions(
+        host=host,
+        port=int(port),
+        public_url=review.public_url or "",
+        organization=review.organization,
+        session=session_limits(settings),
+        cache_bytes=int(review.cache_gb * GIGABYTE),
+        viewer_url=review.viewer_url or "",
+    )
+
+
+def session_limits(settings: Settings) -> SessionLimits:
+    """How long a reader stays signed in."""
+    review = settings.review
+    return SessionLimits(idle_s=60 * review.session_idle_minutes, longest_s=3600 * review.session_hours)
+
+
+def reader_page(settings: Settings) -> Callable[[], AbstractContextManager[None]]:
+    """What serves the page beside a service; nothing where the settings name no address."""
+    options = page_options(settings)
+    if options is None:
+        return nullcontext
+    archive, _ = open_archive(settings)
+    return lambda: serving(
+        options,
+        archive=archive,
+        database_url=settings.jobs_database_url,
+        data_folder=settings.data_folder,
+        record=open_audit_trail(settings).record,
+        service_routes={},
+        announce=typer.echo,
+    )

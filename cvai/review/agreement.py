@@ -1,0 +1,109 @@
+"""How readers and the model agree: what was accepted, changed and rejected, and by how much values moved."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from cvai.engine.reading import Verdict
+from cvai.review.decisions import Decision
+
+LIMITS_OF_AGREEMENT = 1.96
+"""Standard deviations to either side of the bias (Bland and Altman, Lancet 1986;327:307)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A value of the model and the one a reader has signed, in points of ejection fraction."""
+
+    model: float
+    signed: float
+    verdict: Verdict
+
+    @property
+    def mean(self) -> float:
+        """Where the pair stands on the plot's axis."""
+        return (self.model + self.signed) / 2
+
+    @property
+    def difference(self) -> float:
+        """How far the model was above the reader."""
+        return self.model - self.signed
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Decisions of one group.
+
+    Args:
+        name: of the group, such as a model's version.
+        verdicts: how many there are of each.
+        pairs: ejection fractions of what was accepted or changed.
+    """
+
+    name: str
+    verdicts: Counter[Verdict]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def total(self) -> int:
+        """How many decisions there are."""
+        return self.verdicts.total()
+
+    @property
+    def bias(self) -> float | None:
+        """Mean difference, model minus reader; None without a pair."""
+        return fmean(pair.difference for pair in self.pairs) if self.pairs else None
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Limits of agreement around the bias; None with fewer than two pairs."""
+        if len(self.pairs) < 2:
+            return None
+        middle = fmean(pair.difference for pair in self.pairs)
+        spread = LIMITS_OF_AGREEMENT * stdev(pair.difference for pair in self.pairs)
+        return middle - spread, middle + spread
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementTables:
+    """All decisions, and the same by what may explain a disagreement."""
+
+    everything: Agreement
+    by_model: tuple[Agreement, ...]
+    by_scanner: tuple[Agreement, ...]
+    by_finding: tuple[Agreement, ...]
+
+
+def agreement(decisions: Iterable[Decision]) -> AgreementTables:
+    """Tables of the decisions that hold: of several on one analysis, the last."""
+    last = {decision.reading.job.job_id: decision for decision in decisions}
+    held = tuple(last.values())
+    return AgreementTables(
+        everything=_group("all", held),
+        by_model=_grouped(held, lambda d: [d.comparison["model"]]),
+        by_scanner=_grouped(held, lambda d: [d.comparison["scanner"] or "not stated"]),
+        by_finding=_grouped(held, lambda d: d.comparison["findings"] or ["no finding"]),
+    )
+
+
+def _grouped(
+    decisions: Iterable[Decision], names_of: Callable[[Decision], Iterable[str]]
+) -> tuple[Agreement, ...]:
+    groups: defaultdict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        for name in names_of(decision):
+            groups[name].append(decision)
+    return tuple(_group(name, groups[name]) for name in sorted(groups))
+
+
+def _group(name: str, decisions: Sequence[Decision]) -> Agreement:
+    pairs = [
+        Pair(float(model), float(signed), d.reading.verdict)
+        for d in decisions
+        if "lv_ef" in d.comparison["measured"]
+        for model, signed in [d.comparison["measured"]["lv_ef"]]
+    ]
+    return Agreement(name, Counter(d.reading.verdict for d in decisions), tuple(pairs))

@@ -1,0 +1,144 @@
+"""The pages a reader opens: sign-in, worklist, study, report, agreement."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from cvai.engine.audit import Act, AuditEvent
+from cvai.errors import AccessDenied, RequestInvalid
+from cvai.results.write import REPORT_NAME
+from cvai.review.access import COOKIE, SIGNED_IN, Admin, SignedIn, ThePage
+from cvai.review.agreement import agreement
+from cvai.review.page import Page
+from cvai.review.wording import render
+from cvai.review.worklist import Filter, Row
+
+
+def wanted_filter(
+    show: Literal["all", "unread", "flagged", "refused", "signed"] = "all",
+    model: str = "",
+    view: str = "",
+    since: str = "",
+) -> Filter:
+    """What the worklist is asked to show; a form sends empty fields too."""
+    try:
+        return Filter(show, model, view, date.fromisoformat(since) if since else None)
+    except ValueError as error:
+        raise RequestInvalid("changes_invalid", "This is not a day.", "Write it as 2026-03-01.") from error
+
+
+Wanted = Annotated[Filter, Depends(wanted_filter)]
+
+pages = APIRouter(default_response_class=HTMLResponse)
+
+
+@pages.get("/sign-in")
+def sign_in_form(page: ThePage) -> str:
+    """Where a reader gives their token."""
+    return render("sign_in.html", page=page, wrong="")
+
+
+@pages.post("/sign-in")
+async def sign_in(request: Request, page: ThePage) -> Response:
+    """Take a token, give a session."""
+    form = parse_qs((await request.body()).decode("utf-8", "replace"))
+    token = form.get("token", [""])[0]
+    return await run_in_threadpool(_signed_in, page, token, _address(request))
+
+
+def _signed_in(page: Page, token: str, address: str) -> Response:
+    try:
+        reader = page.accounts.reader_of(token)
+    except AccessDenied as error:
+        page.record(AuditEvent(Act.SIGNED_IN, "unknown", address=address, allowed=False))
+        return HTMLResponse(render("sign_in.html", page=page, wrong=str(error)), 401)
+    page.record(AuditEvent(Act.SIGNED_IN, reader.name, address=address))
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        COOKIE, page.accounts.begin(reader), httponly=True, samesite="strict", secure=page.options.https
+    )
+    return answer
+
+
+@pages.post("/sign-out")
+def sign_out(request: Request, page: ThePage, session: SignedIn) -> Response:
+    """End the session."""
+    page.accounts.end(request.cookies[COOKIE])
+    page.record(AuditEvent(Act.SIGNED_OUT, session.reader.name, address=_address(request)))
+    answer = Response(status_code=204)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=page.options.https)
+    return answer
+
+
+@pages.get("/")
+def worklist(page: ThePage, session: SignedIn, wanted: Wanted) -> str:
+    """Everything there is to read."""
+    rows = page.worklist.rows()
+    return render("worklist.html", page=page, session=session, filter=wanted, **_listed(rows, wanted))
+
+
+@pages.get("/worklist")
+def worklist_rows(page: ThePage, session: SignedIn, wanted: Wanted) -> str:
+    """The table alone, for a page that stays open."""
+    rows = page.worklist.rows()
+    return render("rows.html", page=page, session=session, filter=wanted, **_listed(rows, wanted))
+
+
+def _listed(rows: list[Row], wanted: Filter) -> dict[str, object]:
+    return {
+        "rows": [row for row in rows if wanted.takes(row)],
+        "all_rows": rows,
+        "models": sorted({row.summary.model for row in rows} - {""}),
+        "views": sorted({row.summary.view for row in rows} - {""}),
+        "counts": {
+            show: sum(Filter(show).takes(row) for row in rows)
+            for show in ("all", "unread", "flagged", "refused", "signed")
+        },
+    }
+
+
+@pages.get("/studies/{job_id}")
+def study(job_id: str, request: Request, page: ThePage, session: SignedIn) -> str:
+    """One study."""
+    summary = page.worklist.study(job_id)
+    study_uid = summary.record.job.study_uid
+    page.record(AuditEvent(Act.SEEN, session.reader.name, study_uid, address=_address(request)))
+    return render("study.html", page=page, session=session, summary=summary)
+
+
+@pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse, dependencies=[SIGNED_IN])
+def report(job_id: str, page: ThePage) -> FileResponse:
+    """The report, of what was signed where something was."""
+    summary = page.worklist.study(job_id)
+    path = _report_of(page, job_id) or page.results_folder / summary.record.outcome.result
+    path = path.with_name(REPORT_NAME)
+    if not summary.record.outcome.result or not path.is_file():
+        raise RequestInvalid("report_missing", "There is no report of this study here.", "See the archive.")
+    return FileResponse(path, media_type="application/pdf", content_disposition_type="inline")
+
+
+def _report_of(page: Page, job_id: str) -> Path | None:
+    """result.json of the newest signed reading that has been written."""
+    for decision in reversed(page.decisions.of_job(job_id)):
+        outcome = page.ledger.reading_outcome(decision.reading.reading_id)
+        if outcome is not None and outcome.result:
+            return page.results_folder / outcome.result
+    return None
+
+
+@pages.get("/agreement")
+def agreement_page(page: ThePage, session: Admin, since: date | None = None) -> str:
+    """How readers and models agree."""
+    decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
+    return render("agreement.html", page=page, session=session, found=agreement(decisions), since=since)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

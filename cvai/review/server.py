@@ -1,0 +1,199 @@
+"""The page served from a thread of the service, and what it does beside answering requests."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import uvicorn
+
+from cvai.archive.port import Archive
+from cvai.engine.ledger import Ledger, open_ledger
+from cvai.errors import ConfigurationInvalid, CvaiError
+from cvai.review.accounts import Accounts, Role
+from cvai.review.app import create_app
+from cvai.review.cine import CineCache
+from cvai.review.database import Database
+from cvai.review.decisions import Decisions, Drafts
+from cvai.review.page import Page, PageOptions, Record
+from cvai.review.worklist import RowState, Worklist
+
+log = structlog.get_logger(__name__)
+
+DATABASE_NAME = "review.sqlite"
+FIRST_READER, FIRST_READER_NAME = "admin", "Administrator"
+CHORE_EVERY_S = 2.0
+PREPARED_AHEAD = 20
+"""Newest unread studies whose images are kept ready, so that opening one takes no time."""
+STOP_WITHIN_S = 5.0
+
+
+@contextmanager
+def serving(
+    options: PageOptions,
+    *,
+    archive: Archive,
+    database_url: str,
+    data_folder: Path,
+    record: Record,
+    service_routes: Mapping[str, Callable[[], tuple[int, str, str]]],
+    announce: Callable[[str], None],
+) -> Iterator[None]:
+    """Serve the page while the context lasts; the jobs' database must exist.
+
+    Args:
+        options: how the page is reached and what it may use.
+        archive: where studies are kept.
+        database_url: of the jobs.
+        data_folder: of the service.
+        record: keeps who did what.
+        service_routes: see ``Page``.
+        announce: told, in words for a person, where the page is and how to get in the first time.
+
+    Raises:
+        ConfigurationInvalid: ``page_address_taken``.
+    """
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listener(options))
+        ledger = stack.enter_context(open_ledger(database_url))
+        database = Database(data_folder / DATABASE_NAME)
+        stack.callback(database.close)
+        page = _page(options, ledger, database, archive=archive, data_folder=data_folder, record=record)
+        page = replace(page, service_routes=service_routes)
+        stack.enter_context(_thread("page", _Server(page, listener)))
+        stack.enter_context(_thread("page-chores", Chores(page)))
+        announce(f"Reader's page: {options.url}")
+        if token := first_token(page.accounts):
+            announce(f"Sign in with this token, shown once: {token}")
+        yield
+
+
+def _page(
+    options: PageOptions,
+    ledger: Ledger,
+    database: Database,
+    *,
+    archive: Archive,
+    data_folder: Path,
+    record: Record,
+) -> Page:
+    decisions, drafts = Decisions(database), Drafts(database)
+    results_folder = data_folder / "results"
+    return Page(
+        options=options,
+        ledger=ledger,
+        accounts=Accounts(database, options.session),
+        worklist=Worklist(ledger, results_folder, decisions, drafts),
+        cines=CineCache(archive, data_folder / "cines", options.cache_bytes),
+        decisions=decisions,
+        drafts=drafts,
+        results_folder=results_folder,
+        record=record,
+    )
+
+
+def first_token(accounts: Accounts) -> str | None:
+    """Token of the first reader where there is none yet; only its digest is kept."""
+    if accounts.all():
+        return None
+    return accounts.add(FIRST_READER, Role.ADMIN, FIRST_READER_NAME)
+
+
+@contextmanager
+def _listener(options: PageOptions) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((options.host, options.port), backlog=128)
+    except OSError as error:
+        raise ConfigurationInvalid(
+            "page_address_taken",
+            f"the reader's page cannot listen on {options.host}:{options.port}: {error.strerror}.",
+            "Choose another review.address.",
+        ) from error
+    with listener:
+        yield listener
+
+
+class _Server:
+    """uvicorn in a thread; its log lines are not wanted, they name addresses."""
+
+    def __init__(self, page: Page, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            create_app(page), log_config=None, access_log=False, server_header=False, proxy_headers=False
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+
+    def run(self) -> None:
+        self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+class Chores:
+    """What the page does by itself: queue decisions a crash left behind, keep images of unread studies ready.
+
+    Args:
+        page: everything.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._stop = threading.Event()
+        self._failed: set[str] = set()
+
+    def run(self) -> None:
+        """Look around until told to stop."""
+        while not self._stop.wait(CHORE_EVERY_S):
+            try:
+                self.queue_decisions()
+                self.prepare_cines()
+            except CvaiError as error:
+                log.warning("page_chore_failed", code=error.code)
+
+    def stop(self) -> None:
+        """Stop after what is being done."""
+        self._stop.set()
+
+    def queue_decisions(self) -> None:
+        """Queue what was signed and not queued yet; queueing one again changes nothing."""
+        for decision in self._page.decisions.not_queued():
+            self._page.ledger.queue_reading(decision.reading)
+            self._page.decisions.mark_queued(decision)
+
+    def prepare_cines(self) -> None:
+        """Fetch the images of the newest unread studies; one that fails is left to whoever opens it."""
+        unread = [row for row in self._page.worklist.rows() if row.state is RowState.UNREVIEWED]
+        for row in unread[:PREPARED_AHEAD]:
+            job_id = row.summary.job_id
+            if self._stop.is_set() or not row.summary.has_contours or job_id in self._failed:
+                continue
+            if not self._page.cines.has(job_id):
+                try:
+                    self._page.cines.open(row.summary.record)
+                except CvaiError as error:
+                    self._failed.add(job_id)
+                    log.warning("cine_not_prepared", job=job_id, code=error.code)
+
+
+class _Runs(Protocol):
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@contextmanager
+def _thread(name: str, runs: _Runs) -> Iterator[None]:
+    thread = threading.Thread(target=runs.run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        runs.stop()
+        thread.join(STOP_WITHIN_S)

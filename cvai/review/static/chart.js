@@ -1,0 +1,174 @@
+/** @file Small charts as SVG: volumes over the beat, ejection fraction over the years, agreement. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const MARGIN = { left: 36, right: 10, top: 16, bottom: 24 };
+
+/**
+ * @param {string} name
+ * @param {Record<string, string | number>} attributes
+ * @param {Element} [parent]
+ * @returns {SVGElement}
+ */
+export function element(name, attributes, parent) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  parent?.append(made);
+  return made;
+}
+
+/** @param {number} low @param {number} high @param {number} wanted @returns {number[]} about so many round numbers that span both */
+export function ticks(low, high, wanted) {
+  const rough = Math.max(high - low, 1e-9) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough * (1 - 1e-9)) ?? rough;
+  const found = [];
+  for (let i = Math.floor(low / step); i <= Math.ceil(high / step - 1e-9); i++) found.push(+(i * step).toFixed(6));
+  return found;
+}
+
+/** A plot with axes; data coordinates in, SVG coordinates out. */
+export class Plot {
+  /**
+   * @param {HTMLElement} host
+   * @param {{x: [number, number], y: number[], xTicks: number[], xTitle: string, yTitle: string, label: string, xText?: (v: number) => string}} axes
+   */
+  constructor(host, axes) {
+    this.width = Math.max(260, host.clientWidth);
+    this.height = Math.max(120, host.clientHeight);
+    this.axes = axes;
+    this.svg = element("svg", { viewBox: `0 0 ${this.width} ${this.height}`, role: "img", "aria-label": axes.label });
+    host.replaceChildren(this.svg);
+    this.#drawAxes();
+  }
+
+  /** @param {number} value @returns {number} */
+  x(value) {
+    const [low, high] = this.axes.x;
+    return MARGIN.left + ((value - low) / (high - low || 1)) * (this.width - MARGIN.left - MARGIN.right);
+  }
+
+  /** @param {number} value @returns {number} */
+  y(value) {
+    const low = this.axes.y[0], high = this.axes.y[this.axes.y.length - 1];
+    return this.height - MARGIN.bottom - ((value - low) / (high - low || 1)) * (this.height - MARGIN.top - MARGIN.bottom);
+  }
+
+  /** @param {number} clientX @returns {number} the data value under a pointer */
+  valueAt(clientX) {
+    const box = this.svg.getBoundingClientRect();
+    const x = ((clientX - box.left) / box.width) * this.width;
+    const [low, high] = this.axes.x;
+    return low + ((x - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right)) * (high - low);
+  }
+
+  /** @param {[number, number][]} points @param {string} kind @returns {SVGElement} */
+  line(points, kind) {
+    const path = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
+    return element("polyline", { points: path, class: kind }, this.svg);
+  }
+
+  /** @param {number} x @param {number} y @param {string} kind @param {number} [radius] @returns {SVGElement} */
+  dot(x, y, kind, radius = 3) {
+    return element("circle", { cx: this.x(x), cy: this.y(y), r: radius, class: kind }, this.svg);
+  }
+
+  /** @param {number} x @param {string} kind @param {string} [name] @returns {SVGElement} */
+  upright(x, kind, name) {
+    const at = this.x(x);
+    const group = element("g", { class: kind }, this.svg);
+    element("line", { x1: at, x2: at, y1: MARGIN.top, y2: this.height - MARGIN.bottom }, group);
+    if (name) element("text", { x: at, y: MARGIN.top - 4, "text-anchor": "middle" }, group).textContent = name;
+    return group;
+  }
+
+  /** @param {number} y @param {string} kind */
+  level(y, kind) {
+    element("line", { x1: MARGIN.left, x2: this.width - MARGIN.right, y1: this.y(y), y2: this.y(y), class: kind }, this.svg);
+  }
+
+  #drawAxes() {
+    for (const value of this.axes.y) {
+      this.level(value, "grid");
+      const text = element("text", { x: MARGIN.left - 5, y: this.y(value) + 4, "text-anchor": "end", class: "tick" }, this.svg);
+      text.textContent = String(value);
+    }
+    for (const value of this.axes.xTicks) {
+      const text = element("text", { x: this.x(value), y: this.height - 8, "text-anchor": "middle", class: "tick" }, this.svg);
+      text.textContent = this.axes.xText ? this.axes.xText(value) : String(value);
+    }
+    element("text", { x: 2, y: 10, class: "tick" }, this.svg).textContent = this.axes.yTitle;
+    const title = element("text", { x: this.width - MARGIN.right, y: 10, "text-anchor": "end", class: "tick" }, this.svg);
+    title.textContent = this.axes.xTitle;
+  }
+}
+
+/** The volume curves of both ventricles; a click goes to the phase. */
+export class VolumeCurve {
+  /**
+   * @param {HTMLElement} host
+   * @param {{times_ms: number[] | null, n_phases: number}} cine
+   * @param {(t: number) => void} go
+   */
+  constructor(host, cine, go) {
+    this.host = host;
+    this.times = cine.times_ms ?? Array.from({ length: cine.n_phases }, (_, t) => t + 1);
+    this.xTitle = cine.times_ms ? "ms after the R wave" : "phase";
+    host.addEventListener("pointerdown", (event) => {
+      if (this.plot) go(this.#phaseAt(this.plot.valueAt(event.clientX)));
+    });
+    host.addEventListener("pointermove", (event) => {
+      if (this.plot && event.buttons) go(this.#phaseAt(this.plot.valueAt(event.clientX)));
+    });
+  }
+
+  /** @param {number[]} lv @param {number[]} rv @param {{ed: number, es: number}} phases @param {number} t */
+  draw(lv, rv, phases, t) {
+    const { times } = this;
+    const last = times[times.length - 1];
+    const xTicks = ticks(times[0], last, 5).filter((v) => v >= times[0] && v <= last);
+    const label = `Volume curves. End-diastole at phase ${phases.ed + 1}, end-systole at phase ${phases.es + 1}.`;
+    const y = ticks(0, Math.max(...lv, ...rv, 1), 4);
+    this.plot = new Plot(this.host, { x: [times[0], last], y, xTicks, xTitle: this.xTitle, yTitle: "mL", label });
+    this.plot.upright(times[phases.ed], "mark", "ED");
+    this.plot.upright(times[phases.es], "mark", "ES");
+    this.plot.line(rv.map((v, i) => [times[i], v]), "rv");
+    this.plot.line(lv.map((v, i) => [times[i], v]), "lv");
+    lv.forEach((v, i) => this.plot?.dot(times[i], v, "lv", 2));
+    this.cursor = null;
+    this.moveTo(t);
+  }
+
+  /** @param {number} t */
+  moveTo(t) {
+    this.cursor?.remove();
+    this.cursor = this.plot?.upright(this.times[t], "cursor") ?? null;
+  }
+
+  /** @param {number} value */
+  #phaseAt(value) {
+    const away = this.times.map((time) => Math.abs(time - value));
+    return away.indexOf(Math.min(...away));
+  }
+}
+
+/**
+ * Ejection fractions of one patient over time; a click opens the study.
+ * @param {HTMLElement} host
+ * @param {{job_id: string, study_date: string, lv_ef: number}[]} priors
+ * @param {string} current
+ */
+export function drawTrend(host, priors, current) {
+  const day = (/** @type {string} */ text) => Date.UTC(+text.slice(0, 4), +text.slice(4, 6) - 1, +text.slice(6, 8)) / 864e5;
+  const days = priors.map((prior) => day(prior.study_date));
+  const x = /** @type {[number, number]} */ ([Math.min(...days) - 20, Math.max(...days) + 20]);
+  const xText = (/** @type {number} */ value) => new Date(value * 864e5).toISOString().slice(0, 7);
+  const label = `LV ejection fraction: ${priors.map((p) => `${p.lv_ef.toFixed(0)} %`).join(", ")}`;
+  const plot = new Plot(host, { x, y: [0, 20, 40, 60, 80], xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: "%", label });
+  plot.line(priors.map((prior, i) => [days[i], prior.lv_ef]), "lv");
+  priors.forEach((prior, i) => {
+    const link = element("a", { href: `/studies/${prior.job_id}` }, plot.svg);
+    link.append(plot.dot(days[i], prior.lv_ef, prior.job_id === current ? "lv here" : "lv", prior.job_id === current ? 6 : 4));
+    const text = element("text", { x: plot.x(days[i]), y: plot.y(prior.lv_ef) - 9, "text-anchor": "middle", class: "tick" }, link);
+    text.textContent = `${prior.lv_ef.toFixed(0)} %`;
+  });
+}

@@ -1,0 +1,121 @@
+/** @file Accept, accept with changes, reject: what is signed, and how far it is on its way into the archive. */
+
+import { Problem, sendJson } from "./api.js";
+import { measure } from "./labels.js";
+
+const SIGNED_ROWS = [
+  ["lv_ef", "LV ejection fraction", "%", 1], ["lv_edv", "LV end-diastolic volume", "mL", 0],
+  ["lv_esv", "LV end-systolic volume", "mL", 0], ["lv_mass", "LV mass", "g", 0], ["rv_ef", "RV ejection fraction", "%", 1],
+];
+const VERDICTS = { accepted: "Accepted", changed: "Accepted with changes", rejected: "Rejected" };
+const STORED = { stored: "stored in the archive", storing: "on its way into the archive", failed: "not stored" };
+
+export class Decide {
+  /**
+   * @param {string} base
+   * @param {any} study
+   * @param {import("./editor.js").Editor} editor
+   * @param {import("./draft.js").Draft} draft
+   * @param {boolean} maySign
+   */
+  constructor(base, study, editor, draft, maySign) {
+    this.base = base;
+    this.study = study;
+    this.editor = editor;
+    this.draft = draft;
+    this.maySign = maySign;
+    this.holds = study.holds;
+    this.accept = /** @type {HTMLButtonElement} */ (document.getElementById("accept"));
+    this.reject = /** @type {HTMLButtonElement} */ (document.getElementById("reject"));
+    this.line = /** @type {HTMLElement} */ (document.getElementById("holds"));
+    this.acceptDialog = /** @type {HTMLDialogElement} */ (document.getElementById("accept-dialog"));
+    this.rejectDialog = /** @type {HTMLDialogElement} */ (document.getElementById("reject-dialog"));
+    this.reason = /** @type {HTMLTextAreaElement} */ (document.getElementById("reason"));
+    this.#listen();
+  }
+
+  /** Show what can be decided, as things stand. */
+  show() {
+    this.accept.disabled = this.reject.disabled = !this.maySign;
+    this.accept.hidden = this.reject.hidden = !this.maySign;
+    this.accept.textContent = this.editor.changed ? "Accept with changes…" : "Accept…";
+    this.line.hidden = !this.holds;
+    if (this.holds) this.line.textContent = inWords(this.holds);
+    this.line.dataset.stored = this.holds?.stored ?? "";
+    this.line.dataset.verdict = this.holds?.verdict ?? "";
+  }
+
+  /** @param {any} holds the decision that stands by now */
+  update(holds) {
+    const another = holds && holds.number !== (this.holds?.number ?? 0);
+    this.another = another && holds.reader !== document.querySelector('meta[name="reader"]')?.getAttribute("content");
+    if (!another || !this.another) this.holds = holds;
+    this.show();
+    if (this.another) {
+      this.line.hidden = false;
+      this.line.textContent = `${inWords(holds)} Load this page again to see it; your draft is kept.`;
+    }
+  }
+
+  #listen() {
+    this.accept.addEventListener("click", () => {
+      this.#fillTable();
+      this.acceptDialog.showModal();
+    });
+    this.reject.addEventListener("click", () => this.rejectDialog.showModal());
+    this.acceptDialog.addEventListener("close", () => {
+      if (this.acceptDialog.returnValue === "sign") this.#send(this.editor.changes, "");
+      this.acceptDialog.returnValue = "";
+    });
+    this.rejectDialog.addEventListener("close", () => {
+      if (this.rejectDialog.returnValue === "reject") this.#send(null, this.reason.value);
+      this.rejectDialog.returnValue = "";
+    });
+    document.querySelectorAll("#reasons button").forEach((button) =>
+      button.addEventListener("click", () => {
+        this.reason.value = [this.reason.value.trim(), button.textContent].filter(Boolean).join(". ");
+        this.reason.focus();
+      }),
+    );
+  }
+
+  #fillTable() {
+    const now = measure(this.editor.labels, this.editor.phases.ed, this.editor.phases.es);
+    const rows = SIGNED_ROWS.filter(([name]) => now[name] !== undefined).map(([name, title, unit, decimals]) => {
+      const model = this.study.result.measurements.find((/** @type {any} */ m) => m.name === name)?.value;
+      const moved = model !== undefined && Math.abs(model - now[name]) > 1e-6;
+      return `<tr><th scope="row">${title} <span class="muted small">${unit}</span></th><td class="value">${now[name].toFixed(decimals)}</td><td class="muted small">${moved ? `AI ${model.toFixed(decimals)}` : ""}</td></tr>`;
+    });
+    const table = /** @type {HTMLElement} */ (document.getElementById("accept-table"));
+    table.innerHTML = `<tbody>${rows.join("")}</tbody>`;
+    const { frames, ed, es } = this.editor.changes;
+    const moved = [frames.length ? `${frames.length} ${frames.length > 1 ? "images" : "image"} corrected` : ""];
+    if (ed !== this.editor.found.ed || es !== this.editor.found.es) moved.push("phases chosen anew");
+    const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
+    what.textContent = moved.filter(Boolean).join(", ") || "As the model measured them.";
+  }
+
+  /** @param {import("./editor.js").Editor["changes"] | null} changes @param {string} reason */
+  async #send(changes, reason) {
+    try {
+      await this.draft.flush();
+      const body = { after: this.holds?.number ?? 0, changes, reason };
+      const shared = await sendJson("POST", `${this.base}/decision`, body);
+      this.draft.say("");
+      this.update(shared.holds);
+      this.holds = shared.holds;
+      this.show();
+    } catch (problem) {
+      this.draft.say(problem instanceof Problem ? problem.message : String(problem), true);
+    }
+  }
+}
+
+/** @param {any} holds @returns {string} */
+function inWords(holds) {
+  const when = new Date(holds.signed_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const verdict = VERDICTS[/** @type {keyof typeof VERDICTS} */ (holds.verdict)];
+  const stored = STORED[/** @type {keyof typeof STORED} */ (holds.stored)];
+  const reason = holds.reason ? ` “${holds.reason}”` : "";
+  return `${verdict} by ${holds.reader}, ${when}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
+}

@@ -1,0 +1,70 @@
+/** @file Changes kept on the server as they are made, and what other readers do to the same study. */
+
+import { getJson, sendJson } from "./api.js";
+
+const SAVE_AFTER_MS = 700;
+const LOOK_EVERY_MS = 5000;
+
+export class Draft {
+  /**
+   * @param {string} base address of the study's API
+   * @param {import("./editor.js").Editor} editor
+   * @param {(text: string, wrong?: boolean) => void} say
+   */
+  constructor(base, editor, say) {
+    this.base = base;
+    this.editor = editor;
+    this.say = say;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.waiting = false;
+    addEventListener("pagehide", () => this.waiting && this.#save(true));
+  }
+
+  /** Something has changed: save it soon. */
+  touch() {
+    this.waiting = true;
+    this.say("Saving…");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#save(), SAVE_AFTER_MS);
+  }
+
+  /** Save what waits, now. */
+  async flush() {
+    clearTimeout(this.timer);
+    if (this.waiting) await this.#save();
+  }
+
+  /** @param {boolean} [leaving] */
+  async #save(leaving = false) {
+    this.waiting = false;
+    try {
+      const sent = this.editor.changed;
+      await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
+      this.say(sent ? `Draft saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "");
+    } catch (problem) {
+      this.waiting = true;
+      this.timer = setTimeout(() => this.#save(), LOOK_EVERY_MS);
+      this.say(`Not saved: ${problem instanceof Error ? problem.message : problem}`, true);
+    }
+  }
+}
+
+/**
+ * Ask every few seconds what else happens to the study.
+ * @param {string} base
+ * @param {(shared: any) => void} tell
+ */
+export function watch(base, tell) {
+  const look = () => getJson(`${base}/shared`).then(tell, () => undefined);
+  setInterval(look, LOOK_EVERY_MS);
+}
+
+/** @param {{looking: string[], drafting: string[]}} others @returns {string} in words, empty when there is nobody */
+export function othersInWords({ looking, drafting }) {
+  const both = drafting.filter((name) => looking.includes(name));
+  if (both.length) return `${both.join(", ")} is changing this study right now. Talk to each other: the first to sign decides.`;
+  if (drafting.length) return `${drafting.join(", ")} has an unsigned draft of this study.`;
+  if (looking.length) return `${looking.join(", ")} is looking at this study too.`;
+  return "";
+}

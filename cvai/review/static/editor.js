@@ -1,0 +1,219 @@
+/** @file What a reader changes: tools on the canvas, every step undoable, and what differs from the model. */
+
+import { belongs, outlinesOf, withChange, withLayer } from "./layers.js";
+import { decodeRuns, encodeRuns } from "./labels.js";
+import { fill, nearest, pull } from "./outlines.js";
+
+/** @typedef {import("./outlines.js").Point} Point */
+/** @typedef {import("./layers.js").Layer} Layer */
+/** @typedef {"look" | "pull" | "draw" | "add" | "erase"} Tool */
+/** @typedef {{ed: number, es: number}} Phases */
+/** @typedef {{t: number, z: number, runs: number[]}} FrameEdit */
+/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array} | {before: Phases, after: Phases}} Step */
+
+/** Image pixels from a contour within which the hand takes it. */
+const GRIP = 12;
+const REACHES = { least: 2, most: 40, step: 1.25 };
+
+export class Editor extends EventTarget {
+  /**
+   * @param {import("./labels.js").LabelVolume} labels as they stand, changed in place
+   * @param {Uint8Array} model labels the model drew, never changed
+   * @param {Phases} found phases the model found
+   */
+  constructor(labels, model, found) {
+    super();
+    this.labels = labels;
+    this.model = model;
+    this.found = found;
+    this.phases = { ...found };
+    /** @type {Set<number>} frames that were ever touched */
+    this.touched = new Set();
+    /** @type {Step[]} */
+    this.done = [];
+    /** @type {Step[]} */
+    this.undone = [];
+    this.reach = 6;
+    /** @type {{t: number, z: number, layer: Layer, tool: Tool, from: Point, base: Uint8Array, outlines: Point[][], path: Point[], swept: Uint8Array} | null} */
+    this.drag = null;
+  }
+
+  /**
+   * Take up what was changed before, without a step to undo it.
+   * @param {{ed: number, es: number, frames: FrameEdit[]}} changes
+   */
+  restore(changes) {
+    this.phases = { ed: changes.ed, es: changes.es };
+    for (const { t, z, runs } of changes.frames) this.#set(t, z, decodeRuns(runs, this.labels.size));
+    this.#changed();
+  }
+
+  /** @returns {{ed: number, es: number, frames: FrameEdit[]}} everything that differs from the model */
+  get changes() {
+    const { n_slices } = this.labels.grid;
+    const frames = [...this.touched].sort((a, b) => a - b).map((key) => {
+      const t = Math.floor(key / n_slices), z = key % n_slices;
+      return this.differs(t, z) ? { t, z, runs: encodeRuns(this.labels.frame(t, z)) } : null;
+    });
+    return { ...this.phases, frames: frames.filter((frame) => frame !== null) };
+  }
+
+  /** @param {number} t @param {number} z @returns {boolean} whether a frame differs from the model's */
+  differs(t, z) {
+    const key = t * this.labels.grid.n_slices + z;
+    if (!this.touched.has(key)) return false;
+    const at = key * this.labels.size;
+    return this.labels.frame(t, z).some((label, i) => label !== this.model[at + i]);
+  }
+
+  /** @returns {boolean} whether anything differs from the model */
+  get changed() {
+    const { ed, es, frames } = this.changes;
+    return frames.length > 0 || ed !== this.found.ed || es !== this.found.es;
+  }
+
+  /**
+   * The hand goes down on a frame.
+   * @param {number} t @param {number} z @param {Layer} layer @param {Tool} tool @param {Point} at
+   * @returns {boolean} whether it took hold of something
+   */
+  begin(t, z, layer, tool, at) {
+    const base = this.labels.frame(t, z).slice();
+    const outlines = outlinesOf(base, layer, this.labels.grid);
+    const hold = nearest(outlines, at);
+    if (tool === "look" || (tool === "pull" && (!hold || hold.distance > GRIP))) return false;
+    this.drag = { t, z, layer, tool, from: at, base, outlines, path: [at], swept: new Uint8Array(base.length) };
+    if (tool === "add" || tool === "erase") this.move(at);
+    return true;
+  }
+
+  /** @param {Point} at the hand moves */
+  move(at) {
+    const drag = this.drag;
+    if (!drag) return;
+    drag.path.push(at);
+    if (drag.tool === "draw") return;
+    this.#set(drag.t, drag.z, drag.tool === "pull" ? this.#pulled(drag, at) : this.#brushed(drag));
+    this.#changed();
+  }
+
+  /** The hand goes up. */
+  end() {
+    const drag = this.drag;
+    this.drag = null;
+    if (!drag) return;
+    if (drag.tool === "draw" && drag.path.length > 4) {
+      const mask = fill([drag.path], this.labels.grid.rows, this.labels.grid.columns);
+      this.#set(drag.t, drag.z, withLayer(drag.base, drag.layer, (i) => mask[i] === 1));
+    }
+    this.#remember(drag.t, drag.z, drag.base);
+  }
+
+  /** @param {number} t @param {number} z @param {Layer} layer take the contour out of a frame */
+  drop(t, z, layer) {
+    this.#replace(t, z, (labels) => withLayer(labels, layer, () => false));
+  }
+
+  /** @param {number} t @param {number} z @param {number} from @param {Layer} layer give a frame another phase's contour */
+  copy(t, z, from, layer) {
+    const source = this.labels.frame(from, z);
+    this.#replace(t, z, (labels) => withLayer(labels, layer, (i) => belongs(source[i], layer)));
+  }
+
+  /** @param {Partial<Phases>} phases */
+  setPhases(phases) {
+    const after = { ...this.phases, ...phases };
+    if (after.ed === after.es) return;
+    this.#push({ before: this.phases, after });
+    this.phases = after;
+    this.#changed();
+  }
+
+  undo() {
+    this.#step(this.done, this.undone, "before");
+  }
+
+  redo() {
+    this.#step(this.undone, this.done, "after");
+  }
+
+  /** @param {number} steps smaller (negative) or larger brush and pull */
+  widen(steps) {
+    const reach = this.reach * REACHES.step ** steps;
+    this.reach = Math.min(REACHES.most, Math.max(REACHES.least, reach));
+  }
+
+  /** @param {NonNullable<Editor["drag"]>} drag @param {Point} at */
+  #pulled(drag, at) {
+    const by = { x: at.x - drag.from.x, y: at.y - drag.from.y };
+    const after = drag.outlines.map((outline) => pull(outline, drag.from, by, this.reach));
+    return withChange(drag.base, drag.layer, drag.outlines, after, this.labels.grid);
+  }
+
+  /** @param {NonNullable<Editor["drag"]>} drag */
+  #brushed(drag) {
+    const [from, to] = drag.path.slice(-2);
+    const steps = Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / (this.reach / 2)) || 1;
+    for (let i = 0; i <= steps; i++) {
+      const share = i / steps;
+      this.#stamp(drag.swept, { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) });
+    }
+    const add = drag.tool === "add";
+    return withLayer(drag.base, drag.layer, (i) => (drag.swept[i] ? add : belongs(drag.base[i], drag.layer)));
+  }
+
+  /** @param {Uint8Array} swept @param {Point} at */
+  #stamp(swept, at) {
+    const { rows, columns } = this.labels.grid;
+    const reach = this.reach;
+    for (let y = Math.max(0, Math.ceil(at.y - reach)); y <= Math.min(rows - 1, at.y + reach); y++) {
+      const half = Math.sqrt(reach * reach - (y - at.y) ** 2);
+      for (let x = Math.max(0, Math.ceil(at.x - half)); x <= Math.min(columns - 1, at.x + half); x++) {
+        swept[y * columns + x] = 1;
+      }
+    }
+  }
+
+  /** @param {number} t @param {number} z @param {(labels: Uint8Array) => Uint8Array} change */
+  #replace(t, z, change) {
+    const before = this.labels.frame(t, z).slice();
+    this.#set(t, z, change(before));
+    this.#remember(t, z, before);
+  }
+
+  /** @param {number} t @param {number} z @param {Uint8Array} before */
+  #remember(t, z, before) {
+    const after = this.labels.frame(t, z).slice();
+    if (after.some((label, i) => label !== before[i])) this.#push({ t, z, before, after });
+    this.#changed();
+  }
+
+  /** @param {Step} step */
+  #push(step) {
+    this.done.push(step);
+    this.undone = [];
+  }
+
+  /** @param {Step[]} from @param {Step[]} to @param {"before" | "after"} side */
+  #step(from, to, side) {
+    const step = from.pop();
+    if (!step) return;
+    to.push(step);
+    if ("t" in step) {
+      this.#set(step.t, step.z, step[side]);
+      this.dispatchEvent(new CustomEvent("went", { detail: step }));
+    } else this.phases = step[side];
+    this.#changed();
+  }
+
+  /** @param {number} t @param {number} z @param {Uint8Array} labels */
+  #set(t, z, labels) {
+    this.labels.setFrame(t, z, labels);
+    this.touched.add(t * this.labels.grid.n_slices + z);
+    this.dispatchEvent(new CustomEvent("frame", { detail: { t, z } }));
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}

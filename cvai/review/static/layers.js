@@ -1,0 +1,75 @@
+/**
+ * @file The three contours a reader sees, as layers over the labels of one frame: the inside of the left
+ * ventricle lies within its outside, and the left ventricle goes before the right one.
+ */
+
+import { CAVITY, RIGHT, WALL } from "./labels.js";
+import { fill, smooth, trace } from "./outlines.js";
+
+/** @typedef {"endo" | "epi" | "rv"} Layer */
+
+/** @type {Layer[]} */
+export const LAYERS = ["epi", "endo", "rv"];
+
+/** Okabe and Ito's vermillion, bluish green and sky blue, as in the objects cvai writes. */
+export const COLOURS = { endo: "#ff7a1a", epi: "#00c08b", rv: "#56b4e9" };
+
+/** @param {number} label @param {Layer} layer @returns {boolean} whether a pixel of this label lies in the layer */
+export function belongs(label, layer) {
+  if (layer === "rv") return label === RIGHT;
+  return label === CAVITY || (layer === "epi" && label === WALL);
+}
+
+/**
+ * @param {Uint8Array} labels of a frame
+ * @param {Layer} layer
+ * @param {(i: number) => boolean} wanted whether pixel i is to lie in the layer
+ * @returns {Uint8Array} the frame with this layer as wanted, and the others as far as it leaves them
+ */
+export function withLayer(labels, layer, wanted) {
+  return labels.map((label, i) => {
+    if (belongs(label, layer) === wanted(i)) return label;
+    return wanted(i) ? taken(label, layer) : left(label, layer);
+  });
+}
+
+/** @param {number} label @param {Layer} layer @returns {number} label of a pixel the layer has grown over */
+function taken(label, layer) {
+  if (layer === "endo") return CAVITY;
+  if (layer === "epi") return WALL;
+  return label === 0 ? RIGHT : label;
+}
+
+/** @param {number} label @param {Layer} layer @returns {number} label of a pixel the layer has withdrawn from */
+function left(label, layer) {
+  return layer === "endo" && label === CAVITY ? WALL : 0;
+}
+
+/**
+ * @param {Uint8Array} labels of a frame
+ * @param {Layer} layer
+ * @param {import("./labels.js").Grid} grid
+ * @returns {import("./outlines.js").Outline[]} smooth outlines of a layer
+ */
+export function outlinesOf(labels, layer, grid) {
+  const { rows, columns } = grid;
+  const inside = (/** @type {number} */ x, /** @type {number} */ y) =>
+    x >= 0 && y >= 0 && x < columns && y < rows && belongs(labels[y * columns + x], layer);
+  return trace(inside, rows, columns).map((outline) => smooth(outline));
+}
+
+/**
+ * Give a layer the change between two outlines: pixels that both or neither hold stay as they are, so that
+ * dragging one side of a contour cannot move a pixel of the other.
+ * @param {Uint8Array} labels
+ * @param {Layer} layer
+ * @param {import("./outlines.js").Outline[]} before
+ * @param {import("./outlines.js").Outline[]} after
+ * @param {import("./labels.js").Grid} grid
+ * @returns {Uint8Array}
+ */
+export function withChange(labels, layer, before, after, grid) {
+  const was = fill(before, grid.rows, grid.columns);
+  const is = fill(after, grid.rows, grid.columns);
+  return withLayer(labels, layer, (i) => (was[i] === is[i] ? belongs(labels[i], layer) : is[i] === 1));
+}

@@ -1,0 +1,100 @@
+"""Rendering of the page's templates, and how values are worded on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from cvai import __version__
+from cvai.heart.measurement import Measurement, Normality
+
+NUMBER_ROWS = (
+    ("End-diastolic volume", "edv", "mL", 0),
+    ("End-systolic volume", "esv", "mL", 0),
+    ("Stroke volume", "sv", "mL", 0),
+    ("Ejection fraction", "ef", "%", 1),
+    ("Cardiac output", "co", "L/min", 1),
+    ("Myocardial mass", "mass", "g", 0),
+)
+"""Title, name without its ventricle, unit and decimals of every line of the study's table."""
+
+NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
+VIEW_WORDS = {
+    "sax_cine": "MR short axis",
+    "a4c": "Echo, four chambers",
+    "a2c": "Echo, two chambers",
+    "biplane": "Echo, biplane",
+}
+
+
+def readable_date(text: str) -> str:
+    """A DICOM date as people read it; as it stands where it is no date.
+
+    >>> readable_date("20240229"), readable_date("")
+    ('29 Feb 2024', '')
+    """
+    try:
+        return f"{datetime.strptime(text, '%Y%m%d'):%d %b %Y}"
+    except ValueError:
+        return text
+
+
+def readable_person(text: str) -> str:
+    """A DICOM person name as people write it.
+
+    >>> readable_person("Hart^Ada^M")
+    'Hart, Ada M'
+    """
+    family, _, given = text.split("=", maxsplit=1)[0].partition("^")
+    return f"{family}, {given.replace('^', ' ').strip()}" if given.strip("^ ") else family
+
+
+def interval_text(measurement: Measurement, decimals: int = 0) -> str:
+    """Bounds of a measurement's interval; empty where there is none.
+
+    >>> interval_text(Measurement("lv_ef", 55.0, "%", interval=(49.6, 61.2)))
+    '50–61'
+    """
+    return _bounds(measurement.interval, decimals)
+
+
+def normal_text(measurement: Measurement) -> str:
+    """Bounds of a measurement's normal range; empty where there is none."""
+    return _bounds(measurement.normal, 0)
+
+
+def _bounds(bounds: tuple[float, float] | None, decimals: int) -> str:
+    return "" if bounds is None else f"{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cvai.review"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        date=readable_date, person=readable_person, interval=interval_text, normal=normal_text
+    )
+    environment.globals.update(
+        version=__version__, number_rows=NUMBER_ROWS, normality_words=NORMALITY_WORDS, view_words=VIEW_WORDS
+    )
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def render(template: str, **values: Any) -> str:
+    """A template as HTML; every value is escaped."""
+    return _TEMPLATES.get_template(template).render(**values)
+
+
+def static_folder() -> str:
+    """Where styles and scripts lie."""
+    return str(resources.files("cvai.review").joinpath("static"))
