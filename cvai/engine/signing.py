@@ -19,6 +19,7 @@ from cvai.archive.port import Archive
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.engine.opened import OpenedStudy, open_analysed
 from cvai.engine.reading import Reading, Verdict
+from cvai.engine.steps import StillOurs
 from cvai.errors import StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.body import with_body_size
@@ -47,11 +48,13 @@ class SigningSteps:
         archive: where the study is and the signed objects go.
         work_folder: fetched studies, gone when the reading has been stored.
         results_folder: signed objects, one folder a reading, kept.
+        still_ours: asked before anything is stored, see ``StudySteps``.
     """
 
     archive: Archive
     work_folder: Path
     results_folder: Path
+    still_ours: StillOurs = lambda: None
 
     def fetch(self, reading: Reading) -> Outcome:
         """Bring the study here; superseded when it is not what was read any more."""
@@ -69,9 +72,14 @@ class SigningSteps:
         return Outcome(JobState.RUNNING)
 
     def write(self, reading: Reading) -> Outcome:
-        """Write what was signed; what an earlier, unfinished run left is replaced."""
+        """Write what was signed; what an earlier, unfinished run left is replaced.
+
+        The study is fetched here where another worker had fetched it.
+        """
         folder = self.results_folder / reading.reading_id / reading.job.study_uid
         source = self.work_folder / reading.reading_id
+        if not source.exists() and (fetched := self.fetch(reading)).state is not JobState.RUNNING:
+            return fetched
         opened = open_analysed(source, reading.job, reading.segmentation_uid)
         objects = _write(opened, _replaced(source, reading), reading, folder)
         stored = tuple(
@@ -83,8 +91,13 @@ class SigningSteps:
         return Outcome(JobState.ANALYSED, result=named, objects=stored)
 
     def store(self, reading: Reading, written: Outcome) -> Outcome:
-        """Put the signed objects into the study."""
+        """Put the signed objects into the study; written again where another worker wrote them elsewhere."""
         paths = [self.results_folder / stored.path for stored in written.objects]
+        if not all(path.exists() for path in paths):
+            again = self.write(reading)
+            if again.state is not JobState.ANALYSED:
+                return again
+        self.still_ours()
         self.archive.store(reading.job.study_uid, paths)
         return written
 
