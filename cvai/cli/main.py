@@ -17,6 +17,7 @@ from cvai.cli.export import export
 from cvai.cli.jobs import jobs_app
 from cvai.cli.models import models_app
 from cvai.cli.phantom import phantom
+from cvai.cli.readers import readers_app
 from cvai.cli.segment import segment
 from cvai.cli.serve import serve
 from cvai.cli.train import train
@@ -36,6 +37,7 @@ for command in (analyze, segment, serve, worker, demo, doctor, train, evaluate, 
     app.command()(command)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(models_app, name="models")
+app.add_typer(readers_app, name="readers")
 
 
 def _version(show: bool) -> None:
