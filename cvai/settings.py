@@ -81,8 +81,8 @@ class ReviewSettings(_Table):
     viewer_url: HttpUrl | None = None
 
 
-AeTitle = Annotated[str, Field(pattern=r"^(?! +$)[ -\[\]-~]{1,16}$")]
-"""PS3.5 table 6.2-1: up to 16 characters, no backslash, not only spaces."""
+AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
+"""PS3.5 table 6.2-1: up to 16 characters without a backslash; spaces around it would not count."""
 
 LOOPBACK = ip_network("127.0.0.0/8")
 
