@@ -105,7 +105,8 @@ def disc_stack(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Di
     slabs = np.clip(np.floor(along * N_DISCS).astype(int), 0, N_DISCS - 1)
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     areas_mm2 = np.bincount(slabs, minlength=N_DISCS) * pixel_mm2
-    return DiscStack(axis, areas_mm2 / (axis.length_mm / N_DISCS), float(len(points_mm) * pixel_mm2))
+    diameters_mm = np.asarray(areas_mm2 / (axis.length_mm / N_DISCS), dtype=np.float64)
+    return DiscStack(axis, diameters_mm, float(len(points_mm) * pixel_mm2))
 
 
 def long_axis(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> LongAxis:

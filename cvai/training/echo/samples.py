@@ -39,11 +39,22 @@ def frame_sample(frame: LabelledFrame, size: int) -> FrameSample:
 
 
 def other_samples(volume: LabelledVolume, size: int) -> list[FrameSample]:
-    """Every slice of a volume as an image in which there is no apical view, and nothing to label."""
+    """Every slice of a volume as an image in which there is no apical view."""
+    return [_other(plane, size) for plane in volume.image]
+
+
+def noise_samples(count: int, size: int, seed: int) -> list[FrameSample]:
+    """Images of nothing: speckle of one pixel to an eighth of the image."""
+    rng = np.random.default_rng(seed)
+    grains = np.exp(rng.uniform(0, np.log(size / 8), count))
+    cells = [max(8, round(size / grain)) for grain in grains]
+    return [_other(rng.gamma(2.0, 1.0, (n, n)).astype(np.float32), size) for n in cells]
+
+
+def _other(plane: NDArray[np.float32], size: int) -> FrameSample:
     label = torch.zeros(len(ECHO_LABELS) + 1, size, size).half()
     label[0] = 1
-    view = VIEW_INDEX[EchoView.OTHER]
-    return [FrameSample(image=_image(plane, size), label=label, view=view) for plane in volume.image]
+    return FrameSample(image=_image(plane, size), label=label, view=VIEW_INDEX[EchoView.OTHER])
 
 
 def _image(plane: NDArray[np.float32], size: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ from cvai.training.data import data_root, load_acdc_patient, load_split
 from cvai.training.echo.augment import echo_transforms
 from cvai.training.echo.camus import load_camus_patient
 from cvai.training.echo.preview import frame_scores, save_frames_picture
-from cvai.training.echo.samples import FrameSample, frame_sample, other_samples
+from cvai.training.echo.samples import FrameSample, frame_sample, noise_samples, other_samples
 from cvai.training.task import Batch, weighted_batches
 
 N_LABELS = len(ECHO_LABELS) + 1
@@ -23,8 +23,12 @@ VIEW_WEIGHT = 0.1
 """Of the view's cross-entropy against the loss of the labels: telling two views apart is the easier half."""
 
 
+NOISE_SHARE = 0.2
+"""Of the images that are no ultrasound; the others are cine MR."""
+
+
 class EchoTask:
-    """Frames of CAMUS, and slices of cine MR as what is no apical view."""
+    """Frames of CAMUS; slices of cine MR and noise as what is no apical view."""
 
     def __init__(self, config: EchoTrainConfig) -> None:
         self._config = config
@@ -63,6 +67,8 @@ def _frames(config: EchoTrainConfig, patients: tuple[str, ...]) -> list[FrameSam
 
 
 def _others(config: EchoTrainConfig, patients: tuple[str, ...]) -> list[FrameSample]:
-    """Slices of one phase of every patient."""
+    """Slices of one phase of every patient, and noise."""
     root, size = data_root() / config.data.other, config.input.size
-    return [s for patient in patients for s in other_samples(load_acdc_patient(root / patient)[0], size)]
+    slices = [s for patient in patients for s in other_samples(load_acdc_patient(root / patient)[0], size)]
+    n_noise = max(1, round(len(slices) * NOISE_SHARE / (1 - NOISE_SHARE)))
+    return [*slices, *noise_samples(n_noise, size, config.seed + len(patients))]

@@ -1,0 +1,138 @@
+"""Apical ultrasound views: every frame of a loop is labelled, and the view is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cvai.errors import ConfigurationInvalid, HeartRefused
+from cvai.heart.anatomy import ECHO_LABELS, Structure
+from cvai.heart.echo import EchoView
+from cvai.heart.loop import EchoLoop, LoopSegmentation
+from cvai.heart.segmentation import ModelIdentity
+from cvai.heart.uncertainty import Uncertainty
+from cvai.inference.card import ModelCard
+from cvai.inference.intensity import normalised
+from cvai.inference.onnx import OnnxNetwork
+from cvai.inference.resample import Window
+from cvai.inference.sector import PixelBox
+
+SMALLEST_CAVITY = 0.01
+"""Share of the sector's box below which nothing is called a left ventricle."""
+
+STILL_FRAMES = 4
+"""Up to so many frames are images of their own, with nothing to be smoothed between them."""
+
+_N_LABELS = len(ECHO_LABELS) + 1
+
+
+class EchoSegmenter:
+    """Labels left ventricle, its myocardium and left atrium in every frame, and names the view.
+
+    Raises:
+        ConfigurationInvalid: ``model_of_other_view``, the network is for another kind of image.
+    """
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        _check_card(network.card)
+        self._network = network
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> EchoSegmenter:
+        """Load a model folder; see ``OnnxNetwork`` for arguments and errors."""
+        return cls(OnnxNetwork(folder, threads, provider))
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model runs, and on what."""
+        card = self._network.card
+        return ModelIdentity(card.name, card.version, card.sha256, self._network.provider)
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """As the card states it."""
+        stated = self._network.card.uncertainty
+        return None if stated is None else stated.to_uncertainty()
+
+    def segment(self, loop: EchoLoop) -> LoopSegmentation:
+        """Label every frame of ``loop`` on its own grid.
+
+        Raises:
+            HeartRefused: ``heart_not_found``, no left ventricle in most of the frames.
+        """
+        box = PixelBox.around(loop.sector)
+        shape = (loop.frames.shape[1], loop.frames.shape[2])
+        window = box.window(shape, self._network.card.input.size)
+        logits = self._network.logits(self._images(loop, box, window))
+        view, probability = self._view(logits[:, _N_LABELS:].mean(axis=(2, 3)))
+        labels = _labels(_steadied(logits[:, :_N_LABELS]), window, shape)
+        found = np.count_nonzero(labels == ECHO_LABELS[Structure.LV_CAVITY], axis=(1, 2))
+        if np.median(found) < SMALLEST_CAVITY * box.height * box.width:
+            raise HeartRefused(
+                "heart_not_found",
+                f"No left ventricle was found in {np.count_nonzero(found == 0)} of {len(found)} frames.",
+                "Check that the image shows the heart in an apical view, the transducer at its top.",
+            )
+        return LoopSegmentation(labels, view, probability)
+
+    def _images(self, loop: EchoLoop, box: PixelBox, window: Window) -> NDArray[np.float32]:
+        """(t, 1, y, x) what the network sees; brightness is scaled over the sector of all frames together."""
+        inside = loop.frames[:, box.top : box.bottom, box.left : box.right].astype(np.float32)
+        scaled = np.zeros(loop.frames.shape, dtype=np.float32)
+        scaled[:, box.top : box.bottom, box.left : box.right] = normalised(inside)
+        return window.cut(scaled)[:, None]
+
+    def _view(self, logits: NDArray[np.float32]) -> tuple[EchoView, float]:
+        """The likeliest view and its mean probability, of (t, views) logits."""
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        mean = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
+        likeliest = int(mean.argmax())
+        return self._network.card.views[likeliest], float(min(1.0, mean[likeliest]))
+
+
+def _check_card(card: ModelCard) -> None:
+    if card.view != "echo" or card.views != tuple(EchoView) or card.labels != dict(ECHO_LABELS):
+        raise ConfigurationInvalid(
+            "model_of_other_view",
+            f"Model {card.name} {card.version} is for {card.view}, not for apical ultrasound views.",
+            "Name an echo model; `cvai models list` shows what each is for.",
+        )
+
+
+def _steadied(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(t, k, y, x) logits with a quarter of each neighbouring frame: tissue does not jump between frames."""
+    if len(logits) <= STILL_FRAMES:
+        return logits
+    weights = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+    return np.asarray(ndimage.convolve1d(logits, weights, axis=0, mode="nearest"), dtype=np.float32)
+
+
+def _labels(logits: NDArray[np.float32], window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """(t, y, x) labels on the loop's grid, one piece of each structure in a frame."""
+    labels = np.zeros((len(logits), *shape), dtype=np.uint8)
+    rows, columns = window.footprint
+    for frame, scores in zip(labels, logits, strict=True):
+        frame[rows, columns] = one_piece_each(window.back(scores).argmax(axis=0).astype(np.uint8))
+    return labels
+
+
+def one_piece_each(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(y, x) labels with the largest piece of every structure, holes within a piece filled."""
+    kept = np.zeros_like(labels)
+    for value in (
+        ECHO_LABELS[s] for s in (Structure.LEFT_ATRIUM, Structure.LV_MYOCARDIUM, Structure.LV_CAVITY)
+    ):
+        pieces, count = ndimage.label(labels == value)
+        if count:
+            sizes = np.bincount(pieces.ravel())
+            sizes[0] = 0
+            piece = pieces == sizes.argmax()
+            kept[piece if value == ECHO_LABELS[Structure.LV_MYOCARDIUM] else _filled(piece)] = value
+    return kept
+
+
+def _filled(piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(ndimage.binary_fill_holes(piece), dtype=np.bool_)
