@@ -69,8 +69,8 @@ def copy_identity(header: Dataset, target: Dataset) -> None:
     """Copy what identifies patient and study, and what describes them as far as it is valid."""
     target.add(verbatim_element("StudyInstanceUID", header_uid(header, "StudyInstanceUID")))
     for keyword in (*IDENTITY_TYPE_2, *IDENTITY_TYPE_3):
-        value = header.get(keyword)
-        if value or keyword in IDENTITY_TYPE_2:
+        if keyword in header or keyword in IDENTITY_TYPE_2:
+            value = header.get(keyword)
             target.add(verbatim_element(keyword, str(value or "")))
     for keyword in (*CHECKED_TYPE_2, *CHECKED_TYPE_3):
         value = checked_value(header, keyword)
