@@ -32,8 +32,13 @@ def free_port() -> int:
 class Orthanc:
     """One Orthanc; ``start`` and ``stop`` may alternate, the storage stays."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, calls_back: tuple[str, int] | None = None
+    ) -> None:
+        """``calls_back``: AE title and port of the node that may call it by DICOM, and that it reports to."""
         self.port = port or free_port()
+        self.dicom_port = free_port()
+        self._calls_back = calls_back
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,13 +106,25 @@ class Orthanc:
             "StorageDirectory": str(self._folder / "storage"),
             "IndexDirectory": str(self._folder / "storage"),
             "HttpPort": self.port,
-            "DicomServerEnabled": False,
+            "DicomServerEnabled": self._calls_back is not None,
+            "DicomAet": "PACS",
+            "DicomPort": self.dicom_port,
+            "DicomCheckCalledAet": True,
+            "DicomModalities": self._modalities(),
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": True,
             "RegisteredUsers": {USERNAME: PASSWORD},
             "StableAge": STABLE_AGE_S,
             "Plugins": [str(PLUGIN)],
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
+
+    def _modalities(self) -> dict[str, object]:
+        if self._calls_back is None:
+            return {}
+        ae_title, port = self._calls_back
+        return {
+            "caller": {"AET": ae_title, "Host": "127.0.0.1", "Port": port, "AllowStorageCommitment": True}
         }
 
     def _await_answer(self) -> None:

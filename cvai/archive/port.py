@@ -82,6 +82,14 @@ class Archive(Protocol):
         ...
 
 
+class Destination(Protocol):
+    """Somebody who is given results beside the archive. Raises what ``Archive`` raises."""
+
+    def deliver(self, paths: Sequence[Path]) -> None:
+        """Hand files over. When this returns they are kept there; handing them over again changes nothing."""
+        ...
+
+
 class StudyFeed(Protocol):
     """Tells which studies have settled.
 

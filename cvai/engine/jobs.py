@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import stamina
 import structlog
@@ -25,6 +25,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
+from cvai.engine.deliver import Deliveries
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.reading import Reading
 from cvai.engine.signing import SigningSteps
@@ -46,8 +47,13 @@ RESUMED_AT_MOST = 3
 
 QUEUE_POLL_S = 0.1
 
+COUNTED_AT_MOST = 10_000
+"""Jobs looked at to tell how many wait: enough to know that it is too many."""
+
 FROZEN_TRANSACTION_S = 10.0
 """After which PostgreSQL ends the transaction of a worker that froze in it: others want its rows."""
+
+NOBODY_ELSE = Deliveries()
 
 Json: TypeAlias = dict[str, Any]
 Step: TypeAlias = Callable[[], Outcome]
@@ -77,6 +83,53 @@ class RetryPolicy:
     longest_wait_s: float
 
 
+class Watch(Protocol):
+    """Is told how jobs go, and must not raise."""
+
+    def step_done(self, step: str, seconds: float) -> None:
+        """A step has ended, whatever it came to."""
+        ...
+
+    def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
+        """A job has come to its end."""
+        ...
+
+
+class Unwatched:
+    """Nobody wants to know."""
+
+    def step_done(self, step: str, seconds: float) -> None:
+        """See ``Watch``."""
+
+    def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
+        """See ``Watch``."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Jobs that have not ended.
+
+    Args:
+        queued: waiting; counted up to COUNTED_AT_MOST.
+        running: being worked on, by whichever worker.
+        oldest_s: how long the oldest waiting job has waited, 0 without one.
+    """
+
+    queued: int
+    running: int
+    oldest_s: float
+
+
+def queue_state() -> QueueState:
+    """The queue as it stands, asked of the database of the engine that runs in this process."""
+    found = DBOS.list_workflows(
+        status=["ENQUEUED", "PENDING"], limit=COUNTED_AT_MOST, load_input=False, load_output=False
+    )
+    queued = [job.created_at or 0 for job in found if job.status == "ENQUEUED"]
+    oldest_s = time.time() - min(queued) / 1000 if queued else 0.0
+    return QueueState(len(queued), len(found) - len(queued), max(0.0, oldest_s))
+
+
 class JsonSerializer(Serializer):
     """Keeps rows readable, and a database that others may write to from running code here, as pickles would.
 
@@ -103,14 +156,25 @@ class JobEngine:
     Args:
         database: where jobs are kept and who works on them.
         steps: what is done for a job.
-        retry: patience with the archive.
+        retry: patience with the archive, and with those who are given results besides.
+        deliveries: who is.
+        watch: is told how jobs go.
     """
 
-    def __init__(self, database: JobDatabase, steps: StudySteps, retry: RetryPolicy) -> None:
+    def __init__(
+        self,
+        database: JobDatabase,
+        steps: StudySteps,
+        retry: RetryPolicy,
+        deliveries: Deliveries = NOBODY_ELSE,
+        watch: Watch | None = None,
+    ) -> None:
         self._database = database
         self._steps = steps
         self._retry = retry
-        self._signing = SigningSteps(steps.archive, steps.work_folder, steps.results_folder)
+        self._deliveries = deliveries
+        self._signing = SigningSteps(steps.archive, steps.work_folder, steps.results_folder, steps.still_ours)
+        self._watch = watch or Unwatched()
         self._running: set[str] = set()
         DBOS(config=_configuration(database))
         self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._entry())
@@ -163,6 +227,7 @@ class JobEngine:
                 outcome = self._line(job)
                 self._steps.clean(job)
                 log.info("job_ended", state=outcome.state, code=outcome.code)
+                self._watch.job_ended(job, outcome)
                 return outcome.to_json()
 
         return study_job
@@ -203,7 +268,7 @@ class JobEngine:
         analysed = self._step("analyse", partial(self._steps.run_analysis, job))
         if analysed.state is not JobState.ANALYSED:
             return analysed
-        return self._step("store", partial(self._steps.store, job, analysed))
+        return self._handed_on(self._step("store", partial(self._steps.store, job, analysed)))
 
     def _reading_line(self, reading: Reading) -> Outcome:
         """Fetch, write, store what a reader has signed."""
@@ -213,7 +278,14 @@ class JobEngine:
         written = self._step("write", partial(self._signing.write, reading))
         if written.state is not JobState.ANALYSED:
             return written
-        return self._step("store", partial(self._signing.store, reading, written))
+        return self._handed_on(self._step("store", partial(self._signing.store, reading, written)))
+
+    def _handed_on(self, stored: Outcome) -> Outcome:
+        """Give what is stored to all others who want it; it stays stored where one will not have it."""
+        if stored.state is not JobState.ANALYSED:
+            return stored
+        sent = self._step("send", partial(self._deliveries.send_objects, stored))
+        return replace(sent, result=stored.result, objects=stored.objects)
 
     def _step(self, name: str, step: Step) -> Outcome:
         """Run a step, or read what it came to when it has run before."""
@@ -223,7 +295,9 @@ class JobEngine:
         log.info("step_begun", step=name)
         begun_s = time.monotonic()
         outcome = self._settled(step)
-        log.info("step_done", step=name, ms=round(1000 * (time.monotonic() - begun_s)))
+        took_s = time.monotonic() - begun_s
+        log.info("step_done", step=name, ms=round(1000 * took_s))
+        self._watch.step_done(name, took_s)
         return outcome.to_json()
 
     def _settled(self, step: Step) -> Outcome:

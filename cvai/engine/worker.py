@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.dicomweb import DicomwebArchive
@@ -25,11 +26,16 @@ from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenCounts
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.database import open_database
+from cvai.engine.drift import EjectionFractions
 from cvai.engine.feeds import follow
+from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
-from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
+from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, queue_state
+from cvai.engine.metrics import Metrics, ModelLabels, Sources
+from cvai.engine.monitor import monitored
 from cvai.engine.roll import Roll
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
+from cvai.engine.ways import Ways
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
@@ -47,6 +53,8 @@ class Model:
 
     sha256: str
     analyse: Analyse
+    name: str = ""
+    version: str = ""
 
 
 def load_model(settings: Settings) -> Model:
@@ -56,7 +64,8 @@ def load_model(settings: Settings) -> Model:
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         return analyse_folder(source, out, segmenter)
 
-    return Model(segmenter.identity.sha256, analyse)
+    identity = segmenter.identity
+    return Model(identity.sha256, analyse, identity.name, identity.version)
 
 
 def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
@@ -113,7 +122,8 @@ class Service:
         settings: of the service.
         model: what analyses a study.
         follow_feed: look for new studies; a worker that only works on jobs leaves that to another.
-        beside: entered once jobs are worked on, and left before they no longer are: the reader's page.
+        beside: entered once jobs are worked on, and left before they no longer are: the reader's page, which
+            answers /metrics, /healthz and /readyz too.
     """
 
     def __init__(
@@ -121,13 +131,14 @@ class Service:
         settings: Settings,
         model: Model,
         follow_feed: bool,
-        beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+        beside: Callable[[Routes], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._settings = settings
         self._model = model
         self._follow_feed = follow_feed
         self._beside = beside
         self._archive, self._feed = open_archive(settings)
+        self._ways = Ways(settings, receive=follow_feed)
 
     def run(self, stop: threading.Event) -> bool:
         """Serve until ``stop`` is set; False when a job was still at work and must be cut off.
@@ -137,24 +148,31 @@ class Service:
             DeclaredDead: this process stood still for so long that others have taken over its jobs.
         """
         settings = self._settings
-        place = f"{socket.gethostname()}:{settings.data_folder.absolute()}:{settings.worker_name}"
-        with only_one(settings.data_folder, settings.worker_name):
+        with only_one(settings.data_folder, settings.worker_name), self._ways.opened():
             database = open_database(settings.jobs_database_url)
             try:
-                roll = Roll(database)
-                return self._run_as(roll, roll.sign_on(settings.worker_name, place), stop)
+                return self._run_as(database, stop)
             finally:
                 database.dispose()
 
-    def _run_as(self, roll: Roll, worker: str, stop: threading.Event) -> bool:
+    def _run_as(self, database: Engine, stop: threading.Event) -> bool:
         settings = self._settings
-        engine = self._engine(worker, partial(require_living, roll, worker))
+        roll = Roll(database)
+        worker = roll.sign_on(settings.worker_name, place_of(settings))
+        metrics = self._metrics(roll, EjectionFractions(database))
+        engine = self._engine(worker, partial(require_living, roll, worker), metrics)
         engine.start()
         heartbeat = Heartbeat(roll, worker, settings.heartbeat_s, engine.adopt, stop.set)
         heartbeat.start()
         log.info("serving", worker=worker, archive=settings.archive, feed=self._follow_feed)
-        with self._beside():
-            self._loop(engine, stop)
+        pulse = Pulse()
+        routes = {
+            "/metrics": metrics.exposition,
+            "/healthz": pulse.healthz,
+            "/readyz": Readiness(self._archive, roll, worker, settings.data_folder).readyz,
+        }
+        with monitored(settings.monitor_address, routes), self._beside(routes):
+            self._loop(engine, metrics, pulse, stop)
         if heartbeat.declared_dead:
             raise DeclaredDead
         log.info("stopping", grace_s=settings.shutdown_grace_s)
@@ -163,7 +181,7 @@ class Service:
         log.info("stopped", cut_off=not ended)
         return ended
 
-    def _engine(self, worker: str, still_ours: StillOurs) -> JobEngine:
+    def _engine(self, worker: str, still_ours: StillOurs, watch: Watch) -> JobEngine:
         settings = self._settings
         steps = StudySteps(
             archive=self._archive,
@@ -179,16 +197,24 @@ class Service:
             JobDatabase(settings.jobs_database_url, worker, settings.jobs_at_once),
             steps,
             RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
+            self._ways.deliveries,
+            watch,
         )
 
-    def _loop(self, engine: JobEngine, stop: threading.Event) -> None:
+    def _metrics(self, roll: Roll, fractions: EjectionFractions) -> Metrics:
+        model = ModelLabels(self._model.name, self._model.version, self._model.sha256)
+        sources = Sources(queue_state, lambda: len(roll.living()), fractions, self._settings.data_folder)
+        return Metrics(model, self._settings.results_folder, sources)
+
+    def _loop(self, engine: JobEngine, metrics: Metrics, pulse: Pulse, stop: threading.Event) -> None:
         wait_s = self._settings.poll_interval_s
         while not stop.is_set():
+            pulse.beat()
             if self._follow_feed:
-                wait_s = self._look(engine, wait_s)
+                wait_s = self._look(engine, metrics, wait_s)
             stop.wait(wait_s)
 
-    def _look(self, engine: JobEngine, waited_s: float) -> float:
+    def _look(self, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
         """Queue what has settled; returns how long to wait then, longer while there is no answer."""
         try:
             more = follow(self._feed, self._archive, engine.submit, self._model.sha256)
@@ -196,7 +222,13 @@ class Service:
             # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
             log.warning("feed_not_followed", code=error.code, reason=error.message)
             return min(2 * max(waited_s, self._settings.poll_interval_s), LONGEST_LOOK_S)
+        metrics.feed_followed()
         return 0 if more else self._settings.poll_interval_s
+
+
+def place_of(settings: Settings) -> str:
+    """What ``only_one`` lets but one process hold at a time, as other machines can tell it from theirs."""
+    return f"{socket.gethostname()}:{settings.data_folder.absolute()}:{settings.worker_name}"
 
 
 @contextmanager

@@ -23,6 +23,14 @@ COMPUTED = {
     "orthanc.password",
     "dicomweb.username",
     "dicomweb.password",
+    "dicom.tls_certificate",
+    "dicom.tls_key",
+    "dicom.tls_authorities",
+    "send.host",
+    "review.address",
+    "review.public_url",
+    "review.viewer_url",
+    "monitor_address",
     "audit.file",
     "audit.syslog_host",
 }
@@ -67,7 +75,9 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def test_every_setting_of_the_example_has_a_comment_above_it() -> None:
@@ -101,6 +111,9 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
         ("[orthanc]\nurl = 'ftp://host'", "orthanc.url"),
         ("[orthanc]\nurl = 'http://user:secret@host'", "orthanc.url"),
         ("worker_name = '../other'", "worker_name"),
+        ("[dicom]\nlisten = true", "allowed_ae_titles"),
+        ("[dicom]\nae_title = 'seventeen letters'", "dicom.ae_title"),
+        ("[dicom]\nallowed_networks = ['everywhere']", "dicom.allowed_networks"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name_and_without_its_value(

@@ -1,0 +1,85 @@
+"""Ways in and out beside the archive: from settings to parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pynetdicom.events import EventHandlerType
+from pynetdicom.presentation import PresentationContext
+
+from cvai.archive.commitment import REPORT_CONTEXT, CommitmentReports
+from cvai.archive.node import Node, listening
+from cvai.archive.peer import Peer
+from cvai.archive.receiver import STORAGE_CONTEXTS, InboxReceiver
+from cvai.archive.send import DicomDestination
+from cvai.archive.tls import Certificate
+from cvai.engine.deliver import Deliveries
+from cvai.settings import Settings
+
+
+class Ways:
+    """What a service listens to and whom it hands results on to; connects to nothing until it is opened.
+
+    Args:
+        settings: of the service.
+        receive: take in studies, where the archive is the embedded one.
+    """
+
+    def __init__(self, settings: Settings, receive: bool) -> None:
+        self._settings = settings
+        self._receive = receive and settings.archive == "folder"
+        self._reports = CommitmentReports()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Listen, where the settings say so.
+
+        Raises:
+            ConfigurationInvalid: see ``listening``.
+        """
+        if not self._settings.dicom.listen:
+            yield
+            return
+        contexts: list[PresentationContext] = [REPORT_CONTEXT]
+        handlers: list[EventHandlerType] = self._reports.handlers
+        if self._receive:
+            contexts += STORAGE_CONTEXTS
+            handlers += InboxReceiver(self._settings.inbox_folder).handlers
+        with listening(self._node(), contexts, handlers):
+            yield
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Who is given results."""
+        return Deliveries(self._settings.results_folder, self._destination())
+
+    def _node(self) -> Node:
+        dicom = self._settings.dicom
+        return Node(
+            dicom.ae_title,
+            dicom.host,
+            dicom.port,
+            dicom.allowed_ae_titles,
+            dicom.allowed_networks,
+            None if dicom.tls_certificate is None else self._certificate(),
+        )
+
+    def _destination(self) -> DicomDestination | None:
+        send = self._settings.send
+        if send.host is None:
+            return None
+        peer = Peer(
+            send.ae_title,
+            send.host,
+            send.port,
+            self._settings.dicom.ae_title,
+            send.timeout_s,
+            self._certificate() if send.tls else None,
+        )
+        reports = self._reports if send.commitment else None
+        return DicomDestination(peer, reports, send.commitment_timeout_s)
+
+    def _certificate(self) -> Certificate:
+        dicom = self._settings.dicom
+        return Certificate(dicom.tls_certificate, dicom.tls_key, dicom.tls_authorities)
