@@ -154,6 +154,7 @@ class Settings(BaseSettings):
     worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
     database_url: SecretStr | None = None
     heartbeat_s: float = Field(default=2.0, gt=0)
+    monitor_address: str | None = Field(default=None, pattern=r"^[^\s:/@]+:[0-9]{1,5}$")
     poll_interval_s: float = Field(default=1.0, gt=0)
     shutdown_grace_s: float = Field(default=30.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

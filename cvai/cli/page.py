@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import typer
 
 from cvai.engine.audit import open_audit_trail
+from cvai.engine.health import Routes
 from cvai.engine.worker import open_archive
 from cvai.review.accounts import SessionLimits
 from cvai.review.page import PageOptions
@@ -40,18 +41,18 @@ def session_limits(settings: Settings) -> SessionLimits:
     return SessionLimits(idle_s=60 * review.session_idle_minutes, longest_s=3600 * review.session_hours)
 
 
-def reader_page(settings: Settings) -> Callable[[], AbstractContextManager[None]]:
+def reader_page(settings: Settings) -> Callable[[Routes], AbstractContextManager[object]]:
     """What serves the page beside a service; nothing where the settings name no address."""
     options = page_options(settings)
     if options is None:
         return nullcontext
     archive, _ = open_archive(settings)
-    return lambda: serving(
+    return lambda routes: serving(
         options,
         archive=archive,
         database_url=settings.jobs_database_url,
         data_folder=settings.data_folder,
         record=open_audit_trail(settings).record,
-        service_routes={},
+        service_routes=routes,
         announce=typer.echo,
     )

@@ -1,0 +1,189 @@
+"""What a worker has to tell Prometheus; docs/operations.md says what each metric means and what to do then.
+
+Labels carry codes, steps and versions: nothing in here can name a study or a patient.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from cvai.engine.drift import EjectionFractions
+from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.jobs import QueueState
+
+log = structlog.get_logger(__name__)
+
+STEP_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+EF_PERCENT = (20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLabels:
+    """The model, as metrics name it."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is looked at anew for each scrape.
+
+    Args:
+        queue: how many jobs wait and run.
+        workers: how many workers live.
+        fractions: ejection fractions measured so far, by all workers.
+        data_folder: whose disk must not fill up.
+    """
+
+    queue: Callable[[], QueueState]
+    workers: Callable[[], int]
+    fractions: EjectionFractions
+    data_folder: Path
+
+
+class Metrics:
+    """Everything one worker counts, in a registry of its own.
+
+    Args:
+        model: what analyses studies here: name, version and digest.
+        results_folder: where the results lie that outcomes name.
+        sources: what is looked at for each scrape.
+    """
+
+    def __init__(self, model: ModelLabels, results_folder: Path, sources: Sources) -> None:
+        self._model = model
+        self._results_folder = results_folder
+        self._sources = sources
+        self._registry = registry = CollectorRegistry()
+        self._ended = Counter(
+            "cvai_jobs_ended", "Jobs this worker has ended.", ["state", "code"], registry=registry
+        )
+        self._steps = Histogram(
+            "cvai_step_seconds", "Duration of a job's steps.", ["step"], buckets=STEP_S, registry=registry
+        )
+        self._stages = Histogram(
+            "cvai_stage_seconds", "Duration of stages.", ["stage"], buckets=STEP_S, registry=registry
+        )
+        self._fractions = Histogram(
+            "cvai_lv_ef_percent", "Left ejection fractions.", buckets=EF_PERCENT, registry=registry
+        )
+        self._findings = Counter(
+            "cvai_findings", "Findings on measured studies.", ["code"], registry=registry
+        )
+        self._followed = Gauge(
+            "cvai_feed_followed_timestamp_seconds",
+            "When new studies were last looked for.",
+            registry=registry,
+        )
+        info = Gauge(
+            "cvai_model_info", "The model at work.", ["name", "version", "sha256"], registry=registry
+        )
+        info.labels(model.name, model.version, model.sha256[:12]).set(1)
+        registry.register(_Looked(sources, model.sha256))
+        ProcessCollector(registry=registry)
+
+    def step_done(self, step: str, seconds: float) -> None:
+        """A step has ended, whatever it came to."""
+        self._steps.labels(step).observe(seconds)
+
+    def feed_followed(self) -> None:
+        """The archive has answered what is new in it."""
+        self._followed.set(time.time())
+
+    def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
+        """A job has come to its end; what its result.json tells is counted too."""
+        self._ended.labels(outcome.state.value, outcome.code).inc()
+        path = self._results_folder / outcome.result
+        if outcome.state is JobState.ANALYSED and path.is_file():
+            self._count_result(job, json.loads(path.read_text()))
+
+    def exposition(self) -> tuple[int, str, str]:
+        """Status, text and content type of /metrics."""
+        return 200, generate_latest(self._registry).decode(), CONTENT_TYPE_LATEST
+
+    def _count_result(self, job: StudyJob, result: dict[str, object]) -> None:
+        for stage, ms in _mapping(result, "timings_ms").items():
+            self._stages.labels(stage).observe(ms / 1000)
+        for finding in _list(result, "findings"):
+            self._findings.labels(finding["code"]).inc()
+        for measurement in _list(result, "measurements"):
+            if measurement["name"] == "lv_ef":
+                self._keep_fraction(job, float(measurement["value"]))
+
+    def _keep_fraction(self, job: StudyJob, lv_ef_percent: float) -> None:
+        self._fractions.observe(lv_ef_percent)
+        try:
+            self._sources.fractions.add(job.job_id, self._model.sha256, lv_ef_percent)
+        except SQLAlchemyError as error:
+            # A value less in the comparison; the study's own result stands.
+            log.warning("ejection_fraction_not_kept", error=type(error).__name__)
+
+
+def _mapping(result: dict[str, object], name: str) -> dict[str, float]:
+    value = result.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(result: dict[str, object], name: str) -> list[dict[str, str]]:
+    value = result.get(name)
+    return value if isinstance(value, list) else []
+
+
+class _Looked(Collector):
+    """Metrics of the queue, the workers, the disk and the drift, looked up as they are scraped."""
+
+    def __init__(self, sources: Sources, model_sha256: str) -> None:
+        self._sources = sources
+        self._model_sha256 = model_sha256
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing beforehand: looking costs a query."""
+        return iter(())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        free = shutil.disk_usage(self._sources.data_folder).free
+        yield GaugeMetricFamily("cvai_disk_free_bytes", "Free in data_folder.", free)
+        try:
+            yield from self._from_database()
+        except SQLAlchemyError as error:
+            log.warning("metrics_incomplete", error=type(error).__name__)
+            yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 0)
+
+    def _from_database(self) -> Iterator[GaugeMetricFamily]:
+        queue = self._sources.queue()
+        jobs = GaugeMetricFamily("cvai_jobs", "Jobs that have not ended.", labels=["state"])
+        jobs.add_metric([JobState.QUEUED.value], queue.queued)
+        jobs.add_metric([JobState.RUNNING.value], queue.running)
+        living = self._sources.workers()
+        drift = self._sources.fractions.drift(self._model_sha256)
+        yield jobs
+        yield GaugeMetricFamily("cvai_oldest_queued_seconds", "How long the oldest waits.", queue.oldest_s)
+        yield GaugeMetricFamily("cvai_workers", "Workers that live.", living)
+        yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 1)
+        if drift is not None:
+            told = "Newest ejection fractions against the model's first: "
+            yield GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", drift.distance)
+            yield GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", drift.p)
+            shift = drift.mean_shift_percent
+            yield GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", shift)
