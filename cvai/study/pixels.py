@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cvai.errors import FileRefused
 from cvai.study.frames import frame_attributes
-from cvai.study.header import DECODE_ERRORS, number, texts, whole_number
+from cvai.study.header import DECODE_ERRORS, number, texts, uid, whole_number
 from cvai.study.tolerance import tolerating_values
 from cvai.study.values import ImagePlane
 
-_PIXEL_ERRORS = (*DECODE_ERRORS, OSError, RuntimeError, IndexError, struct.error)
+PIXEL_ERRORS = (*DECODE_ERRORS, OSError, RuntimeError, IndexError, struct.error)
 """What pydicom and its decoders raise on pixel data they cannot decode."""
 
 
@@ -45,12 +47,18 @@ def _stored_frames(path: Path, planes: Sequence[ImagePlane]) -> list[NDArray[np.
     """Stored values of frames of one file; each array is (y, x)."""
     indices = [plane.frame_number - 1 for plane in planes if plane.frame_number is not None]
     try:
-        frames = list(iter_pixels(path, indices=indices or None, raw=True))
-    except _PIXEL_ERRORS as error:
+        frames = list(iter_pixels(_readable(path, planes[0]), indices=indices or None, raw=True))
+    except PIXEL_ERRORS as error:
         raise _unreadable(planes[0], type(error).__name__) from error
     if len(frames) != len(planes):
         raise _unreadable(planes[0], f"{len(frames)} of {len(planes)} frames")
     return frames
+
+
+def _readable(path: Path, plane: ImagePlane) -> Path | Dataset:
+    """What pydicom takes frames from: a file, where it seeks them, unless that is deflated as a whole."""
+    syntax = uid(getattr(plane.header, "file_meta", Dataset()), "TransferSyntaxUID")
+    return dcmread(path) if syntax == DeflatedExplicitVRLittleEndian else path
 
 
 def _rescaled(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.float32]:

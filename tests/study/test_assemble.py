@@ -9,28 +9,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset, dcmread
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 from scipy.spatial.transform import Rotation
 
 from tests.study.assembling import (
     ROOT,
     SPEC,
     assemble,
-    assemble_folder,
     codes,
     expected_pixels,
 )
 from tests.study.dicom_files import (
     SeriesSpec,
+    add_pixels,
     edited,
     enhanced,
     image,
     images,
     orthonormal,
+    pixels_of,
     position_mm,
-    write,
-    write_one,
 )
 
 
@@ -171,42 +168,6 @@ def test_fewer_phases_than_the_scanner_states_are_told_of(tmp_path: Path) -> Non
     assert codes(cine) == ["fewer_phases_than_stated"]
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
-def test_compressed_frames_decode_to_the_same_values(tmp_path: Path, syntax: str) -> None:
-    spec = SPEC.but(n_slices=3, rows=16, columns=20)
-    for path in write(tmp_path, images(spec)):
-        ds = dcmread(path)
-        if syntax == RLELossless:
-            ds.compress(syntax, generate_instance_uid=False)
-        else:
-            ds = _compressed_by_gdcm(path, syntax)
-        write_one(path, ds)
-    cine = assemble_folder(tmp_path)
-    np.testing.assert_array_equal(cine.stack.pixels, expected_pixels(spec))
-
-
-def _compressed_by_gdcm(path: Path, syntax: str) -> Dataset:
-    import gdcm
-
-    kinds = {
-        JPEGLSLossless: gdcm.TransferSyntax.JPEGLSLossless,
-        JPEG2000Lossless: gdcm.TransferSyntax.JPEG2000Lossless,
-    }
-    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
-    reader.SetFileName(str(path))
-    assert reader.Read()
-    change.SetTransferSyntax(gdcm.TransferSyntax(kinds[syntax]))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer.SetFileName(str(path))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
-    ds = dcmread(path)
-    assert ds.file_meta.TransferSyntaxUID == syntax
-    return ds
-
-
 def test_rescale_is_applied_to_each_frame(tmp_path: Path) -> None:
     datasets = images(SPEC)
     for ds in datasets:
@@ -238,3 +199,18 @@ def test_an_enhanced_mr_cine_is_assembled_from_its_frames(tmp_path: Path) -> Non
         [t * 7 + z + 1 for z in range(7)] for t in range(9)
     ]
     assert cine.stack.heart_rate_bpm == pytest.approx(60_000 / 360)
+
+
+def test_an_enhanced_mr_instance_for_every_slice_is_one_cine(tmp_path: Path) -> None:
+    """As scanners write it that store each breath-hold as a multi-frame instance, series by series."""
+    slices = []
+    for z in range(SPEC.n_slices):
+        spec = SPEC.but(
+            n_slices=1, origin_mm=tuple(position_mm(SPEC, z)), series_uid=f"{SPEC.series_uid}.{z}"
+        )
+        instance = enhanced(spec)
+        add_pixels(instance, np.stack([pixels_of(SPEC, z, t) for t in range(SPEC.n_phases)]))
+        slices.append(instance)
+    cine = assemble(tmp_path, slices[::-1])
+    np.testing.assert_array_equal(cine.stack.pixels, 2 * expected_pixels(SPEC))
+    assert [plane.frame_number for plane in cine.planes[3]] == [4] * SPEC.n_slices
