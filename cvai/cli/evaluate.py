@@ -96,17 +96,17 @@ def _cohort(kind: str, folder: str | None, split: Path | None, *, at_most: int |
 
 def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluation:
     """Score the cohort behind a progress bar on stderr."""
+    from cvai.training.evaluation.flags import score_patients
     from cvai.training.evaluation.robustness import robustness
-    from cvai.training.evaluation.scores import score_volumes
     from cvai.training.evaluation.summary import summed_up
 
     def volumes(doing: str) -> Iterable[LabelledVolume]:
         console = Console(stderr=True)
         return track(cohort.volumes(), doing, total=cohort.n_volumes, console=console, transient=True)
 
-    scores = score_volumes(volumes("evaluating"), segmenter)
+    scores, findings = score_patients(volumes("evaluating"), segmenter)
     changed = robustness(volumes("changing images"), segmenter) if robust else None
-    return summed_up(scores, segmenter.identity, cohort.name, changed)
+    return summed_up(scores, segmenter.identity, cohort.name, changed, findings)
 
 
 def _config_of(path: Path | None, segmenter: Segmenter) -> AnyTrainConfig | None:

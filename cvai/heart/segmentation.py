@@ -35,6 +35,8 @@ class CineSegmentation:
     Args:
         labels: (t, z, y, x) values of ``cvai.heart.anatomy.SAX_LABELS``, 0 is background.
         geometry: the grid the labels live on, that of the segmented cine.
+        second_heart_ml: volume of the largest thing that was labelled as a left ventricle elsewhere in the
+            field of view, and left out.
 
     Raises:
         ValueError: wrong shape, or a label without a name.
@@ -42,6 +44,7 @@ class CineSegmentation:
 
     labels: NDArray[np.uint8]
     geometry: StackGeometry
+    second_heart_ml: float = 0.0
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 4:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cvai.errors import ConfigurationInvalid, HeartRefused
-from cvai.heart.anatomy import SAX_LABELS
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
@@ -24,6 +24,8 @@ in the first, odd ones in the second, since a heart changes little from a slice 
 
 WINDOW_MARGIN_MM = 24.0
 """Room around the heart as located; hearts move and dilate less than this within a beat."""
+
+_LEFT_VENTRICLE = (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM)
 
 SMALLEST_HEART_ML = 15.0
 """Left ventricle and wall together, below which nothing is called a heart."""
@@ -60,25 +62,26 @@ class SaxSegmenter:
             HeartRefused: no left ventricle was found.
         """
         pixels = normalised(stack.pixels)
-        window = self._locate(pixels, stack)
+        window, second_heart_ml = self._locate(pixels, stack)
         labels = np.zeros(pixels.shape, dtype=np.uint8)
         rows, columns = window.footprint
         for labelled, phase in zip(labels, pixels, strict=True):
             labelled[:, rows, columns] = self._label_phase(phase, window)
-        return CineSegmentation(labels=labels, geometry=stack.geometry)
+        return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
-    def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> Window:
-        """The window that holds the heart of every slice and phase."""
+    def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> tuple[Window, float]:
+        """The window that holds the heart in all slices and phases, and the mL of a second one elsewhere."""
         shape = (pixels.shape[2], pixels.shape[3])
         spacing_mm = (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm)
         card = self._input
         whole = _padded(full_window(shape, spacing_mm, card.spacing_mm), card.multiple_of)
         phases = np.unique(np.linspace(0, len(pixels), LOCATING_PHASES, endpoint=False).astype(int))
-        hearts = [
-            self._heart(pixels[t], whole, slice(first, None, len(phases))) for first, t in enumerate(phases)
+        seen = [
+            self._look(pixels[t], whole, slice(first, None, len(phases))) for first, t in enumerate(phases)
         ]
-        slice_ml = stack.geometry.slice_spacing_mm * card.spacing_mm**2 / 1000.0
-        largest_ml = max(np.count_nonzero(heart) for heart in hearts) * slice_ml * len(phases)
+        hearts = [keep_one_heart(labels) > 0 for labels in seen]
+        voxel_ml = stack.geometry.slice_spacing_mm * card.spacing_mm**2 / 1000.0 * len(phases)
+        largest_ml = max(np.count_nonzero(heart) for heart in hearts) * voxel_ml
         if largest_ml < SMALLEST_HEART_ML:
             raise HeartRefused(
                 "heart_not_found",
@@ -86,12 +89,13 @@ class SaxSegmenter:
                 "Check that the series is a short-axis cine of the heart.",
             )
         found = np.any([heart.any(axis=0) for heart in hearts], axis=0)
-        return _window_around(found, whole, card.multiple_of)
+        second_ml = max(second_ventricle_voxels(labels) for labels in seen) * voxel_ml
+        return _window_around(found, whole, card.multiple_of), second_ml
 
-    def _heart(self, volume: NDArray[np.float32], window: Window, slices: slice) -> NDArray[np.bool_]:
-        """(z, y, x) of the window: where the heart is in some of the slices of one phase."""
+    def _look(self, volume: NDArray[np.float32], window: Window, slices: slice) -> NDArray[np.uint8]:
+        """(z, y, x) labels of the window in some of the slices of one phase, everything that was found."""
         logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
-        return keep_one_heart(logits.argmax(axis=1).astype(np.uint8)) > 0
+        return np.asarray(logits.argmax(axis=1), dtype=np.uint8)
 
     def _label_phase(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
         """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
@@ -125,6 +129,12 @@ def _window_around(found: NDArray[np.bool_], whole: Window, multiple_of: int) ->
     centre = whole.to_plane((float(middles[0]), float(middles[1])))
     window = Window(whole.shape, whole.spacing_mm, centre, (sizes[0], sizes[1]), whole.window_spacing_mm)
     return _padded(window, multiple_of)
+
+
+def second_ventricle_voxels(labels: NDArray[np.uint8]) -> int:
+    """Voxels of the second largest left ventricle, cavity and wall, in (z, y, x) labels; 0 without one."""
+    components, count = ndimage.label(np.isin(labels, [SAX_LABELS[s] for s in _LEFT_VENTRICLE]))
+    return 0 if count < 2 else int(np.sort(np.bincount(components.ravel())[1:])[-2])
 
 
 def keep_one_heart(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

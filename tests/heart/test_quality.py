@@ -43,7 +43,7 @@ def test_a_plausible_heart_has_no_findings() -> None:
 
 
 def test_a_stack_that_ends_in_mid_ventricle_is_told() -> None:
-    assert "ventricle_not_covered" in codes(beating_heart()[:, 4:])
+    assert "base_not_covered" in codes(beating_heart()[:, 4:])
 
 
 def test_a_lost_right_ventricle_is_told() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.agreement import QUANTITIES, Agreement
 from cvai.training.evaluation.bootstrap import Estimate
+from cvai.training.evaluation.flags import GROSS_ERROR_POINTS, Flags
 from cvai.training.evaluation.robustness import Robustness
 from cvai.training.evaluation.scores import PHASES
 from cvai.training.evaluation.summary import ByPhase, Evaluation, Mean, Summary
@@ -46,6 +47,7 @@ def grids(evaluation: Evaluation) -> tuple[Grid, ...]:
     out = [
         overlap_grid(evaluation.overall),
         agreement_grid(evaluation.agreement),
+        *(() if evaluation.flags is None else (flags_grid(evaluation.flags),)),
         parts_grid("By level", "level", {str(k): v for k, v in evaluation.by_level.items()}),
         parts_grid("By disease group", "group", {k: v.summary for k, v in evaluation.by_group.items()}),
     ]
@@ -96,6 +98,33 @@ def agreement_grid(agreements: Mapping[str, Agreement]) -> Grid:
         ("quantity", "bias", "interval", "SD", "MAE", "95 % limits", "r", "worst", "patient", "n"),
         tuple(rows),
         "Interval: 95 % bootstrap interval of the bias. Limits: bias ± 1.96 SD.",
+    )
+
+
+def flags_grid(flags: Flags) -> Grid:
+    """Patients with a gross error or a finding, the largest errors first."""
+    shown = sorted(
+        (p for p in flags.patients if p.is_gross or p.findings),
+        key=lambda p: abs(p.lv_ef_error or 0.0),
+        reverse=True,
+    )
+    rows = [
+        (
+            p.patient,
+            _number(p.lv_ef_error, "+z.1f"),
+            "yes" if p.findings else "NO",
+            ", ".join(p.findings) or NOT_DEFINED,
+        )
+        for p in shown
+    ]
+    n_flagged = len(flags.gross) - len(flags.missed)
+    return Grid(
+        "Warnings",
+        ("patient", "LV EF error (points)", "flagged", "findings"),
+        tuple(rows),
+        f"LV EF off by more than {GROSS_ERROR_POINTS:g} points: {len(flags.gross)} patients, {n_flagged} "
+        f"of them flagged. Of the other {flags.n_sound}, {len(flags.false_alarms)} carry a finding (false "
+        "alarms, as far as the LV EF goes). Only what two phases can show is looked for.",
     )
 
 

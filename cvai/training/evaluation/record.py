@@ -9,6 +9,7 @@ from typing import Any
 
 from cvai import __version__
 from cvai.training.evaluation.agreement import Agreement
+from cvai.training.evaluation.flags import GROSS_ERROR_POINTS, Flags
 from cvai.training.evaluation.scores import Scores, VolumeScore
 from cvai.training.evaluation.summary import Evaluation, Group, Mean, Summary
 
@@ -29,6 +30,7 @@ def record(evaluation: Evaluation) -> dict[str, Any]:
         "agreement": _agreements(evaluation.agreement),
         "by_level": {str(level): _summary(summary) for level, summary in evaluation.by_level.items()},
         "by_group": {name: _group(group) for name, group in evaluation.by_group.items()},
+        "flags": None if evaluation.flags is None else _flags(evaluation.flags),
         "robustness": None if robustness is None else asdict(robustness),
         "volumes": [_volume(score) for score in evaluation.scores],
     }
@@ -80,6 +82,17 @@ def _group(group: Group) -> dict[str, Any]:
         "patients": group.patients,
         **_summary(group.summary),
         "agreement": _agreements(group.agreement),
+    }
+
+
+def _flags(flags: Flags) -> dict[str, Any]:
+    return {
+        "gross_error_points": GROSS_ERROR_POINTS,
+        "gross": len(flags.gross),
+        "gross_flagged": len(flags.gross) - len(flags.missed),
+        "sound": flags.n_sound,
+        "false_alarms": len(flags.false_alarms),
+        "patients": [asdict(patient) | {"flagged": bool(patient.findings)} for patient in flags.patients],
     }
 
 

@@ -73,17 +73,49 @@ def stack_of(volume: LabelledVolume) -> CineStack:
     return CineStack(volume.image[None], geometry, None, None)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmented:
+    """A labelled volume and what a model made of it.
+
+    Args:
+        volume: image and reference.
+        labels: (z, y, x) the model's; empty where no heart was found.
+        geometry: of the grid.
+        refused: code of the refusal where no heart was found.
+        second_heart_ml: see ``CineSegmentation``.
+    """
+
+    volume: LabelledVolume
+    labels: Labels
+    geometry: StackGeometry
+    refused: str | None
+    second_heart_ml: float
+
+
+def segmented(volume: LabelledVolume, segmenter: Segmenter) -> Segmented:
+    """Segment one labelled volume."""
+    stack = stack_of(volume)
+    try:
+        found = segmenter.segment(stack)
+    except HeartRefused as refusal:
+        return Segmented(volume, np.zeros_like(volume.labels), stack.geometry, refusal.code, 0.0)
+    return Segmented(volume, found.labels[0], stack.geometry, None, found.second_heart_ml)
+
+
 def segment_volume(volume: LabelledVolume, segmenter: Segmenter) -> tuple[Labels, str | None]:
     """(z, y, x) labels, and the code of the refusal where there are none because no heart was found."""
-    try:
-        return segmenter.segment(stack_of(volume)).labels[0], None
-    except HeartRefused as refusal:
-        return np.zeros_like(volume.labels), refusal.code
+    found = segmented(volume, segmenter)
+    return found.labels, found.refused
 
 
 def score_volume(volume: LabelledVolume, segmenter: Segmenter) -> VolumeScore:
-    """Segment one labelled volume and compare; a refused heart scores as an empty segmentation."""
-    labels, refused = segment_volume(volume, segmenter)
+    """Segment one labelled volume and compare."""
+    return score(segmented(volume, segmenter))
+
+
+def score(found: Segmented) -> VolumeScore:
+    """Compare labels with the reference; a refused heart scores as an empty segmentation."""
+    volume, labels = found.volume, found.labels
     levels = slices_by_level(volume.labels)
     compared = {s: _Compared(labels, volume, s) for s in SAX_LABELS}
     everywhere = np.arange(len(labels))
@@ -91,7 +123,7 @@ def score_volume(volume: LabelledVolume, segmenter: Segmenter) -> VolumeScore:
         patient=volume.patient,
         group=volume.group,
         phase=volume.phase,
-        refused=refused,
+        refused=found.refused,
         whole={s: c.score(everywhere) for s, c in compared.items()},
         levels={level: {s: c.score(slices) for s, c in compared.items()} for level, slices in levels.items()},
     )

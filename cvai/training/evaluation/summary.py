@@ -11,6 +11,7 @@ from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.segmentation import ModelIdentity
 from cvai.training.evaluation.agreement import Agreement, agreements
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean, sd
+from cvai.training.evaluation.flags import Flags, flags
 from cvai.training.evaluation.levels import Level
 from cvai.training.evaluation.robustness import Robustness
 from cvai.training.evaluation.scores import PHASES, Scores, StructureScore, VolumeScore
@@ -70,6 +71,7 @@ class Evaluation:
         by_level: means by level of the ventricle.
         by_group: means by disease group, sorted by name.
         agreement: volumes and function against the reference.
+        flags: whom a reader would be warned of, None where findings were not looked for.
         robustness: the same patients with changed images, None where that was not asked for.
     """
 
@@ -80,6 +82,7 @@ class Evaluation:
     by_level: Mapping[Level, Summary]
     by_group: Mapping[str, Group]
     agreement: Mapping[str, Agreement]
+    flags: Flags | None = None
     robustness: Robustness | None = None
 
     @property
@@ -94,9 +97,21 @@ class Evaluation:
 
 
 def summed_up(
-    scores: tuple[VolumeScore, ...], model: ModelIdentity, split: str, robustness: Robustness | None = None
+    scores: tuple[VolumeScore, ...],
+    model: ModelIdentity,
+    split: str,
+    robustness: Robustness | None = None,
+    findings: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Evaluation:
-    """Everything that follows from the scores."""
+    """Everything that follows from the scores.
+
+    Args:
+        scores: every volume.
+        model: which model ran.
+        split: file that lists the patients.
+        robustness: where it was asked for.
+        findings: codes by patient, where they were looked for.
+    """
     return Evaluation(
         model=model,
         split=split,
@@ -105,6 +120,7 @@ def summed_up(
         by_level={level: summary((s.phase, s.levels[level]) for s in scores) for level in Level},
         by_group={name: _group(scores, name) for name in sorted({score.group for score in scores})},
         agreement=agreements(scores),
+        flags=None if findings is None else flags(scores, findings),
         robustness=robustness,
     )
 
