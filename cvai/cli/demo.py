@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.cli.page import session_limits
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord, Ledger, open_ledger
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
@@ -27,7 +29,10 @@ from cvai.inference.models import model_folder
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.truth import PhantomTruth
-from cvai.settings import FolderSettings, Settings
+from cvai.review.accounts import Accounts, Role
+from cvai.review.database import Database
+from cvai.review.server import DATABASE_NAME
+from cvai.settings import FolderSettings, ReviewSettings, Settings
 
 LARGEST_EF_ERROR = 5.0
 """Points of ejection fraction by which the measured value may differ from the true one."""
@@ -38,6 +43,8 @@ PATIENCE_S = 600.0
 SETTLE_S = 1.0
 LOOK_EVERY_S = 0.2
 STOP_WITHIN_S = 60.0
+USUAL_PAGE_PORT = 8043
+DEMO_READER = "demo"
 UNDER_WAY = (JobState.QUEUED, JobState.RUNNING)
 COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_mass", "rv_ef", "rv_edv", "rv_esv")
 
@@ -50,18 +57,24 @@ class Demo:
         root: folder of the demonstration.
         model: name or folder of the model.
         console: where progress and results are shown.
+        page_port: where the reader's page listens on this machine.
     """
 
     root: Path
     model: str
     console: Console
+    page_port: int
 
     @property
     def settings(self) -> Settings:
         """The service's settings; nothing of the environment reaches them."""
         data = self.root.absolute() / "data"
         return Settings(
-            data_folder=data, archive="folder", folder=FolderSettings(settle_s=SETTLE_S), database_url=None
+            data_folder=data,
+            archive="folder",
+            folder=FolderSettings(settle_s=SETTLE_S),
+            review=ReviewSettings(address=f"127.0.0.1:{self.page_port}"),
+            database_url=None,
         )
 
     @property
@@ -115,10 +128,11 @@ def demo(
     console = Console()
     begun = datetime.now(UTC)
     model_sha256 = load_card(model_folder(model)).sha256
-    show = Demo(folder, model, console)
+    show = Demo(folder, model, console, _page_port())
     with show.step("a synthetic heart of known volumes is imaged"):
         acquisition = PhantomAcquisition(seed=seed)
         truth = write_phantom_study(folder / "phantom", PhantomHeart.drawn(seed, ef), acquisition)
+    token = _new_token(show.settings)
     with show.service() as service:
         _deliver(folder / "phantom" / DICOM_FOLDER, show.settings.inbox_folder)
         with show.step("cvai serve takes the study in, analyses it and stores the results"):
@@ -126,6 +140,7 @@ def demo(
         if record.queued_at < begun:
             console.print(f"[dim]An earlier demonstration analysed it; delete {folder} to see it again.[/]")
         good = _show_result(show, truth, record)
+        _show_page(show, record, "" if once else token)
         if not once:
             _keep_serving(show, service)
     if not good:
@@ -141,6 +156,8 @@ def _service_toml(settings: Settings, model: str) -> str:
         f"poll_interval_s = {LOOK_EVERY_S}\n"
         "[folder]\n"
         f"settle_s = {settings.folder.settle_s}\n"
+        "[review]\n"
+        f"address = {json.dumps(settings.review.address)}\n"
     )
 
 
@@ -279,6 +296,35 @@ def _verdict(console: Console, error_points: float) -> bool:
         f"{LARGEST_EF_ERROR:.0f} are allowed."
     )
     return good
+
+
+def _page_port() -> int:
+    """The usual port of the reader's page, or any other where that is taken."""
+    for port in (USUAL_PAGE_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise ConfigurationInvalid("page_address_taken", "no port of this machine is free.", "Stop something.")
+
+
+def _show_page(show: Demo, record: JobRecord, token: str) -> None:
+    """Where the study can be read, corrected and signed; without a token, how to have the page stay open."""
+    address = f"http://{show.settings.review.address}/studies/{record.job.job_id}"
+    way = f"sign in with {token}" if token else "cvai demo, without --once, leaves it open"
+    show.console.print(f"[bold]Reader's page[/]  {address}", highlight=False, soft_wrap=True)
+    show.console.print(f"  {way}", highlight=False, soft_wrap=True)
+
+
+def _new_token(settings: Settings) -> str:
+    """A token of this demonstration; those of earlier ones end."""
+    database = Database(settings.data_folder / DATABASE_NAME)
+    try:
+        accounts = Accounts(database, session_limits(settings))
+        if any(reader.name == DEMO_READER for reader in accounts.all()):
+            accounts.remove(DEMO_READER)
+        return accounts.add(DEMO_READER, Role.ADMIN, "Reader^Demo")
+    finally:
+        database.close()
 
 
 def _keep_serving(show: Demo, service: subprocess.Popen[bytes]) -> None:

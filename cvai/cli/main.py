@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cvai import __version__
 from cvai.cli.analyze import analyze
+from cvai.cli.dataset import dataset_app
 from cvai.cli.demo import demo
 from cvai.cli.doctor import doctor
 from cvai.cli.evaluate import evaluate
@@ -37,6 +38,7 @@ for command in (analyze, segment, serve, worker, demo, doctor, train, evaluate, 
     app.command()(command)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(models_app, name="models")
+app.add_typer(dataset_app, name="dataset")
 app.add_typer(readers_app, name="readers")
 
 

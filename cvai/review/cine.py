@@ -65,6 +65,14 @@ class CinePack:
         shape = (meta["n_phases"], meta["n_slices"], meta["rows"], meta["columns"])
         return np.repeat(values, lengths).reshape(shape)
 
+    def read_pixels(self) -> NDArray[np.float32]:
+        """(t, z, y, x) intensities."""
+        meta, slices = self.meta, []
+        for z in range(meta["n_slices"]):
+            stored = np.fromfile(self.folder / f"slice-{z}.u16", "<u2")
+            slices.append(stored.reshape(meta["n_phases"], meta["rows"], meta["columns"]))
+        return np.float32(meta["slope"]) * np.stack(slices, axis=1) + np.float32(meta["intercept"])
+
 
 class CineCache:
     """Cines of analysed studies, fetched from the archive when they are first asked for.

@@ -26,7 +26,7 @@ from cvai.review.worklist import RowState, Worklist
 
 log = structlog.get_logger(__name__)
 
-DATABASE_NAME = "review.sqlite"
+DATABASE_NAME, CINES_NAME = "review.sqlite", "cines"
 FIRST_READER, FIRST_READER_NAME = "admin", "Administrator"
 CHORE_EVERY_S = 2.0
 PREPARED_AHEAD = 20
@@ -90,7 +90,7 @@ def _page(
         ledger=ledger,
         accounts=Accounts(database, options.session),
         worklist=Worklist(ledger, results_folder, decisions, drafts),
-        cines=CineCache(archive, data_folder / "cines", options.cache_bytes),
+        cines=CineCache(archive, data_folder / CINES_NAME, options.cache_bytes),
         decisions=decisions,
         drafts=drafts,
         results_folder=results_folder,

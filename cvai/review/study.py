@@ -18,6 +18,7 @@ from cvai.review.cine import CinePack
 from cvai.review.decisions import Decision
 from cvai.review.measured import ChangesBody, checked_edits, measured, with_edits
 from cvai.review.page import Json, Page
+from cvai.review.places import places_of
 from cvai.review.summary import Summary
 from cvai.review.worklist import Row
 
@@ -32,6 +33,7 @@ def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
         "state": summary.state,
         "result": summary.result,
         "cine": dict(page.cines.open(summary.record).meta) if summary.has_contours else None,
+        "places": [places_of(f["message"], summary.result["frames"]) for f in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         **shared_json(page, job_id, reader),
     }

@@ -137,7 +137,10 @@ function assemble(study, editor, viewer) {
   });
 
   handle({ study, editor, viewer, player, decide, go, showWhere, strip, mayChange, part });
-  linkFindings(study.result.findings, go, viewer);
+  for (const edge of document.querySelectorAll("[data-edge]")) {
+    edge.textContent = cine.edges[edge.getAttribute("data-edge") ?? ""];
+  }
+  linkFindings(study.places, go, viewer);
   watch(base, (shared) => {
     notice(othersInWords(shared.others));
     decide.update(shared.holds);
@@ -165,13 +168,13 @@ function assemble(study, editor, viewer) {
 
 /**
  * Findings that speak of a place lead there.
- * @param {{places?: {t: number | null, z: number | null}[]}[]} findings
+ * @param {{t: number | null, z: number | null}[][]} placesOf of every finding, in their order
  * @param {(t: number, z: number) => void} go
  * @param {Viewer} viewer
  */
-function linkFindings(findings, go, viewer) {
+function linkFindings(placesOf, go, viewer) {
   document.querySelectorAll("#findings li").forEach((line, i) => {
-    const places = findings[i]?.places ?? [];
+    const places = placesOf[i] ?? [];
     if (!places.length) return;
     const button = document.createElement("button");
     button.type = "button";

@@ -1,0 +1,71 @@
+"""``cvai dataset``: what readers have signed, for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvai.cli.page import GIGABYTE
+from cvai.cli.serve import Config
+from cvai.engine.audit import Act, AuditEvent, open_audit_trail
+from cvai.engine.ledger import Ledger, open_ledger
+from cvai.engine.worker import open_archive
+from cvai.errors import CvaiError
+from cvai.review.cine import CineCache
+from cvai.review.database import Database
+from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
+from cvai.review.decisions import Decisions
+from cvai.review.server import CINES_NAME, DATABASE_NAME
+from cvai.settings import Settings, load_settings
+
+dataset_app = typer.Typer(help="What readers have signed, as a data set for training.", no_args_is_help=True)
+
+
+@dataset_app.callback()
+def _group() -> None:
+    """Keeps ``export`` a command of its own."""
+
+
+@dataset_app.command("export")
+def export_dataset(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the data set.")],
+    config: Config = None,
+) -> None:
+    """Write reviewed studies as NIfTI pairs with a manifest, without patient data.
+
+    Studies that were accepted or changed, with the contours as signed; what
+    was rejected is left out. A study whose images the archive does not give
+    is told and left out.
+
+    \b
+    Example: cvai dataset export reviewed/ --config service.toml
+    """
+    settings = load_settings(config)
+    archive, _ = open_archive(settings)
+    cines = CineCache(archive, settings.data_folder / CINES_NAME, int(settings.review.cache_gb * GIGABYTE))
+    with ExitStack() as stack:
+        ledger = stack.enter_context(open_ledger(settings.jobs_database_url))
+        database = Database(settings.data_folder / DATABASE_NAME)
+        stack.callback(database.close)
+        studies = _studies(Decisions(database), ledger, cines, settings)
+        typer.echo(f"{write_dataset(out, studies)} studies in {out}")
+
+
+def _studies(
+    decisions: Decisions, ledger: Ledger, cines: CineCache, settings: Settings
+) -> Iterator[ReviewedStudy]:
+    """One after the other: a cache that is bounded need not hold all of them."""
+    record = open_audit_trail(settings).record
+    for decision in to_be_exported(decisions.all()):
+        job = decision.reading.job
+        try:
+            pack = cines.open(ledger.job(job.job_id))
+        except CvaiError as error:
+            typer.echo(f"left out: study {job.study_uid}: {error}", err=True)
+            continue
+        record(AuditEvent(Act.EXPORTED, settings.worker_name, job.study_uid))
+        yield ReviewedStudy(decision, pack)

@@ -1,0 +1,110 @@
+"""Reviewed studies as a data set that training takes: NIfTI pairs, their description, and who drew what.
+
+One image and one label file for end-diastole and end-systole of every study that was accepted or changed, as
+``dataset.toml`` beside them says; ``manifest.json`` names the reading behind each. Studies are numbered by a
+digest: no name, number or date of a patient is in any file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.engine.reading import Reading, Verdict
+from cvai.heart.anatomy import SAX_LABELS
+from cvai.review.cine import CinePack
+from cvai.review.decisions import Decision
+from cvai.review.measured import with_edits
+
+MANIFEST_NAME, DESCRIPTION_NAME = "manifest.json", "dataset.toml"
+DESCRIPTION = """\
+title = "Reviewed short-axis studies"
+citation = "Contours verified by readers of this installation"
+license = "as agreed with those whose images these are"
+
+[files]
+image = "images/{patient}_{phase}.nii.gz"
+label = "labels/{patient}_{phase}.nii.gz"
+
+[labels]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedStudy:
+    """A study whose contours a reader stands for."""
+
+    decision: Decision
+    pack: CinePack
+
+    @property
+    def patient(self) -> str:
+        """What the study is called in the data set."""
+        return f"r{hashlib.sha256(self.decision.reading.job.study_uid.encode()).hexdigest()[:12]}"
+
+
+def to_be_exported(decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions that hold and stand for contours: of several on one study, the last."""
+    last = {decision.reading.job.study_uid: decision for decision in decisions}
+    return [d for d in last.values() if d.reading.verdict is not Verdict.REJECTED]
+
+
+def write_dataset(folder: Path, studies: Iterable[ReviewedStudy]) -> int:
+    """Write the data set; returns how many studies it holds.
+
+    Args:
+        folder: made where it does not exist.
+        studies: what is written, one after the other, so that one cine is in memory at a time.
+    """
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    entries = [_write_study(folder, study) for study in studies]
+    labels = "".join(f"{structure} = {value}\n" for structure, value in SAX_LABELS.items())
+    (folder / DESCRIPTION_NAME).write_text(DESCRIPTION + labels, encoding="utf-8")
+    (folder / MANIFEST_NAME).write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    return len(entries)
+
+
+def _write_study(folder: Path, study: ReviewedStudy) -> dict[str, Any]:
+    reading, pack = study.decision.reading, study.pack
+    labels = with_edits(pack.read_labels(), reading.edits)
+    pixels = pack.read_pixels()
+    affine = _affine(pack)
+    for phase, t in (("ED", reading.phases.end_diastole), ("ES", reading.phases.end_systole)):
+        name = f"{study.patient}_{phase}.nii.gz"
+        _save(folder / "images" / name, pixels[t], affine)
+        _save(folder / "labels" / name, labels[t], affine)
+    return _entry(study, reading)
+
+
+def _entry(study: ReviewedStudy, reading: Reading) -> dict[str, Any]:
+    return {
+        "patient": study.patient,
+        "verdict": reading.verdict,
+        "signed_at": reading.signed_at.isoformat(),
+        "model": f"{reading.model.name} {reading.model.version}",
+        "model_sha256": reading.model.sha256,
+        "reading": reading.digest,
+        "corrected": [[edit.t, edit.z] for edit in reading.edits],
+        "frames": {"ed": reading.phases.end_diastole, "es": reading.phases.end_systole},
+        "measured": study.decision.comparison["measured"],
+    }
+
+
+def _affine(pack: CinePack) -> NDArray[np.float64]:
+    """Spacing alone: where the stack lay in the patient is not told."""
+    meta = pack.meta
+    return np.diag([meta["spacing_x_mm"], meta["spacing_y_mm"], meta["slice_spacing_mm"], 1.0])
+
+
+def _save(path: Path, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> None:
+    """A (z, y, x) volume as NIfTI, which counts (x, y, z)."""
+    nibabel.save(nibabel.Nifti1Image(volume.transpose(2, 1, 0), affine), path)

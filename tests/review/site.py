@@ -1,0 +1,180 @@
+"""A real ``cvai serve`` with its reader's page on loopback, and readers who open it in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+
+from cvai.archive.folder import FolderArchive
+from cvai.cli.page import session_limits
+from cvai.engine.ledger import JobRecord
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
+from cvai.review.accounts import Accounts, Role
+from cvai.review.cine import META, CinePack
+from cvai.review.database import Database
+from cvai.review.server import DATABASE_NAME
+from cvai.settings import load_settings
+from tests.conftest import ROOT
+from tests.orthanc import free_port
+from tests.process import ended_jobs, eventually
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
+ORGANIZATION = "St Elsewhere"
+
+
+@dataclass
+class Site:
+    """A service, its folders, and who may sign in."""
+
+    root: Path
+    port: int
+
+    def __post_init__(self) -> None:
+        self.config = self.root / "service.toml"
+        self.config.write_text(
+            f'data_folder = "{self.root / "data"}"\npoll_interval_s = 0.1\nshutdown_grace_s = 2\n'
+            f'[folder]\nsettle_s = 0.3\n[review]\naddress = "127.0.0.1:{self.port}"\n'
+            f'organization = "{ORGANIZATION}"\n'
+        )
+        self.settings = load_settings(self.config)
+        self.archive = FolderArchive(self.settings.archive_folder)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def said(self) -> str:
+        """What the service printed for people."""
+        return (self.root / "out.log").read_text()
+
+    @property
+    def log(self) -> str:
+        """What it logged."""
+        return (self.root / "err.log").read_text()
+
+    @property
+    def first_token(self) -> str:
+        found = re.search(r"shown once: (\S+)", self.said)
+        assert found, "the first token is printed"
+        return found[1]
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/sign-in", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def add_reader(self, name: str, role: Role = Role.REVIEWER, person: str = "Hart^Ada") -> str:
+        database = Database(self.settings.data_folder / DATABASE_NAME)
+        try:
+            return Accounts(database, session_limits(self.settings)).add(name, role, person)
+        finally:
+            database.close()
+
+    def deliver(self, seed: int, ef_percent: float, n_phases: int = 8, n_slices: int | None = None) -> None:
+        """Drop a phantom into the inbox."""
+        made = self.root / f"phantom-{seed}"
+        acquisition = PhantomAcquisition(
+            n_slices=n_slices,
+            n_phases=n_phases,
+            rows=160,
+            columns=160,
+            spacing_x_mm=2.2,
+            spacing_y_mm=2.0,
+            seed=seed,
+        )
+        write_phantom_study(made, PhantomHeart.drawn(seed, ef_percent), acquisition)
+        shutil.copytree(made / DICOM_FOLDER, self.settings.inbox_folder / f".phantom-{seed}")
+        (self.settings.inbox_folder / f".phantom-{seed}").rename(
+            self.settings.inbox_folder / f"phantom-{seed}"
+        )
+
+    def jobs(self, n: int) -> list[JobRecord]:
+        """The jobs that have ended, oldest first, once they are ``n``."""
+        return ended_jobs(self.settings.data_folder, n, timeout_s=240)[::-1]
+
+    def pack(self, job_id: str) -> CinePack:
+        """The images and labels the page shows."""
+        folder = self.settings.data_folder / "cines" / job_id
+        eventually((folder / META).exists, "the images to lie ready")
+        return CinePack(folder, json.loads((folder / META).read_text()))
+
+
+@contextmanager
+def running(site: Site) -> Iterator[Site]:
+    """The service as a process of its own, stopped by its id."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"}
+    command = [sys.executable, "-m", "cvai", "serve", "--config", str(site.config)]
+    with (site.root / "out.log").open("ab") as out, (site.root / "err.log").open("ab") as err:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err)
+    try:
+        eventually(lambda: site.answers() or process.poll() is not None, "the page to answer", 120)
+        assert process.poll() is None, site.log
+        yield site
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def new_site(root: Path) -> Site:
+    return Site(root, free_port())
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@contextmanager
+def reader_at(browser: Browser, site: Site, token: str, size: dict[str, int] | None = None) -> Iterator[Page]:
+    """A reader who has signed in; the page must not complain, nor ask anybody else for anything."""
+    context = browser.new_context(viewport=size or DESKTOP)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if is_complaint(line) else None)
+    page.on("request", lambda asked: None if asked.url.startswith(site.url) else complaints.append(asked.url))
+    try:
+        page.goto(site.url)
+        page.fill("#token", token)
+        page.click("button[type=submit]")
+        page.wait_for_selector("#rows")
+        yield page
+        assert complaints == []
+    finally:
+        context.close()
+
+
+def is_complaint(line: ConsoleMessage) -> bool:
+    """Whether the browser complains of the page; a request that was refused is the page's own business."""
+    return line.type == "error" and "the server responded with a status of 4" not in line.text
+
+
+def open_study(page: Page, site: Site, job_id: str) -> None:
+    """Open a study and wait for all of its images."""
+    page.goto(f"{site.url}/studies/{job_id}")
+    page.wait_for_selector("body[data-all-frames-ms]")
+
+
+def shown_ef(page: Page) -> float:
+    return float(page.inner_text('.headline [data-value="lv_ef"]'))

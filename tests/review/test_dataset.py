@@ -1,0 +1,95 @@
+"""What readers have signed becomes a data set, pixel for pixel and without a trace of the patient."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from cvai.engine.reading import FrameEdit, Verdict
+from cvai.heart.phases import KeyPhases
+from cvai.heart.runs import encoded_runs
+from cvai.review.cine import LABELS, CinePack, packed_labels, stored_pixels
+from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
+from tests.results.synthetic import beating_labels, shaded_pixels
+from tests.review.test_records import READING, decision
+
+SHAPE = (6, 4, 30, 46)
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> CinePack:
+    labels = beating_labels(*SHAPE)
+    stored, scale = stored_pixels(shaded_pixels(labels))
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    for z in range(SHAPE[1]):
+        (folder / f"slice-{z}.u16").write_bytes(stored[:, z].tobytes())
+    (folder / LABELS).write_bytes(packed_labels(labels))
+    names = ("n_phases", "n_slices", "rows", "columns")
+    spacing = {"spacing_x_mm": 1.3, "spacing_y_mm": 1.9, "slice_spacing_mm": 8.5}
+    return CinePack(folder, {**dict(zip(names, SHAPE, strict=True)), **spacing, **scale})
+
+
+def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tmp_path: Path) -> None:
+    drawn = np.zeros(SHAPE[2:], np.uint8)
+    drawn[5, 40] = 1
+    reading = replace(
+        READING,
+        phases=KeyPhases(5, 2),
+        edits=(FrameEdit(5, 1, encoded_runs(drawn)),),
+    )
+    study = ReviewedStudy(replace(decision(1, 50, 54), reading=reading), pack)
+    out = tmp_path / "out"
+    assert write_dataset(out, [study]) == 1
+    image = nibabel.load(out / "images" / f"{study.patient}_ED.nii.gz")
+    label = nibabel.load(out / "labels" / f"{study.patient}_ED.nii.gz")
+    assert image.header.get_zooms() == pytest.approx((1.3, 1.9, 8.5))
+    labels = beating_labels(*SHAPE)
+    assert np.allclose(image.get_fdata(), shaded_pixels(labels)[5].transpose(2, 1, 0), atol=0.01)
+    signed = np.asarray(label.dataobj)
+    assert signed[40, 5, 1] == 1
+    assert signed[..., 1].sum() == 1
+    assert np.array_equal(signed[..., 2], labels[5, 2].T)
+    (entry,) = json.loads((out / "manifest.json").read_text())
+    assert entry["corrected"] == [[5, 1]]
+    assert entry["verdict"] == "changed"
+
+
+def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("cvai.training.datasets.nifti", reason="training is not installed")
+    study = ReviewedStudy(
+        replace(
+            decision(1, 50, 50),
+            reading=replace(READING, verdict=Verdict.ACCEPTED, edits=(), phases=KeyPhases(5, 2)),
+        ),
+        pack,
+    )
+    write_dataset(tmp_path / "out", [study])
+    volumes = datasets.NiftiFolder.open(tmp_path / "out").volumes(study.patient)
+    assert [volume.phase for volume in volumes] == ["ED", "ES"]
+    assert volumes[0].spacing_mm == pytest.approx((8.5, 1.9, 1.3))
+    assert np.array_equal(volumes[1].labels, beating_labels(*SHAPE)[2])
+
+
+def test_no_file_tells_whose_study_it_was(pack: CinePack, tmp_path: Path) -> None:
+    write_dataset(tmp_path / "out", [ReviewedStudy(decision(1, 50, 50), pack)])
+    for path in (tmp_path / "out").rglob("*.*"):
+        content = path.read_bytes() + path.name.encode()
+        assert READING.signer.name.encode() not in content
+        assert decision(1, 50, 50).reading.job.study_uid.encode() not in content
+
+
+def test_of_a_study_the_last_decision_is_exported_unless_it_rejects() -> None:
+    first, revised = decision(1, 50, 50), replace(decision(1, 50, 54), number=2)
+    rejected = replace(
+        first,
+        number=3,
+        reading=replace(READING, verdict=Verdict.REJECTED, edits=(), reason="blurred", job=first.reading.job),
+    )
+    assert to_be_exported([first, revised]) == [revised]
+    assert to_be_exported([first, rejected]) == []

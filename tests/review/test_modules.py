@@ -1,0 +1,115 @@
+"""The page's own arithmetic against Python's: run lengths, outlines, volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page
+from scipy import ndimage
+
+from cvai.heart.phases import KeyPhases
+from cvai.heart.runs import decoded_runs, encoded_runs
+from cvai.review.measured import measured
+from tests.results.synthetic import beating_labels
+from tests.review.site import Site
+
+GRID = {"rows": 30, "columns": 46}
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    made = browser.new_page()
+    made.goto(f"{site.url}/sign-in")
+    yield made
+    made.close()
+
+
+def blob(seed: int) -> NDArray[np.uint8]:
+    """(y, x) a mask of a few parts, with holes, at the border too."""
+    noise = np.random.default_rng(seed).normal(size=(GRID["rows"], GRID["columns"]))
+    return (ndimage.gaussian_filter(noise, 1.0 + seed % 3) > 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_outline_traced_from_a_mask_gives_that_mask(page: Page, seed: int) -> None:
+    mask = blob(seed)
+    back = page.evaluate(
+        """async ({runs, rows, columns}) => {
+          const {decodeRuns, encodeRuns} = await import("/static/labels.js");
+          const {trace, fill} = await import("/static/outlines.js");
+          const mask = decodeRuns(runs, rows * columns);
+          const inside = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && mask[y * columns + x] === 1;
+          return encodeRuns(fill(trace(inside, rows, columns), rows, columns));
+        }""",
+        {"runs": list(encoded_runs(mask)), **GRID},
+    )
+    assert np.array_equal(decoded_runs(back, mask.shape), mask)
+
+
+def test_smoothing_an_outline_keeps_its_area(page: Page) -> None:
+    y, x = np.mgrid[0 : GRID["rows"], 0 : GRID["columns"]]
+    mask = (np.hypot(y - 14, x - 22) < 10.3).astype(np.uint8)
+    area = page.evaluate(
+        """async ({runs, rows, columns}) => {
+          const {decodeRuns} = await import("/static/labels.js");
+          const {trace, smooth} = await import("/static/outlines.js");
+          const mask = decodeRuns(runs, rows * columns);
+          const [outline] = trace((x, y) => mask[y * columns + x] === 1, rows, columns).map((o) => smooth(o));
+          return Math.abs(outline.reduce((sum, a, i) => {
+            const b = outline[(i + 1) % outline.length];
+            return sum + (a.x * b.y - b.x * a.y) / 2;
+          }, 0));
+        }""",
+        {"runs": list(encoded_runs(mask)), **GRID},
+    )
+    assert area == pytest.approx(int(mask.sum()), rel=0.015)
+
+
+def test_pulling_moves_what_is_near_and_leaves_the_far_side(page: Page) -> None:
+    y, x = np.mgrid[0 : GRID["rows"], 0 : GRID["columns"]]
+    labels = np.where(np.hypot(y - 14, x - 22) < 8, 1, np.where(np.hypot(y - 14, x - 22) < 11, 2, 0))
+    runs = page.evaluate(
+        """async ({runs, rows, columns}) => {
+          const {decodeRuns, encodeRuns} = await import("/static/labels.js");
+          const {outlinesOf, withChange} = await import("/static/layers.js");
+          const {pull} = await import("/static/outlines.js");
+          const labels = decodeRuns(runs, rows * columns), grid = {rows, columns};
+          const before = outlinesOf(labels, "endo", grid);
+          const after = before.map((outline) => pull(outline, {x: 30, y: 14}, {x: 5, y: 0}, 3));
+          return encodeRuns(withChange(labels, "endo", before, after, grid));
+        }""",
+        {"runs": list(encoded_runs(labels.astype(np.uint8))), **GRID},
+    )
+    pulled = decoded_runs(runs, labels.shape)
+    assert np.array_equal(pulled[:, :22], labels[:, :22]), "the far side stays pixel for pixel"
+    assert list(pulled[14, 29:36]) == [1, 1, 1, 1, 1, 1, 0], "the cavity has grown through the wall"
+    wall_near = np.count_nonzero(pulled[:, 22:] == 2)
+    assert wall_near < np.count_nonzero(labels[:, 22:] == 2)
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [64.0, None])
+def test_the_page_measures_what_python_measures(page: Page, heart_rate_bpm: float | None) -> None:
+    labels = beating_labels(6, 4, **GRID)
+    cine = {
+        "n_phases": 6,
+        "n_slices": 4,
+        **GRID,
+        "slice_spacing_mm": 8.5,
+        "spacing_y_mm": 1.9,
+        "spacing_x_mm": 1.3,
+        "heart_rate_bpm": heart_rate_bpm,
+        "voxel_volume_ml": 8.5 * 1.9 * 1.3 / 1000,
+    }
+    shown = page.evaluate(
+        """async ({runs, grid}) => {
+          const {decodeRuns, LabelVolume, measure} = await import("/static/labels.js");
+          const size = grid.n_phases * grid.n_slices * grid.rows * grid.columns;
+          return measure(new LabelVolume(decodeRuns(runs, size), grid), 5, 2);
+        }""",
+        {"runs": list(encoded_runs(labels)), "grid": cine},
+    )
+    python = {m.name: m.value for m in measured(labels, KeyPhases(5, 2), cine) if m.name != "heart_rate"}
+    assert shown == pytest.approx(python)

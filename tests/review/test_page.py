@@ -1,0 +1,230 @@
+"""Readers at work in a real browser: look, correct, sign, reject, and two at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from pydicom import Dataset, dcmread
+
+from cvai.heart.phases import KeyPhases
+from cvai.review.measured import ChangesBody, checked_edits, measured, with_edits
+from tests.process import eventually
+from tests.review.site import ORGANIZATION, TABLET, Site, open_study, reader_at, shown_ef
+
+
+def drag(page: Page, start: tuple[float, float], by: tuple[float, float], steps: int = 6) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(start[0] + by[0], start[1] + by[1], steps=steps)
+    page.mouse.up()
+
+
+def edge_of_the_cavity(page: Page) -> tuple[float, float]:
+    """A point on the orange contour, found by its colour on the screen, right of the middle."""
+    found = page.evaluate(
+        """() => {
+          const canvas = document.getElementById("image");
+          const {width, height} = canvas;
+          const row = Math.round(height / 2);
+          const data = canvas.getContext("2d").getImageData(0, row, width, 1).data;
+          const box = canvas.getBoundingClientRect();
+          for (let x = width - 1; x >= 0; x--) {
+            const [r, g, b] = data.slice(4 * x, 4 * x + 3);
+            if (r > 200 && g < 170 && b < 90)
+              return [box.left + x * box.width / width, box.top + row * box.height / height];
+          }
+          return null;
+        }"""
+    )
+    assert found is not None, "the cavity's contour crosses the middle of the canvas"
+    return found[0], found[1]
+
+
+def measured_in_python(site: Site, job_id: str, draft: dict[str, object]) -> dict[str, float]:
+    pack = site.pack(job_id)
+    changes = ChangesBody.model_validate({k: draft[k] for k in ("ed", "es", "frames")})
+    labels = pack.read_labels()
+    edited = with_edits(labels, checked_edits(changes, labels))
+    return {m.name: m.value for m in measured(edited, KeyPhases(changes.ed, changes.es), pack.meta)}
+
+
+def documents(site: Site, study_uid: str, modality: str) -> list[Dataset]:
+    folder = site.settings.archive_folder / study_uid
+    headers = [dcmread(path, stop_before_pixels=True) for path in folder.glob("*.dcm")]
+    return [header for header in headers if header.Modality == modality]
+
+
+def test_a_study_plays_and_its_curve_leads_to_its_phases(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    with reader_at(browser, site, hart) as page:
+        assert page.locator("tr[data-job]").count() == 2
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body[data-all-frames-ms]")
+        assert "end-diastole" in page.inner_text("#where")
+        page.keyboard.press("End")
+        assert "end-systole" in page.inner_text("#where")
+        box = page.locator("#curve svg").bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 37, box["y"] + box["height"] / 2)
+        assert "phase 1 of" in page.inner_text("#where")
+        page.keyboard.press("Space")
+        page.wait_for_selector("body[data-frames-per-second]")
+        page.keyboard.press("Space")
+        assert "Phantom" not in page.title()
+        assert "Phantom" not in page.url
+
+
+def test_dragging_a_contour_moves_the_numbers_as_python_measures_them_and_nothing_is_lost(
+    browser: Browser, site: Site, job_ids: list[str], hart: str, lung: str
+) -> None:
+    job_id = job_ids[0]
+    with reader_at(browser, site, hart) as page, reader_at(browser, site, lung) as other:
+        open_study(page, site, job_id)
+        before = shown_ef(page)
+        page.keyboard.press("p")
+        drag(page, edge_of_the_cavity(page), (40, 0))
+        page.wait_for_selector("#saved:has-text('Draft saved')")
+        after = shown_ef(page)
+        assert after > before + 0.5, "a larger end-diastole is a larger ejection fraction"
+        draft = page.request.get(f"{site.url}/api/studies/{job_id}").json()["draft"]
+        assert len(draft["frames"]) == 1
+        python = measured_in_python(site, job_id, draft)
+        assert after == pytest.approx(python["lv_ef"], abs=0.051)
+        assert f"AI {before:.1f}" in page.inner_text('.headline [data-model="lv_ef"]')
+
+        open_study(page, site, job_id)
+        assert shown_ef(page) == after, "a draft survives that the page is loaded again"
+        open_study(other, site, job_id)
+        assert "hart is changing this study right now" in other.inner_text("#notice")
+        assert shown_ef(other) == before, "a draft is its reader's own"
+
+        page.keyboard.press("Shift+S")
+        assert page.inner_text('[data-phase="es"]') != "phase 1", "ED cannot be ES too"
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+D")
+        assert page.inner_text('[data-phase="ed"]') == "phase 2"
+        page.keyboard.press("Control+z")
+        assert page.inner_text('[data-phase="ed"]') == "phase 1"
+        page.keyboard.press("Home")
+        page.keyboard.press("2")
+        page.keyboard.press("Delete")
+        assert shown_ef(page) != after
+        page.keyboard.press("Control+z")
+        assert shown_ef(page) == after
+
+
+def test_what_a_reader_signs_stands_verified_in_the_archive_and_the_first_stays_as_it_was(
+    browser: Browser, site: Site, job_ids: list[str], hart: str, lung: str
+) -> None:
+    job_id, study_uid = job_ids[0], job_ids[0].split("-")[0]
+    folder = site.settings.archive_folder / study_uid
+    first = {path.name: path.read_bytes() for path in folder.glob("*.dcm")}
+    with reader_at(browser, site, hart) as page, reader_at(browser, site, lung) as other:
+        open_study(other, site, job_id)
+        open_study(page, site, job_id)
+        page.keyboard.press("p")
+        drag(page, edge_of_the_cavity(page), (-25, 0))
+        page.wait_for_selector("#saved:has-text('Draft saved')")
+        signed = shown_ef(page)
+        page.click("#accept")
+        assert "Ada Hart" in page.inner_text("#accept-dialog")
+        page.click("#sign")
+        page.wait_for_selector("#holds:has-text('stored in the archive')", timeout=60_000)
+        assert "Accepted with changes by hart" in page.inner_text("#holds")
+        other.click("#accept")
+        other.click("#sign")
+        other.wait_for_selector("#saved:has-text('hart has decided on this study meanwhile')")
+        page.goto(site.url)
+        assert page.inner_text(f'tr[data-job="{job_id}"] .state') == "changed"
+    (verified,) = (d for d in documents(site, study_uid, "SR") if d.VerificationFlag == "VERIFIED")
+    assert verified.VerifyingObserverSequence[0].VerifyingObserverName == "Hart^Ada"
+    assert verified.VerifyingObserverSequence[0].VerifyingOrganization == ORGANIZATION
+    assert ef_in(verified) == pytest.approx(signed, abs=0.051)
+    (automatic,) = (d for d in documents(site, study_uid, "SR") if d.VerificationFlag == "UNVERIFIED")
+    predecessor = verified.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert predecessor.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == automatic.SOPInstanceUID
+    assert {name: (folder / name).read_bytes() for name in first} == first
+    assert len(documents(site, study_uid, "SEG")) == 6
+
+
+def ef_in(document: Dataset) -> float:
+    """Numeric value coded as LVEF by MR."""
+    found = [
+        item
+        for item in document.iterall()
+        if item.keyword == "ConceptNameCodeSequence" and item.value and item.value[0].CodeValue == "8811-2"
+    ]
+    assert found
+    return next(
+        float(node.MeasuredValueSequence[0].NumericValue)
+        for node in walk(document)
+        if "MeasuredValueSequence" in node and node.ConceptNameCodeSequence[0].CodeValue == "8811-2"
+    )
+
+
+def walk(node: Dataset) -> list[Dataset]:
+    return [node, *(below for child in node.get("ContentSequence", []) for below in walk(child))]
+
+
+def test_a_rejection_withdraws_the_objects_with_its_reason(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    job_id, study_uid = job_ids[1], job_ids[1].split("-")[0]
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_id)
+        page.click("#reject")
+        page.click("#reasons button >> nth=1")
+        page.click("#reject-dialog button.danger")
+        page.wait_for_selector("#holds:has-text('stored in the archive')", timeout=60_000)
+        page.goto(f"{site.url}/?show=signed")
+        assert page.inner_text(f'tr[data-job="{job_id}"] .state') == "rejected"
+    (note,) = documents(site, study_uid, "KO")
+    assert note.ConceptNameCodeSequence[0].CodeMeaning == "Rejected for Quality Reasons"
+    assert "Contours do not follow the heart" in [i.get("TextValue") for i in note.ContentSequence]
+    named = note.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert len(named) == 5
+
+
+def test_who_may_only_look_finds_nothing_to_change(
+    browser: Browser, site: Site, job_ids: list[str], guest: str
+) -> None:
+    with reader_at(browser, site, guest) as page:
+        open_study(page, site, job_ids[0])
+        for hidden in ("#accept", "#reject", '[data-tool="pull"]', "#drop", "#set-ed"):
+            assert not page.is_visible(hidden)
+
+
+def test_a_session_that_has_ended_leads_to_the_sign_in(
+    browser: Browser, site: Site, job_ids: list[str], guest: str
+) -> None:
+    with reader_at(browser, site, guest) as page:
+        page.click("#sign-out")
+        page.wait_for_selector("#token")
+        page.goto(f"{site.url}/studies/{job_ids[0]}")
+        assert page.is_visible("#token")
+
+
+@pytest.mark.parametrize("size", [None, TABLET], ids=["desktop", "tablet"])
+def test_no_page_has_a_serious_accessibility_violation(
+    browser: Browser, site: Site, job_ids: list[str], hart: str, size: dict[str, int] | None
+) -> None:
+    with reader_at(browser, site, hart, size) as page:
+        for path in ("/", f"/studies/{job_ids[0]}", f"/studies/{job_ids[1]}"):
+            page.goto(f"{site.url}{path}")
+            page.wait_for_load_state("networkidle")
+            found = Axe().run(page).response["violations"]
+            serious = [v for v in found if v["impact"] in ("serious", "critical")]
+            assert [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious] == []
+        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, "nothing sticks out to the side"
+
+
+def test_the_page_is_light(site: Site) -> None:
+    static = Path(__file__).parents[2] / "cvai" / "review" / "static"
+    assert sum(path.stat().st_size for path in static.iterdir()) < 200_000
+    eventually(site.answers, "the page to answer")

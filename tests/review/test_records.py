@@ -1,0 +1,143 @@
+"""Readings, decisions, drafts and the numbers made of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from cvai.engine.job import StudyJob
+from cvai.engine.reading import FrameEdit, Reading, Signer, Verdict
+from cvai.errors import Outdated
+from cvai.heart.phases import KeyPhases
+from cvai.heart.runs import decoded_runs, encoded_runs
+from cvai.heart.segmentation import ModelIdentity
+from cvai.review.agreement import agreement
+from cvai.review.cine import stored_pixels
+from cvai.review.database import Database
+from cvai.review.decisions import Decision, Decisions, Drafts
+
+READING = Reading(
+    job=StudyJob("1.2.3", "ab" * 32, "cd" * 32),
+    model=ModelIdentity("sax", "0.1.0", "cd" * 32, "CPUExecutionProvider"),
+    segmentation_uid="1.2.3.4",
+    replaces=("1.2.3.4", "1.2.3.5"),
+    verdict=Verdict.CHANGED,
+    signer=Signer("Hart^Ada", "St Elsewhere"),
+    signed_at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+    phases=KeyPhases(0, 9),
+    edits=(FrameEdit(0, 3, (10, 0, 5, 1)),),
+)
+COMPARISON = {"model": "sax 0.1.0", "scanner": "", "findings": [], "measured": {"lv_ef": [50.0, 54.0]}}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "review.sqlite")
+    with made.transaction() as rows:
+        for name in ("hart", "lung"):
+            rows.execute("INSERT INTO readers VALUES (?, 'reviewer', 'A^B', ?)", (name, name))
+    yield made
+    made.close()
+
+
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=3), elements=st.integers(0, 3)))
+def test_labels_come_back_from_their_run_lengths(labels: np.ndarray) -> None:
+    assert np.array_equal(decoded_runs(encoded_runs(labels), labels.shape), labels)
+
+
+@pytest.mark.parametrize("runs", [[5, 0], [7, 0], [6], [6, 256], [0, 1, 6, 0], [-1, 0, 7, 0]])
+def test_runs_that_do_not_fill_the_frame_are_refused(runs: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"runs|labels"):
+        decoded_runs(runs, (2, 3))
+
+
+def test_a_reading_comes_back_from_its_json_and_names_itself_by_all_it_says() -> None:
+    assert Reading.from_json(READING.to_json()) == READING
+    other = replace(READING, phases=KeyPhases(0, 10))
+    assert other.reading_id != READING.reading_id
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verdict": Verdict.REJECTED, "edits": ()},
+        {"verdict": Verdict.ACCEPTED},
+        {"signed_at": datetime(2026, 3, 1)},
+    ],
+    ids=["rejected without a reason", "accepted with edits", "no time zone"],
+)
+def test_a_reading_that_contradicts_itself_is_none(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"reason|edits|zone"):
+        replace(READING, **wrong)
+
+
+def test_the_first_to_decide_decides_and_the_other_is_told(database: Database) -> None:
+    decisions = Decisions(database)
+    first = decisions.add("hart", READING, COMPARISON, after=0)
+    with pytest.raises(Outdated, match="hart has decided"):
+        decisions.add("lung", READING, COMPARISON, after=0)
+    second = decisions.add("lung", READING, COMPARISON, after=first.number)
+    assert [d.number for d in decisions.of_job(READING.job.job_id)] == [first.number, second.number]
+
+
+def test_a_decision_waits_in_line_until_a_worker_knows_of_it(database: Database) -> None:
+    decisions = Decisions(database)
+    made = decisions.add("hart", READING, COMPARISON, after=0)
+    assert [d.reading for d in decisions.not_queued()] == [READING]
+    decisions.mark_queued(made)
+    assert decisions.not_queued() == ()
+
+
+def test_drafts_of_two_readers_stand_side_by_side_and_signing_clears_ones_own(database: Database) -> None:
+    drafts, job_id = Drafts(database), READING.job.job_id
+    drafts.save(job_id, "hart", {"ed": 0})
+    drafts.save(job_id, "lung", {"ed": 1})
+    drafts.save(job_id, "hart", {"ed": 2})
+    assert [(d.reader, d.body) for d in drafts.of_job(job_id)] == [("hart", {"ed": 2}), ("lung", {"ed": 1})]
+    Decisions(database).add("hart", READING, COMPARISON, after=0)
+    assert [d.reader for d in drafts.of_job(job_id)] == ["lung"]
+
+
+def decision(number: int, model: float, signed: float, name: str = "sax 0.1.0") -> Decision:
+    job = replace(READING.job, study_uid=f"1.2.{number}")
+    verdict, edits = (Verdict.ACCEPTED, ()) if model == signed else (Verdict.CHANGED, READING.edits)
+    reading = replace(READING, job=job, verdict=verdict, edits=edits)
+    measured = {"lv_ef": [model, signed]}
+    return Decision(number, "hart", reading, {**COMPARISON, "model": name, "measured": measured})
+
+
+def test_agreement_gives_bias_and_limits_by_model() -> None:
+    made = [decision(1, 50, 50), decision(2, 54, 50), decision(3, 48, 50), decision(4, 60, 50, "sax 0.2.0")]
+    found = agreement(made)
+    assert found.everything.bias == pytest.approx(3.0)
+    assert found.everything.verdicts == Counter({Verdict.CHANGED: 3, Verdict.ACCEPTED: 1})
+    old, new = found.by_model
+    assert (old.name, old.total, new.name, new.total) == ("sax 0.1.0", 3, "sax 0.2.0", 1)
+    spread = 1.96 * np.std([0, 4, -2], ddof=1)
+    assert old.limits == pytest.approx((2 / 3 - spread, 2 / 3 + spread))
+    assert new.limits is None
+    assert [group.name for group in found.by_finding] == ["no finding"]
+
+
+def test_of_several_decisions_on_one_analysis_the_last_counts() -> None:
+    revised = replace(decision(1, 50, 58), number=9)
+    assert agreement([decision(1, 50, 50), revised]).everything.bias == pytest.approx(-8.0)
+
+
+@pytest.mark.parametrize("low", [0.0, -300.0, 0.25])
+def test_pixels_come_back_from_what_is_stored(low: float) -> None:
+    rng = np.random.default_rng(1)
+    pixels = (low + rng.integers(0, 4000, (2, 2, 3, 4))).astype(np.float32)
+    stored, scale = stored_pixels(pixels)
+    back = stored * scale["slope"] + scale["intercept"]
+    assert stored.dtype == np.uint16
+    assert np.abs(back - pixels).max() <= (0 if low == 0 else 0.04)
