@@ -15,6 +15,7 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.runs import encoded_runs
 from cvai.review.cine import LABELS, CinePack, packed_labels, stored_pixels
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
+from cvai.review.decisions import Decision
 from tests.results.synthetic import beating_labels, shaded_pixels
 from tests.review.test_records import READING, decision
 
@@ -33,6 +34,11 @@ def pack(tmp_path: Path) -> CinePack:
     names = ("n_phases", "n_slices", "rows", "columns")
     spacing = {"spacing_x_mm": 1.3, "spacing_y_mm": 1.9, "slice_spacing_mm": 8.5}
     return CinePack(folder, {**dict(zip(names, SHAPE, strict=True)), **spacing, **scale})
+
+
+def accepted() -> Decision:
+    reading = replace(READING, verdict=Verdict.ACCEPTED, edits=(), phases=KeyPhases(5, 2))
+    return replace(decision(1, 50, 50), reading=reading)
 
 
 def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tmp_path: Path) -> None:
@@ -62,13 +68,7 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
 
 def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) -> None:
     datasets = pytest.importorskip("cvai.training.datasets.nifti", reason="training is not installed")
-    study = ReviewedStudy(
-        replace(
-            decision(1, 50, 50),
-            reading=replace(READING, verdict=Verdict.ACCEPTED, edits=(), phases=KeyPhases(5, 2)),
-        ),
-        pack,
-    )
+    study = ReviewedStudy(accepted(), pack)
     write_dataset(tmp_path / "out", [study])
     volumes = datasets.NiftiFolder.open(tmp_path / "out").volumes(study.patient)
     assert [volume.phase for volume in volumes] == ["ED", "ES"]
@@ -77,7 +77,7 @@ def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) ->
 
 
 def test_no_file_tells_whose_study_it_was(pack: CinePack, tmp_path: Path) -> None:
-    write_dataset(tmp_path / "out", [ReviewedStudy(decision(1, 50, 50), pack)])
+    write_dataset(tmp_path / "out", [ReviewedStudy(accepted(), pack)])
     for path in (tmp_path / "out").rglob("*.*"):
         content = path.read_bytes() + path.name.encode()
         assert READING.signer.name.encode() not in content
