@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.inference.card import ModelCard, load_card
-from cvai.inference.reference import reference_input, reference_pixels
+from cvai.inference.reference import check_reference
 
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
@@ -43,7 +43,7 @@ class OnnxNetwork:
         except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
             raise ModelInvalid("model_unreadable", f"{folder.name}/{self.card.file}: {error}") from error
         self._input = self._session.get_inputs()[0].name
-        self._check_reference()
+        check_reference(self)
 
     @property
     def provider(self) -> str:
@@ -57,18 +57,6 @@ class OnnxNetwork:
             for i in range(0, len(images), batch_size)
         ]
         return np.asarray(np.concatenate(parts), dtype=np.float32)
-
-    def _check_reference(self) -> None:
-        reference = self.card.reference
-        logits = reference_pixels(self.logits(reference_input(self.card)))
-        difference = float(np.max(np.abs(logits - np.asarray(reference.logits))))
-        if not difference <= reference.tolerance:
-            raise ModelInvalid(
-                "model_reference_differs",
-                f"Model {self.card.name} {self.card.version} gives logits that differ from its reference "
-                f"by {difference:.4g}; {reference.tolerance:.4g} is allowed.",
-                "The runtime on this machine computes something else; report it with `cvai doctor --json`.",
-            )
 
 
 def _providers(provider: str) -> list[str]:

@@ -15,7 +15,7 @@ from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.intensity import normalised, with_neighbours
-from cvai.inference.onnx import OnnxNetwork
+from cvai.inference.network import Network, open_network
 from cvai.inference.resample import Window, full_window
 
 LOCATING_PHASES = 2
@@ -34,14 +34,14 @@ SMALLEST_HEART_ML = 15.0
 class SaxSegmenter:
     """Labels left ventricle, its myocardium and right ventricle in every frame of a short-axis cine."""
 
-    def __init__(self, network: OnnxNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._input = _input_card(network.card)
 
     @classmethod
     def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> SaxSegmenter:
-        """Load a model folder; see ``OnnxNetwork`` for arguments and errors."""
-        return cls(OnnxNetwork(folder, threads, provider))
+        """Load a model folder; see ``open_network`` for arguments and errors."""
+        return cls(open_network(folder, threads, provider))
 
     @property
     def identity(self) -> ModelIdentity:
