@@ -23,6 +23,7 @@ CAN_HOLD_A_CINE = frozenset(
         "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR Image Storage
         "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Color Image Storage
         "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
+        "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame Image Storage
     }
 )
 
@@ -53,7 +54,7 @@ class InstanceReference:
 
     @property
     def can_hold_a_cine(self) -> bool:
-        """Whether it is worth fetching: an MR image, or a file that must be looked at to be refused."""
+        """Whether it is worth fetching: MR, an ultrasound loop, or a file that must be read to be refused."""
         return self.sop_class_uid in CAN_HOLD_A_CINE or not self.sop_class_uid
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 
@@ -25,7 +26,7 @@ def analyze(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
-    """Measure the heart in every study found in SRC.
+    """Measure the heart in every study found in SRC: short-axis cine MR, or apical ultrasound loops.
 
     Exit status: 0 all analysed, 3 a study was refused (its result.json says why), 1 failed, 2 usage.
 
@@ -35,7 +36,7 @@ def analyze(
     console = Console(stderr=True)
     segmenter = SaxSegmenter.load(model_folder(model), threads)
     with console.status("analysing"):
-        outcomes = analyse_folder(source, out, segmenter)
+        outcomes = analyse_folder(source, out, segmenter, echo=installed_echo_segmenter(threads))
     results = [json.loads((o.folder / "result.json").read_text()) for o in outcomes]
     if as_json:
         typer.echo(json.dumps(results, indent=1))

@@ -8,18 +8,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai import __version__
+from cvai.engine.echo import analyse_echo
+from cvai.engine.watch import Stopwatch
 from cvai.errors import HeartRefused, Refused, StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.body import with_body_size
@@ -29,14 +29,17 @@ from cvai.heart.phases import key_phases
 from cvai.heart.quality import quality_findings
 from cvai.heart.volumes import volume_curve_ml
 from cvai.heart.wall import measure_wall
+from cvai.inference.echo import EchoSegmenter
 from cvai.inference.segmenter import Segmenter
 from cvai.results.analysis import Analysis, RefusedAnalysis
+from cvai.results.echo_analysis import EchoAnalysis
 from cvai.results.predecessors import superseded_documents
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import open_studies
 from cvai.study.select import select_sax_cine
 from cvai.study.subject import subject_of
+from cvai.study.ultrasound import holds_ultrasound
 from cvai.study.values import CineNotFound, Study
 
 UNREADABLE_FOLDER = "unreadable"
@@ -60,22 +63,6 @@ class StudyOutcome:
     folder: Path
     objects: tuple[WrittenObject, ...]
     refusal: Refused | None = None
-
-
-class Stopwatch:
-    """Durations of the stages a study went through, in milliseconds."""
-
-    def __init__(self, so_far_ms: Mapping[str, float] = MappingProxyType({})) -> None:
-        self.timings_ms = dict(so_far_ms)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block; a block that raises is timed as well."""
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self.timings_ms[name] = (perf_counter() - start) * 1000.0
 
 
 def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analysis:
@@ -129,9 +116,26 @@ def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> Non
         )
 
 
-def _analyse_and_write(study: Study, segmenter: Segmenter, watch: Stopwatch, folder: Path) -> StudyOutcome:
+def _analysed(
+    study: Study, segmenter: Segmenter, echo: EchoSegmenter | None, watch: Stopwatch
+) -> Analysis | EchoAnalysis:
+    """The line that fits what the study was made with."""
+    if not holds_ultrasound(study):
+        return analyse_study(study, segmenter, watch)
+    if echo is None:
+        raise StudyRefused(
+            "no_echo_model",
+            "This is an ultrasound study, and no model for ultrasound is installed.",
+            "Install the echo model; `cvai models list` shows what is there.",
+        )
+    return analyse_echo(study, echo, watch)
+
+
+def _analyse_and_write(
+    study: Study, segmenters: tuple[Segmenter, EchoSegmenter | None], watch: Stopwatch, folder: Path
+) -> StudyOutcome:
     try:
-        analysis = analyse_study(study, segmenter, watch)
+        analysis = _analysed(study, *segmenters, watch)
         objects = write_results(
             analysis,
             folder,
@@ -160,14 +164,16 @@ def analyse_folder(
     out: Path,
     segmenter: Segmenter,
     announce: Callable[[StudyOutcome], None] = lambda _: None,
+    echo: EchoSegmenter | None = None,
 ) -> tuple[StudyOutcome, ...]:
     """Analyse every study in ``source`` and write each one's results to ``out/<StudyInstanceUID>``.
 
     Args:
         source: a DICOM file, a folder of them, or a zip.
         out: created where it does not exist.
-        segmenter: the model.
+        segmenter: the model for short-axis cines.
         announce: told of each study as it is done.
+        echo: the model for ultrasound, None where there is none.
     """
     reading, outcomes = Stopwatch(), []
     with ExitStack() as opened:
@@ -175,7 +181,7 @@ def analyse_folder(
             read = opened.enter_context(open_studies(source))
         for study in read.studies:
             watch = Stopwatch(reading.timings_ms)
-            outcomes.append(_analyse_and_write(study, segmenter, watch, out / study.study_uid))
+            outcomes.append(_analyse_and_write(study, (segmenter, echo), watch, out / study.study_uid))
             announce(outcomes[-1])
     if not read.studies:
         refusal = read.unreadable[0] if read.unreadable else _nothing_there()

@@ -167,6 +167,6 @@ def _require_a_possible_cine(content: StudyContent) -> None:
     if not any(instance.can_hold_a_cine for instance in content.instances):
         raise StudyRefused(
             "no_cine",
-            f"none of the study's {len(content.instances)} instances is an MR image.",
-            "cvai measures short-axis cine MR; nothing has to be done.",
+            f"none of the study's {len(content.instances)} instances is an MR image or an ultrasound loop.",
+            "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done.",
         )

@@ -37,6 +37,7 @@ from cvai.engine.roll import Roll
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.ways import Ways
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
+from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.settings import Settings
@@ -60,9 +61,10 @@ class Model:
 def load_model(settings: Settings) -> Model:
     """Load and verify the model; see ``SaxSegmenter.load`` for errors."""
     segmenter = SaxSegmenter.load(model_folder(settings.model), settings.threads)
+    echo = installed_echo_segmenter(settings.threads)
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-        return analyse_folder(source, out, segmenter)
+        return analyse_folder(source, out, segmenter, echo=echo)
 
     identity = segmenter.identity
     return Model(identity.sha256, analyse, identity.name, identity.version)

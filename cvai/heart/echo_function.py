@@ -1,14 +1,23 @@
-"""Volumes and ejection fraction of the left ventricle from apical views at end-diastole and end-systole."""
+"""Volumes and ejection fraction of the left ventricle from apical views, averaged over beats."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from cvai.heart.function import ejection_fraction_percent
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.heart.function import cardiac_output_l_per_min, ejection_fraction_percent
+from cvai.heart.loop import LoopSegmentation
+from cvai.heart.measurement import Measurement
+from cvai.heart.phases import KeyPhases
 from cvai.heart.simpson import (
     DiscStack,
     area_length_volume_ml,
     biplane_volume_ml,
+    disc_stack,
     monoplane_volume_ml,
     shared_disc_height_mm,
 )
@@ -64,3 +73,67 @@ def area_length_volumes(discs: KeyDiscs) -> Volumes:
     Its ejection fractions lie 6 to 10 points above those of discs of one height on CAMUS's contours.
     """
     return Volumes(*(area_length_volume_ml(s.area_mm2, s.axis.length_mm) for s in discs.both))
+
+
+def key_discs(segmentation: LoopSegmentation, beat: KeyPhases, spacing_mm: tuple[float, float]) -> KeyDiscs:
+    """The discs of one beat of a loop.
+
+    Raises:
+        HeartRefused: ``mitral_plane_not_found``.
+    """
+    frames = (beat.end_diastole, beat.end_systole)
+    return KeyDiscs(*(disc_stack(segmentation.labels[t], spacing_mm) for t in frames))
+
+
+def mean_volumes(four_chamber: Sequence[KeyDiscs], two_chamber: Sequence[KeyDiscs]) -> Volumes:
+    """Mean over beats; each of one view with each of the other, or one view alone where the other has none.
+
+    Raises:
+        ValueError: there are no beats.
+    """
+    if four_chamber and two_chamber:
+        beats = [biplane_volumes(four, two) for four, two in product(four_chamber, two_chamber)]
+    else:
+        beats = [monoplane_volumes(discs) for discs in (*four_chamber, *two_chamber)]
+    if not beats:
+        raise ValueError("no beats to average")
+    edv_ml, esv_ml = np.mean([(beat.edv_ml, beat.esv_ml) for beat in beats], axis=0)
+    return Volumes(float(edv_ml), float(esv_ml))
+
+
+def volume_curve_by_area_ml(
+    area_px: NDArray[np.float64], spacing_mm: tuple[float, float], length_mm: float
+) -> NDArray[np.float64]:
+    """(t,) volume in every frame by the area-length formula with one length: a curve to look at.
+
+    Args:
+        area_px: (t,) pixels of the LV cavity.
+        spacing_mm: (between rows, between columns).
+        length_mm: the longest long axis of the loop.
+    """
+    areas_mm2 = area_px * spacing_mm[0] * spacing_mm[1]
+    return np.array([area_length_volume_ml(float(area), length_mm) for area in areas_mm2])
+
+
+def measure_echo(
+    volumes: Volumes, heart_rate_bpm: float | None, *, calibrated: bool
+) -> tuple[Measurement, ...]:
+    """The measurements of a study; without a size of the pixels there is an ejection fraction only."""
+    ejection_fraction = Measurement("lv_ef", volumes.ef_percent, "%")
+    heart_rate = () if heart_rate_bpm is None else (Measurement("heart_rate", heart_rate_bpm, "/min"),)
+    if not calibrated:
+        return (ejection_fraction, *heart_rate)
+    stroke_volume_ml = volumes.edv_ml - volumes.esv_ml
+    output = (
+        ()
+        if heart_rate_bpm is None
+        else (Measurement("lv_co", cardiac_output_l_per_min(stroke_volume_ml, heart_rate_bpm), "L/min"),)
+    )
+    return (
+        Measurement("lv_edv", volumes.edv_ml, "mL"),
+        Measurement("lv_esv", volumes.esv_ml, "mL"),
+        Measurement("lv_sv", stroke_volume_ml, "mL"),
+        ejection_fraction,
+        *output,
+        *heart_rate,
+    )

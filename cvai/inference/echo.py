@@ -16,6 +16,7 @@ from cvai.heart.segmentation import ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.card import ModelCard
 from cvai.inference.intensity import normalised
+from cvai.inference.models import installed_models, model_folder
 from cvai.inference.onnx import OnnxNetwork
 from cvai.inference.resample import Window
 from cvai.inference.sector import PixelBox
@@ -91,6 +92,11 @@ class EchoSegmenter:
         mean = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
         likeliest = int(mean.argmax())
         return self._network.card.views[likeliest], float(min(1.0, mean[likeliest]))
+
+
+def installed_echo_segmenter(threads: int = 2, name: str = "echo") -> EchoSegmenter | None:
+    """The installed model for ultrasound, None where there is none."""
+    return EchoSegmenter.load(model_folder(name), threads) if name in installed_models() else None
 
 
 def _check_card(card: ModelCard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
-from cvai.study.values import AssembledCine, PassedOver
+from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,73 @@ class Verification:
     at: datetime
     changed: bool
     digest: str
+
+
+class AnalysedImages(Protocol):
+    """The images of an analysis, as results refer to them."""
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID of the first of them."""
+        ...
+
+    @property
+    def planes(self) -> tuple[tuple[ImagePlane, ...], ...]:
+        """(t)(z) source image of every frame."""
+        ...
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """What was not analysed, with reasons."""
+        ...
+
+
+class Analysed(Protocol):
+    """What every result needs to know of a measured study, whatever it was measured from."""
+
+    @property
+    def study_uid(self) -> str:
+        """StudyInstanceUID."""
+        ...
+
+    @property
+    def view(self) -> str:
+        """As in result.json."""
+        ...
+
+    @property
+    def cine(self) -> AnalysedImages:
+        """The source images."""
+        ...
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """In the order they are reported."""
+        ...
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of input and result together."""
+        ...
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Which model ran."""
+        ...
+
+    @property
+    def cvai_version(self) -> str:
+        """Version of this package."""
+        ...
+
+    @property
+    def verification(self) -> Verification | None:
+        """The reader who has signed it, None where nobody has."""
+        ...
+
+    def measurement(self, name: str) -> Measurement | None:
+        """The measurement called ``name``, None where it was not made."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

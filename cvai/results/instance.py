@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Self
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -17,7 +18,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from cvai.results.analysis import Analysis
+from cvai.results.analysis import Analysed, Analysis
 from cvai.results.source import (
     SourceImage,
     checked_value,
@@ -63,13 +64,15 @@ SERIES: Mapping[ResultKind, SeriesPlan] = MappingProxyType(
         ResultKind.SEG_ES: SeriesPlan(SegmentationStorage, "SEG", "end-systolic segmentation"),
         ResultKind.SR: SeriesPlan(Comprehensive3DSRStorage, "SR", "measurements"),
         ResultKind.PDF: SeriesPlan(EncapsulatedPDFStorage, "DOC", "report"),
+        ResultKind.SEG_A4C: SeriesPlan(SegmentationStorage, "SEG", "apical four-chamber segmentation"),
+        ResultKind.SEG_A2C: SeriesPlan(SegmentationStorage, "SEG", "apical two-chamber segmentation"),
     }
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ResultContext:
-    """Everything the result objects of one analysis are made from.
+class AnyContext:
+    """What the result objects of any analysis are made from.
 
     Args:
         analysis: what was found.
@@ -79,16 +82,14 @@ class ResultContext:
         sources: (t)(z) source image of every frame.
     """
 
-    analysis: Analysis
+    analysis: Analysed
     created: datetime
     uids: ResultUids
     first_series_number: int
     sources: list[list[SourceImage]]
 
     @classmethod
-    def of(
-        cls, analysis: Analysis, created: datetime, taken_series_numbers: Iterable[int] = ()
-    ) -> ResultContext:
+    def of(cls, analysis: Analysed, created: datetime, taken_series_numbers: Iterable[int] = ()) -> Self:
         """Context for the results of an analysis.
 
         Args:
@@ -121,14 +122,21 @@ class ResultContext:
         return shared_frame_of_reference(self.analysis) or self.uids.frame_of_reference()
 
 
-def result_uids(analysis: Analysis) -> ResultUids:
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultContext(AnyContext):
+    """Everything the result objects of one short-axis analysis are made from."""
+
+    analysis: Analysis
+
+
+def result_uids(analysis: Analysed) -> ResultUids:
     """UIDs of the results of an analysis."""
     images = (plane.sop_instance_uid for phase in analysis.cine.planes for plane in phase)
     reading = "" if analysis.verification is None else analysis.verification.digest
     return ResultUids.of(images, analysis.model.sha256, reading)
 
 
-def _own_series_numbers(analysis: Analysis) -> set[int]:
+def _own_series_numbers(analysis: Analysed) -> set[int]:
     values = (checked_value(p.header, "SeriesNumber") for phase in analysis.cine.planes for p in phase)
     return {int(value) for value in values if value is not None}
 
@@ -147,7 +155,7 @@ def free_series_number(taken: set[int]) -> int:
     return number
 
 
-def new_instance(context: ResultContext, kind: ResultKind) -> Dataset:
+def new_instance(context: AnyContext, kind: ResultKind) -> Dataset:
     """Object of a kind with the attributes all kinds share, ready to be filled.
 
     Text is encoded in UTF-8, whatever the source used, so that every name and sign can be written.
@@ -173,7 +181,7 @@ def _file_meta(sop_class_uid: UID, sop_instance_uid: UID) -> FileMetaDataset:
     return meta
 
 
-def _add_sop_common(instance: Dataset, context: ResultContext, kind: ResultKind) -> None:
+def _add_sop_common(instance: Dataset, context: AnyContext, kind: ResultKind) -> None:
     instance.SOPClassUID = SERIES[kind].sop_class_uid
     instance.SOPInstanceUID = context.uids.sop_instance(kind)
     instance.InstanceNumber = 1
@@ -182,14 +190,14 @@ def _add_sop_common(instance: Dataset, context: ResultContext, kind: ResultKind)
         setattr(instance, f"{keyword}Time", context.created.strftime("%H%M%S"))
 
 
-def _add_series(instance: Dataset, context: ResultContext, kind: ResultKind) -> None:
+def _add_series(instance: Dataset, context: AnyContext, kind: ResultKind) -> None:
     instance.Modality = SERIES[kind].modality
     instance.SeriesInstanceUID = context.uids.series(kind)
     instance.SeriesNumber = context.first_series_number + list(ResultKind).index(kind)
     instance.SeriesDescription = SERIES[kind].described(signed=context.analysis.verification is not None)
 
 
-def _add_equipment(instance: Dataset, analysis: Analysis) -> None:
+def _add_equipment(instance: Dataset, analysis: Analysed) -> None:
     """Enhanced General Equipment (PS3.3 section C.7.5.2); the digest of the model is the serial number."""
     instance.Manufacturer = MANUFACTURER
     instance.ManufacturerModelName = f"cvai {analysis.model.name}"

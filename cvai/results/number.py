@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from highdicom import sr
 from pydicom.sr.coding import Code
 
 from cvai.heart.measurement import Measurement, RangeSource
 from cvai.results import codes
-from cvai.results.analysis import Analysis
-from cvai.results.codes import CardiacPhase, Qualifier, measurement_coding
+from cvai.results.analysis import Analysed
+from cvai.results.codes import CardiacPhase, MeasurementCoding, Qualifier, measurement_coding
 
 SHOWN_DECIMALS = 2
 """Decimals of NumericValue, which viewers show as it stands; FloatingPointValue has the number in full."""
 
 
 def number_items(
-    analysis: Analysis, names: Iterable[str], phase: CardiacPhase | None = None
+    analysis: Analysed,
+    names: Iterable[str],
+    phase: CardiacPhase | None = None,
+    coded: Callable[[str], MeasurementCoding] = measurement_coding,
 ) -> list[sr.Measurement]:
     """Those of the named measurements that were made.
 
@@ -25,13 +28,15 @@ def number_items(
         analysis: where they are taken from.
         names: as in result.json.
         phase: point of the cardiac cycle at which they were made, None where they span it.
+        coded: coding of a measurement by its name.
     """
     found = (analysis.measurement(name) for name in names)
-    return [_number_item(measurement, phase) for measurement in found if measurement is not None]
+    return [_number_item(m, coded(m.name), phase) for m in found if m is not None]
 
 
-def _number_item(measurement: Measurement, phase: CardiacPhase | None) -> sr.Measurement:
-    coding = measurement_coding(measurement.name)
+def _number_item(
+    measurement: Measurement, coding: MeasurementCoding, phase: CardiacPhase | None
+) -> sr.Measurement:
     number = sr.Measurement(
         name=coding.name,
         value=round(measurement.value, SHOWN_DECIMALS),

@@ -16,7 +16,7 @@ from cvai.results.analysis import Analysis, Verification
 from cvai.results.bullseye import draw_bullseye, thickening_bullseye, thickness_bullseye
 from cvai.results.codes import CardiacPhase
 from cvai.results.curve import draw_key, draw_volume_curve
-from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, ResultContext, new_instance
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, AnyContext, ResultContext, new_instance
 from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
 from cvai.results.pictures import HeartPicture, heart_pictures
 from cvai.results.seg import phase_index
@@ -57,31 +57,32 @@ def report_pdf(context: ResultContext) -> bytes:
     page = Page(f"cvai report: {TITLE.lower()}")
     _draw_heading(page, context.analysis.verification)
     _draw_identity(page, context)
-    _section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
+    draw_section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
     draw_table(page, TABLE, context.analysis)
-    _section(page, CURVE.left, CURVE.top, "Volume over a heartbeat", CURVE.width)
+    draw_section(page, CURVE.left, CURVE.top, "Volume over a heartbeat", CURVE.width)
     curve = Box(CURVE.left, CURVE.top + 4, CURVE.width, CURVE.height - 4)
     draw_volume_curve(page, curve, context.analysis)
     _draw_pictures(page, context)
     _draw_bullseyes(page, context.analysis)
-    _draw_findings(page, context.analysis.findings)
-    _draw_footer(page, context)
+    draw_findings(page, context.analysis.findings)
+    draw_footer(page, context)
     return page.pdf()
 
 
-def encapsulated_report(context: ResultContext, report: bytes) -> Dataset:
+def encapsulated_report(context: AnyContext, report: bytes, title: str = TITLE) -> Dataset:
     """The report as an Encapsulated PDF object (PS3.3 section A.45.1).
 
     Args:
         context: what the report was made from.
         report: the PDF file.
+        title: of the document.
     """
     instance = new_instance(context, ResultKind.PDF)
     instance.ConversionType = "SYN"
     instance.AcquisitionDateTime = None
     instance.BurnedInAnnotation = "YES"
     instance.RecognizableVisualFeatures = "NO"
-    instance.DocumentTitle = f"{TITLE} ({NOT_FOR_CLINICAL_USE.lower()})"
+    instance.DocumentTitle = f"{title} ({NOT_FOR_CLINICAL_USE.lower()})"
     instance.ConceptNameCodeSequence = [code_item(codes.DIAGNOSTIC_IMAGING_REPORT)]
     instance.VerificationFlag = "UNVERIFIED" if context.analysis.verification is None else "VERIFIED"
     instance.SourceInstanceSequence = [
@@ -93,7 +94,8 @@ def encapsulated_report(context: ResultContext, report: bytes) -> Dataset:
     return instance
 
 
-def _section(page: Page, left: float, top: float, title: str, width: float) -> None:
+def draw_section(page: Page, left: float, top: float, title: str, width: float) -> None:
+    """A heading over a line."""
     page.text(left, top, title, 9.5, bold=True)
     page.line([(left, top + 1.6), (left + width, top + 1.6)], Stroke(LIGHT, 0.6))
 
@@ -135,8 +137,8 @@ def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
     return (
         ("Patient", readable_name(str(header.get("PatientName") or ""))),
         ("Patient ID", str(header.get("PatientID") or "")),
-        ("Sex, year of birth, age", _sex_and_age(header, analysis.subject)),
-        ("Height, weight", _height_and_weight(analysis.subject)),
+        ("Sex, year of birth, age", sex_and_age(header, analysis.subject)),
+        ("Height, weight", height_and_weight(analysis.subject)),
         ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
         ("Pixels, slice spacing", f"{pixel_mm}, {geometry.slice_spacing_mm:.1f} mm"),
         ("Accession number", str(header.get("AccessionNumber") or "")),
@@ -146,13 +148,15 @@ def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _sex_and_age(header: Dataset, subject: Subject) -> str:
+def sex_and_age(header: Dataset, subject: Subject) -> str:
+    """Sex, year of birth and age, as far as they are stated."""
     birth_date = str(checked_value(header, "PatientBirthDate") or "")
     age = "" if subject.age_years is None else f"{subject.age_years} years"
     return ", ".join(filter(None, (checked_value(header, "PatientSex"), birth_date[:4], age)))
 
 
-def _height_and_weight(subject: Subject) -> str:
+def height_and_weight(subject: Subject) -> str:
+    """Height and weight, as far as they are stated."""
     height = "" if subject.height_m is None else f"{subject.height_m:.2f} m"
     weight = "" if subject.weight_kg is None else f"{subject.weight_kg:.0f} kg"
     return ", ".join(filter(None, (height, weight)))
@@ -181,7 +185,7 @@ def _draw_pictures(page: Page, context: ResultContext) -> None:
     top = PICTURES_TOP
     for phase in CardiacPhase:
         t = phase_index(context, phase)
-        _section(page, LEFT, top, _phase_title(context.analysis, phase, t), PICTURES_WIDTH)
+        draw_section(page, LEFT, top, _phase_title(context.analysis, phase, t), PICTURES_WIDTH)
         pictures = heart_pictures(context.analysis, t, PICTURE.width / PICTURE.height)
         for place, picture in enumerate(pictures):
             left = LEFT + place * PICTURE_STEP_MM
@@ -194,7 +198,7 @@ def _draw_pictures(page: Page, context: ResultContext) -> None:
 def _draw_bullseyes(page: Page, analysis: Analysis) -> None:
     top = PICTURES_TOP
     for bullseye in (thickness_bullseye(analysis), thickening_bullseye(analysis)):
-        _section(page, BULLSEYE.left, top, bullseye.title, BULLSEYE.width)
+        draw_section(page, BULLSEYE.left, top, bullseye.title, BULLSEYE.width)
         draw_bullseye(page, Box(BULLSEYE.left, top + 3.2, BULLSEYE.width, BULLSEYE.height), bullseye)
         top += PICTURES_STEP_MM
     page.text(RIGHT, KEYS_Y + 0.85, BULLSEYE_NOTE, 5.8, colour=GREY, align="right")
@@ -235,8 +239,11 @@ def _draw_edges(page: Page, place: Box, picture: HeartPicture) -> None:
     page.text_over_image(place.left + 1.5, place.top + 3.2, caption, 5.8)
 
 
-def _draw_findings(page: Page, findings: Sequence[Finding]) -> None:
-    _section(page, FINDINGS.left, FINDINGS.top, "What to know before trusting the numbers", FINDINGS.width)
+def draw_findings(page: Page, findings: Sequence[Finding]) -> None:
+    """What makes the numbers doubtful, gravest first."""
+    draw_section(
+        page, FINDINGS.left, FINDINGS.top, "What to know before trusting the numbers", FINDINGS.width
+    )
     baseline = FINDINGS.top + 6
     if not findings:
         page.text(FINDINGS.left, baseline, "Nothing was noticed that makes the numbers doubtful.", 8)
@@ -280,7 +287,8 @@ def finding_lines(findings: Sequence[Finding], width: float, room: int) -> list[
     return lines
 
 
-def _draw_footer(page: Page, context: ResultContext) -> None:
+def draw_footer(page: Page, context: AnyContext) -> None:
+    """Which software and model made the page, and for which study."""
     analysis, model = context.analysis, context.analysis.model
     page.line([(LEFT, FOOTER_TOP), (RIGHT, FOOTER_TOP)], Stroke(LIGHT, 0.6))
     made_by = (

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
 
-from cvai.results.analysis import Analysis
+from cvai.results.analysis import Analysed
 from cvai.results.instance import MANUFACTURER, SERIES, result_uids
 from cvai.results.source import header_uid
 from cvai.results.sr import Supersedes
@@ -20,7 +20,7 @@ from cvai.results.uids import ResultKind
 from cvai.study.values import Document
 
 
-def superseded_documents(analysis: Analysis, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
+def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
     """Documents that the measurement document of ``analysis`` takes the place of.
 
     These are cvai's own about the same series, unsigned, and not replaced by another one already. Where the

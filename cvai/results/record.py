@@ -15,7 +15,7 @@ from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results.analysis import Analysis, RefusedAnalysis
-from cvai.results.codes import measurement_coding
+from cvai.results.codes import MeasurementCoding, measurement_coding
 from cvai.study.values import PassedOver
 
 SCHEMA_NAME = "cvai.result/1"
@@ -46,14 +46,14 @@ def analysed_record(analysis: Analysis, objects: Iterable[Record], timings_ms: M
         "refused": None,
         "series_uid": analysis.cine.series_uid,
         "view": analysis.view,
-        "model": _model(analysis.model),
+        "model": model_record(analysis.model),
         "frames": {"ed": analysis.phases.end_diastole, "es": analysis.phases.end_systole},
-        "measurements": [_measurement(m) for m in analysis.measurements],
+        "measurements": [measurement_record(m, measurement_coding(m.name)) for m in analysis.measurements],
         "curves": _curves(analysis),
-        "findings": [_finding(f) for f in analysis.findings],
+        "findings": [finding_record(f) for f in analysis.findings],
         "objects": list(objects),
-        "passed_over": _passed_over(analysis.cine.passed_over),
-        "timings_ms": _timings(timings_ms),
+        "passed_over": passed_over_records(analysis.cine.passed_over),
+        "timings_ms": timings_record(timings_ms),
     }
 
 
@@ -72,12 +72,13 @@ def refused_record(refused: RefusedAnalysis, timings_ms: Mapping[str, float]) ->
         "curves": None,
         "findings": [],
         "objects": [],
-        "passed_over": _passed_over(refused.passed_over),
-        "timings_ms": _timings(timings_ms),
+        "passed_over": passed_over_records(refused.passed_over),
+        "timings_ms": timings_record(timings_ms),
     }
 
 
-def _model(model: ModelIdentity) -> Record:
+def model_record(model: ModelIdentity) -> Record:
+    """Which model ran."""
     return {
         "name": model.name,
         "version": model.version,
@@ -86,8 +87,8 @@ def _model(model: ModelIdentity) -> Record:
     }
 
 
-def _measurement(measurement: Measurement) -> Record:
-    coding = measurement_coding(measurement.name)
+def measurement_record(measurement: Measurement, coding: MeasurementCoding) -> Record:
+    """One measurement with its code."""
     return {
         "name": measurement.name,
         "code": coding.name.value,
@@ -113,15 +114,17 @@ def _curves(analysis: Analysis) -> Record:
     }
 
 
-def _finding(finding: Finding) -> Record:
+def finding_record(finding: Finding) -> Record:
+    """One finding."""
     return {"code": finding.code, "severity": str(finding.severity), "message": finding.message}
 
 
-def _passed_over(passed_over: Iterable[PassedOver]) -> list[Record]:
+def passed_over_records(passed_over: Iterable[PassedOver]) -> list[Record]:
+    """What was not analysed, with reasons."""
     return [{"series_uid": p.series_uid, "reason": p.reason} for p in passed_over]
 
 
-def _timings(timings_ms: Mapping[str, float]) -> Record:
+def timings_record(timings_ms: Mapping[str, float]) -> Record:
     """Every stage by name, null where it was not reached, and the sum of those that were."""
     stages: Record = {stage: _milliseconds(timings_ms.get(stage)) for stage in STAGES}
     return {**stages, "total": _milliseconds(sum(timings_ms.get(stage, 0.0) for stage in STAGES))}

@@ -33,7 +33,7 @@ from cvai.results.frames import (
     decimal_strings,
     labelled_frames,
 )
-from cvai.results.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext, ResultContext, new_instance
 from cvai.results.source import checked_value, series_references, verbatim_element
 from cvai.results.uids import ResultKind
 from cvai.study.frames import frame_attributes
@@ -77,10 +77,13 @@ def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int
     stack = context.analysis.cine.stack
     groups = FrameGroups(stack.geometry, context.sources, stack.phase_times_ms, has_time=has_time)
     instance = new_instance(context, kind)
-    _add_segmentation_image(instance, labels.shape[2:], kind)
+    add_segmentation_image(instance, labels.shape[2:], kind)
     verification = context.analysis.verification
     instance.ContentCreatorName = None if verification is None else verification.name
-    instance.SegmentSequence = [_segment(context, structure, when) for structure in SAX_LABELS]
+    instance.SegmentSequence = [
+        segment_description(context, structure, SEGMENT_NUMBERS[structure], tracking_id(structure, when))
+        for structure in SAX_LABELS
+    ]
     instance.ReferencedSeriesSequence = series_references(
         source for t in phases for source in context.sources[t]
     )
@@ -102,7 +105,8 @@ def packed_frames(labels: NDArray[np.uint8], frames: Sequence[LabelledFrame]) ->
     return packed + b"\0" * (len(packed) % 2)
 
 
-def _add_segmentation_image(instance: Dataset, shape: tuple[int, ...], kind: ResultKind) -> None:
+def add_segmentation_image(instance: Dataset, shape: tuple[int, ...], kind: ResultKind) -> None:
+    """Segmentation Image module of BINARY segments (PS3.3 section C.8.20.2); ``shape`` is (rows, columns)."""
     instance.ImageType = ["DERIVED", "PRIMARY"]
     instance.Rows, instance.Columns = shape
     instance.SamplesPerPixel = 1
@@ -116,17 +120,17 @@ def _add_segmentation_image(instance: Dataset, shape: tuple[int, ...], kind: Res
     instance.ContentDescription = NOT_FOR_CLINICAL_USE
 
 
-def _segment(context: ResultContext, structure: Structure, when: str) -> Dataset:
-    name = tracking_id(structure, when)
+def segment_description(context: AnyContext, structure: Structure, number: int, tracked_as: str) -> Dataset:
+    """Item of the Segment Sequence: what the segment is, and which model drew it."""
     segment: Dataset = SegmentDescription(
-        segment_number=SEGMENT_NUMBERS[structure],
+        segment_number=number,
         segment_label=structure.display_name,
         segmented_property_category=codes.ANATOMICAL_STRUCTURE,
         segmented_property_type=codes.STRUCTURE_CODES[structure],
         algorithm_type=_algorithm_type(context.analysis.verification),
         algorithm_identification=algorithm_identification(context.analysis.model),
-        tracking_uid=context.uids.tracking(name),
-        tracking_id=name,
+        tracking_uid=context.uids.tracking(tracked_as),
+        tracking_id=tracked_as,
         display_color=CIELabColor.from_rgb(*codes.STRUCTURE_RGB[structure]),
     )
     return segment

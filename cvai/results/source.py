@@ -19,7 +19,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.sr.coding import Code
 from pydicom.valuerep import validate_value
 
-from cvai.results.analysis import Analysis
+from cvai.results.analysis import Analysed
 from cvai.study.values import ImagePlane
 
 IDENTITY_TYPE_2 = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "ReferringPhysicianName")
@@ -133,12 +133,12 @@ def series_references(sources: Iterable[SourceImage]) -> list[Dataset]:
     return items
 
 
-def source_images(analysis: Analysis) -> list[list[SourceImage]]:
+def source_images(analysis: Analysed) -> list[list[SourceImage]]:
     """(t)(z) reference to the source of every frame of the cine."""
     return [[SourceImage.of(plane) for plane in phase] for phase in analysis.cine.planes]
 
 
-def shared_frame_of_reference(analysis: Analysis) -> str | None:
+def shared_frame_of_reference(analysis: Analysed) -> str | None:
     """FrameOfReferenceUID that all images of the cine state; None where they do not agree."""
     stated = {
         header_uid(plane.header, "FrameOfReferenceUID") for phase in analysis.cine.planes for plane in phase

@@ -25,6 +25,7 @@ from cvai.results.instance import (
     NOT_FOR_CLINICAL_USE,
     PAPILLARY_MUSCLES,
     SERIES,
+    AnyContext,
     ResultContext,
     new_instance,
 )
@@ -117,7 +118,7 @@ def measurement_document(context: ResultContext, supersedes: Sequence[Supersedes
     document = new_instance(context, ResultKind.SR)
     _add_document_general(document, context)
     if supersedes:
-        document.PredecessorDocumentsSequence = [_predecessor(earlier) for earlier in supersedes]
+        document.PredecessorDocumentsSequence = [predecessor(earlier) for earlier in supersedes]
     for element in _content(context)[0]:
         document.add(element)
     return document
@@ -129,11 +130,12 @@ def _add_document_general(document: Dataset, context: ResultContext) -> None:
     document.ReferencedPerformedProcedureStepSequence = []
     document.PerformedProcedureCodeSequence = []
     document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
-    _add_verification(document, context.analysis.verification)
+    add_verification(document, context.analysis.verification)
     document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context)]
 
 
-def _add_verification(document: Dataset, verification: Verification | None) -> None:
+def add_verification(document: Dataset, verification: Verification | None) -> None:
+    """Whether a reader has signed it, and who (PS3.3 table C.17-2)."""
     document.VerificationFlag = "UNVERIFIED" if verification is None else "VERIFIED"
     document.PreliminaryFlag = "PRELIMINARY" if verification is None else "FINAL"
     if verification is not None:
@@ -155,11 +157,11 @@ def _evidence(context: ResultContext) -> Dataset:
     ]
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", context.analysis.study_uid))
-    item.ReferencedSeriesSequence = _sop_references([*context.all_sources, *segmentations])
+    item.ReferencedSeriesSequence = sop_references([*context.all_sources, *segmentations])
     return item
 
 
-def _sop_references(instances: Iterable[SourceImage]) -> list[Dataset]:
+def sop_references(instances: Iterable[SourceImage]) -> list[Dataset]:
     """Referenced series the way documents hold them, under ReferencedSOPSequence (PS3.3 table C.17-3)."""
     items = series_references(instances)
     for item in items:
@@ -168,7 +170,8 @@ def _sop_references(instances: Iterable[SourceImage]) -> list[Dataset]:
     return items
 
 
-def _predecessor(earlier: Supersedes) -> Dataset:
+def predecessor(earlier: Supersedes) -> Dataset:
+    """Item of the Predecessor Documents Sequence."""
     series = Dataset()
     series.add(verbatim_element("SeriesInstanceUID", earlier.series_uid))
     series.ReferencedSOPSequence = [
@@ -182,23 +185,24 @@ def _predecessor(earlier: Supersedes) -> Dataset:
 
 def _content(context: ResultContext) -> sr.MeasurementReport:
     report = sr.MeasurementReport(
-        observation_context=_observer(context),
+        observation_context=observer(context),
         procedure_reported=codes.CARDIAC_MRI,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.ENGLISH),
         imaging_measurements=[
             *_segment_groups(context),
             *_function_groups(context),
-            *wall_groups(context, _algorithm(context)),
+            *wall_groups(context, algorithm(context)),
         ],
     )
     items = report[0].ContentSequence
     measurements = items.pop()
-    for item in (_image_library(context), measurements, _evaluations(context.analysis)):
+    for item in (image_library(context), measurements, _evaluations(context.analysis)):
         items.append(item)
     return report
 
 
-def _observer(context: ResultContext) -> sr.ObservationContext:
+def observer(context: AnyContext) -> sr.ObservationContext:
+    """TID 1002: the software, and the reader where one has signed."""
     model = context.analysis.model
     device = sr.DeviceObserverIdentifyingAttributes(
         uid=device_uid(model.sha256),
@@ -226,13 +230,13 @@ def _person(verification: Verification | None) -> sr.ObserverContext | None:
     )
 
 
-def _image_library(context: ResultContext) -> sr.ContainerContentItem:
+def image_library(context: AnyContext, made_with: Code = codes.MAGNETIC_RESONANCE) -> sr.ContainerContentItem:
     """TID 1600: every image the measurements were taken from."""
     contains = sr.RelationshipTypeValues.CONTAINS
     group = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY_GROUP, relationship_type=contains)
     modality = sr.CodeContentItem(
         name=codes.MODALITY,
-        value=codes.MAGNETIC_RESONANCE,
+        value=made_with,
         relationship_type=sr.RelationshipTypeValues.HAS_ACQ_CONTEXT,
     )
     images = (_image_item(source) for source in context.all_sources)
@@ -251,7 +255,8 @@ def _image_item(source: SourceImage) -> Dataset:
     return item
 
 
-def _algorithm(context: ResultContext) -> sr.AlgorithmIdentification:
+def algorithm(context: AnyContext) -> sr.AlgorithmIdentification:
+    """TID 4019: which model measured."""
     model = context.analysis.model
     return sr.AlgorithmIdentification(
         name=f"cvai {model.name}",
@@ -276,7 +281,7 @@ def _segment_group(
         referenced_segment=_referenced_segment(context, group),
         finding_category=codes.ANATOMICAL_STRUCTURE,
         finding_type=codes.STRUCTURE_CODES[group.structure],
-        algorithm_id=_algorithm(context),
+        algorithm_id=algorithm(context),
         measurements=number_items(context.analysis, group.names, group.phase),
     )
 
@@ -298,7 +303,7 @@ def _function_group(
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=uid, identifier=group.title),
         finding_sites=[sr.FindingSite(anatomic_location=group.site)],
-        algorithm_id=_algorithm(context) if group.of_model else None,
+        algorithm_id=algorithm(context) if group.of_model else None,
         measurements=numbers,
     )
 
@@ -317,7 +322,7 @@ def _referenced_segment(context: ResultContext, group: SegmentGroup) -> sr.Refer
 
 def _evaluations(analysis: Analysis) -> sr.ContainerContentItem:
     """Comments and every finding as text, where TID 1500 has its qualitative evaluations."""
-    comments = [(codes.COMMENT, _disclaimer(analysis.verification)), (codes.COMMENT, PAPILLARY_MUSCLES)]
+    comments = [(codes.COMMENT, disclaimer(analysis.verification)), (codes.COMMENT, PAPILLARY_MUSCLES)]
     texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
     contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
@@ -328,7 +333,8 @@ def _evaluations(analysis: Analysis) -> sr.ContainerContentItem:
     return container
 
 
-def _disclaimer(verification: Verification | None) -> str:
+def disclaimer(verification: Verification | None) -> str:
+    """What must stand beside the numbers."""
     if verification is None:
         return DISCLAIMER
     return CORRECTED_DISCLAIMER if verification.changed else VERIFIED_DISCLAIMER

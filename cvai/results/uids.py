@@ -28,6 +28,8 @@ class ResultKind(StrEnum):
     SEG_ES = "seg_es"
     SR = "sr"
     PDF = "pdf"
+    SEG_A4C = "seg_a4c"
+    SEG_A2C = "seg_a2c"
 
 
 def derived_uid(*parts: str) -> UID:

@@ -16,7 +16,12 @@ from pydicom import Dataset
 
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.codes import CardiacPhase
-from cvai.results.instance import ResultContext
+from cvai.results.echo_analysis import EchoAnalysis
+from cvai.results.echo_pdf import ECHO_TITLE, echo_report_pdf
+from cvai.results.echo_record import echo_record
+from cvai.results.echo_seg import LOOP_KINDS, loop_segmentation
+from cvai.results.echo_sr import echo_document
+from cvai.results.instance import AnyContext, ResultContext
 from cvai.results.pdf import encapsulated_report, report_pdf
 from cvai.results.record import Record, analysed_record, refused_record
 from cvai.results.seg import cine_segmentation, phase_segmentation
@@ -34,6 +39,17 @@ OBJECT_NAMES: Mapping[ResultKind, str] = MappingProxyType(
         ResultKind.PDF: "report.dcm",
     }
 )
+"""Of a short-axis analysis."""
+
+ECHO_OBJECT_NAMES: Mapping[ResultKind, str] = MappingProxyType(
+    {
+        ResultKind.SEG_A4C: "seg_a4c.dcm",
+        ResultKind.SEG_A2C: "seg_a2c.dcm",
+        ResultKind.SR: OBJECT_NAMES[ResultKind.SR],
+        ResultKind.PDF: OBJECT_NAMES[ResultKind.PDF],
+    }
+)
+"""Of an ultrasound analysis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,7 @@ class WrittenObject:
 
 
 def write_results(
-    outcome: Analysis | RefusedAnalysis,
+    outcome: Analysis | EchoAnalysis | RefusedAnalysis,
     folder: Path,
     *,
     created: datetime | None = None,
@@ -84,7 +100,15 @@ def write_results(
     if isinstance(outcome, RefusedAnalysis):
         _write_record(folder, refused_record(outcome, _timed(outcome.timings_ms, start)))
         return ()
-    context = ResultContext.of(outcome, created or datetime.now(), taken_series_numbers)
+    created = created or datetime.now()
+    if isinstance(outcome, EchoAnalysis):
+        objects = _write_echo_objects(
+            AnyContext.of(outcome, created, taken_series_numbers), outcome, folder, supersedes
+        )
+        entries = [_entry(written, folder) for written in objects]
+        _write_record(folder, echo_record(outcome, entries, _timed(outcome.timings_ms, start)))
+        return objects
+    context = ResultContext.of(outcome, created, taken_series_numbers)
     objects = _write_objects(context, folder, supersedes)
     entries = [_entry(written, folder) for written in objects]
     _write_record(folder, analysed_record(outcome, entries, _timed(outcome.timings_ms, start)))
@@ -96,7 +120,7 @@ def _timed(timings_ms: Mapping[str, float], start: float) -> dict[str, float]:
 
 
 def _clear(folder: Path) -> None:
-    for name in (RESULT_NAME, REPORT_NAME, *OBJECT_NAMES.values()):
+    for name in (RESULT_NAME, REPORT_NAME, *OBJECT_NAMES.values(), *ECHO_OBJECT_NAMES.values()):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -115,8 +139,21 @@ def _write_objects(
     return tuple(_write_instance(folder, kind, instance) for kind, instance in instances.items())
 
 
+def _write_echo_objects(
+    context: AnyContext, analysis: EchoAnalysis, folder: Path, supersedes: tuple[Supersedes, ...]
+) -> tuple[WrittenObject, ...]:
+    report = echo_report_pdf(context, analysis)
+    _write_atomically(folder / REPORT_NAME, report)
+    instances = {
+        **{LOOP_KINDS[loop.view]: loop_segmentation(context, loop) for loop in analysis.loops},
+        ResultKind.SR: echo_document(context, analysis, supersedes),
+        ResultKind.PDF: encapsulated_report(context, report, ECHO_TITLE),
+    }
+    return tuple(_write_instance(folder, kind, instance) for kind, instance in instances.items())
+
+
 def _write_instance(folder: Path, kind: ResultKind, instance: Dataset) -> WrittenObject:
-    path = folder / OBJECT_NAMES[kind]
+    path = folder / {**OBJECT_NAMES, **ECHO_OBJECT_NAMES}[kind]
     buffer = BytesIO()
     instance.save_as(buffer, enforce_file_format=True)
     _write_atomically(path, buffer.getvalue())

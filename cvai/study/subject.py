@@ -36,7 +36,11 @@ def subject_of(cine: AssembledCine) -> Subject:
     and whether it is one in centimetres is not ours to say.
     """
     planes = {plane.sop_instance_uid: plane for phase in cine.planes for plane in phase}
-    headers = [plane.header for plane in planes.values()]
+    return subject_of_headers([plane.header for plane in planes.values()])
+
+
+def subject_of_headers(headers: list[Dataset]) -> Subject:
+    """The same from any images of one study."""
     height_m, weight_kg = _body_size(headers)
     return Subject(_sex(headers), _age_years(headers), height_m, weight_kg)
 

@@ -34,6 +34,9 @@ FULLY_KNOWN = Subject("F", 63, height_m=1.65, weight_kg=62.0)
 CREATED = datetime(2024, 3, 1, 12, 30, 15)
 MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider")
 
+CINE_KINDS = (ResultKind.SEG_CINE, ResultKind.SEG_ED, ResultKind.SEG_ES, ResultKind.SR, ResultKind.PDF)
+"""What is written of a short-axis analysis."""
+
 
 def oblique_geometry(n_slices: int) -> StackGeometry:
     """Stack that is oblique to every patient axis, with three different spacings."""

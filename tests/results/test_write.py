@@ -16,7 +16,7 @@ from cvai.results.analysis import RefusedAnalysis
 from cvai.results.sr import Supersedes
 from cvai.results.uids import ResultKind
 from cvai.results.write import OBJECT_NAMES, REPORT_NAME, RESULT_NAME, WrittenObject, write_results
-from tests.results.synthetic import CREATED, Written, make_analysis
+from tests.results.synthetic import CINE_KINDS, CREATED, Written, make_analysis
 
 SHAPE = (2, 3, 24, 40)
 ALL_NAMES = {RESULT_NAME, REPORT_NAME, *OBJECT_NAMES.values()}
@@ -38,7 +38,7 @@ def test_what_is_returned_is_what_is_written_and_recorded(tmp_path: Path) -> Non
     folder = tmp_path / "new" / "folder"
     objects = write_results(make_analysis(SHAPE), folder, created=CREATED)
     record = json.loads((folder / RESULT_NAME).read_text("utf-8"))
-    assert [written.kind for written in objects] == list(ResultKind)
+    assert [written.kind for written in objects] == list(CINE_KINDS)
     for written, entry in zip(objects, record["objects"], strict=True):
         instance = dcmread(written.path)
         assert instance.SOPInstanceUID == written.sop_instance_uid == entry["sop_instance_uid"]
@@ -78,7 +78,7 @@ def test_creation_is_now_where_nobody_says_otherwise(tmp_path: Path) -> None:
 
 
 def test_all_references_resolve_within_the_study(written: Written) -> None:
-    instances = {kind: written.read(kind) for kind in ResultKind}
+    instances = {kind: written.read(kind) for kind in CINE_KINDS}
     assert {i.StudyInstanceUID for i in instances.values()} == {written.analysis.study_uid}
     stored = {i.SOPInstanceUID for i in instances.values()}
     stored |= {p.sop_instance_uid for phase in written.analysis.cine.planes for p in phase}

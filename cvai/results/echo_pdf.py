@@ -1,0 +1,217 @@
+"""The page a cardiologist reads after an ultrasound study: numbers, both phases with discs, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.heart.anatomy import ECHO_LABELS, Structure
+from cvai.results import codes
+from cvai.results.codes import CardiacPhase
+from cvai.results.curve import Axis, draw_key, round_ticks
+from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
+from cvai.results.echo_codes import VIEW_NAMES
+from cvai.results.echo_pictures import EchoPicture, echo_picture
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
+from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
+from cvai.results.pdf import (
+    LEFT,
+    RIGHT,
+    WIDTH,
+    draw_findings,
+    draw_footer,
+    draw_section,
+    height_and_weight,
+    readable_date,
+    readable_name,
+    sex_and_age,
+)
+from cvai.results.source import checked_value
+from cvai.results.table import value_bounds
+
+ECHO_TITLE = "Echocardiography: left ventricular function"
+METHOD = (
+    "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. With a "
+    "height for each phase, as many machines take it, ejection fractions are about 8 points higher."
+)
+NO_VOLUMES = "Volumes are not given: the size of a pixel is not known."
+
+_IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
+_TABLE = Box(LEFT, 57.0, 84.0, 62.0)
+_CURVE = Box(108.0, 57.0, 87.0, 62.0)
+_PICTURES_TOP = 127.0
+_PICTURES_BOTTOM = 238.0
+_KEYS_Y = 240.5
+_ROWS = (
+    ("Ejection fraction (%)", "lv_ef", 0),
+    ("End-diastolic volume (mL)", "lv_edv", 0),
+    ("End-systolic volume (mL)", "lv_esv", 0),
+    ("Stroke volume (mL)", "lv_sv", 0),
+    ("Cardiac output (L/min)", "lv_co", 1),
+    ("Heart rate (/min)", "heart_rate", 0),
+)
+_STROKES: Mapping[Structure, Stroke] = MappingProxyType(
+    {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in ECHO_LABELS}
+)
+_DISC_STROKE = Stroke((240, 228, 66), 0.45)
+_CURVE_STROKES = (Stroke((213, 94, 0), 1.2), Stroke((0, 114, 178), 1.2, (3.5, 2.0)))
+_KEYS = ("LV cavity", "LV epicardium", "Left atrium")
+
+
+def echo_report_pdf(context: AnyContext, analysis: EchoAnalysis) -> bytes:
+    """The report as a PDF file; the same analysis gives the same bytes."""
+    page = Page(f"cvai report: {ECHO_TITLE.lower()}")
+    _draw_heading(page, analysis)
+    _draw_identity(page, context, analysis)
+    draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
+    _draw_table(page, analysis)
+    draw_section(page, _CURVE.left, _CURVE.top, "Area of the left ventricle over the loop", _CURVE.width)
+    _draw_curves(page, analysis)
+    _draw_pictures(page, analysis)
+    draw_findings(page, analysis.findings)
+    draw_footer(page, context)
+    return page.pdf()
+
+
+def _draw_heading(page: Page, analysis: EchoAnalysis) -> None:
+    page.text(LEFT, 20.5, ECHO_TITLE, 13.5, bold=True)
+    views = " and ".join(f"{VIEW_NAMES[loop.view]} view" for loop in analysis.loops)
+    page.text(LEFT, 26, f"Measured automatically from {views}; no reader has verified it.", 8, colour=GREY)
+    notice = NOT_FOR_CLINICAL_USE.upper()
+    width = text_width(notice, 8, bold=True) + 6
+    page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)
+    page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
+
+
+def _draw_identity(page: Page, context: AnyContext, analysis: EchoAnalysis) -> None:
+    page.line([(LEFT, 30), (RIGHT, 30)], Stroke(BLACK, 0.8))
+    page.line([(LEFT, 50), (RIGHT, 50)], Stroke(LIGHT, 0.6))
+    for place, (label, value) in enumerate(_identity(context, analysis)):
+        column, line = place % len(_IDENTITY_LEFTS), place // len(_IDENTITY_LEFTS)
+        x, right = _IDENTITY_LEFTS[column], (*_IDENTITY_LEFTS, RIGHT + 2)[column + 1]
+        top = 34.0 + 9.0 * line
+        page.text(x, top, label, 6.5, colour=GREY)
+        page.text(x, top + 4.2, fitted(value or "–", 8.5, right - x - 2), 8.5)
+
+
+def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[tuple[str, str], ...]:
+    header = context.first_header
+    surface = analysis.measurement("bsa")
+    size = ", ".join(filter(None, (height_and_weight(analysis.subject),)))
+    loops = ", ".join(f"{loop.segmentation.n_frames} frames" for loop in analysis.loops)
+    return (
+        ("Patient", readable_name(str(header.get("PatientName") or ""))),
+        ("Patient ID", str(header.get("PatientID") or "")),
+        ("Sex, year of birth, age", sex_and_age(header, analysis.subject)),
+        ("Height, weight", size),
+        ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        ("Accession number", str(header.get("AccessionNumber") or "")),
+        ("Loops", loops),
+        ("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
+    )
+
+
+def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
+    notes = [METHOD] if analysis.calibrated else [NO_VOLUMES, METHOD]
+    lines = [line for text in notes for line in wrapped(text, 6, _TABLE.width)]
+    bottom = _TABLE.bottom - 2.6 * len(lines)
+    rows = [(title, m, digits) for title, name, digits in _ROWS if (m := analysis.measurement(name))]
+    height = min(8.0, (bottom - _TABLE.top - 4) / max(1, len(rows)))
+    for place, (title, measurement, decimals) in enumerate(rows):
+        baseline = _TABLE.top + 4 + (place + 0.65) * height
+        is_ef = measurement.name == "lv_ef"
+        page.text(_TABLE.left, baseline, title, 8.5, bold=is_ef)
+        value = f"{measurement.value:.{decimals}f}"
+        page.text(_TABLE.left + 56, baseline, value, 10 if is_ef else 9, bold=is_ef, align="right")
+        for row, bounds in enumerate(value_bounds(measurement, decimals)):
+            page.text(_TABLE.left + 58, baseline + 2.6 * row, bounds, 6, colour=GREY)
+        page.line(
+            [(_TABLE.left, baseline + 0.3 * height), (_TABLE.right, baseline + 0.3 * height)],
+            Stroke(LIGHT, 0.3),
+        )
+    for place, note in enumerate(lines, start=1):
+        page.text(_TABLE.left, bottom + 2.6 * place, note, 6, colour=GREY)
+
+
+def _draw_curves(page: Page, analysis: EchoAnalysis) -> None:
+    """Areas as a share of the largest: that needs no size of a pixel."""
+    plot = Box(_CURVE.left + 11, _CURVE.top + 10, _CURVE.width - 13, _CURVE.height - 21)
+    times = [_times(loop) for loop in analysis.loops]
+    last = max(float(t[-1]) for t in times)
+    x_axis = Axis(0.0, last, tuple(t for t in round_ticks(0.0, last, 5) if t <= last))
+    y_axis = Axis(0.0, 100.0, (0.0, 25.0, 50.0, 75.0, 100.0))
+    for tick in y_axis.ticks:
+        y = plot.bottom - y_axis.share(tick) * plot.height
+        page.line([(plot.left, y), (plot.right, y)], Stroke(LIGHT, 0.4))
+        page.text(plot.left - 1.2, y + 0.8, f"{tick:g}", 6.5, colour=GREY, align="right")
+    for tick in x_axis.ticks:
+        x = plot.left + x_axis.share(tick) * plot.width
+        page.text(x, plot.bottom + 4, f"{tick:g}", 6.5, colour=GREY, align="centre")
+    page.upright_text(_CURVE.left + 2.2, plot.top + plot.height / 2, "Area (% of the largest)", 6.5, GREY)
+    page.text(plot.left + plot.width / 2, plot.bottom + 8, "Time (ms)", 6.5, colour=GREY, align="centre")
+    for place, (loop, t, stroke) in enumerate(zip(analysis.loops, times, _CURVE_STROKES, strict=False)):
+        _draw_curve(page, plot, (x_axis, y_axis), (loop, t), stroke)
+        draw_key(page, _CURVE.left + place * 40, _CURVE.top + 5, VIEW_NAMES[loop.view], stroke)
+
+
+def _times(loop: MeasuredLoop) -> NDArray[np.float64]:
+    times_ms = loop.source.loop.times_ms
+    return np.arange(loop.segmentation.n_frames, dtype=np.float64) if times_ms is None else times_ms
+
+
+def _draw_curve(
+    page: Page,
+    plot: Box,
+    axes: tuple[Axis, Axis],
+    curve: tuple[MeasuredLoop, NDArray[np.float64]],
+    stroke: Stroke,
+) -> None:
+    loop, times = curve
+    area = loop.segmentation.area_curve_px(Structure.LV_CAVITY)
+    points = [
+        (plot.left + axes[0].share(float(t)) * plot.width, plot.bottom - axes[1].share(share) * plot.height)
+        for t, share in zip(times, 100 * area / area.max(), strict=True)
+    ]
+    page.line(points, stroke)
+    for beat in loop.beats:
+        for frame in (beat.end_diastole, beat.end_systole):
+            page.dot(*points[frame], 0.9, stroke.colour)
+
+
+def _draw_pictures(page: Page, analysis: EchoAnalysis) -> None:
+    height = (_PICTURES_BOTTOM - _PICTURES_TOP) / len(analysis.loops)
+    for row, loop in enumerate(analysis.loops):
+        top = _PICTURES_TOP + row * height
+        beat, discs = loop.beats[0], loop.discs[0]
+        title = f"{VIEW_NAMES[loop.view].capitalize()} view, beat 1 of {len(loop.beats)}"
+        draw_section(page, LEFT, top, title, WIDTH)
+        phases = (
+            (CardiacPhase.END_DIASTOLE, beat.end_diastole, discs.end_diastole),
+            (CardiacPhase.END_SYSTOLE, beat.end_systole, discs.end_systole),
+        )
+        for column, (phase, t, stack) in enumerate(phases):
+            place = Box(LEFT + column * 91.5, top + 3.2, 88.5, height - 7)
+            _draw_picture(page, place, echo_picture(loop, t, stack))
+            caption = f"{phase.capitalize()}, frame {t + 1}"
+            page.text_over_image(place.left + 1.5, place.top + 3.4, caption, 6.8)
+    for column, (name, stroke) in enumerate(zip(_KEYS, _STROKES.values(), strict=True)):
+        draw_key(page, LEFT + column * 30, _KEYS_Y, name, stroke)
+    draw_key(page, LEFT + 90, _KEYS_Y, "Discs and long axis", Stroke((150, 140, 0), 0.8))
+
+
+def _draw_picture(page: Page, place: Box, picture: EchoPicture) -> None:
+    """A frame as large as its place allows, in true proportion, with contours, discs and long axis."""
+    page.block(place, (0, 0, 0))
+    height = min(place.height, place.width / picture.aspect)
+    width = height * picture.aspect
+    box = Box(place.left + (place.width - width) / 2, place.top + (place.height - height) / 2, width, height)
+    page.image(box, picture.grey)
+    size = np.array([box.width, box.height])
+    for chord in (*picture.discs, picture.axis):
+        page.line(chord * size + (box.left, box.top), _DISC_STROKE)
+    for structure in (Structure.LV_MYOCARDIUM, Structure.LEFT_ATRIUM, Structure.LV_CAVITY):
+        for outline in picture.outlines[structure]:
+            page.line(outline * size + (box.left, box.top), _STROKES[structure])
