@@ -135,6 +135,19 @@ class AuditSettings(_Table):
     syslog_port: int = Field(default=514, ge=1, le=65535)
 
 
+class RuleSettings(_Table):
+    """Which studies are left alone, and which go first."""
+
+    modality: str | None = None
+    ae_title: str | None = None
+    description: str | None = None
+    body_part: str | None = None
+    station: str | None = None
+    requested: str | None = None
+    then: Literal["analyse", "ignore"] = "analyse"
+    priority: Literal["routine", "stat"] = "routine"
+
+
 class Settings(BaseSettings):
     """All settings of ``cvai serve``, ``worker``, ``jobs`` and ``doctor``."""
 
@@ -158,6 +171,7 @@ class Settings(BaseSettings):
     poll_interval_s: float = Field(default=1.0, gt=0)
     shutdown_grace_s: float = Field(default=30.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    rules: tuple[RuleSettings, ...] = ()
     folder: FolderSettings = FolderSettings()
     orthanc: OrthancSettings = OrthancSettings()
     dicomweb: DicomwebSettings = DicomwebSettings()

@@ -16,6 +16,7 @@ from cvai.archive.content import InstanceReference, StudyContent, StudyCount
 from cvai.archive.http import archive_errors
 from cvai.archive.part10 import read_identity, write_whole
 from cvai.archive.port import ArchiveProbe, StoreReport
+from cvai.archive.traits import TRAIT_TAGS, StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 
 STORE_BATCH = 50
@@ -81,6 +82,15 @@ class DicomwebArchive:
         with archive_errors(f"list study {study_uid}"):
             found = self._client.search_for_instances(study_uid, get_remaining=True)
         return StudyContent(study_uid, tuple(_reference(attributes) for attributes in found))
+
+    @once_more
+    def traits(self, study_uid: str) -> StudyTraits:
+        """Ask by QIDO-RS for all series with what they say of themselves; see ``Archive.traits``."""
+        with archive_errors(f"describe study {study_uid}"):
+            found = self._client.search_for_series(study_uid, fields=list(TRAIT_TAGS), get_remaining=True)
+        return StudyTraits.of(
+            (keyword, _text(series, tag)) for series in found for tag, keyword in TRAIT_TAGS.items()
+        )
 
     @once_more
     def search(self, filters: Mapping[str, str], limit: int, offset: int) -> tuple[StudyCount, ...]:

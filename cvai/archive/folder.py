@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.archive.content import InstanceReference, StudyContent
-from cvai.archive.part10 import UID_PATTERN, copy_whole, read_identity
+from cvai.archive.part10 import UID_PATTERN, copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, StoreReport
+from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 
 UNREADABLE = "unreadable-"
@@ -43,6 +44,15 @@ class FolderArchive:
         """All instances of a study; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
         return StudyContent(study_uid, tuple(_reference(path) for path in paths))
+
+    @disk_errors()
+    def traits(self, study_uid: str) -> StudyTraits:
+        """Read one header of each series; see ``Archive.traits``."""
+        first = {i.series_uid: i for i in self.content(study_uid).instances if i.series_uid}
+        folder = self._study_folder(study_uid)
+        return StudyTraits.of(
+            trait for i in first.values() for trait in read_traits(folder / f"{i.sop_instance_uid}.dcm")
+        )
 
     @disk_errors()
     def fetch(self, study_uid: str, folder: Path) -> int:

@@ -16,6 +16,7 @@ from cvai.archive.cursor import CursorFile
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.http import archive_errors
 from cvai.archive.port import Announcements, ArchiveProbe, Cursor
+from cvai.archive.traits import SENDER, StudyTraits
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,17 @@ class OrthancRest:
             response.raise_for_status()
             return response.json()
 
+    def sender(self, study_uid: str) -> str:
+        """AE title that sent the first instance of a study; empty when it did not come by C-STORE."""
+        with archive_errors(f"look up study {study_uid}"):
+            response = self._session.post(f"{self.url}/tools/lookup", data=study_uid, timeout=self._timeout_s)
+            response.raise_for_status()
+        studies = [found["ID"] for found in response.json() if found["Type"] == "Study"]
+        series = [s for study in studies for s in (self.get(f"/studies/{study}") or {}).get("Series", ())]
+        first = (self.get(f"/series/{series[0]}") or {}).get("Instances", []) if series else []
+        metadata = self.get(f"/instances/{first[0]}/metadata?expand") if first else None
+        return str((metadata or {}).get("RemoteAET", ""))
+
     def now(self) -> datetime:
         """Orthanc's own time."""
         with archive_errors("tell its time"):
@@ -99,6 +111,11 @@ class OrthancArchive(DicomwebArchive):
     ) -> None:
         super().__init__(f"{rest.url}/{dicomweb_path.strip('/')}", session, timeout_s)
         self._rest = rest
+
+    def traits(self, study_uid: str) -> StudyTraits:
+        """Ask the plugin about the series, and Orthanc itself who sent them; see ``Archive.traits``."""
+        sender = frozenset({self._rest.sender(study_uid)} - {""})
+        return StudyTraits({**super().traits(study_uid).values, SENDER: sender})
 
     def probe(self) -> ArchiveProbe:
         """Ask both the plugin and Orthanc itself; see ``Archive.probe``."""

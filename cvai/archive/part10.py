@@ -14,6 +14,8 @@ from typing import BinaryIO
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
+
 UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 """Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are."""
 
@@ -64,6 +66,22 @@ def _raw_uid(header: pydicom.Dataset, tag: str) -> str:
     """A UID as it is encoded, without its padding."""
     value: bytes = header.get_item(tag).value
     return value.decode("ascii").rstrip("\0 ")
+
+
+def read_traits(path: Path) -> list[tuple[str, str]]:
+    """(keyword, value) of TRAIT_KEYWORDS in a DICOM file, and who sent it; none where it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            # A value that breaks the standard's rules is a value still.
+            warnings.simplefilter("ignore", UserWarning)
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TRAIT_KEYWORDS))
+            told = [(keyword, str(header.get(keyword) or "")) for keyword in TRAIT_KEYWORDS]
+            return [*told, (SENDER, str(header.file_meta.get(SENDER) or ""))]
+    except (InvalidDicomError, BytesLengthException, struct.error, EOFError):
+        return []
+    except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError):
+        # What pydicom raises on bytes that begin like DICOM and go on as something else.
+        return []
 
 
 def write_whole(path: Path, data: bytes | bytearray) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cvai.archive.content import StudyContent
+from cvai.archive.traits import StudyTraits
 
 Cursor = Mapping[str, object]
 """How far a feed has been read; JSON values only, opaque to everybody but the feed that made it."""
@@ -59,6 +60,10 @@ class Archive(Protocol):
 
     def content(self, study_uid: str) -> StudyContent:
         """All instances of a study as the archive lists them now; no instances when it has no such study."""
+        ...
+
+    def traits(self, study_uid: str) -> StudyTraits:
+        """What the headers of a study's series say about it, as far as the archive tells."""
         ...
 
     def fetch(self, study_uid: str, folder: Path) -> int:

@@ -8,14 +8,19 @@ import structlog
 
 from cvai.archive.port import Archive, StudyFeed
 from cvai.engine.job import UNLISTED, StudyJob
+from cvai.engine.rules import Decision, Priority, Rules
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 
 log = structlog.get_logger(__name__)
 
-Submit = Callable[[StudyJob], bool]
+ANALYSE_ALL = Rules()
+
+Submit = Callable[[StudyJob, Priority], bool]
 
 
-def follow(feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str) -> bool:
+def follow(
+    feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str, rules: Rules = ANALYSE_ALL
+) -> bool:
     """Queue a job for every study that has settled, then acknowledge; True when more are waiting.
 
     The feed is acknowledged only when every job stands in the database: a crash before that announces the
@@ -23,34 +28,38 @@ def follow(feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str)
     archive announce their study too; its sources are the same, so its job is the same.
 
     A study that the archive will not list, while it lists others, must not hold those up: it is queued
-    unlisted, and its job does the waiting.
+    unlisted, and its job does the waiting, and asks the rules.
 
     Raises:
         TemporarilyUnavailable, ArchiveRejected: see ``StudyFeed`` and ``Archive``; nothing is acknowledged.
     """
     announcements = feed.poll()
-    jobs = _jobs(announcements.study_uids, archive, model_sha256)
-    for job in jobs:
-        submit(job)
+    for job, priority in _jobs(announcements.study_uids, archive, model_sha256, rules):
+        submit(job, priority)
     feed.acknowledge(announcements)
     return announcements.more
 
 
-def _jobs(study_uids: Sequence[str], archive: Archive, model_sha256: str) -> list[StudyJob]:
-    """A job for every study that holds images."""
+def _jobs(
+    study_uids: Sequence[str], archive: Archive, model_sha256: str, rules: Rules
+) -> list[tuple[StudyJob, Priority]]:
+    """A job for every study that holds images and that no rule leaves alone."""
     jobs, failures = [], []
     for study_uid in study_uids:
         try:
             content = archive.content(study_uid)
+            decision = rules.decide(archive.traits(study_uid)) if rules and content.sources else Decision()
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             log.warning("study_not_listed", study=study_uid, code=error.code)
             failures.append(error)
-            jobs.append(StudyJob(study_uid, UNLISTED, model_sha256))
+            jobs.append((StudyJob(study_uid, UNLISTED, model_sha256), Priority.ROUTINE))
             continue
-        if content.sources:
-            jobs.append(StudyJob(study_uid, content.digest, model_sha256))
-        else:
+        if not content.sources:
             log.info("study_without_images", study=study_uid, instances=len(content.instances))
+        elif not decision.analyse:
+            log.info("study_left_alone", study=study_uid, rule=decision.rule)
+        else:
+            jobs.append((StudyJob(study_uid, content.digest, model_sha256), decision.priority))
     if failures and len(failures) == len(study_uids):
         raise failures[0]  # not one study but the archive is unwell
     return jobs

@@ -21,13 +21,14 @@ from typing import Any, Protocol, TypeAlias
 
 import stamina
 import structlog
-from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
 from cvai.engine.deliver import Deliveries
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.reading import Reading
+from cvai.engine.rules import Priority
 from cvai.engine.signing import SigningSteps
 from cvai.engine.steps import StudySteps
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
@@ -187,14 +188,17 @@ class JobEngine:
             QUEUE, worker_concurrency=self._database.jobs_at_once, polling_interval_sec=QUEUE_POLL_S
         )
 
-    def submit(self, job: StudyJob) -> bool:
+    def submit(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
         """Queue a job; False when this job has been queued before, whatever has become of it."""
         try:
-            with SetWorkflowID(job.job_id, workflow_id_reuse_policy="reject"):
+            with (
+                SetWorkflowID(job.job_id, workflow_id_reuse_policy="reject"),
+                SetEnqueueOptions(priority=priority),
+            ):
                 DBOS.enqueue_workflow(QUEUE, self._workflow, job.study_uid, job.digest, job.model_sha256)
         except dbos_error.DBOSWorkflowIDInUseError:
             return False
-        log.info("job_queued", job=job.job_id)
+        log.info("job_queued", job=job.job_id, priority=priority.name)
         return True
 
     def adopt(self, living: Callable[[], frozenset[str]]) -> int:

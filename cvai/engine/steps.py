@@ -19,12 +19,15 @@ from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome, StudyJob
+from cvai.engine.rules import Rules
 from cvai.errors import StudyRefused, TemporarilyUnavailable
 
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 """Analyses every study in a folder of files and writes the results below another folder."""
 
 DISK_UNWELL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+ANALYSE_ALL = Rules()
 
 StillOurs = Callable[[], None]
 """Raises when this worker's jobs have become others'."""
@@ -58,6 +61,7 @@ class StudySteps:
         results_folder: results, one folder a job, kept.
         at_once: how many analyses may run at the same time.
         still_ours: asked before anything is done that others see.
+        rules: which studies are left alone.
     """
 
     archive: Archive
@@ -67,6 +71,7 @@ class StudySteps:
     results_folder: Path
     at_once: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     still_ours: StillOurs = lambda: None
+    rules: Rules = ANALYSE_ALL
 
     @own_disk()
     def fetch(self, job: StudyJob) -> Outcome:
@@ -81,6 +86,8 @@ class StudySteps:
             return _superseded("study_changed", "the study has changed since it was announced.")
         if self.model_sha256 != job.model_sha256:
             return _superseded("model_changed", "another model has been installed since.")
+        if job.digest == UNLISTED:
+            self._require_by_the_rules(job.study_uid)
         _require_a_possible_cine(content)
         self._bring(job, len(content.instances))
         return Outcome(JobState.RUNNING)
@@ -122,6 +129,18 @@ class StudySteps:
 
     def _fetched(self, job: StudyJob) -> Path:
         return self.work_folder / "studies" / job.job_id
+
+    def _require_by_the_rules(self, study_uid: str) -> None:
+        """Ask the rules about a study that could not be asked about as it was announced."""
+        if not self.rules:
+            return
+        decision = self.rules.decide(self.archive.traits(study_uid))
+        if not decision.analyse:
+            raise StudyRefused(
+                "left_alone",
+                f"{decision.reason}.",
+                "Nothing has to be done; change [[rules]] to have such studies analysed.",
+            )
 
     def _bring(self, job: StudyJob, expected: int) -> None:
         """Fetch the study; the folder has its name only once it is whole."""

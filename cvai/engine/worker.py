@@ -34,6 +34,7 @@ from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, queue_s
 from cvai.engine.metrics import Metrics, ModelLabels, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.roll import Roll
+from cvai.engine.rules import read_rules
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.ways import Ways
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
@@ -140,6 +141,7 @@ class Service:
         self._follow_feed = follow_feed
         self._beside = beside
         self._archive, self._feed = open_archive(settings)
+        self._rules = read_rules(settings)
         self._ways = Ways(settings, receive=follow_feed)
 
     def run(self, stop: threading.Event) -> bool:
@@ -193,6 +195,7 @@ class Service:
             results_folder=settings.results_folder,
             at_once=threading.Semaphore(settings.jobs_at_once),
             still_ours=still_ours,
+            rules=self._rules,
         )
         retry = settings.retry
         return JobEngine(
@@ -219,7 +222,7 @@ class Service:
     def _look(self, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
         """Queue what has settled; returns how long to wait then, longer while there is no answer."""
         try:
-            more = follow(self._feed, self._archive, engine.submit, self._model.sha256)
+            more = follow(self._feed, self._archive, engine.submit, self._model.sha256, self._rules)
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
             log.warning("feed_not_followed", code=error.code, reason=error.message)

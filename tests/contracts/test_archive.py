@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from cvai.errors import ArchiveRejected
 from tests.contracts.conftest import Place
@@ -122,3 +123,27 @@ def test_a_probe_tells_what_answered_and_no_credentials(place: Place) -> None:
     assert probe.detail
     assert "loopback-only" not in probe.detail
     assert probe.clock is None or probe.clock.tzinfo is not None
+
+
+def test_traits_are_what_every_series_says_of_itself(place: Place, study_uid: str, tmp_path: Path) -> None:
+    paths = [
+        *write_study(tmp_path / "src", study_uid, 2),
+        write_segmentation(tmp_path / "src", study_uid),
+    ]
+    for path, series, description in zip(paths, "112", ("SAX cine", "SAX cine", "Contours"), strict=True):
+        header = dcmread(path)
+        header.SeriesInstanceUID = derived_uid(study_uid, series)
+        header.SeriesDescription, header.StudyDescription = description, "Heart"
+        header.StationName, header.BodyPartExamined = "MR2", "HEART"
+        header.save_as(path)
+    received(place, paths)
+    values = dict(place.archive.traits(study_uid).values)
+    assert values["Modality"] == {"MR", "DOC"}
+    assert values["SeriesDescription"] == {"SAX cine", "Contours"}
+    assert values["StudyDescription"] == {"Heart"}
+    assert values["StationName"] == {"MR2"}
+    assert values["BodyPartExamined"] == {"HEART"}
+
+
+def test_an_unknown_study_has_no_traits(place: Place, study_uid: str) -> None:
+    assert not any(place.archive.traits(study_uid).values.values())

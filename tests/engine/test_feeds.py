@@ -13,6 +13,7 @@ from cvai.archive.folder import FolderArchive
 from cvai.archive.port import Announcements
 from cvai.engine.feeds import follow
 from cvai.engine.job import UNLISTED, StudyJob
+from cvai.engine.rules import Priority
 from cvai.errors import TemporarilyUnavailable
 from tests.standin import derived_uid, write_image, write_segmentation, write_study
 
@@ -44,7 +45,7 @@ def test_every_settled_study_is_queued_as_it_stands(archive: FolderArchive, tmp_
     archive.take_in(write_study(tmp_path / "other", OTHER, 2))
     queued: list[StudyJob] = []
     feed = Told((STUDY, OTHER))
-    follow(feed, archive, lambda job: not queued.append(job), "m" * 64)
+    follow(feed, archive, lambda job, _: not queued.append(job), "m" * 64)
     assert [job.study_uid for job in queued] == [STUDY, OTHER]
     assert queued[0].digest == archive.content(STUDY).digest
     assert len(feed.acknowledged) == 1
@@ -53,24 +54,24 @@ def test_every_settled_study_is_queued_as_it_stands(archive: FolderArchive, tmp_
 def test_a_study_of_results_alone_is_no_job(archive: FolderArchive, tmp_path: Path) -> None:
     archive.take_in([write_segmentation(tmp_path, OTHER)])
     queued: list[StudyJob] = []
-    follow(Told((OTHER,)), archive, lambda job: not queued.append(job), "m" * 64)
+    follow(Told((OTHER,)), archive, lambda job, _: not queued.append(job), "m" * 64)
     assert queued == []
 
 
 def test_a_stored_result_asks_for_the_job_that_stands_already(archive: FolderArchive, tmp_path: Path) -> None:
     queued: list[StudyJob] = []
-    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
     archive.store(STUDY, [write_segmentation(tmp_path, STUDY)])
-    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
     assert queued[0].job_id == queued[1].job_id
 
 
 def test_a_late_image_or_another_model_asks_for_another_job(archive: FolderArchive, tmp_path: Path) -> None:
     queued: list[StudyJob] = []
-    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
-    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "n" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "n" * 64)
     archive.take_in([write_image(tmp_path, STUDY, 3)])
-    follow(Told((STUDY,)), archive, lambda job: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
     assert len({job.job_id for job in queued}) == 3
 
 
@@ -93,7 +94,7 @@ class Unlisting:
 def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: FolderArchive) -> None:
     queued: list[StudyJob] = []
     feed = Told((OTHER, STUDY))
-    follow(feed, Unlisting(archive, (OTHER,)), lambda job: not queued.append(job), "m" * 64)
+    follow(feed, Unlisting(archive, (OTHER,)), lambda job, _: not queued.append(job), "m" * 64)
     assert [(job.study_uid, job.digest) for job in queued] == [
         (OTHER, UNLISTED),
         (STUDY, archive.content(STUDY).digest),
@@ -104,12 +105,12 @@ def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: 
 def test_an_archive_that_lists_nothing_is_waited_for(archive: FolderArchive) -> None:
     feed = Told((OTHER, STUDY))
     with pytest.raises(TemporarilyUnavailable):
-        follow(feed, Unlisting(archive, (OTHER, STUDY)), lambda _: True, "m" * 64)
+        follow(feed, Unlisting(archive, (OTHER, STUDY)), lambda *_: True, "m" * 64)
     assert feed.acknowledged == []
 
 
 def test_nothing_is_acknowledged_when_a_job_could_not_be_queued(archive: FolderArchive) -> None:
-    def unavailable(job: StudyJob) -> bool:
+    def unavailable(job: StudyJob, priority: Priority) -> bool:
         raise TemporarilyUnavailable("archive_busy", "later.")
 
     feed = Told((STUDY,))

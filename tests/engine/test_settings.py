@@ -31,6 +31,7 @@ COMPUTED = {
     "review.public_url",
     "review.viewer_url",
     "monitor_address",
+    "rules",
     "audit.file",
     "audit.syslog_host",
 }

@@ -1,0 +1,176 @@
+"""What a worker tells about itself, read as Prometheus reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import sqlalchemy
+from prometheus_client.parser import text_string_to_metric_families
+
+from cvai.archive.folder import FolderArchive
+from cvai.engine.database import open_database
+from cvai.engine.drift import EjectionFractions
+from cvai.engine.health import PLAIN, STILL_AT_MOST_S, Pulse, Readiness
+from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.jobs import QueueState
+from cvai.engine.metrics import Metrics, ModelLabels, Sources
+from cvai.engine.monitor import monitored
+from cvai.engine.roll import Roll
+from cvai.errors import ConfigurationInvalid
+from tests.orthanc import free_port
+
+MODEL = ModelLabels("sax", "1.2", "ab" * 32)
+JOB = StudyJob("1.2.3", "cd" * 32, MODEL.sha256)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
+    engine = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def fractions(database: sqlalchemy.Engine) -> EjectionFractions:
+    return EjectionFractions(database, window=50)
+
+
+@pytest.fixture
+def metrics(fractions: EjectionFractions, tmp_path: Path) -> Metrics:
+    sources = Sources(lambda: QueueState(7, 2, 41.5), lambda: 3, fractions, tmp_path)
+    return Metrics(MODEL, tmp_path, sources)
+
+
+def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Value by name and label values, labels in alphabetical order."""
+    _, text, _ = metrics.exposition()
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def analysed(tmp_path: Path, ef_percent: float) -> Outcome:
+    result = {
+        "measurements": [{"name": "lv_ef", "value": ef_percent}, {"name": "lv_edv", "value": 120.0}],
+        "findings": [{"code": "ragged_contour"}],
+        "timings_ms": {"read": 400.0, "infer": 4600.0},
+    }
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    return Outcome(JobState.ANALYSED, result="result.json")
+
+
+def test_queue_workers_disk_and_model_are_told(metrics: Metrics) -> None:
+    told = scraped(metrics)
+    assert told["cvai_jobs", "queued"] == 7
+    assert told["cvai_jobs", "running"] == 2
+    assert told["cvai_oldest_queued_seconds",] == 41.5
+    assert told["cvai_workers",] == 3
+    assert told["cvai_disk_free_bytes",] > 0
+    assert told["cvai_model_info", "sax", "ab" * 6, "1.2"] == 1
+    assert told["process_resident_memory_bytes",] > 0
+
+
+def test_ends_are_counted_by_code_and_results_by_what_they_tell(metrics: Metrics, tmp_path: Path) -> None:
+    metrics.job_ended(JOB, Outcome(JobState.REFUSED, "no_cine"))
+    metrics.job_ended(JOB, Outcome(JobState.REFUSED, "no_cine"))
+    metrics.job_ended(JOB, analysed(tmp_path, 57.5))
+    metrics.step_done("store", 0.2)
+    told = scraped(metrics)
+    assert told["cvai_jobs_ended_total", "no_cine", "refused"] == 2
+    assert told["cvai_jobs_ended_total", "", "analysed"] == 1
+    assert told["cvai_findings_total", "ragged_contour"] == 1
+    assert told["cvai_stage_seconds_sum", "infer"] == pytest.approx(4.6)
+    assert told["cvai_step_seconds_count", "store"] == 1
+    assert told["cvai_lv_ef_percent_bucket", "55.0"] == 0
+    assert told["cvai_lv_ef_percent_bucket", "60.0"] == 1
+
+
+def test_ejection_fractions_that_move_are_seen_and_those_that_do_not_are_not(
+    fractions: EjectionFractions,
+) -> None:
+    values = np.random.default_rng(5).normal(58, 8, 150)
+    for number in range(50):
+        fractions.add(f"a{number}", MODEL.sha256, values[number])
+    assert fractions.drift(MODEL.sha256) is None, "nothing to compare with yet"
+    for number in range(50, 100):
+        fractions.add(f"a{number}", MODEL.sha256, values[number])
+    still = fractions.drift(MODEL.sha256)
+    for number in range(100, 150):
+        fractions.add(f"a{number}", MODEL.sha256, values[number] - 15)
+    moved = fractions.drift(MODEL.sha256)
+    assert still is not None
+    assert moved is not None
+    assert still.p > 0.05
+    assert moved.p < 0.001
+    assert moved.distance > still.distance
+    assert moved.mean_shift_percent == pytest.approx(values[100:].mean() - 15 - values[:50].mean())
+
+
+def test_another_model_begins_with_a_reference_of_its_own(fractions: EjectionFractions) -> None:
+    for number in range(120):
+        fractions.add(f"a{number}", "old", 55.0 + number % 7)
+        fractions.add(f"b{number}", "new", 60.0 + number % 7)
+    for sha in ("old", "new"):
+        drift = fractions.drift(sha)
+        assert drift is not None
+        assert drift.distance < 0.1
+
+
+def test_a_job_done_again_counts_once(fractions: EjectionFractions) -> None:
+    for _ in range(120):
+        fractions.add("same", MODEL.sha256, 55.0)
+    assert fractions.drift(MODEL.sha256) is None
+
+
+def test_a_database_that_is_away_is_told_and_the_rest_still_counts(tmp_path: Path) -> None:
+    away = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder'}")
+    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, EjectionFractions(away), tmp_path)
+    metrics = Metrics(MODEL, tmp_path, sources)
+    metrics.job_ended(JOB, analysed(tmp_path, 57.5))
+    told = scraped(metrics)
+    assert told["cvai_database_up",] == 0
+    assert told["cvai_jobs_ended_total", "", "analysed"] == 1
+
+
+def test_a_loop_that_comes_round_is_alive_and_one_that_does_not_is_not() -> None:
+    now_s = 0.0
+    pulse = Pulse(clock=lambda: now_s)
+    assert pulse.healthz() == (200, "ok\n", PLAIN)
+    now_s = STILL_AT_MOST_S + 1
+    assert pulse.healthz()[0] == 503
+    pulse.beat()
+    assert pulse.healthz()[0] == 200
+
+
+def test_readiness_names_what_is_missing_and_remembers_for_a_while(
+    database: sqlalchemy.Engine, tmp_path: Path
+) -> None:
+    now_s = 0.0
+    roll = Roll(database)
+    worker = roll.sign_on("a", "here")
+    ready = Readiness(FolderArchive(tmp_path / "archive"), roll, worker, tmp_path, clock=lambda: now_s)
+    assert ready.readyz()[0] == 200
+    roll.strike_off(worker)
+    assert ready.readyz()[0] == 200, "remembered"
+    now_s = 60.0
+    status, text, _ = ready.readyz()
+    assert (status, json.loads(text)["database"]) == (503, "declared_dead")
+
+
+def test_a_port_of_its_own_answers_while_it_is_wanted() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with monitored(address, {"/healthz": Pulse().healthz}):
+        answer = requests.get(f"http://{address}/healthz?verbose", timeout=5)
+        assert (answer.status_code, answer.text) == (200, "ok\n")
+        assert requests.get(f"http://{address}/", timeout=5).status_code == 404
+        with pytest.raises(ConfigurationInvalid, match="cannot be listened on"), monitored(address, {}):
+            pass
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{address}/healthz", timeout=5)
