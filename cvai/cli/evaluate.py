@@ -59,7 +59,9 @@ def evaluate(
     \b
     Example: CVAI_DATA=../shared/data cvai evaluate --model sax --robustness --out evaluation
     Another data set: cvai evaluate --dataset sunnybrook
+    Ultrasound, on CAMUS: cvai evaluate --model echo --out evaluation
     """
+    from cvai.inference.card import load_card
     from cvai.inference.models import model_folder
     from cvai.inference.sax import SaxSegmenter
 
@@ -68,6 +70,9 @@ def evaluate(
     if run_config is not None and out is None:
         raise typer.BadParameter("give --out as well; its files are what is recorded", param_hint="--track")
     folder = model_folder(model)
+    if load_card(folder).view == "echo":
+        _evaluate_echo(folder, threads, patients, out, calibrate=calibrate, as_json=as_json)
+        return
     segmenter = SaxSegmenter.load(folder, threads)
     config = _config_of(run_config, segmenter)
     cohort = _cohort(dataset, data_folder, split, at_most=patients)
@@ -81,6 +86,26 @@ def evaluate(
             if register:
                 _register(config, folder, out)
     _print(evaluation, as_json=as_json)
+
+
+def _evaluate_echo(
+    folder: Path, threads: int, patients: int | None, out: Path | None, *, calibrate: bool, as_json: bool
+) -> None:
+    from cvai.inference.echo import EchoSegmenter
+    from cvai.training.calibrate import write_calibration
+    from cvai.training.echo.record import calibration, record_json
+    from cvai.training.echo.run import evaluate_echo, print_echo_tables
+
+    evaluation = evaluate_echo(EchoSegmenter.load(folder, threads), at_most=patients)
+    if calibrate:
+        write_calibration(folder, calibration(evaluation.patients))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "evaluation.json").write_text(record_json(evaluation.record), encoding="utf-8")
+    if as_json:
+        typer.echo(record_json(evaluation.record))
+    else:
+        print_echo_tables(_console(), evaluation.record)
 
 
 def _cohort(kind: str, folder: str | None, split: Path | None, *, at_most: int | None) -> Cohort:

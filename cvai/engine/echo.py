@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from cvai.heart.echo_function import KeyDiscs, key_discs, mean_volumes, measure_
 from cvai.heart.echo_quality import biplane_findings, disc_findings, loop_findings
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.loop import LoopSegmentation
+from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
+from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.echo import EchoSegmenter
-from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
+from cvai.results.echo_analysis import BIPLANE, EchoAnalysis, MeasuredLoop
 from cvai.results.echo_codes import VIEW_NAMES
 from cvai.study.parts import series_uid_of
 from cvai.study.subject import subject_of_headers
@@ -57,7 +60,8 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         measurements = measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated)
         findings = _findings(loops)
     if segmenter.uncertainty is not None:
-        measurements = tuple(segmenter.uncertainty.around(m) for m in measurements)
+        view = BIPLANE if len(loops) > 1 else loops[0].view.value
+        measurements = tuple(_with_interval(m, segmenter.uncertainty, view) for m in measurements)
     subject = subject_of_headers([loop.source.images[0].header for loop in loops])
     return EchoAnalysis(
         study_uid=study.study_uid,
@@ -140,6 +144,14 @@ def _with_discs(source: AssembledLoop, segmentation: LoopSegmentation) -> Measur
     if refusal is not None and not beats:
         raise refusal
     return MeasuredLoop(source, segmentation, tuple(beats), tuple(discs))
+
+
+def _with_interval(measurement: Measurement, uncertainty: Uncertainty, view: str) -> Measurement:
+    """Its interval; one view alone is less sure than two, and the card says how much."""
+    if view == BIPLANE:
+        return uncertainty.around(measurement)
+    of_view = uncertainty.around(replace(measurement, name=f"{measurement.name}_{view}"))
+    return replace(of_view, name=measurement.name)
 
 
 def _best_of_each_view(loops: Sequence[MeasuredLoop]) -> tuple[MeasuredLoop, ...]:
