@@ -119,6 +119,15 @@ class SendSettings(_Table):
     commitment_timeout_s: float = Field(default=60.0, gt=0)
 
 
+class FhirSettings(_Table):
+    """The health record's FHIR R4 server."""
+
+    url: HttpUrl | None = None
+    token: SecretStr | None = None
+    patient_system: str | None = None
+    timeout_s: float = Field(default=30.0, gt=0)
+
+
 class RetrySettings(_Table):
     """How long an archive that does not answer is waited for."""
 
@@ -177,6 +186,7 @@ class Settings(BaseSettings):
     dicomweb: DicomwebSettings = DicomwebSettings()
     dicom: DicomSettings = DicomSettings()
     send: SendSettings = SendSettings()
+    fhir: FhirSettings = FhirSettings()
     review: ReviewSettings = ReviewSettings()
     retry: RetrySettings = RetrySettings()
     audit: AuditSettings = AuditSettings()

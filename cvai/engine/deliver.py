@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cvai.archive.port import Destination
 from cvai.engine.job import JobState, Outcome
+from cvai.results.write import FHIR_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,12 @@ class Deliveries:
     Args:
         results_folder: what paths of an outcome are relative to.
         objects_to: gets the DICOM objects, None for nobody.
+        report_to: gets the report for the health record, None for nobody.
     """
 
     results_folder: Path = Path()
     objects_to: Destination | None = None
+    report_to: Destination | None = None
 
     def send_objects(self, stored: Outcome) -> Outcome:
         """Hand on the DICOM objects.
@@ -30,6 +33,18 @@ class Deliveries:
         """
         paths = [self.results_folder / item.path for item in stored.objects]
         return self._handed_on(self.objects_to, paths, stored)
+
+    def send_report(self, stored: Outcome) -> Outcome:
+        """Hand on the report, where there is one: a rejection by a reader has none.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Destination``.
+        """
+        result = self.results_folder / stored.result
+        report = result.with_name(FHIR_NAME)
+        if not stored.result or (result.exists() and not report.exists()):
+            return stored
+        return self._handed_on(self.report_to, [report], stored)
 
     def _handed_on(self, to: Destination | None, paths: Sequence[Path], stored: Outcome) -> Outcome:
         if to is None or not paths:

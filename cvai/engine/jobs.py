@@ -288,8 +288,10 @@ class JobEngine:
         """Give what is stored to all others who want it; it stays stored where one will not have it."""
         if stored.state is not JobState.ANALYSED:
             return stored
-        sent = self._step("send", partial(self._deliveries.send_objects, stored))
-        return replace(sent, result=stored.result, objects=stored.objects)
+        outcome = self._step("send", partial(self._deliveries.send_objects, stored))
+        if outcome.state is JobState.ANALYSED:
+            outcome = self._step("report", partial(self._deliveries.send_report, stored))
+        return replace(outcome, result=stored.result, objects=stored.objects)
 
     def _step(self, name: str, step: Step) -> Outcome:
         """Run a step, or read what it came to when it has run before."""

@@ -9,6 +9,7 @@ from pynetdicom.events import EventHandlerType
 from pynetdicom.presentation import PresentationContext
 
 from cvai.archive.commitment import REPORT_CONTEXT, CommitmentReports
+from cvai.archive.fhir import FhirServer
 from cvai.archive.node import Node, listening
 from cvai.archive.peer import Peer
 from cvai.archive.receiver import STORAGE_CONTEXTS, InboxReceiver
@@ -52,7 +53,7 @@ class Ways:
     @property
     def deliveries(self) -> Deliveries:
         """Who is given results."""
-        return Deliveries(self._settings.results_folder, self._destination())
+        return Deliveries(self._settings.results_folder, self._destination(), self._health_record())
 
     def _node(self) -> Node:
         dicom = self._settings.dicom
@@ -79,6 +80,13 @@ class Ways:
         )
         reports = self._reports if send.commitment else None
         return DicomDestination(peer, reports, send.commitment_timeout_s)
+
+    def _health_record(self) -> FhirServer | None:
+        fhir = self._settings.fhir
+        if fhir.url is None:
+            return None
+        token = None if fhir.token is None else fhir.token.get_secret_value()
+        return FhirServer(fhir.url, token, fhir.timeout_s, fhir.patient_system)
 
     def _certificate(self) -> Certificate:
         dicom = self._settings.dicom

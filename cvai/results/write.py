@@ -17,10 +17,12 @@ from pydicom import Dataset
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.codes import CardiacPhase
 from cvai.results.echo_analysis import EchoAnalysis
+from cvai.results.echo_codes import echo_coding
 from cvai.results.echo_pdf import ECHO_TITLE, echo_report_pdf
 from cvai.results.echo_record import echo_record
 from cvai.results.echo_seg import LOOP_KINDS, loop_segmentation
 from cvai.results.echo_sr import echo_document
+from cvai.results.fhir import fhir_bundle
 from cvai.results.instance import AnyContext, ResultContext
 from cvai.results.pdf import encapsulated_report, report_pdf
 from cvai.results.record import Record, analysed_record, refused_record
@@ -30,6 +32,7 @@ from cvai.results.uids import ResultKind
 
 RESULT_NAME = "result.json"
 REPORT_NAME = "report.pdf"
+FHIR_NAME = "fhir.json"
 OBJECT_NAMES: Mapping[ResultKind, str] = MappingProxyType(
     {
         ResultKind.SEG_CINE: "seg_cine.dcm",
@@ -75,7 +78,7 @@ def write_results(
     taken_series_numbers: Iterable[int] = (),
     supersedes: tuple[Supersedes, ...] = (),
 ) -> tuple[WrittenObject, ...]:
-    """Write SEG, SR and PDF objects, report.pdf and, last, result.json; of a refused study the last only.
+    """Write SEG, SR and PDF objects, report.pdf, fhir.json and, last, result.json; if refused, that alone.
 
     What an earlier run left in the folder is removed first, so nothing that no longer holds lies beside the
     new result, and a folder with a result.json is complete. Files appear whole or not at all. The same
@@ -102,14 +105,15 @@ def write_results(
         return ()
     created = created or datetime.now()
     if isinstance(outcome, EchoAnalysis):
-        objects = _write_echo_objects(
-            AnyContext.of(outcome, created, taken_series_numbers), outcome, folder, supersedes
-        )
+        loops = AnyContext.of(outcome, created, taken_series_numbers)
+        objects = _write_echo_objects(loops, outcome, folder, supersedes)
+        _write_atomically(folder / FHIR_NAME, fhir_bundle(loops, echo_coding(outcome.view)).encode())
         entries = [_entry(written, folder) for written in objects]
         _write_record(folder, echo_record(outcome, entries, _timed(outcome.timings_ms, start)))
         return objects
     context = ResultContext.of(outcome, created, taken_series_numbers)
     objects = _write_objects(context, folder, supersedes)
+    _write_atomically(folder / FHIR_NAME, fhir_bundle(context).encode())
     entries = [_entry(written, folder) for written in objects]
     _write_record(folder, analysed_record(outcome, entries, _timed(outcome.timings_ms, start)))
     return objects
@@ -120,7 +124,7 @@ def _timed(timings_ms: Mapping[str, float], start: float) -> dict[str, float]:
 
 
 def _clear(folder: Path) -> None:
-    for name in (RESULT_NAME, REPORT_NAME, *OBJECT_NAMES.values(), *ECHO_OBJECT_NAMES.values()):
+    for name in (RESULT_NAME, REPORT_NAME, FHIR_NAME, *OBJECT_NAMES.values(), *ECHO_OBJECT_NAMES.values()):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -21,7 +21,16 @@ from tests.e2e.test_bad_studies import BAD
 from tests.results.test_dciodvfy import LEADING_ZEROS, SUMMARY, errors
 from tests.sunnybrook import reference_lv_ef
 
-WRITTEN = {"seg_cine.dcm", "seg_ed.dcm", "seg_es.dcm", "sr.dcm", "report.dcm", "report.pdf", "result.json"}
+WRITTEN = {
+    "seg_cine.dcm",
+    "seg_ed.dcm",
+    "seg_es.dcm",
+    "sr.dcm",
+    "report.dcm",
+    "report.pdf",
+    "fhir.json",
+    "result.json",
+}
 
 
 def analyze(source: Path, out: Path) -> tuple[int, list[dict[str, Any]]]:

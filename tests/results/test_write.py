@@ -15,11 +15,11 @@ from cvai.heart.segmentation import CineSegmentation
 from cvai.results.analysis import RefusedAnalysis
 from cvai.results.sr import Supersedes
 from cvai.results.uids import ResultKind
-from cvai.results.write import OBJECT_NAMES, REPORT_NAME, RESULT_NAME, WrittenObject, write_results
+from cvai.results.write import FHIR_NAME, OBJECT_NAMES, REPORT_NAME, RESULT_NAME, WrittenObject, write_results
 from tests.results.synthetic import CINE_KINDS, CREATED, Written, make_analysis
 
 SHAPE = (2, 3, 24, 40)
-ALL_NAMES = {RESULT_NAME, REPORT_NAME, *OBJECT_NAMES.values()}
+ALL_NAMES = {RESULT_NAME, REPORT_NAME, FHIR_NAME, *OBJECT_NAMES.values()}
 
 
 def names_in(folder: Path) -> set[str]:
