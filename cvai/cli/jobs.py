@@ -25,6 +25,10 @@ COLOURS = {
 }
 
 Name = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, or a StudyInstanceUID (newest job).")]
+OptionalName = Annotated[
+    str | None, typer.Argument(metavar="[JOB]", help="Id of a job, or a StudyInstanceUID (newest job).")
+]
+Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only jobs that ended with this code.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 jobs_app = typer.Typer(help="List, show and retry jobs.", no_args_is_help=True)
@@ -34,6 +38,7 @@ jobs_app = typer.Typer(help="List, show and retry jobs.", no_args_is_help=True)
 def list_jobs(
     config: Config = None,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    code: Code = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +48,7 @@ def list_jobs(
     Example: cvai jobs list --state refused
     """
     with open_ledger(load_settings(config).jobs_database_url) as ledger:
-        records = ledger.jobs(state, limit)
+        records = ledger.jobs(state, limit, code)
     if as_json:
         typer.echo(json.dumps([as_values(record) for record in records], indent=1))
     else:
@@ -66,15 +71,25 @@ def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
 
 
 @jobs_app.command("retry")
-def retry_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
-    """Queue a job that has ended once more, from its beginning.
+def retry_job(
+    job: OptionalName = None, code: Code = None, config: Config = None, as_json: AsJson = False
+) -> None:
+    """Queue a job that has ended once more, from its beginning; with --code, every job that ended so.
 
     \b
     Example: cvai jobs retry 1.2.826.0.1.3680043.8.498.1
+             cvai jobs retry --code archive_unreachable
     """
+    if (job is None) == (code is None):
+        raise typer.BadParameter("name either a JOB or a --code")
     with open_ledger(load_settings(config).jobs_database_url) as ledger:
-        record = ledger.retry(job)
-    typer.echo(json.dumps(as_values(record), indent=1) if as_json else f"queued {record.job.job_id}")
+        records = (ledger.retry(job),) if job else ledger.retry_all(str(code))
+    if not as_json:
+        for record in records:
+            typer.echo(f"queued {record.job.job_id}")
+    else:
+        values = [as_values(record) for record in records]
+        typer.echo(json.dumps(values[0] if job else values, indent=1))
 
 
 def as_values(record: JobRecord) -> dict[str, Any]:

@@ -72,10 +72,16 @@ class Ledger:
     def __init__(self, client: DBOSClient) -> None:
         self._client = client
 
-    def jobs(self, state: JobState | None = None, limit: int | None = None) -> tuple[JobRecord, ...]:
+    def jobs(
+        self, state: JobState | None = None, limit: int | None = None, code: str | None = None
+    ) -> tuple[JobRecord, ...]:
         """Jobs, newest first; analysed jobs are superseded by the newest analysed one of their study."""
         records = self._superseded_told(self._client.list_workflows(name=WORKFLOW, sort_desc=True))
-        chosen = tuple(r for r in records if state is None or r.outcome.state is state)
+        chosen = tuple(
+            r
+            for r in records
+            if (state is None or r.outcome.state is state) and (code is None or r.outcome.code == code)
+        )
         return chosen[:limit]
 
     def job(self, name: str) -> JobRecord:
@@ -106,6 +112,11 @@ class Ledger:
             )
         self._client.rewind_workflow(record.job.job_id, queue_name=QUEUE)
         return self.job(record.job.job_id)
+
+    def retry_all(self, code: str) -> tuple[JobRecord, ...]:
+        """Queue every job that has ended with this code once more, the oldest first."""
+        ended = [record for record in self.jobs(code=code) if record.ended_at is not None]
+        return tuple(self.retry(record.job.job_id) for record in reversed(ended))
 
     def queue_reading(self, reading: Reading) -> None:
         """Queue what a reader has signed; a reading that stands in the queue already stays one."""

@@ -54,10 +54,29 @@ def test_jobs_are_listed_shown_and_retried(config: Path) -> None:
     assert Path(job["result"]).is_file()
     assert [item["kind"] for item in job["objects"]] == ["pdf"]
 
+    by_code = runner.invoke(
+        app, ["jobs", "list", "--json", "--code", "no_such_code", "--config", str(config)]
+    )
+    assert json.loads(by_code.stdout) == []
+
     retried = runner.invoke(app, ["jobs", "retry", BAD, "--json", "--config", str(config)])
     assert json.loads(retried.stdout)["state"] == "queued"
     again = runner.invoke(app, ["jobs", "retry", BAD, "--config", str(config)])
     assert isinstance(again.exception, ConfigurationInvalid), "it has not ended yet"
+
+
+def test_every_job_that_ended_with_a_code_is_retried_at_once_and_no_other(config: Path) -> None:
+    retried = runner.invoke(
+        app, ["jobs", "retry", "--code", "too_few_slices", "--json", "--config", str(config)]
+    )
+    assert [job["study_uid"] for job in json.loads(retried.stdout)] == [BAD]
+    again = runner.invoke(app, ["jobs", "retry", "--code", "too_few_slices", "--config", str(config)])
+    assert (again.exit_code, again.stdout) == (0, ""), "it is queued, and has not ended again"
+
+
+@pytest.mark.parametrize("arguments", [[], [BAD, "--code", "too_few_slices"]])
+def test_either_a_job_or_a_code_is_retried(config: Path, arguments: list[str]) -> None:
+    assert runner.invoke(app, ["jobs", "retry", *arguments, "--config", str(config)]).exit_code == 2
 
 
 def checks_by_name(*arguments: str) -> tuple[int, dict[str, Check]]:

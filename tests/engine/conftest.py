@@ -11,6 +11,7 @@ import pytest
 
 from cvai.archive.folder import FolderArchive
 from cvai.archive.port import Archive
+from cvai.engine.deliver import Deliveries
 from cvai.engine.job import StudyJob
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.ledger import JobRecord, open_ledger
@@ -27,6 +28,7 @@ class Bench:
     archive: Archive | None = None
     model_sha256: str = MODEL_SHA256
     attempts: int = 3
+    deliveries: Deliveries = field(default_factory=Deliveries)
     engines: list[JobEngine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -42,7 +44,7 @@ class Bench:
             results_folder=self.root / "results",
         )
         database = JobDatabase(self.url, "worker-1", jobs_at_once=1)
-        engine = JobEngine(database, steps, RetryPolicy(self.attempts, 0.01, 0.02))
+        engine = JobEngine(database, steps, RetryPolicy(self.attempts, 0.01, 0.02), self.deliveries)
         engine.start()
         self.engines.append(engine)
         return engine
