@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped model, from scratch
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench train install dev system viewers clean
+.PHONY: demo test check bench bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,10 @@ check: dev
 
 bench: dev
 	$(BIN)/python benchmarks/stages.py
+
+# First picture, all pictures, frames a second and weight of the reader's page, in a real browser.
+bench-page: dev system
+	$(BIN)/python -m benchmarks.page
 
 train: dev
 	$(BIN)/cvai train configs/train/sax.toml

@@ -92,16 +92,23 @@ class Site:
         finally:
             database.close()
 
-    def deliver(self, seed: int, ef_percent: float, n_phases: int = 8, n_slices: int | None = None) -> None:
+    def deliver(
+        self,
+        seed: int,
+        ef_percent: float,
+        n_phases: int = 8,
+        n_slices: int | None = None,
+        n_pixels: int = 160,
+    ) -> None:
         """Drop a phantom into the inbox."""
         made = self.root / f"phantom-{seed}"
         acquisition = PhantomAcquisition(
             n_slices=n_slices,
             n_phases=n_phases,
-            rows=160,
-            columns=160,
-            spacing_x_mm=2.2,
-            spacing_y_mm=2.0,
+            rows=n_pixels,
+            columns=n_pixels,
+            spacing_x_mm=352 / n_pixels,
+            spacing_y_mm=320 / n_pixels,
             seed=seed,
         )
         write_phantom_study(made, PhantomHeart.drawn(seed, ef_percent), acquisition)

@@ -17,7 +17,7 @@ export function showNumbers(editor, measurements) {
     const moved = changed && Math.abs(now - value) > 1e-6;
     for (const place of document.querySelectorAll(`[data-value="${name}"]`)) show(place, now, moved);
     for (const place of document.querySelectorAll(`[data-model="${name}"]`)) {
-      place.textContent = modelInWords(place, value, interval, changed);
+      place.textContent = modelInWords(place, value, interval, changed, decimalsOf(name));
     }
     if (normal) showNormality(name, now, normal);
   }
@@ -30,11 +30,20 @@ function show(place, value, moved) {
   place.classList.toggle("moved", moved);
 }
 
-/** @param {Element} place @param {number} value @param {[number, number] | null} interval @param {boolean} changed */
-function modelInWords(place, value, interval, changed) {
-  const big = place.closest(".headline") !== null;
-  if (changed) return `AI ${value.toFixed(big ? 1 : 0)}`;
-  return big || !interval ? "" : `${interval[0].toFixed(0)}–${interval[1].toFixed(0)}`;
+/** @param {string} name @returns {number} digits after the point that the page gives a measurement */
+function decimalsOf(name) {
+  return Number(document.querySelector(`[data-value="${name}"]`)?.getAttribute("data-decimals") ?? 0);
+}
+
+/**
+ * @param {Element} place @param {number} value @param {[number, number] | null} interval
+ * @param {boolean} changed @param {number} decimals
+ * @returns {string} beside a number that a reader may have moved: the model's; else the model's interval
+ */
+function modelInWords(place, value, interval, changed, decimals) {
+  if (changed) return `AI ${value.toFixed(decimals)}`;
+  if (place.closest(".headline") || !interval) return "";
+  return `${interval[0].toFixed(decimals)}–${interval[1].toFixed(decimals)}`;
 }
 
 /** @param {string} name @param {number} value @param {[number, number]} normal */
