@@ -125,11 +125,13 @@ def _plane_position(geometry: StackGeometry, z: int) -> RawDataElement:
 
 def _derivation(source: SourceImage) -> RawDataElement:
     image = source.reference()
-    image.PurposeOfReferenceCodeSequence = [code_item(codes.SOURCE_IMAGE_FOR_PROCESSING)]
     image.SpatialLocationsPreserved = "YES"
+    image[_PURPOSE.tag] = _PURPOSE
+    image.set_original_encoding(False, True, default_encoding)
     item = Dataset()
     item.SourceImageSequence = [image]
-    item.DerivationCodeSequence = [code_item(codes.SEGMENTATION_DERIVATION)]
+    item[_DERIVATION.tag] = _DERIVATION
+    item.set_original_encoding(False, True, default_encoding)
     return _encoded("DerivationImageSequence", item)
 
 
@@ -147,3 +149,8 @@ def _encoded(keyword: str, item: Dataset) -> RawDataElement:
     write_sequence(buffer, element, [default_encoding])
     value = buffer.getvalue()
     return RawDataElement(element.tag, "SQ", len(value), value, 0, False, True)
+
+
+_PURPOSE = _encoded("PurposeOfReferenceCodeSequence", code_item(codes.SOURCE_IMAGE_FOR_PROCESSING))
+_DERIVATION = _encoded("DerivationCodeSequence", code_item(codes.SEGMENTATION_DERIVATION))
+"""Why every frame names its source, and how it was derived: the same in hundreds of frames."""
