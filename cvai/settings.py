@@ -144,6 +144,13 @@ class AuditSettings(_Table):
     syslog_port: int = Field(default=514, ge=1, le=65535)
 
 
+class KeepSettings(_Table):
+    """How long results are kept beside the archive."""
+
+    results_days: float | None = Field(default=None, gt=0)
+    results_gb: float | None = Field(default=None, gt=0)
+
+
 class RuleSettings(_Table):
     """Which studies are left alone, and which go first."""
 
@@ -190,6 +197,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     retry: RetrySettings = RetrySettings()
     audit: AuditSettings = AuditSettings()
+    keep: KeepSettings = KeepSettings()
 
     @property
     def inbox_folder(self) -> Path:

@@ -12,7 +12,7 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,6 +47,8 @@ RESUMED_AT_MOST = 3
 """A job in which the worker died once more than this is likely the reason, and is left as a dead letter."""
 
 QUEUE_POLL_S = 0.1
+
+WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED})
 
 COUNTED_AT_MOST = 10_000
 """Jobs looked at to tell how many wait: enough to know that it is too many."""
@@ -129,6 +131,15 @@ def queue_state() -> QueueState:
     queued = [job.created_at or 0 for job in found if job.status == "ENQUEUED"]
     oldest_s = time.time() - min(queued) / 1000 if queued else 0.0
     return QueueState(len(queued), len(found) - len(queued), max(0.0, oldest_s))
+
+
+def ended_well(job_ids: Iterable[str]) -> frozenset[str]:
+    """Those of the jobs whose results stand in the archive, or that have nothing to be stored."""
+    wanted = list(job_ids)
+    if not wanted:
+        return frozenset()
+    ended = DBOS.list_workflows(workflow_ids=wanted, status="SUCCESS", load_input=False)
+    return frozenset(job.workflow_id for job in ended if (job.output or {}).get("state") in WELL_ENDED)
 
 
 class JsonSerializer(Serializer):

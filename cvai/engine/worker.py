@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,9 +32,10 @@ from cvai.engine.drift import EjectionFractions
 from cvai.engine.feeds import follow
 from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
-from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, queue_state
+from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, ended_well, queue_state
 from cvai.engine.metrics import Metrics, ModelLabels, Sources
 from cvai.engine.monitor import monitored
+from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
@@ -163,6 +166,8 @@ class Service:
         settings = self._settings
         roll = Roll(database)
         worker = roll.sign_on(settings.worker_name, place_of(settings))
+        # What an earlier start left there is fetched again by whoever takes its job.
+        shutil.rmtree(work_folder(settings), ignore_errors=True)
         metrics = self._metrics(roll, EjectionFractions(database))
         engine = self._engine(worker, partial(require_living, roll, worker), metrics)
         engine.start()
@@ -176,7 +181,7 @@ class Service:
             "/readyz": Readiness(self._archive, roll, worker, settings.data_folder).readyz,
         }
         with monitored(settings.monitor_address, routes), self._beside(routes):
-            self._loop(engine, metrics, pulse, stop)
+            self._loop(partial(self._look, engine, metrics), pulse, stop)
         if heartbeat.declared_dead:
             raise DeclaredDead
         log.info("stopping", grace_s=settings.shutdown_grace_s)
@@ -191,7 +196,7 @@ class Service:
             archive=self._archive,
             analyse=self._model.analyse,
             model_sha256=self._model.sha256,
-            work_folder=settings.data_folder / "work" / settings.worker_name,
+            work_folder=work_folder(settings),
             results_folder=settings.results_folder,
             at_once=threading.Semaphore(settings.jobs_at_once),
             still_ours=still_ours,
@@ -211,12 +216,18 @@ class Service:
         sources = Sources(queue_state, lambda: len(roll.living()), fractions, self._settings.data_folder)
         return Metrics(model, self._settings.results_folder, sources)
 
-    def _loop(self, engine: JobEngine, metrics: Metrics, pulse: Pulse, stop: threading.Event) -> None:
-        wait_s = self._settings.poll_interval_s
+    def _loop(self, look: Callable[[float], float], pulse: Pulse, stop: threading.Event) -> None:
+        settings = self._settings
+        limits = Limits(settings.keep.results_days, settings.keep.results_gb)
+        retention = Retention(settings.results_folder, limits, ended_well)
+        wait_s, swept_s = settings.poll_interval_s, -SWEPT_EVERY_S
         while not stop.is_set():
             pulse.beat()
+            if time.monotonic() - swept_s >= SWEPT_EVERY_S:
+                retention.sweep()
+                swept_s = time.monotonic()
             if self._follow_feed:
-                wait_s = self._look(engine, metrics, wait_s)
+                wait_s = look(wait_s)
             stop.wait(wait_s)
 
     def _look(self, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
@@ -229,6 +240,11 @@ class Service:
             return min(2 * max(waited_s, self._settings.poll_interval_s), LONGEST_LOOK_S)
         metrics.feed_followed()
         return 0 if more else self._settings.poll_interval_s
+
+
+def work_folder(settings: Settings) -> Path:
+    """Where this worker alone keeps what it is at work on."""
+    return settings.data_folder / "work" / settings.worker_name
 
 
 def place_of(settings: Settings) -> str:

@@ -35,6 +35,8 @@ COMPUTED = {
     "review.viewer_url",
     "monitor_address",
     "rules",
+    "keep.results_days",
+    "keep.results_gb",
     "audit.file",
     "audit.syslog_host",
 }

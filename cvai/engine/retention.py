@@ -1,0 +1,99 @@
+"""Keeps the folder of results from growing for ever, and never takes what is not delivered yet."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+Delivered: TypeAlias = Callable[[Iterable[str]], frozenset[str]]
+"""Those of the folders' names whose jobs have ended well: what they made stands in the archive."""
+
+SWEPT_EVERY_S = 600.0
+SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept; None for without limit.
+
+    Args:
+        days: results older than this go.
+        gigabytes: then the oldest go until the rest takes no more.
+    """
+
+    days: float | None = None
+    gigabytes: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is ever removed."""
+        return self.days is not None or self.gigabytes is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    path: Path
+    changed_s: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Removes results by age and by size, oldest first, where their job has ended well.
+
+    Results of a job that failed, waits as a dead letter, or still runs stay, however old: they may be the
+    only copy of what the archive has not got.
+
+    Args:
+        results_folder: one folder a job.
+        limits: how much of it is kept.
+        delivered: asked before anything is removed.
+        now: seconds since the epoch.
+    """
+
+    results_folder: Path
+    limits: Limits
+    delivered: Delivered
+    now: Callable[[], float] = time.time
+
+    def sweep(self) -> tuple[str, ...]:
+        """Remove what is over the limits; returns the names of the folders that went."""
+        if not self.limits.any or not self.results_folder.exists():
+            return ()
+        kept = sorted(map(_measured, self.results_folder.iterdir()), key=lambda k: k.changed_s)
+        over = self._over(kept)
+        delivered = self.delivered(k.path.name for k in over)
+        gone = [k for k in over if k.path.name in delivered]
+        for folder in gone:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        if gone:
+            freed = sum(k.size for k in gone)
+            log.info("results_removed", folders=len(gone), megabytes=round(freed / 1e6))
+        if undelivered := len(over) - len(gone):
+            log.warning("results_kept_undelivered", folders=undelivered)
+        return tuple(k.path.name for k in gone)
+
+    def _over(self, oldest_first: list[_Kept]) -> list[_Kept]:
+        """What is too old, and then the oldest that are too much."""
+        days, gigabytes = self.limits.days, self.limits.gigabytes
+        too_much = 0.0 if gigabytes is None else sum(k.size for k in oldest_first) - gigabytes * 1e9
+        over = []
+        for folder in oldest_first:
+            too_old = days is not None and self.now() - folder.changed_s > days * SECONDS_A_DAY
+            if too_old or too_much > 0:
+                over.append(folder)
+                too_much -= folder.size
+        return over
+
+
+def _measured(folder: Path) -> _Kept:
+    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    return _Kept(folder, folder.stat().st_mtime, size)
