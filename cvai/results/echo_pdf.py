@@ -193,7 +193,7 @@ def _draw_pictures(page: Page, analysis: EchoAnalysis) -> None:
             (CardiacPhase.END_SYSTOLE, beat.end_systole, discs.end_systole),
         )
         for column, (phase, t, stack) in enumerate(phases):
-            place = Box(LEFT + column * 91.5, top + 3.2, 88.5, height - 7)
+            place = Box(LEFT + column * 91.5, top + 3.2, 88.5, height - 10)
             _draw_picture(page, place, echo_picture(loop, t, stack))
             caption = f"{phase.capitalize()}, frame {t + 1}"
             page.text_over_image(place.left + 1.5, place.top + 3.4, caption, 6.8)

@@ -2,7 +2,7 @@
 
 An ultrasound image has no place in the patient, so there is no frame of reference and no plane position: a
 frame says which frame of the loop it lies on, pixel by pixel (PS3.3 section A.51.3: geometry is required only
-where the Derivation Image functional group is not there).
+where the Derivation Image functional group is not there). How large a pixel is, the loop itself says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from cvai.heart.echo import EchoView
 from cvai.results import codes
 from cvai.results.echo_analysis import MeasuredLoop
 from cvai.results.echo_codes import VIEW_NAMES
-from cvai.results.frames import decimal_strings
 from cvai.results.instance import AnyContext, new_instance
 from cvai.results.seg import PIXEL_DATA, add_segmentation_image, segment_description, tracking_id
 from cvai.results.source import SourceImage, code_item, series_references
@@ -52,7 +51,7 @@ def loop_segmentation(context: AnyContext, loop: MeasuredLoop) -> Dataset:
     ]
     instance.ReferencedSeriesSequence = series_references(sources)
     _add_dimensions(instance, context.uids.dimension_organization(kind))
-    instance.SharedFunctionalGroupsSequence = [_shared_groups(loop)]
+    instance.SharedFunctionalGroupsSequence = [Dataset()]
     instance.PerFrameFunctionalGroupsSequence = [_frame(s, t, sources[t]) for s, t in places]
     instance.NumberOfFrames = len(places)
     instance.add(DataElement(PIXEL_DATA, "OB", _packed(loop, places)))
@@ -83,15 +82,6 @@ def _add_dimensions(instance: Dataset, organization_uid: str) -> None:
         item.DimensionDescriptionLabel = attribute
         items.append(item)
     instance.DimensionIndexSequence = items
-
-
-def _shared_groups(loop: MeasuredLoop) -> Dataset:
-    groups = Dataset()
-    if loop.source.loop.spacing_mm is not None:
-        measures = Dataset()
-        measures.PixelSpacing = decimal_strings(loop.source.loop.spacing_mm)
-        groups.PixelMeasuresSequence = [measures]
-    return groups
 
 
 def _frame(structure: Structure, t: int, source: SourceImage) -> Dataset:

@@ -69,7 +69,7 @@ def write_loop(path: Path, frames: np.ndarray, number: int = 1, **changes: Any) 
     header.StudyInstanceUID, header.SeriesInstanceUID = STUDY, f"{STUDY}.1"
     header.Modality, header.SeriesNumber, header.InstanceNumber = "US", 1, number
     header.PatientName, header.PatientID = "Doe^Jane", "77"
-    header.StudyDate = header.StudyTime = header.AccessionNumber = header.StudyID = ""
+    header.StudyDate, header.StudyTime, header.StudyID, header.AccessionNumber = "20240229", "1015", "7", ""
     header.PatientBirthDate = header.PatientSex = header.ReferringPhysicianName = ""
     header.NumberOfFrames, header.Rows, header.Columns = frames.shape[:3]
     header.FrameTime, header.HeartRate = 40.0, 62
