@@ -299,10 +299,15 @@ class JobEngine:
         """Give what is stored to all others who want it; it stays stored where one will not have it."""
         if stored.state is not JobState.ANALYSED:
             return stored
-        outcome = self._step("send", partial(self._deliveries.send_objects, stored))
+        outcome = self._step("send", partial(self._given, self._deliveries.send_objects, stored))
         if outcome.state is JobState.ANALYSED:
-            outcome = self._step("report", partial(self._deliveries.send_report, stored))
+            outcome = self._step("report", partial(self._given, self._deliveries.send_report, stored))
         return replace(outcome, result=stored.result, objects=stored.objects)
+
+    def _given(self, hand_on: Callable[[Outcome], Outcome], stored: Outcome) -> Outcome:
+        """Others see what is handed on, so the job has to be this worker's still."""
+        self._steps.still_ours()
+        return hand_on(stored)
 
     def _step(self, name: str, step: Step) -> Outcome:
         """Run a step, or read what it came to when it has run before."""

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cvai.archive.dicomweb import DicomwebArchive
+from cvai.archive.dicomweb import DicomwebArchive, batches
 from cvai.archive.http import new_session
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.orthanc import free_port
@@ -86,6 +89,21 @@ def test_the_status_decides_between_later_and_no(
     assert caught.value.code == code
     assert caught.value.hint
     assert answering.requests == (2 if kind is TemporarilyUnavailable else 1)
+
+
+@given(sizes=st.lists(st.integers(0, 120), max_size=40))
+def test_batches_hold_every_file_once_in_order_and_are_bounded(sizes: list[int]) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cvai.archive.dicomweb.STORE_BATCH", 4)
+        patch.setattr("cvai.archive.dicomweb.STORE_BATCH_BYTES", 100)
+        paths = [Path(folder) / str(number) for number in range(len(sizes))]
+        for path, size in zip(paths, sizes, strict=True):
+            path.write_bytes(bytes(size))
+        made = list(batches(paths))
+        assert [path for batch in made for path in batch] == paths
+        for batch in made:
+            assert 1 <= len(batch) <= 4
+            assert len(batch) == 1 or sum(path.stat().st_size for path in batch) <= 100
 
 
 def test_nobody_there_is_unavailable_and_tells_no_credentials() -> None:
