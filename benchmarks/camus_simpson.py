@@ -1,8 +1,8 @@
 """Ejection fraction by discs on CAMUS's own contours against what it states.
 
-``python benchmarks/camus_simpson.py`` is the gate of the method: contours are the reference's, so what differs
-is the arithmetic. Patients whose frames have no known size are left out. The area-length formula stands beside
-it as a check.
+``python benchmarks/camus_simpson.py`` is the gate of the method: contours are the reference's, so what
+differs is the arithmetic. Patients whose frames have no known size are left out. The area-length formula
+stands beside it as a check.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ SIZE = 72
 
 
 def write_camus_patient(root: Path, patient: str, part: str, seed: int) -> None:
-    """Four frames in a sector: an ellipse of blood in a wall above an atrium; lateral axis first, as CAMUS."""
+    """Four frames in a sector: an ellipse of blood in a wall above an atrium; lateral axis first."""
     rng = np.random.default_rng(seed)
     folder = root / part / patient
     folder.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,20 @@ from cvai.errors import HeartRefused
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.echo import EchoView
 from cvai.heart.echo_function import KeyDiscs, Volumes, biplane_volumes, monoplane_volumes
-from cvai.heart.loop import EchoLoop
+from cvai.heart.loop import EchoLoop, LoopSegmentation
 from cvai.heart.sector import sector_of_frame
 from cvai.heart.simpson import DiscStack, disc_stack
-from cvai.inference.echo import EchoSegmenter
 from cvai.training.echo.camus import PHASES, LabelledFrame
 from cvai.training.echo.reference import PatientReference
+
+
+class LabelsLoops(Protocol):
+    """What is evaluated."""
+
+    def segment(self, loop: EchoLoop) -> LoopSegmentation:
+        """Label every frame and name the view, or raise HeartRefused."""
+        ...
+
 
 FOUR, TWO = EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER
 _NO_SIZE = (1.0, 1.0)
@@ -73,7 +82,7 @@ def still(frame: LabelledFrame) -> EchoLoop:
     return EchoLoop(frame.image[None], sector_of_frame(frame.image), None, None, None)
 
 
-def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: EchoSegmenter) -> FrameScore:
+def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: LabelsLoops) -> FrameScore:
     """Label one frame and compare."""
     try:
         segmentation = segmenter.segment(still(frame))
@@ -110,7 +119,7 @@ def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 def score_patients(
     frames: Iterable[Sequence[LabelledFrame]],
     references: Mapping[str, PatientReference],
-    segmenter: EchoSegmenter,
+    segmenter: LabelsLoops,
 ) -> Iterator[list[FrameScore]]:
     """Scores of every patient's frames, patient by patient."""
     for of_patient in frames:

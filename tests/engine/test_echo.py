@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.echo import analyse_echo
+from cvai.engine.watch import Stopwatch
+from cvai.errors import Refused
+from cvai.inference.echo import EchoSegmenter, installed_echo_segmenter
+from cvai.inference.models import installed_models, model_folder
+from cvai.inference.sax import SaxSegmenter
+from cvai.study.read import read_studies
+from tests.study.ultrasound_files import beating_frames, region, write_loop
+
+pytestmark = pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
+
+
+@pytest.fixture(scope="module")
+def echo() -> EchoSegmenter:
+    segmenter = installed_echo_segmenter()
+    assert segmenter is not None
+    return segmenter
+
+
+def camus_loop(real_data: Path, patient: str, view: str, n: int = 16) -> np.ndarray:
+    """(t, y, x) a beat that fades from end-diastole to end-systole and back, with a little living noise."""
+    folder = real_data / "camus" / "val" / patient
+    ed, es = (
+        np.asarray(Image.open(folder / f"{patient}_{view}_{phase}.png"), dtype=np.float64).T
+        for phase in ("ED", "ES")
+    )
+    share = np.clip(0.5 - 0.8 * np.cos(2 * np.pi * np.arange(n) / n), 0, 1)[:, None, None]
+    alive = np.random.default_rng(0).normal(1, 0.05, (n, *ed.shape))
+    return np.clip(((1 - share) * ed + share * es) * alive, 0, 255).astype(np.uint8)
+
+
+def write_camus_study(real_data: Path, folder: Path, patient: str = "patient0200") -> None:
+    calibrated = region(
+        RegionLocationMaxX1=223, RegionLocationMaxY1=223, PhysicalDeltaX=0.08, PhysicalDeltaY=0.07
+    )
+    for number, view in enumerate(("4CH", "2CH"), start=1):
+        frames = camus_loop(real_data, patient, view)
+        write_loop(
+            folder / f"{number}.dcm", frames, number, FrameTime=55.0, SequenceOfUltrasoundRegions=[calibrated]
+        )
+
+
+def analysed(source: Path, out: Path, echo: EchoSegmenter | None) -> StudyOutcome:
+    (outcome,) = analyse_folder(source, out, SaxSegmenter.load(model_folder("sax")), echo=echo)
+    return outcome
+
+
+def test_two_loops_of_one_patient_give_a_biplane_ejection_fraction(
+    real_data: Path, echo: EchoSegmenter, tmp_path: Path
+) -> None:
+    write_camus_study(real_data, tmp_path / "study")
+    outcome = analysed(tmp_path / "study", tmp_path / "out", echo)
+    assert outcome.status == "analysed"
+    result = json.loads((outcome.folder / "result.json").read_text())
+    assert result["view"] == "biplane"
+    values = {m["name"]: m["value"] for m in result["measurements"]}
+    stated = {
+        line.split(",")[0]: float(line.split(",")[7])
+        for line in (real_data / "camus" / "patients.csv").read_text().splitlines()[1:]
+    }
+    assert values["lv_ef"] == pytest.approx(stated["patient0200"], abs=12)
+    assert values["lv_edv"] > values["lv_esv"] > 0
+    assert {o["kind"] for o in result["objects"]} == {"seg_a4c", "seg_a2c", "sr", "pdf"}
+
+
+def test_the_same_loops_give_the_same_objects(real_data: Path, echo: EchoSegmenter, tmp_path: Path) -> None:
+    write_camus_study(real_data, tmp_path / "study")
+    uids = [
+        [o.sop_instance_uid for o in analysed(tmp_path / "study", tmp_path / out, echo).objects]
+        for out in ("a", "b")
+    ]
+    assert uids[0] == uids[1]
+
+
+def test_real_loops_give_a_ratio_and_no_millilitres_and_nothing_burnt_in(
+    real_data: Path, echo: EchoSegmenter, tmp_path: Path, dciodvfy: str
+) -> None:
+    for outcome in analyse_folder(
+        real_data / "echo_dicom", tmp_path, SaxSegmenter.load(model_folder("sax")), echo=echo
+    ):
+        assert outcome.status == "analysed"
+        result = json.loads((outcome.folder / "result.json").read_text())
+        assert result["view"] == "a4c"
+        assert {m["name"] for m in result["measurements"]} <= {"lv_ef", "heart_rate"}
+        assert {"calibration_negative", "calibration_outside_frame"} & {f["code"] for f in result["findings"]}
+        for name in ("seg_a4c.dcm", "sr.dcm", "report.dcm"):
+            report = subprocess.run(
+                [dciodvfy, outcome.folder / name], capture_output=True, text=True, check=False
+            )
+            assert "Error" not in report.stdout + report.stderr
+
+
+def test_an_ultrasound_study_without_a_model_for_it_is_refused(tmp_path: Path) -> None:
+    write_loop(tmp_path / "study" / "loop.dcm", beating_frames())
+    outcome = analysed(tmp_path / "study", tmp_path / "out", None)
+    assert outcome.refusal is not None
+    assert outcome.refusal.code == "no_echo_model"
+
+
+def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(echo: EchoSegmenter, tmp_path: Path) -> None:
+    write_loop(tmp_path / "loop.dcm", beating_frames())
+    (study,) = read_studies(tmp_path).studies
+    with pytest.raises(Refused) as refused:
+        analyse_echo(study, echo, Stopwatch())
+    assert refused.value.code in ("no_apical_view", "heart_not_found")

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
+
+from cvai.errors import HeartRefused
+from cvai.heart.anatomy import ECHO_LABELS, Structure
+from cvai.heart.echo import EchoView
+from cvai.heart.loop import EchoLoop, LoopSegmentation
+from cvai.heart.segmentation import ModelIdentity
+from cvai.training.echo.camus import LabelledFrame, load_camus_patient
+from cvai.training.echo.evaluation import patient_score, score_frame
+from cvai.training.echo.record import calibration, record
+from cvai.training.echo.reference import PatientReference
+from tests.training.camus_like import write_camus_patient
+
+MODEL = ModelIdentity("drawn", "0", "0" * 64, "none")
+
+
+@dataclass(frozen=True)
+class Copyist:
+    """Draws what it was given, for the frame it was given it for."""
+
+    labels: np.ndarray
+    view: EchoView
+
+    def segment(self, loop: EchoLoop) -> LoopSegmentation:  # noqa: ARG002 -- the role says so
+        return LoopSegmentation(self.labels[None], self.view, 1.0)
+
+
+class Blind:
+    """Finds nothing."""
+
+    def segment(self, loop: EchoLoop) -> LoopSegmentation:  # noqa: ARG002 -- the role says so
+        raise HeartRefused("heart_not_found", "Nothing.")
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[LabelledFrame, ...]]:
+    root = tmp_path_factory.mktemp("camus")
+    names = [f"patient{k:04d}" for k in range(1, 13)]
+    for k, name in enumerate(names):
+        write_camus_patient(root, name, "val", seed=k)
+    return {name: load_camus_patient(root, name) for name in names}
+
+
+def reference(name: str, ef_percent: float = 50.0) -> PatientReference:
+    return PatientReference(name, ef_percent, "Good", "F", (100.0, 120.0))
+
+
+def smaller(frame: LabelledFrame) -> np.ndarray:
+    """The cavity without its lower tenth at end-systole: an ejection fraction that is too high."""
+    labels = frame.labels.copy()
+    if frame.phase == "ES":
+        labels[60:][labels[60:] == ECHO_LABELS[Structure.LV_CAVITY]] = 0
+    return labels
+
+
+def test_a_copy_of_the_reference_scores_one_and_gives_the_reference_s_volumes(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    frames = patients["patient0001"]
+    scores = [score_frame(f, reference(f.patient), Copyist(f.labels, f.view)) for f in frames]
+    assert all(value == 1.0 for score in scores for value in score.dice.values())
+    found = patient_score(scores, reference("patient0001"))
+    assert found.measured == found.reference
+    assert set(found.measured) == {"biplane", "a4c", "a2c"}
+
+
+def test_what_was_not_found_scores_nothing_and_has_no_volume(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    frames = patients["patient0001"]
+    scores = [score_frame(f, reference(f.patient), Blind()) for f in frames]
+    assert all(value == 0.0 for score in scores for value in score.dice.values())
+    assert patient_score(scores, reference("patient0001")).measured == {}
+
+
+def test_one_lost_view_leaves_the_other_one(patients: dict[str, tuple[LabelledFrame, ...]]) -> None:
+    frames = patients["patient0001"]
+    scores = [
+        score_frame(f, reference(f.patient), Blind() if f.view.value == "a2c" else Copyist(f.labels, f.view))
+        for f in frames
+    ]
+    assert set(patient_score(scores, reference("patient0001")).measured) == {"a4c"}
+
+
+def test_a_record_counts_agreement_views_and_what_was_taken_for_a_view(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    scores, of_patients = [], []
+    for name, frames in patients.items():
+        found = [score_frame(f, reference(name), Copyist(f.labels, f.view)) for f in frames]
+        ef = patient_score(found, reference(name)).reference["biplane"].ef_percent
+        of_patients.append(patient_score(found, reference(name, ef_percent=ef - 2.0)))
+        scores += found
+    scores[0] = replace(scores[0], named=EchoView.APICAL_2_CHAMBER)
+    others = [EchoView.OTHER, None, EchoView.APICAL_4_CHAMBER]
+    values = record(scores, of_patients, others, MODEL, "a.toml")
+    biplane = values["ejection_fraction"]["biplane"]
+    assert biplane["bias"]["value"] == pytest.approx(2.0)
+    assert biplane["sd"]["value"] == pytest.approx(0.0, abs=1e-6)
+    assert values["view"]["accuracy"] == pytest.approx(1 - 2 / 51, abs=1e-4)
+    assert values["view"]["others_taken_for_a_view"] == 1
+    assert values["dice"]["ED"]["lv_cavity"]["value"] == 1.0
+    assert values["ejection_fraction_by_image_quality"]["Poor"] is None
+
+
+def test_intervals_of_the_card_come_from_the_errors_found(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    of_patients = []
+    for k, (name, frames) in enumerate(patients.items()):
+        found = [score_frame(f, reference(name), Copyist(f.labels, f.view)) for f in frames]
+        ef = patient_score(found, reference(name)).reference["biplane"].ef_percent
+        of_patients.append(patient_score(found, reference(name, ef_percent=ef - k)))  # errors 0 to 11
+    card = calibration(of_patients)
+    assert card.half_widths["lv_ef"] == pytest.approx(11.0, abs=0.01)  # the 12th of 12: ceil(13 * 0.9)
+    assert card.shares["lv_edv"] == pytest.approx(0.0)
+    assert {"lv_ef_a4c", "lv_ef_a2c"} < set(card.half_widths)
+
+
+def test_a_ventricle_drawn_too_small_at_end_systole_ejects_too_much(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    frames = patients["patient0002"]
+    scores = [score_frame(f, reference(f.patient), Copyist(smaller(f), f.view)) for f in frames]
+    found = patient_score(scores, reference("patient0002"))
+    for method, volumes in found.measured.items():
+        assert volumes.ef_percent >= found.reference[method].ef_percent
