@@ -97,6 +97,23 @@ class Ledger:
             "job_unknown", f"there is no job and no study {name}.", "cvai jobs list shows those there are."
         )
 
+    def newest(self, limit: int) -> tuple[JobRecord, ...]:
+        """The newest jobs; of a study's analysed ones among them, the newest speaks for it."""
+        found = self._client.list_workflows(name=WORKFLOW, sort_desc=True, limit=limit)
+        return tuple(self._superseded_told(found))
+
+    def find(self, job_id: str) -> JobRecord | None:
+        """The job of this id as it ended, without a look at others that may speak for its study by now."""
+        found = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
+        return _record(found[0]) if found else None
+
+    def outcome_of(self, study_uid: str) -> Outcome | None:
+        """Where the newest job of a study stands; None where it has none."""
+        found = self._client.list_workflows(
+            name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True, limit=1
+        )
+        return _outcome(found[0]) if found else None
+
     def retry(self, name: str) -> JobRecord:
         """Queue a job that has ended once more, from its first step on.
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import quote
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from cvai.errors import (
@@ -25,6 +27,8 @@ from cvai.review.routes_pages import pages
 from cvai.review.routes_study import api
 from cvai.review.security import Guard
 from cvai.review.wording import render, static_folder
+
+log = structlog.get_logger(__name__)
 
 STATUS: Mapping[type[CvaiError], int] = MappingProxyType(
     {AccessDenied: 403, Outdated: 409, RequestInvalid: 404, Refused: 410, TemporarilyUnavailable: 503}
@@ -46,6 +50,7 @@ def create_app(page: Page) -> ASGIApp:
         app.add_api_route(path, _plain(answer), response_class=PlainTextResponse)
     app.add_exception_handler(CvaiError, _told)
     app.add_exception_handler(RequestValidationError, _told_invalid)
+    app.add_exception_handler(SQLAlchemyError, _told_unavailable)
     return Guard(app, page.options.hosts, page.options.https)
 
 
@@ -63,6 +68,17 @@ async def _told_invalid(request: Request, error: Exception) -> Response:
     return await _told(
         request,
         RequestInvalid("changes_invalid", "This request has not the right form.", "Load the page again."),
+    )
+
+
+async def _told_unavailable(request: Request, error: Exception) -> Response:
+    """The jobs' database; the error's own text may quote what was asked of it."""
+    log.warning("page_without_database", error=type(error).__name__)
+    return await _told(
+        request,
+        TemporarilyUnavailable(
+            "database_unavailable", "The database of jobs does not answer.", "Try again in a moment."
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.port import Archive
 from cvai.engine.ledger import Ledger, open_ledger
@@ -156,6 +157,8 @@ class Chores:
                 self.prepare_cines()
             except CvaiError as error:
                 log.warning("page_chore_failed", code=error.code)
+            except SQLAlchemyError as error:
+                log.warning("page_chore_failed", code="database_unavailable", error=type(error).__name__)
 
     def stop(self) -> None:
         """Stop after what is being done."""

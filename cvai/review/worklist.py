@@ -12,14 +12,15 @@ from pathlib import Path
 
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord, Ledger
-from cvai.errors import ConfigurationInvalid, RequestInvalid
+from cvai.errors import RequestInvalid
 from cvai.review.decisions import Decision, Decisions, Drafts
 from cvai.review.summary import Summary, read_summary
 
 KEPT_SUMMARIES = 2000
 """Read once and kept in memory: a job that has ended does not change."""
 
-LISTED_AT_MOST = 300
+LISTED_AT_MOST, LOOKED_AT = 300, 600
+"""Studies, and jobs looked at to find them: a study may have been analysed more than once."""
 
 
 class RowState(StrEnum):
@@ -118,7 +119,7 @@ class Worklist:
         """The newest studies, each by its newest job; what has been superseded is left out."""
         decided, drafted, seen = self._decisions.latest(), self._drafts.job_ids(), set[str]()
         rows = []
-        for record in self._ledger.jobs():
+        for record in self._ledger.newest(LOOKED_AT):
             study_uid = record.job.study_uid
             if study_uid in seen or record.outcome.state is JobState.SUPERSEDED:
                 continue
@@ -134,12 +135,12 @@ class Worklist:
         Raises:
             RequestInvalid: ``study_unknown``.
         """
-        try:
-            return self.summary(self._ledger.job(job_id))
-        except ConfigurationInvalid as error:
+        record = self._ledger.find(job_id)
+        if record is None:
             raise RequestInvalid(
                 "study_unknown", "There is no such study here.", "The worklist shows those there are."
-            ) from error
+            )
+        return self.summary(record)
 
     def priors(self, summary: Summary, rows: Iterable[Row]) -> list[Row]:
         """Other measured studies of the same patient, oldest first."""

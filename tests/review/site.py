@@ -43,6 +43,8 @@ FLAGS = [
 ]
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 ORGANIZATION = "St Elsewhere"
+PATIENCE_MS = 120_000
+"""A browser on a busy machine; a page that works answers long before."""
 
 
 @dataclass
@@ -156,6 +158,7 @@ def launch(playwright: Playwright) -> Browser:
 def reader_at(browser: Browser, site: Site, token: str, size: dict[str, int] | None = None) -> Iterator[Page]:
     """A reader who has signed in; the page must not complain, nor ask anybody else for anything."""
     context = browser.new_context(viewport=size or DESKTOP)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -42,7 +42,8 @@ def test_an_outline_traced_from_a_mask_gives_that_mask(page: Page, seed: int) ->
           const {trace, fill} = await import("/static/outlines.js");
           const mask = decodeRuns(runs, rows * columns);
           const inside = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && mask[y * columns + x] === 1;
-          return encodeRuns(fill(trace(inside, rows, columns), rows, columns));
+          const box = {top: 0, bottom: rows - 1, left: 0, right: columns - 1};
+          return encodeRuns(fill(trace(inside, box), rows, columns));
         }""",
         {"runs": list(encoded_runs(mask)), **GRID},
     )
@@ -57,7 +58,8 @@ def test_smoothing_an_outline_keeps_its_area(page: Page) -> None:
           const {decodeRuns} = await import("/static/labels.js");
           const {trace, smooth} = await import("/static/outlines.js");
           const mask = decodeRuns(runs, rows * columns);
-          const [outline] = trace((x, y) => mask[y * columns + x] === 1, rows, columns).map((o) => smooth(o));
+          const box = {top: 0, bottom: rows - 1, left: 0, right: columns - 1};
+          const [outline] = trace((x, y) => mask[y * columns + x] === 1, box).map((o) => smooth(o));
           return Math.abs(outline.reduce((sum, a, i) => {
             const b = outline[(i + 1) % outline.length];
             return sum + (a.x * b.y - b.x * a.y) / 2;

@@ -134,7 +134,7 @@ def test_what_a_reader_signs_stands_verified_in_the_archive_and_the_first_stays_
         page.click("#accept")
         assert "Ada Hart" in page.inner_text("#accept-dialog")
         page.click("#sign")
-        page.wait_for_selector("#holds:has-text('stored in the archive')", timeout=60_000)
+        page.wait_for_selector("#holds:has-text('stored in the archive')")
         assert "Accepted with changes by hart" in page.inner_text("#holds")
         other.click("#accept")
         other.click("#sign")
@@ -180,7 +180,7 @@ def test_a_rejection_withdraws_the_objects_with_its_reason(
         page.click("#reject")
         page.click("#reasons button >> nth=1")
         page.click("#reject-dialog button.danger")
-        page.wait_for_selector("#holds:has-text('stored in the archive')", timeout=60_000)
+        page.wait_for_selector("#holds:has-text('stored in the archive')")
         page.goto(f"{site.url}/?show=signed")
         assert page.inner_text(f'tr[data-job="{job_id}"] .state') == "rejected"
     (note,) = documents(site, study_uid, "KO")

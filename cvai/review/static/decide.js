@@ -3,6 +3,7 @@
 import { Problem, sendJson } from "./api.js";
 import { measure } from "./labels.js";
 
+/** @type {[string, string, string, number][]} name, title, unit, decimals */
 const SIGNED_ROWS = [
   ["lv_ef", "LV ejection fraction", "%", 1], ["lv_edv", "LV end-diastolic volume", "mL", 0],
   ["lv_esv", "LV end-systolic volume", "mL", 0], ["lv_mass", "LV mass", "g", 0], ["rv_ef", "RV ejection fraction", "%", 1],

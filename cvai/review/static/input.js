@@ -21,7 +21,7 @@ export function handle(app) {
   const tools = new Tools(app);
   onPointer(app, tools);
   onKeys(app, tools);
-  onButtons(app, tools);
+  onButtons(app);
 }
 
 /** Which tool and which contour are chosen. */
@@ -93,7 +93,7 @@ function onPointer(app, tools) {
     viewer.brush = null;
     viewer.draw();
   });
-  canvas.addEventListener("wheel", (event) => wheel(app, tools, event), { passive: false });
+  canvas.addEventListener("wheel", (event) => wheel(app, event), { passive: false });
 }
 
 /** @param {App} app @param {any} from @param {PointerEvent} event window and level, or the place of the image */
@@ -112,8 +112,8 @@ function look(app, from, event) {
   app.showWhere();
 }
 
-/** @param {App} app @param {Tools} tools @param {WheelEvent} event */
-function wheel(app, tools, event) {
+/** @param {App} app @param {WheelEvent} event */
+function wheel(app, event) {
   event.preventDefault();
   const { viewer, editor } = app;
   if (event.ctrlKey) {
@@ -193,8 +193,8 @@ async function nextToRead() {
   location.assign(next ? `/studies/${next.getAttribute("data-job")}` : "/?show=unread");
 }
 
-/** @param {App} app @param {Tools} tools */
-function onButtons(app, tools) {
+/** @param {App} app */
+function onButtons(app) {
   const { editor, viewer, part, go } = app;
   /** @param {string} id @param {() => void} act @param {boolean} [changes] whether it needs the right to change */
   const on = (id, act, changes = false) => {

@@ -55,7 +55,26 @@ export function outlinesOf(labels, layer, grid) {
   const { rows, columns } = grid;
   const inside = (/** @type {number} */ x, /** @type {number} */ y) =>
     x >= 0 && y >= 0 && x < columns && y < rows && belongs(labels[y * columns + x], layer);
-  return trace(inside, rows, columns).map((outline) => smooth(outline));
+  return trace(inside, boxOf(labels, layer, columns)).map((outline) => smooth(outline));
+}
+
+/**
+ * @param {Uint8Array} labels
+ * @param {Layer} layer
+ * @param {number} columns
+ * @returns {{top: number, bottom: number, left: number, right: number}} upside down where the layer is empty
+ */
+function boxOf(labels, layer, columns) {
+  const box = { top: Infinity, bottom: -1, left: Infinity, right: -1 };
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === 0 || !belongs(labels[i], layer)) continue;
+    const x = i % columns, y = (i - x) / columns;
+    if (y < box.top) box.top = y;
+    box.bottom = y;
+    if (x < box.left) box.left = x;
+    if (x > box.right) box.right = x;
+  }
+  return box;
 }
 
 /**

@@ -17,16 +17,15 @@ const JOINS = [
 
 /**
  * @param {(x: number, y: number) => boolean} inside whether a pixel belongs to the mask; false out of the image
- * @param {number} rows
- * @param {number} columns
+ * @param {{top: number, bottom: number, left: number, right: number}} box first and last row and column of the mask
  * @returns {Outline[]} halfway between centres inside and outside
  */
-export function trace(inside, rows, columns) {
+export function trace(inside, { top, bottom, left, right }) {
   /** @type {Map<number, {to: number, point: Point}>} */
   const links = new Map();
-  const width = columns + 2;
-  for (let y = -1; y < rows; y++) {
-    for (let x = -1; x < columns; x++) {
+  const width = right + 3;
+  for (let y = top - 1; y <= bottom; y++) {
+    for (let x = left - 1; x <= right; x++) {
       const corners =
         (inside(x, y) ? 1 : 0) | (inside(x + 1, y) ? 2 : 0) | (inside(x + 1, y + 1) ? 4 : 0) | (inside(x, y + 1) ? 8 : 0);
       for (const [from, to] of JOINS[corners]) {

@@ -136,7 +136,7 @@ function assemble(study, editor, viewer) {
     opened = true;
   });
 
-  handle({ study, editor, viewer, player, decide, go, showWhere, strip, mayChange, part });
+  handle({ editor, viewer, player, decide, go, showWhere, strip, mayChange, part });
   for (const edge of document.querySelectorAll("[data-edge]")) {
     edge.textContent = cine.edges[edge.getAttribute("data-edge") ?? ""];
   }

@@ -38,6 +38,9 @@ export class Viewer {
     this.brush = null;
     /** @type {Point[] | null} */
     this.stroke = null;
+    this.zoom = 1;
+    this.centre = { x: 0, y: 0 };
+    this.widest = { width: 1, height: 1 };
     this.fit();
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
