@@ -26,6 +26,8 @@ check: dev
 
 bench: dev
 	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/side_by_side.py
+	$(BIN)/python benchmarks/providers.py
 
 # First picture, all pictures, frames a second and weight of the reader's page, in a real browser.
 bench-page: dev system

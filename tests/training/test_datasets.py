@@ -10,8 +10,10 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.phantom.parameters import PhantomHeart
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.datasets.nifti import NiftiFolder
+from cvai.training.datasets.phantoms import write_phantom_pairs
 from cvai.training.evaluation.agreement import paired
 from cvai.training.evaluation.robustness import robustness
 from cvai.training.evaluation.scores import score_volumes
@@ -173,3 +175,13 @@ def test_nothing_is_trained_on_labels_that_leave_a_structure_out(tmp_path: Path)
     with pytest.raises(ConfigurationInvalid) as partial, training_progress() as progress:
         train(config.model_copy(update={"data": data}), resume=False, progress=progress)
     assert partial.value.code == "labels_partial"
+
+
+def test_phantoms_become_pairs_with_their_true_volumes(tmp_path: Path) -> None:
+    (name,) = write_phantom_pairs(tmp_path, ef_percents=[40.0])
+    volumes = open_dataset(DatasetKind.NIFTI, str(tmp_path)).volumes(name)
+    truth = PhantomHeart.drawn(1, 40.0)
+    voxel_ml = float(np.prod(volumes[0].spacing_mm)) / 1000.0
+    cavity_ml = [np.count_nonzero(v.labels == SAX_LABELS[Structure.LV_CAVITY]) * voxel_ml for v in volumes]
+    assert cavity_ml == pytest.approx([truth.edv_ml, truth.edv_ml * 0.6], rel=0.06)
+    assert all(v.is_drawn_throughout for v in volumes)
