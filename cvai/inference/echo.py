@@ -126,18 +126,26 @@ def _labels(logits: NDArray[np.float32], window: Window, shape: tuple[int, int])
 
 
 def one_piece_each(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(y, x) labels with the largest piece of every structure, holes within a piece filled."""
+    """(y, x) labels with the largest piece of every structure, holes in cavity and atrium filled."""
     kept = np.zeros_like(labels)
-    for value in (
-        ECHO_LABELS[s] for s in (Structure.LEFT_ATRIUM, Structure.LV_MYOCARDIUM, Structure.LV_CAVITY)
-    ):
-        pieces, count = ndimage.label(labels == value)
-        if count:
-            sizes = np.bincount(pieces.ravel())
-            sizes[0] = 0
-            piece = pieces == sizes.argmax()
-            kept[piece if value == ECHO_LABELS[Structure.LV_MYOCARDIUM] else _filled(piece)] = value
+    boxes = ndimage.find_objects(labels, max_label=max(ECHO_LABELS.values()))
+    for structure in (Structure.LEFT_ATRIUM, Structure.LV_MYOCARDIUM, Structure.LV_CAVITY):
+        value = ECHO_LABELS[structure]
+        box = boxes[value - 1]
+        if box is not None:
+            piece = _largest_piece(labels[box] == value)
+            # A ring of wall around the cavity is no wall with a hole.
+            kept[box][piece if structure is Structure.LV_MYOCARDIUM else _filled(piece)] = value
     return kept
+
+
+def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    pieces, count = ndimage.label(mask)
+    if count == 1:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.asarray(pieces == sizes.argmax(), dtype=np.bool_)
 
 
 def _filled(piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
