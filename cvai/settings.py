@@ -179,6 +179,7 @@ class Settings(BaseSettings):
     archive: Literal["folder", "orthanc", "dicomweb"] = "folder"
     model: str = "sax"
     threads: int = Field(default=2, ge=1)
+    provider: str = "auto"
     jobs_at_once: int = Field(default=1, ge=1)
     worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
     database_url: SecretStr | None = None

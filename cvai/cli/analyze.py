@@ -20,10 +20,14 @@ _WALL = "lv_wall_"
 
 
 def analyze(
+    *,
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A DICOM file, a folder, or a zip.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Results go to OUT/<StudyInstanceUID>.")],
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
+    provider: Annotated[
+        str, typer.Option(help="Runtime: auto, openvino, or a provider of ONNX Runtime by its name.")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
     """Measure the heart in every study found in SRC: short-axis cine MR, or apical ultrasound loops.
@@ -34,7 +38,7 @@ def analyze(
     Example: cvai analyze study/ --out out
     """
     console = Console(stderr=True)
-    segmenter = SaxSegmenter.load(model_folder(model), threads)
+    segmenter = SaxSegmenter.load(model_folder(model), threads, provider)
     with console.status("analysing"):
         outcomes = analyse_folder(source, out, segmenter, echo=installed_echo_segmenter(threads))
     results = [json.loads((o.folder / "result.json").read_text()) for o in outcomes]

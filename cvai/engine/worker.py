@@ -64,7 +64,7 @@ class Model:
 
 def load_model(settings: Settings) -> Model:
     """Load and verify the model; see ``SaxSegmenter.load`` for errors."""
-    segmenter = SaxSegmenter.load(model_folder(settings.model), settings.threads)
+    segmenter = SaxSegmenter.load(model_folder(settings.model), settings.threads, settings.provider)
     echo = installed_echo_segmenter(settings.threads)
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
