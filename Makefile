@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped model, from scratch
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench bench-page train install dev system viewers clean
+.PHONY: demo test check mutations proof-ohif bench bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +23,20 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# A real study with headers spoiled in 500 ways; make test spoils a dozen.
+mutations: dev system
+	CVAI_MUTATIONS=500 $(BIN)/python -m pytest -q tests/e2e/test_mutated_headers.py
+
+# OHIF in front of an Orthanc, in a real browser: docs/viewers.md.
+OHIF := build/ohif/package/dist/index.html
+proof-ohif: dev system $(OHIF)
+	CVAI_OHIF_PICTURES=docs/images $(BIN)/python -m pytest -q tests/e2e/test_ohif.py
+
+$(OHIF):
+	mkdir -p build/ohif
+	cd build/ohif && npm pack --silent @ohif/app@3.12.10 && tar xzf ohif-app-3.12.10.tgz
+	touch $@
 
 bench: dev
 	$(BIN)/python benchmarks/stages.py

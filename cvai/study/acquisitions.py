@@ -15,7 +15,7 @@ _MIN_OVERLAP = 0.5
 
 _ACQUISITION_KEYS: tuple[Callable[[ImagePlane], Hashable], ...] = (
     series_uid_of,
-    lambda plane: plane.header.get("AcquisitionNumber"),
+    lambda plane: texts(plane.header, "AcquisitionNumber"),
     lambda plane: (texts(plane.header, "AcquisitionDate"), time_of_day_s(plane.header, "AcquisitionTime")),
     lambda plane: plane.position_mm,
 )

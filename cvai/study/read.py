@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections import defaultdict
@@ -32,6 +33,9 @@ _PARSE_ERRORS = (
     MemoryError,
 )
 """What pydicom raises on bytes that start like DICOM and go on as something else."""
+
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+"""PS3.5 section 9.1, less strict: real archives keep UIDs with leading zeros. Folders are named by them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,12 +143,19 @@ def _read_instance(path: Path, label: str) -> _Instance:
 
 
 def _check_identity(header: FileDataset, label: str) -> None:
-    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        if not uid(header, keyword):
+    for keyword in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        stated = uid(header, keyword)
+        if not stated:
             raise FileRefused(
                 "identity_missing",
                 f"{label} states no {keyword}.",
                 "Send it again from the scanner or archive; it may have been cut off.",
+            )
+        if not _UID.fullmatch(stated):
+            raise FileRefused(
+                "identity_invalid",
+                f"{label} states a {keyword} that is not digits and points, 64 at most.",
+                "Send it again from the scanner or archive.",
             )
 
 

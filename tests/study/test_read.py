@@ -24,7 +24,9 @@ from pydicom.uid import (
 )
 
 from cvai.errors import ConfigurationInvalid, FileRefused
+from cvai.results.source import verbatim_element
 from cvai.study.read import open_studies, read_studies
+from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import ZipLimits
 from tests.study.dicom_files import SeriesSpec, enhanced, image, images, position_mm, write, write_one
 
@@ -125,7 +127,9 @@ def test_a_bad_file_is_refused_with_a_code_and_the_others_are_read(
     assert "DOE" not in str(refusal)
 
 
-@pytest.mark.parametrize("missing", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+@pytest.mark.parametrize(
+    "missing", ["SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+)
 def test_a_file_that_does_not_say_what_it_belongs_to_is_refused(tmp_path: Path, missing: str) -> None:
     ds = image(SPEC, 0, 0)
     path = tmp_path / "a.dcm"
@@ -136,6 +140,25 @@ def test_a_file_that_does_not_say_what_it_belongs_to_is_refused(tmp_path: Path, 
     outcome = read_studies(path)
     assert outcome.studies == ()
     assert codes(outcome.unreadable) == ["identity_missing"]
+
+
+@pytest.mark.parametrize(
+    "keyword", ["SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+)
+@pytest.mark.parametrize("written", ["../../elsewhere", "..", "A" * 300, "1." + "9" * 63, "not a uid"])
+def test_what_is_no_uid_names_nothing(tmp_path: Path, keyword: str, written: str) -> None:
+    """A folder of results is named by it, and objects refer by it."""
+    path = tmp_path / "a.dcm"
+    write_one(path, image(SPEC, 0, 0))
+    with tolerating_values():
+        ds = pydicom.dcmread(path)
+        ds.add(verbatim_element(keyword, written))
+        ds.save_as(path)
+    outcome = read_studies(tmp_path)
+    assert outcome.studies == ()
+    (refusal,) = outcome.unreadable
+    assert refusal.code == "identity_invalid"
+    assert written not in refusal.message
 
 
 @pytest.mark.parametrize("lost_bytes", [1, 50, 96, 108])
