@@ -40,7 +40,7 @@ def analyze(
     console = Console(stderr=True)
     segmenter = SaxSegmenter.load(model_folder(model), threads, provider)
     with console.status("analysing"):
-        outcomes = analyse_folder(source, out, segmenter, echo=installed_echo_segmenter(threads))
+        outcomes = analyse_folder(source, out, segmenter, echo=installed_echo_segmenter(threads, provider))
     results = [json.loads((o.folder / "result.json").read_text()) for o in outcomes]
     if as_json:
         typer.echo(json.dumps(results, indent=1))

@@ -65,7 +65,7 @@ class Model:
 def load_model(settings: Settings) -> Model:
     """Load and verify the model; see ``SaxSegmenter.load`` for errors."""
     segmenter = SaxSegmenter.load(model_folder(settings.model), settings.threads, settings.provider)
-    echo = installed_echo_segmenter(settings.threads)
+    echo = installed_echo_segmenter(settings.threads, settings.provider)
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         return analyse_folder(source, out, segmenter, echo=echo)

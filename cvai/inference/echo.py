@@ -17,7 +17,7 @@ from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.card import ModelCard
 from cvai.inference.intensity import normalised
 from cvai.inference.models import installed_models, model_folder
-from cvai.inference.onnx import OnnxNetwork
+from cvai.inference.network import Network, open_network
 from cvai.inference.resample import Window
 from cvai.inference.sector import PixelBox
 
@@ -27,6 +27,7 @@ SMALLEST_CAVITY = 0.01
 STILL_FRAMES = 4
 """Up to so many frames are images of their own, with nothing to be smoothed between them."""
 
+_INSTALLED_AS = "echo"
 _N_LABELS = len(ECHO_LABELS) + 1
 
 
@@ -37,14 +38,14 @@ class EchoSegmenter:
         ConfigurationInvalid: ``model_of_other_view``, the network is for another kind of image.
     """
 
-    def __init__(self, network: OnnxNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         _check_card(network.card)
         self._network = network
 
     @classmethod
     def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> EchoSegmenter:
-        """Load a model folder; see ``OnnxNetwork`` for arguments and errors."""
-        return cls(OnnxNetwork(folder, threads, provider))
+        """Load a model folder; see ``open_network`` for arguments and errors."""
+        return cls(open_network(folder, threads, provider))
 
     @property
     def identity(self) -> ModelIdentity:
@@ -94,9 +95,10 @@ class EchoSegmenter:
         return self._network.card.views[likeliest], float(min(1.0, mean[likeliest]))
 
 
-def installed_echo_segmenter(threads: int = 2, name: str = "echo") -> EchoSegmenter | None:
+def installed_echo_segmenter(threads: int = 2, provider: str = "auto") -> EchoSegmenter | None:
     """The installed model for ultrasound, None where there is none."""
-    return EchoSegmenter.load(model_folder(name), threads) if name in installed_models() else None
+    installed = _INSTALLED_AS in installed_models()
+    return EchoSegmenter.load(model_folder(_INSTALLED_AS), threads, provider) if installed else None
 
 
 def _check_card(card: ModelCard) -> None:
