@@ -104,14 +104,14 @@ class NnUnet:
 
         torch.set_num_threads(threads)
         self._torch, self._passes = torch, 4 if mirrored else 1
-        stages = 7
+        strides = [(1, 1), *[(2, 2)] * 5, (2, 1)]
         self._network = PlainConvUNet(
             input_channels=1,
-            n_stages=stages,
+            n_stages=len(strides),
             features_per_stage=[32, 64, 128, 256, 512, 512, 512],
             conv_op=torch.nn.Conv2d,
-            kernel_sizes=3,
-            strides=[1] + [2] * (stages - 1),
+            kernel_sizes=[(3, 3)] * len(strides),
+            strides=strides,
             n_conv_per_stage=2,
             num_classes=4,
             n_conv_per_stage_decoder=2,
