@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped model, from scratch
 .DELETE_ON_ERROR:
-.PHONY: demo test check mutations proof-ohif bench bench-page train install dev system viewers clean
+.PHONY: demo test check mutations proof-ohif bench chaos soak bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -82,6 +82,15 @@ viewers: $(if $(shell command -v npm),$(VIEWERS))
 
 $(VIEWERS): tests/js/package-lock.json
 	cd tests/js && npm ci --silent || echo "make test: $(@D) is not installed; its tests will skip"
+
+# kill -9 at 100 random instants over 20 studies, on both databases: about half an hour.
+chaos: dev
+	$(BIN)/python -m benchmarks.chaos --database sqlite
+	$(BIN)/python -m benchmarks.chaos --database postgres
+
+# 1,000 studies through one service: does anything grow?
+soak: dev
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV) demo out

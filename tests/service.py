@@ -1,7 +1,8 @@
 """``cvai serve`` with the stand-in analysis: the real service, queue and archive, no model needed.
 
-Run as ``python -m tests.service CONFIG LOG [GATE | die]``: every analysis leaves a line in LOG when it
-begins, then waits until the file GATE exists, or kills the process. Only worker-1 follows the feed.
+Run as ``python -m tests.service CONFIG LOG [GATE | die | pause:SECONDS]``: every analysis leaves a line in
+LOG when it begins, then waits until the file GATE exists, or for so long, or kills the process. Only worker-1
+follows the feed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ def main(config: str, log: str, gate: str | None = None) -> None:
         outcomes = noting(source, out)
         if gate == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if gate is not None and gate.startswith("pause:"):
+            time.sleep(float(gate.removeprefix("pause:")))
+            return outcomes
         while gate is not None and not Path(gate).exists():
             time.sleep(0.02)
         return outcomes

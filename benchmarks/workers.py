@@ -1,0 +1,94 @@
+"""One, two and three workers on one PostgreSQL: studies a minute, beside what docs/scaling.md predicts.
+
+``python -m benchmarks.workers [--workers 1 2 3] [--studies 12] [--threads 2]``
+
+Synthetic studies of 250 frames, the shipped model, real processes. Give it ``threads`` free cores for each
+worker; on fewer it measures the scheduler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from cvai.engine.ledger import open_ledger
+from cvai.errors import ConfigurationInvalid
+from cvai.phantom.parameters import PhantomAcquisition
+from cvai.phantom.study import TRUTH_FILE, write_phantom_study
+from tests.postgres import fresh_database, running_postgres
+from tests.process import CVAI, Process, eventually
+
+LONGEST_S = 3600.0
+
+
+def phantoms(folder: Path, n: int) -> list[Path]:
+    """Studies of different hearts, a folder of DICOM files each."""
+    for seed in range(n):
+        write_phantom_study(folder / f"{seed}", acquisition=PhantomAcquisition(seed=seed))
+        (folder / f"{seed}" / TRUTH_FILE).unlink()
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def n_ended(url: str) -> int:
+    try:
+        with open_ledger(url) as ledger:
+            return sum(record.ended_at is not None for record in ledger.jobs())
+    except ConfigurationInvalid:
+        return 0
+
+
+def start(root: Path, url: str, number: int, threads: int) -> Process:
+    config = root / f"worker-{number}.toml"
+    config.write_text(
+        f'worker_name = "worker-{number}"\ndata_folder = "{root / str(number)}"\nthreads = {threads}\n'
+        f'database_url = "{url}"\npoll_interval_s = 0.2\n'
+        f'[folder]\ninbox = "{root / "inbox"}"\narchive = "{root / "archive"}"\nsettle_s = 0.5\n'
+    )
+    command = "serve" if number == 1 else "worker"
+    return Process([*CVAI, command, "--config", config], root / f"worker-{number}.log")
+
+
+def measured_s(studies: list[Path], url: str, workers: int, threads: int) -> float:
+    """Seconds from the delivery of all studies to workers that are ready, until the last has ended."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cvai-workers-")))
+        started = [start(root, url, number, threads) for number in range(1, workers + 1)]
+        for process in started:
+            stack.callback(process.stop)
+            eventually(lambda p=process: p.events("serving"), "a worker", timeout_s=300)
+        for study in studies:
+            shutil.copytree(study, root / "inbox" / study.name)
+        begun_s = time.monotonic()
+        eventually(lambda: n_ended(url) >= len(studies), "all studies", timeout_s=LONGEST_S)
+        return time.monotonic() - begun_s
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--studies", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cvai-workers-studies-")))
+        studies = phantoms(folder, arguments.studies)
+        server = stack.enter_context(running_postgres())
+        one_s = None
+        for workers in arguments.workers:
+            with fresh_database(server) as url:
+                took_s = measured_s(studies, url, workers, arguments.threads)
+            one_s = one_s or took_s * workers
+            print(
+                f"{workers} workers: {60 * len(studies) / took_s:6.1f} studies a minute, "
+                f"{took_s:6.1f} s, predicted {one_s / workers:6.1f} s"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
