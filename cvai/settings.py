@@ -128,6 +128,16 @@ class FhirSettings(_Table):
     timeout_s: float = Field(default=30.0, gt=0)
 
 
+class WorklistSettings(_Table):
+    """A UPS-RS worklist that says what is analysed."""
+
+    url: HttpUrl | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    station: str = Field(default="CVAI", min_length=1, max_length=16)
+    timeout_s: float = Field(default=30.0, gt=0)
+
+
 class RetrySettings(_Table):
     """How long an archive that does not answer is waited for."""
 
@@ -192,6 +202,7 @@ class Settings(BaseSettings):
     folder: FolderSettings = FolderSettings()
     orthanc: OrthancSettings = OrthancSettings()
     dicomweb: DicomwebSettings = DicomwebSettings()
+    worklist: WorklistSettings = WorklistSettings()
     dicom: DicomSettings = DicomSettings()
     send: SendSettings = SendSettings()
     fhir: FhirSettings = FhirSettings()

@@ -26,13 +26,16 @@ from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenCounts
+from cvai.archive.ups import Worklist
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.feeds import follow
 from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
+from cvai.engine.job import Outcome
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, ended_well, queue_state
+from cvai.engine.ledger import open_ledger
 from cvai.engine.metrics import Metrics, ModelLabels, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
@@ -40,6 +43,7 @@ from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.ways import Ways
+from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
@@ -113,6 +117,16 @@ def _open_dicomweb(settings: Settings) -> tuple[Archive, StudyFeed]:
     return archive, feed
 
 
+def open_worklist(settings: Settings) -> WorklistFeed | None:
+    """The worklist the settings name, which then says what is analysed; connects to nothing."""
+    worklist = settings.worklist
+    if worklist.url is None:
+        return None
+    session = new_session(worklist.username, _revealed(worklist.password))
+    claims = CursorFile(settings.data_folder / "worklist.json")
+    return WorklistFeed(Worklist(worklist.url, session, worklist.timeout_s, worklist.station), claims)
+
+
 def _cursor_file(settings: Settings) -> CursorFile:
     return CursorFile(settings.data_folder / f"feed-{settings.archive}.json")
 
@@ -144,6 +158,7 @@ class Service:
         self._follow_feed = follow_feed
         self._beside = beside
         self._archive, self._feed = open_archive(settings)
+        self._worklist = open_worklist(settings)
         self._rules = read_rules(settings)
         self._ways = Ways(settings, receive=follow_feed)
 
@@ -233,13 +248,20 @@ class Service:
     def _look(self, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
         """Queue what has settled; returns how long to wait then, longer while there is no answer."""
         try:
-            more = follow(self._feed, self._archive, engine.submit, self._model.sha256, self._rules)
+            feed = self._worklist or self._feed
+            more = follow(feed, self._archive, engine.submit, self._model.sha256, self._rules)
+            if self._worklist is not None:
+                self._worklist.report(self._newest_outcome, self._settings.results_folder)
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
             log.warning("feed_not_followed", code=error.code, reason=error.message)
             return min(2 * max(waited_s, self._settings.poll_interval_s), LONGEST_LOOK_S)
         metrics.feed_followed()
         return 0 if more else self._settings.poll_interval_s
+
+    def _newest_outcome(self, study_uid: str) -> Outcome | None:
+        with open_ledger(self._settings.jobs_database_url) as ledger:
+            return ledger.outcome_of(study_uid)
 
 
 def work_folder(settings: Settings) -> Path:

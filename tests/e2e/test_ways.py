@@ -15,6 +15,7 @@ from tests.dicom_peers import needs_dcmtk, storescu
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, free_port, needs_orthanc
 from tests.process import Process, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_image, write_study
+from tests.ups_server import WorklistStore, running_worklist, workitem
 
 pytestmark = [needs_orthanc, pytest.mark.orthanc]
 
@@ -70,15 +71,18 @@ def dicom_site(tmp_path: Path, dicom_port: int) -> Iterator[Site]:
     made.close()
 
 
-@pytest.fixture
-def web_site(tmp_path: Path) -> Iterator[Site]:
-    """An Orthanc that is known by nothing but its DICOMweb root."""
-    orthanc = Orthanc(tmp_path / "orthanc")
-    settings = (
+def by_web(orthanc: Orthanc) -> str:
+    """Settings that know it by nothing but its DICOMweb root."""
+    return (
         f'archive = "dicomweb"\n[dicomweb]\nurl = "{orthanc.url}/dicom-web"\nsettle_s = 0.5\n'
         f'username = "{USERNAME}"\npassword = "{PASSWORD}"\n'
     )
-    made = Site(tmp_path, settings, orthanc)
+
+
+@pytest.fixture
+def web_site(tmp_path: Path) -> Iterator[Site]:
+    orthanc = Orthanc(tmp_path / "orthanc")
+    made = Site(tmp_path, by_web(orthanc), orthanc)
     orthanc.start()
     yield made
     made.close()
@@ -104,6 +108,28 @@ def test_a_sent_study_survives_a_kill_and_its_results_wait_for_a_peer_that_is_aw
     assert dicom_site.results(study_uid) == [item.sop_instance_uid for item in job.outcome.objects]
     received = (dicom_site.data_folder / "archive" / study_uid).glob("*.dcm")
     assert len(list(received)) == 3 + len(job.outcome.objects)
+
+
+def test_a_worklist_says_what_is_analysed_and_hears_how_it_ended(tmp_path: Path) -> None:
+    study_uid, item = derived_uid("ways", "worklist"), "1.2.826.1"
+    orthanc, store = Orthanc(tmp_path / "orthanc"), WorklistStore()
+    store.add(workitem(item, study_uid))
+    with running_worklist(store) as url:
+        site = Site(tmp_path, f'{by_web(orthanc)}[worklist]\nurl = "{url}"\n', orthanc)
+        try:
+            orthanc.start()
+            for uid in (study_uid, derived_uid("ways", "not asked for")):
+                orthanc.stow(write_study(tmp_path / uid, uid, 3))
+            site.serve()
+            eventually(lambda: store.state(item) == "COMPLETED", "the workitem to be completed")
+            (job,) = jobs(site.data_folder)
+        finally:
+            site.close()
+    (performed,) = store.workitems[item].UnifiedProcedureStepPerformedProcedureSequence
+    outputs = [
+        o.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for o in performed.OutputInformationSequence
+    ]
+    assert outputs == [made.sop_instance_uid for made in job.outcome.objects]
 
 
 def test_a_dicomweb_archive_is_followed_and_gets_each_result_once(web_site: Site, tmp_path: Path) -> None:
