@@ -126,11 +126,15 @@ function wheel(app, event) {
   } else app.go(viewer.t, app.strip.beside(viewer.z, Math.sign(event.deltaY)));
 }
 
-/** @param {App} app @param {Tools} tools */
-function onKeys(app, tools) {
+/**
+ * What every key does.
+ * @param {App} app @param {Tools} tools
+ * @returns {Record<string, () => void>}
+ */
+function keyTable(app, tools) {
   const { editor, viewer, player, go } = app;
-  /** @type {Record<string, () => void>} */
-  const keys = {
+  const press = (/** @type {string} */ id) => () => app.part(id).click();
+  return {
     " ": () => player.toggle(),
     ArrowLeft: () => go(viewer.t - 1, viewer.z),
     ArrowRight: () => go(viewer.t + 1, viewer.z),
@@ -138,7 +142,7 @@ function onKeys(app, tools) {
     ArrowDown: () => go(viewer.t, app.strip.beside(viewer.z, 1)),
     Home: () => go(editor.phases.ed, viewer.z),
     End: () => go(editor.phases.es, viewer.z),
-    c: () => app.part("contours").click(),
+    c: press("contours"),
     v: () => tools.choose("tool", "look"),
     p: () => tools.choose("tool", "pull"),
     d: () => tools.choose("tool", "draw"),
@@ -149,33 +153,43 @@ function onKeys(app, tools) {
     3: () => tools.choose("layer", "rv"),
     "[": () => editor.widen(-1),
     "]": () => editor.widen(1),
-    Delete: () => app.part("drop").click(),
-    x: () => app.part("copy").click(),
-    D: () => app.part("set-ed").click(),
-    S: () => app.part("set-es").click(),
+    Delete: press("drop"),
+    x: press("copy"),
+    D: press("set-ed"),
+    S: press("set-es"),
     0: () => reset(app),
-    Enter: () => app.part("accept").click(),
+    Enter: press("accept"),
     n: () => nextToRead(),
     "?": () => /** @type {HTMLDialogElement} */ (app.part("keys-dialog")).showModal(),
     Escape: () => location.assign("/"),
   };
+}
+
+/** @param {App} app @param {Tools} tools */
+function onKeys(app, tools) {
+  const keys = keyTable(app, tools);
   addEventListener("keydown", (event) => {
-    const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("dialog, textarea, select") || event.altKey) return;
-    if (target instanceof HTMLInputElement && event.key.startsWith("Arrow")) return;
-    if (target instanceof HTMLButtonElement && (event.key === " " || event.key === "Enter")) return;
-    if (event.ctrlKey || event.metaKey) {
-      const key = event.key.toLowerCase();
-      if (key !== "z" && key !== "y") return;
-      event.preventDefault();
-      key === "y" || event.shiftKey ? editor.redo() : editor.undo();
-      return;
-    }
-    const act = keys[event.key] ?? keys[event.key.toLowerCase()];
+    if (isForAnother(event)) return;
+    const act = event.ctrlKey || event.metaKey ? historyStep(app.editor, event) : keys[event.key] ?? keys[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
     act();
   });
+}
+
+/** @param {KeyboardEvent} event @returns {boolean} whether what has the focus uses the key itself */
+function isForAnother(event) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (target.closest("dialog, textarea, select") || event.altKey) return true;
+  if (target instanceof HTMLInputElement) return event.key.startsWith("Arrow");
+  return target instanceof HTMLButtonElement && (event.key === " " || event.key === "Enter");
+}
+
+/** @param {import("./editor.js").Editor} editor @param {KeyboardEvent} event @returns {(() => void) | null} */
+function historyStep(editor, event) {
+  const key = event.key.toLowerCase();
+  if (key === "y" || (key === "z" && event.shiftKey)) return () => editor.redo();
+  return key === "z" ? () => editor.undo() : null;
 }
 
 /** @param {App} app */

@@ -41,133 +41,135 @@ function saySaved(text, wrong = false) {
   part("saved").classList.toggle("wrong", wrong);
 }
 
-async function open() {
-  const begun = performance.now();
-  const [study, packed] = await Promise.all([getJson(base), getBytes(`${base}/labels`)]);
-  const { cine } = study;
-  const model = unpackLabels(packed, cine.n_phases * cine.n_slices * cine.rows * cine.columns);
-  const labels = new LabelVolume(model.slice(), cine);
-  const editor = new Editor(labels, model, study.result.frames);
-  const pixels = new Pixels(base, cine);
-  const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, labels);
-  const app = assemble(study, editor, viewer);
-  if (study.holds && study.holds.verdict !== "rejected") editor.restore(study.holds);
-  if (study.draft) editor.restore(study.draft);
-  app.go(editor.phases.ed, middleSlice(labels, editor.phases.ed));
-  await pixels.load(viewer.z, (z) => {
-    app.arrived(z);
-    if (pixels.ready === 1) document.body.dataset.firstFrameMs = (performance.now() - begun).toFixed(0);
-  });
-  document.body.dataset.allFramesMs = (performance.now() - begun).toFixed(0);
-}
+/** One study on the page: what is shown, and what follows when something changes. */
+class StudyPage {
+  /**
+   * @param {any} study what the server tells of it
+   * @param {Editor} editor
+   * @param {Viewer} viewer
+   */
+  constructor(study, editor, viewer) {
+    this.study = study;
+    this.editor = editor;
+    this.viewer = viewer;
+    this.cine = viewer.cine;
+    this.mayChange = meta("may-sign") === "yes";
+    this.opened = false;
+    this.asked = 0;
+    this.draft = new Draft(base, editor, saySaved);
+    this.curve = new VolumeCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z));
+    this.strip = new Strip(part("strip"), viewer, editor, (z) => this.go(viewer.t, z));
+    this.player = new Player(this.cine, viewer, (t) => this.go(t, viewer.z, this.player.playing));
+    this.decide = new Decide(base, study, editor, this.draft, this.mayChange);
+    this.#listen();
+    this.#tellEdges();
+    handle({
+      editor, viewer, part,
+      player: this.player,
+      decide: this.decide,
+      strip: this.strip,
+      mayChange: this.mayChange,
+      go: (t, z) => this.go(t, z),
+      showWhere: () => this.#showWhere(),
+    });
+    linkFindings(study.places, (t, z) => this.go(t, z), viewer);
+  }
 
-/** @param {LabelVolume} labels @param {number} t @returns {number} slice in the middle of the left ventricle */
-function middleSlice(labels, t) {
-  const { n_slices } = labels.grid;
-  const slices = Array.from({ length: n_slices }, (_, z) => z).filter((z) => labels.frame(t, z).includes(CAVITY));
-  return slices.length ? slices[Math.floor(slices.length / 2)] : Math.floor(n_slices / 2);
-}
-
-/**
- * @param {any} study
- * @param {Editor} editor
- * @param {Viewer} viewer
- */
-function assemble(study, editor, viewer) {
-  const { labels } = editor;
-  const { cine } = study;
-  const mayChange = meta("may-sign") === "yes";
-  const draft = new Draft(base, editor, saySaved);
-  const curve = new VolumeCurve(part("curve"), cine, (t) => go(t, viewer.z));
-  const strip = new Strip(part("strip"), viewer, editor, (z) => go(viewer.t, z));
-  const decide = new Decide(base, study, editor, draft, mayChange);
-  const player = new Player(cine, viewer, (t) => go(t, viewer.z, true));
-
-  /** @param {number} t @param {number} z @param {boolean} [playing] */
-  function go(t, z, playing = false) {
+  /** @param {number} t @param {number} z @param {boolean} [playing] show a frame */
+  go(t, z, playing = false) {
+    const { viewer, cine } = this;
     viewer.t = (t + cine.n_phases) % cine.n_phases;
     viewer.z = Math.min(cine.n_slices - 1, Math.max(0, z));
     viewer.draw();
-    curve.moveTo(viewer.t);
-    player.show();
-    showWhere();
-    if (!playing) strip.show();
+    this.curve.moveTo(viewer.t);
+    this.player.show();
+    this.#showWhere();
+    if (!playing) this.strip.show();
   }
 
-  function showWhere() {
-    const phase = viewer.t === editor.phases.ed ? " · end-diastole" : viewer.t === editor.phases.es ? " · end-systole" : "";
-    const edited = editor.differs(viewer.t, viewer.z) ? " · corrected" : "";
-    part("where").textContent = `Slice ${viewer.z + 1} of ${cine.n_slices} · phase ${viewer.t + 1} of ${cine.n_phases}${phase}${edited}`;
-    const [low, high] = viewer.window;
-    part("window-level").textContent = `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`;
+  /** @param {number} z the images of a slice have come */
+  arrived(z) {
+    const { pixels } = this.viewer;
+    const left = this.cine.n_slices - pixels.ready;
+    part("loading-text").textContent = `Loading images, ${left} slices to come…`;
+    part("loading").classList.toggle("corner-note", pixels.ready > 0);
+    part("loading").hidden = left === 0;
+    if (z === this.viewer.z) this.viewer.draw();
+    this.strip.show(z);
+    this.player.ready(left === 0);
   }
 
-  function showAll() {
+  /** Show every number as the contours stand. */
+  showNumbers() {
+    const { editor, study } = this;
     showNumbers(editor, study.result.measurements);
-    curve.draw(labels.curveMl(CAVITY), labels.curveMl(RIGHT), editor.phases, viewer.t);
+    this.curve.draw(editor.labels.curveMl(CAVITY), editor.labels.curveMl(RIGHT), editor.phases, this.viewer.t);
     for (const name of /** @type {const} */ (["ed", "es"])) {
       const place = document.querySelector(`[data-phase="${name}"]`);
       if (place) place.textContent = `phase ${editor.phases[name] + 1}`;
     }
-    decide.show();
+    this.decide.show();
   }
 
-  editor.addEventListener("frame", (event) => {
-    const { t, z } = /** @type {CustomEvent} */ (event).detail;
-    viewer.forget(t, z);
-  });
-  editor.addEventListener("went", (event) => {
-    const { t, z } = /** @type {CustomEvent} */ (event).detail;
-    go(t, z);
-  });
-  let asked = 0;
-  editor.addEventListener("change", () => {
-    cancelAnimationFrame(asked);
-    asked = requestAnimationFrame(() => {
-      viewer.draw();
-      showAll();
-      showWhere();
-      if (!editor.drag) strip.show();
+  /** Look after what others do, and what there was before. */
+  follow() {
+    this.opened = true;
+    notice(othersInWords(this.study.others));
+    watch(base, (shared) => {
+      notice(othersInWords(shared.others));
+      this.decide.update(shared.holds);
     });
-    if (mayChange && opened) draft.touch();
-  });
-  let opened = false;
-  requestAnimationFrame(() => {
-    opened = true;
-  });
+    getJson(`${base}/priors`).then((priors) => {
+      part("priors").hidden = priors.length < 2;
+      if (priors.length > 1) drawTrend(part("trend"), priors, meta("job"));
+    }, () => undefined);
+  }
 
-  handle({ editor, viewer, player, decide, go, showWhere, strip, mayChange, part });
-  for (const edge of document.querySelectorAll("[data-edge]")) {
-    edge.textContent = cine.edges[edge.getAttribute("data-edge") ?? ""];
+  #listen() {
+    const { editor, viewer } = this;
+    editor.addEventListener("frame", (event) => {
+      const { t, z } = /** @type {CustomEvent} */ (event).detail;
+      viewer.forget(t, z);
+    });
+    editor.addEventListener("went", (event) => {
+      const { t, z } = /** @type {CustomEvent} */ (event).detail;
+      this.go(t, z);
+    });
+    editor.addEventListener("change", () => this.#changed());
+    addEventListener("resize", () => this.showNumbers());
   }
-  linkFindings(study.places, go, viewer);
-  watch(base, (shared) => {
-    notice(othersInWords(shared.others));
-    decide.update(shared.holds);
-  });
-  notice(othersInWords(study.others));
-  getJson(`${base}/priors`).then((priors) => {
-    part("priors").hidden = priors.length < 2;
-    if (priors.length > 1) drawTrend(part("trend"), priors, meta("job"));
-  }, () => undefined);
-  addEventListener("resize", showAll);
-  showAll();
-  const state = { go, arrived };
-  /** @param {number} z */
-  function arrived(z) {
-    const left = cine.n_slices - viewer.pixels.ready;
-    part("loading-text").textContent = `Loading images, ${left} slices to come…`;
-    part("loading").classList.toggle("corner-note", viewer.pixels.ready > 0);
-    part("loading").hidden = left === 0;
-    if (z === viewer.z) viewer.draw();
-    strip.show(z);
-    player.ready(left === 0);
+
+  /** Numbers follow the hand, once a picture. */
+  #changed() {
+    cancelAnimationFrame(this.asked);
+    this.asked = requestAnimationFrame(() => {
+      this.viewer.draw();
+      this.showNumbers();
+      this.#showWhere();
+      if (!this.editor.drag) this.strip.show();
+    });
+    if (this.mayChange && this.opened) this.draft.touch();
   }
-  return state;
+
+  #showWhere() {
+    const { viewer, editor, cine } = this;
+    const names = { [editor.phases.ed]: " · end-diastole", [editor.phases.es]: " · end-systole" };
+    const edited = editor.differs(viewer.t, viewer.z) ? " · corrected" : "";
+    const place = `Slice ${viewer.z + 1} of ${cine.n_slices} · phase ${viewer.t + 1} of ${cine.n_phases}`;
+    part("where").textContent = `${place}${names[viewer.t] ?? ""}${edited}`;
+    const [low, high] = viewer.window;
+    part("window-level").textContent = `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`;
+  }
+
+  #tellEdges() {
+    for (const edge of document.querySelectorAll("[data-edge]")) {
+      edge.textContent = this.cine.edges[edge.getAttribute("data-edge") ?? ""];
+    }
+  }
 }
 
 /**
- * Findings that speak of a place lead there.
+ * Findings that speak of a place lead there, one place after the other.
  * @param {{t: number | null, z: number | null}[][]} placesOf of every finding, in their order
  * @param {(t: number, z: number) => void} go
  * @param {Viewer} viewer
@@ -187,6 +189,34 @@ function linkFindings(placesOf, go, viewer) {
     });
     line.append(button);
   });
+}
+
+/** @param {LabelVolume} labels @param {number} t @returns {number} slice in the middle of the left ventricle */
+function middleSlice(labels, t) {
+  const { n_slices } = labels.grid;
+  const slices = Array.from({ length: n_slices }, (_, z) => z).filter((z) => labels.frame(t, z).includes(CAVITY));
+  return slices.length ? slices[Math.floor(slices.length / 2)] : Math.floor(n_slices / 2);
+}
+
+async function open() {
+  const begun = performance.now();
+  const [study, packed] = await Promise.all([getJson(base), getBytes(`${base}/labels`)]);
+  const { cine } = study;
+  const model = unpackLabels(packed, cine.n_phases * cine.n_slices * cine.rows * cine.columns);
+  const editor = new Editor(new LabelVolume(model.slice(), cine), model, study.result.frames);
+  const pixels = new Pixels(base, cine);
+  const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, editor.labels);
+  const page = new StudyPage(study, editor, viewer);
+  if (study.holds && study.holds.verdict !== "rejected") editor.restore(study.holds);
+  if (study.draft) editor.restore(study.draft);
+  page.showNumbers();
+  page.go(editor.phases.ed, middleSlice(editor.labels, editor.phases.ed));
+  page.follow();
+  await pixels.load(viewer.z, (z) => {
+    page.arrived(z);
+    if (pixels.ready === 1) document.body.dataset.firstFrameMs = (performance.now() - begun).toFixed(0);
+  });
+  document.body.dataset.allFramesMs = (performance.now() - begun).toFixed(0);
 }
 
 open().catch(fail);
