@@ -26,7 +26,7 @@ COLOURS = {
 
 Name = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, or a StudyInstanceUID (newest job).")]
 OptionalName = Annotated[
-    str | None, typer.Argument(metavar="[JOB]", help="Id of a job, or a StudyInstanceUID (newest job).")
+    str | None, typer.Argument(metavar="JOB", help="Id of a job, or a StudyInstanceUID (newest job).")
 ]
 Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only jobs that ended with this code.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
