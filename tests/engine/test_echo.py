@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nibabel import load
 from PIL import Image
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
@@ -16,7 +17,7 @@ from cvai.inference.echo import EchoSegmenter, installed_echo_segmenter
 from cvai.inference.models import installed_models, model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.study.read import read_studies
-from tests.study.ultrasound_files import beating_frames, region, write_loop
+from tests.study.ultrasound_files import beating_frames, region, sector_mask, write_loop
 
 pytestmark = pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
 
@@ -108,9 +109,23 @@ def test_an_ultrasound_study_without_a_model_for_it_is_refused(tmp_path: Path) -
     assert outcome.refusal.code == "no_echo_model"
 
 
-def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(echo: EchoSegmenter, tmp_path: Path) -> None:
-    write_loop(tmp_path / "loop.dcm", beating_frames())
+def no_apical_view(real_data: Path, what: str) -> np.ndarray:
+    """(t, y, x) frames of something else: slices of cine MR, or speckle."""
+    if what == "cine MR":
+        volume = load(real_data / "acdc" / "patient079" / "patient079_frame01.nii.gz")
+        slices = np.asarray(volume.dataobj, dtype=np.float64).transpose(2, 1, 0)
+        grey = np.clip(slices / np.percentile(slices, 99.5) * 255, 0, 255).astype(np.uint8)
+        return np.concatenate([grey, grey[::-1]])
+    speckle = np.clip(np.random.default_rng(0).gamma(2, 50, (16, 120, 160)), 0, 255)
+    return (speckle * sector_mask()).astype(np.uint8)
+
+
+@pytest.mark.parametrize("what", ["cine MR", "speckle"])
+def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(
+    real_data: Path, echo: EchoSegmenter, tmp_path: Path, what: str
+) -> None:
+    write_loop(tmp_path / "loop.dcm", no_apical_view(real_data, what))
     (study,) = read_studies(tmp_path).studies
     with pytest.raises(Refused) as refused:
         analyse_echo(study, echo, Stopwatch())
-    assert refused.value.code in ("no_apical_view", "heart_not_found")
+    assert refused.value.code in ("no_apical_view", "heart_not_found", "mitral_plane_not_found")
