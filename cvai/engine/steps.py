@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvai.archive.content import StudyContent
+from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
+from cvai.engine.audit import AuditedObject
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
 from cvai.errors import StudyRefused, TemporarilyUnavailable
@@ -26,6 +28,9 @@ Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 """Analyses every study in a folder of files and writes the results below another folder."""
 
 DISK_UNWELL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+Stored = Callable[[str, tuple[AuditedObject, ...]], None]
+"""Is told a study's UID and what has been stored into it."""
 
 ANALYSE_ALL = Rules()
 
@@ -62,6 +67,7 @@ class StudySteps:
         at_once: how many analyses may run at the same time.
         still_ours: asked before anything is done that others see.
         rules: which studies are left alone.
+        stored: told what was put into a study that did not stand there.
     """
 
     archive: Archive
@@ -72,6 +78,7 @@ class StudySteps:
     at_once: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     still_ours: StillOurs = lambda: None
     rules: Rules = ANALYSE_ALL
+    stored: Stored = lambda *_: None
 
     @own_disk()
     def fetch(self, job: StudyJob) -> Outcome:
@@ -120,7 +127,10 @@ class StudySteps:
             if again.state is not JobState.ANALYSED:
                 return again
         self.still_ours()
-        self.archive.store(job.study_uid, paths)
+        if new := set(self.archive.store(job.study_uid, paths).stored):
+            identities = [i for path in paths if (i := read_identity(path)) is not None]
+            objects = [AuditedObject(i.sop_class_uid, i.sop_instance_uid) for i in identities]
+            self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return analysed
 
     def clean(self, job: StudyJob) -> None:

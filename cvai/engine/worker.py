@@ -28,6 +28,7 @@ from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenCounts
 from cvai.archive.ups import Worklist
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.audit import Act, AuditedObject, AuditEvent, open_audit_trail
 from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.feeds import follow
@@ -160,6 +161,7 @@ class Service:
         self._archive, self._feed = open_archive(settings)
         self._worklist = open_worklist(settings)
         self._rules = read_rules(settings)
+        self._trail = open_audit_trail(settings)
         self._ways = Ways(settings, receive=follow_feed)
 
     def run(self, stop: threading.Event) -> bool:
@@ -171,6 +173,7 @@ class Service:
         """
         settings = self._settings
         with only_one(settings.data_folder, settings.worker_name), self._ways.opened():
+            self._trail.record(AuditEvent(Act.STARTED, settings.worker_name, requested=False))
             database = open_database(settings.jobs_database_url)
             try:
                 return self._run_as(database, stop)
@@ -202,6 +205,7 @@ class Service:
         log.info("stopping", grace_s=settings.shutdown_grace_s)
         ended = engine.stop(settings.shutdown_grace_s)
         heartbeat.stop()
+        self._trail.record(AuditEvent(Act.STOPPED, settings.worker_name, requested=False))
         log.info("stopped", cut_off=not ended)
         return ended
 
@@ -216,6 +220,7 @@ class Service:
             at_once=threading.Semaphore(settings.jobs_at_once),
             still_ours=still_ours,
             rules=self._rules,
+            stored=self._audit_stored,
         )
         retry = settings.retry
         return JobEngine(
@@ -225,6 +230,10 @@ class Service:
             self._ways.deliveries,
             watch,
         )
+
+    def _audit_stored(self, study_uid: str, objects: tuple[AuditedObject, ...]) -> None:
+        worker = self._settings.worker_name
+        self._trail.record(AuditEvent(Act.STORED, worker, study_uid, objects, requested=False))
 
     def _metrics(self, roll: Roll, fractions: EjectionFractions) -> Metrics:
         model = ModelLabels(self._model.name, self._model.version, self._model.sha256)
