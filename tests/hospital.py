@@ -59,8 +59,9 @@ class Hospital:
 
     def start(self, *before: str) -> Process:
         """Start the service, its command behind ``before``."""
-        pause = f"pause:{self._pause_s}"
-        command = [*before, sys.executable, "-m", "tests.service", self.config, self.analyses, pause]
+        # No sleep of no length: libfaketime makes an error of it.
+        pause = [f"pause:{self._pause_s}"] if self._pause_s else []
+        command = [*before, sys.executable, "-m", "tests.service", self.config, self.analyses, *pause]
         return Process(command, self.service_log)
 
     def deliver(self, number: int, n_images: int = 3) -> str:
