@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+SCRIPT = Path(sys.executable).with_name("cvai")
+
+
+def test_the_installed_command_turns_errors_into_a_code_a_message_and_a_hint(tmp_path: Path) -> None:
+    (script,) = entry_points(group="console_scripts", name="cvai")
+    assert script.value == "cvai.cli.main:run"
+    ended = subprocess.run(
+        [SCRIPT, "segment", str(tmp_path / "missing.nii.gz"), str(tmp_path / "out.nii.gz")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert "not_nifti" in ended.stderr
+    assert "hint:" in ended.stderr
+    assert "Traceback" not in ended.stderr
