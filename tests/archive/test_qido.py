@@ -119,6 +119,17 @@ def test_an_instance_that_arrives_between_two_looks_is_noticed_before_the_study_
     assert follower.look(after_s=SETTLE_S) == ("1.1",)
 
 
+def test_a_study_that_has_changed_by_the_time_it_is_due_is_not_told_though_no_page_showed_it(
+    follower: Follower,
+) -> None:
+    follower.shelf.receive("1.1")
+    follower.shelf.receive("1.2", TODAY - timedelta(days=400))
+    follower.look()
+    follower.look()
+    follower.shelf.receive("1.2", TODAY - timedelta(days=400))
+    assert follower.look(after_s=SETTLE_S) == ("1.1",), "this page was of recent studies only"
+
+
 @pytest.mark.parametrize(
     "study_date", [TODAY + timedelta(days=400), TODAY - timedelta(days=9000), None], ids=str
 )

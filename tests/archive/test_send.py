@@ -120,6 +120,16 @@ class Forgetful(Pacs):
         return 0x0112 if uid == self.forgets and self.taken.count(uid) < 2 else None
 
 
+@dataclass
+class Sketchy(Pacs):
+    """Reports success and names no instance."""
+
+    def _report(self, request: Dataset) -> Dataset:
+        report = Dataset()
+        report.TransactionUID = request.TransactionUID
+        return report
+
+
 def destination(port: int, reports: CommitmentReports | None, timeout_s: float = 10) -> DicomDestination:
     return DicomDestination(Peer("PACS", "127.0.0.1", port, "CVAI", 5), reports, timeout_s)
 
@@ -224,6 +234,11 @@ def test_a_peer_that_forgot_an_instance_gets_it_at_the_next_attempt(objects: lis
         with pytest.raises(TemporarilyUnavailable, match=rf"1 of 3 objects: {lost} \(0x0112\)"):
             sender.deliver(objects)
         sender.deliver(objects)
+
+
+def test_an_instance_that_a_report_does_not_name_is_not_kept(objects: list[Path]) -> None:
+    with Sketchy().serving() as port, pytest.raises(TemporarilyUnavailable, match="not named"):
+        destination(port, CommitmentReports()).deliver(objects)
 
 
 def test_a_peer_that_does_not_know_segmentations_or_commitment_is_told_by_name(objects: list[Path]) -> None:
