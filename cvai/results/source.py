@@ -16,6 +16,7 @@ from typing import Any
 from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE, RAISE
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.multival import MultiValue
 from pydicom.sr.coding import Code
 from pydicom.valuerep import validate_value
 
@@ -60,9 +61,11 @@ def is_valid(keyword: str, value: Any) -> bool:
 
 
 def checked_value(header: Dataset, keyword: str) -> Any | None:
-    """Value of an attribute; None where it is absent, empty, or breaks the rules of its VR."""
+    """Value of an attribute; None where absent, empty, several, or against the rules of its VR."""
     value = header.get(keyword)
-    return value if value is not None and is_valid(keyword, value) else None
+    if value is None or isinstance(value, MultiValue):
+        return None
+    return value if is_valid(keyword, value) else None
 
 
 def copy_identity(header: Dataset, target: Dataset) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 
 from cvai.results.instance import SERIES, ResultContext, free_series_number, new_instance
-from cvai.results.source import SourceImage, series_references, verbatim_element
+from cvai.results.source import SourceImage, checked_value, series_references, verbatim_element
 from cvai.results.uids import ResultKind
 from tests.results.synthetic import CREATED, UID_ROOT, make_analysis
 
@@ -123,3 +123,10 @@ def test_sources_are_grouped_by_series_and_named_once() -> None:
     assert (first.SeriesInstanceUID, second.SeriesInstanceUID) == ("1.5", "1.6")
     assert [i.ReferencedSOPInstanceUID for i in first.ReferencedInstanceSequence] == ["1.9.1"]
     assert [i.ReferencedSOPInstanceUID for i in second.ReferencedInstanceSequence] == [LEADING_ZERO_UID]
+
+
+@pytest.mark.parametrize("keyword", ["PositionReferenceIndicator", "StudyDate", "PatientAge"])
+def test_several_values_where_one_belongs_say_nothing(keyword: str) -> None:
+    header = Dataset()
+    header.add(verbatim_element(keyword, ["20240229", "20240229"]))
+    assert checked_value(header, keyword) is None
