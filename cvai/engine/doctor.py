@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy
 
+from cvai.engine.database import open_database
 from cvai.engine.worker import load_model, open_archive
 from cvai.errors import CvaiError
 from cvai.settings import Settings
@@ -59,7 +60,7 @@ def check_database(settings: Settings) -> Check:
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and not Path(url.database or "").exists():
         return Check("database", ok=True, detail="none yet, made at the first start")
-    engine = sqlalchemy.create_engine(url if sqlite else url.set(drivername="postgresql+psycopg"))
+    engine = open_database(settings.jobs_database_url)
     question = "PRAGMA quick_check" if sqlite else "SELECT 'ok'"
     try:
         with engine.connect() as connection:
