@@ -27,7 +27,7 @@ AGREEMENT_MARGINS: Mapping[tuple[str, str], float] = {
 difference counts by its size, whichever way it points.
 
 A bias counts by the size that its 95 % interval proves: over twenty patients whose differences spread by
-11 points, a bias of nought and one of four are the same finding, and the nought would bar every better model."""
+11 points, a bias of nought and one of four are the same finding; the nought would bar every better model."""
 
 
 @dataclass(frozen=True, slots=True)
