@@ -22,7 +22,7 @@ from tests.postgres import fresh_database, needs_postgres, running_postgres
 from tests.process import Process, eventually
 from tests.standin import derived_uid, write_study
 
-BEAT_S = 0.2
+BEAT_S = 1.0
 
 
 @pytest.fixture(scope="module")
