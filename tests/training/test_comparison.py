@@ -39,16 +39,31 @@ def test_a_dice_may_fall_by_its_margin(shipped: dict[str, Any], loss: float, tol
     assert worse(shipped, lower) == told
 
 
-def test_a_bias_counts_by_its_size(shipped: dict[str, Any]) -> None:
-    def turned(record: dict[str, Any]) -> None:
-        record["agreement"]["lv_ef"]["bias"]["value"] *= -1
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [
+        ((-4.5, 1.6), []),
+        ((0.49, 3.0), []),
+        ((0.51, 3.0), ["lv_ef bias, proven size"]),
+        ((-3.0, -0.51), ["lv_ef bias, proven size"]),
+    ],
+)
+def test_a_bias_counts_as_far_as_its_interval_proves_it(
+    shipped: dict[str, Any], interval: tuple[float, float], told: list[str]
+) -> None:
+    def biased(record: dict[str, Any]) -> None:
+        record["agreement"]["lv_ef"]["bias"]["interval"] = list(interval)
 
+    unbiased = copy.deepcopy(shipped)
+    unbiased["agreement"]["lv_ef"]["bias"]["interval"] = [-1.0, 1.0]
+    assert worse(unbiased, biased) == told
+
+
+def test_a_mean_error_may_grow_by_its_margin(shipped: dict[str, Any]) -> None:
     def larger(record: dict[str, Any]) -> None:
-        bias = shipped["agreement"]["lv_ef"]["bias"]["value"]
-        record["agreement"]["lv_ef"]["bias"]["value"] = -abs(bias) - 0.51
+        record["agreement"]["rv_ef"]["mae"]["value"] += 0.51
 
-    assert worse(shipped, turned) == []
-    assert worse(shipped, larger) == ["lv_ef bias, size of"]
+    assert worse(shipped, larger) == ["rv_ef MAE"]
 
 
 def test_a_number_that_is_lost_and_a_heart_that_is_refused_are_worse(shipped: dict[str, Any]) -> None:
@@ -58,7 +73,7 @@ def test_a_number_that_is_lost_and_a_heart_that_is_refused_are_worse(shipped: di
     def refused(record: dict[str, Any]) -> None:
         record["refused"].append({"patient": "patient037", "phase": "ES", "code": "heart_not_found"})
 
-    assert worse(shipped, lost) == ["lv_mass bias, size of", "lv_mass SD"]
+    assert worse(shipped, lost) == ["lv_mass bias, proven size", "lv_mass SD"]
     assert worse(shipped, refused) == ["hearts not found"]
 
 

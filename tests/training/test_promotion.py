@@ -19,7 +19,6 @@ from cvai.errors import CvaiError, ModelInvalid
 from cvai.inference.card import ModelCard, load_card
 from cvai.training.export import export
 from cvai.training.loop import CHECKPOINT, new_state
-from cvai.training.promotion.comparison import compared
 from cvai.training.promotion.registry import register
 from tests.training.acdc_like import small_config
 
@@ -125,34 +124,6 @@ def test_a_run_is_registered_promoted_refused_and_brought_back(workshop: Worksho
     assert workshop.promote("--back").exit_code == 0
     assert workshop.in_place == first
     assert workshop.refusal("3") == "version_unknown"
-
-
-def agreement(bias: tuple[float, float], mae: float) -> dict[str, object]:
-    low, high = bias
-    return {
-        "bias": {"value": (low + high) / 2, "interval": [low, high]},
-        "sd": {"value": 5.0, "interval": [4.0, 6.0]},
-        "mae": {"value": mae, "interval": [mae, mae]},
-        "worst": 9.0,
-    }
-
-
-@pytest.mark.parametrize(
-    ("bias", "mae", "worse"),
-    [
-        ((-4.5, 1.6), 3.0, []),
-        ((1.2, 4.0), 3.0, ["rv_ef bias, proven size"]),
-        ((-4.0, -1.2), 3.0, ["rv_ef bias, proven size"]),
-        ((-4.5, 1.6), 3.6, ["rv_ef MAE"]),
-    ],
-)
-def test_a_bias_counts_as_far_as_its_interval_proves_it(
-    bias: tuple[float, float], mae: float, worse: list[str]
-) -> None:
-    nothing = {"volumes": [], "split": "", "dice": {}, "refused": []}
-    before = {**nothing, "agreement": {"rv_ef": agreement((-4.3, 5.0), 3.0)}}
-    after = {**nothing, "agreement": {"rv_ef": agreement(bias, mae)}}
-    assert [number.name for number in compared(before, after) if number.is_worse] == worse
 
 
 def test_a_registry_that_is_not_there_is_not_made(workshop: Workshop) -> None:
