@@ -80,7 +80,7 @@ def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: 
     inside = ndimage.binary_erosion(loop.sector, iterations=2)
     cavity = segmentation.labels[frames] == ECHO_LABELS[Structure.LV_CAVITY]
     edge = cavity & ~np.stack([ndimage.binary_erosion(frame) for frame in cavity])
-    share = float(np.count_nonzero(edge & ~inside) / max(1, np.count_nonzero(edge)))
+    share = int(np.count_nonzero(edge & ~inside)) / max(1, int(np.count_nonzero(edge)))
     if share <= _CUT_SHARE:
         return None
     message = f"{100 * share:.0f} % of the left ventricle's outline in the {name} view leave the sector."
