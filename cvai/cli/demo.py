@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.cli.page import session_limits
-from cvai.engine.job import JobState
+from cvai.engine.job import JobState, jobs_digest
 from cvai.engine.ledger import JobRecord, Ledger, open_ledger
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.inference.card import load_card
+from cvai.inference.echo import installed_echo_folder
 from cvai.inference.models import model_folder
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
@@ -127,7 +128,7 @@ def demo(
     """
     console = Console()
     begun = datetime.now(UTC)
-    model_sha256 = load_card(model_folder(model)).sha256
+    model_sha256 = _models_at_work(model)
     show = Demo(folder, model, console, _page_port())
     with show.step("a synthetic heart of known volumes is imaged"):
         acquisition = PhantomAcquisition(seed=seed)
@@ -203,6 +204,12 @@ def _service_ended(show: Demo) -> CvaiError:
     return ConfigurationInvalid(
         "demo_service_ended", f"cvai serve ended by itself: {last}", f"See {show.log} for all it said."
     )
+
+
+def _models_at_work(model: str) -> str:
+    """The digest by which the service's jobs are told from those of other models."""
+    folders = (model_folder(model), installed_echo_folder())
+    return jobs_digest([load_card(folder).sha256 for folder in folders if folder is not None])
 
 
 def _ended_job(database_url: str, study_uid: str, model_sha256: str) -> JobRecord | None:

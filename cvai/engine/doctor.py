@@ -75,11 +75,10 @@ def check_database(settings: Settings) -> Check:
 
 
 def check_model(settings: Settings) -> Check:
-    """The model is whole and reproduces its card's reference outputs."""
-    model = load_model(settings)
-    return Check(
-        "model", ok=True, detail=f"{settings.model}, sha256 {model.sha256[:12]}, reproduces its card"
-    )
+    """The models are whole and reproduce their cards' reference outputs."""
+    models = load_model(settings).identities
+    told = ", ".join(f"{model.name} {model.version} (sha256 {model.sha256[:12]})" for model in models)
+    return Check("model", ok=True, detail=f"{told}: as on the card")
 
 
 def check_archive(settings: Settings) -> Check:

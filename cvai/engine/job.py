@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -30,6 +32,17 @@ UNLISTED = "unlisted"
 """In place of the digest of a study that the archive announced and then would not list."""
 
 
+def jobs_digest(sha256s: Sequence[str]) -> str:
+    """One digest of all the models at work: whichever of them is replaced, its studies are new jobs.
+
+    >>> jobs_digest(["ab" * 32]) == "ab" * 32
+    True
+    >>> jobs_digest(["ab" * 32, "cd" * 32])[:12]
+    'dcd7d37b4a82'
+    """
+    return sha256s[0] if len(sha256s) == 1 else hashlib.sha256("".join(sha256s).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class StudyJob:
     """One study as it was at one moment, to be analysed by one model.
@@ -38,7 +51,7 @@ class StudyJob:
         study_uid: StudyInstanceUID.
         digest: hex digest of the study's sources, see ``StudyContent.digest``; or UNLISTED, then the study is
             analysed as it is found.
-        model_sha256: hex digest of the model.
+        model_sha256: hex digest of the models at work, see ``jobs_digest``.
     """
 
     study_uid: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from prometheus_client import (
@@ -29,20 +30,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.jobs import QueueState
+from cvai.heart.segmentation import ModelIdentity
 
 log = structlog.get_logger(__name__)
 
 STEP_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 EF_PERCENT = (20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLabels:
-    """The model, as metrics name it."""
-
-    name: str
-    version: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +59,12 @@ class Metrics:
     """Everything one worker counts, in a registry of its own.
 
     Args:
-        model: what analyses studies here: name, version and digest.
+        models: what analyses studies here.
         results_folder: where the results lie that outcomes name.
         sources: what is looked at for each scrape.
     """
 
-    def __init__(self, model: ModelLabels, results_folder: Path, sources: Sources) -> None:
-        self._model = model
+    def __init__(self, models: Sequence[ModelIdentity], results_folder: Path, sources: Sources) -> None:
         self._results_folder = results_folder
         self._sources = sources
         self._registry = registry = CollectorRegistry()
@@ -97,10 +89,11 @@ class Metrics:
             registry=registry,
         )
         info = Gauge(
-            "cvai_model_info", "The model at work.", ["name", "version", "sha256"], registry=registry
+            "cvai_model_info", "The models at work.", ["name", "version", "sha256"], registry=registry
         )
-        info.labels(model.name, model.version, model.sha256[:12]).set(1)
-        registry.register(_Looked(sources, model.sha256))
+        for model in models:
+            info.labels(model.name, model.version, model.sha256[:12]).set(1)
+        registry.register(_Looked(sources, models))
         ProcessCollector(registry=registry)
 
     def step_done(self, step: str, seconds: float) -> None:
@@ -129,18 +122,18 @@ class Metrics:
             self._findings.labels(finding["code"]).inc()
         for measurement in _list(result, "measurements"):
             if measurement["name"] == "lv_ef":
-                self._keep_fraction(job, float(measurement["value"]))
+                self._keep_fraction(job, _mapping(result, "model")["sha256"], float(measurement["value"]))
 
-    def _keep_fraction(self, job: StudyJob, lv_ef_percent: float) -> None:
+    def _keep_fraction(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
         self._fractions.observe(lv_ef_percent)
         try:
-            self._sources.fractions.add(job.job_id, self._model.sha256, lv_ef_percent)
+            self._sources.fractions.add(job.job_id, model_sha256, lv_ef_percent)
         except SQLAlchemyError as error:
             # A value less in the comparison; the study's own result stands.
             log.warning("ejection_fraction_not_kept", error=type(error).__name__)
 
 
-def _mapping(result: dict[str, object], name: str) -> dict[str, float]:
+def _mapping(result: dict[str, object], name: str) -> dict[str, Any]:
     value = result.get(name)
     return value if isinstance(value, dict) else {}
 
@@ -153,9 +146,9 @@ def _list(result: dict[str, object], name: str) -> list[dict[str, str]]:
 class _Looked(Collector):
     """Metrics of the queue, the workers, the disk and the drift, looked up as they are scraped."""
 
-    def __init__(self, sources: Sources, model_sha256: str) -> None:
+    def __init__(self, sources: Sources, models: Sequence[ModelIdentity]) -> None:
         self._sources = sources
-        self._model_sha256 = model_sha256
+        self._models = models
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Nothing beforehand: looking costs a query."""
@@ -176,14 +169,22 @@ class _Looked(Collector):
         jobs.add_metric([JobState.QUEUED.value], queue.queued)
         jobs.add_metric([JobState.RUNNING.value], queue.running)
         living = self._sources.workers()
-        drift = self._sources.fractions.drift(self._model_sha256)
         yield jobs
         yield GaugeMetricFamily("cvai_oldest_queued_seconds", "How long the oldest waits.", queue.oldest_s)
         yield GaugeMetricFamily("cvai_workers", "Workers that live.", living)
         yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 1)
-        if drift is not None:
-            told = "Newest ejection fractions against the model's first: "
-            yield GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", drift.distance)
-            yield GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", drift.p)
-            shift = drift.mean_shift_percent
-            yield GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", shift)
+        yield from self._drifts()
+
+    def _drifts(self) -> Iterator[GaugeMetricFamily]:
+        """How far each model's newest ejection fractions are from its first, where there are enough."""
+        told = "Newest ejection fractions against the model's first: "
+        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", labels=["model"])
+        p = GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", labels=["model"])
+        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", labels=["model"])
+        for model in self._models:
+            drift = self._sources.fractions.drift(model.sha256)
+            if drift is not None:
+                distance.add_metric([model.name], drift.distance)
+                p.add_metric([model.name], drift.p)
+                mean.add_metric([model.name], drift.mean_shift_percent)
+        yield from (distance, p, mean)

@@ -34,10 +34,10 @@ from cvai.engine.drift import EjectionFractions
 from cvai.engine.feeds import follow
 from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
-from cvai.engine.job import Outcome
+from cvai.engine.job import Outcome, jobs_digest
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, ended_well, queue_state
 from cvai.engine.ledger import open_ledger
-from cvai.engine.metrics import Metrics, ModelLabels, Sources
+from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.engine.roll import Roll
@@ -46,6 +46,7 @@ from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
+from cvai.heart.segmentation import ModelIdentity
 from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
@@ -59,12 +60,17 @@ LONGEST_LOOK_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The analysis a service runs, and the digest by which its results are told from another model's."""
+    """The analysis a service runs.
+
+    Args:
+        sha256: by which its jobs are told from those of other models, see ``jobs_digest``.
+        analyse: the straight line from files to result objects.
+        identities: the models in it.
+    """
 
     sha256: str
     analyse: Analyse
-    name: str = ""
-    version: str = ""
+    identities: tuple[ModelIdentity, ...] = ()
 
 
 def load_model(settings: Settings) -> Model:
@@ -75,8 +81,8 @@ def load_model(settings: Settings) -> Model:
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         return analyse_folder(source, out, segmenter, echo=echo)
 
-    identity = segmenter.identity
-    return Model(identity.sha256, analyse, identity.name, identity.version)
+    identities = (segmenter.identity,) if echo is None else (segmenter.identity, echo.identity)
+    return Model(jobs_digest([identity.sha256 for identity in identities]), analyse, identities)
 
 
 def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
@@ -236,9 +242,8 @@ class Service:
         self._trail.record(AuditEvent(Act.STORED, worker, study_uid, objects, requested=False))
 
     def _metrics(self, roll: Roll, fractions: EjectionFractions) -> Metrics:
-        model = ModelLabels(self._model.name, self._model.version, self._model.sha256)
         sources = Sources(queue_state, lambda: len(roll.living()), fractions, self._settings.data_folder)
-        return Metrics(model, self._settings.results_folder, sources)
+        return Metrics(self._model.identities, self._settings.results_folder, sources)
 
     def _loop(self, look: Callable[[float], float], pulse: Pulse, stop: threading.Event) -> None:
         settings = self._settings

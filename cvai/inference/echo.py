@@ -95,10 +95,15 @@ class EchoSegmenter:
         return self._network.card.views[likeliest], float(min(1.0, mean[likeliest]))
 
 
+def installed_echo_folder() -> Path | None:
+    """Where the model for ultrasound lies, None where none is installed."""
+    return model_folder(_INSTALLED_AS) if _INSTALLED_AS in installed_models() else None
+
+
 def installed_echo_segmenter(threads: int = 2, provider: str = "auto") -> EchoSegmenter | None:
     """The installed model for ultrasound, None where there is none."""
-    installed = _INSTALLED_AS in installed_models()
-    return EchoSegmenter.load(model_folder(_INSTALLED_AS), threads, provider) if installed else None
+    folder = installed_echo_folder()
+    return None if folder is None else EchoSegmenter.load(folder, threads, provider)
 
 
 def _check_card(card: ModelCard) -> None:

@@ -18,13 +18,15 @@ from cvai.engine.drift import EjectionFractions
 from cvai.engine.health import PLAIN, STILL_AT_MOST_S, Pulse, Readiness
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.jobs import QueueState
-from cvai.engine.metrics import Metrics, ModelLabels, Sources
+from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.roll import Roll
 from cvai.errors import ConfigurationInvalid
+from cvai.heart.segmentation import ModelIdentity
 from tests.orthanc import free_port
 
-MODEL = ModelLabels("sax", "1.2", "ab" * 32)
+MODEL = ModelIdentity("sax", "1.2", "ab" * 32, "CPUExecutionProvider")
+ECHO = ModelIdentity("echo", "0.3", "ef" * 32, "CPUExecutionProvider")
 JOB = StudyJob("1.2.3", "cd" * 32, MODEL.sha256)
 
 
@@ -43,7 +45,7 @@ def fractions(database: sqlalchemy.Engine) -> EjectionFractions:
 @pytest.fixture
 def metrics(fractions: EjectionFractions, tmp_path: Path) -> Metrics:
     sources = Sources(lambda: QueueState(7, 2, 41.5), lambda: 3, fractions, tmp_path)
-    return Metrics(MODEL, tmp_path, sources)
+    return Metrics((MODEL, ECHO), tmp_path, sources)
 
 
 def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -56,8 +58,9 @@ def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def analysed(tmp_path: Path, ef_percent: float) -> Outcome:
+def analysed(tmp_path: Path, ef_percent: float, model: ModelIdentity = MODEL) -> Outcome:
     result = {
+        "model": {"sha256": model.sha256},
         "measurements": [{"name": "lv_ef", "value": ef_percent}, {"name": "lv_edv", "value": 120.0}],
         "findings": [{"code": "ragged_contour"}],
         "timings_ms": {"read": 400.0, "infer": 4600.0},
@@ -90,6 +93,17 @@ def test_ends_are_counted_by_code_and_results_by_what_they_tell(metrics: Metrics
     assert told["cvai_step_seconds_count", "store"] == 1
     assert told["cvai_lv_ef_percent_bucket", "55.0"] == 0
     assert told["cvai_lv_ef_percent_bucket", "60.0"] == 1
+
+
+def test_each_model_is_compared_with_its_own_ejection_fractions(metrics: Metrics, tmp_path: Path) -> None:
+    for number in range(100):
+        metrics.job_ended(StudyJob(f"1.{number}", "cd" * 32, "ab" * 32), analysed(tmp_path, 60.0))
+        moved = 40.0 if number < 50 else 70.0
+        metrics.job_ended(StudyJob(f"2.{number}", "cd" * 32, "ab" * 32), analysed(tmp_path, moved, ECHO))
+    told = scraped(metrics)
+    assert told["cvai_model_info", "echo", "ef" * 6, "0.3"] == 1
+    assert told["cvai_ef_drift_mean_percent", "sax"] == 0
+    assert told["cvai_ef_drift_mean_percent", "echo"] == 30
 
 
 def test_ejection_fractions_that_move_are_seen_and_those_that_do_not_are_not(
@@ -132,7 +146,7 @@ def test_a_job_done_again_counts_once(fractions: EjectionFractions) -> None:
 def test_a_database_that_is_away_is_told_and_the_rest_still_counts(tmp_path: Path) -> None:
     away = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder'}")
     sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, EjectionFractions(away), tmp_path)
-    metrics = Metrics(MODEL, tmp_path, sources)
+    metrics = Metrics((MODEL, ECHO), tmp_path, sources)
     metrics.job_ended(JOB, analysed(tmp_path, 57.5))
     told = scraped(metrics)
     assert told["cvai_database_up",] == 0
