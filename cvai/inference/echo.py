@@ -12,14 +12,13 @@ from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.echo import EchoView
 from cvai.heart.loop import EchoLoop, LoopSegmentation
-from cvai.heart.segmentation import ModelIdentity
-from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.card import ModelCard
 from cvai.inference.intensity import normalised
 from cvai.inference.models import installed_models, model_folder
-from cvai.inference.network import Network, open_network
+from cvai.inference.network import Network
 from cvai.inference.resample import Window
 from cvai.inference.sector import PixelBox
+from cvai.inference.segmenter import NetworkSegmenter
 
 SMALLEST_CAVITY = 0.01
 """Share of the sector's box below which nothing is called a left ventricle."""
@@ -31,7 +30,7 @@ _INSTALLED_AS = "echo"
 _N_LABELS = len(ECHO_LABELS) + 1
 
 
-class EchoSegmenter:
+class EchoSegmenter(NetworkSegmenter):
     """Labels left ventricle, its myocardium and left atrium in every frame, and names the view.
 
     Raises:
@@ -40,24 +39,7 @@ class EchoSegmenter:
 
     def __init__(self, network: Network) -> None:
         _check_card(network.card)
-        self._network = network
-
-    @classmethod
-    def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> EchoSegmenter:
-        """Load a model folder; see ``open_network`` for arguments and errors."""
-        return cls(open_network(folder, threads, provider))
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model runs, and on what."""
-        card = self._network.card
-        return ModelIdentity(card.name, card.version, card.sha256, self._network.provider)
-
-    @property
-    def uncertainty(self) -> Uncertainty | None:
-        """As the card states it."""
-        stated = self._network.card.uncertainty
-        return None if stated is None else stated.to_uncertainty()
+        super().__init__(network)
 
     def segment(self, loop: EchoLoop) -> LoopSegmentation:
         """Label every frame of ``loop`` on its own grid.

@@ -33,22 +33,17 @@ class OpenVinoNetwork:
     """
 
     def __init__(self, folder: Path, threads: int = 2) -> None:
-        self._card = load_card(folder)
+        self.card: ModelCard = load_card(folder)
         openvino = _import_openvino()
         # Processors with bf16 would use it unasked: other logits than the card's.
         settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
         try:
-            model = openvino.Core().read_model(folder / self._card.file)
+            model = openvino.Core().read_model(folder / self.card.file)
         except RuntimeError as error:
-            message = f"{folder.name}/{self._card.file} cannot be read by OpenVINO."
+            message = f"{folder.name}/{self.card.file} cannot be read by OpenVINO."
             raise ModelInvalid("model_unreadable", message, "Install the model again.") from error
         self._compiled = openvino.Core().compile_model(model, "CPU", settings)
         check_reference(self)
-
-    @property
-    def card(self) -> ModelCard:
-        """The card of the model folder."""
-        return self._card
 
     @property
     def provider(self) -> str:

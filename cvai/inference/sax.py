@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -11,12 +9,12 @@ from scipy import ndimage
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
-from cvai.heart.uncertainty import Uncertainty
+from cvai.heart.segmentation import CineSegmentation
 from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.intensity import normalised, with_neighbours
-from cvai.inference.network import Network, open_network
+from cvai.inference.network import Network
 from cvai.inference.resample import Window, full_window
+from cvai.inference.segmenter import NetworkSegmenter
 
 LOCATING_PHASES = 2
 """Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view: even slices
@@ -31,29 +29,12 @@ SMALLEST_HEART_ML = 15.0
 """Left ventricle and wall together, below which nothing is called a heart."""
 
 
-class SaxSegmenter:
+class SaxSegmenter(NetworkSegmenter):
     """Labels left ventricle, its myocardium and right ventricle in every frame of a short-axis cine."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        super().__init__(network)
         self._input = _input_card(network.card)
-
-    @classmethod
-    def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> SaxSegmenter:
-        """Load a model folder; see ``open_network`` for arguments and errors."""
-        return cls(open_network(folder, threads, provider))
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model runs, and on what."""
-        card = self._network.card
-        return ModelIdentity(card.name, card.version, card.sha256, self._network.provider)
-
-    @property
-    def uncertainty(self) -> Uncertainty | None:
-        """As the card states it."""
-        stated = self._network.card.uncertainty
-        return None if stated is None else stated.to_uncertainty()
 
     def segment(self, stack: CineStack) -> CineSegmentation:
         """Label every frame of ``stack``, on its own grid.

@@ -33,18 +33,13 @@ class TorchScriptNetwork:
     """
 
     def __init__(self, folder: Path, threads: int = 2, provider: str = "auto") -> None:
-        self._card = load_card(folder)
+        self.card: ModelCard = load_card(folder)
         self._device = _device(provider)
-        self._network = _load(folder, self._card, self._device)
+        self._network = _load(folder, self.card, self._device)
         import torch
 
         torch.set_num_threads(threads)
         check_reference(self)
-
-    @property
-    def card(self) -> ModelCard:
-        """The card of the model folder."""
-        return self._card
 
     @property
     def provider(self) -> str:

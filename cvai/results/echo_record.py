@@ -8,43 +8,23 @@ from cvai.heart.anatomy import Structure
 from cvai.heart.echo_function import volume_curve_by_area_ml
 from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
 from cvai.results.echo_codes import echo_coding
-from cvai.results.record import (
-    SCHEMA_NAME,
-    Record,
-    finding_record,
-    measurement_record,
-    model_record,
-    passed_over_records,
-    timings_record,
-)
+from cvai.results.record import Record, measured_record
 
 
 def echo_record(analysis: EchoAnalysis, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
     """Record of a measured ultrasound study; frames and curve are those of the first loop and its first beat.
 
-    Args:
-        analysis: what was found.
-        objects: kind, SOP Instance UID and path of every object written.
-        timings_ms: duration of each stage, writing included.
+    See ``measured_record`` for the arguments.
     """
     first = analysis.loops[0]
-    coded = echo_coding(analysis.view)
-    return {
-        "schema": SCHEMA_NAME,
-        "study_uid": analysis.study_uid,
-        "status": "analysed",
-        "refused": None,
-        "series_uid": analysis.cine.series_uid,
-        "view": analysis.view,
-        "model": model_record(analysis.model),
-        "frames": {"ed": first.beats[0].end_diastole, "es": first.beats[0].end_systole},
-        "measurements": [measurement_record(m, coded(m.name)) for m in analysis.measurements],
-        "curves": _curves(first),
-        "findings": [finding_record(f) for f in analysis.findings],
-        "objects": list(objects),
-        "passed_over": passed_over_records(analysis.passed_over),
-        "timings_ms": timings_record(timings_ms),
-    }
+    return measured_record(
+        analysis,
+        echo_coding(analysis.view),
+        frames={"ed": first.beats[0].end_diastole, "es": first.beats[0].end_systole},
+        curves=_curves(first),
+        objects=objects,
+        timings_ms=timings_ms,
+    )
 
 
 def _curves(loop: MeasuredLoop) -> Record:

@@ -7,14 +7,14 @@ this file as ``result.schema.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from typing import Any
 
 from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
-from cvai.results.analysis import Analysis, RefusedAnalysis
+from cvai.results.analysis import Analysed, Analysis, RefusedAnalysis
 from cvai.results.codes import MeasurementCoding, measurement_coding
 from cvai.study.values import PassedOver
 
@@ -32,10 +32,33 @@ def result_schema() -> Record:
 
 
 def analysed_record(analysis: Analysis, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
-    """Record of a measured study.
+    """Record of a measured cine study; see ``measured_record``."""
+    return measured_record(
+        analysis,
+        measurement_coding,
+        frames={"ed": analysis.phases.end_diastole, "es": analysis.phases.end_systole},
+        curves=_curves(analysis),
+        objects=objects,
+        timings_ms=timings_ms,
+    )
+
+
+def measured_record(
+    analysis: Analysed,
+    coded: Callable[[str], MeasurementCoding],
+    *,
+    frames: Record,
+    curves: Record,
+    objects: Iterable[Record],
+    timings_ms: Mapping[str, float],
+) -> Record:
+    """Record of a measured study, whatever it was measured from.
 
     Args:
         analysis: what was found.
+        coded: code of a measurement by its name.
+        frames: 0-based index of end-diastole and end-systole.
+        curves: time and volumes, null where there are none.
         objects: kind, SOP Instance UID and path of every object written.
         timings_ms: duration of each stage, writing included.
     """
@@ -46,14 +69,14 @@ def analysed_record(analysis: Analysis, objects: Iterable[Record], timings_ms: M
         "refused": None,
         "series_uid": analysis.cine.series_uid,
         "view": analysis.view,
-        "model": model_record(analysis.model),
-        "frames": {"ed": analysis.phases.end_diastole, "es": analysis.phases.end_systole},
-        "measurements": [measurement_record(m, measurement_coding(m.name)) for m in analysis.measurements],
-        "curves": _curves(analysis),
-        "findings": [finding_record(f) for f in analysis.findings],
+        "model": _model(analysis.model),
+        "frames": frames,
+        "measurements": [_measurement(m, coded(m.name)) for m in analysis.measurements],
+        "curves": curves,
+        "findings": [_finding(f) for f in analysis.findings],
         "objects": list(objects),
-        "passed_over": passed_over_records(analysis.cine.passed_over),
-        "timings_ms": timings_record(timings_ms),
+        "passed_over": _passed_over(analysis.cine.passed_over),
+        "timings_ms": _timings(timings_ms),
     }
 
 
@@ -72,12 +95,12 @@ def refused_record(refused: RefusedAnalysis, timings_ms: Mapping[str, float]) ->
         "curves": None,
         "findings": [],
         "objects": [],
-        "passed_over": passed_over_records(refused.passed_over),
-        "timings_ms": timings_record(timings_ms),
+        "passed_over": _passed_over(refused.passed_over),
+        "timings_ms": _timings(timings_ms),
     }
 
 
-def model_record(model: ModelIdentity) -> Record:
+def _model(model: ModelIdentity) -> Record:
     """Which model ran."""
     return {
         "name": model.name,
@@ -87,7 +110,7 @@ def model_record(model: ModelIdentity) -> Record:
     }
 
 
-def measurement_record(measurement: Measurement, coding: MeasurementCoding) -> Record:
+def _measurement(measurement: Measurement, coding: MeasurementCoding) -> Record:
     """One measurement with its code."""
     return {
         "name": measurement.name,
@@ -114,17 +137,17 @@ def _curves(analysis: Analysis) -> Record:
     }
 
 
-def finding_record(finding: Finding) -> Record:
+def _finding(finding: Finding) -> Record:
     """One finding."""
     return {"code": finding.code, "severity": str(finding.severity), "message": finding.message}
 
 
-def passed_over_records(passed_over: Iterable[PassedOver]) -> list[Record]:
+def _passed_over(passed_over: Iterable[PassedOver]) -> list[Record]:
     """What was not analysed, with reasons."""
     return [{"series_uid": p.series_uid, "reason": p.reason} for p in passed_over]
 
 
-def timings_record(timings_ms: Mapping[str, float]) -> Record:
+def _timings(timings_ms: Mapping[str, float]) -> Record:
     """Every stage by name, null where it was not reached, and the sum of those that were."""
     stages: Record = {stage: _milliseconds(timings_ms.get(stage)) for stage in STAGES}
     return {**stages, "total": _milliseconds(sum(timings_ms.get(stage, 0.0) for stage in STAGES))}
