@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,39 +21,68 @@ if TYPE_CHECKING:
 
 _FILE_COLUMNS = 100
 
+Model = Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")]
+DatasetName = Annotated[str, typer.Option(help="Kind of data set: acdc, nifti or sunnybrook.")]
+DataFolder = Annotated[
+    str | None, typer.Option("--folder", help="Its folder below CVAI_DATA; the kind's name by default.")
+]
+SplitFile = Annotated[
+    Path | None,
+    typer.Option(help="Split whose validation patients are used; data/splits/DATASET.toml by default."),
+]
+AtMost = Annotated[int | None, typer.Option(min=1, help="Take fewer patients, spread over the split.")]
+Robustness = Annotated[
+    bool, typer.Option("--robustness", help="Also rotate, mirror, resample, crop and shade every image.")
+]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the network.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json, report.html and pictures.")]
+RunConfig = Annotated[
+    Path | None,
+    typer.Option("--track", help="Training configuration; its MLflow run gets metrics and the folder."),
+]
+Register = Annotated[
+    bool, typer.Option("--register", help="With --track: put the model into the registry of that run.")
+]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="Write the errors found as intervals into the model's card.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print every score as JSON.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """What becomes of an evaluation."""
+
+    folder: Path
+    out: Path | None
+    run_config: Path | None
+    register: bool
+    calibrate: bool
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        if self.register and self.run_config is None:
+            raise typer.BadParameter("give --track as well; the run says where", param_hint="--register")
+        if self.run_config is not None and self.out is None:
+            raise typer.BadParameter(
+                "give --out as well; its files are what is recorded", param_hint="--track"
+            )
+
 
 def evaluate(
     *,
-    model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
-    dataset: Annotated[str, typer.Option(help="Kind of data set: acdc, nifti or sunnybrook.")] = "acdc",
-    data_folder: Annotated[
-        str | None, typer.Option("--folder", help="Its folder below CVAI_DATA; the kind's name by default.")
-    ] = None,
-    split: Annotated[
-        Path | None,
-        typer.Option(help="Split whose validation patients are used; data/splits/DATASET.toml by default."),
-    ] = None,
-    patients: Annotated[
-        int | None, typer.Option(min=1, help="Take fewer patients, spread over the split.")
-    ] = None,
-    robustness: Annotated[
-        bool, typer.Option("--robustness", help="Also rotate, mirror, resample, crop and shade every image.")
-    ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for evaluation.json, report.html and pictures.")
-    ] = None,
-    run_config: Annotated[
-        Path | None,
-        typer.Option("--track", help="Training configuration; its MLflow run gets metrics and the folder."),
-    ] = None,
-    register: Annotated[
-        bool, typer.Option("--register", help="With --track: put the model into the registry of that run.")
-    ] = False,
-    calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Write the errors found as intervals into the model's card.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every score as JSON.")] = False,
+    model: Model = "sax",
+    dataset: DatasetName = "acdc",
+    data_folder: DataFolder = None,
+    split: SplitFile = None,
+    patients: AtMost = None,
+    robustness: Robustness = False,
+    threads: Threads = 2,
+    out: Out = None,
+    run_config: RunConfig = None,
+    register: Register = False,
+    calibrate: Calibrate = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a model with the reference contours of the split's validation patients.
 
@@ -63,46 +93,49 @@ def evaluate(
     """
     from cvai.inference.card import load_card
     from cvai.inference.models import model_folder
+
+    folder = model_folder(model)
+    after = _After(folder, out, run_config, register, calibrate, as_json)
+    if load_card(folder).view == "echo":
+        if robustness or run_config is not None or split is not None or data_folder is not None:
+            raise typer.BadParameter("--robustness, --track, --split and --folder are for short-axis models")
+        _evaluate_echo(after, threads, patients)
+    else:
+        _evaluate_sax(
+            after, _cohort(dataset, data_folder, split, at_most=patients), threads, robust=robustness
+        )
+
+
+def _evaluate_sax(after: _After, cohort: Cohort, threads: int, *, robust: bool) -> None:
     from cvai.inference.sax import SaxSegmenter
 
-    if register and run_config is None:
-        raise typer.BadParameter("give --track as well; the run says where", param_hint="--register")
-    if run_config is not None and out is None:
-        raise typer.BadParameter("give --out as well; its files are what is recorded", param_hint="--track")
-    folder = model_folder(model)
-    if load_card(folder).view == "echo":
-        _evaluate_echo(folder, threads, patients, out, calibrate=calibrate, as_json=as_json)
-        return
-    segmenter = SaxSegmenter.load(folder, threads)
-    config = _config_of(run_config, segmenter)
-    cohort = _cohort(dataset, data_folder, split, at_most=patients)
-    evaluation = _evaluated(cohort, segmenter, robust=robustness)
-    if calibrate:
-        _calibrate(folder, evaluation)
-    if out is not None:
-        _write(evaluation, cohort, segmenter, out)
+    segmenter = SaxSegmenter.load(after.folder, threads)
+    config = _config_of(after.run_config, segmenter)
+    evaluation = _evaluated(cohort, segmenter, robust=robust)
+    if after.calibrate:
+        _calibrate(after.folder, evaluation)
+    if after.out is not None:
+        _write(evaluation, cohort, segmenter, after.out)
         if config is not None:
-            _track(config, evaluation, out)
-            if register:
-                _register(config, folder, out)
-    _print(evaluation, as_json=as_json)
+            _track(config, evaluation, after.out)
+            if after.register:
+                _register(config, after.folder, after.out)
+    _print(evaluation, as_json=after.as_json)
 
 
-def _evaluate_echo(
-    folder: Path, threads: int, patients: int | None, out: Path | None, *, calibrate: bool, as_json: bool
-) -> None:
+def _evaluate_echo(after: _After, threads: int, at_most: int | None) -> None:
     from cvai.inference.echo import EchoSegmenter
     from cvai.training.calibrate import write_calibration
     from cvai.training.echo.record import calibration, record_json
     from cvai.training.echo.run import evaluate_echo, print_echo_tables
 
-    evaluation = evaluate_echo(EchoSegmenter.load(folder, threads), at_most=patients)
-    if calibrate:
-        write_calibration(folder, calibration(evaluation.patients))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "evaluation.json").write_text(record_json(evaluation.record), encoding="utf-8")
-    if as_json:
+    evaluation = evaluate_echo(EchoSegmenter.load(after.folder, threads), at_most=at_most)
+    if after.calibrate:
+        write_calibration(after.folder, calibration(evaluation.patients))
+    if after.out is not None:
+        after.out.mkdir(parents=True, exist_ok=True)
+        (after.out / "evaluation.json").write_text(record_json(evaluation.record), encoding="utf-8")
+    if after.as_json:
         typer.echo(record_json(evaluation.record))
     else:
         print_echo_tables(_console(), evaluation.record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -100,6 +100,17 @@ def load_split(path: Path) -> Split:
         raise ConfigurationInvalid("split_missing", f"There is no split file {path}.")
     lists = tomllib.loads(path.read_text(encoding="utf-8"))
     return Split(train=tuple(lists["train"]), validation=tuple(lists["validation"]))
+
+
+def spread_over(patients: Sequence[str], at_most: int | None) -> tuple[str, ...]:
+    """``at_most`` patients, evenly from first to last: a split lists its patients by disease group.
+
+    >>> spread_over(["a", "b", "c", "d", "e"], 3)
+    ('a', 'c', 'e')
+    """
+    n = len(patients) if at_most is None else min(at_most, len(patients))
+    chosen = np.linspace(0, len(patients) - 1, n).round().astype(int)
+    return tuple(patients[k] for k in chosen)
 
 
 def _to_sax_labels(acdc: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -112,3 +112,10 @@ def test_an_evaluation_is_tracked_in_the_run_of_its_training(
     assert [a.path for a in mlflow.MlflowClient().list_artifacts(run.info.run_id, "evaluation")] == [
         "evaluation/report.html"
     ]
+
+
+@pytest.mark.parametrize("option", [["--robustness"], ["--split", "x.toml"], ["--folder", "acdc"]])
+def test_what_ultrasound_models_have_no_use_for_is_not_passed_over_in_silence(option: list[str]) -> None:
+    result = CliRunner().invoke(app, ["evaluate", "--model", "echo", *option])
+    assert result.exit_code == 2
+    assert "--robustness, --track" in result.output

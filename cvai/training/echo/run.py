@@ -19,7 +19,7 @@ from cvai.heart.loop import EchoLoop
 from cvai.heart.sector import sector_of_frame
 from cvai.inference.echo import EchoSegmenter
 from cvai.inference.intensity import normalised
-from cvai.training.data import data_root, load_acdc_patient, load_split
+from cvai.training.data import data_root, load_acdc_patient, load_split, spread_over
 from cvai.training.echo.camus import PHASES, LabelledFrame, load_camus_patient
 from cvai.training.echo.evaluation import FrameScore, PatientScore, patient_score, score_patients
 from cvai.training.echo.record import METHODS, record
@@ -60,7 +60,7 @@ def evaluate_echo(
     """
     root = data_root() / "camus"
     references = load_references(root)
-    names = _spread(load_split(split).validation, at_most)
+    names = spread_over(load_split(split).validation, at_most)
     frames = (load_camus_patient(root, name) for name in names)
     by_patient = list(score_patients(_tracked(frames, len(names)), references, segmenter))
     patients = [patient_score(s, references[s[0].patient]) for s in by_patient]
@@ -70,12 +70,6 @@ def evaluate_echo(
     return EchoEvaluation(scores, patients, values)
 
 
-def _spread(names: Sequence[str], at_most: int | None) -> list[str]:
-    if at_most is None or at_most >= len(names):
-        return list(names)
-    return [names[i * len(names) // at_most] for i in range(at_most)]
-
-
 def _tracked(frames: Iterable[Sequence[LabelledFrame]], total: int) -> Iterable[Sequence[LabelledFrame]]:
     return track(frames, "evaluating", total=total, console=Console(stderr=True), transient=True)
 
@@ -83,7 +77,7 @@ def _tracked(frames: Iterable[Sequence[LabelledFrame]], total: int) -> Iterable[
 def _other_images(at_most: int | None) -> Iterator[np.ndarray]:
     """(y, x) slices of cine MR of patients that no model was trained on."""
     root = data_root() / "acdc"
-    for name in _spread(load_split(OTHER_SPLIT).validation, at_most):
+    for name in spread_over(load_split(OTHER_SPLIT).validation, at_most):
         for plane in load_acdc_patient(root / name)[0].image:
             yield np.rint(normalised(plane) * 255).astype(np.uint8)
 

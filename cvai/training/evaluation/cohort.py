@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from cvai.errors import ConfigurationInvalid
-from cvai.training.data import LabelledVolume, load_split
+from cvai.training.data import LabelledVolume, load_split, spread_over
 from cvai.training.datasets.port import Dataset
 
 
@@ -32,17 +30,13 @@ class Cohort:
     def validation(cls, dataset: Dataset, split: Path, at_most: int | None = None) -> Self:
         """The validation patients of a split, or fewer, spread evenly over its list.
 
-        A split lists its patients by disease group; the first few would be all of one group.
-
         Raises:
             ConfigurationInvalid: there is no such split, or it validates nobody.
         """
         listed = load_split(split).validation
         if not listed:
             raise ConfigurationInvalid("split_empty", f"{split.name} lists no validation patients.")
-        n = len(listed) if at_most is None else min(at_most, len(listed))
-        chosen = np.linspace(0, len(listed) - 1, n).round().astype(int)
-        return cls(split.as_posix(), dataset, tuple(listed[k] for k in chosen))
+        return cls(split.as_posix(), dataset, spread_over(listed, at_most))
 
     @property
     def n_volumes(self) -> int:
