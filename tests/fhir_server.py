@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
+
+from tests.loopback import serving
 
 Json = dict[str, Any]
 
@@ -108,9 +109,5 @@ def running_fhir_server(store: FhirStore) -> Iterator[str]:
     """The server's base address."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.store = store
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server) as root:
+        yield root

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, open_ledger
-from cvai.errors import ConfigurationInvalid
-from tests.process import Process
+from cvai.engine.ledger import JobRecord
+from tests.process import Process, jobs_at
 from tests.standin import derived_uid, write_study
 
 
@@ -75,11 +74,7 @@ class Hospital:
         return uid
 
     def records(self) -> list[JobRecord]:
-        try:
-            with open_ledger(self.url) as ledger:
-                return list(ledger.jobs())
-        except ConfigurationInvalid:
-            return []
+        return jobs_at(self.url)
 
     def n_ended(self) -> int:
         return sum(record.ended_at is not None for record in self.records())

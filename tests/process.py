@@ -67,13 +67,18 @@ class Process:
         return self._process.poll()
 
 
-def jobs(data_folder: Path) -> list[JobRecord]:
-    """All jobs of a service on SQLite, newest first; none while it has not made its database yet."""
+def jobs_at(url: str) -> list[JobRecord]:
+    """All jobs of a database, newest first; none while no service has made it yet."""
     try:
-        with open_ledger(f"sqlite:///{data_folder / 'jobs.sqlite'}") as ledger:
+        with open_ledger(url) as ledger:
             return list(ledger.jobs())
     except ConfigurationInvalid:
         return []
+
+
+def jobs(data_folder: Path) -> list[JobRecord]:
+    """All jobs of a service on SQLite, newest first."""
+    return jobs_at(f"sqlite:///{data_folder / 'jobs.sqlite'}")
 
 
 def ended_jobs(data_folder: Path, n: int, timeout_s: float = 60.0) -> list[JobRecord]:

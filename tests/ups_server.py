@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from pydicom import Dataset
+
+from tests.loopback import serving
 
 FINAL = ("COMPLETED", "CANCELED")
 
@@ -144,9 +145,5 @@ def running_worklist(store: WorklistStore) -> Iterator[str]:
     """Root of the service."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.store = store
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server) as root:
+        yield root

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from cvai.archive.dicomweb import DicomwebArchive, batches
 from cvai.archive.http import new_session
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
+from tests.loopback import serving
 from tests.orthanc import free_port
 from tests.standin import write_segmentation
 
@@ -53,12 +53,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def answering(request: pytest.FixtureRequest) -> Iterator[Answering]:
     server = Answering(*request.param)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 def archive_at(port: int) -> DicomwebArchive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -228,14 +228,6 @@ def test_a_memory_held_by_another_process_is_waited_for(
             seen.save({"1.1": 2})
     seen.save({"1.1": 2})
     assert seen.changed({"1.1": 2, "1.2": 1}) == {"1.2": 1}
-
-
-@pytest.fixture
-def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
-    server = Orthanc(tmp_path / "orthanc")
-    server.start()
-    yield server
-    server.stop()
 
 
 @needs_orthanc

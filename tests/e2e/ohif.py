@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from tests.loopback import serving
 from tests.orthanc import Orthanc
 
 FLAGS = [
@@ -151,10 +151,8 @@ def ohif_served(dist: Path, orthanc: Orthanc) -> Iterator[str]:
             """Nothing: a viewer asks hundreds of times."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serving(server) as root:
+        yield root
 
 
 @dataclass(frozen=True)

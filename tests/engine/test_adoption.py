@@ -15,11 +15,10 @@ from cvai.archive.folder import FolderArchive
 from cvai.engine.database import open_database
 from cvai.engine.heartbeat import MISSED_AT_MOST, DeclaredDead, Heartbeat, require_living
 from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.engine.ledger import JobRecord
 from cvai.engine.roll import Roll
-from cvai.errors import ConfigurationInvalid
 from tests.postgres import fresh_database, needs_postgres, running_postgres
-from tests.process import Process, eventually
+from tests.process import Process, eventually, jobs_at
 from tests.standin import derived_uid, write_study
 
 BEAT_S = 1.0
@@ -113,11 +112,7 @@ class Ward:
         return self.workers[name]
 
     def records(self) -> list[JobRecord]:
-        try:
-            with open_ledger(self.url) as ledger:
-                return list(ledger.jobs())
-        except ConfigurationInvalid:
-            return []
+        return jobs_at(self.url)
 
     def running(self) -> dict[str, str]:
         """Job by the worker that has it."""

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 
 from cvai.training.config import TrainConfig
+from tests.training.small import few_steps
 
 SPACING_MM = (1.5, 1.8, 10.0)  # x, y, z: anisotropic on every axis
 
@@ -58,15 +59,6 @@ def small_config(folder: Path, steps: int = 4) -> TrainConfig:
                 "bias_field": 0.1,
                 "drop_neighbour": 0.1,
             },
-            "optimise": {
-                "steps": steps,
-                "batch_size": 4,
-                "learning_rate": 3e-3,
-                "weight_decay": 1e-4,
-                "warmup_steps": 2,
-                "average_decay": 0.5,
-                "validate_every": 2,
-                "threads": 1,
-            },
+            "optimise": few_steps(steps),
         }
     )

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cvai.training.config import EchoTrainConfig
 from tests.training.acdc_like import write_patient
+from tests.training.small import few_steps
 
 SIZE = 72
 
@@ -71,15 +72,6 @@ def small_echo_config(folder: Path, steps: int = 4) -> EchoTrainConfig:
                 "scrambled": 0.1,
                 "other": 0.1,
             },
-            "optimise": {
-                "steps": steps,
-                "batch_size": 4,
-                "learning_rate": 3e-3,
-                "weight_decay": 1e-4,
-                "warmup_steps": 2,
-                "average_decay": 0.5,
-                "validate_every": 2,
-                "threads": 1,
-            },
+            "optimise": few_steps(steps),
         }
     )

@@ -24,14 +24,9 @@ from cvai.training.export import averaged_network, export
 from cvai.training.loop import train, training_progress
 from tests.conftest import ROOT
 from tests.training.camus_like import SIZE, small_echo_config, write_camus_patient
+from tests.training.small import LOUD_TRAINING
 
-# MLflow and torch's exporter warn about their own internals on every call.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = LOUD_TRAINING
 
 
 def test_frames_of_camus_arrive_upright_with_view_phase_and_our_labels(tmp_path: Path) -> None:

@@ -21,14 +21,9 @@ from cvai.training.export import export
 from cvai.training.loop import CHECKPOINT, new_state
 from cvai.training.promotion.registry import register
 from tests.training.acdc_like import small_config
+from tests.training.small import LOUD_TRAINING
 
-# MLflow and torch's exporter warn about their own internals.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = LOUD_TRAINING
 
 
 class Workshop:

@@ -24,14 +24,9 @@ from cvai.training.loop import CHECKPOINT, new_state, train, training_progress
 from cvai.training.sax import batches
 from tests.conftest import ROOT
 from tests.training.acdc_like import SPACING_MM, small_config, write_patient
+from tests.training.small import LOUD_TRAINING
 
-# MLflow and torch's exporter warn about their own internals on every call.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = LOUD_TRAINING
 
 
 def test_labels_and_spacing_of_acdc_arrive_in_our_order(tmp_path: Path) -> None:
