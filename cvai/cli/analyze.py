@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.cli import exits
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 
-_REFUSED = 3
 _WALL = "lv_wall_"
 
 
@@ -39,8 +40,9 @@ def analyze(
     """
     console = Console(stderr=True)
     segmenter = SaxSegmenter.load(model_folder(model), threads, provider)
+    echo_model = cache(partial(installed_echo_segmenter, threads, provider))
     with console.status("analysing"):
-        outcomes = analyse_folder(source, out, segmenter, echo=installed_echo_segmenter(threads, provider))
+        outcomes = analyse_folder(source, out, segmenter, echo_model)
     results = [json.loads((o.folder / "result.json").read_text()) for o in outcomes]
     if as_json:
         typer.echo(json.dumps(results, indent=1))
@@ -48,7 +50,7 @@ def analyze(
         for outcome, result in zip(outcomes, results, strict=True):
             _print_result(Console(), outcome, result)
     if any(outcome.status == "refused" for outcome in outcomes):
-        raise typer.Exit(_REFUSED)
+        raise typer.Exit(exits.REFUSED)
 
 
 def _print_result(console: Console, outcome: StudyOutcome, result: dict[str, object]) -> None:

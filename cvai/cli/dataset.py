@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from cvai.cli.options import Config
 from cvai.cli.page import GIGABYTE
-from cvai.cli.serve import Config
 from cvai.engine.audit import Act, AuditEvent, open_audit_trail
 from cvai.engine.ledger import Ledger, open_ledger
 from cvai.engine.worker import open_archive

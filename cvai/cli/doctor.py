@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from cvai.cli.jobs import wide_console
-from cvai.cli.serve import Config
+from cvai.cli.options import Config
 from cvai.engine.doctor import Check, examine
 from cvai.engine.explain import explain_folder, explain_study
 from cvai.settings import load_settings

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cvai.cli.serve import Config
+from cvai.cli.options import Config
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord, open_ledger
 from cvai.settings import load_settings

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.cli.options import Config
 from cvai.cli.page import session_limits
-from cvai.cli.serve import Config
 from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME

@@ -8,22 +8,14 @@ import sys
 import threading
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from cvai.cli import exits
+from cvai.cli.options import Config
 from cvai.cli.page import reader_page
 from cvai.engine.heartbeat import DeclaredDead
 from cvai.engine.logs import configure_logs
 from cvai.engine.worker import Service, load_model
 from cvai.settings import load_settings
-
-EXIT_FAILED = 1
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="TOML file of settings, see configs/service.example.toml."),
-]
 
 
 def serve(config: Config = None) -> None:
@@ -53,7 +45,7 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
     except DeclaredDead:
         # Its jobs are others' now, and no step of them may go on here. Who started it starts it again.
         sys.stderr.flush()
-        os._exit(EXIT_FAILED)
+        os._exit(exits.FAILED)
     if not ended:
         # A job is in the middle of a step that cannot be interrupted. It is durable: cutting it off here is
         # what a crash would do, and it goes on at the next start.

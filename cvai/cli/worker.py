@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cvai.cli.serve import Config, run_service
+from cvai.cli.options import Config
+from cvai.cli.serve import run_service
 
 
 def worker(config: Config = None) -> None:

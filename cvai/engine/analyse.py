@@ -42,6 +42,8 @@ from cvai.study.subject import subject_of
 from cvai.study.ultrasound import holds_ultrasound
 from cvai.study.values import CineNotFound, Study
 
+EchoModel = Callable[[], EchoSegmenter | None]
+
 UNREADABLE_FOLDER = "unreadable"
 """Where result.json goes when no file tells which study it belongs to."""
 
@@ -117,11 +119,12 @@ def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> Non
 
 
 def _analysed(
-    study: Study, segmenter: Segmenter, echo: EchoSegmenter | None, watch: Stopwatch
+    study: Study, segmenter: Segmenter, echo_model: EchoModel, watch: Stopwatch
 ) -> Analysis | EchoAnalysis:
     """The line that fits what the study was made with."""
     if not holds_ultrasound(study):
         return analyse_study(study, segmenter, watch)
+    echo = echo_model()
     if echo is None:
         raise StudyRefused(
             "no_echo_model",
@@ -132,7 +135,7 @@ def _analysed(
 
 
 def _analyse_and_write(
-    study: Study, segmenters: tuple[Segmenter, EchoSegmenter | None], watch: Stopwatch, folder: Path
+    study: Study, segmenters: tuple[Segmenter, EchoModel], watch: Stopwatch, folder: Path
 ) -> StudyOutcome:
     try:
         analysis = _analysed(study, *segmenters, watch)
@@ -163,8 +166,7 @@ def analyse_folder(
     source: Path,
     out: Path,
     segmenter: Segmenter,
-    announce: Callable[[StudyOutcome], None] = lambda _: None,
-    echo: EchoSegmenter | None = None,
+    echo_model: EchoModel = lambda: None,
 ) -> tuple[StudyOutcome, ...]:
     """Analyse every study in ``source`` and write each one's results to ``out/<StudyInstanceUID>``.
 
@@ -172,8 +174,7 @@ def analyse_folder(
         source: a DICOM file, a folder of them, or a zip.
         out: created where it does not exist.
         segmenter: the model for short-axis cines.
-        announce: told of each study as it is done.
-        echo: the model for ultrasound, None where there is none.
+        echo_model: gives the model for ultrasound, None where there is none; asked for when it is needed.
     """
     reading, outcomes = Stopwatch(), []
     with ExitStack() as opened:
@@ -181,12 +182,10 @@ def analyse_folder(
             read = opened.enter_context(open_studies(source))
         for study in read.studies:
             watch = Stopwatch(reading.timings_ms)
-            outcomes.append(_analyse_and_write(study, (segmenter, echo), watch, out / study.study_uid))
-            announce(outcomes[-1])
+            outcomes.append(_analyse_and_write(study, (segmenter, echo_model), watch, out / study.study_uid))
     if not read.studies:
         refusal = read.unreadable[0] if read.unreadable else _nothing_there()
         outcomes.append(_refused(None, refusal, reading, out / UNREADABLE_FOLDER))
-        announce(outcomes[-1])
     return tuple(outcomes)
 
 

@@ -79,7 +79,7 @@ def load_model(settings: Settings) -> Model:
     echo = installed_echo_segmenter(settings.threads, settings.provider)
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-        return analyse_folder(source, out, segmenter, echo=echo)
+        return analyse_folder(source, out, segmenter, lambda: echo)
 
     identities = (segmenter.identity,) if echo is None else (segmenter.identity, echo.identity)
     return Model(jobs_digest([identity.sha256 for identity in identities]), analyse, identities)

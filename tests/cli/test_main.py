@@ -21,3 +21,14 @@ def test_the_installed_command_turns_errors_into_a_code_a_message_and_a_hint(tmp
     assert "not_nifti" in ended.stderr
     assert "hint:" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_command_imports_what_it_needs_and_not_the_service() -> None:
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom cvai.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['segment', '--help']).exit_code == 0\n"
+        "assert not {'dbos', 'fastapi', 'sqlalchemy'} & set(sys.modules)\n"
+        "assert CliRunner().invoke(app, ['serve', '--help']).exit_code == 0\n"
+        "assert {'dbos', 'fastapi', 'sqlalchemy'} <= set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -53,7 +53,7 @@ def write_camus_study(real_data: Path, folder: Path, patient: str = "patient0200
 
 
 def analysed(source: Path, out: Path, echo: EchoSegmenter | None) -> StudyOutcome:
-    (outcome,) = analyse_folder(source, out, SaxSegmenter.load(model_folder("sax")), echo=echo)
+    (outcome,) = analyse_folder(source, out, SaxSegmenter.load(model_folder("sax")), lambda: echo)
     return outcome
 
 
@@ -88,7 +88,7 @@ def test_real_loops_give_a_ratio_and_no_millilitres_and_nothing_burnt_in(
     real_data: Path, echo: EchoSegmenter, tmp_path: Path, dciodvfy: str
 ) -> None:
     for outcome in analyse_folder(
-        real_data / "echo_dicom", tmp_path, SaxSegmenter.load(model_folder("sax")), echo=echo
+        real_data / "echo_dicom", tmp_path, SaxSegmenter.load(model_folder("sax")), lambda: echo
     ):
         assert outcome.status == "analysed"
         result = json.loads((outcome.folder / "result.json").read_text())

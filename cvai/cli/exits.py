@@ -1,0 +1,5 @@
+"""What the process ends with, beside 0."""
+
+from __future__ import annotations
+
+FAILED, USAGE, REFUSED = 1, 2, 3
