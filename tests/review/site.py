@@ -169,6 +169,7 @@ def reader_at(browser: Browser, site: Site, token: str, size: dict[str, int] | N
         page.fill("#token", token)
         page.click("button[type=submit]")
         page.wait_for_selector("#rows")
+        page.wait_for_load_state("load")  # by then its script listens to the keyboard
         yield page
         assert complaints == []
     finally:
