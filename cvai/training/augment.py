@@ -146,7 +146,7 @@ def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> 
             RandNeighboursd(("image",), config.drop_neighbour),
             RandBiasFieldd(("image",), prob=0.3, degree=2, coeff_range=(0.0, config.bias_field)),
             RandAdjustContrastd(("image",), prob=0.4, gamma=(1 / (1 + config.gamma), 1 + config.gamma)),
-            RandScaleIntensityd(("image",), prob=0.5, factors=0.35),
+            RandScaleIntensityd(("image",), prob=0.5, factors=config.brightness),
             RandShiftIntensityd(("image",), prob=0.5, offsets=0.1),
             RandGaussianSmoothd(("image",), prob=0.2, sigma_x=(0.4, 1.1), sigma_y=(0.4, 1.1)),
             RandSimulateLowResolutiond(

@@ -49,6 +49,7 @@ class AugmentConfig(_Section):
     centre_jitter_mm: Positive = Field(description="standard deviation of the window's offset")
     anywhere: Probability = Field(description="share of windows placed anywhere in the image")
     gamma: Positive
+    brightness: Probability = Field(default=0.35, description="range of a factor, 0.35 is 0.65 to 1.35")
     noise: Positive
     bias_field: Positive
     drop_neighbour: Probability
@@ -74,6 +75,9 @@ class OptimiseConfig(_Section):
     )
     extremes: Positive = Field(
         default=1.0, description="how often slices at the base and the apex are drawn, against those between"
+    )
+    end_systole: Positive = Field(
+        default=1.0, description="how often slices of the end-systolic phase are drawn, against the others"
     )
 
 

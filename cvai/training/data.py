@@ -83,6 +83,7 @@ class SliceSample(TypedDict):
     label: torch.Tensor  # (4, y, x) share of background and of each structure in every pixel
     centre: tuple[float, float]  # (y, x) of the heart in this patient
     extreme: bool  # at the end of the labelled slices, or the first beyond it
+    end_systole: bool  # of the phase in which most is missed
 
 
 def data_root() -> Path:
@@ -170,6 +171,7 @@ def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample
             label=torch.from_numpy(shares[z]).half(),
             centre=(centre_y, centre_x),
             extreme=z in ends,
+            end_systole=volume.phase == "ES",
         )
         for z in range(len(image))
     ]

@@ -76,7 +76,12 @@ def batches(
     """Endless random batches of image (n, 3, y, x) and label (n, 1, y, x); ``start`` varies the seed.
 
     Slices at the base and the apex are drawn ``optimise.extremes`` times as often as the others: whether a
-    slice still belongs to the ventricle is the hardest question there is here.
+    slice still belongs to the ventricle is the hardest question there is here. Those of end-systole are drawn
+    ``optimise.end_systole`` times as often: small cavities and thick walls are missed most.
     """
-    weights = [optimise.extremes if sample["extreme"] else 1.0 for sample in samples]
+    weights = [
+        (optimise.extremes if sample["extreme"] else 1.0)
+        * (optimise.end_systole if sample["end_systole"] else 1.0)
+        for sample in samples
+    ]
     return weighted_batches(samples, weights, transforms, optimise.batch_size, seed + start)

@@ -112,6 +112,22 @@ def test_base_and_apex_are_drawn_as_often_as_the_configuration_says(tmp_path: Pa
     assert float((drawn == 3).float().mean()) == pytest.approx(5 / 8, abs=0.08)
 
 
+def test_end_systole_is_drawn_as_often_as_the_configuration_says(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    volumes = load_acdc_patient(tmp_path / "acdc" / "patient001")
+    diastole, systole = (slice_samples(volume, 2.0) for volume in volumes)
+    assert not any(s["end_systole"] for s in diastole)
+    assert all(s["end_systole"] for s in systole)
+    numbered = [
+        {**s, "image": torch.full_like(s["image"], float(s["end_systole"]))} for s in (*diastole, *systole)
+    ]
+    optimise = config.optimise.model_copy(update={"end_systole": 3.0})
+    stream = batches(numbered, Compose([EnsureTyped(("image", "label"))]), optimise, start=0, seed=1)
+    drawn = torch.cat([next(stream)["image"][:, 0, 0, 0] for _ in range(100)])
+    expected = 3 * len(systole) / (3 * len(systole) + len(diastole))
+    assert float(drawn.float().mean()) == pytest.approx(expected, abs=0.08)
+
+
 def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     first, second = new_state(config), new_state(config)
