@@ -18,7 +18,7 @@ from cvai.inference.models import installed_models, model_folder
 from cvai.inference.network import Network
 from cvai.inference.resample import Window
 from cvai.inference.sector import PixelBox
-from cvai.inference.segmenter import NetworkSegmenter
+from cvai.inference.segmenter import NetworkSegmenter, one_blas_thread
 
 SMALLEST_CAVITY = 0.01
 """Share of the sector's box below which nothing is called a left ventricle."""
@@ -41,6 +41,7 @@ class EchoSegmenter(NetworkSegmenter):
         _check_card(network.card)
         super().__init__(network)
 
+    @one_blas_thread
     def segment(self, loop: EchoLoop) -> LoopSegmentation:
         """Label every frame of ``loop`` on its own grid.
 

@@ -14,7 +14,7 @@ from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.intensity import normalised, with_neighbours
 from cvai.inference.network import Network
 from cvai.inference.resample import Window, full_window
-from cvai.inference.segmenter import NetworkSegmenter
+from cvai.inference.segmenter import NetworkSegmenter, one_blas_thread
 
 LOCATING_PHASES = 2
 """Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view: even slices
@@ -36,6 +36,7 @@ class SaxSegmenter(NetworkSegmenter):
         super().__init__(network)
         self._input = _input_card(network.card)
 
+    @one_blas_thread
     def segment(self, stack: CineStack) -> CineSegmentation:
         """Label every frame of ``stack``, on its own grid.
 
