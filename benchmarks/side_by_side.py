@@ -2,15 +2,15 @@
 
 Usage: python benchmarks/side_by_side.py [--phases 25] [--patients 20] [--threads 2] [--json FILE]
 
-- cvai: the short-axis model, through the code of the service. - myopari 0.1.6 (MIT): the short-axis ONNX
-model in its PyPI wheel, with the wheel's own functions before and after
-  it. Its plug-in hands in (x, y, z) volumes. Its weights come from ACDC, from which patients is not told:
-  those that validate here may be among those it has learnt from, and its accuracy on them then says too
+- cvai: the short-axis model, through the code of the service.
+- myopari 0.1.6 (MIT): the short-axis ONNX model in its PyPI wheel, with the wheel's own functions before and
+  after it. Its plug-in hands in (x, y, z) volumes. Its weights come from ACDC, from which patients is not
+  told: those that validate here may be among those it has learnt from, and its accuracy on them then says too
   much.
 - nnU-Net's default 2d configuration for ACDC (dynamic-network-architectures 0.4.4, Apache-2.0), random
-weights: speed
-  of the network alone, on the 256 x 224 patch of its plan; as nnU-Net predicts by default, mirrored in both
-  axes (four passes), and in one pass. Neither resampling nor the five folds of its ensemble are counted.
+  weights: speed of the network alone, on the 256 x 224 patch of its plan; as nnU-Net predicts by default,
+  mirrored in both axes (four passes), and in one pass. Neither resampling nor the five folds of its ensemble
+  are counted.
 
 The wheels are installed without their dependencies into build/side_by_side, never into the environment.
 Speed is measured on a synthetic cine of 10 slices of 256 x 256, accuracy on the validation patients
