@@ -11,6 +11,7 @@ import tomllib
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -79,6 +80,32 @@ class ReviewSettings(_Table):
     session_hours: float = Field(default=12.0, gt=0)
     cache_gb: float = Field(default=4.0, gt=0)
     viewer_url: HttpUrl | None = None
+
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class OidcSettings(_Table):
+    """An OpenID provider that says who readers are."""
+
+    issuer: HttpUrl | None = None
+    client_id: str = Field(default="cvai", min_length=1)
+    client_secret: SecretStr | None = None
+    scope: str = Field(default="openid profile", pattern=r"(^|\s)openid(\s|$)")
+    name_claim: str = Field(default="preferred_username", min_length=1)
+    role_claim: str = Field(default="roles", min_length=1)
+    viewer: tuple[str, ...] = ("cvai-viewer",)
+    reviewer: tuple[str, ...] = ("cvai-reviewer",)
+    admin: tuple[str, ...] = ("cvai-admin",)
+    clock_skew_s: int = Field(default=60, ge=0, le=600)
+    timeout_s: float = Field(default=10.0, gt=0)
+
+    @model_validator(mode="after")
+    def _nobody_listens(self) -> Self:
+        host = urlsplit(self.issuer or "").netloc.rsplit(":", 1)[0]
+        if (self.issuer or "").startswith("http://") and host not in LOOPBACK_NAMES:
+            raise ValueError("issuer must begin with https://, unless it is on this machine")
+        return self
 
 
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
@@ -207,6 +234,7 @@ class Settings(BaseSettings):
     send: SendSettings = SendSettings()
     fhir: FhirSettings = FhirSettings()
     review: ReviewSettings = ReviewSettings()
+    oidc: OidcSettings = OidcSettings()
     retry: RetrySettings = RetrySettings()
     audit: AuditSettings = AuditSettings()
     keep: KeepSettings = KeepSettings()

@@ -10,8 +10,11 @@ import typer
 from cvai.engine.audit import open_audit_trail
 from cvai.engine.health import Routes
 from cvai.engine.worker import open_archive
-from cvai.review.accounts import SessionLimits
+from cvai.review.accounts import Role, SessionLimits
+from cvai.review.claims import ReaderClaims
+from cvai.review.oidc import OidcOptions, OpenIdProvider
 from cvai.review.page import PageOptions
+from cvai.review.routes_sign_in import CALLBACK_PATH, SIGN_IN_PATH
 from cvai.review.server import serving
 from cvai.settings import Settings
 
@@ -41,6 +44,27 @@ def session_limits(settings: Settings) -> SessionLimits:
     return SessionLimits(idle_s=60 * review.session_idle_minutes, longest_s=3600 * review.session_hours)
 
 
+def openid_provider(settings: Settings, page: PageOptions) -> OpenIdProvider | None:
+    """Who says who readers are; None where the settings name no issuer. Connects to nothing."""
+    oidc = settings.oidc
+    if oidc.issuer is None:
+        return None
+    values = {role: frozenset(getattr(oidc, role)) for role in Role}
+    return OpenIdProvider(
+        OidcOptions(
+            issuer=oidc.issuer,
+            client_id=oidc.client_id,
+            client_secret="" if oidc.client_secret is None else oidc.client_secret.get_secret_value(),
+            redirect_uri=page.url + CALLBACK_PATH,
+            signed_out_uri=page.url + SIGN_IN_PATH,
+            scope=oidc.scope,
+            claims=ReaderClaims(oidc.name_claim, oidc.role_claim, values),
+            clock_skew_s=oidc.clock_skew_s,
+            timeout_s=oidc.timeout_s,
+        )
+    )
+
+
 def reader_page(settings: Settings) -> Callable[[Routes], AbstractContextManager[object]]:
     """What serves the page beside a service; nothing where the settings name no address."""
     options = page_options(settings)
@@ -55,4 +79,5 @@ def reader_page(settings: Settings) -> Callable[[Routes], AbstractContextManager
         record=open_audit_trail(settings).record,
         service_routes=routes,
         announce=typer.echo,
+        provider=openid_provider(settings, options),
     )

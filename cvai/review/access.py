@@ -24,6 +24,11 @@ def page_of(request: Request) -> Page:
 ThePage = Annotated[Page, Depends(page_of)]
 
 
+def address_of(request: Request) -> str:
+    """The address a request comes from, empty when unknown."""
+    return request.client.host if request.client else ""
+
+
 def session_of(request: Request, page: ThePage) -> Session:
     """The session of the request's cookie; a request that changes something must also tell its word.
 

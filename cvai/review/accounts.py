@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from cvai.errors import AccessDenied, RequestInvalid
 from cvai.review.database import Database
@@ -81,20 +80,23 @@ class SessionLimits:
     longest_s: float = 12 * 3600.0
 
 
-class SignIn(Protocol):
-    """How somebody shows who they are."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is, as an OpenID provider tells.
 
-    def reader_of(self, token: str) -> Reader:
-        """The reader whose token this is.
+    Args:
+        issuer: of the provider.
+        subject: by which it tells people apart, never given to another.
+        reader: as they are to be known here.
+    """
 
-        Raises:
-            AccessDenied: ``sign_in_refused``: nobody's.
-        """
-        ...
+    issuer: str
+    subject: str
+    reader: Reader
 
 
 class Accounts:
-    """Readers and their sessions; sign-in by token.
+    """Readers and their sessions; sign-in by token, or as whom an OpenID provider says.
 
     Args:
         database: of the page.
@@ -150,7 +152,11 @@ class Accounts:
         return tuple(_reader(row) for row in found)
 
     def reader_of(self, token: str) -> Reader:
-        """The reader whose token this is; see ``SignIn``."""
+        """The reader whose token this is.
+
+        Raises:
+            AccessDenied: ``sign_in_refused``: nobody's.
+        """
         with self._database.transaction() as rows:
             row = rows.execute(
                 "SELECT * FROM readers WHERE token_sha256 = ?", (_digest(token.strip()),)
@@ -160,6 +166,35 @@ class Accounts:
                 "sign_in_refused", "This token is not known here.", "Ask your administrator for a new one."
             )
         return _reader(row)
+
+    def known_as(self, identity: Identity) -> Reader:
+        """The reader an identity stands for, with the role and the name the provider tells now.
+
+        Who is there for the first time is added. They keep their short name, whatever the provider calls them
+        later: drafts and decisions stand under it.
+
+        Raises:
+            AccessDenied: ``reader_name_taken``: another reader has this short name.
+        """
+        told = identity.reader
+        with self._database.transaction() as rows:
+            known = rows.execute(
+                "SELECT reader FROM identities WHERE issuer = ? AND subject = ?",
+                (identity.issuer, identity.subject),
+            ).fetchone()
+            if known is None:
+                _add_identity(rows, identity)
+                return told
+            rows.execute(
+                "UPDATE readers SET role = ?, person_name = ? WHERE name = ?",
+                (told.role, told.person_name, known["reader"]),
+            )
+        return Reader(known["reader"], told.role, told.person_name)
+
+    def has_identity(self, name: str) -> bool:
+        """Whether a reader signs in through an OpenID provider."""
+        with self._database.transaction() as rows:
+            return rows.execute("SELECT 1 FROM identities WHERE reader = ?", (name,)).fetchone() is not None
 
     def begin(self, reader: Reader) -> str:
         """Open a session; returns its key, for the reader's cookie."""
@@ -190,6 +225,24 @@ class Accounts:
         """Close a session."""
         with self._database.transaction() as rows:
             rows.execute("DELETE FROM sessions WHERE key_sha256 = ?", (_digest(key),))
+
+
+def _add_identity(rows: sqlite3.Connection, identity: Identity) -> None:
+    reader = identity.reader
+    # A token that nobody is told: this reader has no other way in.
+    no_token = _digest(secrets.token_urlsafe(KEY_BYTES))
+    try:
+        rows.execute(
+            "INSERT INTO readers VALUES (?, ?, ?, ?)",
+            (reader.name, reader.role, reader.person_name, no_token),
+        )
+    except sqlite3.IntegrityError as error:
+        raise AccessDenied(
+            "reader_name_taken",
+            f"Another reader is called {reader.name} here.",
+            "Your administrator removes that one (cvai readers remove), or has you called otherwise.",
+        ) from error
+    rows.execute("INSERT INTO identities VALUES (?, ?, ?)", (identity.issuer, identity.subject, reader.name))
 
 
 def _digest(secret: str) -> str:

@@ -24,6 +24,7 @@ from cvai.errors import (
 )
 from cvai.review.page import Page
 from cvai.review.routes_pages import pages
+from cvai.review.routes_sign_in import sign_in_routes
 from cvai.review.routes_study import api
 from cvai.review.security import Guard
 from cvai.review.wording import render, static_folder
@@ -43,6 +44,7 @@ def create_app(page: Page) -> ASGIApp:
     """The page, guarded."""
     app = FastAPI(title="cvai", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.page = page
+    app.include_router(sign_in_routes)
     app.include_router(pages)
     app.include_router(api)
     app.mount("/static", StaticFiles(directory=static_folder()), name="static")

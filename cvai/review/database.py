@@ -15,6 +15,12 @@ CREATE TABLE IF NOT EXISTS readers (
     person_name TEXT NOT NULL,
     token_sha256 TEXT NOT NULL UNIQUE
 ) STRICT;
+CREATE TABLE IF NOT EXISTS identities (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    reader TEXT NOT NULL UNIQUE REFERENCES readers (name) ON DELETE CASCADE,
+    PRIMARY KEY (issuer, subject)
+) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (
     key_sha256 TEXT PRIMARY KEY,
     reader TEXT NOT NULL REFERENCES readers (name) ON DELETE CASCADE,

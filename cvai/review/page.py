@@ -14,6 +14,7 @@ from cvai.engine.ledger import Ledger
 from cvai.review.accounts import Accounts, SessionLimits
 from cvai.review.cine import CineCache
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.oidc import OpenIdProvider
 from cvai.review.worklist import Worklist
 
 Record = Callable[[AuditEvent], None]
@@ -106,6 +107,7 @@ class Page:
         drafts: what is being worked on.
         results_folder: where the jobs left their results.
         record: keeps who did what.
+        provider: who else may say who a reader is; None where they sign in with tokens alone.
         presence: who is looking at what.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
     """
@@ -119,6 +121,7 @@ class Page:
     drafts: Drafts
     results_folder: Path
     record: Record
+    provider: OpenIdProvider | None = None
     presence: Presence = field(default_factory=Presence)
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)
 

@@ -1,20 +1,18 @@
-"""The pages a reader opens: sign-in, worklist, study, report, agreement."""
+"""The pages a reader opens: worklist, study, report, agreement."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, HTMLResponse
 
 from cvai.engine.audit import Act, AuditEvent
-from cvai.errors import AccessDenied, RequestInvalid
+from cvai.errors import RequestInvalid
 from cvai.results.write import REPORT_NAME
-from cvai.review.access import COOKIE, SIGNED_IN, Admin, SignedIn, ThePage
+from cvai.review.access import SIGNED_IN, Admin, SignedIn, ThePage, address_of
 from cvai.review.agreement import agreement
 from cvai.review.page import Page
 from cvai.review.wording import render
@@ -37,44 +35,6 @@ def wanted_filter(
 Wanted = Annotated[Filter, Depends(wanted_filter)]
 
 pages = APIRouter(default_response_class=HTMLResponse)
-
-
-@pages.get("/sign-in")
-def sign_in_form(page: ThePage) -> str:
-    """Where a reader gives their token."""
-    return render("sign_in.html", page=page, wrong="")
-
-
-@pages.post("/sign-in")
-async def sign_in(request: Request, page: ThePage) -> Response:
-    """Take a token, give a session."""
-    form = parse_qs((await request.body()).decode("utf-8", "replace"))
-    token = form.get("token", [""])[0]
-    return await run_in_threadpool(_signed_in, page, token, _address(request))
-
-
-def _signed_in(page: Page, token: str, address: str) -> Response:
-    try:
-        reader = page.accounts.reader_of(token)
-    except AccessDenied as error:
-        page.record(AuditEvent(Act.SIGNED_IN, "unknown", address=address, allowed=False))
-        return HTMLResponse(render("sign_in.html", page=page, wrong=str(error)), 401)
-    page.record(AuditEvent(Act.SIGNED_IN, reader.name, address=address))
-    answer = RedirectResponse("/", 303)
-    answer.set_cookie(
-        COOKIE, page.accounts.begin(reader), httponly=True, samesite="strict", secure=page.options.https
-    )
-    return answer
-
-
-@pages.post("/sign-out")
-def sign_out(request: Request, page: ThePage, session: SignedIn) -> Response:
-    """End the session."""
-    page.accounts.end(request.cookies[COOKIE])
-    page.record(AuditEvent(Act.SIGNED_OUT, session.reader.name, address=_address(request)))
-    answer = Response(status_code=204)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=page.options.https)
-    return answer
 
 
 @pages.get("/")
@@ -109,7 +69,7 @@ def study(job_id: str, request: Request, page: ThePage, session: SignedIn) -> st
     """One study."""
     summary = page.worklist.study(job_id)
     study_uid = summary.record.job.study_uid
-    page.record(AuditEvent(Act.SEEN, session.reader.name, study_uid, address=_address(request)))
+    page.record(AuditEvent(Act.SEEN, session.reader.name, study_uid, address=address_of(request)))
     return render("study.html", page=page, session=session, summary=summary)
 
 
@@ -138,7 +98,3 @@ def agreement_page(page: ThePage, session: Admin, since: date | None = None) -> 
     """How readers and models agree."""
     decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
     return render("agreement.html", page=page, session=session, found=agreement(decisions), since=since)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -22,6 +22,7 @@ from cvai.review.app import create_app
 from cvai.review.cine import CineCache
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.oidc import OpenIdProvider
 from cvai.review.page import Page, PageOptions, Record
 from cvai.review.worklist import RowState, Worklist
 
@@ -45,6 +46,7 @@ def serving(
     record: Record,
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]],
     announce: Callable[[str], None],
+    provider: OpenIdProvider | None = None,
 ) -> Iterator[None]:
     """Serve the page while the context lasts; the jobs' database must exist.
 
@@ -56,6 +58,7 @@ def serving(
         record: keeps who did what.
         service_routes: see ``Page``.
         announce: told, in words for a person, where the page is and how to get in the first time.
+        provider: see ``Page``; where there is one, nobody needs a first token.
 
     Raises:
         ConfigurationInvalid: ``page_address_taken``.
@@ -66,11 +69,11 @@ def serving(
         database = Database(data_folder / DATABASE_NAME)
         stack.callback(database.close)
         page = _page(options, ledger, database, archive=archive, data_folder=data_folder, record=record)
-        page = replace(page, service_routes=service_routes)
+        page = replace(page, service_routes=service_routes, provider=provider)
         stack.enter_context(_thread("page", _Server(page, listener)))
         stack.enter_context(_thread("page-chores", Chores(page)))
         announce(f"Reader's page: {options.url}")
-        if token := first_token(page.accounts):
+        if provider is None and (token := first_token(page.accounts)):
             announce(f"Sign in with this token, shown once: {token}")
         yield
 

@@ -1,6 +1,6 @@
 /** @file The worklist: filters, keyboard, and rows that follow the service. */
 
-import { request } from "./api.js";
+import { request, sendJson } from "./api.js";
 
 const LOOK_EVERY_MS = 3000;
 
@@ -90,7 +90,7 @@ addEventListener("keydown", (event) => {
   act();
 });
 document.getElementById("sign-out")?.addEventListener("click", async () => {
-  await request("/sign-out", { method: "POST", body: "" });
-  location.assign("/sign-in");
+  const { then } = await sendJson("POST", "/sign-out");
+  location.assign(then);
 });
 setInterval(refresh, LOOK_EVERY_MS);

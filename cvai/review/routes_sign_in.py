@@ -1,0 +1,144 @@
+"""How a reader comes in and goes: by token, or through an OpenID provider."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Cookie, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
+
+from cvai.engine.audit import Act, AuditEvent
+from cvai.errors import AccessDenied, CvaiError, RequestInvalid
+from cvai.review.access import COOKIE, SignedIn, ThePage, address_of
+from cvai.review.accounts import Reader
+from cvai.review.oidc import Attempt, OpenIdProvider, not_begun
+from cvai.review.page import Page
+from cvai.review.wording import render
+
+ATTEMPT_COOKIE, ATTEMPT_LASTS_S = "cvai_sign_in", 600
+SIGN_IN_PATH = "/sign-in"
+CALLBACK_PATH = "/sign-in/callback"
+
+
+class ProviderAnswer(BaseModel):
+    """What a provider sends a reader back with (RFC 6749, 4.1.2); it may send more."""
+
+    model_config = ConfigDict(frozen=True)
+    state: str = ""
+    code: str = ""
+    error: str = ""
+
+
+sign_in_routes = APIRouter(default_response_class=HTMLResponse)
+
+
+@sign_in_routes.get(SIGN_IN_PATH)
+def sign_in_form(page: ThePage) -> str:
+    """Where a reader chooses how to sign in."""
+    return render("sign_in.html", page=page, wrong="")
+
+
+@sign_in_routes.post(SIGN_IN_PATH)
+async def sign_in(request: Request, page: ThePage) -> Response:
+    """Take a token, give a session."""
+    form = parse_qs((await request.body()).decode("utf-8", "replace"))
+    token = form.get("token", [""])[0]
+    return await run_in_threadpool(_signed_in, page, token, address_of(request))
+
+
+def _signed_in(page: Page, token: str, address: str) -> Response:
+    try:
+        reader = page.accounts.reader_of(token)
+    except AccessDenied as error:
+        _record_refusal(page, address)
+        return HTMLResponse(render("sign_in.html", page=page, wrong=str(error)), 401)
+    return _with_session(page, reader, address, RedirectResponse("/", 303))
+
+
+@sign_in_routes.get("/sign-in/oidc")
+def sign_in_elsewhere(page: ThePage) -> Response:
+    """Send a reader to the OpenID provider."""
+    attempt = Attempt.new()
+    answer = RedirectResponse(_provider(page).authorization_url(attempt), 303)
+    # Lax: the reader comes back from another site.
+    answer.set_cookie(
+        ATTEMPT_COOKIE,
+        attempt.key,
+        max_age=ATTEMPT_LASTS_S,
+        path=SIGN_IN_PATH,
+        httponly=True,
+        samesite="lax",
+        secure=page.options.https,
+    )
+    return answer
+
+
+@sign_in_routes.get(CALLBACK_PATH)
+def come_back(
+    request: Request,
+    page: ThePage,
+    told: Annotated[ProviderAnswer, Query()],
+    key: Annotated[str, Cookie(alias=ATTEMPT_COOKIE)] = "",
+) -> Response:
+    """Take a reader back from the OpenID provider, give a session."""
+    try:
+        reader = _come_back(page, Attempt(key), told)
+    except CvaiError:
+        _record_refusal(page, address_of(request))
+        raise
+    # The session's cookie is not sent on a way that began at another site: a page of ours leads on.
+    answer = _with_session(page, reader, address_of(request), HTMLResponse(render("signed_in.html")))
+    answer.delete_cookie(ATTEMPT_COOKIE, path=SIGN_IN_PATH, httponly=True, secure=page.options.https)
+    return answer
+
+
+def _come_back(page: Page, attempt: Attempt, told: ProviderAnswer) -> Reader:
+    if not attempt.key or not told.state.isascii():
+        raise not_begun()
+    if told.error or not told.code:
+        raise AccessDenied(
+            "code_refused",
+            "The provider does not stand for this sign-in.",
+            "Sign in again; if it stays so, ask your administrator.",
+        )
+    return page.accounts.known_as(_provider(page).identity(attempt, told.state, told.code))
+
+
+@sign_in_routes.post("/sign-out")
+def sign_out(request: Request, page: ThePage, session: SignedIn) -> Response:
+    """End the session, and tell where to go then: who came through a provider signs out there too."""
+    page.accounts.end(request.cookies[COOKIE])
+    page.record(AuditEvent(Act.SIGNED_OUT, session.reader.name, address=address_of(request)))
+    answer = JSONResponse({"then": _after_sign_out(page, session.reader)})
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=page.options.https)
+    return answer
+
+
+def _after_sign_out(page: Page, reader: Reader) -> str:
+    if page.provider is None or not page.accounts.has_identity(reader.name):
+        return SIGN_IN_PATH
+    try:
+        return page.provider.sign_out_url() or SIGN_IN_PATH
+    except CvaiError:
+        return SIGN_IN_PATH  # the session here has ended all the same
+
+
+def _provider(page: Page) -> OpenIdProvider:
+    if page.provider is None:
+        raise RequestInvalid("sign_in_by_token", "Readers sign in here with a token.", "Sign in with yours.")
+    return page.provider
+
+
+def _with_session(page: Page, reader: Reader, address: str, answer: Response) -> Response:
+    page.record(AuditEvent(Act.SIGNED_IN, reader.name, address=address))
+    answer.set_cookie(
+        COOKIE, page.accounts.begin(reader), httponly=True, samesite="strict", secure=page.options.https
+    )
+    return answer
+
+
+def _record_refusal(page: Page, address: str) -> None:
+    page.record(AuditEvent(Act.SIGNED_IN, "unknown", address=address, allowed=False))
