@@ -7,10 +7,12 @@ import shutil
 import socket
 import subprocess
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import requests
+from pydicom import Dataset, dcmread
 
 EXECUTABLE = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -99,6 +101,28 @@ class Orthanc:
             "series_uid": "0020000E",
         }
         return [{name: found[tag]["Value"][0] for name, tag in tags.items()} for found in response.json()]
+
+    def files(self, study_uid: str) -> dict[str, bytes]:
+        """Every instance of a study as Orthanc keeps it, by SOP instance UID, through its own REST API."""
+        query = {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}, "Expand": True}
+        found = self.session.post(f"{self.url}/tools/find", json=query, timeout=60)
+        found.raise_for_status()
+        return {
+            instance["MainDicomTags"]["SOPInstanceUID"]: self._file(instance["ID"])
+            for instance in found.json()
+        }
+
+    def dataset(self, sop_instance_uid: str) -> Dataset:
+        """One instance without its pixels."""
+        named = self.session.post(f"{self.url}/tools/lookup", data=sop_instance_uid, timeout=60)
+        named.raise_for_status()
+        (instance,) = (found["ID"] for found in named.json() if found["Type"] == "Instance")
+        return dcmread(BytesIO(self._file(instance)), stop_before_pixels=True)
+
+    def _file(self, instance_id: str) -> bytes:
+        answer = self.session.get(f"{self.url}/instances/{instance_id}/file", timeout=60)
+        answer.raise_for_status()
+        return answer.content
 
     def _configuration(self) -> dict[str, object]:
         return {
