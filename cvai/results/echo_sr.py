@@ -14,7 +14,7 @@ from cvai.results.echo_codes import ECHOCARDIOGRAPHY, IMAGE_VIEW, ULTRASOUND, VI
 from cvai.results.echo_seg import LOOP_KINDS
 from cvai.results.instance import SERIES, AnyContext, new_instance
 from cvai.results.number import number_items
-from cvai.results.source import SourceImage, verbatim_element
+from cvai.results.source import SourceImage, series_references, verbatim_element
 from cvai.results.sr import (
     FunctionGroup,
     Supersedes,
@@ -25,7 +25,6 @@ from cvai.results.sr import (
     image_library,
     observer,
     predecessor,
-    sop_references,
 )
 from cvai.results.uids import ResultKind
 
@@ -73,7 +72,9 @@ def _evidence(context: AnyContext, analysis: EchoAnalysis) -> Dataset:
     ]
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", analysis.study_uid))
-    item.ReferencedSeriesSequence = sop_references([*context.all_sources, *segmentations])
+    item.ReferencedSeriesSequence = series_references(
+        [*context.all_sources, *segmentations], "ReferencedSOPSequence"
+    )
     return item
 
 

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
-from pydicom.charset import default_encoding
-from pydicom.dataelem import RawDataElement
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_sequence
 from pydicom.valuerep import format_number_as_ds
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.geometry import StackGeometry
 from cvai.results import codes
-from cvai.results.source import SourceImage, code_item, verbatim_element
+from cvai.results.encoded import encoded, encoded_item, encoded_sequence
+from cvai.results.source import SourceImage, encoded_code
 
 SEGMENT_NUMBERS = SAX_LABELS
 """Segment Number of every structure; the label values already count from 1 without a gap."""
@@ -66,8 +62,7 @@ class FrameGroups:
     """Per-frame functional groups of a segmentation (PS3.3 section C.7.6.16.2).
 
     What frames have in common, the position of a slice, the source of a phase and slice, the number of a
-    segment, is encoded once and stands in every frame it belongs to; pydicom would otherwise spend most of
-    the time a cine takes on encoding the same items again.
+    segment, is encoded once and stands in every frame it belongs to.
 
     Args:
         geometry: the grid of the labels.
@@ -85,72 +80,59 @@ class FrameGroups:
         *,
         has_time: bool,
     ) -> None:
-        self._phase_times_ms = phase_times_ms
         self._has_time = has_time
-        self._sources = sources
+        self._derivations = [[_derivation(source) for source in phase] for phase in sources]
+        self._comments = _comments(phase_times_ms, len(sources))
         self._positions = [_plane_position(geometry, z) for z in range(geometry.n_slices)]
         self._segments = {structure: _segment_identification(structure) for structure in SAX_LABELS}
 
-    def items(self, frames: Sequence[LabelledFrame]) -> list[Dataset]:
-        """Items of the Per-frame Functional Groups Sequence, in the order of ``frames``."""
-        places = {(frame.t, frame.z) for frame in frames}
-        derivations = {(t, z): _derivation(self._sources[t][z]) for t, z in places}
-        return [self._item(frame, derivations[frame.t, frame.z]) for frame in frames]
+    def items(self, frames: Sequence[LabelledFrame]) -> list[bytes]:
+        """Encoded items of the Per-frame Functional Groups Sequence, in the order of ``frames``."""
+        return [
+            encoded_item(
+                self._derivations[frame.t][frame.z],
+                self._frame_content(frame),
+                self._positions[frame.z],
+                self._segments[frame.structure],
+            )
+            for frame in frames
+        ]
 
-    def _item(self, frame: LabelledFrame, derivation: RawDataElement) -> Dataset:
-        item = Dataset()
-        item.FrameContentSequence = [self._frame_content(frame)]
-        for element in (self._positions[frame.z], derivation, self._segments[frame.structure]):
-            item[element.tag] = element
-        item.set_original_encoding(False, True, default_encoding)
-        return item
-
-    def _frame_content(self, frame: LabelledFrame) -> Dataset:
-        content = Dataset()
+    def _frame_content(self, frame: LabelledFrame) -> bytes:
         time = [frame.time_index + 1] if self._has_time else []
-        content.DimensionIndexValues = [SEGMENT_NUMBERS[frame.structure], *time, frame.z + 1]
-        content.StackID = STACK_ID
-        content.InStackPositionNumber = frame.z + 1
-        content.TemporalPositionIndex = frame.time_index + 1
-        if self._phase_times_ms is not None:
-            content.FrameComments = f"{self._phase_times_ms[frame.t]:.1f} ms after the R wave"
-        return content
+        content = encoded_item(
+            encoded("StackID", STACK_ID),
+            encoded("InStackPositionNumber", frame.z + 1),
+            encoded("TemporalPositionIndex", frame.time_index + 1),
+            encoded("DimensionIndexValues", SEGMENT_NUMBERS[frame.structure], *time, frame.z + 1),
+            self._comments[frame.t],
+        )
+        return encoded_sequence("FrameContentSequence", [content])
 
 
-def _plane_position(geometry: StackGeometry, z: int) -> RawDataElement:
-    item = Dataset()
-    item.ImagePositionPatient = decimal_strings(geometry.positions_mm[z])
-    return _encoded("PlanePositionSequence", item)
+def _comments(phase_times_ms: NDArray[np.float64] | None, n_phases: int) -> list[bytes]:
+    """Time of every phase in words, nothing where it is not told."""
+    if phase_times_ms is None:
+        return [b""] * n_phases
+    return [encoded("FrameComments", f"{time_ms:.1f} ms after the R wave") for time_ms in phase_times_ms]
 
 
-def _derivation(source: SourceImage) -> RawDataElement:
-    image = source.reference()
-    image.SpatialLocationsPreserved = "YES"
-    image[_PURPOSE.tag] = _PURPOSE
-    image.set_original_encoding(False, True, default_encoding)
-    item = Dataset()
-    item.SourceImageSequence = [image]
-    item[_DERIVATION.tag] = _DERIVATION
-    item.set_original_encoding(False, True, default_encoding)
-    return _encoded("DerivationImageSequence", item)
+def _plane_position(geometry: StackGeometry, z: int) -> bytes:
+    position = encoded("ImagePositionPatient", *decimal_strings(geometry.positions_mm[z]))
+    return encoded_sequence("PlanePositionSequence", [encoded_item(position)])
 
 
-def _segment_identification(structure: Structure) -> RawDataElement:
-    item = Dataset()
-    item.ReferencedSegmentNumber = SEGMENT_NUMBERS[structure]
-    return _encoded("SegmentIdentificationSequence", item)
+def _derivation(source: SourceImage) -> bytes:
+    image = encoded_item(source.encoded_reference(), encoded("SpatialLocationsPreserved", "YES"), _PURPOSE)
+    item = encoded_item(encoded_sequence("SourceImageSequence", [image]), _DERIVATION)
+    return encoded_sequence("DerivationImageSequence", [item])
 
 
-def _encoded(keyword: str, item: Dataset) -> RawDataElement:
-    """A sequence of one item in Explicit VR Little Endian; its text is ASCII."""
-    element = verbatim_element(keyword, [item])
-    buffer = DicomBytesIO()
-    buffer.is_implicit_VR, buffer.is_little_endian = False, True
-    write_sequence(buffer, element, [default_encoding])
-    value = buffer.getvalue()
-    return RawDataElement(element.tag, "SQ", len(value), value, 0, False, True)
+def _segment_identification(structure: Structure) -> bytes:
+    number = encoded("ReferencedSegmentNumber", SEGMENT_NUMBERS[structure])
+    return encoded_sequence("SegmentIdentificationSequence", [encoded_item(number)])
 
 
-_PURPOSE = _encoded("PurposeOfReferenceCodeSequence", code_item(codes.SOURCE_IMAGE_FOR_PROCESSING))
-_DERIVATION = _encoded("DerivationCodeSequence", code_item(codes.SEGMENTATION_DERIVATION))
+_PURPOSE = encoded_code("PurposeOfReferenceCodeSequence", codes.SOURCE_IMAGE_FOR_PROCESSING)
+_DERIVATION = encoded_code("DerivationCodeSequence", codes.SEGMENTATION_DERIVATION)
 """Why every frame names its source, and how it was derived: the same in hundreds of frames."""

@@ -94,11 +94,7 @@ def rejection_note(
 def _evidence(analysis: Analysis, withdrawn: Sequence[SourceImage]) -> Dataset:
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", analysis.study_uid))
-    series = series_references(withdrawn)
-    for reference in series:
-        reference.ReferencedSOPSequence = reference.ReferencedInstanceSequence
-        del reference.ReferencedInstanceSequence
-    item.ReferencedSeriesSequence = series
+    item.ReferencedSeriesSequence = series_references(withdrawn, "ReferencedSOPSequence")
     return item
 
 

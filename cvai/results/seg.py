@@ -16,7 +16,6 @@ from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
-from pydicom.charset import convert_encodings
 from pydicom.datadict import tag_for_keyword
 from pydicom.valuerep import format_number_as_ds
 
@@ -26,6 +25,7 @@ from cvai.heart.segmentation import ModelIdentity
 from cvai.results import codes
 from cvai.results.analysis import Verification
 from cvai.results.codes import CardiacPhase
+from cvai.results.encoded import put_sequence
 from cvai.results.frames import (
     SEGMENT_NUMBERS,
     FrameGroups,
@@ -90,17 +90,17 @@ def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int
     _add_frame_of_reference(instance, context)
     _add_dimensions(instance, context.uids.dimension_organization(kind), has_time=has_time)
     instance.SharedFunctionalGroupsSequence = [_shared_groups(context)]
-    instance.PerFrameFunctionalGroupsSequence = groups.items(frames)
+    put_sequence(instance, "PerFrameFunctionalGroupsSequence", groups.items(frames))
     instance.NumberOfFrames = len(frames)
     instance.add(DataElement(PIXEL_DATA, "OB", packed_frames(labels, frames)))
-    # The frame groups are encoded already; said so, pydicom writes them as they are.
-    instance.set_original_encoding(False, True, convert_encodings(instance.SpecificCharacterSet))
     return instance
 
 
 def packed_frames(labels: NDArray[np.uint8], frames: Sequence[LabelledFrame]) -> bytes:
     """Pixel data of BINARY frames: one bit a pixel, first pixel lowest, no gaps (PS3.5 section 8.1.1)."""
-    masks = np.stack([labels[f.t, f.z] == SAX_LABELS[f.structure] for f in frames])
+    masks = np.empty((len(frames), *labels.shape[2:]), np.bool_)
+    for mask, frame in zip(masks, frames, strict=True):
+        np.equal(labels[frame.t, frame.z], SAX_LABELS[frame.structure], out=mask)
     packed = np.packbits(masks, bitorder="little").tobytes()
     return packed + b"\0" * (len(packed) % 2)
 

@@ -21,6 +21,7 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import validate_value
 
 from cvai.results.analysis import Analysed
+from cvai.results.encoded import encoded, encoded_dataset, encoded_item, encoded_sequence, put_sequence
 from cvai.study.values import ImagePlane
 
 IDENTITY_TYPE_2 = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "ReferringPhysicianName")
@@ -110,6 +111,11 @@ class SourceImage:
             item.ReferencedFrameNumber = self.frame_number
         return item
 
+    def encoded_reference(self) -> bytes:
+        """The elements of ``reference``, encoded."""
+        frame = () if self.frame_number is None else (encoded("ReferencedFrameNumber", self.frame_number),)
+        return b"".join((encoded_instance_reference(self.sop_class_uid, self.sop_instance_uid), *frame))
+
 
 def instance_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     """Item that references a whole instance (PS3.3 table 10-11, SOP Instance Reference)."""
@@ -119,10 +125,22 @@ def instance_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     return item
 
 
-def series_references(sources: Iterable[SourceImage]) -> list[Dataset]:
+def encoded_instance_reference(sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """The elements of ``instance_reference``, encoded."""
+    return encoded("ReferencedSOPClassUID", sop_class_uid) + encoded(
+        "ReferencedSOPInstanceUID", sop_instance_uid
+    )
+
+
+def series_references(
+    sources: Iterable[SourceImage], keyword: str = "ReferencedInstanceSequence"
+) -> list[Dataset]:
     """Items of a Referenced Series Sequence: every source instance once, grouped by series.
 
-    The references are called ReferencedInstanceSequence in images (PS3.3 section C.12.2).
+    Args:
+        sources: what is referenced.
+        keyword: of the references: as images have it (PS3.3 section C.12.2); in documents
+            ``ReferencedSOPSequence`` (table C.17-3).
     """
     by_series: dict[str, dict[str, str]] = {}
     for source in sources:
@@ -131,7 +149,8 @@ def series_references(sources: Iterable[SourceImage]) -> list[Dataset]:
     for series_uid, instances in by_series.items():
         item = Dataset()
         item.add(verbatim_element("SeriesInstanceUID", series_uid))
-        item.ReferencedInstanceSequence = [instance_reference(c, uid) for uid, c in instances.items()]
+        references = (encoded_instance_reference(c, uid) for uid, c in instances.items())
+        put_sequence(item, keyword, map(encoded_item, references))
         items.append(item)
     return items
 
@@ -156,3 +175,8 @@ def code_item(code: Code) -> Dataset:
     item.CodingSchemeDesignator = code.scheme_designator
     item.CodeMeaning = code.meaning
     return item
+
+
+def encoded_code(keyword: str, code: Code) -> bytes:
+    """A sequence of one code, encoded; its meaning is ASCII."""
+    return encoded_sequence(keyword, [encoded_dataset(code_item(code))])

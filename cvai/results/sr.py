@@ -7,7 +7,7 @@ until a reader signs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from highdicom import sr
@@ -19,6 +19,7 @@ from cvai.heart.findings import Finding, Severity
 from cvai.results import codes
 from cvai.results.analysis import Analysis, Verification
 from cvai.results.codes import CardiacPhase
+from cvai.results.encoded import encoded, encoded_dataset, encoded_item, encoded_sequence, put_sequence
 from cvai.results.frames import SEGMENT_NUMBERS
 from cvai.results.instance import (
     MANUFACTURER,
@@ -31,7 +32,13 @@ from cvai.results.instance import (
 )
 from cvai.results.number import number_items
 from cvai.results.seg import PHASE_KINDS, tracking_id
-from cvai.results.source import SourceImage, instance_reference, series_references, verbatim_element
+from cvai.results.source import (
+    SourceImage,
+    encoded_code,
+    instance_reference,
+    series_references,
+    verbatim_element,
+)
 from cvai.results.uids import ResultKind, derived_uid, device_uid
 from cvai.results.wall import wall_groups
 
@@ -157,17 +164,10 @@ def _evidence(context: ResultContext) -> Dataset:
     ]
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", context.analysis.study_uid))
-    item.ReferencedSeriesSequence = sop_references([*context.all_sources, *segmentations])
+    item.ReferencedSeriesSequence = series_references(
+        [*context.all_sources, *segmentations], "ReferencedSOPSequence"
+    )
     return item
-
-
-def sop_references(instances: Iterable[SourceImage]) -> list[Dataset]:
-    """Referenced series the way documents hold them, under ReferencedSOPSequence (PS3.3 table C.17-3)."""
-    items = series_references(instances)
-    for item in items:
-        item.ReferencedSOPSequence = item.ReferencedInstanceSequence
-        del item.ReferencedInstanceSequence
-    return items
 
 
 def predecessor(earlier: Supersedes) -> Dataset:
@@ -184,14 +184,15 @@ def predecessor(earlier: Supersedes) -> Dataset:
 
 
 def _content(context: ResultContext) -> sr.MeasurementReport:
+    model = algorithm(context)
     report = sr.MeasurementReport(
         observation_context=observer(context),
         procedure_reported=codes.CARDIAC_MRI,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.ENGLISH),
         imaging_measurements=[
-            *_segment_groups(context),
-            *_function_groups(context),
-            *wall_groups(context, algorithm(context)),
+            *(_segment_group(context, group, model) for group in SEGMENT_GROUPS),
+            *_function_groups(context, model),
+            *wall_groups(context, model),
         ],
     )
     items = report[0].ContentSequence
@@ -239,20 +240,22 @@ def image_library(context: AnyContext, made_with: Code = codes.MAGNETIC_RESONANC
         value=made_with,
         relationship_type=sr.RelationshipTypeValues.HAS_ACQ_CONTEXT,
     )
-    images = (_image_item(source) for source in context.all_sources)
-    group.ContentSequence = sr.ContentSequence([modality, *images])
+    name = encoded_code("ConceptNameCodeSequence", codes.SOURCE)
+    images = (_image_item(source, name) for source in context.all_sources)
+    put_sequence(group, "ContentSequence", (encoded_dataset(modality), *images))
     library = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY, relationship_type=contains)
     library.ContentSequence = sr.ContentSequence([group])
     return library
 
 
-def _image_item(source: SourceImage) -> Dataset:
-    reference = Dataset()
-    reference.RelationshipType = "CONTAINS"
-    reference.ValueType = "IMAGE"
-    reference.ReferencedSOPSequence = [source.reference()]
-    item: Dataset = sr.ImageContentItem.from_dataset(reference, copy=False)
-    return item
+def _image_item(source: SourceImage, name: bytes) -> bytes:
+    """An IMAGE content item (PS3.3 table C.17-5)."""
+    return encoded_item(
+        encoded_sequence("ReferencedSOPSequence", [encoded_item(source.encoded_reference())]),
+        encoded("RelationshipType", "CONTAINS"),
+        encoded("ValueType", "IMAGE"),
+        name,
+    )
 
 
 def algorithm(context: AnyContext) -> sr.AlgorithmIdentification:
@@ -267,12 +270,8 @@ def algorithm(context: AnyContext) -> sr.AlgorithmIdentification:
     )
 
 
-def _segment_groups(context: ResultContext) -> list[sr.VolumetricROIMeasurementsAndQualitativeEvaluations]:
-    return [_segment_group(context, group) for group in SEGMENT_GROUPS]
-
-
 def _segment_group(
-    context: ResultContext, group: SegmentGroup
+    context: ResultContext, group: SegmentGroup, model: sr.AlgorithmIdentification
 ) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411; it stands even where its measurement was withheld, since the segment is there to be seen."""
     name = tracking_id(group.structure, group.phase)
@@ -281,29 +280,34 @@ def _segment_group(
         referenced_segment=_referenced_segment(context, group),
         finding_category=codes.ANATOMICAL_STRUCTURE,
         finding_type=codes.STRUCTURE_CODES[group.structure],
-        algorithm_id=algorithm(context),
+        algorithm_id=model,
         measurements=number_items(context.analysis, group.names, group.phase),
     )
 
 
-def _function_groups(context: ResultContext) -> list[sr.MeasurementsAndQualitativeEvaluations]:
+def _function_groups(
+    context: ResultContext, model: sr.AlgorithmIdentification
+) -> list[sr.MeasurementsAndQualitativeEvaluations]:
     """TID 1501 groups; those without a measurement are left out."""
     groups = []
     for group in FUNCTION_GROUPS:
         numbers = number_items(context.analysis, group.names)
         if numbers:
-            groups.append(_function_group(context, group, numbers))
+            groups.append(_function_group(context, group, numbers, model))
     return groups
 
 
 def _function_group(
-    context: ResultContext, group: FunctionGroup, numbers: list[sr.Measurement]
+    context: ResultContext,
+    group: FunctionGroup,
+    numbers: list[sr.Measurement],
+    model: sr.AlgorithmIdentification,
 ) -> sr.MeasurementsAndQualitativeEvaluations:
     uid = context.uids.tracking(group.title)
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=uid, identifier=group.title),
         finding_sites=[sr.FindingSite(anatomic_location=group.site)],
-        algorithm_id=algorithm(context) if group.of_model else None,
+        algorithm_id=model if group.of_model else None,
         measurements=numbers,
     )
 

@@ -22,6 +22,7 @@ from cvai.results.echo_pdf import ECHO_TITLE, echo_report_pdf
 from cvai.results.echo_record import echo_record
 from cvai.results.echo_seg import LOOP_KINDS, loop_segmentation
 from cvai.results.echo_sr import echo_document
+from cvai.results.encoded import say_encoded
 from cvai.results.fhir import fhir_bundle
 from cvai.results.instance import AnyContext, ResultContext
 from cvai.results.pdf import encapsulated_report, report_pdf
@@ -158,6 +159,7 @@ def _write_echo_objects(
 
 def _write_instance(folder: Path, kind: ResultKind, instance: Dataset) -> WrittenObject:
     path = folder / {**OBJECT_NAMES, **ECHO_OBJECT_NAMES}[kind]
+    say_encoded(instance)
     buffer = BytesIO()
     instance.save_as(buffer, enforce_file_format=True)
     _write_atomically(path, buffer.getvalue())
