@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: demo test check mutations proof-ohif bench chaos soak bench-page train install dev system viewers clean
+.PHONY: demo test check mutations fuzz proof-ohif bench chaos soak bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,10 @@ check: dev
 # A real study with headers spoiled in 500 ways; make test spoils a dozen.
 mutations: dev system
 	CVAI_MUTATIONS=500 $(BIN)/python -m pytest -q tests/e2e/test_mutated_headers.py
+
+# 10,000 spoiled files into every way in; make test sends a few.
+fuzz: dev system
+	$(BIN)/python -m benchmarks.fuzz
 
 # OHIF in front of an Orthanc, in a real browser: docs/viewers.md.
 OHIF := build/ohif/package/dist/index.html

@@ -17,6 +17,7 @@ from pathlib import Path
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.heartbeat import DeclaredDead
 from cvai.engine.logs import configure_logs
+from cvai.engine.steps import Analyse
 from cvai.engine.worker import Model, Service
 from cvai.settings import load_settings
 from tests.standin import MODEL_SHA256, analyse_noting
@@ -36,6 +37,11 @@ def main(config: str, log: str, gate: str | None = None) -> None:
             time.sleep(0.02)
         return outcomes
 
+    serve(config, analyse)
+
+
+def serve(config: str, analyse: Analyse) -> None:
+    """Work with ``analyse`` in the model's place until SIGTERM, as ``cvai serve`` and ``cvai worker`` do."""
     settings = load_settings(Path(config))
     configure_logs(settings.log_level)
     stop = threading.Event()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import pydicom
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
+from cvai.errors import FileRefused
+from cvai.study.deflated import require_bounded
+from cvai.study.header import PARSE_ERRORS
 
 UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 """Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are."""
@@ -53,12 +55,10 @@ def read_identity(path: Path) -> FileIdentity | None:
 def identity_in(file: BinaryIO) -> FileIdentity | None:
     """Identity of a DICOM file that is open; nothing but the four values is decoded."""
     try:
+        require_bounded(file)
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
         return FileIdentity(*(_raw_uid(header, tag) for tag in IDENTITY_TAGS))
-    except (InvalidDicomError, BytesLengthException, struct.error, EOFError):
-        return None
-    except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError):
-        # What pydicom raises on bytes that begin like DICOM and go on as something else.
+    except (InvalidDicomError, FileRefused, *PARSE_ERRORS):
         return None
 
 
@@ -71,16 +71,14 @@ def _raw_uid(header: pydicom.Dataset, tag: str) -> str:
 def read_traits(path: Path) -> list[tuple[str, str]]:
     """(keyword, value) of TRAIT_KEYWORDS in a DICOM file, and who sent it; none where it cannot be read."""
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
             # A value that breaks the standard's rules is a value still.
             warnings.simplefilter("ignore", UserWarning)
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TRAIT_KEYWORDS))
+            require_bounded(file)
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TRAIT_KEYWORDS))
             told = [(keyword, str(header.get(keyword) or "")) for keyword in TRAIT_KEYWORDS]
             return [*told, (SENDER, str(header.file_meta.get(SENDER) or ""))]
-    except (InvalidDicomError, BytesLengthException, struct.error, EOFError):
-        return []
-    except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError):
-        # What pydicom raises on bytes that begin like DICOM and go on as something else.
+    except (InvalidDicomError, FileRefused, *PARSE_ERRORS):
         return []
 
 

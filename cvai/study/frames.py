@@ -21,6 +21,9 @@ from cvai.errors import FileRefused
 from cvai.study.header import number, numbers, uid, whole_number
 from cvai.study.values import ImagePlane
 
+MOST_FRAMES = 50_000
+"""Of one instance; the largest examinations have a few thousand."""
+
 _LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
 """PS3.6 A; newer than pydicom's list of names."""
 
@@ -60,7 +63,8 @@ def planes_of(header: Dataset, path: Path, defect: FileRefused | None) -> tuple[
     PerFrameFunctionalGroupsSequence exist.
 
     Raises:
-        FileRefused: ``unreadable_header`` where Rows, Columns or the frames' descriptions are missing.
+        FileRefused: ``unreadable_header`` where Rows, Columns or the frames' descriptions are missing, or
+            ``too_many_frames``.
     """
     if uid(header, "SOPClassUID") in _FUNCTIONAL_GROUPS:
         n_frames = _described_frames(header)
@@ -70,7 +74,18 @@ def planes_of(header: Dataset, path: Path, defect: FileRefused | None) -> tuple[
             return (_plane(header, path, defect, None),)
         if defect is not None:
             return ()
+        _require_countable(header, n_frames)
     return tuple(_plane(header, path, defect, frame) for frame in range(1, n_frames + 1))
+
+
+def _require_countable(header: Dataset, n_frames: int) -> None:
+    """A small deflated file may state any number; each frame becomes an object here."""
+    if not 0 < n_frames <= MOST_FRAMES:
+        raise FileRefused(
+            "too_many_frames",
+            f"Instance {uid(header, 'SOPInstanceUID')} states {n_frames} frames, not 1 to {MOST_FRAMES}.",
+            "Send the instance again from the scanner or archive.",
+        )
 
 
 def frame_attributes(header: Dataset, frame_number: int | None, sequence: str) -> Dataset:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import struct
+import zlib
 from collections.abc import Iterable
 from datetime import date
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
@@ -20,6 +23,16 @@ DECODE_ERRORS = (
     EOFError,
 )
 """What pydicom raises when the bytes of one element are no value of its VR."""
+
+PARSE_ERRORS = (
+    *DECODE_ERRORS,
+    struct.error,
+    zlib.error,
+    BytesLengthException,
+    RecursionError,
+    MemoryError,
+)
+"""What pydicom raises on bytes that start like DICOM and go on as something else."""
 
 
 def decode_all(header: Dataset) -> None:

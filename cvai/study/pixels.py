@@ -19,6 +19,9 @@ from cvai.study.header import DECODE_ERRORS, number, texts, uid, whole_number
 from cvai.study.tolerance import tolerating_values
 from cvai.study.values import ImagePlane
 
+LARGEST_CINE_BYTES = 4 * 1024**3
+"""As numbers of 32 bits: 20 slices of 50 phases of 1024 x 1024 pixels."""
+
 PIXEL_ERRORS = (*DECODE_ERRORS, OSError, RuntimeError, IndexError, struct.error)
 """What pydicom and its decoders raise on pixel data they cannot decode."""
 
@@ -27,8 +30,9 @@ def intensities(planes: Sequence[ImagePlane]) -> NDArray[np.float32]:
     """(n, y, x) values after the modality rescale, in the order of ``planes``, all of one matrix.
 
     Raises:
-        FileRefused: an image has a known defect, or ``pixel_data_unreadable``.
+        FileRefused: an image has a known defect, ``pixel_data_unreadable`` or ``cine_too_large``.
     """
+    _require_room(planes)
     by_file: dict[Path, list[int]] = defaultdict(list)
     for i, plane in enumerate(planes):
         if plane.defect is not None:
@@ -41,6 +45,18 @@ def intensities(planes: Sequence[ImagePlane]) -> NDArray[np.float32]:
             for i, stored in zip(members, frames, strict=True):
                 values[i] = _rescaled(planes[i], stored)
     return values
+
+
+def _require_room(planes: Sequence[ImagePlane]) -> None:
+    """A few compressed bytes may state any matrix."""
+    n_bytes = 4 * len(planes) * planes[0].rows * planes[0].columns
+    if n_bytes > LARGEST_CINE_BYTES:
+        raise FileRefused(
+            "cine_too_large",
+            f"The cine states {len(planes)} images of {planes[0].columns} x {planes[0].rows} pixels: "
+            f"{n_bytes / 1024**3:.0f} GiB.",
+            "Send the cine as the scanner stored it.",
+        )
 
 
 def _stored_frames(path: Path, planes: Sequence[ImagePlane]) -> list[NDArray[np.generic]]:

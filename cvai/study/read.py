@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,26 +11,16 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from pydicom import Dataset, FileDataset, dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 
 from cvai.errors import ConfigurationInvalid, FileRefused
+from cvai.study.deflated import require_bounded
 from cvai.study.frames import holds_images, holds_report, planes_of
-from cvai.study.header import DECODE_ERRORS, decode_all, uid, whole_number
+from cvai.study.header import PARSE_ERRORS, decode_all, uid, whole_number
 from cvai.study.integrity import pixel_data_defect
 from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import ZipLimits, is_ignored, unpacked
 from cvai.study.values import Document, ImagePlane, Series, Study
-
-_PARSE_ERRORS = (
-    *DECODE_ERRORS,
-    OSError,
-    struct.error,
-    zlib.error,
-    BytesLengthException,
-    RecursionError,
-    MemoryError,
-)
-"""What pydicom raises on bytes that start like DICOM and go on as something else."""
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 """PS3.5 section 9.1, less strict: real archives keep UIDs with leading zeros. Folders are named by them."""
@@ -126,6 +114,7 @@ def _read_instance(path: Path, label: str) -> _Instance:
             if not file.read(1):
                 raise FileRefused("empty_file", f"{label} is empty.", "Send it again.")
             file.seek(0)
+            require_bounded(file)
             header = dcmread(file, stop_before_pixels=True)
             decode_all(header)
             _check_identity(header, label)
@@ -134,7 +123,7 @@ def _read_instance(path: Path, label: str) -> _Instance:
         raise FileRefused(
             "not_dicom", f"{label} is not a DICOM file.", "Hand in DICOM files as the scanner stores them."
         ) from error
-    except _PARSE_ERRORS as error:
+    except (*PARSE_ERRORS, OSError) as error:
         raise FileRefused(
             "unreadable_header",
             f"The DICOM header of {label[0].lower()}{label[1:]} is damaged ({type(error).__name__}).",
