@@ -1,19 +1,25 @@
-"""An analysed study opened again: the same cine, and the contours that were drawn on it."""
+"""An analysed study opened again: the same images, and the contours that were drawn on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cvai.archive.part10 import read_identity
 from cvai.engine.job import Outcome, StudyJob
 from cvai.errors import StudyRefused
+from cvai.heart.echo import EchoView
 from cvai.heart.segmentation import CineSegmentation
-from cvai.results.labels import read_labels
+from cvai.results.echo_seg import LOOP_KINDS
+from cvai.results.labels import of_other_images, read_labels, read_loop_labels, source_instance_of
 from cvai.results.uids import ResultKind
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import read_studies
 from cvai.study.select import select_sax_cine
+from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
 from cvai.study.values import AssembledCine, Study
 
 
@@ -26,6 +32,15 @@ class OpenedStudy:
     segmentation: CineSegmentation
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedLoop:
+    """An ultrasound loop, and the labels (t, y, x) that one analysis drew on it."""
+
+    view: EchoView
+    source: AssembledLoop
+    labels: NDArray[np.uint8]
+
+
 def segmentation_uid_of(outcome: Outcome) -> str:
     """SOPInstanceUID of the cine segmentation that a job stored.
 
@@ -35,9 +50,7 @@ def segmentation_uid_of(outcome: Outcome) -> str:
     for stored in outcome.objects:
         if stored.kind == ResultKind.SEG_CINE:
             return stored.sop_instance_uid
-    raise StudyRefused(
-        "no_contours", "This analysis has no cine segmentation.", "Its numbers and report can be read."
-    )
+    raise _no_contours()
 
 
 def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedStudy:
@@ -54,6 +67,40 @@ def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedS
     (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
     cine = assemble_cine(select_sax_cine(study))
     return OpenedStudy(study, cine, read_labels(_file_of(source, segmentation_uid), cine))
+
+
+def open_analysed_loops(source: Path, job: StudyJob, outcome: Outcome) -> tuple[OpenedLoop, ...]:
+    """The loops of a fetched ultrasound study that were measured, four-chamber view first.
+
+    Args:
+        source: folder of every instance of the study, results included.
+        job: the analysis.
+        outcome: what it stored; each view has a segmentation of its own.
+
+    Raises:
+        Refused: ``no_contours``, ``segmentation_not_in_archive``, ``segmentation_of_other_images``, or as
+            ``assemble_loop``.
+    """
+    (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
+    loops = {images[0].sop_instance_uid: images for images in select_loops(study).loops}
+    stored = {stored.kind: stored.sop_instance_uid for stored in outcome.objects}
+    opened = []
+    for view, kind in LOOP_KINDS.items():
+        if kind in stored:
+            path = _file_of(source, stored[kind])
+            images = loops.get(source_instance_of(path))
+            if images is None:
+                raise of_other_images()
+            opened.append(OpenedLoop(view, assemble_loop(images), read_loop_labels(path, images)))
+    if not opened:
+        raise _no_contours()
+    return tuple(opened)
+
+
+def _no_contours() -> StudyRefused:
+    return StudyRefused(
+        "no_contours", "This analysis has no segmentation.", "Its numbers and report can be read."
+    )
 
 
 def _file_of(source: Path, sop_instance_uid: str) -> Path:

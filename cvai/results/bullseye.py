@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.heart.measurement import Measurement
 from cvai.heart.segments import WALL_SEGMENTS, Level, WallSegment
 from cvai.heart.wall import measurement_name, thickening_percent
-from cvai.results.analysis import Analysis
 from cvai.results.page import BLACK, GREY, WHITE, Box, Colour, Page, Stroke
 
 RADII: Mapping[Level, tuple[float, float]] = {
@@ -29,6 +30,14 @@ SCALE_COLOURS: tuple[Colour, ...] = ((247, 251, 255), (158, 202, 225), (66, 146,
 NOT_MEASURED: Colour = (238, 238, 238)
 DARK_FROM = 0.6
 """Share of the scale from which on letters are white."""
+
+
+class Measured(Protocol):
+    """What holds measurements of the wall: an analysis, or what a reader's page knows of one."""
+
+    def measurement(self, name: str) -> Measurement | None:
+        """The measurement called ``name``, None where it was not made."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +61,21 @@ class Bullseye:
         return float(np.clip((value - self.low) / (self.high - self.low), 0.0, 1.0))
 
 
-def thickness_bullseye(analysis: Analysis) -> Bullseye:
+def thickness_bullseye(measured: Measured) -> Bullseye:
     """Thickness at end-diastole; the scale runs from a thin wall to one that is called hypertrophied."""
-    return Bullseye("Wall at ED (mm)", _thickness_mm(analysis, "ed"), 4.0, 16.0)
+    return Bullseye("Wall at ED (mm)", _thickness_mm(measured, "ed"), 4.0, 16.0)
 
 
-def thickening_bullseye(analysis: Analysis) -> Bullseye:
+def thickening_bullseye(measured: Measured) -> Bullseye:
     """By how much the wall grows thicker until end-systole."""
-    ed_mm, es_mm = _thickness_mm(analysis, "ed"), _thickness_mm(analysis, "es")
+    ed_mm, es_mm = _thickness_mm(measured, "ed"), _thickness_mm(measured, "es")
     values = {s: thickening_percent(ed_mm[s], es_mm[s]) for s in WALL_SEGMENTS if s in ed_mm and s in es_mm}
     return Bullseye("Thickening to ES (%)", values, 0.0, 120.0)
 
 
-def _thickness_mm(analysis: Analysis, phase: str) -> dict[WallSegment, float]:
-    measured = {s: analysis.measurement(measurement_name(s, phase)) for s in WALL_SEGMENTS}
-    return {segment: m.value for segment, m in measured.items() if m is not None}
+def _thickness_mm(measured: Measured, phase: str) -> dict[WallSegment, float]:
+    found = {s: measured.measurement(measurement_name(s, phase)) for s in WALL_SEGMENTS}
+    return {segment: m.value for segment, m in found.items() if m is not None}
 
 
 def draw_bullseye(page: Page, box: Box, bullseye: Bullseye) -> None:
@@ -83,14 +92,11 @@ def draw_bullseye(page: Page, box: Box, bullseye: Bullseye) -> None:
 def _draw_segment(
     page: Page, centre: tuple[float, float], radius: float, segment: WallSegment, bullseye: Bullseye
 ) -> None:
-    inner, outer = (share * radius for share in RADII[segment.level])
-    middle_deg = SEPTUM_DEG + segment.centre_deg
-    first_deg, last_deg = middle_deg - segment.width_deg / 2, middle_deg + segment.width_deg / 2
     value = bullseye.values.get(segment)
-    outline = [*_arc(centre, outer, first_deg, last_deg), *_arc(centre, inner, last_deg, first_deg)]
+    outline = segment_outline(centre, radius, segment)
     colour = NOT_MEASURED if value is None else scale_colour(bullseye.share(value))
     page.polygon(outline, colour, Stroke(WHITE, 0.8))
-    ((x, y),) = _arc(centre, (inner + outer) / 2, middle_deg, middle_deg, n_points=1)
+    x, y = segment_middle(centre, radius, segment)
     if value is None:
         page.text(x, y + 0.8, "–", 6.5, colour=GREY, align="centre")
     else:
@@ -109,6 +115,34 @@ def scale_colour(share: float) -> Colour:
         round(float(np.interp(share, places, channel))) for channel in zip(*SCALE_COLOURS, strict=True)
     )
     return red, green, blue
+
+
+def segment_outline(
+    centre: tuple[float, float], radius: float, segment: WallSegment, n_points: int = 48
+) -> list[tuple[float, float]]:
+    """Points around a segment, y downwards: along its outer arc, and back along its inner one.
+
+    Args:
+        centre: of the bullseye.
+        radius: of the bullseye.
+        segment: of the wall.
+        n_points: of each arc.
+    """
+    inner, outer = (share * radius for share in RADII[segment.level])
+    middle_deg = SEPTUM_DEG + segment.centre_deg
+    first_deg, last_deg = middle_deg - segment.width_deg / 2, middle_deg + segment.width_deg / 2
+    return [
+        *_arc(centre, outer, first_deg, last_deg, n_points),
+        *_arc(centre, inner, last_deg, first_deg, n_points),
+    ]
+
+
+def segment_middle(centre: tuple[float, float], radius: float, segment: WallSegment) -> tuple[float, float]:
+    """Where the number of a segment stands."""
+    inner, outer = RADII[segment.level]
+    middle_deg = SEPTUM_DEG + segment.centre_deg
+    ((x, y),) = _arc(centre, radius * (inner + outer) / 2, middle_deg, middle_deg, n_points=1)
+    return x, y
 
 
 def _arc(

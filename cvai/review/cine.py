@@ -1,4 +1,4 @@
-"""The cine of an analysed study as files a browser takes as they are: pixels by slice, labels as run lengths.
+"""The images of an analysed study as files a browser takes as they are: pixels by slice, labels in runs.
 
 The images come from the archive, not from what the analysis left: the archive is where they are kept, its
 work folder is emptied when a job ends, and another worker may have done it. They are fetched once into a
@@ -11,7 +11,7 @@ import json
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +23,17 @@ from numpy.typing import NDArray
 from cvai.archive.part10 import write_whole
 from cvai.archive.port import Archive
 from cvai.engine.ledger import JobRecord
-from cvai.engine.opened import open_analysed, segmentation_uid_of
+from cvai.engine.opened import open_analysed, open_analysed_loops, segmentation_uid_of
 from cvai.errors import StudyRefused
-from cvai.heart.runs import run_lengths
+from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import apex_comes_first
 from cvai.results.pictures import edge_directions
+from cvai.review.loops import LoopPack, write_loops
+from cvai.review.packed import packed_labels, read_packed
 from cvai.study.values import AssembledCine
 
-META, LABELS = "cine.json", "labels.runs"
+META, LABELS = "pack.json", "labels.runs"
+Meta = dict[str, Any]
 WINDOW_PERCENTILES = (1.0, 99.5)
 LARGEST_STORED = 65535.0
 
@@ -53,17 +56,26 @@ class CinePack:
 
     @property
     def labels(self) -> Path:
-        """File of the labels, (t, z, y, x): n as uint32, n lengths as uint32, n labels as uint8."""
+        """File of the labels, (t, z, y, x), see ``packed_labels``."""
         return self.folder / LABELS
 
     def read_labels(self) -> NDArray[np.uint8]:
         """(t, z, y, x) as the model drew them."""
-        packed, meta = self.labels.read_bytes(), self.meta
-        n = int(np.frombuffer(packed, "<u4", count=1)[0])
-        lengths = np.frombuffer(packed, "<u4", count=n, offset=4)
-        values = np.frombuffer(packed, np.uint8, offset=4 + 4 * n)
+        meta = self.meta
         shape = (meta["n_phases"], meta["n_slices"], meta["rows"], meta["columns"])
-        return np.repeat(values, lengths).reshape(shape)
+        return read_packed(self.labels, shape)
+
+    @property
+    def geometry(self) -> StackGeometry:
+        """Where the slices lie in the patient."""
+        placed = self.meta["placed"]
+        return StackGeometry(
+            np.array(placed["positions_mm"]),
+            np.array(placed["row_cosine"]),
+            np.array(placed["column_cosine"]),
+            self.meta["spacing_y_mm"],
+            self.meta["spacing_x_mm"],
+        )
 
     def read_pixels(self) -> NDArray[np.float32]:
         """(t, z, y, x) intensities."""
@@ -75,12 +87,12 @@ class CinePack:
 
 
 class CineCache:
-    """Cines of analysed studies, fetched from the archive when they are first asked for.
+    """Images of analysed studies, fetched from the archive when they are first asked for.
 
     Args:
         archive: where they are kept.
         folder: holds patients' images, bounded.
-        largest_bytes: of all cines together; those looked at last stay.
+        largest_bytes: of all studies together; those looked at last stay.
     """
 
     def __init__(self, archive: Archive, folder: Path, largest_bytes: int) -> None:
@@ -90,7 +102,7 @@ class CineCache:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def has(self, job_id: str) -> bool:
-        """Whether the cine lies ready."""
+        """Whether the images lie ready."""
         return (self._folder / job_id / META).exists()
 
     def open(self, record: JobRecord) -> CinePack:
@@ -100,26 +112,40 @@ class CineCache:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
             Refused: the study is not what was analysed any more.
         """
+        folder = self._ready(record, _write_cine)
+        return CinePack(folder, _read_meta(folder))
+
+    def open_loops(self, record: JobRecord) -> LoopPack:
+        """The ultrasound loops a job has analysed, with the labels it drew.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
+            Refused: the study is not what was analysed any more.
+        """
+        folder = self._ready(record, _write_loops)
+        return LoopPack(folder, _read_meta(folder))
+
+    def _ready(self, record: JobRecord, write: Callable[[JobRecord, Path, Path], Meta]) -> Path:
+        """The folder of a job's images, made by ``write`` where it is not there yet."""
         job_id = record.job.job_id
         folder = self._folder / job_id
         with self._locks[job_id]:
             if not self.has(job_id):
-                self._make(record, folder)
+                with self._fetched(record) as source:
+                    self._make(folder, lambda making: write(record, source, making))
+                self._keep_within_bounds(folder)
             (folder / META).touch()
-        return CinePack(folder, json.loads((folder / META).read_text("utf-8")))
+        return folder
 
-    def _make(self, record: JobRecord, folder: Path) -> None:
-        with self._fetched(record) as source:
-            study = open_analysed(source, record.job, segmentation_uid_of(record.outcome))
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, parents=True)
-        pixels, scale = stored_pixels(study.cine.stack.pixels)
-        for z in range(pixels.shape[1]):
-            write_whole(folder / f"slice-{z}.u16", pixels[:, z].tobytes())
-        write_whole(folder / LABELS, packed_labels(study.segmentation.labels))
-        meta = {**_described(study.cine, study.segmentation.labels), **scale}
-        write_whole(folder / META, json.dumps(meta).encode())
-        self._keep_within_bounds(folder)
+    def _make(self, folder: Path, write: Callable[[Path], Meta]) -> None:
+        """Under another name until all is there: what has this name is whole."""
+        making = folder.with_name(f".{folder.name}-making")
+        for old in (making, folder):
+            shutil.rmtree(old, ignore_errors=True)
+        making.mkdir(mode=0o700, parents=True)
+        meta = write(making)
+        write_whole(making / META, json.dumps(meta).encode())
+        making.rename(folder)
 
     @contextmanager
     def _fetched(self, record: JobRecord) -> Iterator[Path]:
@@ -138,14 +164,33 @@ class CineCache:
 
     def _keep_within_bounds(self, newest: Path) -> None:
         """Throw away what was looked at longest ago, never what was just made."""
-        ready = (folder for folder in self._folder.iterdir() if (folder / META).exists() and folder != newest)
-        oldest_first = sorted(ready, key=lambda folder: (folder / META).stat().st_mtime)
+        others = (f for f in self._folder.iterdir() if f != newest and not f.name.startswith("."))
+        oldest_first = sorted(others, key=_last_used_s)
         used = _size(newest) + sum(map(_size, oldest_first))
         for folder in oldest_first:
             if used <= self._largest_bytes:
                 return
             used -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_cine(record: JobRecord, source: Path, folder: Path) -> Meta:
+    study = open_analysed(source, record.job, segmentation_uid_of(record.outcome))
+    labels = study.segmentation.labels
+    pixels, scale = stored_pixels(study.cine.stack.pixels)
+    for z in range(pixels.shape[1]):
+        write_whole(folder / f"slice-{z}.u16", pixels[:, z].tobytes())
+    write_whole(folder / LABELS, packed_labels(labels))
+    return {**_described(study.cine, labels), **scale}
+
+
+def _write_loops(record: JobRecord, source: Path, folder: Path) -> Meta:
+    return write_loops(folder, open_analysed_loops(source, record.job, record.outcome))
+
+
+def _read_meta(folder: Path) -> Meta:
+    meta: Meta = json.loads((folder / META).read_text("utf-8"))
+    return meta
 
 
 def stored_pixels(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], dict[str, float]]:
@@ -162,12 +207,6 @@ def stored_pixels(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], dict
     return stored, {"slope": slope, "intercept": intercept}
 
 
-def packed_labels(labels: NDArray[np.uint8]) -> bytes:
-    """Run lengths of all frames: n as uint32, n lengths as uint32, n labels as uint8, little endian."""
-    lengths, values = run_lengths(labels)
-    return np.uint32(len(values)).tobytes() + lengths.astype("<u4").tobytes() + values.tobytes()
-
-
 def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]:
     stack, geometry = cine.stack, cine.stack.geometry
     n_phases, n_slices, rows, columns = stack.pixels.shape
@@ -182,6 +221,11 @@ def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]
         "columns": columns,
         "spacing_y_mm": geometry.spacing_y_mm,
         "spacing_x_mm": geometry.spacing_x_mm,
+        "placed": {
+            "positions_mm": geometry.positions_mm.tolist(),
+            "row_cosine": geometry.row_cosine.tolist(),
+            "column_cosine": geometry.column_cosine.tolist(),
+        },
         "slice_spacing_mm": geometry.slice_spacing_mm,
         "voxel_volume_ml": geometry.voxel_volume_ml,
         "heart_rate_bpm": stack.heart_rate_bpm,
@@ -206,6 +250,12 @@ def _scanner(cine: AssembledCine) -> str:
     header = cine.planes[0][0].header
     stated = (str(header.get(keyword) or "").strip() for keyword in ("Manufacturer", "ManufacturerModelName"))
     return " ".join(text for text in stated if text)
+
+
+def _last_used_s(folder: Path) -> float:
+    """When a study was looked at; what an older version left there was not, as far as this one knows."""
+    meta = folder / META
+    return meta.stat().st_mtime if meta.exists() else 0.0
 
 
 def _size(folder: Path) -> int:

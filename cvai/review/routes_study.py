@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.engine.audit import Act, AuditEvent
 from cvai.errors import RequestInvalid
 from cvai.review.access import SIGNED_IN, Reviewer, SignedIn, ThePage
 from cvai.review.cine import CinePack
+from cvai.review.loops import LoopPack
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.study import new_reading, prior_json, shared_json, study_json
+from cvai.review.study import new_reading, prior_json, shared_json, study_json, wall_shown
 from cvai.review.summary import Summary
+from cvai.review.wording import render
 
 api = APIRouter(prefix="/api/studies/{job_id}")
 
@@ -42,7 +44,8 @@ def study(job_id: str, page: ThePage, session: SignedIn) -> Json:
 def priors(job_id: str, page: ThePage) -> list[Json]:
     """Ejection fractions of the same patient, oldest first."""
     summary = page.worklist.study(job_id)
-    return [prior_json(row) for row in page.worklist.priors(summary, page.worklist.rows())]
+    rows = page.worklist.priors(summary, page.worklist.rows())
+    return [prior_json(row) for row in rows if row.summary.identity.study_date]
 
 
 @api.get("/shared")
@@ -66,6 +69,34 @@ def pixels(job_id: str, z: int, page: ThePage) -> Response:
 def labels(job_id: str, page: ThePage) -> Response:
     """Labels of every frame as run lengths, see ``CinePack.labels``."""
     return _bytes(_pack(page, job_id).labels)
+
+
+@api.get("/loops/{view}/frames/{part}", dependencies=[SIGNED_IN])
+def loop_frames(job_id: str, view: str, part: int, page: ThePage) -> Response:
+    """A part of a loop's frames, cut to the sector and black outside: (t, y, x) bytes."""
+    frames = _loops(page, job_id).frames(view, part)
+    if frames is None:
+        raise RequestInvalid("study_unknown", "There are no such frames.", "Load the study again.")
+    return Response(frames, media_type="application/octet-stream")
+
+
+@api.get("/loops/{view}/labels", dependencies=[SIGNED_IN])
+def loop_labels(job_id: str, view: str, page: ThePage) -> Response:
+    """Labels of every frame of a loop as run lengths."""
+    path = _loops(page, job_id).labels(view)
+    if path is None:
+        raise RequestInvalid("study_unknown", "There is no such view.", "Load the study again.")
+    return _bytes(path)
+
+
+@api.get("/wall", response_class=HTMLResponse)
+def wall(job_id: str, page: ThePage, session: SignedIn) -> str:
+    """The bullseyes as the reader's contours stand."""
+    summary = page.worklist.study(job_id)
+    if not summary.has_contours:
+        raise _no_contours()
+    shown, of_reader = wall_shown(page, summary, session.reader)
+    return render("wall.html", wall=shown, of_reader=of_reader)
 
 
 @api.put("/draft")
@@ -106,8 +137,19 @@ def _bytes(path: Path) -> Response:
 def _pack(page: Page, job_id: str) -> CinePack:
     summary = page.worklist.study(job_id)
     if not summary.has_contours:
-        raise RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")
+        raise _no_contours()
     return page.cines.open(summary.record)
+
+
+def _loops(page: Page, job_id: str) -> LoopPack:
+    summary = page.worklist.study(job_id)
+    if not summary.has_loops:
+        raise RequestInvalid("study_unknown", "This study has no loops.", "Its numbers can be read.")
+    return page.cines.open_loops(summary.record)
+
+
+def _no_contours() -> RequestInvalid:
+    return RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")
 
 
 def _signed(summary: Summary, reader: str, request: Request) -> AuditEvent:

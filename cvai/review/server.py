@@ -24,6 +24,7 @@ from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.oidc import OpenIdProvider
 from cvai.review.page import Page, PageOptions, Record
+from cvai.review.summary import Summary
 from cvai.review.worklist import RowState, Worklist
 
 log = structlog.get_logger(__name__)
@@ -178,14 +179,19 @@ class Chores:
         unread = [row for row in self._page.worklist.rows() if row.state is RowState.UNREVIEWED]
         for row in unread[:PREPARED_AHEAD]:
             job_id = row.summary.job_id
-            if self._stop.is_set() or not row.summary.has_contours or job_id in self._failed:
+            if self._stop.is_set() or job_id in self._failed or self._page.cines.has(job_id):
                 continue
-            if not self._page.cines.has(job_id):
-                try:
-                    self._page.cines.open(row.summary.record)
-                except CvaiError as error:
-                    self._failed.add(job_id)
-                    log.warning("cine_not_prepared", job=job_id, code=error.code)
+            try:
+                self._prepare(row.summary)
+            except CvaiError as error:
+                self._failed.add(job_id)
+                log.warning("cine_not_prepared", job=job_id, code=error.code)
+
+    def _prepare(self, summary: Summary) -> None:
+        if summary.has_contours:
+            self._page.cines.open(summary.record)
+        elif summary.has_loops:
+            self._page.cines.open_loops(summary.record)
 
 
 class _Runs(Protocol):

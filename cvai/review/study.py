@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +12,16 @@ from cvai.engine.opened import segmentation_uid_of
 from cvai.engine.reading import Reading, Signer, Verdict
 from cvai.errors import RequestInvalid
 from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import ModelIdentity
+from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.wall import measure_wall
 from cvai.review.accounts import Reader
 from cvai.review.cine import CinePack
 from cvai.review.decisions import Decision
-from cvai.review.measured import ChangesBody, checked_edits, measured, with_edits
+from cvai.review.measured import ChangesBody, FrameBody, checked_edits, measured, with_edits
 from cvai.review.page import Json, Page
-from cvai.review.places import places_of
+from cvai.review.places import LoopPlace, Place, loop_places_of, places_of
 from cvai.review.summary import Summary
+from cvai.review.wall import Wall
 from cvai.review.worklist import Row
 
 COMPARED = ("lv_edv", "lv_esv", "lv_ef", "lv_mass", "rv_edv", "rv_esv", "rv_ef")
@@ -28,15 +30,44 @@ COMPARED = ("lv_edv", "lv_esv", "lv_ef", "lv_mass", "rv_edv", "rv_esv", "rv_ef")
 def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
     """All that the study page shows, but for pixels and labels."""
     job_id = summary.job_id
+    loops = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
     return {
         "job_id": job_id,
         "state": summary.state,
         "result": summary.result,
         "cine": dict(page.cines.open(summary.record).meta) if summary.has_contours else None,
-        "places": [places_of(f["message"], summary.result["frames"]) for f in summary.findings],
+        "loops": loops,
+        "places": [_places(finding["message"], summary, loops) for finding in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         **shared_json(page, job_id, reader),
     }
+
+
+def _places(message: str, summary: Summary, loops: Sequence[Json]) -> Sequence[Place | LoopPlace]:
+    return loop_places_of(message, loops) if loops else places_of(message, summary.result["frames"])
+
+
+def wall_shown(page: Page, summary: Summary, reader: Reader) -> tuple[Wall, bool]:
+    """The wall of the contours that this reader sees, and whether a reader has drawn them."""
+    changes = _standing_changes(page, summary.job_id, reader)
+    if changes is None:
+        return summary.wall, False
+    pack = page.cines.open(summary.record)
+    labels = pack.read_labels()
+    edited = CineSegmentation(with_edits(labels, checked_edits(changes, labels)), pack.geometry)
+    return Wall(measure_wall(edited, KeyPhases(changes.ed, changes.es)).measurements), True
+
+
+def _standing_changes(page: Page, job_id: str, reader: Reader) -> ChangesBody | None:
+    """The reader's draft, else what was signed; None where the model's contours stand."""
+    for draft in page.drafts.of_job(job_id):
+        if draft.reader == reader.name:
+            return ChangesBody.model_validate(draft.body)
+    signed = [d.reading for d in page.decisions.of_job(job_id)][-1:]
+    if not signed or signed[0].verdict is not Verdict.CHANGED:
+        return None
+    frames = [FrameBody(t=edit.t, z=edit.z, runs=list(edit.runs)) for edit in signed[0].edits]
+    return ChangesBody(ed=signed[0].phases.end_diastole, es=signed[0].phases.end_systole, frames=frames)
 
 
 def shared_json(page: Page, job_id: str, reader: Reader) -> Json:
@@ -88,6 +119,7 @@ def prior_json(row: Row) -> Json:
         "job_id": row.summary.job_id,
         "study_date": row.summary.identity.study_date,
         "lv_ef": value,
+        "modality": "MR" if row.summary.view == "sax_cine" else "US",
         "state": row.state,
     }
 

@@ -15,6 +15,7 @@ from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
 from cvai.heart.measurement import Measurement, Normality
 from cvai.results.uids import ResultKind
+from cvai.review.wall import Wall
 from cvai.study.tolerance import tolerating_values
 
 IDENTITY_TAGS = (
@@ -68,7 +69,16 @@ class Summary:
     @property
     def has_contours(self) -> bool:
         """Whether there is a cine segmentation to be looked at and corrected."""
-        return self.view == "sax_cine" and self.state in (JobState.ANALYSED, JobState.SUPERSEDED)
+        return self.view == "sax_cine" and self._has_images
+
+    @property
+    def has_loops(self) -> bool:
+        """Whether there are ultrasound loops to be looked at."""
+        return self.view in ("a4c", "a2c", "biplane") and self._has_images
+
+    @property
+    def _has_images(self) -> bool:
+        return self.state in (JobState.ANALYSED, JobState.SUPERSEDED)
 
     @property
     def model(self) -> str:
@@ -90,6 +100,11 @@ class Summary:
     def measurements(self) -> dict[str, Measurement]:
         """Every number by its name."""
         return {m["name"]: _measurement(m) for m in self.result.get("measurements") or []}
+
+    @property
+    def wall(self) -> Wall:
+        """The wall of the left ventricle by segment."""
+        return Wall(tuple(self.measurements.values()))
 
     @property
     def ef(self) -> Measurement | None:

@@ -13,9 +13,10 @@ import pytest
 from cvai.engine.reading import FrameEdit, Verdict
 from cvai.heart.phases import KeyPhases
 from cvai.heart.runs import encoded_runs
-from cvai.review.cine import LABELS, CinePack, packed_labels, stored_pixels
+from cvai.review.cine import LABELS, CinePack, stored_pixels
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decision
+from cvai.review.packed import packed_labels
 from tests.results.synthetic import beating_labels, shaded_pixels
 from tests.review.test_records import READING, decision
 

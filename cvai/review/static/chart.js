@@ -1,5 +1,7 @@
 /** @file Small charts as SVG: volumes over the beat, ejection fraction over the years, agreement. */
 
+import { getJson, meta } from "./api.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 36, right: 10, top: 16, bottom: 24 };
 
@@ -102,17 +104,24 @@ export class Plot {
   }
 }
 
-/** The volume curves of both ventricles; a click goes to the phase. */
-export class VolumeCurve {
+/** @typedef {{time: string, unit: string, what: string}} CurveWords */
+
+/** @type {CurveWords} */
+const VOLUMES = { time: "ms after the R wave", unit: "mL", what: "Volume curves" };
+
+/** Curves of a heartbeat; a click goes to the phase. */
+export class BeatCurve {
   /**
    * @param {HTMLElement} host
    * @param {{times_ms: number[] | null, n_phases: number}} cine
    * @param {(t: number) => void} go
+   * @param {CurveWords} [words]
    */
-  constructor(host, cine, go) {
+  constructor(host, cine, go, words = VOLUMES) {
     this.host = host;
+    this.words = words;
     this.times = cine.times_ms ?? Array.from({ length: cine.n_phases }, (_, t) => t + 1);
-    this.xTitle = cine.times_ms ? "ms after the R wave" : "phase";
+    this.xTitle = cine.times_ms ? words.time : "phase";
     host.addEventListener("pointerdown", (event) => {
       if (this.plot) go(this.#phaseAt(this.plot.valueAt(event.clientX)));
     });
@@ -121,16 +130,19 @@ export class VolumeCurve {
     });
   }
 
-  /** @param {number[]} lv @param {number[]} rv @param {{ed: number, es: number}} phases @param {number} t */
-  draw(lv, rv, phases, t) {
+  /** @param {number[]} lv @param {number[]} rv @param {{ed: number, es: number}[]} beats @param {number} t */
+  draw(lv, rv, beats, t) {
     const { times } = this;
     const last = times[times.length - 1];
     const xTicks = ticks(times[0], last, 5).filter((v) => v >= times[0] && v <= last);
-    const label = `Volume curves. End-diastole at phase ${phases.ed + 1}, end-systole at phase ${phases.es + 1}.`;
+    const ends = beats.map(({ ed, es }) => `End-diastole at phase ${ed + 1}, end-systole at phase ${es + 1}.`);
+    const label = `${this.words.what}. ${ends.join(" ")}`;
     const y = ticks(0, Math.max(...lv, ...rv, 1), 4);
-    this.plot = new Plot(this.host, { x: [times[0], last], y, xTicks, xTitle: this.xTitle, yTitle: "mL", label });
-    this.plot.upright(times[phases.ed], "mark", "ED");
-    this.plot.upright(times[phases.es], "mark", "ES");
+    this.plot = new Plot(this.host, { x: [times[0], last], y, xTicks, xTitle: this.xTitle, yTitle: this.words.unit, label });
+    for (const { ed, es } of beats) {
+      this.plot.upright(times[ed], "mark", "ED");
+      this.plot.upright(times[es], "mark", "ES");
+    }
     this.plot.line(rv.map((v, i) => [times[i], v]), "rv");
     this.plot.line(lv.map((v, i) => [times[i], v]), "lv");
     lv.forEach((v, i) => this.plot?.dot(times[i], v, "lv", 2));
@@ -151,24 +163,43 @@ export class VolumeCurve {
   }
 }
 
+/** @param {string} base address of the study's API; the trend is shown where the patient has earlier studies */
+export async function showTrend(base) {
+  const priors = await getJson(`${base}/priors`).catch(() => []);
+  const section = /** @type {HTMLElement} */ (document.getElementById("priors"));
+  section.hidden = priors.length < 2;
+  if (priors.length > 1) drawTrend(/** @type {HTMLElement} */ (document.getElementById("trend")), priors, meta("job"));
+}
+
 /**
  * Ejection fractions of one patient over time; a click opens the study.
  * @param {HTMLElement} host
- * @param {{job_id: string, study_date: string, lv_ef: number}[]} priors
+ * @param {{job_id: string, study_date: string, lv_ef: number, modality: string}[]} priors by MR or ultrasound
  * @param {string} current
  */
-export function drawTrend(host, priors, current) {
+function drawTrend(host, priors, current) {
   const day = (/** @type {string} */ text) => Date.UTC(+text.slice(0, 4), +text.slice(4, 6) - 1, +text.slice(6, 8)) / 864e5;
   const days = priors.map((prior) => day(prior.study_date));
   const x = /** @type {[number, number]} */ ([Math.min(...days) - 20, Math.max(...days) + 20]);
   const xText = (/** @type {number} */ value) => new Date(value * 864e5).toISOString().slice(0, 7);
-  const label = `LV ejection fraction: ${priors.map((p) => `${p.lv_ef.toFixed(0)} %`).join(", ")}`;
-  const plot = new Plot(host, { x, y: [0, 20, 40, 60, 80], xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: "%", label });
-  plot.line(priors.map((prior, i) => [days[i], prior.lv_ef]), "lv");
+  const label = `LV ejection fraction: ${priors.map((p) => `${dated(p.study_date)} ${p.lv_ef.toFixed(0)} % by ${p.modality}`).join(", ")}`;
+  const plot = new Plot(host, { x, y: [0, 20, 40, 60, 80, 100], xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: "%", label });
+  plot.svg.setAttribute("role", "group");
+  for (const modality of ["MR", "US"]) {
+    const points = priors.flatMap((prior, i) => (prior.modality === modality ? [[days[i], prior.lv_ef]] : []));
+    plot.line(/** @type {[number, number][]} */ (points), modality === "MR" ? "lv" : "us");
+  }
   priors.forEach((prior, i) => {
     const link = element("a", { href: `/studies/${prior.job_id}` }, plot.svg);
-    link.append(plot.dot(days[i], prior.lv_ef, prior.job_id === current ? "lv here" : "lv", prior.job_id === current ? 6 : 4));
+    const kind = prior.modality === "MR" ? "lv" : "us", here = prior.job_id === current;
+    element("title", {}, link).textContent = `${prior.modality}, ${dated(prior.study_date)}: ${prior.lv_ef.toFixed(0)} %`;
+    link.append(plot.dot(days[i], prior.lv_ef, here ? `${kind} here` : kind, here ? 6 : 4));
     const text = element("text", { x: plot.x(days[i]), y: plot.y(prior.lv_ef) - 9, "text-anchor": "middle", class: "tick" }, link);
     text.textContent = `${prior.lv_ef.toFixed(0)} %`;
   });
+}
+
+/** @param {string} text a DICOM date @returns {string} as 2024-02-29 */
+function dated(text) {
+  return `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6, 8)}`;
 }

@@ -10,11 +10,13 @@ export class Draft {
    * @param {string} base address of the study's API
    * @param {import("./editor.js").Editor} editor
    * @param {(text: string, wrong?: boolean) => void} say
+   * @param {() => void} saved told after every save
    */
-  constructor(base, editor, say) {
+  constructor(base, editor, say, saved) {
     this.base = base;
     this.editor = editor;
     this.say = say;
+    this.saved = saved;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.waiting = false;
@@ -42,6 +44,7 @@ export class Draft {
       const sent = this.editor.changed;
       await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
       this.say(sent ? `Draft saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "");
+      if (!leaving) this.saved();
     } catch (problem) {
       this.waiting = true;
       this.timer = setTimeout(() => this.#save(), LOOK_EVERY_MS);

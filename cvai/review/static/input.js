@@ -1,5 +1,8 @@
 /** @file Mouse, pen, touch and keyboard. */
 
+import { nextToRead, onKey, wanted, ZOOM_STEP } from "./keys.js";
+import { Look } from "./look.js";
+
 /** @typedef {import("./editor.js").Tool} Tool */
 /** @typedef {import("./layers.js").Layer} Layer */
 
@@ -19,8 +22,9 @@
 /** @param {App} app */
 export function handle(app) {
   const tools = new Tools(app);
-  onPointer(app, tools);
-  onKeys(app, tools);
+  const looking = new Look(app.viewer, app.showWhere);
+  onPointer(app, tools, looking);
+  onKeys(app, tools, looking);
   onButtons(app);
 }
 
@@ -58,34 +62,32 @@ class Tools {
   }
 }
 
-/** @param {App} app @param {Tools} tools */
-function onPointer(app, tools) {
+/** @param {App} app @param {Tools} tools @param {Look} looking */
+function onPointer(app, tools, looking) {
   const { editor, viewer } = app;
   const { canvas } = viewer;
-  /** @type {{x: number, y: number, window: [number, number], centre: {x: number, y: number}, moving: boolean} | null} */
-  let looking = null;
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
     app.player.stop();
-    const moving = event.button !== 0 || event.shiftKey;
-    if (!moving && editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event))) return;
-    looking = { x: event.clientX, y: event.clientY, window: viewer.window, centre: viewer.centre, moving };
+    const drawing = event.button === 0 && !event.shiftKey && event.isPrimary;
+    if (drawing && editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event))) return;
+    looking.begin(event);
   });
   canvas.addEventListener("pointermove", (event) => {
     const at = viewer.at(event);
     if (editor.drag) {
       editor.move(at);
       viewer.stroke = editor.drag.tool === "draw" ? editor.drag.path : null;
-    } else if (looking) look(app, looking, event);
+    } else looking.move(event);
     viewer.brush = tools.tool === "look" || tools.tool === "draw" ? null : { at, radius: editor.reach };
     viewer.draw();
   });
-  const up = () => {
+  const up = (/** @type {PointerEvent} */ event) => {
     editor.end();
     viewer.stroke = null;
-    looking = null;
+    looking.end(event);
   };
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
@@ -93,33 +95,15 @@ function onPointer(app, tools) {
     viewer.brush = null;
     viewer.draw();
   });
-  canvas.addEventListener("wheel", (event) => wheel(app, event), { passive: false });
+  canvas.addEventListener("wheel", (event) => wheel(app, looking, event), { passive: false });
 }
 
-/** @param {App} app @param {any} from @param {PointerEvent} event window and level, or the place of the image */
-function look(app, from, event) {
-  const { viewer } = app;
-  const dx = event.clientX - from.x, dy = event.clientY - from.y;
-  if (from.moving) {
-    const ratio = window.devicePixelRatio || 1;
-    viewer.centre = { x: from.centre.x - (dx * ratio) / viewer.scale.x, y: from.centre.y - (dy * ratio) / viewer.scale.y };
-    return;
-  }
-  const [low, high] = from.window;
-  const width = Math.max((high - low) * Math.exp(dx / 250), 1e-3);
-  const level = (low + high) / 2 + (dy * (high - low)) / 300;
-  viewer.setWindow([level - width / 2, level + width / 2]);
-  app.showWhere();
-}
-
-/** @param {App} app @param {WheelEvent} event */
-function wheel(app, event) {
+/** @param {App} app @param {Look} looking @param {WheelEvent} event */
+function wheel(app, looking, event) {
   event.preventDefault();
   const { viewer, editor } = app;
-  if (event.ctrlKey) {
-    viewer.zoom = Math.min(12, Math.max(0.5, viewer.zoom * Math.exp(-event.deltaY / 400)));
-    viewer.draw();
-  } else if (event.altKey) {
+  if (event.ctrlKey) looking.zoomBy(Math.exp(-event.deltaY / 400));
+  else if (event.altKey) {
     editor.widen(-Math.sign(event.deltaY));
     if (viewer.brush) viewer.brush.radius = editor.reach;
     viewer.draw();
@@ -128,10 +112,10 @@ function wheel(app, event) {
 
 /**
  * What every key does.
- * @param {App} app @param {Tools} tools
+ * @param {App} app @param {Tools} tools @param {Look} looking
  * @returns {Record<string, () => void>}
  */
-function keyTable(app, tools) {
+function keyTable(app, tools, looking) {
   const { editor, viewer, player, go } = app;
   const press = (/** @type {string} */ id) => () => app.part(id).click();
   return {
@@ -157,7 +141,9 @@ function keyTable(app, tools) {
     x: press("copy"),
     D: press("set-ed"),
     S: press("set-es"),
-    0: () => reset(app),
+    0: () => looking.reset(),
+    "+": () => looking.zoomBy(ZOOM_STEP),
+    "-": () => looking.zoomBy(1 / ZOOM_STEP),
     Enter: press("accept"),
     n: () => nextToRead(),
     "?": () => /** @type {HTMLDialogElement} */ (app.part("keys-dialog")).showModal(),
@@ -165,24 +151,10 @@ function keyTable(app, tools) {
   };
 }
 
-/** @param {App} app @param {Tools} tools */
-function onKeys(app, tools) {
-  const keys = keyTable(app, tools);
-  addEventListener("keydown", (event) => {
-    if (isForAnother(event)) return;
-    const act = event.ctrlKey || event.metaKey ? historyStep(app.editor, event) : keys[event.key] ?? keys[event.key.toLowerCase()];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
-}
-
-/** @param {KeyboardEvent} event @returns {boolean} whether what has the focus uses the key itself */
-function isForAnother(event) {
-  const target = /** @type {HTMLElement} */ (event.target);
-  if (target.closest("dialog, textarea, select") || event.altKey) return true;
-  if (target instanceof HTMLInputElement) return event.key.startsWith("Arrow");
-  return target instanceof HTMLButtonElement && (event.key === " " || event.key === "Enter");
+/** @param {App} app @param {Tools} tools @param {Look} looking */
+function onKeys(app, tools, looking) {
+  const keys = keyTable(app, tools, looking);
+  onKey((event) => (event.ctrlKey || event.metaKey ? historyStep(app.editor, event) : wanted(keys, event)));
 }
 
 /** @param {import("./editor.js").Editor} editor @param {KeyboardEvent} event @returns {(() => void) | null} */
@@ -190,21 +162,6 @@ function historyStep(editor, event) {
   const key = event.key.toLowerCase();
   if (key === "y" || (key === "z" && event.shiftKey)) return () => editor.redo();
   return key === "z" ? () => editor.undo() : null;
-}
-
-/** @param {App} app */
-function reset(app) {
-  app.viewer.fit();
-  app.viewer.setWindow(app.viewer.cine.window);
-  app.showWhere();
-}
-
-async function nextToRead() {
-  const rows = await fetch("/worklist?show=unread").then((answer) => answer.text());
-  const list = new DOMParser().parseFromString(rows, "text/html");
-  const here = document.querySelector('meta[name="job"]')?.getAttribute("content");
-  const next = [...list.querySelectorAll("tr[data-job]")].find((row) => row.getAttribute("data-job") !== here);
-  location.assign(next ? `/studies/${next.getAttribute("data-job")}` : "/?show=unread");
 }
 
 /** @param {App} app */

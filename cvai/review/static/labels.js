@@ -41,12 +41,15 @@ export class LabelVolume {
     this.#count(t * this.grid.n_slices + z);
   }
 
+  /** @param {number} t @param {number} z @param {number} label @returns {number} how many pixels of a frame it has */
+  pixels(t, z, label) {
+    return this.counts[(t * this.grid.n_slices + z) * N_LABELS + label];
+  }
+
   /** @param {number} t @param {number} label @returns {number} volume of a structure in a phase, in mL */
   volumeMl(t, label) {
     let voxels = 0;
-    for (let z = 0; z < this.grid.n_slices; z++) {
-      voxels += this.counts[(t * this.grid.n_slices + z) * N_LABELS + label];
-    }
+    for (let z = 0; z < this.grid.n_slices; z++) voxels += this.pixels(t, z, label);
     return voxels * this.grid.voxel_volume_ml;
   }
 

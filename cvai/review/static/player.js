@@ -1,34 +1,32 @@
-/** @file Playing the cine at the speed of the heart. */
+/** @file Playing at the speed of the heart. */
 
 const USUAL_BEAT_MS = 900;
 const COUNT_OVER_MS = 1000;
 
+/** @typedef {{cine: {n_phases: number, times_ms: number[] | null, heart_rate_bpm: number | null}, viewer: {t: number}}} Track */
+
 export class Player {
   /**
-   * @param {import("./cine.js").Cine} cine
-   * @param {import("./viewer.js").Viewer} viewer
-   * @param {(t: number) => void} go
+   * @param {Track[]} tracks what plays together, each at its own speed; the first one leads
+   * @param {(t: number, track: number) => void} go show a phase of a track
    */
-  constructor(cine, viewer, go) {
-    this.cine = cine;
-    this.viewer = viewer;
+  constructor(tracks, go) {
+    this.tracks = tracks;
+    this.leading = 0;
     this.go = go;
     this.playing = false;
     this.button = /** @type {HTMLButtonElement} */ (document.getElementById("play"));
     this.slider = /** @type {HTMLInputElement} */ (document.getElementById("phase"));
     this.text = /** @type {HTMLOutputElement} */ (document.getElementById("phase-text"));
     this.rate = /** @type {HTMLElement} */ (document.getElementById("frame-rate"));
-    this.slider.max = String(cine.n_phases - 1);
     this.slider.disabled = false;
-    this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
+    this.slider.addEventListener("input", () => this.go(Number(this.slider.value), this.leading));
     this.button.addEventListener("click", () => this.toggle());
   }
 
-  /** @returns {number} how long a phase stands */
-  get phaseMs() {
-    const times = this.cine.times_ms;
-    if (times && times.length > 1) return (times[times.length - 1] - times[0]) / (times.length - 1);
-    return (this.cine.heart_rate_bpm ? 60000 / this.cine.heart_rate_bpm : USUAL_BEAT_MS) / this.cine.n_phases;
+  /** @returns {Track} the one that slider and frame rate speak of */
+  get lead() {
+    return this.tracks[this.leading];
   }
 
   /** @param {boolean} complete whether every frame is there */
@@ -37,10 +35,11 @@ export class Player {
   }
 
   show() {
-    this.slider.value = String(this.viewer.t);
-    this.slider.setAttribute("aria-valuetext", `phase ${this.viewer.t + 1}`);
-    const times = this.cine.times_ms;
-    this.text.textContent = times ? `${Math.round(times[this.viewer.t])} ms` : `${this.viewer.t + 1}`;
+    const { cine, viewer } = this.lead;
+    this.slider.max = String(cine.n_phases - 1);
+    this.slider.value = String(viewer.t);
+    this.slider.setAttribute("aria-valuetext", `phase ${viewer.t + 1}`);
+    this.text.textContent = cine.times_ms ? `${Math.round(cine.times_ms[viewer.t])} ms` : `${viewer.t + 1}`;
   }
 
   toggle() {
@@ -49,7 +48,7 @@ export class Player {
     this.button.setAttribute("aria-pressed", String(this.playing));
     this.rate.textContent = "";
     if (this.playing) this.#play();
-    else this.go(this.viewer.t);
+    else this.tracks.forEach(({ viewer }, i) => this.go(viewer.t, i));
   }
 
   stop() {
@@ -57,16 +56,18 @@ export class Player {
   }
 
   #play() {
-    const begun = performance.now(), from = this.viewer.t;
-    let shown = 0, counted = begun, last = from;
+    const begun = performance.now();
+    const from = this.tracks.map(({ viewer }) => viewer.t), last = [...from];
+    let shown = 0, counted = begun;
     const tick = (/** @type {number} */ now) => {
       if (!this.playing) return;
-      const step = from + Math.floor(Math.max(0, now - begun) / this.phaseMs);
-      if (step !== last) {
-        last = step;
-        shown++;
-        this.go(step % this.cine.n_phases);
-      }
+      this.tracks.forEach(({ cine }, i) => {
+        const step = from[i] + Math.floor(Math.max(0, now - begun) / phaseMs(cine));
+        if (step === last[i]) return;
+        last[i] = step;
+        if (i === this.leading) shown++;
+        this.go(step % cine.n_phases, i);
+      });
       if (now - counted >= COUNT_OVER_MS) {
         const rate = (1000 * shown) / (now - counted);
         this.rate.textContent = `${rate.toFixed(0)} frames/s`;
@@ -78,4 +79,10 @@ export class Player {
     };
     requestAnimationFrame(tick);
   }
+}
+
+/** @param {Track["cine"]} cine @returns {number} how long a phase stands */
+function phaseMs({ n_phases, times_ms, heart_rate_bpm }) {
+  if (times_ms && times_ms.length > 1) return (times_ms[times_ms.length - 1] - times_ms[0]) / (times_ms.length - 1);
+  return (heart_rate_bpm ? 60000 / heart_rate_bpm : USUAL_BEAT_MS) / n_phases;
 }

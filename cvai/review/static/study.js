@@ -1,39 +1,21 @@
 /** @file The study page: puts viewer, editor, numbers and decisions together. */
 
-import { getBytes, getJson, meta, Problem } from "./api.js";
-import { drawTrend, VolumeCurve } from "./chart.js";
+import { getBytes, getJson, getText, meta } from "./api.js";
+import { BeatCurve, showTrend } from "./chart.js";
 import { Pixels } from "./cine.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { Editor } from "./editor.js";
+import { linkFindings } from "./findings.js";
 import { CAVITY, LabelVolume, RIGHT, unpackLabels } from "./labels.js";
 import { handle } from "./input.js";
 import { showNumbers } from "./numbers.js";
 import { Player } from "./player.js";
+import { fail, notice, part } from "./status.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
 
 const base = `/api/studies/${meta("job")}`;
-
-/** @param {string} id @returns {HTMLElement} */
-const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
-/** @param {unknown} problem */
-function fail(problem) {
-  const loading = part("loading");
-  loading.classList.add("failed");
-  loading.hidden = false;
-  part("loading-text").textContent = problem instanceof Error ? problem.message : String(problem);
-  if (problem instanceof Problem && problem.status === 401) location.assign("/sign-in");
-}
-
-/** @param {string} text @param {boolean} [wrong] */
-function notice(text, wrong = false) {
-  const line = part("notice");
-  line.hidden = !text;
-  line.textContent = text;
-  line.classList.toggle("wrong", wrong);
-}
 
 /** @param {string} text @param {boolean} [wrong] */
 function saySaved(text, wrong = false) {
@@ -56,10 +38,10 @@ class StudyPage {
     this.mayChange = meta("may-sign") === "yes";
     this.opened = false;
     this.asked = 0;
-    this.draft = new Draft(base, editor, saySaved);
-    this.curve = new VolumeCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z));
+    this.draft = new Draft(base, editor, saySaved, () => this.showWall());
+    this.curve = new BeatCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z));
     this.strip = new Strip(part("strip"), viewer, editor, (z) => this.go(viewer.t, z));
-    this.player = new Player(this.cine, viewer, (t) => this.go(t, viewer.z, this.player.playing));
+    this.player = new Player([this], (t) => this.go(t, viewer.z, this.player.playing));
     this.decide = new Decide(base, study, editor, this.draft, this.mayChange);
     this.#listen();
     this.#tellEdges();
@@ -72,7 +54,7 @@ class StudyPage {
       go: (t, z) => this.go(t, z),
       showWhere: () => this.#showWhere(),
     });
-    linkFindings(study.places, (t, z) => this.go(t, z), viewer);
+    linkFindings(study.places, ({ t, z }) => this.go(t ?? viewer.t, z ?? viewer.z));
   }
 
   /** @param {number} t @param {number} z @param {boolean} [playing] show a frame */
@@ -103,7 +85,7 @@ class StudyPage {
   showNumbers() {
     const { editor, study } = this;
     showNumbers(editor, study.result.measurements);
-    this.curve.draw(editor.labels.curveMl(CAVITY), editor.labels.curveMl(RIGHT), editor.phases, this.viewer.t);
+    this.curve.draw(editor.labels.curveMl(CAVITY), editor.labels.curveMl(RIGHT), [editor.phases], this.viewer.t);
     for (const name of /** @type {const} */ (["ed", "es"])) {
       const place = document.querySelector(`[data-phase="${name}"]`);
       if (place) place.textContent = `phase ${editor.phases[name] + 1}`;
@@ -119,10 +101,14 @@ class StudyPage {
       notice(othersInWords(shared.others));
       this.decide.update(shared.holds);
     });
-    getJson(`${base}/priors`).then((priors) => {
-      part("priors").hidden = priors.length < 2;
-      if (priors.length > 1) drawTrend(part("trend"), priors, meta("job"));
-    }, () => undefined);
+    showTrend(base);
+    if (this.editor.changed) this.showWall();
+  }
+
+  /** Have the wall measured anew on the contours as they are saved. */
+  async showWall() {
+    const told = await getText(`${base}/wall`).catch(() => null);
+    if (told !== null) part("wall-shown").innerHTML = told;
   }
 
   #listen() {
@@ -166,29 +152,6 @@ class StudyPage {
       edge.textContent = this.cine.edges[edge.getAttribute("data-edge") ?? ""];
     }
   }
-}
-
-/**
- * Findings that speak of a place lead there, one place after the other.
- * @param {{t: number | null, z: number | null}[][]} placesOf of every finding, in their order
- * @param {(t: number, z: number) => void} go
- * @param {Viewer} viewer
- */
-function linkFindings(placesOf, go, viewer) {
-  document.querySelectorAll("#findings li").forEach((line, i) => {
-    const places = placesOf[i] ?? [];
-    if (!places.length) return;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "finding";
-    button.append(...line.childNodes);
-    let next = 0;
-    button.addEventListener("click", () => {
-      const { t, z } = places[next++ % places.length];
-      go(t ?? viewer.t, z ?? viewer.z);
-    });
-    line.append(button);
-  });
 }
 
 /** @param {LabelVolume} labels @param {number} t @returns {number} slice in the middle of the left ventricle */

@@ -27,6 +27,8 @@ export class Viewer {
     /** @type {Map<number, Record<Layer, Path2D>>} */
     this.paths = new Map();
     this.showContours = true;
+    /** @type {((context: CanvasRenderingContext2D, scale: number) => void) | null} more to be drawn on the image */
+    this.over = null;
     /** @type {Layer} */
     this.layer = "endo";
     this.t = 0;
@@ -109,6 +111,7 @@ export class Viewer {
     context.drawImage(this.sheet, left - x / 2, top - y / 2, this.cine.columns * x, this.cine.rows * y);
     context.setTransform(x, 0, 0, y, left, top);
     if (this.showContours) this.#drawContours(x);
+    this.over?.(context, x);
     this.#drawHand(x);
   }
 
