@@ -34,9 +34,10 @@ def encoded(keyword: str, *values: str | int) -> bytes:
     vr = dictionary_VR(keyword)
     if vr in NUMBER_FORMATS:
         value = struct.pack(f"<{len(values)}{NUMBER_FORMATS[vr]}", *values)
+    elif vr == "UI":
+        value = _padded((str(uid).strip() for uid in values), b"\0")
     else:
-        value = "\\".join(map(str, values)).encode(default_encoding)
-        value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+        value = _padded(map(str, values), b" ")
     return struct.pack("<HH2sH", *_tag(keyword), vr.encode(), len(value)) + value
 
 
@@ -82,6 +83,12 @@ def _say_items_encoded(parent: Dataset) -> None:
             for item in element.value:
                 item.set_original_encoding(False, True, default_encoding)
                 _say_items_encoded(item)
+
+
+def _padded(texts: Iterable[str], padding: bytes) -> bytes:
+    """Texts as an even number of bytes (PS3.5 section 6.2)."""
+    value = "\\".join(texts).encode(default_encoding)
+    return value + padding * (len(value) % 2)
 
 
 def _tag(keyword: str) -> tuple[int, int]:
