@@ -32,7 +32,7 @@ def read_labels(path: Path, cine: AssembledCine) -> CineSegmentation:
         cine: the cine it was made from, assembled from the same images.
 
     Raises:
-        StudyRefused: ``segmentationof_other_images``: a frame was drawn on an image that is not in the cine.
+        StudyRefused: ``segmentation_of_other_images``: a frame was drawn on an image that is not in the cine.
     """
     places: dict[Source, tuple[int, ...]] = {
         (plane.sop_instance_uid, plane.frame_number): (t, z)
@@ -58,7 +58,7 @@ def read_loop_labels(path: Path, images: Images) -> NDArray[np.uint8]:
         images: (t,) the loop.
 
     Raises:
-        StudyRefused: ``segmentationof_other_images``: a frame was drawn on an image that is not in the loop.
+        StudyRefused: ``segmentation_of_other_images``: a frame was drawn on an image that is not in the loop.
     """
     places: dict[Source, tuple[int, ...]] = {
         (image.sop_instance_uid, image.frame_number): (t,) for t, image in enumerate(images)
@@ -101,7 +101,7 @@ def _source(group: Dataset) -> Source:
 def of_other_images() -> StudyRefused:
     """The refusal of contours whose images are gone."""
     return StudyRefused(
-        "segmentationof_other_images",
+        "segmentation_of_other_images",
         "The contours were drawn on images that are not in the study any more.",
         "The study has changed since; wait for its new analysis.",
     )
