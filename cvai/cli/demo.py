@@ -21,15 +21,18 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.cli.page import session_limits
+from cvai.cli.phantom import Modality, Truth
 from cvai.engine.job import JobState, jobs_digest
 from cvai.engine.ledger import JobRecord, Ledger, open_ledger
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.inference.card import load_card
 from cvai.inference.echo import installed_echo_folder
 from cvai.inference.models import model_folder
+from cvai.phantom.echo.parameters import LoopAcquisition
+from cvai.phantom.echo.phantom import EchoTruth
+from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
-from cvai.phantom.truth import PhantomTruth
 from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
@@ -112,11 +115,12 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("demo"),
     ef: Annotated[float, typer.Option(help="True LV ejection fraction in percent.")] = 55.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another patient.")] = 0,
+    modality: Annotated[Modality, typer.Option(help="Cine MR, or two ultrasound loops.")] = Modality.MR,
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
 ) -> None:
     """Analyse a synthetic heart of known volumes with a running service.
 
-    Makes a cine MR study, drops it into the inbox of a cvai serve on the
+    Makes a cine MR or an ultrasound study, drops it into the inbox of a cvai serve on the
     embedded archive, waits until SEG, SR and PDF stand in the study, and
     compares what was measured with the truth.
 
@@ -131,8 +135,7 @@ def demo(
     model_sha256 = _models_at_work(model)
     show = Demo(folder, model, console, _page_port())
     with show.step("a synthetic heart of known volumes is imaged"):
-        acquisition = PhantomAcquisition(seed=seed)
-        truth = write_phantom_study(folder / "phantom", PhantomHeart.drawn(seed, ef), acquisition)
+        truth = _imaged(folder / "phantom", PhantomHeart.drawn(seed, ef), seed, modality)
     token = _new_token(show.settings)
     with show.service() as service:
         _deliver(folder / "phantom" / DICOM_FOLDER, show.settings.inbox_folder)
@@ -146,6 +149,14 @@ def demo(
             _keep_serving(show, service)
     if not good:
         raise typer.Exit(1)
+
+
+def _imaged(folder: Path, heart: PhantomHeart, seed: int, modality: Modality) -> Truth:
+    """The study in ``folder``, which holds none of the other modality from an earlier demonstration."""
+    shutil.rmtree(folder / DICOM_FOLDER, ignore_errors=True)
+    if modality is Modality.US:
+        return write_echo_phantom_study(folder, heart, LoopAcquisition(seed=seed))
+    return write_phantom_study(folder, heart, PhantomAcquisition(seed=seed))
 
 
 def _service_toml(settings: Settings, model: str) -> str:
@@ -230,7 +241,7 @@ def _newest_ended(ledger: Ledger, study_uid: str, model_sha256: str) -> JobRecor
     return None if newest is None or newest.outcome.state in UNDER_WAY else newest
 
 
-def _show_result(show: Demo, truth: PhantomTruth, record: JobRecord) -> bool:
+def _show_result(show: Demo, truth: Truth, record: JobRecord) -> bool:
     """Show what became of the study; whether the ejection fraction is right."""
     if record.outcome.state is not JobState.ANALYSED:
         outcome = record.outcome
@@ -241,6 +252,11 @@ def _show_result(show: Demo, truth: PhantomTruth, record: JobRecord) -> bool:
     measured = {m["name"]: m["value"] for m in result["measurements"]}
     true = truth.to_json()["measurements"]
     show.console.print(_comparison(true, measured))
+    if isinstance(truth, EchoTruth):
+        ef_percent = truth.continuous.ef_percent
+        show.console.print(
+            f"True is what discs of one height give; {ef_percent:.1f} % of the blood are ejected."
+        )
     _show_places(show, record, result_file)
     show.console.print(_timings(result["timings_ms"], record))
     error = measured.get("lv_ef", float("nan")) - true["lv_ef"]
@@ -252,7 +268,7 @@ def _comparison(true: dict[str, float], measured: dict[str, float]) -> Table:
     table.add_column("measurement")
     for column in ("true", "measured", "difference"):
         table.add_column(column, justify="right")
-    for name in COMPARED:
+    for name in (name for name in COMPARED if name in true):
         unit = {"ef": "%", "mass": "g"}.get(name.split("_")[1], "mL")
         if name in measured:
             numbers = (f"{true[name]:.1f}", f"{measured[name]:.1f}", f"{measured[name] - true[name]:+.1f}")

@@ -1,1 +1,1 @@
-"""A synthetic short-axis cine MR study with volumes known in closed form, for tests and the demonstration."""
+"""Synthetic studies with volumes known in closed form, of MR and ultrasound, for tests and the demonstration."""

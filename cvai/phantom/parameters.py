@@ -23,7 +23,12 @@ _TAPSE_PER_MAPSE = 1.4
 slices from ED to ES, and 2 cm is the usual tricuspid excursion of an echocardiogram."""
 
 
-def _require(name: str, value: float, low: float, high: float, unit: str) -> None:
+def require(name: str, value: float, low: float, high: float, unit: str) -> None:
+    """Refuse what a phantom cannot be.
+
+    Raises:
+        ConfigurationInvalid: ``phantom_parameter_out_of_range``.
+    """
     if not (math.isfinite(value) and low <= value <= high):
         raise ConfigurationInvalid(
             "phantom_parameter_out_of_range",
@@ -56,11 +61,11 @@ class PhantomHeart:
     heart_rate_bpm: float = 65.0
 
     def __post_init__(self) -> None:
-        _require("ef_percent", self.ef_percent, 10.0, 80.0, "%")
-        _require("edv_ml", self.edv_ml, 50.0, 320.0, "mL")
-        _require("lv_mass_g", self.lv_mass_g, 40.0, 300.0, "g")
-        _require("heart_rate_bpm", self.heart_rate_bpm, 35.0, 150.0, "/min")
-        _require("rv_edv_ml", self.rv_edv_ml, 1.25 * self.stroke_volume_ml, 350.0, "mL")
+        require("ef_percent", self.ef_percent, 10.0, 80.0, "%")
+        require("edv_ml", self.edv_ml, 50.0, 320.0, "mL")
+        require("lv_mass_g", self.lv_mass_g, 40.0, 300.0, "g")
+        require("heart_rate_bpm", self.heart_rate_bpm, 35.0, 150.0, "/min")
+        require("rv_edv_ml", self.rv_edv_ml, 1.25 * self.stroke_volume_ml, 350.0, "mL")
 
     @classmethod
     def drawn(cls, seed: int, ef_percent: float = 55.0, edv_ml: float | None = None) -> PhantomHeart:
@@ -69,7 +74,7 @@ class PhantomHeart:
         >>> PhantomHeart.drawn(seed=1, ef_percent=25.0).edv_ml > PhantomHeart.drawn(seed=1).edv_ml
         True
         """
-        _require("ef_percent", ef_percent, 10.0, 80.0, "%")
+        require("ef_percent", ef_percent, 10.0, 80.0, "%")
         rng = generator(seed, Stream.HEART)
         size, wall, right = rng.uniform(0.9, 1.1), rng.uniform(0.9, 1.15), rng.uniform(1.0, 1.2)
         heart_rate_bpm = float(np.round(rng.uniform(55.0, 85.0)))
@@ -157,18 +162,18 @@ class PhantomAcquisition:
 
     def __post_init__(self) -> None:
         if self.n_slices is not None:
-            _require("n_slices", self.n_slices, 4, 40, "slices")
-        _require("n_phases", self.n_phases, 8, 60, "phases")
-        _require("rows", self.rows, 64, 512, "pixels")
-        _require("columns", self.columns, 64, 512, "pixels")
-        _require("spacing_y_mm", self.spacing_y_mm, 0.7, 3.0, "mm")
-        _require("spacing_x_mm", self.spacing_x_mm, 0.7, 3.0, "mm")
-        _require("slice_thickness_mm", self.slice_thickness_mm, 3.0, 12.0, "mm")
-        _require("slice_spacing_mm", self.slice_spacing_mm, self.slice_thickness_mm, 15.0, "mm")
-        _require("rotation_degrees", self.rotation_degrees or 0.0, -360.0, 360.0, "degrees")
-        _require("seed", self.seed, 0, 2**32 - 1, "")
+            require("n_slices", self.n_slices, 4, 40, "slices")
+        require("n_phases", self.n_phases, 8, 60, "phases")
+        require("rows", self.rows, 64, 512, "pixels")
+        require("columns", self.columns, 64, 512, "pixels")
+        require("spacing_y_mm", self.spacing_y_mm, 0.7, 3.0, "mm")
+        require("spacing_x_mm", self.spacing_x_mm, 0.7, 3.0, "mm")
+        require("slice_thickness_mm", self.slice_thickness_mm, 3.0, 12.0, "mm")
+        require("slice_spacing_mm", self.slice_spacing_mm, self.slice_thickness_mm, 15.0, "mm")
+        require("rotation_degrees", self.rotation_degrees or 0.0, -360.0, 360.0, "degrees")
+        require("seed", self.seed, 0, 2**32 - 1, "")
         for axis, extent_mm in (
             ("y", self.rows * self.spacing_y_mm),
             ("x", self.columns * self.spacing_x_mm),
         ):
-            _require(f"field of view along {axis}", extent_mm, 220.0, 600.0, "mm")
+            require(f"field of view along {axis}", extent_mm, 220.0, 600.0, "mm")

@@ -6,13 +6,14 @@ import uuid
 
 from pydicom.uid import UID
 
+from cvai.phantom.echo.parameters import LoopAcquisition
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cvai.invalid/phantom/1")
 """The number is raised whenever the same parameters would give other pixels."""
 
 
-def phantom_uid(heart: PhantomHeart, acquisition: PhantomAcquisition, *parts: str) -> UID:
+def phantom_uid(heart: PhantomHeart, acquisition: PhantomAcquisition | LoopAcquisition, *parts: str) -> UID:
     """UID that depends on the parameters and on ``parts`` alone (PS3.5 B.2).
 
     >>> heart, acquisition = PhantomHeart(), PhantomAcquisition()

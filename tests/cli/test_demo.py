@@ -44,6 +44,18 @@ def test_the_demo_measures_a_synthetic_heart_and_leaves_its_results_in_the_study
     assert "An earlier demonstration" in again.stdout
 
 
+@pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
+def test_the_demo_measures_two_synthetic_ultrasound_loops(tmp_path: Path) -> None:
+    done = run_demo("--folder", str(tmp_path), "--modality", "us")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "55.0 % of the blood are ejected" in done.stdout
+    headers = [
+        pydicom.dcmread(path, stop_before_pixels=True) for path in tmp_path.glob("data/archive/*/*.dcm")
+    ]
+    modalities = [ds.Modality for ds in headers]
+    assert {m: modalities.count(m) for m in modalities} == {"US": 2, "SEG": 2, "SR": 1, "DOC": 1}
+
+
 @needs_model
 def test_a_service_that_cannot_start_ends_the_demo_with_its_reason(tmp_path: Path) -> None:
     other = tmp_path / "model"

@@ -1,0 +1,34 @@
+"""An ultrasound phantom as a study on disk: DICOM instances and, beside them, the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cvai.phantom.echo.dicom import write_loops
+from cvai.phantom.echo.parameters import LoopAcquisition
+from cvai.phantom.echo.phantom import EchoTruth, make_echo_phantom
+from cvai.phantom.parameters import PhantomHeart
+from cvai.phantom.study import DICOM_FOLDER, TRUTH_FILE
+
+
+def write_echo_phantom_study(
+    folder: Path, heart: PhantomHeart | None = None, acquisition: LoopAcquisition | None = None
+) -> EchoTruth:
+    """Make two apical loops and write ``dicom/*.dcm`` and ``truth.json`` into ``folder``.
+
+    The same arguments write the same bytes.
+
+    Args:
+        folder: made where it does not exist.
+        heart: the heart; one of 55 % ejection fraction that goes with the seed if None.
+        acquisition: how it is imaged; the usual way if None.
+    """
+    acquisition = acquisition or LoopAcquisition()
+    phantom = make_echo_phantom(heart or PhantomHeart.drawn(acquisition.seed), acquisition)
+    instances = folder / DICOM_FOLDER
+    instances.mkdir(parents=True, exist_ok=True)
+    write_loops(instances, phantom)
+    truth = json.dumps(phantom.truth.to_json(), indent=2) + "\n"
+    (folder / TRUTH_FILE).write_text(truth, encoding="utf-8")
+    return phantom.truth
