@@ -15,7 +15,7 @@ from dicomweb_client.web import DICOMwebClient, _Transaction
 from cvai.archive.content import InstanceReference, StudyContent, StudyCount
 from cvai.archive.http import archive_errors
 from cvai.archive.part10 import read_identity, write_whole
-from cvai.archive.port import ArchiveProbe, StoreReport
+from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 
@@ -120,17 +120,15 @@ class DicomwebArchive:
                 write_whole(folder / f"{count:06d}.dcm", data)
         return count
 
-    def store(self, study_uid: str, paths: Sequence[Path]) -> StoreReport:
+    def store(
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = go_on
+    ) -> StoreReport:
         """Store by STOW-RS what QIDO-RS does not find; see ``Archive.store``."""
-        uids = {path: _sop_instance_uid(path) for path in paths}
-        standing = self.content(study_uid).sop_instance_uids
-        missing = [path for path, uid in uids.items() if uid not in standing]
-        for batch in batches(missing):
-            self._store_batch(study_uid, batch)
-        return StoreReport(
-            stored=tuple(uids[path] for path in missing),
-            skipped=tuple(uid for uid in uids.values() if uid in standing),
-        )
+        sent: dict[str, Path] = {}
+        for batch in batches(paths):
+            self._store_missing(study_uid, batch, before_sending, sent)
+        uids = [_sop_instance_uid(path) for path in paths]
+        return StoreReport(tuple(sent), tuple(uid for uid in uids if uid not in sent))
 
     def probe(self) -> ArchiveProbe:
         """Ask for one study; see ``Archive.probe``."""
@@ -139,6 +137,21 @@ class DicomwebArchive:
         return ArchiveProbe(detail=f"DICOMweb at {self._url}", clock=clock)
 
     @once_more
+    def _store_missing(
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending, sent: dict[str, Path]
+    ) -> None:
+        """Store what is missing of a batch and enter it in ``sent``.
+
+        Asked anew each time: a worker that froze while it sent wakes to a dead line, and others have stored
+        the batch meanwhile.
+        """
+        standing = self.content(study_uid).sop_instance_uids
+        missing = {uid: path for path in paths if (uid := _sop_instance_uid(path)) not in standing}
+        if missing:
+            before_sending()
+            sent |= missing
+            self._store_batch(study_uid, list(missing.values()))
+
     def _store_batch(self, study_uid: str, paths: Sequence[Path]) -> None:
         with archive_errors(f"store {len(paths)} objects into study {study_uid}"):
             answer = self._client.store_bytes(study_uid, [path.read_bytes() for path in paths])

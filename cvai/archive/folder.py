@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cvai.archive.content import InstanceReference, StudyContent
 from cvai.archive.part10 import UID_PATTERN, copy_whole, read_identity, read_traits
-from cvai.archive.port import ArchiveProbe, StoreReport
+from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 
@@ -64,7 +64,9 @@ class FolderArchive:
         return len(paths)
 
     @disk_errors()
-    def store(self, study_uid: str, paths: Sequence[Path]) -> StoreReport:
+    def store(
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = go_on
+    ) -> StoreReport:
         """Copy objects in; see ``Archive.store``."""
         folder = self._study_folder(study_uid)
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,7 @@ class FolderArchive:
             if target.exists():
                 skipped.append(target.stem)
             else:
+                before_sending()
                 copy_whole(path, target)
                 stored.append(target.stem)
         return StoreReport(tuple(stored), tuple(skipped))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,14 @@ from cvai.archive.traits import StudyTraits
 
 Cursor = Mapping[str, object]
 """How far a feed has been read; JSON values only, opaque to everybody but the feed that made it."""
+
+
+BeforeSending = Callable[[], None]
+"""Is called right before objects go out; what it raises ends the storing."""
+
+
+def go_on() -> None:
+    """Nothing stands against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +82,13 @@ class Archive(Protocol):
         """
         ...
 
-    def store(self, study_uid: str, paths: Sequence[Path]) -> StoreReport:
+    def store(
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = go_on
+    ) -> StoreReport:
         """Store DICOM files into a study; an object whose SOP Instance UID stands already is skipped.
 
-        When this returns, every object stands in the archive. It asks before it sends: some archives
-        mishandle a repeated UID.
+        When this returns, every object stands in the archive. Before anything is sent, and sent again, it
+        asks what stands there (some archives mishandle a repeated UID), then calls ``before_sending``.
         """
         ...
 

@@ -97,8 +97,7 @@ class SigningSteps:
             again = self.write(reading)
             if again.state is not JobState.ANALYSED:
                 return again
-        self.still_ours()
-        self.archive.store(reading.job.study_uid, paths)
+        self.archive.store(reading.job.study_uid, paths, self.still_ours)
         return written
 
     def clean(self, reading: Reading) -> None:

@@ -126,8 +126,7 @@ class StudySteps:
             again = self.run_analysis(job)
             if again.state is not JobState.ANALYSED:
                 return again
-        self.still_ours()
-        if new := set(self.archive.store(job.study_uid, paths).stored):
+        if new := set(self.archive.store(job.study_uid, paths, self.still_ours).stored):
             identities = [i for path in paths if (i := read_identity(path)) is not None]
             objects = [AuditedObject(i.sop_class_uid, i.sop_instance_uid) for i in identities]
             self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
