@@ -41,8 +41,15 @@ def verbatim_element(keyword: str, value: Any) -> DataElement:
 
 
 def header_uid(header: Dataset, keyword: str) -> str | None:
-    """A UID as it stands in the header, without checking it; None where absent or empty."""
-    return str(header.get(keyword) or "").strip() or None
+    """A UID as it stands in the header, without checking it; None where absent, empty or several."""
+    value = header.get(keyword)
+    return None if isinstance(value, MultiValue) else str(value or "").strip() or None
+
+
+def _as_it_stands(header: Dataset, keyword: str) -> str:
+    """A text as it stands in the header, with its backslashes where it holds several values."""
+    value = header.get(keyword)
+    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
 
 
 def is_valid(keyword: str, value: Any) -> bool:
@@ -74,8 +81,7 @@ def copy_identity(header: Dataset, target: Dataset) -> None:
     target.add(verbatim_element("StudyInstanceUID", header_uid(header, "StudyInstanceUID")))
     for keyword in (*IDENTITY_TYPE_2, *IDENTITY_TYPE_3):
         if keyword in header or keyword in IDENTITY_TYPE_2:
-            value = header.get(keyword)
-            target.add(verbatim_element(keyword, str(value or "")))
+            target.add(verbatim_element(keyword, _as_it_stands(header, keyword)))
     for keyword in (*CHECKED_TYPE_2, *CHECKED_TYPE_3):
         value = checked_value(header, keyword)
         if value is not None or keyword in CHECKED_TYPE_2:

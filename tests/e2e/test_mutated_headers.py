@@ -84,9 +84,10 @@ def of_our_making(complaints: list[str]) -> list[str]:
 
 
 def named_in(complaint: str) -> set[str]:
-    """Keywords of the attributes that dciodvfy names, by their tags."""
+    """Keywords of the attributes that dciodvfy names, by their tags or as elements of a module."""
     tags = re.findall(r"\(0x([0-9a-f]{4}),0x([0-9a-f]{4})\)", complaint)
-    return {keyword_for_tag(int(group + element, 16)) for group, element in tags}
+    elements = re.findall(r"Element=<(\w+)>", complaint)
+    return {*elements, *(keyword_for_tag(int(group + element, 16)) for group, element in tags)}
 
 
 @pytest.mark.parametrize("seed", range(N_MUTATIONS))

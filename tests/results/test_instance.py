@@ -132,3 +132,13 @@ def test_several_values_where_one_belongs_say_nothing(keyword: str) -> None:
     header = Dataset()
     header.add(verbatim_element(keyword, ["20240229", "20240229"]))
     assert checked_value(header, keyword) is None
+
+
+def test_an_identity_of_several_values_is_taken_over_as_it_stands() -> None:
+    instance = new_instance(context_of(PatientID="P1\\P2"), ResultKind.SEG_ED)
+    assert list(instance.PatientID) == ["P1", "P2"]
+
+
+def test_several_frames_of_reference_are_as_good_as_none() -> None:
+    context = context_of(FrameOfReferenceUID=["1.2.3", "1.2.4"])
+    assert context.frame_of_reference_uid == context.uids.frame_of_reference()
