@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import JobState
-from cvai.engine.jobs import ended_well
+from cvai.engine.queue import ended_well
 from cvai.engine.retention import SECONDS_A_DAY, Limits, Retention
 from cvai.errors import ArchiveRejected
 from tests.engine.conftest import Bench
@@ -84,7 +84,7 @@ def test_what_goes_is_always_older_than_what_stays(
 
 
 class Refusing(FolderArchive):
-    def store(self, study_uid: str, paths: object) -> None:  # type: ignore[override]  # noqa: ARG002
+    def store(self, study_uid: str, paths: object, before_sending: object = None) -> None:  # type: ignore[override]  # noqa: ARG002
         raise ArchiveRejected("object_rejected", "the archive took none.", "See its log.")
 
 
