@@ -1,4 +1,4 @@
-"""True and measured ejection fraction of 10 synthetic hearts by ultrasound: ``benchmarks/echo_phantom_ef.py``.
+"""True and measured ejection fraction of 10 synthetic hearts by ultrasound: ``echo_phantom_ef.py``.
 
 True is what discs of one height give on the true outlines. To save time only the true end-diastolic and
 end-systolic frames are segmented; the choice of frames is tested elsewhere.

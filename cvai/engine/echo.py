@@ -25,6 +25,7 @@ from cvai.heart.echo_quality import biplane_findings, disc_findings, loop_findin
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.loop import LoopSegmentation
 from cvai.heart.measurement import Measurement
+from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import KeyPhases
 from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.echo import EchoSegmenter
@@ -66,7 +67,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
     return EchoAnalysis(
         study_uid=study.study_uid,
         loops=loops,
-        measurements=with_body_size(measurements, subject),
+        measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
         findings=findings,
         passed_over=tuple(passed_over),
         model=segmenter.identity,

@@ -1,4 +1,4 @@
-"""Normal ranges by sex and age, from sources that draw the ventricle as cvai's models do.
+"""Normal ranges by modality, sex and age, from sources that draw the ventricle as cvai's models do.
 
 ``normals.csv`` beside this file holds one range a row, with its source, table and DOI; docs/normals.md says
 how it came about. No row that matches, no range.
@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import cast
+from typing import Literal, cast
 
 from cvai.heart.anatomy import SAX_PAPILLARY_MUSCLES
 from cvai.heart.measurement import Measurement, RangeSource
 from cvai.heart.subject import Sex, Subject
+
+Modality = Literal["MR", "US"]
 
 PEOPLE: Mapping[Sex, str] = MappingProxyType({"F": "women", "M": "men"})
 
@@ -63,24 +65,37 @@ class NormalRange:
         )
 
 
-def with_normal_ranges(measurements: Iterable[Measurement], subject: Subject) -> tuple[Measurement, ...]:
-    """The measurements, each with its normal range where one is published for such a person."""
-    return tuple(_with_normal_range(measurement, subject) for measurement in measurements)
+def with_normal_ranges(
+    measurements: Iterable[Measurement], subject: Subject, modality: Modality = "MR"
+) -> tuple[Measurement, ...]:
+    """The measurements, each with its normal range where one is published for such a person.
+
+    Args:
+        measurements: what was measured.
+        subject: whose heart it is.
+        modality: what it was measured by; ranges of one say nothing about the other.
+    """
+    return tuple(_with_normal_range(measurement, subject, modality) for measurement in measurements)
 
 
-def _with_normal_range(measurement: Measurement, subject: Subject) -> Measurement:
-    for known in normal_ranges():
+def _with_normal_range(measurement: Measurement, subject: Subject, modality: Modality) -> Measurement:
+    for known in normal_ranges(modality):
         if known.describes(measurement, subject):
             return replace(measurement, normal=known.limits, normal_source=known.source)
     return measurement
 
 
 @cache
-def normal_ranges() -> tuple[NormalRange, ...]:
-    """Every range of the table whose source counts papillary muscles as the models do."""
+def normal_ranges(modality: Modality = "MR") -> tuple[NormalRange, ...]:
+    """Every range of a modality; of MR those whose source counts papillary muscles as the models do."""
     table = resources.files("cvai.heart").joinpath("normals.csv").read_text("utf-8")
     rows = csv.DictReader(table.splitlines())
-    return tuple(_normal_range(row) for row in rows if row["papillary"] == SAX_PAPILLARY_MUSCLES)
+    return tuple(_normal_range(row) for row in rows if row["modality"] == modality and _is_comparable(row))
+
+
+def _is_comparable(row: Mapping[str, str]) -> bool:
+    """Discs across an apical view take papillary muscles into the cavity, whoever draws them."""
+    return row["modality"] == "US" or row["papillary"] == SAX_PAPILLARY_MUSCLES
 
 
 def _normal_range(row: Mapping[str, str]) -> NormalRange:
@@ -96,7 +111,9 @@ def _normal_range(row: Mapping[str, str]) -> NormalRange:
 
 
 def _source(row: Mapping[str, str]) -> RangeSource:
-    people = f"{PEOPLE[cast(Sex, row['sex'])]} of {row['ethnicity']} ethnicity"
+    people = PEOPLE[cast(Sex, row["sex"])]
+    if row["ethnicity"]:
+        people = f"{people} of {row['ethnicity']} ethnicity"
     ages = f"{row['age_from_years']} to {row['age_to_years']} years"
     if not row["age_to_years"]:
         ages = f"{row['age_from_years']} years and older"

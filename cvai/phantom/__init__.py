@@ -1,1 +1,1 @@
-"""Synthetic studies with volumes known in closed form, of MR and ultrasound, for tests and the demonstration."""
+"""Synthetic studies with volumes known in closed form, MR and ultrasound, for tests and the demonstration."""

@@ -30,7 +30,7 @@ from cvai.results.pdf import (
     sex_and_age,
 )
 from cvai.results.source import checked_value
-from cvai.results.table import value_bounds
+from cvai.results.table import MARKS, normal_note, value_bounds
 
 ECHO_TITLE = "Echocardiography: left ventricular function"
 METHOD = (
@@ -48,6 +48,7 @@ _KEYS_Y = 240.5
 _ROWS = (
     ("Ejection fraction (%)", "lv_ef", 0),
     ("End-diastolic volume (mL)", "lv_edv", 0),
+    ("End-diastolic volume (mL/m²)", "lv_edv_index", 0),
     ("End-systolic volume (mL)", "lv_esv", 0),
     ("Stroke volume (mL)", "lv_sv", 0),
     ("Cardiac output (L/min)", "lv_co", 1),
@@ -116,6 +117,7 @@ def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[tuple[str, s
 
 def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
     notes = [METHOD] if analysis.calibrated else [NO_VOLUMES, METHOD]
+    notes.append(normal_note(analysis.measurements, analysis.subject))
     lines = [line for text in notes for line in wrapped(text, 6, _TABLE.width)]
     bottom = _TABLE.bottom - 2.6 * len(lines)
     rows = [(title, m, digits) for title, name, digits in _ROWS if (m := analysis.measurement(name))]
@@ -124,8 +126,10 @@ def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
         baseline = _TABLE.top + 4 + (place + 0.65) * height
         is_ef = measurement.name == "lv_ef"
         page.text(_TABLE.left, baseline, title, 8.5, bold=is_ef)
-        value = f"{measurement.value:.{decimals}f}"
-        page.text(_TABLE.left + 56, baseline, value, 10 if is_ef else 9, bold=is_ef, align="right")
+        mark = MARKS.get(measurement.normality, "") if measurement.normality is not None else ""
+        value, colour = f"{mark}{measurement.value:.{decimals}f}", ALARM if mark else BLACK
+        size = 10 if is_ef else 9
+        page.text(_TABLE.left + 56, baseline, value, size, bold=is_ef, colour=colour, align="right")
         for row, bounds in enumerate(value_bounds(measurement, decimals)):
             page.text(_TABLE.left + 58, baseline + 2.6 * row, bounds, 6, colour=GREY)
         page.line(

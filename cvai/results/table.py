@@ -146,7 +146,7 @@ def table_notes(analysis: Analysis) -> list[str]:
     """What the small print means, what the values are indexed by, and where the normal ranges are from."""
     return [
         " ".join(filter(None, (_small_print_note(analysis.measurements), _index_note(analysis)))),
-        _normal_note(analysis),
+        normal_note(analysis.measurements, analysis.subject),
         PAPILLARY_MUSCLES,
     ]
 
@@ -167,13 +167,15 @@ def _index_note(analysis: Analysis) -> str:
     return "Per m² of body surface (Mosteller)."
 
 
-def _normal_note(analysis: Analysis) -> str:
-    sources = {m.normal_source: None for m in analysis.measurements if m.normal_source is not None}
+def normal_note(measurements: Iterable[Measurement], subject: Subject) -> str:
+    """Where the normal ranges are from, or why there are none."""
+    measurements = tuple(measurements)
+    sources = {m.normal_source: None for m in measurements if m.normal_source is not None}
     if sources:
         return " ".join(_source_note(source) for source in sources)
-    if any(m.normal is not None for m in analysis.measurements):
+    if any(m.normal is not None for m in measurements):
         return ""
-    return f"No normal ranges: {_reason_for_no_range(analysis.subject)}."
+    return f"No normal ranges: {_reason_for_no_range(subject)}."
 
 
 def _source_note(source: RangeSource) -> str:

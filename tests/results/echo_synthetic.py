@@ -8,10 +8,13 @@ import numpy as np
 
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.beats import beats_of
+from cvai.heart.body import with_body_size
 from cvai.heart.echo import EchoView
 from cvai.heart.echo_function import key_discs, mean_volumes, measure_echo
 from cvai.heart.loop import LoopSegmentation
+from cvai.heart.normals import with_normal_ranges
 from cvai.heart.segmentation import ModelIdentity
+from cvai.heart.subject import Subject
 from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
 from cvai.study.read import read_studies
 from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
@@ -56,8 +59,11 @@ def measured_loop(source: AssembledLoop, view: EchoView, widest_px: float) -> Me
     )
 
 
-def echo_analysis(folder: Path, *, calibrated: bool = True, n_loops: int = 2) -> EchoAnalysis:
+def echo_analysis(
+    folder: Path, *, calibrated: bool = True, n_loops: int = 2, subject: Subject | None = None
+) -> EchoAnalysis:
     """A biplane analysis, or one of the four-chamber view alone."""
+    subject = subject or Subject()
     sources = assembled_loops(folder, calibrated=calibrated, n_loops=n_loops)
     loops = tuple(
         measured_loop(source, view, widest)
@@ -69,7 +75,8 @@ def echo_analysis(folder: Path, *, calibrated: bool = True, n_loops: int = 2) ->
     return EchoAnalysis(
         study_uid=str(sources[0].images[0].header.StudyInstanceUID),
         loops=loops,
-        measurements=measurements,
+        measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
+        subject=subject,
         findings=findings,
         passed_over=(),
         model=MODEL,

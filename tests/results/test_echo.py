@@ -13,12 +13,14 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from cvai.heart.anatomy import ECHO_LABELS
+from cvai.heart.subject import Subject
 from cvai.results.echo_analysis import EchoAnalysis
 from cvai.results.echo_codes import echo_coding
 from cvai.results.record import result_schema
 from cvai.results.write import write_results
 from tests.results.echo_synthetic import echo_analysis
 from tests.results.test_dciodvfy import complaints
+from tests.results.test_pdf import run
 
 CREATED = datetime(2026, 11, 24, 12, 0, 0)
 
@@ -63,6 +65,26 @@ def test_volumes_of_the_drawn_ventricle_are_those_of_its_ellipsoid(
     assert ef is not None
     assert edv.value == pytest.approx(true_ml, rel=0.04)
     assert ef.value == pytest.approx(100 * (1 - 0.6**2), abs=2.0)
+
+
+MAN = Subject("M", 60, 1.8, 80.0)
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_an_ejection_fraction_comes_with_the_range_of_ultrasound_even_without_volumes(
+    tmp_path: Path, calibrated: bool
+) -> None:
+    analysis = echo_analysis(tmp_path / "study", calibrated=calibrated, subject=MAN)
+    write_results(analysis, tmp_path / "results", created=CREATED)
+    result = json.loads((tmp_path / "results" / "result.json").read_text())
+    ranges = {m["name"]: m["normal"] for m in result["measurements"] if m["normal"] is not None}
+    assert ranges == {"lv_ef": [52, 72]} | ({"lv_edv_index": [34, 74]} if calibrated else {})
+    document = json.dumps(dcmread(tmp_path / "results" / "sr.dcm").to_json_dict())
+    assert "10.1016/j.echo.2014.10.003" in document
+    assert "about 8 points lower" in document
+    page = run("pdftotext", "-layout", tmp_path / "results" / "report.pdf", "-")
+    assert "N 52–72" in page
+    assert "10.1016/j.echo.2014.10.003" in page
 
 
 def test_a_result_keeps_the_schema_and_says_which_views(
