@@ -215,6 +215,7 @@ class Settings(BaseSettings):
     data_folder: Path = Path("cvai-data")
     archive: Literal["folder", "orthanc", "dicomweb"] = "folder"
     model: str = "sax"
+    shadow_model: str | None = Field(default=None, min_length=1)
     threads: int = Field(default=2, ge=1)
     provider: str = "auto"
     jobs_at_once: int = Field(default=1, ge=1)

@@ -12,8 +12,8 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from cvai.engine.deliver import Deliveries
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.reading import Reading
 from cvai.engine.rules import Priority
+from cvai.engine.shadow import ShadowJob, ShadowSteps
 from cvai.engine.signing import SigningSteps
 from cvai.engine.steps import StudySteps
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
@@ -39,6 +40,7 @@ APPLICATION = "cvai"
 QUEUE = "studies"
 WORKFLOW = "study_job"
 READING_WORKFLOW = "reading_job"
+SHADOW_WORKFLOW = "shadow_job"
 WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
 not the release: it changes only when jobs under way cannot go on with the new steps."""
@@ -47,11 +49,6 @@ RESUMED_AT_MOST = 3
 """A job in which the worker died once more than this is likely the reason, and is left as a dead letter."""
 
 QUEUE_POLL_S = 0.1
-
-WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED})
-
-COUNTED_AT_MOST = 10_000
-"""Jobs looked at to tell how many wait: enough to know that it is too many."""
 
 FROZEN_TRANSACTION_S = 10.0
 """After which PostgreSQL ends the transaction of a worker that froze in it: others want its rows."""
@@ -108,40 +105,6 @@ class Unwatched:
         """See ``Watch``."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """Jobs that have not ended.
-
-    Args:
-        queued: waiting; counted up to COUNTED_AT_MOST.
-        running: being worked on, by whichever worker.
-        oldest_s: how long the oldest waiting job has waited, 0 without one.
-    """
-
-    queued: int
-    running: int
-    oldest_s: float
-
-
-def queue_state() -> QueueState:
-    """The queue as it stands, asked of the database of the engine that runs in this process."""
-    found = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING"], limit=COUNTED_AT_MOST, load_input=False, load_output=False
-    )
-    queued = [job.created_at or 0 for job in found if job.status == "ENQUEUED"]
-    oldest_s = time.time() - min(queued) / 1000 if queued else 0.0
-    return QueueState(len(queued), len(found) - len(queued), max(0.0, oldest_s))
-
-
-def ended_well(job_ids: Iterable[str]) -> frozenset[str]:
-    """Those of the jobs whose results stand in the archive, or that have nothing to be stored."""
-    wanted = list(job_ids)
-    if not wanted:
-        return frozenset()
-    ended = DBOS.list_workflows(workflow_ids=wanted, status="SUCCESS", load_input=False)
-    return frozenset(job.workflow_id for job in ended if (job.output or {}).get("state") in WELL_ENDED)
-
-
 class JsonSerializer(Serializer):
     """Keeps rows readable, and a database that others may write to from running code here, as pickles would.
 
@@ -171,6 +134,7 @@ class JobEngine:
         retry: patience with the archive, and with those who are given results besides.
         deliveries: who is.
         watch: is told how jobs go.
+        shadow: what a second model does, None without one.
     """
 
     def __init__(
@@ -179,7 +143,9 @@ class JobEngine:
         steps: StudySteps,
         retry: RetryPolicy,
         deliveries: Deliveries = NOBODY_ELSE,
+        *,
         watch: Watch | None = None,
+        shadow: ShadowSteps | None = None,
     ) -> None:
         self._database = database
         self._steps = steps
@@ -187,10 +153,14 @@ class JobEngine:
         self._deliveries = deliveries
         self._signing = SigningSteps(steps.archive, steps.work_folder, steps.results_folder, steps.still_ours)
         self._watch = watch or Unwatched()
+        self._shadow = shadow
         self._running: set[str] = set()
         DBOS(config=_configuration(database))
         self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._entry())
         DBOS.workflow(name=READING_WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._reading_entry())
+        self._shadow_workflow = DBOS.workflow(name=SHADOW_WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(
+            self._shadow_entry()
+        )
 
     def start(self) -> None:
         """Work on the queue from now on, and on what a worker called the same has left unfinished."""
@@ -243,6 +213,7 @@ class JobEngine:
                 self._steps.clean(job)
                 log.info("job_ended", state=outcome.state, code=outcome.code)
                 self._watch.job_ended(job, outcome)
+                self._submit_shadow(job, outcome)
                 return outcome.to_json()
 
         return study_job
@@ -259,6 +230,34 @@ class JobEngine:
                 return outcome.to_json()
 
         return reading_job
+
+    def _submit_shadow(self, job: StudyJob, outcome: Outcome) -> None:
+        """Have a second model measure what was delivered, once nothing else waits."""
+        if self._shadow is None or outcome.state is not JobState.ANALYSED:
+            return
+        asked = ShadowJob(job, outcome.result, self._shadow.shadow.identity.sha256)
+        with (
+            suppress(dbos_error.DBOSWorkflowIDInUseError),
+            SetWorkflowID(asked.shadow_id, workflow_id_reuse_policy="reject"),
+            SetEnqueueOptions(priority=Priority.SHADOW),
+        ):
+            DBOS.enqueue_workflow(QUEUE, self._shadow_workflow, asked.to_json())
+
+    def _shadow_entry(self) -> Callable[[Json], Json]:
+        """The function for a second model; a worker without one lets its jobs be."""
+
+        def shadow_job(values: Json) -> Json:
+            asked, steps = ShadowJob.from_json(values), self._shadow
+            if steps is None:
+                return Outcome(JobState.SUPERSEDED, "model_changed").to_json()
+            with bound_contextvars(job=asked.shadow_id), self._watched(asked.shadow_id):
+                # Once: an archive that does not answer is waited for by those whose results are.
+                outcome = self._step("shadow", partial(steps.run, asked), attempts=1)
+                steps.clean(asked)
+                log.info("shadow_ended", state=outcome.state, code=outcome.code)
+                return outcome.to_json()
+
+        return shadow_job
 
     @contextmanager
     def _watched(self, job_id: str) -> Iterator[None]:
@@ -309,23 +308,24 @@ class JobEngine:
         self._steps.still_ours()
         return hand_on(stored)
 
-    def _step(self, name: str, step: Step) -> Outcome:
+    def _step(self, name: str, step: Step, attempts: int | None = None) -> Outcome:
         """Run a step, or read what it came to when it has run before."""
-        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, name, step))
+        tried = attempts or self._retry.attempts
+        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, name, step, tried))
 
-    def _timed(self, name: str, step: Step) -> Json:
+    def _timed(self, name: str, step: Step, attempts: int) -> Json:
         log.info("step_begun", step=name)
         begun_s = time.monotonic()
-        outcome = self._settled(step)
+        outcome = self._settled(step, attempts)
         took_s = time.monotonic() - begun_s
         log.info("step_done", step=name, ms=round(1000 * took_s))
         self._watch.step_done(name, took_s)
         return outcome.to_json()
 
-    def _settled(self, step: Step) -> Outcome:
+    def _settled(self, step: Step, attempts: int) -> Outcome:
         """Let the class of an error decide: wait and try again, refuse, or fail."""
         try:
-            return self._patiently(step)
+            return self._patiently(step, attempts)
         except Refused as error:
             return Outcome.because(JobState.REFUSED, error)
         except TemporarilyUnavailable as error:
@@ -333,9 +333,9 @@ class JobEngine:
         except CvaiError as error:
             return Outcome.because(JobState.FAILED, error)
 
-    def _patiently(self, step: Step) -> Outcome:
+    def _patiently(self, step: Step, attempts: int) -> Outcome:
         caller = stamina.RetryingCaller(
-            attempts=self._retry.attempts,
+            attempts=attempts,
             timeout=None,
             wait_initial=self._retry.first_wait_s,
             wait_max=self._retry.longest_wait_s,

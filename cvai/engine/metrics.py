@@ -29,12 +29,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.job import JobState, Outcome, StudyJob
-from cvai.engine.jobs import QueueState
+from cvai.engine.queue import QueueState
+from cvai.engine.shadow import ShadowRecord
 from cvai.heart.segmentation import ModelIdentity
 
 log = structlog.get_logger(__name__)
 
 STEP_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+DIFFERENCE_PERCENT = (1, 2, 3, 4, 5, 7.5, 10, 15, 20)
 EF_PERCENT = (20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75)
 
 
@@ -83,6 +85,16 @@ class Metrics:
         self._findings = Counter(
             "cvai_findings", "Findings on measured studies.", ["code"], registry=registry
         )
+        self._shadow = Histogram(
+            "cvai_shadow_lv_ef_difference_percent",
+            "By how much a model in shadow differs.",
+            ["model"],
+            buckets=DIFFERENCE_PERCENT,
+            registry=registry,
+        )
+        self._shadow_refused = Counter(
+            "cvai_shadow_refused", "Measured studies it refused.", ["model", "code"], registry=registry
+        )
         self._followed = Gauge(
             "cvai_feed_followed_timestamp_seconds",
             "When new studies were last looked for.",
@@ -110,6 +122,14 @@ class Metrics:
         path = self._results_folder / outcome.result
         if outcome.state is JobState.ANALYSED and path.is_file():
             self._count_result(job, json.loads(path.read_text()))
+
+    def shadow_told(self, record: ShadowRecord) -> None:
+        """A model in shadow has measured a study, or refused it."""
+        if record.refused:
+            self._shadow_refused.labels(record.model, record.refused).inc()
+        for value in record.values:
+            if value.name == "lv_ef" and value.result is not None and value.shadow is not None:
+                self._shadow.labels(record.model).observe(abs(value.shadow - value.result))
 
     def exposition(self) -> tuple[int, str, str]:
         """Status, text and content type of /metrics."""

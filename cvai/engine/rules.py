@@ -26,6 +26,7 @@ class Priority(IntEnum):
 
     STAT = 1
     ROUTINE = 10
+    SHADOW = 100
 
 
 @dataclass(frozen=True, slots=True)

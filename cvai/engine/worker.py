@@ -35,13 +35,15 @@ from cvai.engine.feeds import follow
 from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
 from cvai.engine.job import Outcome, jobs_digest
-from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy, Watch, ended_well, queue_state
+from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.ledger import open_ledger
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
+from cvai.engine.queue import ended_well, queue_state
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
+from cvai.engine.shadow import Shadow, ShadowSteps, shadow_of
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
@@ -66,23 +68,30 @@ class Model:
         sha256: by which its jobs are told from those of other models, see ``jobs_digest``.
         analyse: the straight line from files to result objects.
         identities: the models in it.
+        shadow: a second model that measures too and is not believed, None without one.
     """
 
     sha256: str
     analyse: Analyse
     identities: tuple[ModelIdentity, ...] = ()
+    shadow: Shadow | None = None
 
 
 def load_model(settings: Settings) -> Model:
-    """Load and verify the model; see ``SaxSegmenter.load`` for errors."""
-    segmenter = SaxSegmenter.load(model_folder(settings.model), settings.threads, settings.provider)
+    """Load and verify the models; see ``SaxSegmenter.load`` for errors."""
+    segmenter = _load_sax(settings, settings.model)
     echo = installed_echo_segmenter(settings.threads, settings.provider)
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         return analyse_folder(source, out, segmenter, lambda: echo)
 
     identities = (segmenter.identity,) if echo is None else (segmenter.identity, echo.identity)
-    return Model(jobs_digest([identity.sha256 for identity in identities]), analyse, identities)
+    shadow = None if settings.shadow_model is None else shadow_of(_load_sax(settings, settings.shadow_model))
+    return Model(jobs_digest([identity.sha256 for identity in identities]), analyse, identities, shadow)
+
+
+def _load_sax(settings: Settings, name: str) -> SaxSegmenter:
+    return SaxSegmenter.load(model_folder(name), settings.threads, settings.provider)
 
 
 def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
@@ -215,7 +224,7 @@ class Service:
         log.info("stopped", cut_off=not ended)
         return ended
 
-    def _engine(self, worker: str, still_ours: StillOurs, watch: Watch) -> JobEngine:
+    def _engine(self, worker: str, still_ours: StillOurs, metrics: Metrics) -> JobEngine:
         settings = self._settings
         steps = StudySteps(
             archive=self._archive,
@@ -234,7 +243,22 @@ class Service:
             steps,
             RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
             self._ways.deliveries,
-            watch,
+            watch=metrics,
+            shadow=self._shadow_steps(steps, metrics),
+        )
+
+    def _shadow_steps(self, steps: StudySteps, metrics: Metrics) -> ShadowSteps | None:
+        """What the second model does, in the same places as the first."""
+        if self._model.shadow is None:
+            return None
+        return ShadowSteps(
+            archive=steps.archive,
+            shadow=self._model.shadow,
+            work_folder=steps.work_folder,
+            results_folder=steps.results_folder,
+            at_once=steps.at_once,
+            still_ours=steps.still_ours,
+            told=metrics.shadow_told,
         )
 
     def _audit_stored(self, study_uid: str, objects: tuple[AuditedObject, ...]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from cvai.engine.reading import Verdict
+from cvai.engine.shadow import ShadowRecord
 from cvai.review.decisions import Decision
+
+EJECTION_FRACTION = "lv_ef"
 
 LIMITS_OF_AGREEMENT = 1.96
 """Standard deviations to either side of the bias (Bland and Altman, Lancet 1986;327:307)."""
@@ -89,6 +92,29 @@ def agreement(decisions: Iterable[Decision]) -> AgreementTables:
     )
 
 
+def against_readers(records: Iterable[ShadowRecord], decisions: Iterable[Decision]) -> tuple[Agreement, ...]:
+    """Each model in shadow beside the one readers saw, on the studies they signed and both have measured."""
+    last = {decision.reading.job.job_id: decision for decision in decisions}
+    pairs: defaultdict[tuple[str, str], list[tuple[Decision, float]]] = defaultdict(list)
+    for record in records:
+        value, decision = record.shadow_value(EJECTION_FRACTION), last.get(record.job_id)
+        if (
+            value is not None
+            and decision is not None
+            and EJECTION_FRACTION in decision.comparison["measured"]
+        ):
+            pairs[record.model, record.against].append((decision, value))
+    return tuple(found for names in sorted(pairs) for found in _side_by_side(*names, pairs[names]))
+
+
+def _side_by_side(shadow: str, seen: str, both: Sequence[tuple[Decision, float]]) -> Iterator[Agreement]:
+    decisions = [decision for decision, _ in both]
+    yield _group(f"{seen}, as seen", decisions)
+    signed = [float(d.comparison["measured"][EJECTION_FRACTION][1]) for d in decisions]
+    pairs = [Pair(value, truth, d.reading.verdict) for (d, value), truth in zip(both, signed, strict=True)]
+    yield Agreement(f"{shadow}, in shadow", Counter(d.reading.verdict for d in decisions), tuple(pairs))
+
+
 def _grouped(
     decisions: Iterable[Decision], names_of: Callable[[Decision], Iterable[str]]
 ) -> tuple[Agreement, ...]:
@@ -103,7 +129,7 @@ def _group(name: str, decisions: Sequence[Decision]) -> Agreement:
     pairs = [
         Pair(float(model), float(signed), d.reading.verdict)
         for d in decisions
-        if "lv_ef" in d.comparison["measured"]
-        for model, signed in [d.comparison["measured"]["lv_ef"]]
+        if EJECTION_FRACTION in d.comparison["measured"]
+        for model, signed in [d.comparison["measured"][EJECTION_FRACTION]]
     ]
     return Agreement(name, Counter(d.reading.verdict for d in decisions), tuple(pairs))

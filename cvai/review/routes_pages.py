@@ -10,10 +10,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, HTMLResponse
 
 from cvai.engine.audit import Act, AuditEvent
+from cvai.engine.shadow import shadow_records
+from cvai.engine.shadow_comparison import compared
 from cvai.errors import RequestInvalid
 from cvai.results.write import REPORT_NAME
 from cvai.review.access import SIGNED_IN, Admin, SignedIn, ThePage, address_of
-from cvai.review.agreement import agreement
+from cvai.review.agreement import against_readers, agreement
 from cvai.review.page import Page
 from cvai.review.wording import render
 from cvai.review.worklist import Filter, Row
@@ -97,4 +99,13 @@ def _report_of(page: Page, job_id: str) -> Path | None:
 def agreement_page(page: ThePage, session: Admin, since: date | None = None) -> str:
     """How readers and models agree."""
     decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
-    return render("agreement.html", page=page, session=session, found=agreement(decisions), since=since)
+    records = shadow_records(page.results_folder)
+    return render(
+        "agreement.html",
+        page=page,
+        session=session,
+        found=agreement(decisions),
+        shadows=compared(records),
+        against_readers=against_readers(records, decisions),
+        since=since,
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -69,10 +71,23 @@ def references(document: Dataset) -> set[str]:
     }
 
 
+def in_shadow(site: Site) -> tuple[int, float]:
+    """Studies and bias of the ejection fraction that ``cvai models shadow`` tells, once it tells some."""
+    command = [*CVAI, "models", "shadow", "--json", "--config", str(site.config)]
+
+    def told() -> list[dict[str, Any]]:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+        return list(json.loads(done.stdout))
+
+    (comparison,) = eventually(told, "the second model to have measured", 240)
+    return comparison["differences"][0]["n"], comparison["differences"][0]["bias"]
+
+
 def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_first_is_as_it_was(
     site: Site, tmp_path: Path
 ) -> None:
     port = free_port()
+    site.config.write_text(f'shadow_model = "sax"\n{site.config.read_text()}')
     with site.config.open("a") as config:
         config.write(f'[review]\naddress = "127.0.0.1:{port}"\norganization = "St Elsewhere"\n')
     study_uid, paths = write_study(tmp_path / "phantom")
@@ -103,6 +118,7 @@ def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_fir
     assert references(verified) <= found.keys()
     assert {made.PatientID for made in new.values()} == {site.orthanc.dataset(automatic).PatientID}
 
+    assert in_shadow(site) == (1, 0.0), "a model in the shadow of itself"
     unchanged = site.orthanc.files(study_uid)
     assert {uid: unchanged[uid] for uid in first} == first
     assert service.stop() == 0

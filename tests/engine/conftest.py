@@ -15,6 +15,7 @@ from cvai.engine.deliver import Deliveries
 from cvai.engine.job import StudyJob
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.engine.shadow import Shadow, ShadowSteps
 from cvai.engine.steps import Analyse, StudySteps
 from tests.standin import MODEL_SHA256, analyse
 
@@ -29,6 +30,7 @@ class Bench:
     model_sha256: str = MODEL_SHA256
     attempts: int = 3
     deliveries: Deliveries = field(default_factory=Deliveries)
+    shadow: Shadow | None = None
     engines: list[JobEngine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -44,10 +46,16 @@ class Bench:
             results_folder=self.root / "results",
         )
         database = JobDatabase(self.url, "worker-1", jobs_at_once=1)
-        engine = JobEngine(database, steps, RetryPolicy(self.attempts, 0.01, 0.02), self.deliveries)
+        retry = RetryPolicy(self.attempts, 0.01, 0.02)
+        engine = JobEngine(database, steps, retry, self.deliveries, shadow=self.shadow_steps(steps))
         engine.start()
         self.engines.append(engine)
         return engine
+
+    def shadow_steps(self, steps: StudySteps) -> ShadowSteps | None:
+        if self.shadow is None:
+            return None
+        return ShadowSteps(steps.archive, self.shadow, steps.work_folder, steps.results_folder)
 
     def stop(self, grace_s: float = 0) -> None:
         while self.engines:

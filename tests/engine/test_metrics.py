@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.health import PLAIN, STILL_AT_MOST_S, Pulse, Readiness
 from cvai.engine.job import JobState, Outcome, StudyJob
-from cvai.engine.jobs import QueueState
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
+from cvai.engine.queue import QueueState
 from cvai.engine.roll import Roll
+from cvai.engine.shadow import ShadowRecord, Value
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
 from tests.orthanc import free_port
@@ -188,3 +190,14 @@ def test_a_port_of_its_own_answers_while_it_is_wanted() -> None:
             pass
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://{address}/healthz", timeout=5)
+
+
+def test_how_far_a_model_in_shadow_is_from_the_one_at_work_is_told(metrics: Metrics) -> None:
+    values = (Value("lv_ef", "%", 55.0, 51.5), Value("lv_edv", "mL", 120.0, None))
+    record = ShadowRecord("1.2-a", "1.2", "sax 0.9", "sax 1.2", values)
+    metrics.shadow_told(record)
+    metrics.shadow_told(replace(record, values=(), refused="heart_lost"))
+    told = scraped(metrics)
+    assert told["cvai_shadow_lv_ef_difference_percent_count", "sax 0.9"] == 1
+    assert told["cvai_shadow_lv_ef_difference_percent_sum", "sax 0.9"] == pytest.approx(3.5)
+    assert told["cvai_shadow_refused_total", "heart_lost", "sax 0.9"] == 1

@@ -36,6 +36,7 @@ COMPUTED = {
     "review.address",
     "review.public_url",
     "review.viewer_url",
+    "shadow_model",
     "oidc.issuer",
     "oidc.client_secret",
     "monitor_address",

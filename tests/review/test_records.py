@@ -16,11 +16,12 @@ from hypothesis.extra import numpy as arrays
 
 from cvai.engine.job import StudyJob
 from cvai.engine.reading import FrameEdit, Reading, Signer, Verdict
+from cvai.engine.shadow import ShadowRecord, Value
 from cvai.errors import Outdated
 from cvai.heart.phases import KeyPhases
 from cvai.heart.runs import decoded_runs, encoded_runs
 from cvai.heart.segmentation import ModelIdentity
-from cvai.review.agreement import agreement
+from cvai.review.agreement import against_readers, agreement
 from cvai.review.cine import stored_pixels
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions, Drafts
@@ -131,6 +132,54 @@ def test_agreement_gives_bias_and_limits_by_model() -> None:
 def test_of_several_decisions_on_one_analysis_the_last_counts() -> None:
     revised = replace(decision(1, 50, 58), number=9)
     assert agreement([decision(1, 50, 50), revised]).everything.bias == pytest.approx(-8.0)
+
+
+def test_a_model_in_shadow_stands_beside_the_one_readers_saw_on_the_same_studies() -> None:
+    made = [decision(1, 50, 52), decision(2, 54, 52), decision(3, 60, 61)]
+    records = [shadow_record(made[0], 53), shadow_record(made[1], 52), shadow_record(made[2], None)]
+    seen, shadow = against_readers([*records, replace(records[0], job_id="unsigned")], made)
+    assert (seen.name, shadow.name) == ("sax 0.1.0, as seen", "sax 0.2.0, in shadow")
+    assert (seen.total, shadow.total) == (2, 2), "studies that one has not measured count for neither"
+    assert [pair.difference for pair in seen.pairs] == [-2, 2]
+    assert [pair.difference for pair in shadow.pairs] == [1, 0]
+
+
+def shadow_record(of: Decision, lv_ef: float | None) -> ShadowRecord:
+    job = of.reading.job
+    values = (Value("lv_ef", "%", 50.0, lv_ef),)
+    return ShadowRecord(job.job_id, job.study_uid, "sax 0.2.0", "sax 0.1.0", values)
+
+
+def test_scanners_and_findings_are_told_apart() -> None:
+    made = [
+        replace(d, comparison={**d.comparison, "scanner": scanner, "findings": findings})
+        for d, scanner, findings in (
+            (decision(1, 50, 52), "Aera", ["base_not_covered", "rough_contour"]),
+            (decision(2, 50, 50), "", []),
+            (decision(3, 50, 58), "Aera", ["base_not_covered"]),
+        )
+    ]
+    found = agreement(made)
+    assert {g.name: (g.total, g.bias) for g in found.by_scanner} == {
+        "Aera": (2, -5.0),
+        "not stated": (1, 0.0),
+    }
+    assert {g.name: (g.total, g.bias) for g in found.by_finding} == {
+        "base_not_covered": (2, -5.0),
+        "no finding": (1, 0.0),
+        "rough_contour": (1, -2.0),
+    }
+
+
+def test_a_rejection_is_counted_and_has_no_pair() -> None:
+    made = decision(1, 50, 50)
+    rejected = replace(
+        made,
+        reading=replace(made.reading, verdict=Verdict.REJECTED, reason="motion"),
+        comparison={**made.comparison, "measured": {}},
+    )
+    found = agreement([rejected]).everything
+    assert (found.verdicts, found.pairs, found.bias) == (Counter({Verdict.REJECTED: 1}), (), None)
 
 
 @pytest.mark.parametrize("low", [0.0, -300.0, 0.25])

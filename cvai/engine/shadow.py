@@ -1,0 +1,234 @@
+"""A second model in shadow: it measures what has been delivered, and is compared, never believed.
+
+Its work is a job of its own behind all others, so that no result waits for it and none can fail by it. What
+it measures goes into ``shadow.json`` beside result.json, and nowhere else: not into DICOM, not onto the page
+of a study.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cvai.archive.port import Archive
+from cvai.engine.analyse import analyse_study
+from cvai.engine.job import UNLISTED, JobState, Outcome, StudyJob
+from cvai.engine.steps import StillOurs, own_disk
+from cvai.engine.watch import Stopwatch
+from cvai.errors import Refused, StudyRefused
+from cvai.heart.measurement import Measurement
+from cvai.heart.segmentation import ModelIdentity
+from cvai.inference.segmenter import Segmenter
+from cvai.study.read import read_studies
+
+SHADOW_NAME, SCHEMA = "shadow.json", "cvai.shadow/1"
+MEASURED_VIEW = "sax_cine"
+
+KEPT_IN_VIEW = 2000
+"""Studies compared: a model's difference shows in far fewer, and a page is not to read for minutes."""
+
+Measure = Callable[[Path, str], Sequence[Measurement]]
+"""Measures the study of this UID in a folder of files; raises Refused where it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A second model.
+
+    Args:
+        identity: which one.
+        measure: what it does.
+    """
+
+    identity: ModelIdentity
+    measure: Measure
+
+
+def shadow_of(segmenter: Segmenter) -> Shadow:
+    """A short-axis model in shadow: the straight line of analysis, without writing anything."""
+
+    def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
+        (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)
+        return analyse_study(study, segmenter, Stopwatch()).measurements
+
+    return Shadow(segmenter.identity, measure)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowJob:
+    """An analysed job, to be measured by a second model.
+
+    Args:
+        job: what was analysed.
+        result: path of its result.json relative to the results folder.
+        model_sha256: digest of the second model.
+    """
+
+    job: StudyJob
+    result: str
+    model_sha256: str
+
+    @property
+    def shadow_id(self) -> str:
+        """Names it in the database, in logs and on disk."""
+        return f"{self.job.job_id}-shadow-{self.model_sha256[:12]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ShadowJob:
+        """As it was written by ``to_json``."""
+        return cls(**{**values, "job": StudyJob(**values["job"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One measurement by both models, None where a model has not measured it."""
+
+    name: str
+    unit: str
+    result: float | None
+    shadow: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRecord:
+    """What both models say of one analysis.
+
+    Args:
+        job_id: of the analysis.
+        study_uid: StudyInstanceUID.
+        model: name and version of the second model.
+        against: name and version of the model whose results were delivered.
+        values: what they measured.
+        refused: code of the second model's refusal, empty where it measured.
+    """
+
+    job_id: str
+    study_uid: str
+    model: str
+    against: str
+    values: tuple[Value, ...]
+    refused: str = ""
+
+    def shadow_value(self, name: str) -> float | None:
+        """What the second model measured, None where it did not."""
+        return next((value.shadow for value in self.values if value.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as shadow.json."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> ShadowRecord:
+        """The record as it was written by ``to_json``."""
+        told = {name: value for name, value in found.items() if name != "schema"}
+        return cls(**{**told, "values": tuple(Value(**value) for value in found["values"])})
+
+
+def shadow_records(results_folder: Path) -> tuple[ShadowRecord, ...]:
+    """The newest records below a results folder, KEPT_IN_VIEW at most, the oldest first."""
+    found = sorted(results_folder.glob(f"*/*/{SHADOW_NAME}"), key=lambda path: path.stat().st_mtime_ns)
+    texts = (path.read_text(encoding="utf-8") for path in found[-KEPT_IN_VIEW:])
+    return tuple(ShadowRecord.from_json(json.loads(text)) for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSteps:
+    """What is done for a shadow job; it may be done any number of times.
+
+    Args:
+        archive: where studies come from.
+        shadow: the second model.
+        work_folder: of this worker alone.
+        results_folder: where results lie, and the record goes.
+        at_once: how many analyses may run at the same time, those of studies among them.
+        still_ours: asked before the record is written, see ``StudySteps``.
+        told: is given every record.
+    """
+
+    archive: Archive
+    shadow: Shadow
+    work_folder: Path
+    results_folder: Path
+    at_once: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    still_ours: StillOurs = lambda: None
+    told: Callable[[ShadowRecord], None] = lambda _: None
+
+    @own_disk()
+    def run(self, asked: ShadowJob) -> Outcome:
+        """Fetch, measure, write the record.
+
+        Raises:
+            StudyRefused: ``shadow_not_compared``: there is no result of a short-axis cine here.
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
+        """
+        if asked.model_sha256 != self.shadow.identity.sha256:
+            return _superseded("model_changed", "another model is in shadow by now.")
+        result = self._result(asked)
+        content = self.archive.content(asked.job.study_uid)
+        if asked.job.digest not in (content.digest, UNLISTED):
+            return _superseded("study_changed", "the study has changed since it was analysed.")
+        record = self._measured(asked, result)
+        self.still_ours()
+        self._write(asked, record)
+        self.told(record)
+        return Outcome(JobState.ANALYSED)
+
+    def clean(self, asked: ShadowJob) -> None:
+        """Remove the fetched study."""
+        shutil.rmtree(self.work_folder / asked.shadow_id, ignore_errors=True)
+
+    def _result(self, asked: ShadowJob) -> Mapping[str, Any]:
+        path = self.results_folder / asked.result
+        result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if result.get("view") != MEASURED_VIEW:
+            raise StudyRefused(
+                "shadow_not_compared",
+                "there is no result of a short-axis cine here to compare a second model with.",
+                "Workers share data_folder where all studies are to be compared.",
+            )
+        return dict(result)
+
+    def _measured(self, asked: ShadowJob, result: Mapping[str, Any]) -> ShadowRecord:
+        folder, refused = self.work_folder / asked.shadow_id, ""
+        self.clean(asked)
+        self.archive.fetch(asked.job.study_uid, folder)
+        try:
+            with self.at_once:
+                measurements = self.shadow.measure(folder, asked.job.study_uid)
+        except Refused as refusal:
+            measurements, refused = (), refusal.code
+        return ShadowRecord(
+            job_id=asked.job.job_id,
+            study_uid=asked.job.study_uid,
+            model=f"{self.shadow.identity.name} {self.shadow.identity.version}",
+            against=f"{result['model']['name']} {result['model']['version']}",
+            values=_values(result["measurements"], measurements),
+            refused=refused,
+        )
+
+    def _write(self, asked: ShadowJob, record: ShadowRecord) -> None:
+        path = (self.results_folder / asked.result).with_name(SHADOW_NAME)
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(record.to_json(), indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def _values(results: Sequence[Mapping[str, Any]], shadows: Sequence[Measurement]) -> tuple[Value, ...]:
+    """Everything that one of them has measured, in the order of the results."""
+    units = {m["name"]: m["unit"] for m in results} | {m.name: m.unit for m in shadows}
+    result = {m["name"]: float(m["value"]) for m in results}
+    shadow = {m.name: m.value for m in shadows}
+    return tuple(Value(name, unit, result.get(name), shadow.get(name)) for name, unit in units.items())
+
+
+def _superseded(code: str, message: str) -> Outcome:
+    return Outcome(JobState.SUPERSEDED, code, message, "Nothing is compared.")
