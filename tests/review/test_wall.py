@@ -1,0 +1,73 @@
+"""The bullseyes of the page: every number in its place, and nothing where nothing was measured."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from skimage.draw import polygon2mask
+
+from cvai.heart.measurement import Measurement
+from cvai.heart.segments import WALL_SEGMENTS
+from cvai.heart.wall import measurement_name
+from cvai.results.bullseye import segment_outline
+from cvai.review.wall import CENTRE, RADIUS, Wall, segment_path
+from cvai.review.wording import render
+
+OFF_THE_LINES = 0.37
+"""Shifts the drawing against the grid, so that no point lies on a line between two segments."""
+
+
+def measured(ed_mm: float = 8.0, es_mm: float = 12.0, leave_out: int = 0) -> Wall:
+    """A thickness that grows with the segment's number; the first ``leave_out`` are not measured."""
+    numbers = []
+    for segment in WALL_SEGMENTS[leave_out:]:
+        for phase, mm in (("ed", ed_mm), ("es", es_mm)):
+            numbers.append(Measurement(measurement_name(segment, phase), mm + segment.number / 10, "mm"))
+    return Wall(numbers)
+
+
+def test_every_number_stands_in_its_own_segment() -> None:
+    """On a grid hardly a point lies in two segments, and each number lies in its own."""
+    size = 2 * int(RADIUS) + 1
+    masks = {}
+    for segment in WALL_SEGMENTS:
+        outline = np.array(segment_outline(CENTRE, RADIUS, segment)) + RADIUS + OFF_THE_LINES
+        masks[segment] = polygon2mask((size, size), outline[:, ::-1])
+    together = np.sum(list(masks.values()), axis=0)
+    assert np.mean(together > 1) < 0.002, "but for slivers between arcs of different length"
+    assert np.mean(together == 1) == pytest.approx(np.pi / 4 * (1 - 0.22**2), abs=0.01), "and the cap is left"
+    thickness, thickening = measured().bullseyes
+    for segment, drawn in zip(WALL_SEGMENTS, thickness.segments, strict=True):
+        assert masks[segment][round(drawn.y + RADIUS), round(drawn.x + RADIUS)]
+        assert drawn.text == f"{8 + segment.number / 10:.0f}"
+        corners = np.array(re.findall(r"[-\d.]+ [-\d.]+(?=[AL]|Z)", segment_path(segment)))
+        radii = [np.hypot(*map(float, corner.split())) for corner in corners]
+        assert radii[0] == pytest.approx(radii[1], abs=0.02)
+        assert radii[2] == pytest.approx(radii[3], abs=0.02)
+        assert radii[0] > radii[2]
+    assert thickening.segments[0].text == f"{100 * 4 / 8.1:.0f}"
+
+
+def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
+    wall = measured(leave_out=6)
+    thickness, _ = wall.bullseyes
+    assert {drawn.text for drawn in thickness.segments[:6]} == {"–"}
+    assert wall.rows[0].ed_mm is None
+    assert wall.rows[0].thickening_percent is None
+    assert wall.rows[6].ed_mm == pytest.approx(8.7)
+    assert "Not measured" in render("wall.html", wall=Wall([]), of_reader=False)
+
+
+def test_the_table_says_what_the_bullseyes_show() -> None:
+    html = render("wall.html", wall=measured(), of_reader=True)
+    for row in measured().rows:
+        assert f'<th scope="row">{row.name}</th><td>{row.ed_mm:.1f}</td><td>{row.es_mm:.1f}</td>' in html
+    assert "Measured anew on the corrected contours." in html
+    assert "style=" not in html, "the content security policy lets no style through"
+
+
+def test_a_wall_that_hardly_changes_does_not_read_minus_zero() -> None:
+    thickening = measured(ed_mm=8.0, es_mm=7.99).bullseyes[1]
+    assert {drawn.text for drawn in thickening.segments} == {"0"}
