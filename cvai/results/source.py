@@ -53,7 +53,7 @@ def _as_it_stands(header: Dataset, keyword: str) -> str:
 
 
 def is_valid(keyword: str, value: Any) -> bool:
-    """Whether ``value`` keeps the rules of its VR; a date must be in the calendar.
+    """Whether ``value`` keeps the rules of its VR; a date must be in the calendar, a text printable.
 
     >>> is_valid("StudyDate", "20240229"), is_valid("StudyDate", "20120000"), is_valid("PatientSex", "W")
     (True, False, False)
@@ -65,7 +65,7 @@ def is_valid(keyword: str, value: Any) -> bool:
             date.fromisoformat(text)
     except ValueError:
         return False
-    return text in PATIENT_SEXES if keyword == "PatientSex" else bool(text)
+    return text in PATIENT_SEXES if keyword == "PatientSex" else bool(text) and text.isprintable()
 
 
 def checked_value(header: Dataset, keyword: str) -> Any | None:

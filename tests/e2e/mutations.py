@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.config import IGNORE
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
@@ -46,8 +47,16 @@ def mutated_copy(source: list[Path], folder: Path, seed: int) -> str:
         done = [_mutate(rng, datasets) for _ in range(rng.randint(1, 4))]
         folder.mkdir(parents=True)
         for number, ds in enumerate(datasets):
+            _say_encoded(ds)
             ds.save_as(folder / f"{number:04d}.dcm", enforce_file_format=False)
     return "; ".join(done)
+
+
+def _say_encoded(ds: Dataset) -> None:
+    """Have pydicom write the spoiled bytes as they are; another character set would make it decode them."""
+    stated = ds.get("SpecificCharacterSet")
+    character_set = convert_encodings(stated) if stated else default_encoding
+    ds.set_original_encoding(*ds.original_encoding, character_encoding=character_set)
 
 
 def _mutate(rng: random.Random, datasets: list[Dataset]) -> str:

@@ -134,6 +134,15 @@ def test_several_values_where_one_belongs_say_nothing(keyword: str) -> None:
     assert checked_value(header, keyword) is None
 
 
+def test_what_cannot_be_printed_says_nothing() -> None:
+    assert (
+        checked_value(
+            context_of(PositionReferenceIndicator="\x01").first_header, "PositionReferenceIndicator"
+        )
+        is None
+    )
+
+
 def test_an_identity_of_several_values_is_taken_over_as_it_stands() -> None:
     instance = new_instance(context_of(PatientID="P1\\P2"), ResultKind.SEG_ED)
     assert list(instance.PatientID) == ["P1", "P2"]
