@@ -44,6 +44,7 @@ $(OHIF):
 
 bench: dev
 	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python -m benchmarks.echo_stages
 	$(BIN)/python benchmarks/side_by_side.py
 	$(BIN)/python benchmarks/providers.py
 

@@ -65,10 +65,13 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
         )
         runs = [one_run(study, Path(name) / f"out{k}", arguments.threads) for k in range(arguments.runs)]
+    print_table("10 slices x 25 phases x 256 x 256", runs, arguments.threads)
 
+
+def print_table(what: str, runs: list[tuple[dict[str, float], float, float]], threads: int) -> None:
+    """Median, least and most of every stage over the runs."""
     table = Table(
-        title=f"10 slices x 25 phases x 256 x 256, {arguments.runs} fresh processes, "
-        f"{arguments.threads} threads, {os.cpu_count()} cores",
+        title=f"{what}, {len(runs)} fresh processes, {threads} threads, {os.cpu_count()} cores",
         title_justify="left",
     )
     table.add_column("stage")

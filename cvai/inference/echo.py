@@ -26,6 +26,9 @@ SMALLEST_CAVITY = 0.01
 STILL_FRAMES = 4
 """Up to so many frames are images of their own, with nothing to be smoothed between them."""
 
+_AT_ONCE = 4
+"""Frames resampled together: one pair of matrices serves them, and their maps stay within the cache."""
+
 _INSTALLED_AS = "echo"
 _N_LABELS = len(ECHO_LABELS) + 1
 
@@ -110,8 +113,10 @@ def _labels(logits: NDArray[np.float32], window: Window, shape: tuple[int, int])
     """(t, y, x) labels on the loop's grid, one piece of each structure in a frame."""
     labels = np.zeros((len(logits), *shape), dtype=np.uint8)
     rows, columns = window.footprint
-    for frame, scores in zip(labels, logits, strict=True):
-        frame[rows, columns] = one_piece_each(window.back(scores).argmax(axis=0).astype(np.uint8))
+    for first in range(0, len(logits), _AT_ONCE):
+        likeliest = window.back(logits[first : first + _AT_ONCE]).argmax(axis=1).astype(np.uint8)
+        for frame, drawn in zip(labels[first : first + _AT_ONCE], likeliest, strict=True):
+            frame[rows, columns] = one_piece_each(drawn)
     return labels
 
 

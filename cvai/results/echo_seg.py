@@ -15,12 +15,13 @@ from pydicom.datadict import tag_for_keyword
 
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.echo import EchoView
-from cvai.results import codes
 from cvai.results.echo_analysis import MeasuredLoop
 from cvai.results.echo_codes import VIEW_NAMES
+from cvai.results.encoded import encoded, encoded_item, encoded_sequence, put_sequence
+from cvai.results.frames import encoded_derivation
 from cvai.results.instance import AnyContext, new_instance
 from cvai.results.seg import PIXEL_DATA, add_segmentation_image, segment_description, tracking_id
-from cvai.results.source import SourceImage, code_item, series_references
+from cvai.results.source import SourceImage, series_references
 from cvai.results.uids import ResultKind
 
 LOOP_KINDS = {
@@ -52,7 +53,7 @@ def loop_segmentation(context: AnyContext, loop: MeasuredLoop) -> Dataset:
     instance.ReferencedSeriesSequence = series_references(sources)
     _add_dimensions(instance, context.uids.dimension_organization(kind))
     instance.SharedFunctionalGroupsSequence = [Dataset()]
-    instance.PerFrameFunctionalGroupsSequence = [_frame(s, t, sources[t]) for s, t in places]
+    put_sequence(instance, "PerFrameFunctionalGroupsSequence", _frames(places, sources))
     instance.NumberOfFrames = len(places)
     instance.add(DataElement(PIXEL_DATA, "OB", _packed(loop, places)))
     return instance
@@ -84,25 +85,22 @@ def _add_dimensions(instance: Dataset, organization_uid: str) -> None:
     instance.DimensionIndexSequence = items
 
 
-def _frame(structure: Structure, t: int, source: SourceImage) -> Dataset:
-    number = ECHO_LABELS[structure]
-    content = Dataset()
-    content.DimensionIndexValues = [number, t + 1]
-    content.TemporalPositionIndex = t + 1
-    segment = Dataset()
-    segment.ReferencedSegmentNumber = number
-    item = Dataset()
-    item.FrameContentSequence = [content]
-    item.SegmentIdentificationSequence = [segment]
-    item.DerivationImageSequence = [_derivation(source)]
-    return item
+def _frames(places: Sequence[tuple[Structure, int]], sources: Sequence[SourceImage]) -> list[bytes]:
+    """Encoded items of the Per-frame Functional Groups Sequence; what frames share is encoded once."""
+    derivations = [encoded_derivation(source) for source in sources]
+    segments = {structure: _segment_identification(number) for structure, number in ECHO_LABELS.items()}
+    return [encoded_item(derivations[t], _frame_content(s, t), segments[s]) for s, t in places]
 
 
-def _derivation(source: SourceImage) -> Dataset:
-    image = source.reference()
-    image.PurposeOfReferenceCodeSequence = [code_item(codes.SOURCE_IMAGE_FOR_PROCESSING)]
-    image.SpatialLocationsPreserved = "YES"
-    derivation = Dataset()
-    derivation.SourceImageSequence = [image]
-    derivation.DerivationCodeSequence = [code_item(codes.SEGMENTATION_DERIVATION)]
-    return derivation
+def _frame_content(structure: Structure, t: int) -> bytes:
+    content = encoded_item(
+        encoded("TemporalPositionIndex", t + 1),
+        encoded("DimensionIndexValues", ECHO_LABELS[structure], t + 1),
+    )
+    return encoded_sequence("FrameContentSequence", [content])
+
+
+def _segment_identification(number: int) -> bytes:
+    return encoded_sequence(
+        "SegmentIdentificationSequence", [encoded_item(encoded("ReferencedSegmentNumber", number))]
+    )

@@ -81,7 +81,7 @@ class FrameGroups:
         has_time: bool,
     ) -> None:
         self._has_time = has_time
-        self._derivations = [[_derivation(source) for source in phase] for phase in sources]
+        self._derivations = [[encoded_derivation(source) for source in phase] for phase in sources]
         self._comments = _comments(phase_times_ms, len(sources))
         self._positions = [_plane_position(geometry, z) for z in range(geometry.n_slices)]
         self._segments = {structure: _segment_identification(structure) for structure in SAX_LABELS}
@@ -122,7 +122,8 @@ def _plane_position(geometry: StackGeometry, z: int) -> bytes:
     return encoded_sequence("PlanePositionSequence", [encoded_item(position)])
 
 
-def _derivation(source: SourceImage) -> bytes:
+def encoded_derivation(source: SourceImage) -> bytes:
+    """The Derivation Image functional group: which image a frame lies on, pixel by pixel."""
     image = encoded_item(source.encoded_reference(), encoded("SpatialLocationsPreserved", "YES"), _PURPOSE)
     item = encoded_item(encoded_sequence("SourceImageSequence", [image]), _DERIVATION)
     return encoded_sequence("DerivationImageSequence", [item])
