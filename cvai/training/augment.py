@@ -10,10 +10,11 @@ import torch
 from monai.transforms import (
     Compose,
     MapTransform,
+    Rand2DElasticd,
     RandAdjustContrastd,
-    RandAffined,
     RandAxisFlipd,
     RandBiasFieldd,
+    RandCoarseDropoutd,
     RandGaussianNoised,
     RandGaussianSmoothd,
     Randomizable,
@@ -26,6 +27,13 @@ from cvai.training.config import AugmentConfig
 
 _MARGIN = 1.5
 """The window is cut this much larger than the network's input, so that rotated corners still hold image."""
+
+
+_BEND_EVERY_MM = 36.0
+"""Grid points of a bend; a wall of 10 mm is bent as a whole, not torn."""
+
+_HOLE_MM = 24.0
+"""Side of a hole: less than a ventricle, so that what surrounds it tells what is there."""
 
 
 class RandHeartWindowd(Randomizable, MapTransform):
@@ -132,8 +140,10 @@ def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> 
         [
             RandHeartWindowd(both, int(size * _MARGIN), jitter, config.anywhere),
             RandAxisFlipd(both, prob=0.5),
-            RandAffined(
+            Rand2DElasticd(
                 both,
+                spacing=(_BEND_EVERY_MM / spacing_mm, _BEND_EVERY_MM / spacing_mm),
+                magnitude_range=(0.0, config.bend_mm / spacing_mm),
                 prob=1.0,
                 rotate_range=np.pi,
                 shear_range=config.shear,
@@ -158,5 +168,12 @@ def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> 
             ),
             RandGaussianNoised(("image",), prob=0.3, std=config.noise),
             RandImageEdged(("image", "label"), config.edge),
+            RandCoarseDropoutd(
+                ("image",),
+                holes=1,
+                max_holes=4,
+                spatial_size=round(_HOLE_MM / spacing_mm),
+                prob=config.occlude,
+            ),
         ]
     )

@@ -12,6 +12,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.training.datasets.kinds import DatasetKind
 
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,6 +58,8 @@ class AugmentConfig(_Section):
         default=0.0, description="share of images seen at down to half the resolution"
     )
     edge: Probability = Field(default=0.0, description="share of windows in which the field of view ends")
+    bend_mm: NotNegative = Field(default=0.0, description="largest shift of points every 36 mm, bent between")
+    occlude: Probability = Field(default=0.0, description="share of windows with square holes of 24 mm")
 
 
 class OptimiseConfig(_Section):

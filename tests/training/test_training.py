@@ -65,10 +65,12 @@ def test_a_sample_keeps_areas_in_square_millimetres(tmp_path: Path) -> None:
         assert float(sample["label"][value].float().sum()) * 1.25**2 == pytest.approx(area_mm2, rel=0.03)
 
 
-def test_augmentation_moves_image_and_labels_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"bend_mm": 8.0, "occlude": 0.5}], ids=["stiff", "bent, with holes"])
+def test_augmentation_moves_image_and_labels_together(more: dict[str, float], tmp_path: Path) -> None:
     config = small_config(tmp_path)
     ed, _ = load_acdc_patient(tmp_path / "acdc" / "patient001")
-    transforms = training_transforms(config.augment, 64, 2.0).set_random_state(3)
+    augment = config.augment.model_copy(update=more)
+    transforms = training_transforms(augment, 64, 2.0).set_random_state(3)
     samples = [transforms(slice_samples(ed, 2.0)[1]) for _ in range(20)]
     inside = [
         float(s["image"][1][s["label"][0] == 1].mean()) for s in samples if (s["label"] == 1).sum() > 40
