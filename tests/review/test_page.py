@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 
 from cvai.heart.phases import KeyPhases
+from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.segments import WALL_SEGMENTS
+from cvai.heart.wall import measure_wall, measurement_name
+from cvai.review.cine import CinePack
 from cvai.review.measured import ChangesBody, checked_edits, measured, with_edits
 from tests.process import eventually
 from tests.review.site import ORGANIZATION, TABLET, Site, open_study, reader_at, shown_ef
@@ -44,11 +50,34 @@ def edge_of_the_cavity(page: Page) -> tuple[float, float]:
 
 
 def measured_in_python(site: Site, job_id: str, draft: dict[str, object]) -> dict[str, float]:
+    labels, changes, pack = drafted(site, job_id, draft)
+    return {m.name: m.value for m in measured(labels, KeyPhases(changes.ed, changes.es), pack.meta)}
+
+
+def drafted(
+    site: Site, job_id: str, draft: dict[str, object]
+) -> tuple[NDArray[np.uint8], ChangesBody, CinePack]:
+    """(t, z, y, x) labels as a draft has them."""
     pack = site.pack(job_id)
     changes = ChangesBody.model_validate({k: draft[k] for k in ("ed", "es", "frames")})
     labels = pack.read_labels()
-    edited = with_edits(labels, checked_edits(changes, labels))
-    return {m.name: m.value for m in measured(edited, KeyPhases(changes.ed, changes.es), pack.meta)}
+    return with_edits(labels, checked_edits(changes, labels)), changes, pack
+
+
+def shown_wall_mm(page: Page) -> dict[str, float]:
+    """Thickness at end-diastole by segment, of the table below the bullseyes."""
+    rows = page.eval_on_selector_all(
+        "#wall-shown tbody tr", "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    return {name.split(" ", 1)[1]: float(ed) for name, ed, *_ in rows if ed != "–"}
+
+
+def wall_in_python_mm(site: Site, job_id: str, draft: dict[str, object]) -> dict[str, float]:
+    labels, changes, pack = drafted(site, job_id, draft)
+    wall = measure_wall(CineSegmentation(labels, pack.geometry), KeyPhases(changes.ed, changes.es))
+    values = {m.name: m.value for m in wall.measurements}
+    named = {s.display_name: measurement_name(s, "ed") for s in WALL_SEGMENTS}
+    return {display: values[name] for display, name in named.items() if name in values}
 
 
 def documents(site: Site, study_uid: str, modality: str) -> list[Dataset]:
@@ -96,6 +125,8 @@ def test_dragging_a_contour_moves_the_numbers_as_python_measures_them_and_nothin
         python = measured_in_python(site, job_id, draft)
         assert after == pytest.approx(python["lv_ef"], abs=0.051)
         assert f"AI {before:.1f}" in page.inner_text('.headline [data-model="lv_ef"]')
+        page.wait_for_selector("#wall-shown:has-text('Measured anew')")
+        assert shown_wall_mm(page) == pytest.approx(wall_in_python_mm(site, job_id, draft), abs=0.051)
 
         open_study(page, site, job_id)
         assert shown_ef(page) == after, "a draft survives that the page is loaded again"
