@@ -17,7 +17,7 @@ from cvai.inference.intensity import normalised
 from cvai.inference.models import installed_models, model_folder
 from cvai.inference.network import Network
 from cvai.inference.resample import Window
-from cvai.inference.sector import PixelBox
+from cvai.inference.sector import PixelBox, lies_upside_down
 from cvai.inference.segmenter import NetworkSegmenter, one_blas_thread
 
 SMALLEST_CAVITY = 0.01
@@ -49,8 +49,14 @@ class EchoSegmenter(NetworkSegmenter):
         """Label every frame of ``loop`` on its own grid.
 
         Raises:
-            HeartRefused: ``heart_not_found``, no left ventricle in most of the frames.
+            HeartRefused: ``heart_not_found``, no left ventricle in most of the frames; ``image_upside_down``.
         """
+        if lies_upside_down(loop.sector):
+            raise HeartRefused(
+                "image_upside_down",
+                "The sector opens upwards: the transducer is at the bottom of the image.",
+                "Show the image with the transducer at its top.",
+            )
         box = PixelBox.around(loop.sector)
         shape = (loop.frames.shape[1], loop.frames.shape[2])
         window = box.window(shape, self._network.card.input.size)

@@ -12,6 +12,10 @@ from cvai.inference.resample import Window
 _SURELY_SIDEWAYS = 0.1
 """Least difference of the two symmetries that counts; frames of CAMUS differ by 0.29 and more."""
 
+_SURELY_UPSIDE_DOWN = 0.47
+"""Centre of the sector's area as a share of its height; upright frames of CAMUS and two other machines lie at 0.55 to
+0.63, a frame without a black surround at 0.5."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelBox:
@@ -85,6 +89,17 @@ def lies_sideways(sector: NDArray[np.bool_]) -> bool | None:
     if abs(across - along) < _SURELY_SIDEWAYS:
         return None
     return across < along
+
+
+def lies_upside_down(sector: NDArray[np.bool_]) -> bool:
+    """Whether the transducer is at the bottom: a sector is widest far from it.
+
+    Args:
+        sector: (y, x) where there is ultrasound, the transducer at its top or bottom.
+    """
+    box = PixelBox.around(sector)
+    rows = np.flatnonzero(sector) // sector.shape[1]
+    return float(rows.mean() + 0.5 - box.top) / box.height < _SURELY_UPSIDE_DOWN
 
 
 def _overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

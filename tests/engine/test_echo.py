@@ -120,6 +120,27 @@ def no_apical_view(real_data: Path, what: str) -> np.ndarray:
     return (speckle * sector_mask()).astype(np.uint8)
 
 
+def test_upside_down_frames_are_refused(real_data: Path, echo: EchoSegmenter, tmp_path: Path) -> None:
+    frames = camus_loop(real_data, "patient0200", "4CH", n=8)
+    write_loop(tmp_path / "loop.dcm", frames[:, ::-1])
+    (study,) = read_studies(tmp_path).studies
+    with pytest.raises(Refused) as refused:
+        analyse_echo(study, echo, Stopwatch())
+    assert refused.value.code == "image_upside_down"
+
+
+def test_mirrored_frames_are_measured_alike(real_data: Path, echo: EchoSegmenter, tmp_path: Path) -> None:
+    frames = camus_loop(real_data, "patient0200", "4CH", n=8)
+    fractions = []
+    for name, shown in (("as they are", frames), ("mirrored", frames[:, :, ::-1])):
+        write_loop(tmp_path / name / "loop.dcm", shown)
+        (study,) = read_studies(tmp_path / name).studies
+        fraction = analyse_echo(study, echo, Stopwatch()).measurement("lv_ef")
+        assert fraction is not None
+        fractions.append(fraction.value)
+    assert fractions[1] == pytest.approx(fractions[0], abs=8.0)
+
+
 @pytest.mark.parametrize("what", ["cine MR", "speckle"])
 def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(
     real_data: Path, echo: EchoSegmenter, tmp_path: Path, what: str

@@ -10,7 +10,7 @@ from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.inference.echo import EchoSegmenter, one_piece_each
 from cvai.inference.models import installed_models, model_folder
 from cvai.inference.sax import SaxSegmenter
-from cvai.inference.sector import PixelBox, lies_sideways
+from cvai.inference.sector import PixelBox, lies_sideways, lies_upside_down
 from tests.study.ultrasound_files import sector_mask
 
 CAVITY, WALL, ATRIUM = (
@@ -38,6 +38,14 @@ def test_nothing_stays_nothing() -> None:
 @pytest.mark.parametrize("turns", range(4))
 def test_a_sector_tells_whether_it_lies_on_its_side(turns: int) -> None:
     assert lies_sideways(np.rot90(sector_mask(), turns)) is bool(turns % 2)
+
+
+def test_a_sector_tells_whether_its_transducer_is_at_the_bottom() -> None:
+    upright = np.pad(sector_mask(), ((31, 2), (5, 40)))
+    assert not lies_upside_down(upright)
+    assert not lies_upside_down(upright[:, ::-1])
+    assert lies_upside_down(upright[::-1])
+    assert not lies_upside_down(np.ones((40, 60), bool)), "no black surround tells nothing"
 
 
 def test_a_frame_without_a_black_surround_does_not() -> None:
