@@ -7,7 +7,7 @@ from pydicom.sr import _concepts_dict
 from pydicom.sr.coding import Code
 
 from cvai.heart.anatomy import SAX_PAPILLARY_MUSCLES, PapillaryMuscles, Structure
-from cvai.results import codes
+from cvai.results import codes, echo_codes, fhir, rejection
 from tests.results.synthetic import FULLY_KNOWN, make_analysis
 
 NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}
@@ -15,12 +15,20 @@ NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}
 
 
 def checkable_codes() -> list[Code]:
-    constants = [value for value in vars(codes).values() if isinstance(value, Code)]
-    measured = [coding.name for coding in codes.MEASUREMENT_CODES.values()]
+    modules = (codes, echo_codes, fhir, rejection)
+    constants = {value for module in modules for value in vars(module).values() if isinstance(value, Code)}
+    measured = [coding.name for coding in (*codes.MEASUREMENT_CODES.values(), *by_discs())]
     qualifiers = {q for coding in codes.MEASUREMENT_CODES.values() for q in coding.qualifiers}
     tables = [codes.STRUCTURE_CODES, codes.PHASE_CODES, codes.NORMALITY_CODES, codes.WALL_SEGMENT_CODES]
-    every = [*constants, *measured, *chain(*qualifiers), *chain(*(table.values() for table in tables))]
-    return [code for code in every if code.value not in NOT_IN_PYDICOM]
+    tables.append(echo_codes.VIEW_CODES)
+    every = {*constants, *measured, *chain(*qualifiers), *chain(*(table.values() for table in tables))}
+    return sorted((code for code in every if code.value not in NOT_IN_PYDICOM), key=lambda code: code.value)
+
+
+def by_discs() -> list[codes.MeasurementCoding]:
+    """Volumes and ejection fraction by every method of discs."""
+    views = ("biplane", *(view.value for view in echo_codes.VIEW_CODES))
+    return [echo_codes.echo_coding(view)(name) for view in views for name in ("lv_ef", "lv_edv", "lv_esv")]
 
 
 @pytest.mark.parametrize("code", checkable_codes(), ids=lambda code: f"{code.scheme_designator}-{code.value}")
@@ -29,6 +37,11 @@ def test_a_code_means_in_the_standard_what_it_means_here(code: Code) -> None:
     meanings = {meanings[code.value][0].lower() for meanings in concepts if code.value in meanings}
     plain = {meaning.partition(" (")[0] for meaning in meanings}
     assert code.meaning.lower() in meanings | plain
+
+
+def test_every_method_of_discs_has_codes_of_its_own() -> None:
+    said = [coding.name.value for coding in by_discs()]
+    assert len(set(said)) == len(said) == 9
 
 
 def test_every_measurement_of_a_cine_has_a_code_and_a_coded_unit() -> None:
