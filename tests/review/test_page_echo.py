@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import requests
@@ -15,13 +14,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from cvai.inference.models import installed_models
-from tests.engine.test_echo import write_camus_study
+from cvai.phantom.echo.parameters import LoopAcquisition
+from cvai.phantom.echo.study import write_echo_phantom_study
+from cvai.phantom.study import DICOM_FOLDER
 from tests.review.site import TABLET, Site, new_site, open_study, reader_at, running, shown_ef
 
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed"),
-]
+pytestmark = pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
+
+LESS_THAN_A_BEAT = LoopAcquisition(n_frames=18, seed=3)
+"""Up to end-systole and a little beyond, so that there is a finding."""
 
 DISCS, CAVITY, ATRIUM = (240, 228, 66), (255, 122, 26), (86, 180, 233)
 
@@ -37,12 +38,12 @@ class Reading:
 
 
 @pytest.fixture(scope="module")
-def echo(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Iterator[Reading]:
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     site = new_site(tmp_path_factory.mktemp("echo"))
     with running(site):
-        write_camus_study(real_data, site.root / "camus")
-        shutil.copytree(site.root / "camus", site.settings.inbox_folder / ".camus")
-        (site.settings.inbox_folder / ".camus").rename(site.settings.inbox_folder / "camus")
+        write_echo_phantom_study(site.root, acquisition=LESS_THAN_A_BEAT)
+        shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
+        (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
         (record,) = site.jobs(1)
         result = site.settings.data_folder / "results" / record.outcome.result
         yield Reading(site, site.add_reader("hart"), record.job.job_id, json.loads(result.read_text()))
@@ -103,9 +104,8 @@ def test_keys_curve_and_findings_lead_to_frames(browser: Browser, echo: Reading)
         page.keyboard.press("Space")
         page.wait_for_selector("body[data-frames-per-second]")
         page.keyboard.press("Space")
-        for button in page.locator("#findings button").all():
-            button.click()
-            assert re.match(r"Frame \d+ of", page.inner_text(".leading [data-corner=where]"))
+        page.click('#findings [data-code="less_than_a_beat"] button')
+        assert re.match(r"Frame \d+ of 18 · end-diastole", page.inner_text(".leading [data-corner=where]"))
 
 
 def test_nothing_can_be_changed_or_signed_and_the_page_says_so(browser: Browser, echo: Reading) -> None:
