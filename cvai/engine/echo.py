@@ -54,14 +54,15 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         loops = _best_of_each_view(measured)
         passed_over += [_preferred(loop) for loop in measured if loop not in loops]
         beats = {loop.view: loop.discs for loop in loops}
+        view = BIPLANE if len(loops) > 1 else loops[0].view.value
+        esv_factor = segmenter.esv_factors.get(view, 1.0)
         volumes = mean_volumes(
             *(beats.get(v, ()) for v in (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER))
-        )
+        ).with_esv_times(esv_factor)
         calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
         measurements = measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated)
         findings = _findings(loops)
     if segmenter.uncertainty is not None:
-        view = BIPLANE if len(loops) > 1 else loops[0].view.value
         measurements = tuple(_with_interval(m, segmenter.uncertainty, view) for m in measurements)
     subject = subject_of_headers([loop.source.images[0].header for loop in loops])
     return EchoAnalysis(
@@ -74,6 +75,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
         subject=subject,
+        esv_factor=esv_factor,
     )
 
 

@@ -68,6 +68,15 @@ class UncertaintyCard(_Section):
         return Uncertainty(self.confidence, self.half_widths, self.shares)
 
 
+class CorrectionCard(_Section):
+    """What the network is known to get wrong on average; learnt from its training patients alone."""
+
+    patients: int = Field(gt=0)
+    esv_factors: dict[str, float] = Field(
+        description="by biplane, a4c, a2c: what end-systolic volumes are multiplied by"
+    )
+
+
 class ModelCard(_Section):
     """``card.toml`` of a model folder."""
 
@@ -85,6 +94,7 @@ class ModelCard(_Section):
     input: InputCard | SquareInputCard
     training: TrainingCard
     reference: ReferenceCard
+    correction: CorrectionCard | None = None
     uncertainty: UncertaintyCard | None = None
 
 

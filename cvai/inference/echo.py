@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,12 @@ class EchoSegmenter(NetworkSegmenter):
     def __init__(self, network: Network) -> None:
         _check_card(network.card)
         super().__init__(network)
+
+    @property
+    def esv_factors(self) -> Mapping[str, float]:
+        """What end-systolic volumes are multiplied by, for ``biplane``, ``a4c``, ``a2c``; elsewhere 1."""
+        correction = self._network.card.correction
+        return {} if correction is None else correction.esv_factors
 
     @one_blas_thread
     def segment(self, loop: EchoLoop) -> LoopSegmentation:

@@ -13,8 +13,8 @@ _SURELY_SIDEWAYS = 0.1
 """Least difference of the two symmetries that counts; frames of CAMUS differ by 0.29 and more."""
 
 _SURELY_UPSIDE_DOWN = 0.47
-"""Centre of the sector's area as a share of its height; upright frames of CAMUS and two other machines lie at 0.55 to
-0.63, a frame without a black surround at 0.5."""
+"""Centre of the sector's area as a share of its height; upright frames of CAMUS and of two more machines lie
+at 0.55 to 0.63, a frame without a black surround at 0.5."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class EchoAnalysis:
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
         verification: the reader who has signed it, None where nobody has.
+        esv_factor: what the end-systolic volume of the discs was multiplied by; see docs/echo.md.
 
     Raises:
         ValueError: no loop, or two of one view.
@@ -101,6 +102,7 @@ class EchoAnalysis:
     timings_ms: dict[str, float]
     subject: Subject = field(default_factory=Subject)
     verification: Verification | None = None
+    esv_factor: float = 1.0
 
     def __post_init__(self) -> None:
         views = [loop.view for loop in self.loops]
@@ -116,6 +118,16 @@ class EchoAnalysis:
     def cine(self) -> AnalysedLoops:
         """The source images."""
         return AnalysedLoops(tuple(loop.source for loop in self.loops), self.passed_over)
+
+    @property
+    def correction(self) -> str | None:
+        """In words what was done to the volume of the discs, None where nothing was."""
+        if self.esv_factor == 1.0:
+            return None
+        return (
+            f"The end-systolic volume is that of the discs drawn times {self.esv_factor:.3f}, which makes "
+            "ejection fractions right on average where they are known."
+        )
 
     @property
     def calibrated(self) -> bool:

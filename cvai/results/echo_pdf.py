@@ -117,6 +117,8 @@ def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[tuple[str, s
 
 def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
     notes = [METHOD] if analysis.calibrated else [NO_VOLUMES, METHOD]
+    if analysis.correction is not None:
+        notes.append(analysis.correction)
     notes.append(normal_note(analysis.measurements, analysis.subject))
     lines = [line for text in notes for line in wrapped(text, 6, _TABLE.width)]
     bottom = _TABLE.bottom - 2.6 * len(lines)

@@ -118,7 +118,8 @@ def _evaluations(analysis: EchoAnalysis) -> sr.ContainerContentItem:
         sr.CodeContentItem(name=IMAGE_VIEW, value=VIEW_CODES[loop.view], relationship_type=contains)
         for loop in analysis.loops
     ]
-    comments = [(codes.COMMENT, disclaimer(analysis.verification)), (codes.COMMENT, DISC_HEIGHT)]
+    remarks = (disclaimer(analysis.verification), DISC_HEIGHT, analysis.correction)
+    comments = [(codes.COMMENT, remark) for remark in remarks if remark is not None]
     texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
     container.ContentSequence = sr.ContentSequence(
         [

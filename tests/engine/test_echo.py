@@ -72,6 +72,7 @@ def test_two_loops_of_one_patient_give_a_biplane_ejection_fraction(
     }
     assert values["lv_ef"] == pytest.approx(stated["patient0200"], abs=12)
     assert values["lv_edv"] > values["lv_esv"] > 0
+    assert values["lv_ef"] == pytest.approx(100 * (1 - values["lv_esv"] / values["lv_edv"]))
     assert {o["kind"] for o in result["objects"]} == {"seg_a4c", "seg_a2c", "sr", "pdf"}
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_an_ejection_fraction_comes_with_the_range_of_ultrasound_even_without_vo
     page = run("pdftotext", "-layout", tmp_path / "results" / "report.pdf", "-")
     assert "N 52–72" in page
     assert "10.1016/j.echo.2014.10.003" in page
+
+
+def test_a_corrected_volume_says_so_in_the_report_and_on_the_page(tmp_path: Path) -> None:
+    plain = echo_analysis(tmp_path / "study", n_loops=1)
+    assert plain.correction is None
+    write_results(replace(plain, esv_factor=0.96), tmp_path / "results", created=CREATED)
+    document = json.dumps(dcmread(tmp_path / "results" / "sr.dcm").to_json_dict())
+    assert "discs drawn times 0.960" in document
+    page = run("pdftotext", "-layout", tmp_path / "results" / "report.pdf", "-")
+    assert "discs drawn times 0.960" in " ".join(page.split())
 
 
 def test_a_result_keeps_the_schema_and_says_which_views(

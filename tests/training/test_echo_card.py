@@ -55,3 +55,13 @@ def test_the_intervals_of_the_card_are_those_it_tells() -> None:
     widths = uncertainty.half_widths
     assert f"biplane EF ± {widths['lv_ef']:.1f} points" in text
     assert f"four-chamber view alone ± {widths['lv_ef_a4c']:.1f}" in text
+
+
+def test_the_correction_of_the_card_is_the_one_it_tells() -> None:
+    correction = load_card(FOLDER).correction
+    assert correction is not None
+    text = " ".join((FOLDER / "MODEL_CARD.md").read_text().split())
+    factors = correction.esv_factors
+    assert f"multiplied by {factors['biplane']:.3f} from two views" in text
+    assert f"{factors['a4c']:.3f} from the four-chamber view" in text
+    assert f"{factors['a2c']:.3f} from the two-chamber view" in text

@@ -71,6 +71,19 @@ def test_a_copy_of_the_reference_scores_one_and_gives_the_reference_s_volumes(
     assert set(found.measured) == {"biplane", "a4c", "a2c"}
 
 
+def test_a_correction_changes_what_is_measured_and_not_what_it_is_compared_with(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    frames = patients["patient0001"]
+    scores = [score_frame(f, reference(f.patient), Copyist(f.labels, f.view)) for f in frames]
+    plain = patient_score(scores, reference("patient0001"))
+    found = patient_score(scores, reference("patient0001"), {"biplane": 0.9})
+    assert found.reference == plain.reference
+    assert found.measured["biplane"].esv_ml == pytest.approx(0.9 * plain.measured["biplane"].esv_ml)
+    assert found.measured["biplane"].edv_ml == plain.measured["biplane"].edv_ml
+    assert found.measured["a4c"] == plain.measured["a4c"]
+
+
 def test_what_was_not_found_scores_nothing_and_has_no_volume(
     patients: dict[str, tuple[LabelledFrame, ...]],
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -126,13 +127,21 @@ def score_patients(
         yield [score_frame(frame, references[frame.patient], segmenter) for frame in of_patient]
 
 
-def patient_score(scores: Sequence[FrameScore], reference: PatientReference) -> PatientScore:
-    """Volumes of one patient, from the model's labels and from the reference's."""
+_UNCORRECTED: Mapping[str, float] = MappingProxyType({})
+
+
+def patient_score(
+    scores: Sequence[FrameScore],
+    reference: PatientReference,
+    esv_factors: Mapping[str, float] = _UNCORRECTED,
+) -> PatientScore:
+    """Volumes of one patient, from the model's labels with its correction, and from the reference's."""
+    measured = _volumes(scores, lambda score: score.discs)
     return PatientScore(
         patient=reference.patient,
         image_quality=reference.image_quality,
         stated_ef_percent=reference.ef_percent,
-        measured=_volumes(scores, lambda score: score.discs),
+        measured={m: v.with_esv_times(esv_factors.get(m, 1.0)) for m, v in measured.items()},
         reference=_volumes(scores, lambda score: score.reference_discs),
     )
 

@@ -63,7 +63,7 @@ def evaluate_echo(
     names = spread_over(load_split(split).validation, at_most)
     frames = (load_camus_patient(root, name) for name in names)
     by_patient = list(score_patients(_tracked(frames, len(names)), references, segmenter))
-    patients = [patient_score(s, references[s[0].patient]) for s in by_patient]
+    patients = [patient_score(s, references[s[0].patient], segmenter.esv_factors) for s in by_patient]
     scores = [score for of_patient in by_patient for score in of_patient]
     others = [_named(image, segmenter) for image in _other_images(at_most)]
     values = record(scores, patients, others, segmenter.identity, split.name)
