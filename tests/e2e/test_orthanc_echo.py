@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
+import requests
+from pydicom import dcmread
 
 from cvai.inference.models import installed_models
 from tests.e2e.conftest import Site
@@ -20,6 +24,11 @@ pytestmark = [
 ]
 
 
+ACUSON = "fodicom_DIRW0007_acuson_echo_65f.dcm"
+STRAY_DELIMITER = bytes.fromhex("feffdde000000000")
+"""The file ends with a second Sequence Delimitation Item; DCMTK, on which Orthanc rests, takes none of it."""
+
+
 def test_loops_of_both_views_get_their_results(site: Site, real_data: Path, tmp_path: Path) -> None:
     write_camus_study(real_data, tmp_path / "study")
     site.serve()
@@ -27,3 +36,50 @@ def test_loops_of_both_views_get_their_results(site: Site, real_data: Path, tmp_
     site.ended_jobs(1)
     assert {job["state"] for job in site.listed_jobs()} == {"analysed"}
     assert site.modalities(STUDY) == {"US": 2, "SEG": 2, "SR": 1, "DOC": 1}
+
+
+def without_stray_delimiter(source: Path, target: Path) -> Path:
+    """The loop as an archive that rests on DCMTK can hold it: without its last eight bytes."""
+    content = source.read_bytes()
+    assert content.endswith(STRAY_DELIMITER * 2)
+    target.write_bytes(content[: -len(STRAY_DELIMITER)])
+    return target
+
+
+def stored_instance(site: Site, study_uid: str, modality: str, path: Path) -> Path:
+    """The one instance of a modality as the archive gives it back."""
+    (found,) = site.orthanc.qido(study_uid, modality)
+    orthanc = site.orthanc
+    (known,) = orthanc.session.post(
+        f"{orthanc.url}/tools/lookup", data=found["sop_instance_uid"], timeout=60
+    ).json()
+    response = orthanc.session.get(f"{orthanc.url}{known['Path']}/file", timeout=60)
+    response.raise_for_status()
+    path.write_bytes(response.content)
+    return path
+
+
+def test_a_real_loop_gets_an_ejection_fraction_and_no_millilitres_in_its_archive(
+    site: Site, real_data: Path, tmp_path: Path, dciodvfy: str
+) -> None:
+    original = real_data / "echo_dicom" / ACUSON
+    with pytest.raises(requests.HTTPError):
+        site.orthanc.stow([original])
+    site.orthanc.stow([without_stray_delimiter(original, tmp_path / "loop.dcm")])
+    header = dcmread(original, stop_before_pixels=True)
+    study_uid = str(header.StudyInstanceUID)
+    site.serve()
+    site.ended_jobs(1)
+    assert site.modalities(study_uid) == {"US": 1, "SEG": 1, "SR": 1, "DOC": 1}
+    for modality in ("SEG", "SR", "DOC"):
+        stored = stored_instance(site, study_uid, modality, tmp_path / f"{modality}.dcm")
+        report = subprocess.run([dciodvfy, stored], capture_output=True, text=True, check=False)
+        assert "Error" not in report.stdout + report.stderr
+    (result,) = site.data_folder.glob("results/*/*/result.json")
+    record = json.loads(result.read_text())
+    assert record["view"] == "a4c"
+    assert {m["name"] for m in record["measurements"]} == {"lv_ef", "heart_rate"}
+    assert "calibration_negative" in {f["code"] for f in record["findings"]}
+    log = (tmp_path / "service-0.log").read_text()
+    assert study_uid in log
+    assert not [text for text in (header.PatientID, header.InstitutionName) if str(text) in log]
