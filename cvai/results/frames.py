@@ -53,9 +53,24 @@ def labelled_frames(labels: NDArray[np.uint8], phases: Sequence[int]) -> list[La
     ]
 
 
+DS_LENGTH = 16
+"""Most characters of a DS value (PS3.5 section 6.2)."""
+
+
+def decimal_string(value: float) -> str:
+    """A number as a DS value, as precisely as its 16 characters allow.
+
+    >>> decimal_string(9.999999999999998)
+    '10.0'
+    """
+    text = format_number_as_ds(value)
+    # pydicom counts the digits before it rounds: just below a power of ten it takes one character too many.
+    return text if len(text) <= DS_LENGTH else format_number_as_ds(float(f"{value:.12g}"))
+
+
 def decimal_strings(values: Sequence[float] | NDArray[np.float64]) -> list[str]:
-    """Numbers as DS values, as precisely as their 16 characters allow."""
-    return [format_number_as_ds(float(value)) for value in values]
+    """Numbers as DS values."""
+    return [decimal_string(float(value)) for value in values]
 
 
 class FrameGroups:

@@ -17,7 +17,6 @@ from highdicom.seg import SegmentDescription
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.valuerep import format_number_as_ds
 
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
@@ -30,6 +29,7 @@ from cvai.results.frames import (
     SEGMENT_NUMBERS,
     FrameGroups,
     LabelledFrame,
+    decimal_string,
     decimal_strings,
     labelled_frames,
 )
@@ -190,8 +190,8 @@ def _shared_groups(context: ResultContext) -> Dataset:
     thickness_mm = checked_value(stated, "SliceThickness")
     measures = Dataset()
     measures.PixelSpacing = decimal_strings([geometry.spacing_y_mm, geometry.spacing_x_mm])
-    measures.SliceThickness = thickness_mm or format_number_as_ds(geometry.slice_spacing_mm)
-    measures.SpacingBetweenSlices = format_number_as_ds(geometry.slice_spacing_mm)
+    measures.SliceThickness = thickness_mm or decimal_string(geometry.slice_spacing_mm)
+    measures.SpacingBetweenSlices = decimal_string(geometry.slice_spacing_mm)
     orientation = Dataset()
     orientation.ImageOrientationPatient = decimal_strings([*geometry.row_cosine, *geometry.column_cosine])
     groups = Dataset()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from io import BytesIO
 
 import highdicom
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydicom import Dataset, dcmread
@@ -17,6 +18,7 @@ from cvai.heart.anatomy import SAX_LABELS
 from cvai.heart.segmentation import CineSegmentation
 from cvai.results.analysis import Analysis
 from cvai.results.codes import CardiacPhase
+from cvai.results.frames import decimal_string
 from cvai.results.instance import ResultContext
 from cvai.results.seg import cine_segmentation, phase_segmentation
 from cvai.results.uids import ResultKind
@@ -257,3 +259,11 @@ def test_an_empty_phase_is_refused() -> None:
     with pytest.raises(HeartRefused, match="end-systole") as refusal:
         phase_segmentation(context, CardiacPhase.END_SYSTOLE)
     assert refusal.value.code == "segmentation_empty"
+
+
+@given(st.floats(-1e6, 1e6) | st.sampled_from([1.0, 10.0, 100.0]).map(lambda power: math.nextafter(power, 0)))
+@example(-9.999999999999998)
+def test_a_decimal_string_is_never_too_long_and_tells_the_number(value: float) -> None:
+    text = decimal_string(value)
+    assert len(text) <= 16
+    assert float(text) == pytest.approx(value, rel=1e-8, abs=1e-12)
