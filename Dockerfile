@@ -23,7 +23,8 @@ ENV PATH=/opt/cvai/bin:$PATH \
     CVAI_DATA_FOLDER=/data \
     CVAI_MONITOR_ADDRESS=0.0.0.0:9108 \
     MPLCONFIGDIR=/tmp
-USER cvai
+# By number, so that a cluster can see that it is not root.
+USER 10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 9108

@@ -17,9 +17,11 @@ from tests.conftest import ROOT
 
 CVAI = (sys.executable, "-m", "cvai")
 T = TypeVar("T")
+PATIENCE_S = 200.0
+"""What takes a second takes minutes where many others are at work."""
 
 
-def eventually(look: Callable[[], T | None], what: str, timeout_s: float = 60.0) -> T:
+def eventually(look: Callable[[], T | None], what: str, timeout_s: float = PATIENCE_S) -> T:
     """The first thing that ``look`` finds."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -81,7 +83,7 @@ def jobs(data_folder: Path) -> list[JobRecord]:
     return jobs_at(f"sqlite:///{data_folder / 'jobs.sqlite'}")
 
 
-def ended_jobs(data_folder: Path, n: int, timeout_s: float = 60.0) -> list[JobRecord]:
+def ended_jobs(data_folder: Path, n: int, timeout_s: float = PATIENCE_S) -> list[JobRecord]:
     """The jobs that have ended, newest first, once they are ``n``."""
 
     def look() -> list[JobRecord] | None:

@@ -25,6 +25,11 @@ class Deliveries:
     objects_to: Destination | None = None
     report_to: Destination | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether anybody is given anything."""
+        return self.objects_to is not None or self.report_to is not None
+
     def send_objects(self, stored: Outcome) -> Outcome:
         """Hand on the DICOM objects.
 

@@ -162,12 +162,21 @@ class JobEngine:
             self._shadow_entry()
         )
 
-    def start(self) -> None:
-        """Work on the queue from now on, and on what a worker called the same has left unfinished."""
+    def start(self, alone: bool = True) -> None:
+        """Work on the queue from now on, and on what a worker called the same has left unfinished.
+
+        The queue has one number of jobs that each worker takes at once. Who is alone sets it; beside others
+        it stands as they know it, and a worker that was told another number takes theirs, analyses its own.
+        """
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=self._database.jobs_at_once, polling_interval_sec=QUEUE_POLL_S
+        queue = DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=self._database.jobs_at_once,
+            polling_interval_sec=QUEUE_POLL_S,
+            on_conflict="always_update" if alone else "never_update",
         )
+        if (in_force := queue.worker_concurrency) != self._database.jobs_at_once:
+            log.warning("jobs_at_once_differs", ours=self._database.jobs_at_once, in_force=in_force)
 
     def submit(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
         """Queue a job; False when this job has been queued before, whatever has become of it."""
@@ -282,7 +291,8 @@ class JobEngine:
         analysed = self._step("analyse", partial(self._steps.run_analysis, job))
         if analysed.state is not JobState.ANALYSED:
             return analysed
-        return self._handed_on(self._step("store", partial(self._steps.store, job, analysed)))
+        stored = self._step("store", partial(self._steps.store, job, analysed))
+        return self._handed_on(stored, partial(self._steps.at_hand, job, stored))
 
     def _reading_line(self, reading: Reading) -> Outcome:
         """Fetch, write, store what a reader has signed."""
@@ -292,19 +302,30 @@ class JobEngine:
         written = self._step("write", partial(self._signing.write, reading))
         if written.state is not JobState.ANALYSED:
             return written
-        return self._handed_on(self._step("store", partial(self._signing.store, reading, written)))
+        stored = self._step("store", partial(self._signing.store, reading, written))
+        return self._handed_on(stored, partial(self._signing.at_hand, reading, stored))
 
-    def _handed_on(self, stored: Outcome) -> Outcome:
+    def _handed_on(self, stored: Outcome, at_hand: Step) -> Outcome:
         """Give what is stored to all others who want it; it stays stored where one will not have it."""
         if stored.state is not JobState.ANALYSED:
             return stored
-        outcome = self._step("send", partial(self._given, self._deliveries.send_objects, stored))
-        if outcome.state is JobState.ANALYSED:
-            outcome = self._step("report", partial(self._given, self._deliveries.send_report, stored))
+        outcome = stored
+        for name, hand_on in (
+            ("send", self._deliveries.send_objects),
+            ("report", self._deliveries.send_report),
+        ):
+            if outcome.state is JobState.ANALYSED:
+                outcome = self._step(name, partial(self._given, hand_on, stored, at_hand))
         return replace(outcome, result=stored.result, objects=stored.objects)
 
-    def _given(self, hand_on: Callable[[Outcome], Outcome], stored: Outcome) -> Outcome:
-        """Others see what is handed on, so the job has to be this worker's still."""
+    def _given(self, hand_on: Callable[[Outcome], Outcome], stored: Outcome, at_hand: Step) -> Outcome:
+        """Others see what is handed on, so the job has to be this worker's still.
+
+        A worker that took the job over after it was stored does not have the files: they are made again, the
+        same. Where that is not possible any more, handing on says that they are not here.
+        """
+        if self._deliveries.any:
+            at_hand()
         self._steps.still_ours()
         return hand_on(stored)
 

@@ -92,13 +92,17 @@ class SigningSteps:
 
     def store(self, reading: Reading, written: Outcome) -> Outcome:
         """Put the signed objects into the study; written again where another worker wrote them elsewhere."""
+        again = self.at_hand(reading, written)
+        if again.state is not JobState.ANALYSED:
+            return again
         paths = [self.results_folder / stored.path for stored in written.objects]
-        if not all(path.exists() for path in paths):
-            again = self.write(reading)
-            if again.state is not JobState.ANALYSED:
-                return again
         self.archive.store(reading.job.study_uid, paths, self.still_ours)
         return written
+
+    def at_hand(self, reading: Reading, written: Outcome) -> Outcome:
+        """``written`` where its files lie here, else what writing them again comes to."""
+        paths = [self.results_folder / stored.path for stored in written.objects]
+        return written if all(path.exists() for path in paths) else self.write(reading)
 
     def clean(self, reading: Reading) -> None:
         """Remove the fetched study."""

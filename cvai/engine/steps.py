@@ -121,16 +121,20 @@ class StudySteps:
 
         They are made again, the same, where another worker made them on a disk that is not here.
         """
+        again = self.at_hand(job, analysed)
+        if again.state is not JobState.ANALYSED:
+            return again
         paths = [self.results_folder / o.path for o in analysed.objects]
-        if not all(path.exists() for path in paths):
-            again = self.run_analysis(job)
-            if again.state is not JobState.ANALYSED:
-                return again
         if new := set(self.archive.store(job.study_uid, paths, self.still_ours).stored):
             identities = [i for path in paths if (i := read_identity(path)) is not None]
             objects = [AuditedObject(i.sop_class_uid, i.sop_instance_uid) for i in identities]
             self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return analysed
+
+    def at_hand(self, job: StudyJob, analysed: Outcome) -> Outcome:
+        """``analysed`` where its files lie here, else what making them again comes to."""
+        paths = [self.results_folder / o.path for o in analysed.objects]
+        return analysed if all(path.exists() for path in paths) else self.run_analysis(job)
 
     def clean(self, job: StudyJob) -> None:
         """Remove the fetched study."""

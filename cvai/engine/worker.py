@@ -203,7 +203,7 @@ class Service:
         shutil.rmtree(work_folder(settings), ignore_errors=True)
         metrics = self._metrics(roll, EjectionFractions(database))
         engine = self._engine(worker, partial(require_living, roll, worker), metrics)
-        engine.start()
+        engine.start(alone=roll.living().keys() == {worker})
         heartbeat = Heartbeat(roll, worker, settings.heartbeat_s, engine.adopt, stop.set)
         heartbeat.start()
         log.info("serving", worker=worker, archive=settings.archive, feed=self._follow_feed)

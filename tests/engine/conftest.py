@@ -29,6 +29,7 @@ class Bench:
     archive: Archive | None = None
     model_sha256: str = MODEL_SHA256
     attempts: int = 3
+    jobs_at_once: int = 1
     deliveries: Deliveries = field(default_factory=Deliveries)
     shadow: Shadow | None = None
     engines: list[JobEngine] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Bench:
         self.folder_archive = FolderArchive(self.root / "archive")
         self.url = f"sqlite:///{self.root / 'jobs.sqlite'}"
 
-    def start(self) -> JobEngine:
+    def start(self, alone: bool = True) -> JobEngine:
         steps = StudySteps(
             archive=self.archive or self.folder_archive,
             analyse=self.analyse,
@@ -45,10 +46,10 @@ class Bench:
             work_folder=self.root / "work",
             results_folder=self.root / "results",
         )
-        database = JobDatabase(self.url, "worker-1", jobs_at_once=1)
+        database = JobDatabase(self.url, "worker-1", self.jobs_at_once)
         retry = RetryPolicy(self.attempts, 0.01, 0.02)
         engine = JobEngine(database, steps, retry, self.deliveries, shadow=self.shadow_steps(steps))
-        engine.start()
+        engine.start(alone)
         self.engines.append(engine)
         return engine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,27 @@ def test_a_refused_study_is_handed_on_to_nobody(bench: Bench, study_uid: str, tm
     bench.start().submit(job)
     assert bench.ended(job).outcome.state is JobState.REFUSED
     assert (peer.got, record.got) == ([], [])
+
+
+def test_results_that_lie_on_another_workers_disk_are_made_again_to_be_handed_on(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    """As after a death between storing and sending, where each worker has a disk of its own."""
+
+    class OnAnotherDisk(Elsewhere):
+        def deliver(self, paths: Sequence[Path]) -> None:
+            if self.errors:
+                shutil.rmtree(bench.root / "results")
+            super().deliver(paths)
+
+    peer = OnAnotherDisk([unavailable()])
+    delivering(bench, peer, Elsewhere()).receive(write_study(tmp_path / "src", study_uid))
+    job = bench.job(study_uid)
+    bench.start().submit(job)
+    outcome = bench.ended(job).outcome
+    assert outcome.state is JobState.ANALYSED
+    assert peer.got == ["report.dcm"]
+    assert (bench.root / "results" / outcome.objects[0].path).exists()
 
 
 def test_results_on_the_disk_of_a_dead_worker_are_a_dead_letter(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from dbos import DBOS
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import UNLISTED, JobState, StudyJob
-from cvai.engine.jobs import JsonSerializer
+from cvai.engine.jobs import QUEUE, JsonSerializer
 from cvai.engine.ledger import open_ledger
 from cvai.engine.steps import StudySteps
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
@@ -298,3 +299,16 @@ def test_an_exception_is_kept_by_its_class_alone() -> None:
     kept = JsonSerializer().serialize(ValueError("PatientName is Stand^In"))
     assert json.loads(kept) == {"raised": "ValueError"}
     assert isinstance(JsonSerializer().deserialize(kept), RuntimeError)
+
+
+@pytest.mark.parametrize(("alone", "in_force"), [(True, 3), (False, 1)])
+def test_the_queues_number_is_set_by_who_is_alone_and_kept_beside_others(
+    bench: Bench, tmp_path: Path, alone: bool, in_force: int
+) -> None:
+    bench.start()
+    bench.stop()
+    bench.jobs_at_once = 3
+    bench.start(alone)
+    queue = DBOS.retrieve_queue(QUEUE)
+    assert queue is not None
+    assert queue.worker_concurrency == in_force
