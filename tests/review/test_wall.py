@@ -69,5 +69,6 @@ def test_the_table_says_what_the_bullseyes_show() -> None:
 
 
 def test_a_wall_that_hardly_changes_does_not_read_minus_zero() -> None:
-    thickening = measured(ed_mm=8.0, es_mm=7.99).bullseyes[1]
-    assert {drawn.text for drawn in thickening.segments} == {"0"}
+    wall = measured(ed_mm=8.0, es_mm=7.99)
+    assert {drawn.text for drawn in wall.bullseyes[1].segments} == {"0"}
+    assert ">-0<" not in render("wall.html", wall=wall, of_reader=False)

@@ -180,7 +180,8 @@ export async function showTrend(base) {
 function drawTrend(host, priors, current) {
   const day = (/** @type {string} */ text) => Date.UTC(+text.slice(0, 4), +text.slice(4, 6) - 1, +text.slice(6, 8)) / 864e5;
   const days = priors.map((prior) => day(prior.study_date));
-  const x = /** @type {[number, number]} */ ([Math.min(...days) - 20, Math.max(...days) + 20]);
+  const room = Math.max(20, 0.1 * (Math.max(...days) - Math.min(...days)));
+  const x = /** @type {[number, number]} */ ([Math.min(...days) - room, Math.max(...days) + room]);
   const xText = (/** @type {number} */ value) => new Date(value * 864e5).toISOString().slice(0, 7);
   const label = `LV ejection fraction: ${priors.map((p) => `${dated(p.study_date)} ${p.lv_ef.toFixed(0)} % by ${p.modality}`).join(", ")}`;
   const plot = new Plot(host, { x, y: [0, 20, 40, 60, 80, 100], xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: "%", label });
