@@ -6,6 +6,7 @@ import ast
 import json
 import re
 
+from benchmarks.capacity import Study, table
 from cvai import errors
 from cvai.cli.lazy import COMMANDS, LazyCommands
 from cvai.inference.card import load_card
@@ -70,3 +71,10 @@ def test_the_model_card_quotes_the_evaluation_of_the_committed_model() -> None:
         assert f"| {found['bias']['value']:+.1f} (" in card
         assert f"| {found['sd']['value']:.1f} (" in card
         assert f"| {found['worst']:+.1f} ({found['worst_patient']}) |" in card
+
+
+def test_the_table_of_workers_is_what_its_command_prints() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    (given,) = re.findall(r"benchmarks\.capacity (--rest-s .*)", text)
+    rest_s, infer_s = (float(word) for word in given.split()[1::2])
+    assert table(Study(rest_s + infer_s, fetched_mb=300, stored_mb=6)) in text
