@@ -14,6 +14,8 @@ from cvai.review.security import SAFE_METHODS
 
 COOKIE = "cvai_session"
 CSRF_HEADER = "x-csrf-token"
+ASKED_BY_ITSELF = ("/worklist", "/shared")
+"""What an open page asks every few seconds: that alone does not keep a session alive."""
 
 
 def page_of(request: Request) -> Page:
@@ -35,7 +37,8 @@ def session_of(request: Request, page: ThePage) -> Session:
     Raises:
         AccessDenied: ``sign_in_needed`` or ``request_forged``.
     """
-    session = page.accounts.session(request.cookies.get(COOKIE, ""))
+    in_use = not request.url.path.endswith(ASKED_BY_ITSELF)
+    session = page.accounts.session(request.cookies.get(COOKIE, ""), in_use=in_use)
     if session is None:
         raise AccessDenied(
             "sign_in_needed", "You are not signed in, or your session has ended.", "Sign in again."

@@ -207,14 +207,14 @@ class Accounts:
             )
         return key
 
-    def session(self, key: str) -> Session | None:
-        """The session of this key, kept alive by being asked for; None when there is none any more."""
+    def session(self, key: str, *, in_use: bool = True) -> Session | None:
+        """The session of this key, kept alive by being in use; None when there is none any more."""
         now_s = self._clock()
         with self._database.transaction() as rows:
             row = rows.execute(
-                "UPDATE sessions SET seen_s = ? WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ? "
-                "RETURNING reader, csrf",
-                (now_s, _digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
+                "UPDATE sessions SET seen_s = iif(?, ?, seen_s) "
+                "WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ? RETURNING reader, csrf",
+                (in_use, now_s, _digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
             ).fetchone()
             if row is None:
                 return None

@@ -37,7 +37,8 @@ STATUS: Mapping[type[CvaiError], int] = MappingProxyType(
 """HTTP status of an error's class; others are ours, 500."""
 
 STATUS_OF_CODE = MappingProxyType({"sign_in_needed": 401, "changes_invalid": 422, "reason_missing": 422})
-JSON_PREFIX = "/api/"
+ASKED_BY_SCRIPTS = ("/api/", "/worklist")
+"""What the page's scripts ask for: they are told of an error as JSON, and not led to a page to sign in."""
 
 
 def create_app(page: Page) -> ASGIApp:
@@ -89,7 +90,7 @@ async def _told(request: Request, error: Exception) -> Response:
     if not isinstance(error, CvaiError):
         raise error
     status = _status(error)
-    if request.url.path.startswith(JSON_PREFIX):
+    if request.url.path.startswith(ASKED_BY_SCRIPTS):
         content = {"code": error.code, "message": error.message, "hint": error.hint}
         return JSONResponse(content, status)
     if status == 401:

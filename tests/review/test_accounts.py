@@ -71,6 +71,18 @@ def test_a_session_lasts_while_it_is_used_and_never_longer_than_allowed(
     assert (session is not None) == lasts
 
 
+def test_what_an_open_page_asks_by_itself_does_not_keep_a_session_alive(
+    accounts: Accounts, clock: Clock
+) -> None:
+    key = accounts.begin(accounts.reader_of(accounts.add("hart", Role.REVIEWER, "Hart^Ada")))
+    for _ in range(5):
+        clock.now_s += 11
+        assert accounts.session(key, in_use=False) is not None
+    clock.now_s += 11
+    assert accounts.session(key, in_use=False) is None
+    assert accounts.session(key) is None
+
+
 def test_who_is_removed_is_out_at_once(accounts: Accounts) -> None:
     token = accounts.add("hart", Role.REVIEWER, "Hart^Ada")
     key = accounts.begin(accounts.reader_of(token))

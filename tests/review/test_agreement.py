@@ -89,8 +89,8 @@ def test_decisions_are_told_by_model_scanner_and_finding_and_drawn(
 
 def test_a_model_in_shadow_is_compared_with_results_and_with_readers(site: Site, chief: str) -> None:
     session = requests.Session()
-    session.post(f"{site.url}/sign-in", data={"token": chief}, timeout=10)
-    text = " ".join(session.get(f"{site.url}/agreement", timeout=10).text.split())
+    session.post(f"{site.url}/sign-in", data={"token": chief}, timeout=60)
+    text = " ".join(session.get(f"{site.url}/agreement", timeout=60).text.split())
     shadow = text.split('id="shadow"')[1]
     assert f"{SHADOW} in shadow of {MODEL}" in shadow
     assert "4 studies; differences are shadow minus result" in shadow
@@ -108,7 +108,7 @@ def test_a_model_in_shadow_is_compared_with_results_and_with_readers(site: Site,
 
 def test_a_day_leaves_out_what_was_signed_before_it(site: Site, chief: str) -> None:
     session = requests.Session()
-    session.post(f"{site.url}/sign-in", data={"token": chief}, timeout=10)
+    session.post(f"{site.url}/sign-in", data={"token": chief}, timeout=60)
     address = f"{site.url}/agreement"
-    assert SCANNER in session.get(address, params={"since": "2026-03-01"}, timeout=10).text
-    assert SCANNER not in session.get(address, params={"since": "2026-03-02"}, timeout=10).text
+    assert SCANNER in session.get(address, params={"since": "2026-03-01"}, timeout=60).text
+    assert SCANNER not in session.get(address, params={"since": "2026-03-02"}, timeout=60).text

@@ -48,8 +48,8 @@ class Provider:
 
     def tell(self, person: dict[str, object], fault: str = "") -> None:
         """Who comes next, and what goes wrong with their token."""
-        requests.post(f"{self.issuer}/test/person", json=person, timeout=10).raise_for_status()
-        requests.post(f"{self.issuer}/test/fault", json=fault, timeout=10).raise_for_status()
+        requests.post(f"{self.issuer}/test/person", json=person, timeout=60).raise_for_status()
+        requests.post(f"{self.issuer}/test/fault", json=fault, timeout=60).raise_for_status()
 
     def stop(self) -> None:
         self._process.kill()
@@ -85,7 +85,7 @@ def came(page: Site, session: requests.Session | None = None) -> requests.Respon
 
 def role_shown(page: Site, session: requests.Session) -> str:
     """The role the worklist names, empty where it sends to the sign-in."""
-    answer = session.get(page.url, timeout=10)
+    answer = session.get(page.url, timeout=60)
     return (
         answer.text.split('<span class="small">(')[1].split(")")[0] if "<h1>Worklist" in answer.text else ""
     )
@@ -97,7 +97,7 @@ def test_a_role_of_the_provider_is_the_role_on_the_page(page: Site, provider: Pr
     session = requests.Session()
     assert came(page, session).ok
     assert role_shown(page, session) == role
-    assert session.get(f"{page.url}/agreement", timeout=10).ok == (role is Role.ADMIN)
+    assert session.get(f"{page.url}/agreement", timeout=60).ok == (role is Role.ADMIN)
 
 
 @pytest.mark.parametrize("roles", [(), ("staff",), ("cvai-Reviewer",)], ids=["none", "another", "misspelt"])
@@ -168,15 +168,15 @@ def test_a_provider_that_fails_is_told_and_the_next_try_succeeds(page: Site, pro
 
 def test_an_answer_that_fits_no_sign_in_of_this_browser_opens_nothing(page: Site, provider: Provider) -> None:
     provider.tell(ADA)
-    begun = requests.get(f"{page.url}/sign-in/oidc", timeout=10, allow_redirects=False)
-    back = requests.get(begun.headers["Location"], timeout=10, allow_redirects=False).headers["Location"]
+    begun = requests.get(f"{page.url}/sign-in/oidc", timeout=60, allow_redirects=False)
+    back = requests.get(begun.headers["Location"], timeout=60, allow_redirects=False).headers["Location"]
     key = begun.cookies[ATTEMPT_COOKIE]
     for cookies in ({}, {ATTEMPT_COOKIE: ""}, {ATTEMPT_COOKIE: "another"}):
-        stolen = requests.get(back, cookies=cookies, timeout=10)
+        stolen = requests.get(back, cookies=cookies, timeout=60)
         assert (stolen.status_code, "sign_in_not_begun" in stolen.text) == (403, True)
-    own = requests.get(back, cookies={ATTEMPT_COOKIE: key}, timeout=10)
+    own = requests.get(back, cookies={ATTEMPT_COOKIE: key}, timeout=60)
     assert own.ok
-    replayed = requests.get(back, cookies={ATTEMPT_COOKIE: key}, timeout=10)
+    replayed = requests.get(back, cookies={ATTEMPT_COOKIE: key}, timeout=60)
     assert (replayed.status_code, "code_refused" in replayed.text) == (403, True)
 
 
@@ -194,7 +194,7 @@ def test_a_short_name_belongs_to_whom_it_was_given_first(page: Site, provider: P
     answer = came(page)
     assert (answer.status_code, "reader_name_taken" in answer.text) == (403, True)
     session = requests.Session()
-    session.post(f"{page.url}/sign-in", data={"token": token}, timeout=10)
+    session.post(f"{page.url}/sign-in", data={"token": token}, timeout=60)
     assert role_shown(page, session) == "admin", "tokens go on opening the door"
 
 

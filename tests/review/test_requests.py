@@ -49,14 +49,16 @@ def test_nobody_gets_in_without_a_session(site: Site, job_ids: list[str]) -> Non
     for path in (
         "/",
         f"/studies/{job_ids[0]}",
-        "/worklist",
         "/agreement",
         f"/studies/{job_ids[0]}/report.pdf",
     ):
         answer = requests.get(f"{site.url}{path}", timeout=10, allow_redirects=False)
         assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (303, "/sign-in"), path
-    for path in ("", "/pixels/0", "/labels", "/priors", "/shared"):
-        answer = requests.get(f"{site.url}/api/studies/{job_ids[0]}{path}", timeout=10)
+    of_study = (
+        f"/api/studies/{job_ids[0]}{path}" for path in ("", "/pixels/0", "/labels", "/priors", "/shared")
+    )
+    for path in ("/worklist", *of_study):
+        answer = requests.get(f"{site.url}{path}", timeout=10)
         assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_needed"), path
 
 
