@@ -44,7 +44,7 @@ def phantom(
         int | None, typer.Option(help="Slices of a cine; as many as the heart needs if not given.")
     ] = None,
     phases: Annotated[int, typer.Option(help="Phases of the heartbeat of a cine.")] = 25,
-    frames: Annotated[int, typer.Option(help="Frames of each ultrasound loop.")] = 48,
+    frames: Annotated[int, typer.Option(help="Frames of each ultrasound loop.")] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print truth.json.")] = False,
 ) -> None:
     """Write a synthetic cine MR or ultrasound study whose volumes are known.

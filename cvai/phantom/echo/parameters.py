@@ -25,7 +25,7 @@ class LoopAcquisition:
         ConfigurationInvalid: a value is out of range, or the image is not deep enough for a heart.
     """
 
-    n_frames: int = 48
+    n_frames: int = 32
     frame_time_ms: float = 40.0
     rows: int = 422
     columns: int = 600
