@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: demo test check mutations fuzz proof-ohif bench chaos soak bench-page train install dev system viewers clean
+.PHONY: audit demo test check mutations fuzz proof-ohif bench chaos soak bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -88,6 +88,12 @@ viewers: $(if $(shell command -v npm),$(VIEWERS))
 
 $(VIEWERS): tests/js/package-lock.json
 	cd tests/js && npm ci --silent || echo "make test: $(@D) is not installed; its tests will skip"
+
+# Known vulnerabilities of the pinned versions. It asks an advisory service, and fails where none answers for a package:
+# so it is no part of make test.
+audit: $(VENV)
+	$(PIP) install --quiet pip-audit==2.10.1 --target build/audit
+	PYTHONPATH=build/audit $(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 # kill -9 at 100 random instants over 20 studies, on both databases: about half an hour.
 chaos: dev
