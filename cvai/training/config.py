@@ -76,6 +76,9 @@ class OptimiseConfig(_Section):
     start_from: Path | None = Field(
         default=None, description="checkpoint of an earlier run whose weights to start from"
     )
+    start_share: Probability = Field(
+        default=0.0, description="share of the weights started from in those that the run ends with"
+    )
     extremes: Positive = Field(
         default=1.0, description="how often slices at the base and the apex are drawn, against those between"
     )

@@ -54,6 +54,21 @@ class TrainState:
         self.average.load_state_dict(saved["average"])
         self.network.load_state_dict(self.average.module.state_dict())
 
+    def blend(self, path: Path, share: float) -> None:
+        """Mix the averaged weights with those of the run that was started from.
+
+        What two solutions of the same valley have in common holds better on patients that neither has seen
+        (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903).
+        """
+        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        # DynUNet's state names some weights twice, so that they are not changed in place.
+        self.average.load_state_dict(
+            {
+                name: weights.lerp(saved["average"][name], share) if weights.is_floating_point() else weights
+                for name, weights in self.average.state_dict().items()
+            }
+        )
+
     def restore(self, path: Path) -> None:
         """Continue from a checkpoint."""
         saved: dict[str, Any] = torch.load(path, weights_only=True)
@@ -145,6 +160,8 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
         while state.step < optimise.steps:
             mean_loss = 0.98 * mean_loss + 0.02 * train_step(state, task, next(stream))
             progress.update(bar, completed=state.step, loss=mean_loss)
+            if state.step == optimise.steps and optimise.start_from is not None:
+                state.blend(optimise.start_from, optimise.start_share)
             if state.step % optimise.validate_every == 0 or state.step == optimise.steps:
                 state.save(checkpoint)
                 picture = config.output / f"validation_{state.step:06d}.png"

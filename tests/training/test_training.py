@@ -142,6 +142,17 @@ def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: 
     assert second.step == 0
 
 
+def test_a_run_may_end_between_where_it_started_and_where_it_came(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    first, second = new_state(config), new_state(config)
+    for state, value in ((first, 0.25), (second, 0.5)):
+        for weights in state.average.parameters():
+            weights.data.fill_(value)
+    first.save(tmp_path / CHECKPOINT)
+    second.blend(tmp_path / CHECKPOINT, 0.4)
+    assert all(torch.allclose(w, torch.tensor(0.4)) for w in second.average.parameters())
+
+
 def test_a_configuration_with_a_wrong_key_is_told(tmp_path: Path) -> None:
     text = (ROOT / "configs" / "train" / "sax.toml").read_text()
     (tmp_path / "wrong.toml").write_text(text.replace("batch_size", "batchsize"))
