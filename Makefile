@@ -28,9 +28,10 @@ check: dev
 mutations: dev system
 	CVAI_MUTATIONS=500 $(BIN)/python -m pytest -q tests/e2e/test_mutated_headers.py
 
-# 10,000 spoiled files into every way in; make test sends a few.
+# 10,000 spoiled files into every way in, and made-up requests to every route of the page; make test sends a few.
 fuzz: dev system
 	$(BIN)/python -m benchmarks.fuzz
+	$(BIN)/python -m benchmarks.fuzz_page
 
 # OHIF in front of an Orthanc, in a real browser: docs/viewers.md.
 OHIF := build/ohif/package/dist/index.html
