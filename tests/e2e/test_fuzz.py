@@ -11,7 +11,7 @@ from benchmarks.fuzz import Account, by_c_store, by_zip
 from tests.fuzzing import deliveries
 
 
-@pytest.mark.parametrize(("way", "n_spoiled"), [(by_zip, 120), (by_c_store, 30)])
+@pytest.mark.parametrize(("way", "n_spoiled"), [(by_zip, 120), (by_c_store, 60)])
 def test_what_becomes_of_every_spoiled_file_is_told(
     tmp_path: Path, way: Callable[[Path, int, int], Account], n_spoiled: int
 ) -> None:
