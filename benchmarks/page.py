@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.review.site import Site, launch, new_site, open_study, reader_at, running
 
@@ -34,7 +34,7 @@ def main() -> None:
 def measure(browser: Browser, site: Site, token: str, job_id: str) -> None:
     with reader_at(browser, site, token) as page:
         weight: list[int] = []
-        page.on("response", lambda answer: weight.append(size_of(answer)))
+        page.on("requestfinished", lambda request: weight.append(size_of(request)))
         open_study(page, site, job_id)
         told = page.evaluate("({...document.body.dataset})")
         page.keyboard.press("Space")
@@ -48,11 +48,11 @@ def measure(browser: Browser, site: Site, token: str, job_id: str) -> None:
         )
 
 
-def size_of(answer: Response) -> int:
-    """Bytes of what is not an image: pixels and labels are."""
-    if "/pixels/" in answer.url or answer.url.endswith("/labels"):
+def size_of(request: Request) -> int:
+    """Bytes that answered, of what is not an image: pixels and labels are."""
+    if "/pixels/" in request.url or request.url.endswith("/labels"):
         return 0
-    return len(answer.body()) if answer.ok else 0
+    return request.sizes()["responseBodySize"]
 
 
 def drag_ms(page: Page) -> float:
