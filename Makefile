@@ -48,15 +48,17 @@ bench: dev
 	$(BIN)/python -m benchmarks.echo_stages
 	$(BIN)/python benchmarks/side_by_side.py
 	$(BIN)/python benchmarks/providers.py
+	$(BIN)/python benchmarks/phantom_ef.py
 
 # First picture, all pictures, frames a second and weight of the reader's page, in a real browser.
 bench-page: dev system
 	$(BIN)/python -m benchmarks.page
 
-# About three hours and a half of one core; what is better than the models in place is promoted: docs/training.md.
+# About four hours of one core; what is better than the models in place is promoted: docs/training.md.
 train: dev
 	$(BIN)/cvai train configs/train/sax.toml
 	$(BIN)/cvai train configs/train/sax_long.toml
+	$(BIN)/cvai train configs/train/sax_bent.toml
 	$(BIN)/cvai train configs/train/echo.toml
 
 # The service alone: no torch.

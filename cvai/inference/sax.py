@@ -9,6 +9,7 @@ from scipy import ndimage
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
+from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation
 from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.intensity import normalised, with_neighbours
@@ -26,6 +27,9 @@ three quarters of their size, and the whole field of view takes about half the t
 
 WINDOW_MARGIN_MM = 24.0
 """Room around the heart as located; hearts move and dilate less than this within a beat."""
+
+QUARTER_TURNS = (0, 1, 2, 3)
+"""End-diastole and end-systole, which all numbers come from, are labelled from four sides and averaged."""
 
 _LEFT_VENTRICLE = (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM)
 
@@ -53,6 +57,10 @@ class SaxSegmenter(NetworkSegmenter):
         rows, columns = window.footprint
         for labelled, phase in zip(labels, pixels, strict=True):
             labelled[:, rows, columns] = self._label_phase(phase, window)
+        cavity_voxels = np.count_nonzero(labels == SAX_LABELS[Structure.LV_CAVITY], axis=(1, 2, 3))
+        phases = key_phases(cavity_voxels.astype(np.float64))
+        for t in {phases.end_diastole, phases.end_systole}:
+            labels[t, :, rows, columns] = self._label_phase(pixels[t], window, QUARTER_TURNS)
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
     def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> tuple[Window, float]:
@@ -83,10 +91,22 @@ class SaxSegmenter(NetworkSegmenter):
         logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
         return np.asarray(logits.argmax(axis=1), dtype=np.uint8)
 
-    def _label_phase(self, volume: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
-        """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
-        logits = self._network.logits(with_neighbours(window.cut(volume)))
-        return keep_one_heart(window.back(logits).argmax(axis=1).astype(np.uint8))
+    def _label_phase(
+        self, volume: NDArray[np.float32], window: Window, turns: tuple[int, ...] = (0,)
+    ) -> NDArray[np.uint8]:
+        """(z, y, x) labels of one phase on the image's pixels within the window's footprint.
+
+        ``turns`` are numbers of quarter turns: logits over the images so turned are added up.
+        """
+        images = with_neighbours(window.cut(volume))
+        summed = self._turned_logits(images, turns[0])
+        for turn in turns[1:]:
+            summed = summed + self._turned_logits(images, turn)
+        return keep_one_heart(window.back(summed).argmax(axis=1).astype(np.uint8))
+
+    def _turned_logits(self, images: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
+        """(n, k, y, x) logits of (n, c, y, x) images that the network sees after ``turn`` quarter turns."""
+        return np.rot90(self._network.logits(np.rot90(images, turn, axes=(2, 3))), -turn, axes=(2, 3))
 
 
 def _input_card(card: ModelCard) -> InputCard:

@@ -1,8 +1,14 @@
 """What all segmenters have in common."""
 
+import numpy as np
 from threadpoolctl import threadpool_info
 
+from cvai.heart.cine import CineStack
+from cvai.inference.models import model_folder
+from cvai.inference.sax import SaxSegmenter
 from cvai.inference.segmenter import one_blas_thread
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.phantom import make_phantom
 
 
 def blas_threads() -> list[int]:
@@ -14,3 +20,15 @@ def test_matrix_products_keep_to_one_thread_while_a_network_runs_and_no_longer()
     assert before, "numpy brings no BLAS that threadpoolctl knows"
     assert set(one_blas_thread(blas_threads)()) == {1}
     assert blas_threads() == before
+
+
+def test_a_heart_turned_by_a_quarter_gets_the_same_labels() -> None:
+    stack = make_phantom(PhantomHeart(), PhantomAcquisition(n_phases=8)).stack
+    segmenter = SaxSegmenter.load(model_folder("sax"))
+    upright, turned = (
+        segmenter.segment(CineStack(np.ascontiguousarray(pixels), stack.geometry, None, None)).labels
+        for pixels in (stack.pixels[:1], np.rot90(stack.pixels[:1], axes=(2, 3)))
+    )
+    differing = np.count_nonzero(np.rot90(upright, axes=(2, 3)) != turned)
+    # Seen from one side alone 3.3 % differ; what is left comes from where the window lies.
+    assert differing / np.count_nonzero(turned) < 0.012
