@@ -57,9 +57,7 @@ class SaxSegmenter(NetworkSegmenter):
         rows, columns = window.footprint
         for labelled, phase in zip(labels, pixels, strict=True):
             labelled[:, rows, columns] = self._label_phase(phase, window)
-        cavity_voxels = np.count_nonzero(labels == SAX_LABELS[Structure.LV_CAVITY], axis=(1, 2, 3))
-        phases = key_phases(cavity_voxels.astype(np.float64))
-        for t in {phases.end_diastole, phases.end_systole}:
+        for t in _measured_phases(labels):
             labels[t, :, rows, columns] = self._label_phase(pixels[t], window, QUARTER_TURNS)
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
@@ -107,6 +105,15 @@ class SaxSegmenter(NetworkSegmenter):
     def _turned_logits(self, images: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
         """(n, k, y, x) logits of (n, c, y, x) images that the network sees after ``turn`` quarter turns."""
         return np.rot90(self._network.logits(np.rot90(images, turn, axes=(2, 3))), -turn, axes=(2, 3))
+
+
+def _measured_phases(labels: NDArray[np.uint8]) -> set[int]:
+    """End-diastole and end-systole of (t, z, y, x) labels; all phases where there are no more than two."""
+    if len(labels) <= 2:
+        return set(range(len(labels)))
+    cavity_voxels = np.count_nonzero(labels == SAX_LABELS[Structure.LV_CAVITY], axis=(1, 2, 3))
+    phases = key_phases(cavity_voxels.astype(np.float64))
+    return {phases.end_diastole, phases.end_systole}
 
 
 def _input_card(card: ModelCard) -> InputCard:
