@@ -24,9 +24,9 @@ def test_no_request_of_a_stranger_makes_the_page_fail_or_tell(target: Target) ->
 
 
 def test_no_request_of_a_viewer_makes_the_page_fail_or_tell(target: Target, guest: str) -> None:
-    fuzz(target, [signed_in(target.url, "viewer", guest)], n_examples=1, seed=2)
+    fuzz(target, [signed_in(target.url, "viewer", guest)], n_examples=2, seed=2)
     assert target.wrong == []
-    assert target.statuses[200] > 5, "of a study that is there"
+    assert target.statuses[200] > 2, "of a study that is there"
     assert target.statuses[403] > 0, "of what a viewer may not do"
 
 
