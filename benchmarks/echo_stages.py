@@ -6,11 +6,9 @@ Usage: python -m benchmarks.echo_stages [--runs 5] [--threads 2]
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from pathlib import Path
 
-from benchmarks.stages import one_run, print_table
+from benchmarks.stages import time_stages
 from cvai.phantom.echo.parameters import LoopAcquisition
 from cvai.phantom.echo.study import write_echo_phantom_study
 
@@ -25,15 +23,8 @@ def one_loop(folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        study = one_loop(Path(name) / "study")
-        runs = [one_run(study, Path(name) / f"out{k}", arguments.threads) for k in range(arguments.runs)]
     shape = LoopAcquisition()
-    print_table(f"one loop of {N_FRAMES} x {shape.rows} x {shape.columns}", runs, arguments.threads)
+    time_stages(__doc__, f"one loop of {N_FRAMES} x {shape.rows} x {shape.columns}", one_loop)
 
 
 if __name__ == "__main__":

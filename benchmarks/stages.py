@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -52,20 +53,27 @@ def peak_mib(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
+def cine(folder: Path) -> Path:
+    """A phantom study of 10 slices x 25 phases x 256 x 256."""
+    command = [sys.executable, "-m", "cvai", "phantom", str(folder), "--slices", "10", "--phases", "25"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    time_stages(__doc__, "10 slices x 25 phases x 256 x 256", cine)
+
+
+def time_stages(description: str | None, what: str, make_study: Callable[[Path], Path]) -> None:
+    """Analyse what ``make_study`` writes, as often as the command line says, and print the table."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        study = Path(name) / "study"
-        subprocess.run(
-            [sys.executable, "-m", "cvai", "phantom", str(study), "--slices", "10", "--phases", "25"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        study = make_study(Path(name) / "study")
         runs = [one_run(study, Path(name) / f"out{k}", arguments.threads) for k in range(arguments.runs)]
-    print_table("10 slices x 25 phases x 256 x 256", runs, arguments.threads)
+    print_table(what, runs, arguments.threads)
 
 
 def print_table(what: str, runs: list[tuple[dict[str, float], float, float]], threads: int) -> None:

@@ -28,8 +28,9 @@ three quarters of their size, and the whole field of view takes about half the t
 WINDOW_MARGIN_MM = 24.0
 """Room around the heart as located; hearts move and dilate less than this within a beat."""
 
-QUARTER_TURNS = (0, 1, 2, 3)
-"""End-diastole and end-systole, which all numbers come from, are labelled from four sides and averaged."""
+FURTHER_TURNS = (1, 2, 3)
+"""Quarter turns after which end-diastole and end-systole, which all numbers come from, are looked at again;
+the logits of all four sides are added up."""
 
 _LEFT_VENTRICLE = (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM)
 
@@ -55,10 +56,12 @@ class SaxSegmenter(NetworkSegmenter):
         window, second_heart_ml = self._locate(pixels, stack)
         labels = np.zeros(pixels.shape, dtype=np.uint8)
         rows, columns = window.footprint
-        for labelled, phase in zip(labels, pixels, strict=True):
-            labelled[:, rows, columns] = self._label_phase(phase, window)
+        logits = [self._logits(phase, window) for phase in pixels]
+        labels[:, :, rows, columns] = [_labels(seen, window) for seen in logits]
         for t in _measured_phases(labels):
-            labels[t, :, rows, columns] = self._label_phase(pixels[t], window, QUARTER_TURNS)
+            for turn in FURTHER_TURNS:
+                logits[t] = logits[t] + self._logits(pixels[t], window, turn)
+            labels[t, :, rows, columns] = _labels(logits[t], window)
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
     def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> tuple[Window, float]:
@@ -89,22 +92,15 @@ class SaxSegmenter(NetworkSegmenter):
         logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
         return np.asarray(logits.argmax(axis=1), dtype=np.uint8)
 
-    def _label_phase(
-        self, volume: NDArray[np.float32], window: Window, turns: tuple[int, ...] = (0,)
-    ) -> NDArray[np.uint8]:
-        """(z, y, x) labels of one phase on the image's pixels within the window's footprint.
+    def _logits(self, volume: NDArray[np.float32], window: Window, turn: int = 0) -> NDArray[np.float32]:
+        """(z, k, y, x) logits of one phase on the window's pixels, seen after ``turn`` quarter turns."""
+        images = np.rot90(with_neighbours(window.cut(volume)), turn, axes=(2, 3))
+        return np.rot90(self._network.logits(images), -turn, axes=(2, 3))
 
-        ``turns`` are numbers of quarter turns: logits over the images so turned are added up.
-        """
-        images = with_neighbours(window.cut(volume))
-        summed = self._turned_logits(images, turns[0])
-        for turn in turns[1:]:
-            summed = summed + self._turned_logits(images, turn)
-        return keep_one_heart(window.back(summed).argmax(axis=1).astype(np.uint8))
 
-    def _turned_logits(self, images: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
-        """(n, k, y, x) logits of (n, c, y, x) images that the network sees after ``turn`` quarter turns."""
-        return np.rot90(self._network.logits(np.rot90(images, turn, axes=(2, 3))), -turn, axes=(2, 3))
+def _labels(logits: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+    """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
+    return keep_one_heart(window.back(logits).argmax(axis=1).astype(np.uint8))
 
 
 def _measured_phases(labels: NDArray[np.uint8]) -> set[int]:

@@ -10,10 +10,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from cvai.phantom.patient import DATE, add_patient_and_study
 from cvai.phantom.phantom import Phantom
 from cvai.phantom.uids import phantom_uid
 
-_DATE, _TIME = "20240102", "101500"
+_TIME = "101500"
 _REPETITION_TIME_MS, _ECHO_TIME_MS, _FLIP_ANGLE_DEGREES = 3.2, 1.6, 60.0
 _BITS_STORED = 12
 
@@ -34,27 +35,20 @@ def write_instances(folder: Path, phantom: Phantom) -> tuple[Path, ...]:
 def _common(phantom: Phantom) -> Dataset:
     """What all instances share."""
     ds = Dataset()
-    _add_patient_and_study(ds, phantom)
+    truth = phantom.truth
+    add_patient_and_study(
+        ds,
+        truth.study_uid,
+        truth.acquisition.seed,
+        given_name="Cine",
+        description="Synthetic cardiac MR",
+        time=_TIME,
+    )
+    ds.AcquisitionDate, ds.AcquisitionTime = DATE, _TIME
     _add_series_and_equipment(ds, phantom)
     _add_acquisition(ds, phantom)
     _add_pixel_description(ds, phantom)
     return ds
-
-
-def _add_patient_and_study(ds: Dataset, phantom: Phantom) -> None:
-    acquisition = phantom.truth.acquisition
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.PatientName = "Phantom^Cine"
-    ds.PatientID = f"PHANTOM-{acquisition.seed}"
-    ds.PatientBirthDate = ""
-    ds.PatientSex = ""
-    ds.StudyInstanceUID = phantom.truth.study_uid
-    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = _DATE
-    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = _TIME
-    ds.ReferringPhysicianName = ""
-    ds.StudyID = str(acquisition.seed)
-    ds.AccessionNumber = ""
-    ds.StudyDescription = "Synthetic cardiac MR"
 
 
 def _add_series_and_equipment(ds: Dataset, phantom: Phantom) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, Protocol
 
 from cvai.phantom.dicom import write_instances
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
@@ -32,9 +33,21 @@ def write_phantom_study(
     """
     acquisition = acquisition or PhantomAcquisition()
     phantom = make_phantom(heart or PhantomHeart.drawn(acquisition.seed), acquisition)
+    write_instances(new_study_folder(folder, phantom.truth), phantom)
+    return phantom.truth
+
+
+class Truth(Protocol):
+    """What is known of a phantom beforehand."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of truth.json."""
+        ...
+
+
+def new_study_folder(folder: Path, truth: Truth) -> Path:
+    """The folder for the instances of a phantom, made below ``folder``, with ``truth.json`` beside it."""
     instances = folder / DICOM_FOLDER
     instances.mkdir(parents=True, exist_ok=True)
-    write_instances(instances, phantom)
-    truth = json.dumps(phantom.truth.to_json(), indent=2) + "\n"
-    (folder / TRUTH_FILE).write_text(truth, encoding="utf-8")
-    return phantom.truth
+    (folder / TRUTH_FILE).write_text(json.dumps(truth.to_json(), indent=2) + "\n", encoding="utf-8")
+    return instances

@@ -10,9 +10,10 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
 from cvai.heart.echo import EchoView
 from cvai.phantom.echo.phantom import VIEWS, EchoPhantom
+from cvai.phantom.patient import add_patient_and_study
 from cvai.phantom.uids import phantom_uid
 
-_DATE, _TIME = "20240102", "111500"
+_TIME = "111500"
 _CENTIMETRES = 3
 """PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15."""
 
@@ -29,7 +30,15 @@ def write_loops(folder: Path, phantom: EchoPhantom) -> tuple[Path, ...]:
 
 def _instance(phantom: EchoPhantom, view: EchoView) -> Dataset:
     ds = Dataset()
-    _add_patient_and_study(ds, phantom)
+    truth = phantom.truth
+    add_patient_and_study(
+        ds,
+        truth.study_uid,
+        truth.acquisition.seed,
+        given_name="Echo",
+        description="Synthetic echocardiography",
+        time=_TIME,
+    )
     _add_series_and_equipment(ds, phantom)
     _add_image(ds, phantom, view)
     _add_cine(ds, phantom)
@@ -39,22 +48,6 @@ def _instance(phantom: EchoPhantom, view: EchoView) -> Dataset:
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return ds
-
-
-def _add_patient_and_study(ds: Dataset, phantom: EchoPhantom) -> None:
-    seed = phantom.truth.acquisition.seed
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.PatientName = "Phantom^Echo"
-    ds.PatientID = f"PHANTOM-{seed}"
-    ds.PatientBirthDate = ""
-    ds.PatientSex = ""
-    ds.StudyInstanceUID = phantom.truth.study_uid
-    ds.StudyDate = ds.SeriesDate = ds.ContentDate = _DATE
-    ds.StudyTime = ds.SeriesTime = ds.ContentTime = _TIME
-    ds.ReferringPhysicianName = ""
-    ds.StudyID = str(seed)
-    ds.AccessionNumber = ""
-    ds.StudyDescription = "Synthetic echocardiography"
 
 
 def _add_series_and_equipment(ds: Dataset, phantom: EchoPhantom) -> None:

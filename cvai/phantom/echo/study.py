@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from cvai.phantom.echo.dicom import write_loops
 from cvai.phantom.echo.parameters import LoopAcquisition
 from cvai.phantom.echo.phantom import EchoTruth, make_echo_phantom
 from cvai.phantom.parameters import PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, TRUTH_FILE
+from cvai.phantom.study import new_study_folder
 
 
 def write_echo_phantom_study(
@@ -26,9 +25,5 @@ def write_echo_phantom_study(
     """
     acquisition = acquisition or LoopAcquisition()
     phantom = make_echo_phantom(heart or PhantomHeart.drawn(acquisition.seed), acquisition)
-    instances = folder / DICOM_FOLDER
-    instances.mkdir(parents=True, exist_ok=True)
-    write_loops(instances, phantom)
-    truth = json.dumps(phantom.truth.to_json(), indent=2) + "\n"
-    (folder / TRUTH_FILE).write_text(truth, encoding="utf-8")
+    write_loops(new_study_folder(folder, phantom.truth), phantom)
     return phantom.truth
