@@ -8,16 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pydicom
-import pytest
 from pydicom.uid import SegmentationStorage
 
 from cvai.cli.demo import LARGEST_EF_ERROR
 from cvai.inference.card import CARD_FILE
-from cvai.inference.models import installed_models, model_folder
+from cvai.inference.models import model_folder
 from tests.conftest import ROOT
 from tests.process import CVAI
-
-needs_model = pytest.mark.skipif("sax" not in installed_models(), reason="no model sax is installed")
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +22,6 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
 
 
-@needs_model
 def test_the_demo_measures_a_synthetic_heart_and_leaves_its_results_in_the_study(tmp_path: Path) -> None:
     done = run_demo("--folder", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -44,7 +40,6 @@ def test_the_demo_measures_a_synthetic_heart_and_leaves_its_results_in_the_study
     assert "An earlier demonstration" in again.stdout
 
 
-@pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
 def test_the_demo_measures_two_synthetic_ultrasound_loops(tmp_path: Path) -> None:
     done = run_demo("--folder", str(tmp_path), "--modality", "us")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -56,7 +51,6 @@ def test_the_demo_measures_two_synthetic_ultrasound_loops(tmp_path: Path) -> Non
     assert {m: modalities.count(m) for m in modalities} == {"US": 2, "SEG": 2, "SR": 1, "DOC": 1}
 
 
-@needs_model
 def test_a_service_that_cannot_start_ends_the_demo_with_its_reason(tmp_path: Path) -> None:
     other = tmp_path / "model"
     shutil.copytree(model_folder("sax"), other)

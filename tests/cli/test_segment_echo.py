@@ -12,9 +12,6 @@ from cvai.cli.echo_image import EchoImage, parsed_spacing_mm
 from cvai.cli.main import app
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.inference.models import installed_models
-
-pytestmark = pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pytest
 import requests
 from pydicom import dcmread
 
-from cvai.inference.models import installed_models
 from tests.e2e.conftest import Site
 from tests.engine.test_echo import write_camus_study
 from tests.orthanc import needs_orthanc
@@ -20,7 +19,6 @@ pytestmark = [
     needs_orthanc,
     pytest.mark.orthanc,
     pytest.mark.real_data,
-    pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed"),
 ]
 
 

@@ -14,12 +14,10 @@ from cvai.engine.echo import analyse_echo
 from cvai.engine.watch import Stopwatch
 from cvai.errors import Refused
 from cvai.inference.echo import EchoSegmenter, installed_echo_segmenter
-from cvai.inference.models import installed_models, model_folder
+from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.study.read import read_studies
 from tests.study.ultrasound_files import beating_frames, region, sector_mask, write_loop
-
-pytestmark = pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.inference.echo import EchoSegmenter, one_piece_each
-from cvai.inference.models import installed_models, model_folder
+from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.inference.sector import PixelBox, lies_sideways, lies_upside_down
 from tests.study.ultrasound_files import sector_mask
@@ -64,7 +64,6 @@ def test_a_box_is_squeezed_to_a_square_and_back_without_moving() -> None:
     assert np.abs(back - image[rows, columns]).mean() < 0.03
 
 
-@pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
 def test_models_of_one_view_are_not_taken_for_the_other() -> None:
     for wrong in (
         lambda: SaxSegmenter.load(model_folder("echo")),

@@ -13,13 +13,10 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from cvai.inference.models import installed_models
 from cvai.phantom.echo.parameters import LoopAcquisition
 from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.study import DICOM_FOLDER
 from tests.review.site import TABLET, Site, new_site, open_study, reader_at, running, shown_ef
-
-pytestmark = pytest.mark.skipif("echo" not in installed_models(), reason="the echo model is not installed")
 
 LESS_THAN_A_BEAT = LoopAcquisition(n_frames=18, seed=3)
 """Up to end-systole and a little beyond, so that there is a finding."""
