@@ -45,8 +45,9 @@ def guest(site: Site) -> str:
     return site.add_reader("guest", Role.VIEWER, "Guest^Cy")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser; while it is open Playwright keeps an event loop in this thread, which DBOS does not bear."""
     if CHROMIUM is None:
         pytest.skip("needs chromium (Debian package chromium)")
     with sync_playwright() as playwright:
