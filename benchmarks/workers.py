@@ -14,7 +14,10 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+
+from rich.progress import track
 
 from cvai.engine.ledger import open_ledger
 from cvai.errors import ConfigurationInvalid
@@ -24,13 +27,15 @@ from tests.postgres import fresh_database, running_postgres
 from tests.process import CVAI, Process, eventually
 
 LONGEST_S = 3600.0
+USUAL = PhantomAcquisition()
 
 
-def phantoms(folder: Path, n: int) -> list[Path]:
-    """Studies of different hearts, a folder of DICOM files each."""
-    for seed in range(n):
-        write_phantom_study(folder / f"{seed}", acquisition=PhantomAcquisition(seed=seed))
-        (folder / f"{seed}" / TRUTH_FILE).unlink()
+def phantoms(folder: Path, n: int, imaged: PhantomAcquisition = USUAL) -> list[Path]:
+    """Studies of different hearts, a folder of DICOM files each, in the order of their names."""
+    for seed in track(range(n), description="phantoms"):
+        study = folder / f"{seed:04d}"
+        write_phantom_study(study, acquisition=replace(imaged, seed=seed))
+        (study / TRUTH_FILE).unlink()
     return sorted(path for path in folder.iterdir() if path.is_dir())
 
 

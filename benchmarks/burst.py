@@ -1,0 +1,160 @@
+"""Many studies at once: is memory bounded, do they end in order of arrival, what does the service cost?
+
+``python -m benchmarks.burst [--studies 200] [--slices 6] [--phases 12] [--pixels 192] [--threads 2]``
+
+Synthetic studies are analysed back to back by this process, without a service; then the same ones are dropped
+into the inbox of a real ``cvai serve`` faster than it can work. Exit status 1 when a study was not analysed,
+ended out of turn, or the service took over 15 % longer, or its memory grew. Run it on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from benchmarks.workers import phantoms
+from cvai.archive.part10 import read_identity
+from cvai.engine.job import JobState
+from cvai.engine.ledger import JobRecord
+from cvai.engine.worker import load_model
+from cvai.phantom.parameters import PhantomAcquisition
+from cvai.settings import Settings
+from tests.hospital import resident_mb
+from tests.process import CVAI, Process, eventually, jobs
+
+SLOWER_AT_MOST = 1.15
+GROWTH_MB_AT_MOST = 100.0
+"""From the first fifth to the last: less than one study more than is at work."""
+
+LONGEST_S = 7200.0
+SAMPLED_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What became of studies that came all at once.
+
+    Args:
+        took_s: from the last delivery until the last has ended.
+        delivered: study UIDs in order of arrival.
+        records: their jobs.
+        memory_mb: of the service, every two seconds.
+    """
+
+    took_s: float
+    delivered: tuple[str, ...]
+    records: tuple[JobRecord, ...]
+    memory_mb: tuple[float, ...]
+
+    @property
+    def not_analysed(self) -> int:
+        analysed = {r.job.study_uid for r in self.records if r.outcome.state is JobState.ANALYSED}
+        return len(set(self.delivered) - analysed)
+
+    @property
+    def out_of_turn(self) -> int:
+        """Studies that ended before one that had come earlier."""
+        ended = sorted((r for r in self.records if r.ended_at), key=lambda r: str(r.ended_at))
+        return int(np.sum(np.diff([self.delivered.index(r.job.study_uid) for r in ended]) < 0))
+
+    @property
+    def growth_mb(self) -> float:
+        """Median memory of the last fifth over that of the second fifth; the first one warms up."""
+        fifths = np.array_split(np.array(self.memory_mb), 5)
+        return float(np.median(fifths[-1]) - np.median(fifths[1]))
+
+
+def back_to_back_s(studies: Sequence[Path], out: Path, threads: int) -> float:
+    """Seconds that this process takes to analyse the studies one after the other, the model loaded."""
+    model = load_model(Settings(threads=threads))
+    model.analyse(studies[0], out / "warm")
+    begun_s = time.monotonic()
+    for study in track(studies, description="back to back"):
+        model.analyse(study, out / study.name)
+    return time.monotonic() - begun_s
+
+
+def burst(studies: Sequence[Path], root: Path, threads: int) -> Burst:
+    """Drop copies of the studies into the inbox of a service that is ready, all at once."""
+    data_folder = root / "data"
+    config = root / "service.toml"
+    config.write_text(
+        f'data_folder = "{data_folder}"\nthreads = {threads}\npoll_interval_s = 0.5\n[folder]\nsettle_s = 1\n'
+    )
+    inbox = data_folder / "inbox"
+    for study in studies:
+        shutil.copytree(study, inbox / f".{study.name}")
+    service = Process([*CVAI, "serve", "--config", config], root / "service.log")
+    try:
+        eventually(lambda: service.events("serving"), "the service", timeout_s=300)
+        for study in studies:
+            (inbox / f".{study.name}").rename(inbox / study.name)
+        begun_s, memory_mb = time.monotonic(), list[float]()
+        while n_ended(data_folder) < len(studies) and time.monotonic() - begun_s < LONGEST_S:
+            memory_mb.append(resident_mb(service.pid))
+            time.sleep(SAMPLED_EVERY_S)
+        took_s = time.monotonic() - begun_s
+    finally:
+        service.stop()
+    delivered = tuple(study_uid(study) for study in studies)
+    return Burst(took_s, delivered, tuple(jobs(data_folder)), tuple(memory_mb))
+
+
+def n_ended(data_folder: Path) -> int:
+    return sum(record.ended_at is not None for record in jobs(data_folder))
+
+
+def study_uid(folder: Path) -> str:
+    identity = read_identity(next(folder.rglob("*.dcm")))
+    assert identity is not None
+    return identity.study_uid
+
+
+def troubles(told: Burst, slower: float) -> list[str]:
+    """What is not as it should be, in words."""
+    wrong = {
+        f"{told.not_analysed} studies were not analysed": told.not_analysed > 0,
+        f"{told.out_of_turn} studies ended out of turn": told.out_of_turn > 0,
+        f"the service took {100 * (slower - 1):.0f} % longer": slower > SLOWER_AT_MOST,
+        f"its memory grew by {told.growth_mb:.0f} MB": told.growth_mb > GROWTH_MB_AT_MOST,
+    }
+    return [words for words, is_wrong in wrong.items() if is_wrong]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name, number in (("studies", 200), ("slices", 6), ("phases", 12), ("pixels", 192), ("threads", 2)):
+        parser.add_argument(f"--{name}", type=int, default=number)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cvai-burst-") as name:
+        root = Path(name)
+        imaged = PhantomAcquisition(
+            n_slices=asked.slices, n_phases=asked.phases, rows=asked.pixels, columns=asked.pixels
+        )
+        studies = phantoms(root / "studies", asked.studies, imaged)
+        alone_s = back_to_back_s(studies, root / "alone", asked.threads)
+        told = burst(studies, root, asked.threads)
+    slower = told.took_s / alone_s
+    print(f"{asked.studies} studies of {asked.slices} x {asked.phases} x {asked.pixels} x {asked.pixels}")
+    print(f"back to back  {alone_s:7.1f} s")
+    print(f"service       {told.took_s:7.1f} s, {slower:.3f} times as long")
+    print(f"its memory    {max(told.memory_mb):7.0f} MB at most, {told.growth_mb:+.0f} MB after warming up")
+    print(f"not analysed  {told.not_analysed:7d}")
+    print(f"out of turn   {told.out_of_turn:7d}")
+    wrong = troubles(told, slower)
+    for words in wrong:
+        print(f"  {words}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
