@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
 from cvai.errors import FileRefused
 from cvai.study.deflated import require_bounded
-from cvai.study.header import PARSE_ERRORS
+from cvai.study.header import PARSE_ERRORS, parse
 
 UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 """Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are."""
@@ -56,7 +56,7 @@ def identity_in(file: BinaryIO) -> FileIdentity | None:
     """Identity of a DICOM file that is open; nothing but the four values is decoded."""
     try:
         require_bounded(file)
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
+        header = parse(file, list(IDENTITY_TAGS))
         return FileIdentity(*(_raw_uid(header, tag) for tag in IDENTITY_TAGS))
     except (InvalidDicomError, FileRefused, *PARSE_ERRORS):
         return None
@@ -75,7 +75,7 @@ def read_traits(path: Path) -> list[tuple[str, str]]:
             # A value that breaks the standard's rules is a value still.
             warnings.simplefilter("ignore", UserWarning)
             require_bounded(file)
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TRAIT_KEYWORDS))
+            header = parse(file, list(TRAIT_KEYWORDS))
             told = [(keyword, str(header.get(keyword) or "")) for keyword in TRAIT_KEYWORDS]
             return [*told, (SENDER, str(header.file_meta.get(SENDER) or ""))]
     except (InvalidDicomError, FileRefused, *PARSE_ERRORS):

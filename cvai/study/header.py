@@ -7,8 +7,9 @@ import struct
 import zlib
 from collections.abc import Iterable
 from datetime import date
+from typing import BinaryIO
 
-from pydicom import Dataset
+from pydicom import Dataset, FileDataset, dcmread
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
@@ -35,6 +36,25 @@ PARSE_ERRORS = (
 """What pydicom raises on bytes that start like DICOM and go on as something else."""
 
 
+def parse(file: BinaryIO, only: list[str] | None = None) -> FileDataset:
+    """Everything before the pixels, or ``only`` some keywords of it.
+
+    Where bytes end within a sequence pydicom raises an OSError too. That is about the bytes; those with an
+    errno are about the disk, and the caller's to wait out.
+
+    Raises:
+        InvalidDicomError: no DICOM file.
+        PARSE_ERRORS: what starts like one goes on as something else.
+        OSError: the disk.
+    """
+    try:
+        return dcmread(file, stop_before_pixels=True, specific_tags=only)
+    except OSError as error:
+        if error.errno is None:
+            raise EOFError(str(error)) from error
+        raise
+
+
 def decode_all(header: Dataset) -> None:
     """Decode every element in place and drop those that cannot be decoded.
 
@@ -44,7 +64,7 @@ def decode_all(header: Dataset) -> None:
     for tag in list(header.keys()):
         try:
             element = header[tag]
-        except DECODE_ERRORS:
+        except (*DECODE_ERRORS, OSError):  # a sequence that ends early; no disk is involved here
             del header[tag]
             continue
         if element.VR == "SQ":

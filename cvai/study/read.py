@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from cvai.errors import ConfigurationInvalid, FileRefused
 from cvai.study.deflated import require_bounded
 from cvai.study.frames import holds_images, holds_report, planes_of
-from cvai.study.header import PARSE_ERRORS, decode_all, uid, whole_number
+from cvai.study.header import PARSE_ERRORS, decode_all, parse, uid, whole_number
 from cvai.study.integrity import pixel_data_defect
 from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import ZipLimits, is_ignored, unpacked
@@ -115,7 +115,7 @@ def _read_instance(path: Path, label: str) -> _Instance:
                 raise FileRefused("empty_file", f"{label} is empty.", "Send it again.")
             file.seek(0)
             require_bounded(file)
-            header = dcmread(file, stop_before_pixels=True)
+            header = parse(file)
             decode_all(header)
             _check_identity(header, label)
             return _instance(path, file, header)

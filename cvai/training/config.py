@@ -74,7 +74,7 @@ class OptimiseConfig(_Section):
     validate_every: PositiveInt
     threads: PositiveInt
     start_from: Path | None = Field(
-        default=None, description="checkpoint of an earlier run whose weights to start from"
+        default=None, description="whose weights to start from: a run's checkpoint, or the folder of a model"
     )
     start_share: Probability = Field(
         default=0.0, description="share of the weights started from in those that the run ends with"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +19,7 @@ from cvai.training.cards import MODEL_FILE, REFERENCE_TOLERANCE, card_values, mu
 from cvai.training.config import AnyTrainConfig, EchoTrainConfig
 from cvai.training.loop import CHECKPOINT
 from cvai.training.networks import ECHO_CHANNELS, SAX_CHANNELS, network_for
+from cvai.training.start import averaged_weights
 
 
 def averaged_network(config: AnyTrainConfig) -> torch.nn.Module:
@@ -35,11 +35,8 @@ def averaged_network(config: AnyTrainConfig) -> torch.nn.Module:
             f"There is no {checkpoint}.",
             "Run `cvai train` with this configuration first.",
         )
-    saved: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    prefix = "module."
-    weights = {k.removeprefix(prefix): v for k, v in saved["average"].items() if k.startswith(prefix)}
     network = network_for(config)
-    network.load_state_dict(weights)
+    network.load_state_dict(averaged_weights(checkpoint))
     return network.eval()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from cvai.training.config import AnyTrainConfig, EchoTrainConfig
 from cvai.training.echo.task import EchoTask
 from cvai.training.networks import network_for
 from cvai.training.sax import SaxTask
+from cvai.training.start import Weights, first_weights
 from cvai.training.task import Batch, TrainingTask
 from cvai.training.tracking import Tracker
 
 CHECKPOINT = "checkpoint.pt"
+
+LOOKED_AT = 20
+"""Batches from which a model of which only the ONNX file is left learns its normalisations again."""
 
 
 @dataclass(slots=True)
@@ -48,24 +53,22 @@ class TrainState:
         )
         partial.replace(path)
 
-    def start_from(self, path: Path) -> None:
-        """Take the averaged weights of another run; its schedule stays behind."""
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
-        self.average.load_state_dict(saved["average"])
-        self.network.load_state_dict(self.average.module.state_dict())
+    def start_from(self, weights: Weights) -> None:
+        """Take weights; the schedule is the run's own."""
+        self.network.load_state_dict(weights)
+        self.average.module.load_state_dict(weights)
 
-    def blend(self, path: Path, share: float) -> None:
-        """Mix the averaged weights with those of the run that was started from.
+    def blend(self, weights: Weights, share: float) -> None:
+        """Mix the averaged weights with those that were started from.
 
         What two solutions of the same valley have in common holds better on patients that neither has seen
         (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903).
         """
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
         # DynUNet's state names some weights twice, so that they are not changed in place.
-        self.average.load_state_dict(
+        self.average.module.load_state_dict(
             {
-                name: weights.lerp(saved["average"][name], share) if weights.is_floating_point() else weights
-                for name, weights in self.average.state_dict().items()
+                name: own.lerp(weights[name], share) if own.is_floating_point() else own
+                for name, own in self.average.module.state_dict().items()
             }
         )
 
@@ -151,7 +154,7 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
     if resume and checkpoint.is_file():
         state.restore(checkpoint)
     elif config.optimise.start_from is not None:
-        state.start_from(config.optimise.start_from)
+        state.start_from(_first_weights(config, config.optimise.start_from, task))
 
     stream, optimise = task.batches(state.step), config.optimise
     bar = progress.add_task("training", total=optimise.steps, completed=state.step, loss=float("nan"))
@@ -161,7 +164,7 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
             mean_loss = 0.98 * mean_loss + 0.02 * train_step(state, task, next(stream))
             progress.update(bar, completed=state.step, loss=mean_loss)
             if state.step == optimise.steps and optimise.start_from is not None:
-                state.blend(optimise.start_from, optimise.start_share)
+                state.blend(_first_weights(config, optimise.start_from, task), optimise.start_share)
             if state.step % optimise.validate_every == 0 or state.step == optimise.steps:
                 state.save(checkpoint)
                 picture = config.output / f"validation_{state.step:06d}.png"
@@ -169,6 +172,11 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
                 tracker.log({"loss": mean_loss, **scores}, state.step, picture)
                 progress.console.print(f"step {state.step}: loss {mean_loss:.4f}, {_spelled(scores)}")
     return checkpoint
+
+
+def _first_weights(config: AnyTrainConfig, source: Path, task: TrainingTask) -> Weights:
+    images = (batch["image"] for batch in islice(task.batches(0), LOOKED_AT))
+    return first_weights(source, network_for(config), images)
 
 
 def _spelled(scores: dict[str, float]) -> str:
