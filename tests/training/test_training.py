@@ -22,6 +22,7 @@ from cvai.training.data import Split, load_acdc_patient, load_split, slice_sampl
 from cvai.training.export import averaged_network, export
 from cvai.training.loop import CHECKPOINT, new_state, train, training_progress
 from cvai.training.sax import batches
+from cvai.training.start import averaged_weights
 from tests.conftest import ROOT
 from tests.training.acdc_like import SPACING_MM, small_config, write_patient
 from tests.training.small import LOUD_TRAINING
@@ -136,7 +137,7 @@ def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: 
     for weights in first.average.parameters():
         weights.data.fill_(0.25)
     first.save(tmp_path / CHECKPOINT)
-    second.start_from(tmp_path / CHECKPOINT)
+    second.start_from(averaged_weights(tmp_path / CHECKPOINT))
     for state in (second.network, second.average):
         assert all(torch.all(weights == 0.25) for weights in state.parameters())
     assert second.step == 0
@@ -149,7 +150,7 @@ def test_a_run_may_end_between_where_it_started_and_where_it_came(tmp_path: Path
         for weights in state.average.parameters():
             weights.data.fill_(value)
     first.save(tmp_path / CHECKPOINT)
-    second.blend(tmp_path / CHECKPOINT, 0.4)
+    second.blend(averaged_weights(tmp_path / CHECKPOINT), 0.4)
     assert all(torch.allclose(w, torch.tensor(0.4)) for w in second.average.parameters())
 
 
