@@ -223,7 +223,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     heartbeat_s: float = Field(default=2.0, gt=0)
     monitor_address: str | None = Field(default=None, pattern=r"^[^\s:/@]+:[0-9]{1,5}$")
-    poll_interval_s: float = Field(default=1.0, gt=0)
+    poll_interval_s: float | None = Field(default=None, gt=0)
     shutdown_grace_s: float = Field(default=30.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     rules: tuple[RuleSettings, ...] = ()
@@ -239,6 +239,13 @@ class Settings(BaseSettings):
     retry: RetrySettings = RetrySettings()
     audit: AuditSettings = AuditSettings()
     keep: KeepSettings = KeepSettings()
+
+    @property
+    def looks_every_s(self) -> float:
+        """Seconds between two looks for new studies; to list all studies is dear to an archive."""
+        if self.poll_interval_s is not None:
+            return self.poll_interval_s
+        return 1.0 if self.archive == "dicomweb" else 0.25
 
     @property
     def inbox_folder(self) -> Path:

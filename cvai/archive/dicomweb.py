@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +16,7 @@ from dicomweb_client.web import DICOMwebClient, _Transaction
 
 from cvai.archive.content import InstanceReference, StudyContent, StudyCount
 from cvai.archive.http import archive_errors
-from cvai.archive.part10 import read_identity, write_whole
+from cvai.archive.part10 import FileIdentity, read_identity, write_whole
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
@@ -22,6 +24,9 @@ from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 STORE_BATCH, STORE_BATCH_BYTES = 50, 64_000_000
 """What a STOW request carries at most, except that one instance always goes. In batches of 50 Orthanc 1.10
 takes 200 to 280 images a second; and a request is held in memory, here and in many an archive."""
+
+LISTS_KEPT_S = 10.0
+"""Longer than anybody accepts a list for."""
 
 STUDY_INSTANCE_UID, STUDY_RELATED_INSTANCES = "0020000D", "00201208"
 SOP_CLASS_UID, SOP_INSTANCE_UID, SERIES_INSTANCE_UID = "00080016", "00080018", "0020000E"
@@ -76,13 +81,29 @@ class DicomwebArchive:
         # UIDs whose components have leading zeros are kept by real archives.
         self._client = _RawClient(self._url, session=session, permissive_uid=True, timeout=timeout_s)
         self._client.set_http_retry_params(retry=False)
+        self._listed: dict[str, tuple[float, StudyContent]] = {}
+
+    def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:
+        """Ask by QIDO-RS for all instances of a study; see ``Archive.content``.
+
+        Orthanc takes 0.2 s to list 250 instances, and a study that has just been announced is listed again
+        when its job begins.
+        """
+        at_s, listed = self._listed.pop(study_uid, (-math.inf, None))
+        if listed is not None and time.monotonic() - at_s <= max_age_s:
+            return listed
+        content = StudyContent(study_uid, self._instances(study_uid))
+        self._listed = {k: v for k, v in self._listed.items() if time.monotonic() - v[0] < LISTS_KEPT_S}
+        self._listed[study_uid] = (time.monotonic(), content)
+        return content
 
     @once_more
-    def content(self, study_uid: str) -> StudyContent:
-        """Ask by QIDO-RS for all instances of a study; see ``Archive.content``."""
+    def _instances(self, study_uid: str, series_uid: str | None = None) -> tuple[InstanceReference, ...]:
+        """Instances of a study, or of one of its series alone."""
+        filters = {} if series_uid is None else {"SeriesInstanceUID": series_uid}
         with archive_errors(f"list study {study_uid}"):
-            found = self._client.search_for_instances(study_uid, get_remaining=True)
-        return StudyContent(study_uid, tuple(_reference(attributes) for attributes in found))
+            found = self._client.search_for_instances(study_uid, search_filters=filters, get_remaining=True)
+        return tuple(_reference(attributes) for attributes in found)
 
     @once_more
     def traits(self, study_uid: str) -> StudyTraits:
@@ -127,7 +148,7 @@ class DicomwebArchive:
         sent: dict[str, Path] = {}
         for batch in batches(paths):
             self._store_missing(study_uid, batch, before_sending, sent)
-        uids = [_sop_instance_uid(path) for path in paths]
+        uids = [_identity(path).sop_instance_uid for path in paths]
         return StoreReport(tuple(sent), tuple(uid for uid in uids if uid not in sent))
 
     def probe(self) -> ArchiveProbe:
@@ -143,10 +164,12 @@ class DicomwebArchive:
         """Store what is missing of a batch and enter it in ``sent``.
 
         Asked anew each time: a worker that froze while it sent wakes to a dead line, and others have stored
-        the batch meanwhile.
+        the batch meanwhile. Only about the series of the batch: the images beside them may be thousands.
         """
-        standing = self.content(study_uid).sop_instance_uids
-        missing = {uid: path for path in paths if (uid := _sop_instance_uid(path)) not in standing}
+        identities = {path: _identity(path) for path in paths}
+        series_uids = sorted({identity.series_uid for identity in identities.values()})
+        standing = {i.sop_instance_uid for uid in series_uids for i in self._instances(study_uid, uid)}
+        missing = {i.sop_instance_uid: p for p, i in identities.items() if i.sop_instance_uid not in standing}
         if missing:
             before_sending()
             sent |= missing
@@ -196,7 +219,7 @@ def _reference(attributes: Mapping[str, Any]) -> InstanceReference:
     )
 
 
-def _sop_instance_uid(path: Path) -> str:
+def _identity(path: Path) -> FileIdentity:
     identity = read_identity(path)
     if identity is None:
         raise ArchiveRejected(
@@ -204,4 +227,4 @@ def _sop_instance_uid(path: Path) -> str:
             f"{path.name} is not a DICOM object.",
             "This is a defect of the program that wrote it; please report it.",
         )
-    return identity.sop_instance_uid
+    return identity

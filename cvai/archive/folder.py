@@ -40,8 +40,8 @@ class FolderArchive:
         self._root = root
 
     @disk_errors()
-    def content(self, study_uid: str) -> StudyContent:
-        """All instances of a study; see ``Archive.content``."""
+    def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:  # noqa: ARG002 - disks are fast
+        """All instances of a study, looked up each time; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
         return StudyContent(study_uid, tuple(_reference(path) for path in paths))
 

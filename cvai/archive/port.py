@@ -66,8 +66,11 @@ class Archive(Protocol):
     and ArchiveRejected when its answer is a final no. Calling a method again after any failure is safe.
     """
 
-    def content(self, study_uid: str) -> StudyContent:
-        """All instances of a study as the archive lists them now; no instances when it has no such study."""
+    def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:
+        """All instances of a study as the archive lists them; no instances when it has no such study.
+
+        A list that was asked for no longer ago than ``max_age_s``, and has not been used since, will do.
+        """
         ...
 
     def traits(self, study_uid: str) -> StudyTraits:

@@ -27,6 +27,9 @@ from cvai.errors import StudyRefused, TemporarilyUnavailable
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 """Analyses every study in a folder of files and writes the results below another folder."""
 
+AS_ANNOUNCED_S = 2.0
+"""How old the archive's list may be when a job begins: on an idle worker the one that announced the study."""
+
 DISK_UNWELL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 Stored = Callable[[str, tuple[AuditedObject, ...]], None]
@@ -88,7 +91,7 @@ class StudySteps:
             StudyRefused: the study holds nothing that could be a cine, and is not fetched.
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
-        content = self.archive.content(job.study_uid)
+        content = self.archive.content(job.study_uid, max_age_s=AS_ANNOUNCED_S)
         if job.digest not in (content.digest, UNLISTED):
             return _superseded("study_changed", "the study has changed since it was announced.")
         if self.model_sha256 != job.model_sha256:

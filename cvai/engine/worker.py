@@ -273,7 +273,7 @@ class Service:
         settings = self._settings
         limits = Limits(settings.keep.results_days, settings.keep.results_gb)
         retention = Retention(settings.results_folder, limits, ended_well)
-        wait_s, swept_s = settings.poll_interval_s, -SWEPT_EVERY_S
+        wait_s, swept_s = settings.looks_every_s, -SWEPT_EVERY_S
         while not stop.is_set():
             pulse.beat()
             if time.monotonic() - swept_s >= SWEPT_EVERY_S:
@@ -293,9 +293,9 @@ class Service:
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
             log.warning("feed_not_followed", code=error.code, reason=error.message)
-            return min(2 * max(waited_s, self._settings.poll_interval_s), LONGEST_LOOK_S)
+            return min(2 * max(waited_s, self._settings.looks_every_s), LONGEST_LOOK_S)
         metrics.feed_followed()
-        return 0 if more else self._settings.poll_interval_s
+        return 0 if more else self._settings.looks_every_s
 
     def _newest_outcome(self, study_uid: str) -> Outcome | None:
         with open_ledger(self._settings.jobs_database_url) as ledger:

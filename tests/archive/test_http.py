@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -85,6 +86,30 @@ def test_the_status_decides_between_later_and_no(
     assert caught.value.code == code
     assert caught.value.hint
     assert answering.requests == (2 if kind is TemporarilyUnavailable else 1)
+
+
+ONE_IMAGE = json.dumps([{"00080018": {"vr": "UI", "Value": ["1.2.3.4"]}}]).encode()
+A_LISTING = 2
+"""Requests: the list and its rest."""
+
+
+@pytest.mark.parametrize("answering", [(200, ONE_IMAGE)], indirect=True)
+def test_a_list_of_just_now_is_used_once(answering: Answering) -> None:
+    archive = archive_at(answering.server_port)
+    announced = archive.content(STUDY)
+    assert archive.content(STUDY, max_age_s=60) is announced
+    assert answering.requests == A_LISTING
+    assert archive.content(STUDY, max_age_s=60) is not announced
+    assert archive.content("1.2.4", max_age_s=60).study_uid == "1.2.4"
+    assert answering.requests == 3 * A_LISTING
+
+
+@pytest.mark.parametrize("answering", [(200, ONE_IMAGE)], indirect=True)
+def test_who_asks_for_the_list_of_now_gets_it(answering: Answering) -> None:
+    archive = archive_at(answering.server_port)
+    archive.content(STUDY)
+    archive.content(STUDY)
+    assert answering.requests == 2 * A_LISTING
 
 
 @given(sizes=st.lists(st.integers(0, 120), max_size=40))

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from pydicom import dcmread
 
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.folder import FolderArchive
@@ -29,12 +31,14 @@ class HangsUp(ThreadingHTTPServer):
     def __init__(self, stands: tuple[str, ...]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.stands, self.stows = stands, 0
+        self.asked_about: set[str] = set()
 
 
 class Handler(BaseHTTPRequestHandler):
     server: HangsUp
 
     def do_GET(self) -> None:
+        self.server.asked_about |= set(parse_qs(urlsplit(self.path).query).get("SeriesInstanceUID", [""]))
         stands = self.server.stands if self.server.stows and "offset=0" in self.path else ()
         self._answer([{"00080018": {"vr": "UI", "Value": [uid]}} for uid in stands])
 
@@ -71,8 +75,10 @@ def archive_of(server: HangsUp) -> DicomwebArchive:
 
 @pytest.mark.parametrize(("hangs_up", "n_stows"), [((OBJECT,), 1), ((), 2)], indirect=["hangs_up"])
 def test_what_stands_by_now_is_not_sent_again(hangs_up: HangsUp, n_stows: int, tmp_path: Path) -> None:
-    report = archive_of(hangs_up).store(STUDY, [write_segmentation(tmp_path, STUDY)])
+    path = write_segmentation(tmp_path, STUDY)
+    report = archive_of(hangs_up).store(STUDY, [path])
     assert hangs_up.stows == n_stows
+    assert hangs_up.asked_about == {dcmread(path).SeriesInstanceUID}, "not about the images"
     assert report.stored == (OBJECT,), "it was sent, whether or not it arrived by this line"
 
 

@@ -40,6 +40,7 @@ COMPUTED = {
     "oidc.issuer",
     "oidc.client_secret",
     "monitor_address",
+    "poll_interval_s",
     "rules",
     "keep.results_days",
     "keep.results_gb",
