@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.archive.content import InstanceReference, StudyContent
-from cvai.archive.part10 import UID_PATTERN, copy_whole, read_identity, read_traits
+from cvai.archive.part10 import copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
+from cvai.study.header import UID_PATTERN
 
 UNREADABLE = "unreadable-"
 """Files that are no DICOM are kept as a study of this prefix and a digest, so that they too end as a job."""

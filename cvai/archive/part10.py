@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -16,10 +15,7 @@ from pydicom.errors import InvalidDicomError
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
 from cvai.errors import FileRefused
 from cvai.study.deflated import require_bounded
-from cvai.study.header import PARSE_ERRORS, parse
-
-UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
-"""Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are."""
+from cvai.study.header import PARSE_ERRORS, UID_PATTERN, parse
 
 IDENTITY_TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,7 +114,7 @@ class StudySteps:
         with self.at_once:
             shutil.rmtree(making, ignore_errors=True)
             outcomes = self.analyse(self._fetched(job), making)
-        (study,) = (o for o in outcomes if o.study_uid in (job.study_uid, None))
+        study = _of_the_job(job, outcomes)
         self.still_ours()
         _put_in_place(making, self.results_folder / job.job_id)
         return _told(job, study, making)
@@ -191,6 +191,22 @@ def _told(job: StudyJob, study: StudyOutcome, made: Path) -> Outcome:
         return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result)
     objects = tuple(JobObject(o.kind, o.sop_instance_uid, placed(o.path)) for o in study.objects)
     return Outcome(JobState.ANALYSED, result=result, objects=objects)
+
+
+def _of_the_job(job: StudyJob, outcomes: Sequence[StudyOutcome]) -> StudyOutcome:
+    """What was found of the job's study; one without a UID is of files that could not be read.
+
+    Raises:
+        StudyRefused: the archive keeps these files under a StudyInstanceUID that is not theirs.
+    """
+    for outcome in outcomes:
+        if outcome.study_uid in (job.study_uid, None):
+            return outcome
+    raise StudyRefused(
+        "study_differs",
+        "The files state another StudyInstanceUID than the one the archive keeps them under.",
+        "Correct the study in the archive, or send it again from the scanner.",
+    )
 
 
 def _superseded(code: str, message: str) -> Outcome:

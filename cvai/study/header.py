@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterable
@@ -13,6 +14,10 @@ from pydicom import Dataset, FileDataset, dcmread
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
+
+UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
+"""Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are.
+Folders and files are named by what is like this."""
 
 DECODE_ERRORS = (
     ValueError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +15,11 @@ from pydicom.errors import InvalidDicomError
 from cvai.errors import ConfigurationInvalid, FileRefused
 from cvai.study.deflated import require_bounded
 from cvai.study.frames import holds_images, holds_report, planes_of
-from cvai.study.header import PARSE_ERRORS, decode_all, parse, uid, whole_number
+from cvai.study.header import PARSE_ERRORS, UID_PATTERN, decode_all, parse, uid, whole_number
 from cvai.study.integrity import pixel_data_defect
 from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import ZipLimits, is_ignored, unpacked
 from cvai.study.values import Document, ImagePlane, Series, Study
-
-_UID = re.compile(r"[0-9][0-9.]{0,63}")
-"""PS3.5 section 9.1, less strict: real archives keep UIDs with leading zeros. Folders are named by them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,10 +136,10 @@ def _check_identity(header: FileDataset, label: str) -> None:
                 f"{label} states no {keyword}.",
                 "Send it again from the scanner or archive; it may have been cut off.",
             )
-        if not _UID.fullmatch(stated):
+        if len(stated) > 64 or not UID_PATTERN.fullmatch(stated):
             raise FileRefused(
                 "identity_invalid",
-                f"{label} states a {keyword} that is not digits and points, 64 at most.",
+                f"{label} states a {keyword} that is not numbers between points, 64 characters at most.",
                 "Send it again from the scanner or archive.",
             )
 

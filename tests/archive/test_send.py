@@ -131,7 +131,7 @@ class Sketchy(Pacs):
 
 
 def destination(port: int, reports: CommitmentReports | None, timeout_s: float = 10) -> DicomDestination:
-    return DicomDestination(Peer("PACS", "127.0.0.1", port, "CVAI", 5), reports, timeout_s)
+    return DicomDestination(Peer("PACS", "127.0.0.1", port, "CVAI", 20), reports, timeout_s)
 
 
 @contextmanager

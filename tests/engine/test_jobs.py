@@ -183,6 +183,18 @@ def test_a_refused_study_ends_its_job_with_code_and_hint_and_the_next_goes_on(
     assert (tmp_path / "log").read_text().count(bad.job_id) == 1, "a refusal is not retried"
 
 
+def test_files_that_are_of_another_study_than_the_archive_says_are_refused(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    other_uid = derived_uid(study_uid, "other")
+    bench.receive(write_study(tmp_path / "src", other_uid, 3))
+    (bench.root / "archive" / other_uid).rename(bench.root / "archive" / study_uid)
+    job = bench.job(study_uid)
+    bench.start().submit(job)
+    outcome = bench.ended(job).outcome
+    assert (outcome.state, outcome.code) == (JobState.REFUSED, "study_differs")
+
+
 def test_a_study_without_mr_images_is_refused_without_being_fetched(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:

@@ -145,7 +145,9 @@ def test_a_file_that_does_not_say_what_it_belongs_to_is_refused(tmp_path: Path, 
 @pytest.mark.parametrize(
     "keyword", ["SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 )
-@pytest.mark.parametrize("written", ["../../elsewhere", "..", "A" * 300, "1." + "9" * 63, "not a uid"])
+@pytest.mark.parametrize(
+    "written", ["../../elsewhere", "..", "A" * 300, "1." + "9" * 63, "not a uid", "1.2.", "1..2"]
+)
 def test_what_is_no_uid_names_nothing(tmp_path: Path, keyword: str, written: str) -> None:
     """A folder of results is named by it, and objects refer by it."""
     path = tmp_path / "a.dcm"
