@@ -14,7 +14,7 @@ from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.echo import EchoView
 from cvai.heart.loop import EchoLoop, LoopSegmentation
 from cvai.inference.card import ModelCard
-from cvai.inference.intensity import normalised
+from cvai.inference.intensity import intensity_range, scaled
 from cvai.inference.models import installed_models, model_folder
 from cvai.inference.network import Network
 from cvai.inference.resample import Window
@@ -41,9 +41,9 @@ class EchoSegmenter(NetworkSegmenter):
         ConfigurationInvalid: ``model_of_other_view``, the network is for another kind of image.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, threads: int = 1) -> None:
         _check_card(network.card)
-        super().__init__(network)
+        super().__init__(network, threads)
 
     @property
     def esv_factors(self) -> Mapping[str, float]:
@@ -69,7 +69,7 @@ class EchoSegmenter(NetworkSegmenter):
         window = box.window(shape, self._network.card.input.size)
         logits = self._network.logits(self._images(loop, box, window))
         view, probability = self._view(logits[:, _N_LABELS:].mean(axis=(2, 3)))
-        labels = _labels(_steadied(logits[:, :_N_LABELS]), window, shape)
+        labels = self._labels(_steadied(logits[:, :_N_LABELS]), window, shape)
         found = np.count_nonzero(labels == ECHO_LABELS[Structure.LV_CAVITY], axis=(1, 2))
         if np.median(found) < SMALLEST_CAVITY * box.height * box.width:
             raise HeartRefused(
@@ -81,10 +81,30 @@ class EchoSegmenter(NetworkSegmenter):
 
     def _images(self, loop: EchoLoop, box: PixelBox, window: Window) -> NDArray[np.float32]:
         """(t, 1, y, x) what the network sees; brightness is scaled over the sector of all frames together."""
-        inside = loop.frames[:, box.top : box.bottom, box.left : box.right].astype(np.float32)
-        scaled = np.zeros(loop.frames.shape, dtype=np.float32)
-        scaled[:, box.top : box.bottom, box.left : box.right] = normalised(inside)
-        return window.cut(scaled)[:, None]
+        inside = loop.frames[:, box.top : box.bottom, box.left : box.right]
+        low, high = intensity_range(inside)
+
+        def seen(frames: slice) -> NDArray[np.float32]:
+            images = np.zeros((len(inside[frames]), *loop.frames.shape[1:]), dtype=np.float32)
+            images[:, box.top : box.bottom, box.left : box.right] = scaled(inside[frames], low, high)
+            return window.cut(images)
+
+        return np.concatenate(self._each(seen, _few_at_a_time(len(inside))))[:, None]
+
+    def _labels(
+        self, logits: NDArray[np.float32], window: Window, shape: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        """(t, y, x) labels on the loop's grid, one piece of each structure in a frame."""
+        labels = np.zeros((len(logits), *shape), dtype=np.uint8)
+        rows, columns = window.footprint
+
+        def draw(frames: slice) -> None:
+            likeliest = window.back(logits[frames]).argmax(axis=1).astype(np.uint8)
+            for frame, drawn in zip(labels[frames], likeliest, strict=True):
+                frame[rows, columns] = one_piece_each(drawn)
+
+        self._each(draw, _few_at_a_time(len(logits)))
+        return labels
 
     def _view(self, logits: NDArray[np.float32]) -> tuple[EchoView, float]:
         """The likeliest view and its mean probability, of (t, views) logits."""
@@ -122,15 +142,8 @@ def _steadied(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(ndimage.convolve1d(logits, weights, axis=0, mode="nearest"), dtype=np.float32)
 
 
-def _labels(logits: NDArray[np.float32], window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """(t, y, x) labels on the loop's grid, one piece of each structure in a frame."""
-    labels = np.zeros((len(logits), *shape), dtype=np.uint8)
-    rows, columns = window.footprint
-    for first in range(0, len(logits), _AT_ONCE):
-        likeliest = window.back(logits[first : first + _AT_ONCE]).argmax(axis=1).astype(np.uint8)
-        for frame, drawn in zip(labels[first : first + _AT_ONCE], likeliest, strict=True):
-            frame[rows, columns] = one_piece_each(drawn)
-    return labels
+def _few_at_a_time(n_frames: int) -> list[slice]:
+    return [slice(first, first + _AT_ONCE) for first in range(0, n_frames, _AT_ONCE)]
 
 
 def one_piece_each(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

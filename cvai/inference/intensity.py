@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +16,22 @@ _SAMPLES = 500_000
 
 def normalised(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """``pixels`` of any shape scaled to 0..1 between its low and high percentile, clipped."""
+    return scaled(pixels, *intensity_range(pixels))
+
+
+def intensity_range(pixels: NDArray[np.number[Any]]) -> tuple[float, float]:
+    """The low and the high percentile of ``pixels``."""
     flat = pixels.reshape(-1)
     sample = flat[:: max(1, flat.size // _SAMPLES)]
     low, high = np.percentile(sample, (LOW_PERCENTILE, HIGH_PERCENTILE))
-    scale = np.float32(1.0 / max(float(high - low), 1e-6))
-    scaled = (pixels - np.float32(low)) * scale
-    return np.asarray(np.clip(scaled, 0.0, 1.0, out=scaled), dtype=np.float32)
+    return float(low), float(high)
+
+
+def scaled(pixels: NDArray[np.number[Any]], low: float, high: float) -> NDArray[np.float32]:
+    """``pixels`` with ``low`` as 0 and ``high`` as 1, clipped."""
+    scale = np.float32(1.0 / max(high - low, 1e-6))
+    unclipped = (pixels - np.float32(low)) * scale
+    return np.asarray(np.clip(unclipped, 0.0, 1.0, out=unclipped), dtype=np.float32)
 
 
 def with_neighbours(volume: NDArray[np.float32]) -> NDArray[np.float32]:

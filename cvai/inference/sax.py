@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -41,8 +43,8 @@ SMALLEST_HEART_ML = 15.0
 class SaxSegmenter(NetworkSegmenter):
     """Labels left ventricle, its myocardium and right ventricle in every frame of a short-axis cine."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, threads: int = 1) -> None:
+        super().__init__(network, threads)
         self._input = _input_card(network.card)
 
     @one_blas_thread
@@ -57,11 +59,11 @@ class SaxSegmenter(NetworkSegmenter):
         labels = np.zeros(pixels.shape, dtype=np.uint8)
         rows, columns = window.footprint
         logits = [self._logits(phase, window) for phase in pixels]
-        labels[:, :, rows, columns] = [_labels(seen, window) for seen in logits]
+        labels[:, :, rows, columns] = self._each(partial(_labels, window), logits)
         for t in _measured_phases(labels):
             for turn in FURTHER_TURNS:
                 logits[t] = logits[t] + self._logits(pixels[t], window, turn)
-            labels[t, :, rows, columns] = _labels(logits[t], window)
+            labels[t, :, rows, columns] = _labels(window, logits[t])
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
     def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> tuple[Window, float]:
@@ -98,7 +100,7 @@ class SaxSegmenter(NetworkSegmenter):
         return np.rot90(self._network.logits(images), -turn, axes=(2, 3))
 
 
-def _labels(logits: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+def _labels(window: Window, logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
     return keep_one_heart(window.back(logits).argmax(axis=1).astype(np.uint8))
 

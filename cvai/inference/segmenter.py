@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, Protocol, Self, TypeVar
@@ -16,6 +17,7 @@ from cvai.inference.network import Network, open_network
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def one_blas_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -52,15 +54,26 @@ class Segmenter(Protocol):
 
 
 class NetworkSegmenter:
-    """A network with what its card says about it."""
+    """A network with what its card says about it.
 
-    def __init__(self, network: Network) -> None:
+    Args:
+        network: what labels images.
+        threads: for what is done before and after the network.
+    """
+
+    def __init__(self, network: Network, threads: int = 1) -> None:
         self._network = network
+        self._threads = threads
+
+    def _each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """What ``function`` makes of each; while numpy works for one thread, so can it for others."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(function, items))
 
     @classmethod
     def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> Self:
         """Load a model folder; see ``open_network`` for arguments and errors."""
-        return cls(open_network(folder, threads, provider))
+        return cls(open_network(folder, threads, provider), threads)
 
     @property
     def identity(self) -> ModelIdentity:
