@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: audit demo test check mutations fuzz proof-ohif bench chaos soak bench-page train install dev system viewers clean
+.PHONY: audit demo test check mutations fuzz proof-ohif bench chaos soak burst bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,9 +43,11 @@ $(OHIF):
 	cd build/ohif && npm pack --silent @ohif/app@3.12.10 && tar xzf ohif-app-3.12.10.tgz
 	touch $@
 
-bench: dev
+# About 25 minutes; on a quiet machine.
+bench: dev system
 	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python -m benchmarks.echo_stages
+	$(BIN)/python -m benchmarks.event_to_sr
 	$(BIN)/python benchmarks/side_by_side.py
 	$(BIN)/python benchmarks/providers.py
 	$(BIN)/python benchmarks/phantom_ef.py
@@ -54,12 +56,13 @@ bench: dev
 bench-page: dev system
 	$(BIN)/python -m benchmarks.page
 
-# About four hours of one core; what is better than the models in place is promoted: docs/training.md.
+# About five hours of one core; what is better than the models in place is promoted: docs/training.md.
 train: dev
 	$(BIN)/cvai train configs/train/sax.toml
 	$(BIN)/cvai train configs/train/sax_long.toml
 	$(BIN)/cvai train configs/train/sax_bent.toml
 	$(BIN)/cvai train configs/train/echo.toml
+	$(BIN)/cvai train configs/train/echo_long.toml
 
 # The service alone: no torch.
 install: $(VENV)/.installed
@@ -98,7 +101,7 @@ audit: $(VENV)
 	$(PIP) install --quiet pip-audit==2.10.1 --target build/audit
 	PYTHONPATH=build/audit $(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip --strict
 
-# kill -9 at 100 random instants over 20 studies, on both databases: about half an hour.
+# kill -9 at 100 random instants over 20 studies, on both databases.
 chaos: dev
 	$(BIN)/python -m benchmarks.chaos --database sqlite
 	$(BIN)/python -m benchmarks.chaos --database postgres
@@ -106,6 +109,10 @@ chaos: dev
 # 1,000 studies through one service: does anything grow?
 soak: dev
 	$(BIN)/python -m benchmarks.soak
+
+# 200 studies at once against the same ones analysed back to back, about ten minutes; on a quiet machine.
+burst: dev
+	$(BIN)/python -m benchmarks.burst
 
 clean:
 	rm -rf $(VENV) demo out

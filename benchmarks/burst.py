@@ -1,6 +1,6 @@
 """Many studies at once: is memory bounded, do they end in order of arrival, what does the service cost?
 
-``python -m benchmarks.burst [--studies 200] [--slices 6] [--phases 12] [--pixels 192] [--threads 2]``
+``python -m benchmarks.burst [--studies 200] [--slices 9] [--phases 10] [--pixels 160] [--threads 2]``
 
 Synthetic studies are analysed back to back by this process, without a service; then the same ones are dropped
 into the inbox of a real ``cvai serve`` faster than it can work. Exit status 1 when a study was not analysed,
@@ -132,7 +132,7 @@ def troubles(told: Burst, slower: float) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, number in (("studies", 200), ("slices", 6), ("phases", 12), ("pixels", 192), ("threads", 2)):
+    for name, number in (("studies", 200), ("slices", 9), ("phases", 10), ("pixels", 160), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=number)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cvai-burst-") as name:
