@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
+    from cvai.heart.segmentation import ModelIdentity
     from cvai.inference.segmenter import Segmenter
     from cvai.training.config import AnyTrainConfig
     from cvai.training.data import LabelledVolume
@@ -97,8 +98,8 @@ def evaluate(
     folder = model_folder(model)
     after = _After(folder, out, run_config, register, calibrate, as_json)
     if load_card(folder).view == "echo":
-        if robustness or run_config is not None or split is not None or data_folder is not None:
-            raise typer.BadParameter("--robustness, --track, --split and --folder are for short-axis models")
+        if robustness or split is not None or data_folder is not None:
+            raise typer.BadParameter("--robustness, --split and --folder are for short-axis models")
         _evaluate_echo(after, threads, patients)
     else:
         _evaluate_sax(
@@ -108,33 +109,38 @@ def evaluate(
 
 def _evaluate_sax(after: _After, cohort: Cohort, threads: int, *, robust: bool) -> None:
     from cvai.inference.sax import SaxSegmenter
+    from cvai.training.calibrate import calibration, write_calibration
+    from cvai.training.evaluation.record import headline_metrics
+    from cvai.training.evaluation.worst import draw_worst_cases
+    from cvai.training.evaluation.write import write_evaluation
 
     segmenter = SaxSegmenter.load(after.folder, threads)
-    config = _config_of(after.run_config, segmenter)
+    config = _config_of(after.run_config, segmenter.identity)
     evaluation = _evaluated(cohort, segmenter, robust=robust)
     if after.calibrate:
-        _calibrate(after.folder, evaluation)
+        write_calibration(after.folder, calibration(evaluation.scores))
     if after.out is not None:
-        _write(evaluation, cohort, segmenter, after.out)
-        if config is not None:
-            _track(config, evaluation, after.out)
-            if after.register:
-                _register(config, after.folder, after.out)
+        write_evaluation(evaluation, draw_worst_cases(evaluation, cohort, segmenter), after.out)
+        _record(after, config, headline_metrics(evaluation))
     _print(evaluation, as_json=after.as_json)
 
 
 def _evaluate_echo(after: _After, threads: int, at_most: int | None) -> None:
     from cvai.inference.echo import EchoSegmenter
     from cvai.training.calibrate import write_calibration
-    from cvai.training.echo.record import calibration, record_json
+    from cvai.training.echo.record import calibration, headline_metrics, record_json
     from cvai.training.echo.run import evaluate_echo, print_echo_tables
+    from cvai.training.evaluation.write import RECORD_FILE
 
-    evaluation = evaluate_echo(EchoSegmenter.load(after.folder, threads), at_most=at_most)
+    segmenter = EchoSegmenter.load(after.folder, threads)
+    config = _config_of(after.run_config, segmenter.identity)
+    evaluation = evaluate_echo(segmenter, at_most=at_most)
     if after.calibrate:
         write_calibration(after.folder, calibration(evaluation.patients))
     if after.out is not None:
         after.out.mkdir(parents=True, exist_ok=True)
-        (after.out / "evaluation.json").write_text(record_json(evaluation.record), encoding="utf-8")
+        (after.out / RECORD_FILE).write_text(record_json(evaluation.record), encoding="utf-8")
+        _record(after, config, headline_metrics(evaluation.record))
     if after.as_json:
         typer.echo(record_json(evaluation.record))
     else:
@@ -167,38 +173,25 @@ def _evaluated(cohort: Cohort, segmenter: Segmenter, *, robust: bool) -> Evaluat
     return summed_up(scores, segmenter.identity, cohort.name, changed, findings)
 
 
-def _config_of(path: Path | None, segmenter: Segmenter) -> AnyTrainConfig | None:
+def _config_of(path: Path | None, model: ModelIdentity) -> AnyTrainConfig | None:
     """Checked before the model runs, not after."""
     from cvai.training.evaluation.track import config_of
 
-    return None if path is None else config_of(path, segmenter.identity)
+    return None if path is None else config_of(path, model)
 
 
-def _calibrate(folder: Path, evaluation: Evaluation) -> None:
-    from cvai.training.calibrate import calibration, write_calibration
-
-    write_calibration(folder, calibration(evaluation.scores))
-
-
-def _write(evaluation: Evaluation, cohort: Cohort, segmenter: Segmenter, out: Path) -> None:
-    from cvai.training.evaluation.worst import draw_worst_cases
-    from cvai.training.evaluation.write import write_evaluation
-
-    write_evaluation(evaluation, draw_worst_cases(evaluation, cohort, segmenter), out)
-
-
-def _track(config: AnyTrainConfig, evaluation: Evaluation, out: Path) -> None:
+def _record(after: _After, config: AnyTrainConfig | None, metrics: Mapping[str, float]) -> None:
+    """Beside the run of ``config``, and in the registry where that is asked for."""
     from cvai.training.evaluation.track import track_evaluation
-
-    track_evaluation(config, evaluation, out)
-
-
-def _register(config: AnyTrainConfig, folder: Path, out: Path) -> None:
     from cvai.training.evaluation.write import RECORD_FILE
     from cvai.training.promotion.registry import register
 
-    version = register(config, folder, out / RECORD_FILE)
-    typer.echo(f"{config.name} version {version}: promote it with `cvai models promote`", err=True)
+    if config is None or after.out is None:
+        return
+    track_evaluation(config, metrics, after.out)
+    if after.register:
+        version = register(config, after.folder, after.out / RECORD_FILE)
+        typer.echo(f"{config.name} version {version}: promote it with `cvai models promote`", err=True)
 
 
 def _print(evaluation: Evaluation, *, as_json: bool) -> None:

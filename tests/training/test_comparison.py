@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.errors import ModelInvalid
-from cvai.training.promotion.comparison import AGREEMENT_MARGINS, DICE_MARGIN, compared
+from cvai.training.promotion.comparison import AGREEMENT_MARGINS, DICE_MARGIN, ECHO_MARGINS, compared
 from tests.conftest import ROOT
 
 
@@ -81,3 +81,31 @@ def test_evaluations_of_other_patients_are_not_compared(shipped: dict[str, Any])
     with pytest.raises(ModelInvalid) as other:
         worse(shipped, lambda record: record["volumes"].pop())
     assert other.value.code == "evaluations_not_comparable"
+
+
+@pytest.fixture(scope="module")
+def echo() -> dict[str, Any]:
+    return json.loads((ROOT / "models" / "echo" / "evaluation.json").read_text())  # type: ignore[no-any-return]
+
+
+def test_models_for_ultrasound_are_compared_by_their_own_numbers(echo: dict[str, Any]) -> None:
+    def changed(record: dict[str, Any]) -> None:
+        record["dice"]["ES"]["left_atrium"]["value"] -= 0.006
+        record["ejection_fraction"]["biplane"]["mae"]["value"] += 0.4
+        record["ejection_fraction"]["biplane"]["worst"]["error"] = -60.0
+        record["view"]["accuracy"] -= 0.02
+
+    numbers = compared(echo, echo)
+    assert {number.gain for number in numbers} == {0.0}
+    assert len(numbers) == 6 + len(ECHO_MARGINS) + 2
+    told = ["Dice left_atrium ES", "biplane MAE", "biplane worst, size of", "view named rightly"]
+    assert worse(echo, changed) == told
+
+
+def test_a_patient_less_or_another_kind_of_image_is_not_compared(
+    echo: dict[str, Any], shipped: dict[str, Any]
+) -> None:
+    for pair in ((echo, shipped), (echo, {**echo, "by_patient": echo["by_patient"][1:]})):
+        with pytest.raises(ModelInvalid) as other:
+            compared(*pair)
+        assert other.value.code == "evaluations_not_comparable"

@@ -20,6 +20,7 @@ from cvai.training.data import load_acdc_patient
 from cvai.training.datasets.acdc import AcdcFolder
 from cvai.training.evaluation.cohort import Cohort
 from cvai.training.evaluation.conditions import CONDITIONS
+from cvai.training.evaluation.record import headline_metrics
 from cvai.training.evaluation.robustness import robustness
 from cvai.training.evaluation.scores import score_volume, score_volumes
 from cvai.training.evaluation.summary import summed_up
@@ -106,7 +107,7 @@ def test_an_evaluation_is_tracked_in_the_run_of_its_training(
     (tmp_path / "written").mkdir()
     (tmp_path / "written" / "report.html").write_text("<p>report</p>")
     for _ in range(2):
-        track_evaluation(config, evaluation, tmp_path / "written")
+        track_evaluation(config, headline_metrics(evaluation), tmp_path / "written")
     run = mlflow.get_run((config.output / "mlflow_run_id").read_text())
     assert run.data.metrics["dice_lv_cavity_ed"] == 1.0
     assert [a.path for a in mlflow.MlflowClient().list_artifacts(run.info.run_id, "evaluation")] == [
@@ -118,4 +119,4 @@ def test_an_evaluation_is_tracked_in_the_run_of_its_training(
 def test_what_ultrasound_models_have_no_use_for_is_not_passed_over_in_silence(option: list[str]) -> None:
     result = CliRunner().invoke(app, ["evaluate", "--model", "echo", *option])
     assert result.exit_code == 2
-    assert "--robustness, --track" in result.output
+    assert "--robustness, --split" in result.output

@@ -20,7 +20,9 @@ from cvai.inference.card import ModelCard, load_card
 from cvai.training.export import export
 from cvai.training.loop import CHECKPOINT, new_state
 from cvai.training.promotion.registry import register
+from tests.conftest import ROOT
 from tests.training.acdc_like import small_config
+from tests.training.camus_like import small_echo_config
 from tests.training.small import LOUD_TRAINING
 
 pytestmark = LOUD_TRAINING
@@ -130,3 +132,29 @@ def test_either_a_version_or_back(workshop: Workshop) -> None:
     assert workshop.promote("1", "--back").exit_code == 2
     assert workshop.promote().exit_code == 2
     assert workshop.refusal("--back") == "no_model_before"
+
+
+def test_an_ultrasound_model_goes_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("CVAI_MODELS", str(tmp_path / "models"))
+    config = small_echo_config(tmp_path)
+    config.output.mkdir(parents=True)
+    record = tmp_path / "evaluation.json"
+    shipped = json.loads((ROOT / "models" / "echo" / "evaluation.json").read_text())
+    registry = f"sqlite:///{config.output.parent}/mlflow.db"
+    for version, atrium in (("1", 0.9), ("2", 0.8)):
+        config = config.model_copy(update={"version": version})
+        torch.manual_seed(int(version))
+        new_state(config).save(config.output / CHECKPOINT)
+        model = export(config, tmp_path / f"exported_{version}")
+        shipped["model"]["sha256"] = load_card(model).sha256
+        shipped["dice"]["ED"]["left_atrium"]["value"] = atrium
+        record.write_text(json.dumps(shipped))
+        assert register(config, model, record) == int(version)
+    command = ["models", "promote", "tiny_echo", "--registry", registry]
+    assert CliRunner().invoke(app, [*command, "1"]).exit_code == 0
+    refused = CliRunner().invoke(app, [*command, "2"])
+    assert isinstance(refused.exception, ModelInvalid)
+    assert refused.exception.code == "evaluation_worse"
+    assert "left_atrium ED" in refused.exception.message
+    assert load_card(tmp_path / "models" / "tiny_echo").version == "1"

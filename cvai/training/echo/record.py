@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +22,7 @@ from cvai.training.evaluation.bootstrap import Estimate, correlation, estimate, 
 SCHEMA = "cvai.echo_evaluation/1"
 METHODS = ("biplane", FOUR.value, TWO.value)
 QUALITIES = ("Good", "Medium", "Poor")
+STATISTICS = ("bias", "sd", "mae", "r")
 CONFIDENCE = 0.9
 
 
@@ -78,6 +79,20 @@ def record(
 def record_json(values: dict[str, Any]) -> str:
     """The record as JSON text."""
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def headline_metrics(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers one compares models by, flat, as an experiment tracker takes them."""
+    metrics = {
+        f"dice_{structure}_{phase.lower()}": dice["value"]
+        for phase, by_structure in values["dice"].items()
+        for structure, dice in by_structure.items()
+    }
+    for method, agreement in values["ejection_fraction"].items():
+        if agreement is not None:
+            metrics |= {f"ef_{method}_{name}": agreement[name]["value"] for name in STATISTICS}
+    metrics["view_accuracy"] = values["view"]["accuracy"]
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def calibration(patients: Sequence[PatientScore]) -> UncertaintyCard:

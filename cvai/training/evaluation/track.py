@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
@@ -9,8 +10,6 @@ import mlflow
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
 from cvai.training.config import AnyTrainConfig, load_config
-from cvai.training.evaluation.record import headline_metrics
-from cvai.training.evaluation.summary import Evaluation
 from cvai.training.tracking import Tracker
 
 ARTIFACTS = "evaluation"
@@ -32,8 +31,8 @@ def config_of(path: Path, model: ModelIdentity) -> AnyTrainConfig:
     return config
 
 
-def track_evaluation(config: AnyTrainConfig, evaluation: Evaluation, folder: Path) -> None:
-    """Add the headline metrics and the written ``folder`` to the run of ``config``."""
+def track_evaluation(config: AnyTrainConfig, metrics: Mapping[str, float], folder: Path) -> None:
+    """Add the headline metrics of an evaluation and its written ``folder`` to the run of ``config``."""
     with Tracker(config):
-        mlflow.log_metrics(headline_metrics(evaluation))
+        mlflow.log_metrics(dict(metrics))
         mlflow.log_artifacts(str(folder), ARTIFACTS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvai.errors import ModelInvalid
+from cvai.training.echo.record import SCHEMA as ECHO_SCHEMA
 
 DICE_MARGIN = 0.005
 """Of a mean Dice: half of what a changed image may cost (docs/evaluation.md), a quarter of what two readers
@@ -28,6 +29,22 @@ difference counts by its size, whichever way it points.
 
 A bias counts by the size that its 95 % interval proves: over twenty patients whose differences spread by
 11 points, a bias of nought and one of four are the same finding; the nought would bar every better model."""
+
+
+ECHO_MARGINS: Mapping[tuple[str, str], float] = {
+    ("biplane", "bias"): 0.5,
+    ("biplane", "sd"): 0.3,
+    ("biplane", "mae"): 0.3,
+    ("biplane", "worst"): 2.0,
+    ("a4c", "sd"): 0.5,
+    ("a4c", "mae"): 0.5,
+    ("a2c", "sd"): 0.5,
+    ("a2c", "mae"): 0.5,
+}
+"""The same of ejection fractions by ultrasound, by method; one view alone spreads more."""
+
+VIEW_MARGIN = 0.005
+"""Of the share of images whose view is named rightly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +80,76 @@ class Compared:
         return self.gain < -self.margin
 
 
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One number of one evaluation."""
+
+    value: float | None
+    margin: float
+    higher_is_better: bool = False
+
+
+_Figures = Iterator[tuple[str, _Figure]]
+"""With their names."""
+
+
 def compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Compared, ...]:
     """Every number that decides about a promotion.
 
     Args:
         before: evaluation.json of the model in place.
-        after: evaluation.json of the candidate.
+        after: evaluation.json of the candidate, for the same kind of image.
 
     Raises:
         ModelInvalid: they are not evaluations of the same patients.
     """
-    if _volumes(before) != _volumes(after):
+    if before["schema"] != after["schema"] or _measured_on(before) != _measured_on(after):
         raise ModelInvalid(
             "evaluations_not_comparable",
-            f"The model in place was evaluated on {len(_volumes(before))} volumes of {before['split']}, the "
-            f"candidate on {len(_volumes(after))} of {after['split']}.",
+            f"The model in place was evaluated on {len(_measured_on(before))} volumes of {before['split']}, "
+            f"the candidate on {len(_measured_on(after))} of {after['split']}.",
             "Evaluate both on the same patients.",
         )
-    return (*_dice(before, after), *_agreement(before, after), _refused(before, after))
+    old, new = dict(_figures(before)), dict(_figures(after))
+    missing = _Figure(None, 0.0)
+    return tuple(
+        Compared(name, figure.value, new.get(name, missing).value, figure.margin, figure.higher_is_better)
+        for name, figure in old.items()
+    )
 
 
-def _volumes(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _is_echo(record: Mapping[str, Any]) -> bool:
+    return bool(record["schema"] == ECHO_SCHEMA)
+
+
+def _measured_on(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Patients, with their phases or the measurements there are of them."""
+    if _is_echo(record):
+        return sorted((p["patient"], m) for p in record["by_patient"] for m in p["reference"])
     return sorted((volume["patient"], volume["phase"]) for volume in record["volumes"])
 
 
-def _dice(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Compared]:
-    for phase, by_structure in before["dice"].items():
-        for structure, mean in by_structure.items():
-            new = after["dice"].get(phase, {}).get(structure, {"mean": None})
-            yield Compared(
-                f"Dice {structure} {phase}", mean["mean"], new["mean"], DICE_MARGIN, higher_is_better=True
-            )
+def _figures(record: Mapping[str, Any]) -> _Figures:
+    yield from _dice(record)
+    if _is_echo(record):
+        yield from _agreement(record["ejection_fraction"], ECHO_MARGINS)
+        yield "view named rightly", _Figure(record["view"]["accuracy"], VIEW_MARGIN, higher_is_better=True)
+    else:
+        yield from _agreement(record["agreement"], AGREEMENT_MARGINS)
+    yield "hearts not found", _Figure(len(record["refused"]), 0.0)
 
 
-def _agreement(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Compared]:
-    for (quantity, statistic), margin in AGREEMENT_MARGINS.items():
-        old, new = (_size(record["agreement"].get(quantity), statistic) for record in (before, after))
-        yield Compared(f"{quantity} {_TITLES[statistic]}", old, new, margin, higher_is_better=False)
+def _dice(record: Mapping[str, Any]) -> _Figures:
+    mean = "value" if _is_echo(record) else "mean"
+    for phase, by_structure in record["dice"].items():
+        for structure, dice in by_structure.items():
+            yield f"Dice {structure} {phase}", _Figure(dice[mean], DICE_MARGIN, higher_is_better=True)
+
+
+def _agreement(by_quantity: Mapping[str, Any], margins: Mapping[tuple[str, str], float]) -> _Figures:
+    for (quantity, statistic), margin in margins.items():
+        size = _size(by_quantity.get(quantity), statistic)
+        yield f"{quantity} {_TITLES[statistic]}", _Figure(size, margin)
 
 
 _TITLES = {"bias": "bias, proven size", "sd": "SD", "mae": "MAE", "worst": "worst, size of"}
@@ -111,7 +161,7 @@ def _size(agreement: Mapping[str, Any] | None, statistic: str) -> float | None:
     value = agreement[statistic]
     if statistic == "bias":
         return _proven_size(value["interval"])
-    number = value["value"] if isinstance(value, Mapping) else value
+    number = value.get("value", value.get("error")) if isinstance(value, Mapping) else value
     return None if number is None else abs(float(number))
 
 
@@ -125,8 +175,3 @@ def _proven_size(interval: Sequence[float] | None) -> float | None:
         return None
     low, high = interval
     return max(0.0, float(low), -float(high))
-
-
-def _refused(before: Mapping[str, Any], after: Mapping[str, Any]) -> Compared:
-    counts = len(before["refused"]), len(after["refused"])
-    return Compared("hearts not found", *counts, margin=0.0, higher_is_better=False)

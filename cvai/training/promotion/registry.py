@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -70,14 +71,16 @@ def _gather(config: AnyTrainConfig, folder: Path, record: Path, draft: Path) -> 
 def _upload(config: AnyTrainConfig, draft: Path) -> int:
     card = load_card(draft)
     run = mlflow.active_run().info.run_id
-    described = Model(artifact_path=_ARTIFACT, run_id=run)
+    # A run may be exported, calibrated and registered again; the versions before keep what they are of.
+    artifact = f"{_ARTIFACT}-{hashlib.sha256((draft / CARD_FILE).read_bytes()).hexdigest()[:12]}"
+    described = Model(artifact_path=artifact, run_id=run)
     described.add_flavor(
         "onnx", onnx_version=onnx.__version__, data=card.file, providers=["CPUExecutionProvider"]
     )
     described.save(draft / "MLmodel")
-    mlflow.log_artifacts(str(draft), _ARTIFACT)
+    mlflow.log_artifacts(str(draft), artifact)
     tags = {"version": card.version, "sha256": card.sha256, "license": card.license}
-    registered = mlflow.register_model(f"runs:/{run}/{_ARTIFACT}", config.name, tags=tags)
+    registered = mlflow.register_model(f"runs:/{run}/{artifact}", config.name, tags=tags)
     return int(registered.version)
 
 
