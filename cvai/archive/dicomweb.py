@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import stamina
 from dicomweb_client.web import DICOMwebClient, _Transaction
 
 from cvai.archive.content import InstanceReference, StudyContent, StudyCount
-from cvai.archive.http import archive_errors
+from cvai.archive.http import archive_errors, once_more
 from cvai.archive.part10 import FileIdentity, read_identity, write_whole
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
-from cvai.errors import ArchiveRejected, TemporarilyUnavailable
+from cvai.errors import ArchiveRejected
 
 STORE_BATCH, STORE_BATCH_BYTES = 50, 64_000_000
 """What a STOW request carries at most, except that one instance always goes. In batches of 50 Orthanc 1.10
@@ -31,10 +30,6 @@ LISTS_KEPT_S = 10.0
 STUDY_INSTANCE_UID, STUDY_RELATED_INSTANCES = "0020000D", "00201208"
 SOP_CLASS_UID, SOP_INSTANCE_UID, SERIES_INSTANCE_UID = "00080016", "00080018", "0020000E"
 FAILED_SOP_SEQUENCE, REFERENCED_SOP_INSTANCE_UID, FAILURE_REASON = "00081198", "00081155", "00081197"
-
-once_more = stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2, wait_jitter=0.1)
-"""Orthanc drops an idle connection after a second, at times just as it is used again: that is worth one more
-try at once. Longer outages are the job's to wait out."""
 
 
 class _RawClient(DICOMwebClient):  # type: ignore[misc]

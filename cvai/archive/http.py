@@ -7,11 +7,17 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 import requests
+import stamina
 
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+TRIES = 2
+once_more = stamina.retry(on=TemporarilyUnavailable, attempts=TRIES, wait_initial=0.2, wait_jitter=0.1)
+"""Orthanc drops an idle connection after a second, at times just as it is used again: that is worth one more
+try at once. Longer outages are the job's to wait out."""
 
 
 @contextmanager

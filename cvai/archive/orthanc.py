@@ -9,15 +9,14 @@ from http import HTTPStatus
 from typing import Any
 
 import requests
-import stamina
 import structlog
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.dicomweb import DicomwebArchive
-from cvai.archive.http import archive_errors
+from cvai.archive.http import archive_errors, once_more
 from cvai.archive.port import Announcements, ArchiveProbe, Cursor
 from cvai.archive.traits import SENDER, StudyTraits
-from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
+from cvai.errors import ConfigurationInvalid
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +66,7 @@ class OrthancRest:
         self._session = session
         self._timeout_s = timeout_s
 
-    @stamina.retry(on=TemporarilyUnavailable, attempts=2, wait_initial=0.2, wait_jitter=0.1)
+    @once_more
     def get(self, path: str) -> Any:
         """The JSON at ``path``; None when Orthanc has no such resource (any more)."""
         with archive_errors(f"answer {path}"):
