@@ -15,6 +15,8 @@ from dicomweb_client.web import DICOMwebClient, _Transaction
 
 from cvai.archive.content import InstanceReference, StudyContent, StudyCount
 from cvai.archive.http import archive_errors, once_more
+from cvai.archive.http import archive_errors, once_more
+from cvai.archive.multipart import parts_of
 from cvai.archive.part10 import FileIdentity, read_identity, write_whole
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
@@ -45,7 +47,7 @@ class _RawClient(DICOMwebClient):  # type: ignore[misc]
         # Without transfer-syntax=* a server may transcode to Explicit VR Little Endian (PS3.18 8.7.3.5.2).
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
         response = self._http_get(url, headers={"Accept": accept}, stream=True)
-        yield from self._decode_multipart_message(response, stream=True)
+        yield from parts_of(response)
 
     def store_bytes(self, study_uid: str, objects: Sequence[bytes]) -> Mapping[str, Any]:
         """Store encoded data sets; returns the answer as DICOM JSON (PS3.18 table 10.5.3-2)."""
