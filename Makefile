@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: audit demo test check mutations fuzz proof-ohif bench chaos soak burst bench-page train install dev system viewers clean
+.PHONY: audit demo test check mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -113,6 +113,10 @@ soak: dev
 # 200 studies at once against the same ones analysed back to back, about ten minutes; on a quiet machine.
 burst: dev
 	$(BIN)/python -m benchmarks.burst
+
+# A real Orthanc stopped, busy, slow, silent or breaking off for 60 s, at each stage of a study's way.
+outages: dev system
+	$(BIN)/python -m benchmarks.outages
 
 clean:
 	rm -rf $(VENV) demo out

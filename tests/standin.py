@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def write_segmentation(folder: Path, study_uid: str) -> Path:
 
 def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     """Store one object whose UID is derived from the images; refuse a study of fewer than two."""
-    if any(read_identity(path) is None for path in source.glob("*.dcm")):
+    if any(read_identity(path) is None or _cut_off(path) for path in source.glob("*.dcm")):
         out.mkdir(parents=True)
         (out / "result.json").write_text("{}")
-        refusal = FileRefused("not_dicom", "a file is no DICOM.", "Send DICOM.")
+        refusal = FileRefused("not_dicom", "a file is no DICOM, or not all of one.", "Send DICOM.")
         return (StudyOutcome(None, "refused", out, (), refusal),)
     headers = [dcmread(path, stop_before_pixels=True) for path in sorted(source.glob("*.dcm"))]
     images = sorted(str(h.SOPInstanceUID) for h in headers if h.SOPClassUID == MRImageStorage)
@@ -106,6 +107,17 @@ def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     made = dataset(study_uid, EncapsulatedPDFStorage, "/".join(images))
     path = write(made, folder / "report.dcm")
     return (StudyOutcome(study_uid, "analysed", folder, (WrittenObject("pdf", made.SOPInstanceUID, path),)),)
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether a file ends early; of compressed pixels nobody here knows how many there should be."""
+    try:
+        made = dcmread(path)
+    except (EOFError, struct.error):
+        return True
+    if "Rows" not in made or made.file_meta.TransferSyntaxUID.is_compressed:
+        return False
+    return len(made.get("PixelData") or b"") < made.Rows * made.Columns * made.BitsAllocated // 8
 
 
 def analyse_noting(log: Path) -> Callable[[Path, Path], tuple[StudyOutcome, ...]]:

@@ -15,7 +15,6 @@ from dicomweb_client.web import DICOMwebClient, _Transaction
 
 from cvai.archive.content import InstanceReference, StudyContent, StudyCount
 from cvai.archive.http import archive_errors, once_more
-from cvai.archive.http import archive_errors, once_more
 from cvai.archive.multipart import parts_of
 from cvai.archive.part10 import FileIdentity, read_identity, write_whole
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
