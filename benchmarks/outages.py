@@ -231,7 +231,7 @@ def through_all(root: Path, archive: str, stage: Stage, lasting_s: float) -> tup
     with site(root, archive) as at:
         for kind in Kind:
             told.append(outage(at, stage, kind, lasting_s))
-            print(told[-1], flush=True)
+            print(f"{told[-1]}\n", end="", flush=True)  # whole lines, also of several sites at once
         afterwards = [f"{archive} {stage}: {what}" for what in wrong_afterwards(at, TOLD_AGAIN_WITHIN_S)]
     return told, afterwards
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 DRIP_EVERY_S = 0.5
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
@@ -107,9 +109,10 @@ class UnwellProxy(ThreadingHTTPServer):
         self._listing: dict[str, Stage] = {}
         self._one = threading.Lock()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+    def handle_error(self, *request: Any) -> None:
+        """Whoever is killed drops its lines; all else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)
 
     def meets(self, stage: Stage | None, study_uid: str | None) -> Trouble | None:
         """The trouble that a request runs into; it is counted there."""

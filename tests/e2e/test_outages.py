@@ -11,8 +11,8 @@ from cvai.settings import RetrySettings, Settings
 from tests.orthanc import needs_orthanc
 from tests.unwell_proxy import Kind, Stage, Trouble
 
-HURRIED = "poll_interval_s = 0.2\n[retry]\nfirst_wait_s = 0.2\nlongest_wait_s = 0.5\n"
-LASTING_S = 1.0
+HURRIED = "poll_interval_s = 0.1\n[retry]\nfirst_wait_s = 0.2\nlongest_wait_s = 0.5\n"
+LASTING_S = 0.7
 TROUBLES = (
     (Stage.CHANGES, Kind.STOPPED),
     (Stage.LIST, Kind.BUSY),
@@ -26,7 +26,7 @@ TROUBLES = (
 def test_an_archive_that_was_unwell_gets_every_result_once(tmp_path: Path) -> None:
     with site(tmp_path, "orthanc", HURRIED) as at:
         told = [outage(at, stage, kind, LASTING_S) for stage, kind in TROUBLES]
-        afterwards = wrong_afterwards(at, told_again_within_s=2.0)
+        afterwards = wrong_afterwards(at, told_again_within_s=1.5)
     assert [str(one) for one in told if not one.well] == []
     assert all(one.requests for one in told)
     assert afterwards == ()
