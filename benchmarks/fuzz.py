@@ -306,6 +306,8 @@ def by_orthanc(root: Path, n_spoiled: int, seed: int) -> Account:
     """Deliveries to an Orthanc; what it does not take never came in."""
     account, orthanc = Account("orthanc"), Orthanc(root / "orthanc")
     orthanc.start()
+    # It drops idle lines after a second, at times as they are used again.
+    orthanc.session.headers["Connection"] = "close"
     access = f'url = "{orthanc.url}"\nusername = "{USERNAME}"\npassword = "{PASSWORD}"\n'
     try:
         site, taken = Site(root, f'archive = "orthanc"\n[orthanc]\n{access}'), Counter[str]()

@@ -1,6 +1,6 @@
 """The archive's bad times: stopped, busy, slow, silent or breaking off, at each stage of a study's way.
 
-``python -m benchmarks.outages [--lasting-s 60] [--archive orthanc|dicomweb] [--at-once 13] [--folder DIR]``
+``python -m benchmarks.outages [--lasting-s 60] [--archive orthanc|dicomweb] [--at-once 11] [--folder DIR]``
 
 A real Orthanc behind a proxy that spoils the answers of one stage, and the real service with its own defaults
 and the stand-in analysis. Each stage has a site of its own, which goes through one trouble after the other;
@@ -33,14 +33,8 @@ from tests.standin import derived_uid, write_study
 from tests.unwell_proxy import Kind, Stage, Trouble, UnwellProxy
 
 STAGES = {
-    "orthanc": (
-        *(Stage.CHANGES, Stage.AGEING),
-        *(Stage.LIST, Stage.CHECK, Stage.FETCH, Stage.STANDING, Stage.STORE),
-    ),
-    "dicomweb": (
-        Stage.SEARCH,
-        *(Stage.LIST, Stage.CHECK, Stage.FETCH, Stage.STANDING, Stage.STORE),
-    ),
+    "orthanc": (Stage.CHANGES, Stage.AGEING, Stage.LIST, Stage.FETCH, Stage.STANDING, Stage.STORE),
+    "dicomweb": (Stage.SEARCH, Stage.LIST, Stage.FETCH, Stage.STANDING, Stage.STORE),
 }
 STUDIES = 2
 LOOKED_AT_EVERY_S = 0.5
@@ -57,7 +51,7 @@ def most_requests(settings: Settings, lasted_s: float) -> int:
     there, TRIES times. Jitter only lengthens waits.
     """
     retry = settings.retry
-    looks = asks_within(lasted_s, 2 * settings.poll_interval_s, LONGEST_LOOK_S)
+    looks = asks_within(lasted_s, 2 * settings.looks_every_s, LONGEST_LOOK_S)
     attempts = min(retry.attempts, asks_within(lasted_s, retry.first_wait_s, retry.longest_wait_s))
     return looks * STUDIES * TRIES + settings.jobs_at_once * attempts * TRIES**2
 
@@ -240,7 +234,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--lasting-s", type=float, default=60.0, help="how long each trouble lasts")
     parser.add_argument("--archive", choices=tuple(STAGES), help="one of them alone")
-    parser.add_argument("--at-once", type=int, default=13, help="sites side by side")
+    parser.add_argument("--at-once", type=int, default=11, help="sites side by side")
     parser.add_argument("--folder", type=Path, help="kept, where given: logs of all services and archives")
     asked = parser.parse_args()
     sites = [(a, s) for a in STAGES if asked.archive in (a, None) for s in STAGES[a]]

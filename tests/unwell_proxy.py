@@ -24,8 +24,7 @@ class Stage(StrEnum):
     CHANGES = "changes"
     AGEING = "ageing"
     SEARCH = "search"
-    LIST = "list"  # by the feed, which makes a job of it
-    CHECK = "check"  # by the job: is the study still what was announced?
+    LIST = "list"  # by the feed, which makes a job of it, and by a job that begins late or again
     FETCH = "fetch"
     STANDING = "standing"  # what is there already is not stored
     STORE = "store"
@@ -106,7 +105,7 @@ class UnwellProxy(ThreadingHTTPServer):
         self.archive_port = archive_port
         self.trouble: Trouble | None = None
         self.stored: Counter[str] = Counter()
-        self._listing: dict[str, Stage] = {}
+        self._fetched: set[str] = set()
         self._one = threading.Lock()
 
     def handle_error(self, *request: Any) -> None:
@@ -126,14 +125,10 @@ class UnwellProxy(ThreadingHTTPServer):
             trouble.requests += 1
             return trouble
 
-    def told(self, stage: Stage | None, study_uid: str | None, path: str) -> None:
-        """An answer goes out whole: a study's next listing may be for something else."""
-        if study_uid is None:
-            return
-        if stage is Stage.FETCH:
-            self._listing[study_uid] = Stage.STANDING
-        elif stage is Stage.LIST and "offset=0" not in path:  # what remains was asked for, too
-            self._listing[study_uid] = Stage.CHECK
+    def told(self, stage: Stage | None, study_uid: str | None) -> None:
+        """An answer goes out whole: what has been fetched is listed next to see what stands there."""
+        if stage is Stage.FETCH and study_uid is not None:
+            self._fetched.add(study_uid)
 
     def stage_of(self, method: str, path: str) -> tuple[Stage | None, str | None]:
         """What a request is for, and which study it names."""
@@ -146,7 +141,7 @@ class UnwellProxy(ThreadingHTTPServer):
             return Stage.STORE, study_uid
         if not found[2]:
             return Stage.FETCH, study_uid
-        return self._listing.get(study_uid, Stage.LIST), study_uid
+        return (Stage.STANDING if study_uid in self._fetched else Stage.LIST), study_uid
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -207,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, answer: Answer) -> None:
         # Noted before it is sent: the next question may come while this thread still waits for its turn.
-        self.server.told(self._stage, self._study_uid, self.path)
+        self.server.told(self._stage, self._study_uid)
         self._send(answer)
 
     def _part(self, answer: Answer, share: float) -> None:
@@ -223,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(told[sent : sent + 1])
             sent += 1
             time.sleep(DRIP_EVERY_S)
-        self.server.told(self._stage, self._study_uid, self.path)
+        self.server.told(self._stage, self._study_uid)
         self.wfile.write(told[sent:])
         self.close_connection = not answer.tells_length
 
