@@ -14,6 +14,7 @@ from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.echo import EchoView
 from cvai.heart.loop import EchoLoop, LoopSegmentation
 from cvai.inference.card import ModelCard
+from cvai.inference.classes import likeliest
 from cvai.inference.intensity import intensity_range, scaled
 from cvai.inference.models import installed_models, model_folder
 from cvai.inference.network import Network
@@ -99,8 +100,7 @@ class EchoSegmenter(NetworkSegmenter):
         rows, columns = window.footprint
 
         def draw(frames: slice) -> None:
-            likeliest = window.back(logits[frames]).argmax(axis=1).astype(np.uint8)
-            for frame, drawn in zip(labels[frames], likeliest, strict=True):
+            for frame, drawn in zip(labels[frames], likeliest(window.back(logits[frames])), strict=True):
                 frame[rows, columns] = one_piece_each(drawn)
 
         self._each(draw, _few_at_a_time(len(logits)))
@@ -110,8 +110,8 @@ class EchoSegmenter(NetworkSegmenter):
         """The likeliest view and its mean probability, of (t, views) logits."""
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         mean = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
-        likeliest = int(mean.argmax())
-        return self._network.card.views[likeliest], float(min(1.0, mean[likeliest]))
+        highest = int(mean.argmax())
+        return self._network.card.views[highest], float(min(1.0, mean[highest]))
 
 
 def installed_echo_folder() -> Path | None:

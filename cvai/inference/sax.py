@@ -14,6 +14,7 @@ from cvai.heart.cine import CineStack
 from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation
 from cvai.inference.card import InputCard, ModelCard
+from cvai.inference.classes import likeliest
 from cvai.inference.intensity import normalised, with_neighbours
 from cvai.inference.network import Network
 from cvai.inference.resample import Window, full_window
@@ -92,7 +93,7 @@ class SaxSegmenter(NetworkSegmenter):
     def _look(self, volume: NDArray[np.float32], window: Window, slices: slice) -> NDArray[np.uint8]:
         """(z, y, x) labels of the window in some of the slices of one phase, everything that was found."""
         logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
-        return np.asarray(logits.argmax(axis=1), dtype=np.uint8)
+        return likeliest(logits)
 
     def _logits(self, volume: NDArray[np.float32], window: Window, turn: int = 0) -> NDArray[np.float32]:
         """(z, k, y, x) logits of one phase on the window's pixels, seen after ``turn`` quarter turns."""
@@ -102,7 +103,7 @@ class SaxSegmenter(NetworkSegmenter):
 
 def _labels(window: Window, logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
-    return keep_one_heart(window.back(logits).argmax(axis=1).astype(np.uint8))
+    return keep_one_heart(likeliest(window.back(logits)))
 
 
 def _measured_phases(labels: NDArray[np.uint8]) -> set[int]:
