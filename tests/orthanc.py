@@ -61,6 +61,11 @@ class Orthanc:
             self._process.wait(timeout=20)
             self._process = None
 
+    @property
+    def died(self) -> bool:
+        """Whether it ended without being asked to."""
+        return self._process is not None and self._process.poll() is not None
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()

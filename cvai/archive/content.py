@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from cvai.study.header import UID_PATTERN
+
 NOT_A_SOURCE = (
     "1.2.840.10008.5.1.4.1.1.9.",  # waveforms
     "1.2.840.10008.5.1.4.1.1.11.",  # presentation states
@@ -26,6 +28,21 @@ CAN_HOLD_A_CINE = frozenset(
         "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame Image Storage
     }
 )
+
+UNREADABLE = "unreadable-"
+"""The embedded archive keeps files that are no DICOM as a study of this prefix and a digest."""
+
+
+def names_a_study(name: str) -> bool:
+    """Whether folders, files and requests may be named by what somebody calls a study.
+
+    >>> names_a_study("1.2.840.1"), names_a_study("1.2/840"), names_a_study("../1.2"), names_a_study("")
+    (True, False, False, False)
+    """
+    digest = name.removeprefix(UNREADABLE)
+    if digest != name:
+        return digest.isalnum() and digest.isascii()
+    return len(name) <= 64 and UID_PATTERN.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cvai.archive.content import InstanceReference, StudyContent
+from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, names_a_study
 from cvai.archive.part10 import copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
-from cvai.study.header import UID_PATTERN
-
-UNREADABLE = "unreadable-"
-"""Files that are no DICOM are kept as a study of this prefix and a digest, so that they too end as a job."""
 
 
 @contextmanager
@@ -95,7 +91,7 @@ class FolderArchive:
         """Folder of every study kept, by study UID."""
         if not self._root.exists():
             return {}
-        return {p.name: p for p in sorted(self._root.iterdir()) if p.is_dir() and _names_a_study(p.name)}
+        return {p.name: p for p in sorted(self._root.iterdir()) if p.is_dir() and names_a_study(p.name)}
 
     def take_in(self, paths: Sequence[Path]) -> None:
         """Move delivered files to their studies; those that are no DICOM go together into one of their own.
@@ -121,14 +117,9 @@ class FolderArchive:
             _move(path, folder / f"{digest[:32]}.dcm")
 
     def _study_folder(self, study_uid: str) -> Path:
-        if not _names_a_study(study_uid):
+        if not names_a_study(study_uid):
             raise ArchiveRejected("study_uid_invalid", "the study asked for is not named by a UID.")
         return self._root / study_uid
-
-
-def _names_a_study(name: str) -> bool:
-    digest = name.removeprefix(UNREADABLE)
-    return UID_PATTERN.fullmatch(name) is not None or (digest != name and digest.isalnum())
 
 
 def _reference(path: Path) -> InstanceReference:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import structlog
 
+from cvai.archive.content import names_a_study
 from cvai.archive.port import Archive, StudyFeed
 from cvai.engine.job import UNLISTED, StudyJob
 from cvai.engine.rules import Decision, Priority, Rules
@@ -27,6 +29,9 @@ def follow(
     studies again, and jobs that stand already are not queued twice. Results that cvai itself stored make the
     archive announce their study too; its sources are the same, so its job is the same.
 
+    A study whose StudyInstanceUID is none is left out: it would name folders, and what a log says could be a
+    patient's name.
+
     A study that the archive will not list, while it lists others, must not hold those up: it is queued
     unlisted, and its job does the waiting, and asks the rules.
 
@@ -46,6 +51,9 @@ def _jobs(
     """A job for every study that holds images and that no rule leaves alone."""
     jobs, failures = [], []
     for study_uid in study_uids:
+        if not names_a_study(study_uid):
+            log.warning("study_uid_invalid", sha256=hashlib.sha256(study_uid.encode()).hexdigest())
+            continue
         try:
             content = archive.content(study_uid)
             decision = rules.decide(archive.traits(study_uid)) if rules and content.sources else Decision()

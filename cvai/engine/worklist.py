@@ -11,6 +11,7 @@ from typing import Any, cast
 import structlog
 from pydicom.uid import generate_uid
 
+from cvai.archive.content import names_a_study
 from cvai.archive.cursor import CursorFile
 from cvai.archive.port import Announcements
 from cvai.archive.ups import Claim, Worklist
@@ -90,7 +91,7 @@ class WorklistFeed:
     def _claim(self, workitem_uid: str, study_uid: str) -> None:
         if workitem_uid in self._claims:
             return  # claimed, and the worklist is a moment behind
-        if not study_uid:
+        if not names_a_study(study_uid):
             log.warning("workitem_without_study", workitem=workitem_uid)
             return
         claim = Claim(workitem_uid, generate_uid(), study_uid, datetime.now().strftime("%Y%m%d%H%M%S"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cvai.archive.folder import UNREADABLE, FolderArchive
+from cvai.archive.content import UNREADABLE
+from cvai.archive.folder import FolderArchive
 from cvai.archive.part10 import FileIdentity
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from tests.standin import derived_uid, write_image, write_study

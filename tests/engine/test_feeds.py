@@ -102,6 +102,20 @@ def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: 
     assert len(feed.acknowledged) == 1
 
 
+@pytest.mark.parametrize("named", ["../../../etc", "1.2/840", "1.2 840", "Doe^John", "", "1" * 65])
+def test_what_is_no_uid_names_no_job_and_holds_nothing_up(
+    archive: FolderArchive, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queued: list[StudyJob] = []
+    feed = Told((named, STUDY))
+    follow(feed, archive, lambda job, _: not queued.append(job), "m" * 64)
+    assert [job.study_uid for job in queued] == [STUDY]
+    assert len(feed.acknowledged) == 1
+    logged = capsys.readouterr().out
+    assert "study_uid_invalid" in logged
+    assert "Doe" not in logged
+
+
 def test_an_archive_that_lists_nothing_is_waited_for(archive: FolderArchive) -> None:
     feed = Told((OTHER, STUDY))
     with pytest.raises(TemporarilyUnavailable):
