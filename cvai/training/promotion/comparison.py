@@ -36,12 +36,11 @@ ECHO_MARGINS: Mapping[tuple[str, str], float] = {
     ("biplane", "sd"): 0.3,
     ("biplane", "mae"): 0.3,
     ("biplane", "worst"): 2.0,
-    ("a4c", "sd"): 0.5,
     ("a4c", "mae"): 0.5,
-    ("a2c", "sd"): 0.5,
     ("a2c", "mae"): 0.5,
 }
-"""The same of ejection fractions by ultrasound, by method; one view alone spreads more."""
+"""The same of ejection fractions by ultrasound, by method. One view alone is off by more than 30 points in
+single patients, who make its SD what it is: the mean error decides there."""
 
 VIEW_MARGIN = 0.005
 """Of the share of images whose view is named rightly."""
