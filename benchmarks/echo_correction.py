@@ -1,8 +1,9 @@
 """What the ultrasound model gets wrong on average, on its training patients: ``echo_correction``.
 
 They tell how far it is off on others too as long as it does not remember them: compare with what
-``cvai evaluate`` prints (models/echo/MODEL_CARD.md says how that went). Prints the [correction] section of card.toml: the factor of end-systolic volumes that
-makes the mean of what is left in the ventricle, ESV over EDV, that of the stated ejection fractions.
+``cvai evaluate`` prints (models/echo/MODEL_CARD.md says how that went). Prints the [correction] section of
+card.toml: the factor of end-systolic volumes that makes the mean of what is left in the ventricle, ESV over
+EDV, that of the stated ejection fractions.
 Usage: python -m benchmarks.echo_correction [--model echo] [--write]
 """
 
