@@ -32,8 +32,8 @@ def follow(
     A study whose StudyInstanceUID is none is left out: it would name folders, and what a log says could be a
     patient's name.
 
-    A study that the archive will not list, while it lists others, must not hold those up: it is queued
-    unlisted, and its job does the waiting, and asks the rules.
+    A study that the archive will not list while it lists others, or rejects though it is well, must not hold
+    others up: it is queued unlisted, and its job does the waiting, and asks the rules.
 
     Raises:
         TemporarilyUnavailable, ArchiveRejected: see ``StudyFeed`` and ``Archive``; nothing is acknowledged.
@@ -69,5 +69,16 @@ def _jobs(
         else:
             jobs.append((StudyJob(study_uid, content.digest, model_sha256), decision.priority))
     if failures and len(failures) == len(study_uids):
-        raise failures[0]  # not one study but the archive is unwell
+        _require_well(archive, failures[0])
     return jobs
+
+
+def _require_well(archive: Archive, failure: TemporarilyUnavailable | ArchiveRejected) -> None:
+    """Of all that was announced nothing could be listed: is that the studies or the archive?
+
+    Raises:
+        TemporarilyUnavailable, ArchiveRejected: it is the archive.
+    """
+    if isinstance(failure, TemporarilyUnavailable):
+        raise failure
+    archive.probe()

@@ -10,11 +10,11 @@ import pytest
 
 from cvai.archive.content import StudyContent
 from cvai.archive.folder import FolderArchive
-from cvai.archive.port import Announcements
+from cvai.archive.port import Announcements, ArchiveProbe
 from cvai.engine.feeds import follow
 from cvai.engine.job import UNLISTED, StudyJob
 from cvai.engine.rules import Priority
-from cvai.errors import TemporarilyUnavailable
+from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.standin import derived_uid, write_image, write_segmentation, write_study
 
 STUDY, OTHER = derived_uid("feeds"), derived_uid("feeds other")
@@ -75,17 +75,29 @@ def test_a_late_image_or_another_model_asks_for_another_job(archive: FolderArchi
     assert len({job.job_id for job in queued}) == 3
 
 
+BUSY = TemporarilyUnavailable("archive_busy", "the archive answered 500.")
+REJECTED = ArchiveRejected("archive_rejected", "the archive answered 400.")
+DENIED = ArchiveRejected("archive_denied", "the archive answered 401.")
+
+
 @dataclass
 class Unlisting:
-    """An archive that will not list some studies."""
+    """An archive that will not list some studies, and may not answer at all."""
 
     real: FolderArchive
     broken: tuple[str, ...]
+    failure: CvaiError = BUSY
+    probed: CvaiError | None = None
 
     def content(self, study_uid: str) -> StudyContent:
         if study_uid in self.broken:
-            raise TemporarilyUnavailable("archive_busy", "the archive answered 500.")
+            raise self.failure
         return self.real.content(study_uid)
+
+    def probe(self) -> ArchiveProbe:
+        if self.probed is not None:
+            raise self.probed
+        return self.real.probe()
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         return getattr(self.real, name)
@@ -100,6 +112,21 @@ def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: 
         (STUDY, archive.content(STUDY).digest),
     ]
     assert len(feed.acknowledged) == 1
+
+
+def test_a_study_that_the_archive_rejects_alone_is_its_jobs_to_tell(archive: FolderArchive) -> None:
+    queued: list[StudyJob] = []
+    feed = Told((OTHER,))
+    follow(feed, Unlisting(archive, (OTHER,), REJECTED), lambda job, _: not queued.append(job), "m" * 64)
+    assert [(job.study_uid, job.digest) for job in queued] == [(OTHER, UNLISTED)]
+    assert len(feed.acknowledged) == 1
+
+
+def test_an_archive_that_rejects_whatever_is_asked_is_waited_for(archive: FolderArchive) -> None:
+    feed = Told((OTHER,))
+    with pytest.raises(ArchiveRejected):
+        follow(feed, Unlisting(archive, (OTHER,), DENIED, DENIED), lambda *_: True, "m" * 64)
+    assert feed.acknowledged == []
 
 
 @pytest.mark.parametrize("named", ["../../../etc", "1.2/840", "1.2 840", "Doe^John", "", "1" * 65])
