@@ -43,7 +43,7 @@ $(OHIF):
 	cd build/ohif && npm pack --silent @ohif/app@3.12.10 && tar xzf ohif-app-3.12.10.tgz
 	touch $@
 
-# About 25 minutes; on a quiet machine.
+# About 20 minutes; on a quiet machine.
 bench: dev system
 	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python -m benchmarks.echo_stages

@@ -25,6 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.burst import study_uid
 from benchmarks.workers import phantoms
 from cvai.phantom.parameters import PhantomAcquisition
 from tests.orthanc import EXECUTABLE, PASSWORD, PLUGIN, USERNAME, Orthanc
@@ -85,8 +86,10 @@ def place(root: Path, threads: int) -> Iterator[Place]:
 def passage(at: Place, number: int, study: Path) -> Passage:
     """Store the study, which is the ``number``-th, and wait for its SR."""
     since = changes(at.orthanc, "last")["Last"]
-    at.orthanc.stow(sorted(study.rglob("*.dcm")))
-    stable_s, since = awaited(at.orthanc, since, "StableStudy")
+    paths = sorted(study.rglob("*.dcm"))
+    at.orthanc.stow(paths)
+    # The study before is called stable once more, since results came into it.
+    stable_s, since = awaited(at.orthanc, since, "StableStudy", of_study=study_uid(study))
     sr_s, _ = awaited(at.orthanc, since, "NewInstance", modality="SR")
     record = ended_jobs(at.data_folder, number, LONGEST_S)[0]
     result = json.loads((at.data_folder / "results" / str(record.outcome.result)).read_text())
@@ -94,14 +97,19 @@ def passage(at: Place, number: int, study: Path) -> Passage:
     return Passage(1000 * (sr_s - stable_s), result["timings_ms"]["total"], steps)
 
 
-def awaited(orthanc: Orthanc, since: int, kind: str, modality: str | None = None) -> tuple[float, int]:
+def awaited(
+    orthanc: Orthanc, since: int, kind: str, *, of_study: str | None = None, modality: str | None = None
+) -> tuple[float, int]:
     """When the next change of this kind was seen, in monotonic seconds, and its number."""
     deadline_s = time.monotonic() + LONGEST_S
     while time.monotonic() < deadline_s:
         page = changes(orthanc, f"since={since}&limit=1000")
         for change in page["Changes"]:
-            fits = change["ChangeType"] == kind
-            if fits and (modality is None or modality_of(orthanc, change["ID"]) == modality):
+            if (
+                change["ChangeType"] == kind
+                and (of_study is None or uid_of_study(orthanc, change["ID"]) == of_study)
+                and (modality is None or modality_of(orthanc, change["ID"]) == modality)
+            ):
                 return time.monotonic(), change["Seq"]
         since = page["Last"]
         time.sleep(LOOKS_EVERY_S)
@@ -112,6 +120,12 @@ def changes(orthanc: Orthanc, query: str) -> dict[str, Any]:
     answer = orthanc.session.get(f"{orthanc.url}/changes?{query}", timeout=LONGEST_S)
     answer.raise_for_status()
     return dict(answer.json())
+
+
+def uid_of_study(orthanc: Orthanc, identifier: str) -> str:
+    answer = orthanc.session.get(f"{orthanc.url}/studies/{identifier}", timeout=LONGEST_S)
+    answer.raise_for_status()
+    return str(answer.json()["MainDicomTags"]["StudyInstanceUID"])
 
 
 def modality_of(orthanc: Orthanc, identifier: str) -> str:

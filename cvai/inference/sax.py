@@ -15,7 +15,7 @@ from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation
 from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.classes import likeliest
-from cvai.inference.intensity import normalised, with_neighbours
+from cvai.inference.intensity import intensity_range, scaled, with_neighbours
 from cvai.inference.network import Network
 from cvai.inference.resample import Window, full_window
 from cvai.inference.segmenter import NetworkSegmenter, one_blas_thread
@@ -55,17 +55,23 @@ class SaxSegmenter(NetworkSegmenter):
         Raises:
             HeartRefused: no left ventricle was found.
         """
-        pixels = normalised(stack.pixels)
+        pixels = self._normalised(stack.pixels)
         window, second_heart_ml = self._locate(pixels, stack)
         labels = np.zeros(pixels.shape, dtype=np.uint8)
         rows, columns = window.footprint
-        logits = [self._logits(phase, window) for phase in pixels]
+        windows = self._each(window.cut, pixels)
+        logits = [self._logits(phase) for phase in windows]
         labels[:, :, rows, columns] = self._each(partial(_labels, window), logits)
         for t in _measured_phases(labels):
             for turn in FURTHER_TURNS:
-                logits[t] = logits[t] + self._logits(pixels[t], window, turn)
+                logits[t] = logits[t] + self._logits(windows[t], turn)
             labels[t, :, rows, columns] = _labels(window, logits[t])
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
+
+    def _normalised(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(t, z, y, x) pixels scaled by what they all show, a phase at a time."""
+        low, high = intensity_range(pixels)
+        return np.stack(self._each(lambda phase: scaled(phase, low, high), pixels))
 
     def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> tuple[Window, float]:
         """The window that holds the heart in all slices and phases, and the mL of a second one elsewhere."""
@@ -95,10 +101,10 @@ class SaxSegmenter(NetworkSegmenter):
         logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
         return likeliest(logits)
 
-    def _logits(self, volume: NDArray[np.float32], window: Window, turn: int = 0) -> NDArray[np.float32]:
-        """(z, k, y, x) logits of one phase on the window's pixels, seen after ``turn`` quarter turns."""
-        images = np.rot90(with_neighbours(window.cut(volume)), turn, axes=(2, 3))
-        return np.rot90(self._network.logits(images), -turn, axes=(2, 3))
+    def _logits(self, images: NDArray[np.float32], turn: int = 0) -> NDArray[np.float32]:
+        """(z, k, y, x) logits of one phase's (z, y, x) window, seen after ``turn`` quarter turns."""
+        turned = np.rot90(with_neighbours(images), turn, axes=(2, 3))
+        return np.rot90(self._network.logits(turned), -turn, axes=(2, 3))
 
 
 def _labels(window: Window, logits: NDArray[np.float32]) -> NDArray[np.uint8]:
