@@ -43,16 +43,20 @@ def trained(tmp_path: Path) -> TrainConfig:
     return config
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> TrainConfig:
-    return trained(tmp_path)
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    return trained(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def model(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(config, tmp_path_factory.mktemp("models") / "tiny")
 
 
 @torch.no_grad()
 def test_a_model_of_which_the_onnx_file_is_left_can_be_trained_further(
-    config: TrainConfig, tmp_path: Path
+    config: TrainConfig, model: Path
 ) -> None:
-    model = export(config, tmp_path / "models" / "tiny")
     network = network_for(config)
     network.load_state_dict(first_weights(model, network_for(config), images(4)))
     (seen, *_) = images(4)
@@ -65,10 +69,9 @@ def test_a_model_of_which_the_onnx_file_is_left_can_be_trained_further(
 
 
 def test_a_run_that_starts_from_a_model_ends_as_far_from_it_as_asked(
-    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: TrainConfig, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    model = export(config, tmp_path / "models" / "tiny")
     optimise = config.optimise.model_copy(update={"start_from": model, "start_share": 1.0, "steps": 2})
     second = config.model_copy(update={"output": tmp_path / "runs" / "second", "optimise": optimise})
     with training_progress() as progress:
@@ -86,8 +89,7 @@ def test_a_checkpoint_gives_its_averaged_weights(config: TrainConfig) -> None:
     assert all(torch.equal(weights[name], value) for name, value in expected.items())
 
 
-def test_a_network_of_other_filters_cannot_start_there(config: TrainConfig, tmp_path: Path) -> None:
-    model = export(config, tmp_path / "models" / "tiny")
+def test_a_network_of_other_filters_cannot_start_there(config: TrainConfig, model: Path) -> None:
     filters = tuple(2 * n for n in config.network.filters)
     other = network_for(
         config.model_copy(update={"network": config.network.model_copy(update={"filters": filters})})
