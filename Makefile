@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CVAI_DATA ?= ../shared/data
 export CVAI_DATA
 
-DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium
+DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium poppler-utils faketime
 
 demo: install
 	$(BIN)/cvai demo --once
@@ -83,7 +83,8 @@ $(VENV):
 
 # Real servers and validators for the end-to-end tests; tests that need a missing one say so and skip.
 system:
-	@if command -v Orthanc >/dev/null && command -v dciodvfy >/dev/null && command -v dcmdump >/dev/null && command -v chromium >/dev/null; then :; \
+	@if command -v Orthanc >/dev/null && command -v dciodvfy >/dev/null && command -v dcmdump >/dev/null \
+		&& command -v chromium >/dev/null && command -v pdftotext >/dev/null && command -v faketime >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN) >/dev/null; \
 	else echo "make test: not installing $(DEBIAN) (needs root and apt); tests that need them will skip"; fi

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -169,11 +168,6 @@ def test_the_same_analysis_gives_the_same_bytes(biplane: tuple[EchoAnalysis, Pat
 
 
 def test_the_page_names_views_and_method(biplane: tuple[EchoAnalysis, Path]) -> None:
-    text = subprocess.run(
-        ["pdftotext", "-layout", str(biplane[1] / "report.pdf"), "-"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    text = run("pdftotext", "-layout", biplane[1] / "report.pdf", "-")
     for part in ("apical four-chamber", "two-chamber", "Ejection fraction", "NOT FOR CLINICAL USE", "discs"):
         assert part in text
