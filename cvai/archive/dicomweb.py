@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -24,9 +23,6 @@ from cvai.errors import ArchiveRejected
 STORE_BATCH, STORE_BATCH_BYTES = 50, 64_000_000
 """What a STOW request carries at most, except that one instance always goes. In batches of 50 Orthanc 1.10
 takes 200 to 280 images a second; and a request is held in memory, here and in many an archive."""
-
-LISTS_KEPT_S = 10.0
-"""Longer than anybody accepts a list for."""
 
 STUDY_INSTANCE_UID, STUDY_RELATED_INSTANCES = "0020000D", "00201208"
 SOP_CLASS_UID, SOP_INSTANCE_UID, SERIES_INSTANCE_UID = "00080016", "00080018", "0020000E"
@@ -77,20 +73,19 @@ class DicomwebArchive:
         # UIDs whose components have leading zeros are kept by real archives.
         self._client = _RawClient(self._url, session=session, permissive_uid=True, timeout=timeout_s)
         self._client.set_http_retry_params(retry=False)
-        self._listed: dict[str, tuple[float, StudyContent]] = {}
+        self._latest: tuple[float, StudyContent] | None = None
 
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:
         """Ask by QIDO-RS for all instances of a study; see ``Archive.content``.
 
-        Orthanc takes 0.2 s to list 250 instances, and a study that has just been announced is listed again
-        when its job begins.
+        Only the latest list is kept: on an idle worker that of the study whose job begins. It is what Orthanc
+        is slowest to tell.
         """
-        at_s, listed = self._listed.pop(study_uid, (-math.inf, None))
-        if listed is not None and time.monotonic() - at_s <= max_age_s:
+        (at_s, listed), self._latest = self._latest or (0.0, None), None
+        if listed is not None and listed.study_uid == study_uid and time.monotonic() - at_s <= max_age_s:
             return listed
         content = StudyContent(study_uid, self._instances(study_uid))
-        self._listed = {k: v for k, v in self._listed.items() if time.monotonic() - v[0] < LISTS_KEPT_S}
-        self._listed[study_uid] = (time.monotonic(), content)
+        self._latest = (time.monotonic(), content)
         return content
 
     @once_more
@@ -142,9 +137,10 @@ class DicomwebArchive:
     ) -> StoreReport:
         """Store by STOW-RS what QIDO-RS does not find; see ``Archive.store``."""
         sent: dict[str, Path] = {}
+        identities = {path: _identity(path) for path in paths}
         for batch in batches(paths):
-            self._store_missing(study_uid, batch, before_sending, sent)
-        uids = [_identity(path).sop_instance_uid for path in paths]
+            self._store_missing(study_uid, {path: identities[path] for path in batch}, before_sending, sent)
+        uids = [identity.sop_instance_uid for identity in identities.values()]
         return StoreReport(tuple(sent), tuple(uid for uid in uids if uid not in sent))
 
     def probe(self) -> ArchiveProbe:
@@ -155,14 +151,17 @@ class DicomwebArchive:
 
     @once_more
     def _store_missing(
-        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending, sent: dict[str, Path]
+        self,
+        study_uid: str,
+        identities: Mapping[Path, FileIdentity],
+        before_sending: BeforeSending,
+        sent: dict[str, Path],
     ) -> None:
         """Store what is missing of a batch and enter it in ``sent``.
 
         Asked anew each time: a worker that froze while it sent wakes to a dead line, and others have stored
         the batch meanwhile. Only about the series of the batch: the images beside them may be thousands.
         """
-        identities = {path: _identity(path) for path in paths}
         series_uids = sorted({identity.series_uid for identity in identities.values()})
         standing = {i.sop_instance_uid for uid in series_uids for i in self._instances(study_uid, uid)}
         missing = {i.sop_instance_uid: p for p, i in identities.items() if i.sop_instance_uid not in standing}
