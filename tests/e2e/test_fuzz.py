@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz import Account, by_c_store, by_zip
+from benchmarks.fuzz import by_c_store, by_zip
+from benchmarks.fuzzed_site import Account
 from tests.fuzzing import deliveries
 
 
