@@ -100,7 +100,7 @@ def burst(studies: Sequence[Path], root: Path, threads: int) -> Burst:
         for study in studies:
             (inbox / f".{study.name}").rename(inbox / study.name)
         begun_s, memory_mb = time.monotonic(), list[float]()
-        while n_ended(data_folder) < len(studies) and time.monotonic() - begun_s < LONGEST_S:
+        while service.count("job_ended") < len(studies) and time.monotonic() - begun_s < LONGEST_S:
             memory_mb.append(resident_mb(service.pid))
             time.sleep(SAMPLED_EVERY_S)
         took_s = time.monotonic() - begun_s
@@ -108,10 +108,6 @@ def burst(studies: Sequence[Path], root: Path, threads: int) -> Burst:
         service.stop()
     delivered = tuple(study_uid(study) for study in studies)
     return Burst(took_s, delivered, tuple(jobs(data_folder)), tuple(memory_mb))
-
-
-def n_ended(data_folder: Path) -> int:
-    return sum(record.ended_at is not None for record in jobs(data_folder))
 
 
 def study_uid(folder: Path) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, names_a_study
+from cvai.archive.identities import Identities
 from cvai.archive.part10 import copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
@@ -35,12 +36,13 @@ class FolderArchive:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._identities = Identities()
 
     @disk_errors()
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:  # noqa: ARG002 - disks are fast
         """All instances of a study, looked up each time; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
-        return StudyContent(study_uid, tuple(_reference(path) for path in paths))
+        return StudyContent(study_uid, tuple(self._reference(path) for path in paths))
 
     @disk_errors()
     def traits(self, study_uid: str) -> StudyTraits:
@@ -99,11 +101,11 @@ class FolderArchive:
         A file whose SOP Instance UID stands already replaces the one that stood: who delivers a file again
         means the new one.
         """
-        identities = {path: read_identity(path) for path in paths}
+        identities = {path: self._identities.of(path) for path in paths}
         for path, identity in identities.items():
             if identity is not None:
                 folder = self._study_folder(identity.study_uid)
-                _move(path, folder / f"{identity.sop_instance_uid}.dcm")
+                self._move(path, folder / f"{identity.sop_instance_uid}.dcm")
         unreadable = [path for path, identity in identities.items() if identity is None]
         if unreadable:
             self._keep_unreadable(unreadable)
@@ -114,19 +116,22 @@ class FolderArchive:
         together = hashlib.sha256("\n".join(sorted(digests.values())).encode()).hexdigest()
         folder = self._study_folder(f"{UNREADABLE}{together[:16]}")
         for path, digest in digests.items():
-            _move(path, folder / f"{digest[:32]}.dcm")
+            self._move(path, folder / f"{digest[:32]}.dcm")
+
+    def _reference(self, path: Path) -> InstanceReference:
+        identity = self._identities.of(path)
+        if identity is None:
+            return InstanceReference("", path.stem, "")
+        return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
+
+    def _move(self, source: Path, target: Path) -> None:
+        _move(source, target)
+        self._identities.moved(source, target)
 
     def _study_folder(self, study_uid: str) -> Path:
         if not names_a_study(study_uid):
             raise ArchiveRejected("study_uid_invalid", "the study asked for is not named by a UID.")
         return self._root / study_uid
-
-
-def _reference(path: Path) -> InstanceReference:
-    identity = read_identity(path)
-    if identity is None:
-        return InstanceReference("", path.stem, "")
-    return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
 
 
 def _storable_uid(path: Path, study_uid: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -15,8 +16,8 @@ from cvai.archive.port import Announcements
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 50
-"""Studies announced at a time; each must be listed, which reads every header."""
+AT_ONCE = 25
+"""Deliveries taken in at a time, and studies announced: the first are worked on while others are taken in."""
 
 Fingerprint = frozenset[tuple[Path, int, int]]
 """(path, bytes, time of change) of every file of a delivery."""
@@ -60,20 +61,24 @@ class InboxFeed:
     def poll(self) -> Announcements:
         """Take in what has settled and tell which studies changed; see ``StudyFeed.poll``."""
         self._inbox.mkdir(parents=True, exist_ok=True)
-        for delivery, files in self._settled_deliveries():
-            self._take(delivery, files)
+        full = self._take_settled()
         changed_ns = {uid: path.stat().st_mtime_ns for uid, path in self._archive.study_folders().items()}
         known = {uid: told for uid, told in self._acknowledged.items() if uid in changed_ns}
         settled = [uid for uid, changed in changed_ns.items() if known.get(uid) != changed]
         settled.sort(key=changed_ns.__getitem__)
         told_now = {uid: changed_ns[uid] for uid in settled[:AT_ONCE]}
-        return Announcements(tuple(told_now), {**known, **told_now}, more=len(settled) > AT_ONCE)
+        return Announcements(tuple(told_now), {**known, **told_now}, more=full or len(settled) > AT_ONCE)
 
     def acknowledge(self, announcements: Announcements) -> None:
         """Make the cursor durable; see ``StudyFeed.acknowledge``."""
         if announcements.cursor != self._acknowledged:
             self._cursor.save(announcements.cursor)
             self._acknowledged = dict(announcements.cursor)
+
+    def _take_settled(self) -> bool:
+        """Take in up to AT_ONCE deliveries, besides those that cannot be; True when others may be left."""
+        taken = (self._take(delivery, files) for delivery, files in self._settled_deliveries())
+        return sum(islice(filter(None, taken), AT_ONCE)) == AT_ONCE
 
     def _settled_deliveries(self) -> list[tuple[Path, list[Path]]]:
         """Deliveries that have not changed for ``settle_s``, with their files."""
@@ -89,15 +94,16 @@ class InboxFeed:
         self._standing = standing
         return settled
 
-    def _take(self, delivery: Path, files: list[Path]) -> None:
+    def _take(self, delivery: Path, files: list[Path]) -> bool:
         try:
             self._archive.take_in(files)
         except OSError as error:
             # One delivery that cannot be read or moved must not hold up the others; it stays where it is.
             log.error("delivery_not_taken", reason=error.strerror, files=len(files))
-            return
+            return False
         if delivery != self._inbox:
             _remove_empty_folders(delivery)
+        return True
 
 
 def _deliveries(inbox: Path) -> Iterable[tuple[Path, list[Path]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +133,39 @@ def test_a_large_archive_is_announced_in_pieces_and_wholly(inbox: Inbox, tmp_pat
     assert len(seen) == len(uids)
     assert set(seen) == uids
     assert inbox.after(0) == ()
+
+
+def test_many_deliveries_are_taken_in_pieces_and_wholly(inbox: Inbox) -> None:
+    uids = [derived_uid("many", str(number)) for number in range(2 * AT_ONCE + 1)]
+    for number, uid in enumerate(uids):
+        write_study(inbox.folder / f"{number:03d}", uid, 1)
+    inbox.after(0)
+    inbox.watch.now_s += 5
+    told, more = list[str](), True
+    while more:
+        announcements = inbox.feed.poll()
+        assert len(announcements.study_uids) <= AT_ONCE
+        inbox.feed.acknowledge(announcements)
+        told, more = [*told, *announcements.study_uids], announcements.more
+    assert told == uids, "in the order they are found in"
+
+
+def test_many_deliveries_that_cannot_be_taken_do_not_hold_up_one_that_can(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(AT_ONCE + 1):
+        write_study(inbox.folder / f"locked {number:03d}", derived_uid("locked", str(number)), 1)
+    write_study(inbox.folder / "whole", STUDY, 1)
+    take_in = inbox.archive.take_in
+
+    def unless_locked(paths: Sequence[Path]) -> None:
+        if "locked" in paths[0].parent.name:
+            raise PermissionError(13, "Permission denied")
+        take_in(paths)
+
+    monkeypatch.setattr(inbox.archive, "take_in", unless_locked)
+    inbox.after(0)
+    assert inbox.after(5) == (STUDY,)
 
 
 def test_a_damaged_cursor_is_told_and_not_guessed_at(inbox: Inbox, tmp_path: Path) -> None:
