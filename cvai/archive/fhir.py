@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from cvai.archive.http import COME_BACK_LATER, DENIED
+from cvai.archive.http import COME_BACK_LATER, DENIED, new_session
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 MEDIA_TYPE = "application/fhir+json"
@@ -28,7 +28,7 @@ class FhirServer:
 
     def __init__(self, url: str, token: str | None, timeout_s: float, patient_system: str | None) -> None:
         self._url = url.rstrip("/")
-        self._session = requests.Session()
+        self._session = new_session()
         if token is not None:
             self._session.headers["Authorization"] = f"Bearer {token}"
         self._timeout_s = timeout_s

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import requests
 import stamina
 
+from cvai.archive.paced import PacedAdapter
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -59,13 +60,15 @@ def answered(status: int, asked: str) -> CvaiError:
     )
 
 
-def new_session(username: str | None, password: str | None) -> requests.Session:
-    """A session with credentials.
+def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
+    """A session with credentials, whose answers must make headway (``cvai.archive.paced``).
 
     It keeps connections. Asking Orthanc to close each one makes things worse: it answers ``keep-alive`` and
     closes all the same, so that the next request fails with RemoteDisconnected.
     """
     session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, PacedAdapter())
     if username is not None:
         session.auth = (username, password or "")
     return session
