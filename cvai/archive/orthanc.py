@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import requests
 import structlog
@@ -22,6 +24,24 @@ log = structlog.get_logger(__name__)
 
 CHANGES_PAGE = 1000
 
+ASKED_EVERY_S = 5.0
+"""Seconds between two questions about studies that Orthanc has not called stable."""
+
+
+class Change(TypedDict):
+    """What happened to something that Orthanc keeps: its identifier, not a DICOM one."""
+
+    ChangeType: str
+    ID: str
+
+
+class ChangesPage(TypedDict):
+    """Changes in the order they happened, the number of the last one, and whether it is the newest."""
+
+    Changes: list[Change]
+    Last: int
+    Done: bool
+
 
 @dataclass(frozen=True, slots=True)
 class OrthancCursor:
@@ -30,26 +50,29 @@ class OrthancCursor:
     Args:
         since: number of the last change read; None before the first.
         watched: Orthanc's identifiers of studies that were not stable yet.
+        looked: number of the last change up to which the studies of all instances are known to be watched.
     """
 
     since: int | None
     watched: tuple[str, ...]
+    looked: int
 
     @classmethod
     def from_json(cls, cursor: Cursor) -> OrthancCursor:
         """The cursor as it was written by ``to_json``; the first one from an empty mapping."""
         since, watched = cursor.get("since"), cursor.get("watched", [])
-        if not (since is None or isinstance(since, int)) or not isinstance(watched, list):
+        looked = cursor.get("looked", since or 0)
+        if not (isinstance(since, int | None) and isinstance(watched, list) and isinstance(looked, int)):
             raise ConfigurationInvalid(
                 "cursor_unreadable",
                 "the feed's cursor is not one of Orthanc's changes.",
                 "Move it away: every study is then announced again, and none is analysed twice.",
             )
-        return cls(since, tuple(str(identifier) for identifier in watched))
+        return cls(since, tuple(str(identifier) for identifier in watched), looked)
 
     def to_json(self) -> Cursor:
         """The cursor as JSON values."""
-        return {"since": self.since, "watched": list(self.watched)}
+        return {"since": self.since, "watched": list(self.watched), "looked": self.looked}
 
 
 class OrthancRest:
@@ -126,34 +149,50 @@ class OrthancArchive(DicomwebArchive):
 class OrthancFeed:
     """Announces a study when Orthanc calls it stable: nothing new has come for its ``StableAge``.
 
-    Orthanc keeps the ageing of studies in memory: when it restarts in that time, a new study is never called
-    stable by a change. So the changes only tell which studies to watch, and each watched study is asked about
-    until it is stable or gone.
+    Orthanc keeps the ageing of studies in memory: when it restarts in that time, a study is never called
+    stable by a change. So every few seconds it is asked about the studies of all instances that have come
+    and that no such change has followed, until they are stable or gone.
 
     Args:
         rest: Orthanc's own API.
-        cursor: ``since``, the last change read, and ``watched``, Orthanc's identifiers of ageing studies.
+        cursor: see ``OrthancCursor``.
         from_now: at the very first start, leave alone what Orthanc holds already.
+        clock: monotonic time in seconds.
     """
 
-    def __init__(self, rest: OrthancRest, cursor: CursorFile, from_now: bool) -> None:
+    def __init__(
+        self,
+        rest: OrthancRest,
+        cursor: CursorFile,
+        from_now: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rest = rest
         self._file = cursor
         self._from_now = from_now
+        self._clock = clock
         self._acknowledged = OrthancCursor.from_json(cursor.load())
+        self._ask_again_s = -math.inf
+        self._asked = False
 
     def poll(self) -> Announcements:
         """Read the next changes after the cursor; see ``StudyFeed.poll``."""
-        since = self._acknowledged.since
-        page = self._changes(self._start() if since is None else since)
+        reached, page = self._next_changes()
         # Orthanc 1.10 ignores the query parameters that would select a type.
-        touched = (c["ID"] for c in page["Changes"] if c["ChangeType"] in ("NewStudy", "StableStudy"))
-        watched = dict.fromkeys((*self._acknowledged.watched, *touched))
-        studies = {identifier: self._rest.get(f"/studies/{identifier}") for identifier in watched}
-        ageing = tuple(i for i, study in studies.items() if study is not None and not study["IsStable"])
+        touched = [c["ID"] for c in page["Changes"] if c["ChangeType"] in ("NewStudy", "StableStudy")]
+        looked = reached.looked
+        self._asked = self._clock() >= self._ask_again_s
+        if self._asked:
+            touched += [*reached.watched, *self._unfollowed(looked, page["Last"])]
+            looked = max(looked, page["Last"])
+        studies = {
+            identifier: self._rest.get(f"/studies/{identifier}") for identifier in dict.fromkeys(touched)
+        }
+        ageing = [i for i, study in studies.items() if study is not None and not study["IsStable"]]
         settled = (study for i, study in studies.items() if study is not None and i not in ageing)
         uids = dict.fromkeys(study["MainDicomTags"]["StudyInstanceUID"] for study in settled)
-        cursor = OrthancCursor(page["Last"], ageing)
+        not_asked = [identifier for identifier in reached.watched if identifier not in studies]
+        cursor = OrthancCursor(page["Last"], (*not_asked, *ageing), looked)
         return Announcements(tuple(uids), cursor.to_json(), more=not page["Done"])
 
     def acknowledge(self, announcements: Announcements) -> None:
@@ -162,15 +201,51 @@ class OrthancFeed:
         if cursor != self._acknowledged:
             self._file.save(cursor.to_json())
             self._acknowledged = cursor
+        if self._asked:
+            self._ask_again_s = self._clock() + ASKED_EVERY_S
 
-    def _start(self) -> int:
-        return int(self._rest.get("/changes?last")["Last"]) if self._from_now else 0
-
-    def _changes(self, since: int) -> Mapping[str, Any]:
-        """The next page of changes after ``since``."""
-        page = self._rest.get(f"/changes?since={since}&limit={CHANGES_PAGE}")
+    def _next_changes(self) -> tuple[OrthancCursor, ChangesPage]:
+        """Where to go on from, and the page of changes after it."""
+        reached = self._acknowledged
+        if reached.since is None:
+            last = self._changes("last")["Last"]
+            reached = OrthancCursor(last if self._from_now else 0, (), last)
+        since = reached.since or 0
+        page = self._changes(f"since={since}")
         if page["Last"] >= since:
-            return dict(page)
+            return reached, page
         # Orthanc was set up anew: its changes count from one again.
         log.warning("archive_started_anew", since=since, last=page["Last"])
-        return self._changes(0)
+        return OrthancCursor(0, reached.watched, 0), self._changes("since=0")
+
+    def _unfollowed(self, since: int, last: int) -> list[str]:
+        """Studies of instances that came between two changes, and that no StableStudy followed there."""
+        stable, unfollowed, study_of = set[str](), list[str](), dict[str, str]()
+        for change in reversed(list(self._changes_between(since, last))):
+            if change["ChangeType"] == "StableStudy":
+                stable.add(change["ID"])
+            elif change["ChangeType"] == "NewInstance":
+                if change["ID"] not in study_of:
+                    study_of |= self._studies_around(change["ID"])
+                if study_of[change["ID"]] not in stable:
+                    unfollowed.append(study_of[change["ID"]])
+        return [study for study in dict.fromkeys(unfollowed) if study]
+
+    def _studies_around(self, instance: str) -> dict[str, str]:
+        """The study of an instance, and of all others of its series; an empty name when it is gone."""
+        parent = self._rest.get(f"/instances/{instance}") or {}
+        series = self._rest.get(f"/series/{parent['ParentSeries']}") if parent else None
+        if series is None:
+            return {instance: ""}
+        return dict.fromkeys((instance, *series["Instances"]), series["ParentStudy"])
+
+    def _changes_between(self, since: int, last: int) -> Iterator[Change]:
+        """The changes after ``since``, up to ``last`` at least."""
+        while since < last:
+            page = self._changes(f"since={since}")
+            yield from page["Changes"]
+            since = last if page["Done"] else page["Last"]
+
+    def _changes(self, asked: str) -> ChangesPage:
+        """A page of changes: ``since=`` a number, or the ``last`` one."""
+        return cast("ChangesPage", self._rest.get(f"/changes?{asked}&limit={CHANGES_PAGE}"))

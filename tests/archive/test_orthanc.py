@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,20 @@ def study_uid(request: pytest.FixtureRequest) -> str:
     return derived_uid(request.node.nodeid)
 
 
-def feed_of(orthanc: Orthanc, tmp_path: Path, *, from_now: bool = False) -> OrthancFeed:
+@pytest.fixture(autouse=True)
+def _asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvai.archive.orthanc.ASKED_EVERY_S", 0.0)
+
+
+def feed_of(
+    orthanc: Orthanc,
+    tmp_path: Path,
+    *,
+    from_now: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> OrthancFeed:
     rest = OrthancRest(orthanc.url, new_session(USERNAME, PASSWORD), timeout_s=10)
-    return OrthancFeed(rest, CursorFile(tmp_path / "cursor.json"), from_now)
+    return OrthancFeed(rest, CursorFile(tmp_path / "cursor.json"), from_now, clock)
 
 
 def settled(feed: OrthancFeed) -> tuple[str, ...]:
@@ -44,6 +57,75 @@ def test_a_study_whose_ageing_orthanc_forgot_by_dying_is_announced_all_the_same(
     changes = orthanc.session.get(f"{orthanc.url}/changes", timeout=10).json()["Changes"]
     assert "StableStudy" not in {change["ChangeType"] for change in changes}
     assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+
+
+def stable_changes(orthanc: Orthanc) -> int:
+    changes = orthanc.session.get(f"{orthanc.url}/changes", timeout=10).json()["Changes"]
+    return sum(change["ChangeType"] == "StableStudy" for change in changes)
+
+
+def told_and_stable(orthanc: Orthanc, feed: OrthancFeed, paths: list[Path]) -> None:
+    """Received, announced, and called stable by a change that has been read."""
+    orthanc.stow(paths)
+    eventually(lambda: settled(feed), "the announcement", timeout_s=10)
+    eventually(lambda: stable_changes(orthanc), "the change", timeout_s=10)
+    settled(feed)
+
+
+@pytest.mark.parametrize("feed_too", [False, True], ids=["orthanc", "orthanc and the feed"])
+def test_a_late_slice_that_orthanc_forgot_by_dying_is_announced_all_the_same(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str, feed_too: bool
+) -> None:
+    feed = feed_of(orthanc, tmp_path)
+    told_and_stable(orthanc, feed, write_study(tmp_path / "src", study_uid, 3))
+    orthanc.stow([write_image(tmp_path / "late", study_uid, 4)])
+    orthanc.kill()
+    orthanc.start()
+    if feed_too:
+        feed = feed_of(orthanc, tmp_path)
+    assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+    assert stable_changes(orthanc) == 1, "Orthanc itself never tells"
+    assert settled(feed) == settled(feed_of(orthanc, tmp_path)) == ()
+
+
+def test_a_late_slice_that_was_read_of_before_orthanc_died_is_announced_all_the_same(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = feed_of(orthanc, tmp_path)
+    told_and_stable(orthanc, feed, write_study(tmp_path / "src", study_uid, 3))
+    now_s = time.monotonic()
+    feed = feed_of(orthanc, tmp_path, clock=lambda: now_s)
+    settled(feed)
+    orthanc.stow([write_image(tmp_path / "late", study_uid, 4)])
+    monkeypatch.setattr("cvai.archive.orthanc.ASKED_EVERY_S", 5.0)
+    for _ in range(3):
+        assert settled(feed) == (), "the change has been read, and its study is not asked about yet"
+    orthanc.kill()
+    orthanc.start()
+    assert settled(feed) == ()
+    now_s += 6
+    assert settled(feed) == (study_uid,)
+
+
+def test_what_was_stable_before_orthanc_died_is_not_announced_again(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    feed = feed_of(orthanc, tmp_path)
+    told_and_stable(orthanc, feed, write_study(tmp_path / "src", study_uid))
+    orthanc.kill()
+    orthanc.start()
+    assert settled(feed) == settled(feed_of(orthanc, tmp_path)) == ()
+
+
+def test_a_backlog_that_orthanc_forgot_by_dying_is_left_alone_all_the_same(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    orthanc.stow(write_study(tmp_path / "src", study_uid))
+    feed = feed_of(orthanc, tmp_path, from_now=True)
+    settled(feed)
+    orthanc.kill()
+    orthanc.start()
+    assert settled(feed_of(orthanc, tmp_path, from_now=True)) == ()
 
 
 def test_an_orthanc_set_up_anew_is_followed_from_its_beginning(
