@@ -9,7 +9,7 @@ from http import HTTPStatus
 import requests
 import stamina
 
-from cvai.archive.paced import PacedAdapter
+from cvai.archive.paced import paced
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -66,9 +66,7 @@ def new_session(username: str | None = None, password: str | None = None) -> req
     It keeps connections. Asking Orthanc to close each one makes things worse: it answers ``keep-alive`` and
     closes all the same, so that the next request fails with RemoteDisconnected.
     """
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, PacedAdapter())
+    session = paced(requests.Session())
     if username is not None:
         session.auth = (username, password or "")
     return session

@@ -9,11 +9,14 @@ from __future__ import annotations
 import io
 import time
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, TypeVar
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+S = TypeVar("S", bound=requests.Session)
 
 SLOWEST_BYTES_A_SECOND = 1000
 """A study of 300 MB may take three days at that; what is slower is broken."""
@@ -71,7 +74,7 @@ class _PacedSecurePool(HTTPSConnectionPool):
     ConnectionCls = _PacedSecureConnection
 
 
-class PacedAdapter(HTTPAdapter):
+class _PacedAdapter(HTTPAdapter):
     """Has a session's answers make headway, also through a proxy; what does not ends as a timeout."""
 
     def init_poolmanager(self, *sizes: Any, **named: Any) -> None:
@@ -84,6 +87,13 @@ class PacedAdapter(HTTPAdapter):
         manager: PoolManager = super().proxy_manager_for(*proxy, **named)
         _pace(manager)
         return manager
+
+
+def paced(session: S) -> S:
+    """The session, whose answers have to make headway from now on."""
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _PacedAdapter())
+    return session
 
 
 def _pace(manager: PoolManager) -> None:

@@ -27,6 +27,8 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
+from cvai.archive.http import new_session
+from cvai.archive.paced import paced
 from cvai.errors import AccessDenied, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.review.accounts import KEY_BYTES, Identity
 from cvai.review.claims import Claims, ReaderClaims
@@ -165,7 +167,7 @@ class OpenIdProvider:
 
     def _session(self) -> OAuth2Session:
         options = self._options
-        return OAuth2Session(
+        session = OAuth2Session(
             options.client_id,
             options.client_secret or None,
             token_endpoint_auth_method=self._authentication(),
@@ -174,6 +176,7 @@ class OpenIdProvider:
             code_challenge_method="S256",
             default_timeout=options.timeout_s,
         )
+        return paced(session)
 
     def _authentication(self) -> str:
         """How the page shows the provider who it is (OpenID Connect Core 1.0, 9)."""
@@ -269,7 +272,7 @@ def provider_errors() -> Iterator[None]:
 
 def _json_at(address: str, timeout_s: float) -> Json:
     with provider_errors():
-        answer = requests.get(address, timeout=timeout_s)
+        answer = new_session().get(address, timeout=timeout_s)
         answer.raise_for_status()
         found = answer.json()
         if not isinstance(found, dict):
