@@ -25,8 +25,8 @@ class _Stamp(NamedTuple):
 class Identities:
     """Remembers the identities of files: a study's are asked for whenever something is stored into it.
 
-    A file that was written to, or replaced, is read again, as ``_Stamp`` tells; a clock that an earlier tool
-    set back is no way around that, since nobody can set ``changed_ns``.
+    A file that was written to or replaced is read again, also where a tool gave it back its old time: nobody
+    can set ``changed_ns``.
     """
 
     def __init__(self) -> None:
