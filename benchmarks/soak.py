@@ -78,6 +78,9 @@ def main() -> int:
     first, last = samples[len(samples) // 5], samples[-1]
     print(f"{studies} studies in {time.monotonic() - begun_s:.0f} s")
     print(f"memory      {first.memory_mb:7.1f} -> {last.memory_mb:7.1f} MB   {memory_kb:+.2f} kB a study")
+    late = samples[len(samples) // 2 :]
+    late_kb = 1000 * slope(late, [s.memory_mb for s in late])
+    print(f"            in the second half {late_kb:+.2f} kB a study")
     print(f"handles     {first.handles:7d} -> {last.handles:7d}      {handles:+.4f} a study")
     print(f"work files  {first.temporary:7d} -> {last.temporary:7d}      {temporary:+.4f} a study")
     grows = memory_kb > ALLOWED_KB_A_STUDY or max(handles, temporary) > ALLOWED_FILES_A_STUDY

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from cvai.archive.part10 import FileIdentity, read_identity
 
-KEPT_AT_MOST = 16_384
-"""Files whose identity is remembered, in about ten megabytes; those that were read first are forgotten."""
+KEPT_AT_MOST = 4_096
+"""Files whose identity is remembered, in two to three megabytes; those that were read first are forgotten.
+More would not help: a study's are asked for as it comes in and is announced, as its job begins, and ends."""
 
 
 class _Stamp(NamedTuple):
@@ -30,13 +31,13 @@ class Identities:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[_Stamp, FileIdentity | None]] = {}
+        self._known: dict[str, tuple[_Stamp, FileIdentity | None]] = {}
         self._guard = threading.Lock()
 
     def of(self, path: Path) -> FileIdentity | None:
         """As ``read_identity``."""
         stamp = _stamp(path)
-        known_stamp, identity = self._known.get(path, (None, None))
+        known_stamp, identity = self._known.get(str(path), (None, None))
         if known_stamp != stamp:
             identity = read_identity(path)
             self._keep(path, stamp, identity)
@@ -45,15 +46,15 @@ class Identities:
     def moved(self, source: Path, target: Path) -> None:
         """Know the file by its new name, unless it is a copy or was written to meanwhile."""
         with self._guard:
-            known = self._known.pop(source, None)
+            known = self._known.pop(str(source), None)
         stamp = _stamp(target)
         if known is not None and known[0][:3] == stamp[:3]:
             self._keep(target, stamp, known[1])
 
     def _keep(self, path: Path, stamp: _Stamp, identity: FileIdentity | None) -> None:
         with self._guard:
-            self._known.pop(path, None)
-            self._known[path] = (stamp, identity and _sharing(identity))
+            self._known.pop(str(path), None)
+            self._known[str(path)] = (stamp, identity and _sharing(identity))
             if len(self._known) > KEPT_AT_MOST:
                 del self._known[next(iter(self._known))]
 
