@@ -52,7 +52,7 @@ def phantom(
     The same options write the same bytes.
 
     \b
-    Example: cvai phantom /tmp/phantom --ef 35 --seed 7
+    Example: cvai phantom phantom --ef 35 --seed 7
     """
     heart = PhantomHeart.drawn(seed, ef, edv)
     truth: Truth

@@ -16,6 +16,8 @@ from cvai.errors import TemporarilyUnavailable
 from tests.loopback import serving
 
 TIMEOUT_S = 0.3
+WITHOUT_AN_END = 60_000
+"""Bytes, of which 20 come in a second: none of the tests would see the last one."""
 
 
 class _Dripping(BaseHTTPRequestHandler):
@@ -70,10 +72,8 @@ def read(url: str, stream: bool) -> None:
     [("head", False), ("length", False), ("length", True), ("chunks", True), ("end", True)],
 )
 def test_an_answer_that_drips_on_is_given_up(server: str, how: str, stream: bool) -> None:
-    begun_s = time.monotonic()
     with pytest.raises(TemporarilyUnavailable, match="did not answer"):
-        read(f"{server}/{how}/100", stream)
-    assert time.monotonic() - begun_s < 100 * TIMEOUT_S / 6, "before it has all come"
+        read(f"{server}/{how}/{WITHOUT_AN_END}", stream)
 
 
 @pytest.mark.parametrize("how", ["head", "length", "chunks", "end"])
