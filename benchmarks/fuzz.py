@@ -114,15 +114,14 @@ def place_of(path: Path) -> tuple[str, str]:
 
 def tell_kept(account: Account, site: Site, places: list[tuple[str, str]]) -> None:
     """Each file stands in the embedded archive, in a study whose job has ended."""
-    archive = FolderArchive(site.data_folder / "archive")
-    fates = site.settled(archive.study_folders)
-    folders = archive.study_folders()
-    strays = {
-        p.name: uid for uid, folder in folders.items() if uid.startswith(UNREADABLE) for p in folder.iterdir()
-    }
+    root = site.data_folder / "archive"
+    archive = FolderArchive(root)
+    fates = site.settled(lambda: dict(archive.changes()))
+    studies = dict(archive.changes())
+    strays = {p.name: uid for uid in studies if uid.startswith(UNREADABLE) for p in (root / uid).iterdir()}
     for study_uid, name in places:
         uid = study_uid or strays.get(name, "")
-        if uid in folders and (folders[uid] / name).exists() and fates.get(uid):
+        if uid in studies and (root / uid / name).exists() and fates.get(uid):
             account.fates[fates[uid]] += 1
         else:
             account.wrong.append(f"{name} of study {uid or '?'}: {fates.get(uid) or 'not there'}")

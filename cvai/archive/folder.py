@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,34 +89,50 @@ class FolderArchive:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return ArchiveProbe(detail=f"folder {self._root}", clock=datetime.now(UTC))
 
-    def study_folders(self) -> dict[str, Path]:
-        """Folder of every study kept, by study UID."""
+    def changes(self) -> Iterator[tuple[str, int]]:
+        """Every study kept, in no order, and when its folder last changed, in nanoseconds."""
         if not self._root.exists():
-            return {}
-        return {p.name: p for p in sorted(self._root.iterdir()) if p.is_dir() and names_a_study(p.name)}
+            return
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # gone since it was listed
+                    if names_a_study(entry.name) and entry.is_dir():
+                        yield entry.name, entry.stat().st_mtime_ns
 
-    def take_in(self, paths: Sequence[Path]) -> None:
+    def changed_ns(self, study_uid: str) -> int | None:
+        """When a study's folder last changed; None where there is none."""
+        try:
+            return self._study_folder(study_uid).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    def take_in(self, paths: Sequence[Path]) -> list[str]:
         """Move delivered files to their studies; those that are no DICOM go together into one of their own.
 
         A file whose SOP Instance UID stands already replaces the one that stood: who delivers a file again
         means the new one.
+
+        Returns:
+            UIDs of the studies that were given files.
         """
         identities = {path: self._identities.of(path) for path in paths}
+        given = dict[str, None]()
         for path, identity in identities.items():
             if identity is not None:
-                folder = self._study_folder(identity.study_uid)
-                self._move(path, folder / f"{identity.sop_instance_uid}.dcm")
-        unreadable = [path for path, identity in identities.items() if identity is None]
-        if unreadable:
-            self._keep_unreadable(unreadable)
+                self._move(path, self._study_folder(identity.study_uid) / f"{identity.sop_instance_uid}.dcm")
+                given[identity.study_uid] = None
+        if unreadable := [path for path, identity in identities.items() if identity is None]:
+            given[self._keep_unreadable(unreadable)] = None
+        return list(given)
 
-    def _keep_unreadable(self, paths: Sequence[Path]) -> None:
+    def _keep_unreadable(self, paths: Sequence[Path]) -> str:
         """Keep files under the digest of their bytes; their names may name a patient, so they are dropped."""
         digests = {path: _file_digest(path) for path in paths}
         together = hashlib.sha256("\n".join(sorted(digests.values())).encode()).hexdigest()
-        folder = self._study_folder(f"{UNREADABLE}{together[:16]}")
+        name = f"{UNREADABLE}{together[:16]}"
         for path, digest in digests.items():
-            self._move(path, folder / f"{digest[:32]}.dcm")
+            self._move(path, self._study_folder(name) / f"{digest[:32]}.dcm")
+        return name
 
     def _reference(self, path: Path) -> InstanceReference:
         identity = self._identities.of(path)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import structlog
 
-from cvai.archive.cursor import CursorFile
 from cvai.archive.folder import FolderArchive, disk_errors
 from cvai.archive.port import Announcements
+from cvai.archive.seen import SeenStudies
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 25
 """Deliveries taken in at a time, and studies announced: the first are worked on while others are taken in."""
+
+SHARE_LOOKED_OVER = 0.02
+"""Of the time that goes into looking over all studies: at 100,000 of them once in 40 seconds."""
+
+LOOKED_UP_AT_ONCE = 1000
 
 Fingerprint = frozenset[tuple[Path, int, int]]
 """(path, bytes, time of change) of every file of a delivery."""
@@ -29,14 +35,15 @@ class InboxFeed:
     A delivery is one folder in the inbox, or all loose files together. It is taken once its files have stood
     still for ``settle_s``; hidden files, DICOMDIR and files called ``*.part`` or ``*.tmp`` are left alone.
 
-    What is announced depends on the archive's folders alone, so a crash at any moment loses nothing: files
-    still in the inbox settle again, and a study folder that was touched but not acknowledged is announced
-    again.
+    What was delivered is announced at once. What else has changed in the archive, by hand or before a crash,
+    is found by looking over all of its folders, as often as their number allows. So a crash at any moment
+    loses nothing: files still in the inbox settle again, and a study folder that was touched but not
+    acknowledged is announced again.
 
     Args:
         inbox: watched folder; made when missing.
         archive: where the deliveries go.
-        cursor: when each study's folder had last changed as it was acknowledged.
+        seen: when each study's folder had last changed as it was acknowledged.
         settle_s: seconds for which a delivery must not change.
         clock: monotonic time in seconds.
     """
@@ -45,35 +52,51 @@ class InboxFeed:
         self,
         inbox: Path,
         archive: FolderArchive,
-        cursor: CursorFile,
+        seen: SeenStudies,
         settle_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inbox = inbox
         self._archive = archive
-        self._cursor = cursor
-        self._acknowledged = cursor.load()
+        self._seen = seen
         self._settle_s = settle_s
         self._clock = clock
         self._standing: dict[Path, tuple[Fingerprint, float]] = {}
+        self._due: dict[str, None] = {}
+        """Studies to be announced, the longest settled first."""
+        self._looks_over_at_s = clock()
 
     @disk_errors()
     def poll(self) -> Announcements:
         """Take in what has settled and tell which studies changed; see ``StudyFeed.poll``."""
         self._inbox.mkdir(parents=True, exist_ok=True)
         full = self._take_settled()
-        changed_ns = {uid: path.stat().st_mtime_ns for uid, path in self._archive.study_folders().items()}
-        known = {uid: told for uid, told in self._acknowledged.items() if uid in changed_ns}
-        settled = [uid for uid, changed in changed_ns.items() if known.get(uid) != changed]
-        settled.sort(key=changed_ns.__getitem__)
-        told_now = {uid: changed_ns[uid] for uid in settled[:AT_ONCE]}
-        return Announcements(tuple(told_now), {**known, **told_now}, more=full or len(settled) > AT_ONCE)
+        if self._clock() >= self._looks_over_at_s:
+            self._look_over()
+        told = {}
+        for study_uid in list(islice(self._due, AT_ONCE)):
+            if (changed_ns := self._archive.changed_ns(study_uid)) is None:
+                del self._due[study_uid]
+            else:
+                told[study_uid] = changed_ns
+        return Announcements(tuple(told), told, more=full or len(self._due) > len(told))
 
     def acknowledge(self, announcements: Announcements) -> None:
-        """Make the cursor durable; see ``StudyFeed.acknowledge``."""
-        if announcements.cursor != self._acknowledged:
-            self._cursor.save(announcements.cursor)
-            self._acknowledged = dict(announcements.cursor)
+        """Remember what was told; see ``StudyFeed.acknowledge``."""
+        if told := cast("dict[str, int]", announcements.cursor):
+            self._seen.save(told)
+        for study_uid in told:
+            self._due.pop(study_uid, None)
+
+    def _look_over(self) -> None:
+        """Find every study whose folder has changed since it was acknowledged."""
+        begun_s = self._clock()
+        changed = dict[str, int]()
+        for studies in _some_at_once(self._archive.changes()):
+            changed |= self._seen.changed(studies)
+        self._due |= dict.fromkeys(sorted(changed, key=changed.__getitem__))
+        ended_s = self._clock()
+        self._looks_over_at_s = ended_s + (ended_s - begun_s) / SHARE_LOOKED_OVER
 
     def _take_settled(self) -> bool:
         """Take in up to AT_ONCE deliveries, besides those that cannot be; True when others may be left."""
@@ -96,7 +119,7 @@ class InboxFeed:
 
     def _take(self, delivery: Path, files: list[Path]) -> bool:
         try:
-            self._archive.take_in(files)
+            self._due |= dict.fromkeys(self._archive.take_in(files))
         except OSError as error:
             # One delivery that cannot be read or moved must not hold up the others; it stays where it is.
             log.error("delivery_not_taken", reason=error.strerror, files=len(files))
@@ -104,6 +127,11 @@ class InboxFeed:
         if delivery != self._inbox:
             _remove_empty_folders(delivery)
         return True
+
+
+def _some_at_once(changes: Iterator[tuple[str, int]]) -> Iterator[dict[str, int]]:
+    while some := dict(islice(changes, LOOKED_UP_AT_ONCE)):
+        yield some
 
 
 def _deliveries(inbox: Path) -> Iterable[tuple[Path, list[Path]]]:

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 from cvai.archive.content import StudyCount
 from cvai.archive.port import Announcements
-from cvai.archive.seen import SeenCounts
+from cvai.archive.seen import SeenStudies
 
 PAGE = 500
 """Studies asked for at a time. An archive may answer with fewer (PS3.18 8.3.4.4)."""
@@ -65,7 +65,7 @@ class QidoFeed:
     def __init__(
         self,
         archive: StudySearch,
-        seen: SeenCounts,
+        seen: SeenStudies,
         *,
         settle_s: float,
         look_back_days: int,

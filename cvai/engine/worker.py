@@ -25,7 +25,7 @@ from cvai.archive.inbox import InboxFeed
 from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
-from cvai.archive.seen import SeenCounts
+from cvai.archive.seen import SeenStudies
 from cvai.archive.ups import Worklist
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.audit import Act, AuditedObject, AuditEvent, open_audit_trail
@@ -107,7 +107,8 @@ def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
 
 def _open_folder(settings: Settings) -> tuple[Archive, StudyFeed]:
     folder = FolderArchive(settings.archive_folder)
-    return folder, InboxFeed(settings.inbox_folder, folder, _cursor_file(settings), settings.folder.settle_s)
+    seen = SeenStudies(settings.data_folder / "feed-folder.sqlite", "changed_ns")
+    return folder, InboxFeed(settings.inbox_folder, folder, seen, settings.folder.settle_s)
 
 
 def _open_orthanc(settings: Settings) -> tuple[Archive, StudyFeed]:
@@ -115,14 +116,15 @@ def _open_orthanc(settings: Settings) -> tuple[Archive, StudyFeed]:
     session = new_session(orthanc.username, _revealed(orthanc.password))
     rest = OrthancRest(orthanc.url, session, orthanc.timeout_s)
     archive = OrthancArchive(rest, session, orthanc.timeout_s, orthanc.dicomweb_path)
-    return archive, OrthancFeed(rest, _cursor_file(settings), from_now=orthanc.backlog == "ignore")
+    cursor = CursorFile(settings.data_folder / "feed-orthanc.json")
+    return archive, OrthancFeed(rest, cursor, from_now=orthanc.backlog == "ignore")
 
 
 def _open_dicomweb(settings: Settings) -> tuple[Archive, StudyFeed]:
     dicomweb = settings.dicomweb
     session = new_session(dicomweb.username, _revealed(dicomweb.password))
     archive = DicomwebArchive(dicomweb.url, session, dicomweb.timeout_s)
-    seen = SeenCounts(settings.data_folder / "feed-dicomweb.sqlite")
+    seen = SeenStudies(settings.data_folder / "feed-dicomweb.sqlite", "instances")
     feed = QidoFeed(
         archive,
         seen,
@@ -141,10 +143,6 @@ def open_worklist(settings: Settings) -> WorklistFeed | None:
     session = new_session(worklist.username, _revealed(worklist.password))
     claims = CursorFile(settings.data_folder / "worklist.json")
     return WorklistFeed(Worklist(worklist.url, session, worklist.timeout_s, worklist.station), claims)
-
-
-def _cursor_file(settings: Settings) -> CursorFile:
-    return CursorFile(settings.data_folder / f"feed-{settings.archive}.json")
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

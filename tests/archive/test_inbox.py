@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cvai.archive.cursor import CursorFile
 from cvai.archive.folder import FolderArchive
 from cvai.archive.inbox import AT_ONCE, InboxFeed
-from cvai.errors import ConfigurationInvalid
+from cvai.archive.seen import SeenStudies
 from tests.standin import derived_uid, write_image, write_study
 
 STUDY = derived_uid("inbox")
@@ -38,8 +38,8 @@ class Inbox:
         self.feed = self.restarted()
 
     def restarted(self) -> InboxFeed:
-        cursor = CursorFile(self.root / "cursor.json")
-        return InboxFeed(self.folder, self.archive, cursor, settle_s=5.0, clock=self.watch)
+        seen = SeenStudies(self.root / "seen.sqlite", "changed_ns")
+        return InboxFeed(self.folder, self.archive, seen, settle_s=5.0, clock=self.watch)
 
     def after(self, seconds: float) -> tuple[str, ...]:
         """What a poll announces this much later."""
@@ -158,25 +158,51 @@ def test_many_deliveries_that_cannot_be_taken_do_not_hold_up_one_that_can(
     write_study(inbox.folder / "whole", STUDY, 1)
     take_in = inbox.archive.take_in
 
-    def unless_locked(paths: Sequence[Path]) -> None:
+    def unless_locked(paths: Sequence[Path]) -> list[str]:
         if "locked" in paths[0].parent.name:
             raise PermissionError(13, "Permission denied")
-        take_in(paths)
+        return take_in(paths)
 
     monkeypatch.setattr(inbox.archive, "take_in", unless_locked)
     inbox.after(0)
     assert inbox.after(5) == (STUDY,)
 
 
-def test_a_damaged_cursor_is_told_and_not_guessed_at(inbox: Inbox, tmp_path: Path) -> None:
-    (tmp_path / "cursor.json").write_text("{")
-    with pytest.raises(ConfigurationInvalid, match="not JSON"):
-        inbox.restarted()
+def test_looking_over_many_studies_takes_a_small_share_of_the_time(
+    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of very many studies takes two seconds to look over."""
+    changes = inbox.archive.changes
+
+    def slowly() -> Iterator[tuple[str, int]]:
+        inbox.watch.now_s += 2
+        return changes()
+
+    monkeypatch.setattr(inbox.archive, "changes", slowly)
+    assert inbox.after(0) == ()
+    (tmp_path / "archive" / STUDY).mkdir(parents=True)
+    delivered = derived_uid("delivered")
+    write_study(inbox.folder / "d", delivered, 1)
+    inbox.after(0)
+    assert inbox.after(5) == (delivered,), "a delivery is known without looking over"
+    inbox.feed.acknowledge(inbox.feed.poll())
+    assert inbox.after(90) == ()
+    assert inbox.after(5) == (STUDY,)
 
 
-def test_a_cursor_is_readable_and_holds_no_patient_data(inbox: Inbox, tmp_path: Path) -> None:
+def test_a_study_that_goes_before_it_is_acknowledged_is_not_told_again(inbox: Inbox) -> None:
+    write_study(inbox.folder / "d", STUDY, 1)
+    inbox.after(0)
+    assert inbox.after(5) == (STUDY,)
+    shutil.rmtree(inbox.root / "archive" / STUDY)
+    assert inbox.after(0) == ()
+
+
+def test_what_is_remembered_holds_no_patient_data(inbox: Inbox, tmp_path: Path) -> None:
     write_study(inbox.folder / "Doe^John", STUDY, 1)
     inbox.after(0)
     inbox.watch.now_s += 5
     inbox.feed.acknowledge(inbox.feed.poll())
-    assert set(json.loads((tmp_path / "cursor.json").read_text())) == {STUDY}
+    with closing(sqlite3.connect(tmp_path / "seen.sqlite")) as remembered:
+        assert [uid for uid, _ in remembered.execute("SELECT * FROM seen")] == [STUDY]
+    assert b"Doe" not in (tmp_path / "seen.sqlite").read_bytes()

@@ -19,7 +19,7 @@ from cvai.archive.content import StudyCount
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.http import new_session
 from cvai.archive.qido import AT_ONCE, PAGE, WATCHED_AT_MOST, QidoFeed
-from cvai.archive.seen import SeenCounts
+from cvai.archive.seen import SeenStudies
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 from tests.process import eventually
@@ -71,7 +71,7 @@ class Follower:
     def restart(self) -> None:
         self.feed = QidoFeed(
             self.shelf,
-            SeenCounts(self.root / "seen.sqlite"),
+            SeenStudies(self.root / "seen.sqlite", "instances"),
             settle_s=SETTLE_S,
             look_back_days=3,
             older=self.older,
@@ -220,7 +220,7 @@ def test_a_memory_held_by_another_process_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cvai.archive.seen.WAIT_S", 0.1)
-    seen = SeenCounts(tmp_path / "seen.sqlite")
+    seen = SeenStudies(tmp_path / "seen.sqlite", "instances")
     seen.save({"1.1": 1})
     with closing(sqlite3.connect(tmp_path / "seen.sqlite")) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -246,7 +246,7 @@ def test_an_orthanc_known_by_its_dicomweb_root_tells_studies_of_any_date(
             dated.save_as(path)
         orthanc.stow(paths)
     archive = DicomwebArchive(f"{orthanc.url}/dicom-web", new_session(USERNAME, PASSWORD), timeout_s=10)
-    seen = SeenCounts(tmp_path / "seen.sqlite")
+    seen = SeenStudies(tmp_path / "seen.sqlite", "instances")
     feed = QidoFeed(archive, seen, settle_s=0.2, look_back_days=3, older=True, today=lambda: TODAY)
     told: set[str] = set()
 

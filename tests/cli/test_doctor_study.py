@@ -40,7 +40,7 @@ def test_a_study_that_would_be_measured_is_told_with_its_cine(
 ) -> None:
     write(tmp_path / "src", images(CINE))
     archive.take_in(sorted((tmp_path / "src").iterdir()))
-    (study_uid,) = archive.study_folders()
+    (study_uid,) = dict(archive.changes())
     status, checks = explained("--config", str(config), "--study", study_uid)
     assert status == 0
     assert list(checks)[:4] == ["archive", "rules", "job", "images"]

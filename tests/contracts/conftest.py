@@ -18,7 +18,7 @@ from cvai.archive.inbox import InboxFeed
 from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
-from cvai.archive.seen import SeenCounts
+from cvai.archive.seen import SeenStudies
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 
 
@@ -45,8 +45,8 @@ class FolderPlace:
         self._deliveries = 0
 
     def feed(self) -> StudyFeed:
-        cursor = CursorFile(self.root / "cursor.json")
-        return InboxFeed(self.root / "inbox", self.archive, cursor, settle_s=0.05)
+        seen = SeenStudies(self.root / "seen.sqlite", "changed_ns")
+        return InboxFeed(self.root / "inbox", self.archive, seen, settle_s=0.05)
 
     def receive(self, paths: list[Path]) -> None:
         self._deliveries += 1
@@ -85,7 +85,7 @@ class DicomwebPlace:
         self.archive = DicomwebArchive(f"{self.orthanc.url}/dicom-web", session, timeout_s=20)
 
     def feed(self) -> StudyFeed:
-        seen = SeenCounts(self.root / "seen.sqlite")
+        seen = SeenStudies(self.root / "seen.sqlite", "instances")
         return QidoFeed(self.archive, seen, settle_s=0.2, look_back_days=1, older=True)
 
     def receive(self, paths: list[Path]) -> None:

@@ -168,6 +168,5 @@ def ended(ward: Ward) -> int:
 
 
 def documents(ward: Ward, study_uid: str) -> list[Path]:
-    content = ward.archive.content(study_uid)
-    folder = ward.archive.study_folders()[study_uid]
+    content, folder = ward.archive.content(study_uid), ward.archive_folder / study_uid
     return [folder / f"{i.sop_instance_uid}.dcm" for i in content.instances if not i.is_source]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvai.archive.cursor import CursorFile
 from cvai.archive.folder import FolderArchive
 from cvai.archive.inbox import InboxFeed
+from cvai.archive.seen import SeenStudies
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS, StudyTraits
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.feeds import follow
@@ -106,7 +106,8 @@ def uids(tmp_path: Path) -> tuple[str, str]:
 
 def followed(tmp_path: Path, rules: Rules) -> list[tuple[str, Priority]]:
     archive = FolderArchive(tmp_path / "archive")
-    feed = InboxFeed(tmp_path / "inbox", archive, CursorFile(tmp_path / "cursor.json"), settle_s=0)
+    seen = SeenStudies(tmp_path / "seen.sqlite", "changed_ns")
+    feed = InboxFeed(tmp_path / "inbox", archive, seen, settle_s=0)
     queued: list[tuple[str, Priority]] = []
 
     def submit(job: StudyJob, priority: Priority) -> bool:
