@@ -67,9 +67,18 @@ class HeartRefused(Refused):
 
 
 class TemporarilyUnavailable(CvaiError):
-    """Another service did not answer or asked to come back later."""
+    """Another service did not answer or asked to come back later.
+
+    Args:
+        code, message, hint: see ``CvaiError``.
+        asked_wait_s: for how long it asks to be left alone, 0 where it does not say.
+    """
 
     retry: ClassVar[bool] = True
+
+    def __init__(self, code: str, message: str, hint: str = "", asked_wait_s: float = 0.0) -> None:
+        super().__init__(code, message, hint)
+        self.asked_wait_s = asked_wait_s
 
 
 class ModelInvalid(CvaiError):

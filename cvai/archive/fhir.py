@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from cvai.archive.http import COME_BACK_LATER, DENIED, new_session
+from cvai.archive.http import COME_BACK_LATER, DENIED, asked_wait_s, new_session
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 MEDIA_TYPE = "application/fhir+json"
@@ -76,7 +76,7 @@ def _refusal(response: requests.Response) -> CvaiError:
     if status in DENIED:
         return ArchiveRejected("fhir_denied", told, "Check CVAI_FHIR__TOKEN and what it may write there.")
     if status in {*COME_BACK_LATER, HTTPStatus.CONFLICT} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return TemporarilyUnavailable("fhir_busy", told, "It is asked again.")
+        return TemporarilyUnavailable("fhir_busy", told, "It is asked again.", asked_wait_s(response.headers))
     return ArchiveRejected("fhir_rejected", told, "The server's own log says more.")
 
 

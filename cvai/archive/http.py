@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 
 import requests
 import stamina
+from urllib3 import Retry
+from urllib3.exceptions import InvalidHeader
 
 from cvai.archive.paced import paced
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
@@ -16,7 +18,13 @@ COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, H
 DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 TRIES = 2
-once_more = stamina.retry(on=TemporarilyUnavailable, attempts=TRIES, wait_initial=0.2, wait_jitter=0.1)
+
+
+def _worth_a_try_at_once(error: Exception) -> bool:
+    return isinstance(error, TemporarilyUnavailable) and not error.asked_wait_s
+
+
+once_more = stamina.retry(on=_worth_a_try_at_once, attempts=TRIES, wait_initial=0.2, wait_jitter=0.1)
 """Orthanc drops an idle connection after a second, at times just as it is used again: that is worth one more
 try at once. Longer outages are the job's to wait out."""
 
@@ -32,7 +40,7 @@ def archive_errors(asked: str) -> Iterator[None]:
         yield
     except requests.RequestException as error:
         if error.response is not None and not error.response.ok:
-            raise answered(error.response.status_code, asked) from error
+            raise answered(error.response, asked) from error
         # The exception's own text can hold the URL with credentials: only its class is told.
         raise TemporarilyUnavailable(
             "archive_unreachable",
@@ -41,8 +49,21 @@ def archive_errors(asked: str) -> Iterator[None]:
         ) from error
 
 
-def answered(status: int, asked: str) -> CvaiError:
-    """The error for an HTTP status that is no success."""
+def asked_wait_s(headers: Mapping[str, str]) -> float:
+    """For how long an answer asks to be left alone: Retry-After, seconds or a date (RFC 9110, 10.2.3).
+
+    >>> asked_wait_s({"Retry-After": "120"}), asked_wait_s({"Retry-After": "soon"}), asked_wait_s({})
+    (120.0, 0.0, 0.0)
+    """
+    try:
+        return float(Retry().parse_retry_after(headers.get("Retry-After", "0")))
+    except (InvalidHeader, ValueError, OverflowError):  # the latter two are of dates that are none
+        return 0.0
+
+
+def answered(response: requests.Response, asked: str) -> CvaiError:
+    """The error for an answer whose status is no success."""
+    status = response.status_code
     if status in DENIED:
         return ArchiveRejected(
             "archive_denied",
@@ -51,7 +72,10 @@ def answered(status: int, asked: str) -> CvaiError:
         )
     if status in COME_BACK_LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TemporarilyUnavailable(
-            "archive_busy", f"the archive answered {status} when asked to {asked}.", "It is asked again."
+            "archive_busy",
+            f"the archive answered {status} when asked to {asked}.",
+            "It is asked again.",
+            asked_wait_s(response.headers),
         )
     return ArchiveRejected(
         "archive_rejected",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -361,7 +362,23 @@ class JobEngine:
             wait_initial=self._retry.first_wait_s,
             wait_max=self._retry.longest_wait_s,
         )
-        return caller(TemporarilyUnavailable, step)
+        return caller(asked_or_doubling(self._retry), step)
+
+
+def asked_or_doubling(retry: RetryPolicy) -> Callable[[Exception], bool | float]:
+    """Of the wait that has doubled and the one the other side asks for, the longer; never over the longest.
+
+    stamina lets a wait that is asked for take the place of its own, so its own is counted along.
+    """
+    doubling = (min(retry.first_wait_s * 2**n, retry.longest_wait_s) for n in count())
+
+    def wait(error: Exception) -> bool | float:
+        if not isinstance(error, TemporarilyUnavailable):
+            return False
+        asked_s = min(error.asked_wait_s, retry.longest_wait_s)
+        return asked_s if asked_s > next(doubling) else True
+
+    return wait
 
 
 def _configuration(database: JobDatabase) -> DBOSConfig:

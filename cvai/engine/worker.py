@@ -291,7 +291,9 @@ class Service:
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
             log.warning("feed_not_followed", code=error.code, reason=error.message)
-            return min(2 * max(waited_s, self._settings.looks_every_s), LONGEST_LOOK_S)
+            doubled_s = min(2 * max(waited_s, self._settings.looks_every_s), LONGEST_LOOK_S)
+            asked_s = error.asked_wait_s if isinstance(error, TemporarilyUnavailable) else 0.0
+            return max(doubled_s, min(asked_s, self._settings.retry.longest_wait_s))
         metrics.feed_followed()
         return 0 if more else self._settings.looks_every_s
 

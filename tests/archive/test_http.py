@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvai.archive.dicomweb import DicomwebArchive, batches
-from cvai.archive.http import new_session
+from cvai.archive.http import asked_wait_s, new_session
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.loopback import serving
 from tests.orthanc import free_port
@@ -23,11 +23,11 @@ STUDY = "1.2.3"
 
 
 class Answering(ThreadingHTTPServer):
-    """Answers every request with one status and body, and counts them."""
+    """Answers every request with one status, body and header, and counts them."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, header: tuple[str, str] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.status, self.body, self.requests = status, body, 0
+        self.status, self.body, self.header, self.requests = status, body, header, 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.send_header("Content-Type", "application/dicom+json")
         self.send_header("Content-Length", str(len(body)))
+        if self.server.header is not None:
+            self.send_header(*self.server.header)
         self.end_headers()
         self.wfile.write(body)
 
@@ -88,9 +90,31 @@ def test_the_status_decides_between_later_and_no(
     assert answering.requests == (2 if kind is TemporarilyUnavailable else 1)
 
 
+@pytest.mark.parametrize(
+    ("answering", "wait_s"),
+    [
+        ((429, b"", ("Retry-After", "5")), 5.0),
+        ((503, b"", ("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")), 6 * 3600),
+    ],
+    indirect=["answering"],
+)
+def test_an_archive_that_says_when_to_come_back_is_not_asked_before(
+    answering: Answering, wait_s: float
+) -> None:
+    with pytest.raises(TemporarilyUnavailable) as caught:
+        archive_at(answering.server_port).content(STUDY)
+    assert caught.value.asked_wait_s == wait_s
+    assert answering.requests == 1
+
+
 ONE_IMAGE = json.dumps([{"00080018": {"vr": "UI", "Value": ["1.2.3.4"]}}]).encode()
 A_LISTING = 2
 """Requests: the list and its rest."""
+
+
+@pytest.mark.parametrize("told", ["", "-5", "inf", "soon", "Fri, 99 Dec 99999 23:59:59 GMT", "9" * 5000])
+def test_a_wait_that_is_none_is_not_waited(told: str) -> None:
+    assert 0 <= asked_wait_s({"Retry-After": told}) <= 6 * 3600
 
 
 @pytest.mark.parametrize("answering", [(200, ONE_IMAGE)], indirect=True)

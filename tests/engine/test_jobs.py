@@ -12,7 +12,7 @@ from dbos import DBOS
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import UNLISTED, JobState, StudyJob
-from cvai.engine.jobs import QUEUE, JsonSerializer
+from cvai.engine.jobs import QUEUE, JsonSerializer, RetryPolicy, asked_or_doubling
 from cvai.engine.ledger import open_ledger
 from cvai.engine.steps import StudySteps
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
@@ -44,8 +44,10 @@ class Unwell:
         return getattr(self.real, name)
 
 
-def unavailable() -> TemporarilyUnavailable:
-    return TemporarilyUnavailable("archive_busy", "the archive answered 503.", "It is asked again.")
+def unavailable(asked_wait_s: float = 0.0) -> TemporarilyUnavailable:
+    return TemporarilyUnavailable(
+        "archive_busy", "the archive answered 503.", "It is asked again.", asked_wait_s
+    )
 
 
 @pytest.fixture
@@ -229,6 +231,22 @@ def test_an_archive_that_stays_away_makes_a_dead_letter_which_retry_takes_up(
         ledger.retry(job.job_id)
     again = bench.ended(job, lambda record: record.outcome.state is not JobState.DEAD_LETTER)
     assert again.outcome.state is JobState.ANALYSED
+
+
+def test_waits_double_and_are_as_long_as_the_archive_asks_within_the_longest() -> None:
+    waits = asked_or_doubling(RetryPolicy(attempts=9, first_wait_s=1, longest_wait_s=60))
+    told = [waits(unavailable(asked_s)) for asked_s in (0, 1, 30, 30, 30, 30, 3600)]
+    assert told == [True, True, 30, 30, 30, True, True], "True for its own: 1, 2, 4, 8, 16, 32, 60"
+    assert waits(ArchiveRejected("archive_denied", "no.")) is False
+
+
+def test_an_archive_that_asks_for_time_gets_it(bench: Bench, study_uid: str, tmp_path: Path) -> None:
+    """The waits of the bench's policy end at 0.02 s, and so does what is asked for."""
+    bench.receive(write_study(tmp_path / "src", study_uid))
+    bench.archive = Unwell(bench.folder_archive, [unavailable(3600), unavailable(3600)])
+    job = bench.job(study_uid)
+    bench.start().submit(job)
+    assert bench.ended(job).outcome.state is JobState.ANALYSED
 
 
 def test_a_final_no_of_the_archive_fails_the_job_at_once(
