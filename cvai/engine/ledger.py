@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +27,8 @@ from cvai.engine.roll import name_of
 from cvai.errors import ConfigurationInvalid
 
 GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
+WAITS = {state: [told for told, meant in GOES_ON.items() if meant is state] for state in GOES_ON.values()}
+PAGE = 2000
 
 DIED = Outcome(
     JobState.DEAD_LETTER,
@@ -76,13 +79,13 @@ class Ledger:
         self, state: JobState | None = None, limit: int | None = None, code: str | None = None
     ) -> tuple[JobRecord, ...]:
         """Jobs, newest first; analysed jobs are superseded by the newest analysed one of their study."""
-        records = self._superseded_told(self._client.list_workflows(name=WORKFLOW, sort_desc=True))
-        chosen = tuple(
+        records = self._superseded_told(self._newest_first(None if state is None else WAITS.get(state)))
+        chosen = (
             r
             for r in records
             if (state is None or r.outcome.state is state) and (code is None or r.outcome.code == code)
         )
-        return chosen[:limit]
+        return tuple(islice(chosen, limit))
 
     def job(self, name: str) -> JobRecord:
         """The job of this id, or the newest job of this study.
@@ -90,7 +93,8 @@ class Ledger:
         Raises:
             ConfigurationInvalid: there is none.
         """
-        for record in self.jobs():
+        # The ids of a study's jobs begin with its UID.
+        for record in self._superseded_told(self._of_study(name.rsplit("-", 2)[0])):
             if name in (record.job.job_id, record.job.study_uid):
                 return record
         raise ConfigurationInvalid(
@@ -109,9 +113,7 @@ class Ledger:
 
     def outcome_of(self, study_uid: str) -> Outcome | None:
         """Where the newest job of a study stands; None where it has none."""
-        found = self._client.list_workflows(
-            name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True, limit=1
-        )
+        found = self._of_study(study_uid, limit=1)
         return _outcome(found[0]) if found else None
 
     def retry(self, name: str) -> JobRecord:
@@ -152,7 +154,26 @@ class Ledger:
         found = self._client.list_workflows(workflow_ids=[reading_id], name=READING_WORKFLOW)
         return _outcome(found[0]) if found else None
 
-    def _superseded_told(self, newest_first: list[WorkflowStatus]) -> Iterator[JobRecord]:
+    def _of_study(self, study_uid: str, limit: int | None = None) -> list[WorkflowStatus]:
+        """Jobs of one study, newest first."""
+        return self._client.list_workflows(
+            name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True, limit=limit
+        )
+
+    def _newest_first(self, statuses: list[str] | None) -> Iterator[WorkflowStatus]:
+        """Jobs in these of DBOS's states, or all, read page by page: there are a million after some years."""
+        before: frozenset[str] = frozenset()
+        for offset in count(step=PAGE):
+            page = self._client.list_workflows(
+                name=WORKFLOW, status=statuses, sort_desc=True, limit=PAGE, offset=offset
+            )
+            # What was queued meanwhile moves the end of the last page to the beginning of this one.
+            yield from (job for job in page if job.workflow_id not in before)
+            if len(page) < PAGE:
+                return
+            before = frozenset(job.workflow_id for job in page)
+
+    def _superseded_told(self, newest_first: Iterable[WorkflowStatus]) -> Iterator[JobRecord]:
         spoken_for: set[str] = set()
         for record in map(_record, newest_first):
             analysed = record.outcome.state is JobState.ANALYSED

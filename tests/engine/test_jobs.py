@@ -316,6 +316,21 @@ def test_the_ledger_finds_a_job_by_its_study_and_filters_by_state(
             ledger.job("1.2.3")
 
 
+def test_a_ledger_of_several_pages_is_read_to_its_end(
+    bench: Bench, study_uid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvai.engine.ledger.PAGE", 2)
+    uids = [derived_uid(study_uid, str(number)) for number in range(5)]
+    engine = bench.start()
+    for uid in uids:
+        bench.receive(write_study(tmp_path / uid, uid))
+        engine.submit(bench.job(uid))
+        bench.ended(bench.job(uid))
+    with open_ledger(bench.url) as ledger:
+        assert sorted(record.job.study_uid for record in ledger.jobs()) == sorted(uids)
+        assert len(ledger.jobs(limit=3)) == 3
+
+
 def test_a_ledger_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigurationInvalid, match="no database of jobs yet"),
