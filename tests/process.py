@@ -7,10 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Engine
+
+from cvai.engine.database import open_database
 from cvai.engine.ledger import JobRecord, open_ledger
 from cvai.errors import ConfigurationInvalid
 from tests.conftest import ROOT
@@ -71,6 +75,14 @@ class Process:
     def died(self) -> int | None:
         """The exit status, None while it lives."""
         return self._process.poll()
+
+
+@contextmanager
+def closing_database(url: str) -> Iterator[Engine]:
+    """The jobs' database, closed afterwards."""
+    database = open_database(url)
+    yield database
+    database.dispose()
 
 
 def jobs_at(url: str) -> list[JobRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import structlog
@@ -18,8 +18,8 @@ MISSED_AT_MOST = 7
 """A worker whose count stood still for more looks than this is dead. Looks are counted and not seconds: when
 a whole machine was asleep, nobody has missed any."""
 
-Adopt: TypeAlias = Callable[[Callable[[], frozenset[str]]], int]
-"""Puts running jobs of all but the living workers back into the queue, and tells how many there were."""
+Adopt: TypeAlias = Callable[[Iterable[str]], int]
+"""Puts running jobs of dead workers back into the queue, and tells how many there were."""
 
 
 class DeclaredDead(BaseException):
@@ -54,16 +54,25 @@ class Heartbeat:
         roll: of the workers on the same jobs.
         worker: this one, as it stands on the roll.
         beat_s: seconds between two beats; the same for all workers.
+        at_work: workers, living or not, that jobs under way are written down for.
         adopt: takes over the jobs of dead workers.
         on_death: called once when others have declared this worker dead.
     """
 
     def __init__(
-        self, roll: Roll, worker: str, beat_s: float, adopt: Adopt, on_death: Callable[[], None]
+        self,
+        roll: Roll,
+        worker: str,
+        beat_s: float,
+        at_work: Callable[[], frozenset[str]],
+        adopt: Adopt,
+        *,
+        on_death: Callable[[], None],
     ) -> None:
         self._roll = roll
         self._worker = worker
         self._beat_s = beat_s
+        self._at_work = at_work
         self._adopt = adopt
         self._on_death = on_death
         self._ended = threading.Event()
@@ -101,7 +110,9 @@ class Heartbeat:
         for worker, beats in self._standing_still().items():
             if self._roll.strike_off(worker, beats):
                 log.warning("worker_declared_dead", worker=worker)
-        if adopted := self._adopt(lambda: frozenset(self._roll.living())):
+        # Who lives is asked after who is at work: a worker that began a job since was there before.
+        at_work = self._at_work()
+        if (dead := at_work - self._roll.living().keys()) and (adopted := self._adopt(dead)):
             log.warning("jobs_adopted", jobs=adopted)
 
     def _standing_still(self) -> dict[str, int]:

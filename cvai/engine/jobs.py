@@ -12,7 +12,7 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -192,18 +192,11 @@ class JobEngine:
         log.info("job_queued", job=job.job_id, priority=priority.name)
         return True
 
-    def adopt(self, living: Callable[[], frozenset[str]]) -> int:
-        """Put running jobs of workers that do not live back into the queue; returns how many.
-
-        Who lives is asked after the jobs have been listed: a worker that began one since was there before.
-        """
-        running = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-        workers = {job.executor_id for job in running if job.executor_id}
-        if not workers or not (dead := sorted(workers - living())):
-            return 0
+    def adopt(self, dead: Iterable[str]) -> int:
+        """Put running jobs of workers that do not live back into the queue; returns how many."""
         # What DBOS's own recovery service calls: unlike resume_workflow it leaves a job alone that somebody
         # else has taken meanwhile, and goes on counting how often the job's worker died.
-        return len(DBOS._recover_pending_workflows(dead))
+        return len(DBOS._recover_pending_workflows(sorted(dead)))
 
     def stop(self, grace_s: float) -> bool:
         """Take no more jobs and give running ones ``grace_s`` to end.

@@ -1,4 +1,4 @@
-"""What the queue of jobs holds, asked through the engine that runs in this process."""
+"""What the queue of jobs holds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dbos import DBOS
+from sqlalchemy import Engine, String, column, literal_column, select, table
+from sqlalchemy.sql.functions import count
+from sqlalchemy.sql.functions import min as min_
 
 from cvai.engine.job import JobState
 from cvai.engine.jobs import READING_WORKFLOW, WORKFLOW
 
 WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED})
 
-COUNTED_AT_MOST = 10_000
-"""Jobs looked at to tell how many wait: enough to know that it is too many."""
+QUEUED, RUNNING = literal_column("'ENQUEUED'", String), literal_column("'PENDING'", String)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class QueueState:
     """Jobs that have not ended.
 
     Args:
-        queued: waiting; counted up to COUNTED_AT_MOST.
+        queued: waiting.
         running: being worked on, by whichever worker.
         oldest_s: how long the oldest waiting job has waited, 0 without one.
     """
@@ -32,21 +34,42 @@ class QueueState:
     oldest_s: float
 
 
-def queue_state() -> QueueState:
-    """The queue as it stands, asked of the database of the engine that runs in this process.
+class Queue:
+    """The jobs that have not ended, asked of DBOS's own table (its documentation: "System Tables").
 
-    Jobs in shadow are not counted: nobody waits for them.
+    Asked through DBOS, SQLite reads every job there ever was: a state that comes as a parameter cannot be
+    matched with the index of the jobs in that state when the question is planned.
+
+    Args:
+        database: where jobs are kept; an engine has made its tables.
     """
-    found = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING"],
-        name=[WORKFLOW, READING_WORKFLOW],
-        limit=COUNTED_AT_MOST,
-        load_input=False,
-        load_output=False,
-    )
-    queued = [job.created_at or 0 for job in found if job.status == "ENQUEUED"]
-    oldest_s = time.time() - min(queued) / 1000 if queued else 0.0
-    return QueueState(len(queued), len(found) - len(queued), max(0.0, oldest_s))
+
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+        self._jobs = table(
+            "workflow_status",
+            *map(column, ("status", "name", "executor_id", "created_at")),
+            schema=None if database.dialect.name == "sqlite" else "dbos",
+        )
+
+    def state(self) -> QueueState:
+        """The queue as it stands; jobs in shadow are not counted, since nobody waits for them."""
+        jobs = self._jobs.c
+        unended = jobs.status.in_([QUEUED, RUNNING]) & jobs.name.in_([WORKFLOW, READING_WORKFLOW])
+        asked = select(jobs.status, count(), min_(jobs.created_at)).where(unended).group_by(jobs.status)
+        with self._database.connect() as connection:
+            found = {status: (number, oldest_ms) for status, number, oldest_ms in connection.execute(asked)}
+        queued, oldest_ms = found.get("ENQUEUED", (0, None))
+        running, _ = found.get("PENDING", (0, None))
+        oldest_s = 0.0 if oldest_ms is None else time.time() - oldest_ms / 1000
+        return QueueState(queued, running, max(0.0, oldest_s))
+
+    def workers_at_work(self) -> frozenset[str]:
+        """Workers, living or not, that jobs under way are written down for."""
+        jobs = self._jobs.c
+        asked = select(jobs.executor_id).where(jobs.status == RUNNING).distinct()
+        with self._database.connect() as connection:
+            return frozenset(worker for worker in connection.scalars(asked) if worker)
 
 
 def ended_well(job_ids: Iterable[str]) -> frozenset[str]:

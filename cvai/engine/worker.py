@@ -39,7 +39,7 @@ from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.ledger import open_ledger
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
-from cvai.engine.queue import ended_well, queue_state
+from cvai.engine.queue import Queue, ended_well
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
@@ -199,10 +199,12 @@ class Service:
         worker = roll.sign_on(settings.worker_name, place_of(settings))
         # What an earlier start left there is fetched again by whoever takes its job.
         shutil.rmtree(work_folder(settings), ignore_errors=True)
-        metrics = self._metrics(roll, EjectionFractions(database))
+        queue = Queue(database)
+        metrics = self._metrics(roll, queue, EjectionFractions(database))
         engine = self._engine(worker, partial(require_living, roll, worker), metrics)
         engine.start(alone=roll.living().keys() == {worker})
-        heartbeat = Heartbeat(roll, worker, settings.heartbeat_s, engine.adopt, stop.set)
+        beat_s = settings.heartbeat_s
+        heartbeat = Heartbeat(roll, worker, beat_s, queue.workers_at_work, engine.adopt, on_death=stop.set)
         heartbeat.start()
         log.info("serving", worker=worker, archive=settings.archive, feed=self._follow_feed)
         pulse = Pulse()
@@ -263,8 +265,8 @@ class Service:
         worker = self._settings.worker_name
         self._trail.record(AuditEvent(Act.STORED, worker, study_uid, objects, requested=False))
 
-    def _metrics(self, roll: Roll, fractions: EjectionFractions) -> Metrics:
-        sources = Sources(queue_state, lambda: len(roll.living()), fractions, self._settings.data_folder)
+    def _metrics(self, roll: Roll, queue: Queue, fractions: EjectionFractions) -> Metrics:
+        sources = Sources(queue.state, lambda: len(roll.living()), fractions, self._settings.data_folder)
         return Metrics(self._model.identities, self._settings.results_folder, sources)
 
     def _loop(self, look: Callable[[float], float], pulse: Pulse, stop: threading.Event) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
+from cvai.engine.analyse import StudyOutcome
 from cvai.engine.doctor import check_database
 from cvai.engine.job import JobState
 from cvai.engine.ledger import open_ledger
+from cvai.engine.queue import Queue, QueueState
 from cvai.errors import ConfigurationInvalid
 from cvai.settings import Settings
 from tests.engine.conftest import Bench
 from tests.postgres import needs_postgres, running_postgres
-from tests.process import eventually
-from tests.standin import analyse_noting, derived_uid, write_study
+from tests.process import closing_database, eventually
+from tests.standin import analyse, analyse_noting, derived_uid, write_study
 
 STUDY = derived_uid("jobs database")
 
@@ -60,6 +64,54 @@ def test_what_was_queued_outlives_the_service(bench: Bench, tmp_path: Path) -> N
     bench.stop(grace_s=5)
     bench.start()
     assert bench.ended(job).outcome.state is JobState.ANALYSED
+
+
+def test_what_waits_and_what_runs_is_told(bench: Bench, tmp_path: Path) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def held(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+        begun.set()
+        gate.wait()
+        return analyse(source, out)
+
+    bench.analyse = held
+    uids = [derived_uid(STUDY, str(number)) for number in range(2)]
+    engine = bench.start()
+    with closing_database(bench.url) as database:
+        queue = Queue(database)
+        assert queue.state() == QueueState(0, 0, 0.0)
+        for uid in uids:
+            bench.receive(write_study(tmp_path / uid, uid))
+            engine.submit(bench.job(uid))
+        begun.wait()
+        state = queue.state()
+        assert (state.queued, state.running) == (1, 1)
+        assert 0 < state.oldest_s < 600
+        assert queue.workers_at_work() == {"worker-1"}
+        gate.set()
+        for uid in uids:
+            bench.ended(bench.job(uid))
+        assert queue.state() == QueueState(0, 0, 0.0)
+        assert queue.workers_at_work() == frozenset()
+
+
+def test_jobs_of_years_are_not_read_to_tell_what_waits_and_runs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.start()
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    with closing_database(bench.url) as database:
+        sqlalchemy.event.listen(database, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+        queue = Queue(database)
+        queue.state()
+        queue.workers_at_work()
+        with database.connect() as connection:
+            plans = [
+                connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked[:2]
+            ]
+            steps = [row[3] for plan in plans for row in plan]
+    tables = [step for step in steps if "workflow_status" in step]
+    assert len(tables) == 2
+    assert all("idx_workflow_status_in_flight" in t or "idx_workflow_status_pending" in t for t in tables)
 
 
 def test_the_doctor_asks_the_database(bench: Bench, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,10 @@ def roll(url: str) -> Iterator[Roll]:
 
 
 def heartbeat(roll: Roll, worker: str) -> Heartbeat:
-    return Heartbeat(roll, worker, BEAT_S, adopt=lambda living: len(living()) * 0, on_death=lambda: None)
+    def adopt(dead: Iterable[str]) -> int:
+        raise AssertionError(f"nobody was at work: {dead}")
+
+    return Heartbeat(roll, worker, BEAT_S, at_work=frozenset, adopt=adopt, on_death=lambda: None)
 
 
 def test_who_stands_still_is_struck_off_and_notices(roll: Roll) -> None:

@@ -14,7 +14,7 @@ import pytest
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.job import JobState
 from cvai.engine.jobs import SHADOW_WORKFLOW
-from cvai.engine.queue import queue_state
+from cvai.engine.queue import Queue
 from cvai.engine.shadow import (
     SHADOW_NAME,
     Shadow,
@@ -31,7 +31,7 @@ from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
 from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart
-from tests.process import eventually
+from tests.process import closing_database, eventually
 from tests.standin import analyse, derived_uid, write_study
 from tests.study.dicom_files import images, write
 
@@ -137,7 +137,8 @@ def test_every_study_that_waits_goes_before_the_second_model(
         assert bench.ended(job).outcome.state is JobState.ANALYSED
     shadows_ended(3)
     assert order == ["study"] * 3 + ["shadow"] * 3
-    assert queue_state().queued == 0
+    with closing_database(bench.url) as database:
+        assert Queue(database).state().queued == 0
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["it refuses", "it breaks"])
