@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from dbos import DBOS
 from sqlalchemy import Engine, String, column, literal_column, select, table
@@ -17,6 +18,10 @@ from cvai.engine.jobs import READING_WORKFLOW, WORKFLOW
 WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED})
 
 QUEUED, RUNNING = literal_column("'ENQUEUED'", String), literal_column("'PENDING'", String)
+
+
+ASKED_AT_ONCE = 1000
+"""Jobs in one question: a database takes no more than some ten thousand parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,8 @@ class Queue:
 
 def ended_well(job_ids: Iterable[str]) -> frozenset[str]:
     """Those of the jobs whose results stand in the archive, or that have nothing to be stored."""
-    wanted = list(job_ids)
-    if not wanted:
-        return frozenset()
-    ended = DBOS.list_workflows(workflow_ids=wanted, status="SUCCESS", load_input=False)
-    return frozenset(job.workflow_id for job in ended if (job.output or {}).get("state") in WELL_ENDED)
+    wanted, well = iter(job_ids), set[str]()
+    while some := list(islice(wanted, ASKED_AT_ONCE)):
+        ended = DBOS.list_workflows(workflow_ids=some, status="SUCCESS", load_input=False)
+        well |= {job.workflow_id for job in ended if (job.output or {}).get("state") in WELL_ENDED}
+    return frozenset(well)
