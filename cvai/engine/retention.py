@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 log = structlog.get_logger(__name__)
 
@@ -65,10 +66,21 @@ class Retention:
     now: Callable[[], float] = time.time
 
     def sweep(self) -> tuple[str, ...]:
-        """Remove what is over the limits; returns the names of the folders that went."""
+        """Remove what is over the limits; returns the names of the folders that went.
+
+        A disk or a database that does not answer is left for the next time: studies do not wait for this.
+        """
         if not self.limits.any or not self.results_folder.exists():
             return ()
-        kept = sorted(map(_measured, self.results_folder.iterdir()), key=lambda k: k.changed_s)
+        try:
+            return self._swept()
+        except (OSError, SQLAlchemyError) as error:
+            log.warning("results_not_swept", error=type(error).__name__)
+            return ()
+
+    def _swept(self) -> tuple[str, ...]:
+        measured = (_measured(folder) for folder in self.results_folder.iterdir())
+        kept = sorted(filter(None, measured), key=lambda k: k.changed_s)
         over = self._over(kept)
         delivered = self.delivered(k.path.name for k in over)
         gone = [k for k in over if k.path.name in delivered]
@@ -94,6 +106,10 @@ class Retention:
         return over
 
 
-def _measured(folder: Path) -> _Kept:
-    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    return _Kept(folder, folder.stat().st_mtime, size)
+def _measured(folder: Path) -> _Kept | None:
+    """None for what a job that is done again has just put another in place of."""
+    try:
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        return _Kept(folder, folder.stat().st_mtime, size)
+    except FileNotFoundError:
+        return None

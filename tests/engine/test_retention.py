@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import JobState
@@ -69,6 +70,21 @@ def test_what_is_not_delivered_stays_however_old_and_large(tmp_path: Path) -> No
     limits = Limits(days=1, gigabytes=0.001)
     assert sweep(tmp_path, limits, lambda names: frozenset(names) & {"delivered"}) == ["delivered"]
     assert kept(tmp_path) == ["waiting"]
+
+
+def test_what_goes_while_it_is_looked_at_holds_nothing_up(tmp_path: Path) -> None:
+    add(tmp_path, "old", 400)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert sweep(tmp_path, Limits(days=30)) == ["old"]
+
+
+def test_a_database_that_does_not_answer_is_asked_the_next_time(tmp_path: Path) -> None:
+    def locked(names: Iterable[str]) -> frozenset[str]:
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    add(tmp_path, "old", 400)
+    assert sweep(tmp_path, Limits(days=30), locked) == []
+    assert kept(tmp_path) == ["old"]
 
 
 @given(ages=st.lists(st.integers(0, 60), max_size=6), days=st.integers(1, 60))
