@@ -21,7 +21,7 @@ AT_ONCE = 25
 """Deliveries taken in at a time, and studies announced: the first are worked on while others are taken in."""
 
 SHARE_LOOKED_OVER = 0.02
-"""Of the time that goes into looking over all studies: at 100,000 of them once in 40 seconds."""
+"""Of the time that goes into looking over all studies: the more there are, the rarer it is done."""
 
 LOOKED_UP_AT_ONCE = 1000
 
