@@ -1,6 +1,6 @@
 """Many studies through one service that is never restarted: nothing grows, neither memory, handles nor files.
 
-``python -m benchmarks.soak [--studies 1000] [--warm-up 2500]``
+``python -m benchmarks.soak [--archive folder|orthanc|dicomweb] [--studies 1000] [--warm-up 2500]``
 
 Time is compressed: studies arrive as fast as they are done. The stand-in analysis is used, so that what is
 watched is the service, its database, its feed and its folders; the model's own memory is in ``make bench``.
@@ -15,13 +15,18 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.outages import site
 from tests.hospital import Hospital, open_files, resident_mb
 from tests.process import Process, eventually
+from tests.standin import derived_uid, write_study
 
 ALLOWED_KB_A_STUDY = 1.0
 """A megabyte in a thousand studies is what a heap moves by itself; a job or a study kept would be more."""
@@ -45,19 +50,54 @@ def sample(service: Process, studies: int, temporary: Path) -> Sample:
     )
 
 
-def soak(site: Hospital, studies: int, warm_up: int, temporary: Path) -> list[Sample]:
+@dataclass(frozen=True)
+class Running:
+    """A service at work.
+
+    Args:
+        service: its process.
+        data_folder: its own.
+        deliver: puts the study of a number where the service finds it.
+    """
+
+    service: Process
+    data_folder: Path
+    deliver: Callable[[int], object]
+
+
+@contextmanager
+def running(archive: str, root: Path) -> Iterator[Running]:
+    """A service on its embedded archive, or beside an Orthanc that it knows by its own API or by DICOMweb."""
+    if archive == "folder":
+        hospital = Hospital(root)
+        service = hospital.start()
+        yield Running(service, hospital.data_folder, hospital.deliver)
+        service.stop()
+        return
+    with site(root, archive) as at:
+
+        def deliver(number: int) -> None:
+            uid = derived_uid(str(root), str(number))
+            at.orthanc.stow(write_study(root / "outside" / str(number), uid))
+
+        yield Running(at.service, at.settings.data_folder, deliver)
+
+
+def has_ended(service: Process, jobs: int) -> bool:
+    return service.count("job_ended") >= jobs
+
+
+def soak(at: Running, studies: int, warm_up: int) -> list[Sample]:
     """Samples as studies go through, evenly over their number, from the end of the warm-up on."""
-    service = site.start()
     samples = []
     step = max(1, studies // SAMPLES)
     for done in range(0, warm_up + studies, step):
         wanted = min(done + step, warm_up + studies)
         for number in range(done, wanted):
-            site.deliver(number)
-        eventually(lambda wanted=wanted: site.n_ended() >= wanted, f"{wanted} studies", timeout_s=600)
+            at.deliver(number)
+        eventually(partial(has_ended, at.service, wanted), f"{wanted} studies", timeout_s=600)
         if wanted >= warm_up:
-            samples.append(sample(service, wanted, temporary))
-    service.stop()
+            samples.append(sample(at.service, wanted, at.data_folder / "work"))
     return samples
 
 
@@ -68,14 +108,15 @@ def slope(samples: list[Sample], values: list[float]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--archive", choices=("folder", "orthanc", "dicomweb"), default="folder")
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--warm-up", type=int, default=2500, help="studies that go through before")
     asked = parser.parse_args()
     begun_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cvai-soak-") as folder:
-        site = Hospital(Path(folder))
-        samples = soak(site, asked.studies, asked.warm_up, site.data_folder / "work")
-        database = (site.data_folder / "jobs.sqlite").stat().st_size
+        with running(asked.archive, Path(folder)) as at:
+            samples = soak(at, asked.studies, asked.warm_up)
+        database = (at.data_folder / "jobs.sqlite").stat().st_size
     memory_kb = 1000 * slope(samples, [s.memory_mb for s in samples])
     handles = slope(samples, [float(s.handles) for s in samples])
     temporary = slope(samples, [float(s.temporary) for s in samples])
