@@ -332,10 +332,10 @@ def _page_port() -> int:
 
 def _show_page(show: Demo, record: JobRecord, token: str) -> None:
     """Where the study can be read, corrected and signed; without a token, how to have the page stay open."""
-    address = f"http://{show.settings.review.address}/studies/{record.job.job_id}"
-    way = f"sign in with {token}" if token else "cvai demo, without --once, leaves it open"
-    show.console.print(f"[bold]Reader's page[/]  {address}", highlight=False, soft_wrap=True)
-    show.console.print(f"  {way}", highlight=False, soft_wrap=True)
+    page = "closed again; cvai demo, without --once, leaves it open"
+    if token:
+        page = f"http://{show.settings.review.address}/studies/{record.job.job_id}\n  sign in with {token}"
+    show.console.print(f"[bold]Reader's page[/]  {page}", highlight=False, soft_wrap=True)
 
 
 def _new_token(settings: Settings) -> str:

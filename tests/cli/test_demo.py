@@ -26,6 +26,7 @@ def test_the_demo_measures_a_synthetic_heart_and_leaves_its_results_in_the_study
     done = run_demo("--folder", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{LARGEST_EF_ERROR:.0f} are allowed" in done.stdout
+    assert "http://" not in done.stdout, "no page is named that does not answer any more"
     headers = [
         pydicom.dcmread(path, stop_before_pixels=True) for path in tmp_path.glob("data/archive/*/*.dcm")
     ]
