@@ -60,6 +60,10 @@ class AugmentConfig(_Section):
     edge: Probability = Field(default=0.0, description="share of windows in which the field of view ends")
     bend_mm: NotNegative = Field(default=0.0, description="largest shift of points every 36 mm, bent between")
     occlude: Probability = Field(default=0.0, description="share of windows with square holes of 24 mm")
+    batched: bool = Field(
+        default=False,
+        description="whole batches by torch on the device that trains, instead of image by image by MONAI",
+    )
 
 
 class OptimiseConfig(_Section):
@@ -73,6 +77,10 @@ class OptimiseConfig(_Section):
     average_decay: Probability = Field(description="decay of the moving average of weights")
     validate_every: PositiveInt
     threads: PositiveInt
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network trains")
+    mixed_precision: bool = Field(
+        default=False, description="convolutions in bfloat16, weights and loss in float32"
+    )
     start_from: Path | None = Field(
         default=None, description="whose weights to start from: a run's checkpoint, or the folder of a model"
     )
