@@ -174,3 +174,15 @@ def load_config(path: Path) -> AnyTrainConfig:
         raise ConfigurationInvalid("config_missing", f"There is no file {path}.") from error
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise ConfigurationInvalid("config_invalid", f"{path}: {error}") from error
+
+
+def of_fold(config: AnyTrainConfig, fold: int) -> AnyTrainConfig:
+    """The same training with the split beside its own that ends in ``_foldN``, in a folder of its own.
+
+    Fold 0 is the configuration itself.
+    """
+    if fold == 0:
+        return config
+    split, output = config.data.split, config.output
+    data = config.data.model_copy(update={"split": split.with_stem(f"{split.stem}_fold{fold}")})
+    return config.model_copy(update={"data": data, "output": output.with_name(f"{output.name}_fold{fold}")})
