@@ -25,6 +25,7 @@ COMMANDS = (
     "models",
     "train",
     "evaluate",
+    "pool",
     "export",
     "phantom",
 )

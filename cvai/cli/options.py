@@ -11,3 +11,12 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="TOML file of settings, see configs/service.example.toml."),
 ]
+
+Fold = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Fold of a cross-validation: its split ends in _foldN, and so does the run's folder. "
+        "0 is the configuration itself.",
+    ),
+]

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cvai.cli.options import Fold
+
 
 def train(
     config: Annotated[Path, typer.Argument(help="Training configuration, such as configs/train/sax.toml.")],
+    fold: Fold = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
 ) -> None:
     """Train a model; a run that was cut off goes on where its last checkpoint stands.
@@ -18,10 +21,10 @@ def train(
     Example: cvai train configs/train/sax.toml
     Look at runs in the browser: mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
     """
-    from cvai.training.config import load_config
+    from cvai.training.config import load_config, of_fold
     from cvai.training.loop import train as run
     from cvai.training.loop import training_progress
 
     with training_progress() as progress:
-        checkpoint = run(load_config(config), resume=not fresh, progress=progress)
+        checkpoint = run(of_fold(load_config(config), fold), resume=not fresh, progress=progress)
     typer.echo(checkpoint)

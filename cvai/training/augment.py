@@ -29,10 +29,10 @@ _MARGIN = 1.5
 """The window is cut this much larger than the network's input, so that rotated corners still hold image."""
 
 
-_BEND_EVERY_MM = 36.0
+BEND_EVERY_MM = 36.0
 """Grid points of a bend; a wall of 10 mm is bent as a whole, not torn."""
 
-_HOLE_MM = 24.0
+HOLE_MM = 24.0
 """Side of a hole: less than a ventricle, so that what surrounds it tells what is there."""
 
 
@@ -142,7 +142,7 @@ def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> 
             RandAxisFlipd(both, prob=0.5),
             Rand2DElasticd(
                 both,
-                spacing=(_BEND_EVERY_MM / spacing_mm, _BEND_EVERY_MM / spacing_mm),
+                spacing=(BEND_EVERY_MM / spacing_mm, BEND_EVERY_MM / spacing_mm),
                 magnitude_range=(0.0, config.bend_mm / spacing_mm),
                 prob=1.0,
                 rotate_range=np.pi,
@@ -172,7 +172,7 @@ def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> 
                 ("image",),
                 holes=1,
                 max_holes=4,
-                spatial_size=round(_HOLE_MM / spacing_mm),
+                spatial_size=round(HOLE_MM / spacing_mm),
                 prob=config.occlude,
             ),
         ]

@@ -60,6 +60,10 @@ class AugmentConfig(_Section):
     edge: Probability = Field(default=0.0, description="share of windows in which the field of view ends")
     bend_mm: NotNegative = Field(default=0.0, description="largest shift of points every 36 mm, bent between")
     occlude: Probability = Field(default=0.0, description="share of windows with square holes of 24 mm")
+    batched: bool = Field(
+        default=False,
+        description="whole batches by torch on the device that trains, instead of image by image by MONAI",
+    )
 
 
 class OptimiseConfig(_Section):
@@ -73,6 +77,10 @@ class OptimiseConfig(_Section):
     average_decay: Probability = Field(description="decay of the moving average of weights")
     validate_every: PositiveInt
     threads: PositiveInt
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network trains")
+    mixed_precision: bool = Field(
+        default=False, description="convolutions in bfloat16, weights and loss in float32"
+    )
     start_from: Path | None = Field(
         default=None, description="whose weights to start from: a run's checkpoint, or the folder of a model"
     )
@@ -166,3 +174,15 @@ def load_config(path: Path) -> AnyTrainConfig:
         raise ConfigurationInvalid("config_missing", f"There is no file {path}.") from error
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise ConfigurationInvalid("config_invalid", f"{path}: {error}") from error
+
+
+def of_fold(config: AnyTrainConfig, fold: int) -> AnyTrainConfig:
+    """The same training with the split beside its own that ends in ``_foldN``, in a folder of its own.
+
+    Fold 0 is the configuration itself.
+    """
+    if fold == 0:
+        return config
+    split, output = config.data.split, config.output
+    data = config.data.model_copy(update={"split": split.with_stem(f"{split.stem}_fold{fold}")})
+    return config.model_copy(update={"data": data, "output": output.with_name(f"{output.name}_fold{fold}")})

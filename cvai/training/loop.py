@@ -14,6 +14,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from cvai.errors import ConfigurationInvalid
 from cvai.training.config import AnyTrainConfig, EchoTrainConfig
 from cvai.training.echo.task import EchoTask
 from cvai.training.networks import network_for
@@ -23,6 +24,9 @@ from cvai.training.task import Batch, TrainingTask
 from cvai.training.tracking import Tracker
 
 CHECKPOINT = "checkpoint.pt"
+
+_SHOWN_EVERY = 10
+"""Steps after which the progress bar asks a device for the loss."""
 
 LOOKED_AT = 20
 """Batches from which a model of which only the ONNX file is left learns its normalisations again."""
@@ -36,6 +40,7 @@ class TrainState:
     average: AveragedModel
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
+    mixed_precision: bool
     step: int = 0
 
     def save(self, path: Path) -> None:
@@ -64,17 +69,18 @@ class TrainState:
         What two solutions of the same valley have in common holds better on patients that neither has seen
         (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, arXiv:2109.01903).
         """
+        own_device = next(self.average.parameters()).device
         # DynUNet's state names some weights twice, so that they are not changed in place.
         self.average.module.load_state_dict(
             {
-                name: own.lerp(weights[name], share) if own.is_floating_point() else own
+                name: own.lerp(weights[name].to(own_device), share) if own.is_floating_point() else own
                 for name, own in self.average.module.state_dict().items()
             }
         )
 
     def restore(self, path: Path) -> None:
         """Continue from a checkpoint."""
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
@@ -84,8 +90,9 @@ class TrainState:
 
 def new_state(config: AnyTrainConfig) -> TrainState:
     """A fresh network with its optimiser, warm-up and cosine schedule and moving average."""
-    network = network_for(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimise = config.optimise
+    network = network_for(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(optimise.device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=optimise.learning_rate, weight_decay=optimise.weight_decay
     )
@@ -97,7 +104,7 @@ def new_state(config: AnyTrainConfig) -> TrainState:
         multi_avg_fn=get_ema_multi_avg_fn(optimise.average_decay),  # type: ignore[no-untyped-call]
         use_buffers=True,
     )
-    return TrainState(network, average, optimiser, schedule)
+    return TrainState(network, average, optimiser, schedule, optimise.mixed_precision)
 
 
 def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
@@ -115,11 +122,15 @@ def open_task(config: AnyTrainConfig) -> TrainingTask:
     return EchoTask(config) if isinstance(config, EchoTrainConfig) else SaxTask(config)
 
 
-def train_step(state: TrainState, task: TrainingTask, batch: Batch) -> float:
-    """One step down the gradient; returns the loss."""
+def train_step(state: TrainState, task: TrainingTask, batch: Batch) -> torch.Tensor:
+    """One step down the gradient; returns the loss, which to read is to wait for the device."""
     state.network.train()
+    device = next(state.network.parameters()).device
+    batch = {name: values.to(device) for name, values in batch.items()}
     image = batch["image"].to(memory_format=torch.channels_last)
-    loss = task.loss(state.network(image), batch)
+    with torch.autocast(device.type, torch.bfloat16, enabled=state.mixed_precision):
+        logits = state.network(image)
+    loss = task.loss(logits.float(), batch)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
@@ -127,7 +138,7 @@ def train_step(state: TrainState, task: TrainingTask, batch: Batch) -> float:
     state.schedule.step()
     state.average.update_parameters(state.network)
     state.step += 1
-    return float(loss.detach())
+    return loss.detach()
 
 
 def seed_everything(seed: int) -> None:
@@ -137,6 +148,15 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def _require_device(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationInvalid(
+            "device_missing",
+            "This run trains on a CUDA device, and torch sees none.",
+            'Set device = "cpu" under [optimise], or install a torch that was built for the device.',
+        )
+
+
 def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
     """Train to the end of the schedule and return the checkpoint.
 
@@ -144,9 +164,14 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
         config: what to train.
         resume: continue from the run's checkpoint where there is one.
         progress: a started rich progress display.
+
+    Raises:
+        ConfigurationInvalid: ``device_missing``.
     """
+    _require_device(config.optimise.device)
     seed_everything(config.seed)
     torch.set_num_threads(config.optimise.threads)
+    torch.backends.cudnn.benchmark = True  # every batch has the same size
     task = open_task(config)
     config.output.mkdir(parents=True, exist_ok=True)
     checkpoint = config.output / CHECKPOINT
@@ -159,23 +184,24 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
     stream, optimise = task.batches(state.step), config.optimise
     bar = progress.add_task("training", total=optimise.steps, completed=state.step, loss=float("nan"))
     with Tracker(config) as tracker:
-        mean_loss = 1.0
+        mean_loss = torch.tensor(1.0, device=optimise.device)
         while state.step < optimise.steps:
             mean_loss = 0.98 * mean_loss + 0.02 * train_step(state, task, next(stream))
-            progress.update(bar, completed=state.step, loss=mean_loss)
+            if state.step % _SHOWN_EVERY == 0 or state.step == optimise.steps:
+                progress.update(bar, completed=state.step, loss=float(mean_loss))
             if state.step == optimise.steps and optimise.start_from is not None:
                 state.blend(_first_weights(config, optimise.start_from, task), optimise.start_share)
             if state.step % optimise.validate_every == 0 or state.step == optimise.steps:
                 state.save(checkpoint)
                 picture = config.output / f"validation_{state.step:06d}.png"
                 scores = task.look(state.average.module, picture)
-                tracker.log({"loss": mean_loss, **scores}, state.step, picture)
+                tracker.log({"loss": float(mean_loss), **scores}, state.step, picture)
                 progress.console.print(f"step {state.step}: loss {mean_loss:.4f}, {_spelled(scores)}")
     return checkpoint
 
 
 def _first_weights(config: AnyTrainConfig, source: Path, task: TrainingTask) -> Weights:
-    images = (batch["image"] for batch in islice(task.batches(0), LOOKED_AT))
+    images = (batch["image"].cpu() for batch in islice(task.batches(0), LOOKED_AT))
     return first_weights(source, network_for(config), images)
 
 

@@ -19,8 +19,9 @@ def predict_slices(network: torch.nn.Module, samples: list[SliceSample], size: i
     """(size, size) labels of the window around the heart for every sample."""
     network.eval()
     windows = [cut_centred(s["image"].float(), s["centre"], size) for s in samples]
-    logits = [network(torch.stack(windows[i : i + 16])) for i in range(0, len(windows), 16)]
-    return list(torch.cat(logits).argmax(dim=1))
+    device = next(network.parameters()).device
+    batches = [torch.stack(windows[i : i + 16]).to(device) for i in range(0, len(windows), 16)]
+    return list(torch.cat([network(batch).argmax(dim=1) for batch in batches]).cpu())
 
 
 def window_dice(network: torch.nn.Module, samples: list[SliceSample], size: int) -> dict[str, float]:

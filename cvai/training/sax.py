@@ -11,6 +11,7 @@ from monai.transforms import Compose
 
 from cvai.errors import ConfigurationInvalid
 from cvai.training.augment import training_transforms
+from cvai.training.batched import BatchMaker, SliceBank
 from cvai.training.config import OptimiseConfig, TrainConfig
 from cvai.training.data import LabelledVolume, SliceSample, load_split, slice_samples
 from cvai.training.datasets.kinds import open_dataset
@@ -31,8 +32,18 @@ class SaxTask:
     def batches(self, start: int) -> Iterator[Batch]:
         """See ``TrainingTask``; ``image`` (n, 3, y, x) and ``label`` (n, 1, y, x)."""
         config = self._config
+        if config.augment.batched:
+            return self._batched(start)
         transforms = training_transforms(config.augment, config.input.size, config.input.spacing_mm)
         return batches(self._training, transforms, config.optimise, start, config.seed)
+
+    def _batched(self, start: int) -> Iterator[Batch]:
+        config = self._config
+        bank = SliceBank(self._training, torch.device(config.optimise.device))
+        maker = BatchMaker(
+            bank, config.augment, config.input.size, config.input.spacing_mm, config.seed + start
+        )
+        return maker.endless(_weights(self._training, config.optimise), config.optimise.batch_size)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Dice and cross-entropy."""
@@ -73,15 +84,20 @@ def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[Labelle
 def batches(
     samples: list[SliceSample], transforms: Compose, optimise: OptimiseConfig, start: int, seed: int
 ) -> Iterator[Batch]:
-    """Endless random batches of image (n, 3, y, x) and label (n, 1, y, x); ``start`` varies the seed.
+    """Endless random batches of image (n, 3, y, x) and label (n, 1, y, x); ``start`` varies the seed."""
+    weights = _weights(samples, optimise)
+    return weighted_batches(samples, weights, transforms, optimise.batch_size, seed + start)
+
+
+def _weights(samples: list[SliceSample], optimise: OptimiseConfig) -> list[float]:
+    """How often slices are drawn, against each other.
 
     Slices at the base and the apex are drawn ``optimise.extremes`` times as often as the others: whether a
     slice still belongs to the ventricle is the hardest question there is here. Those of end-systole are drawn
     ``optimise.end_systole`` times as often: small cavities and thick walls are missed most.
     """
-    weights = [
+    return [
         (optimise.extremes if sample["extreme"] else 1.0)
         * (optimise.end_systole if sample["end_systole"] else 1.0)
         for sample in samples
     ]
-    return weighted_batches(samples, weights, transforms, optimise.batch_size, seed + start)

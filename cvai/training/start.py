@@ -51,7 +51,7 @@ def first_weights(source: Path, network: torch.nn.Module, images: Iterable[torch
 
 def averaged_weights(checkpoint: Path) -> Weights:
     """The moving average of a run's weights."""
-    saved: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    saved: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
     return {k.removeprefix(_AVERAGE): v for k, v in saved["average"].items() if k.startswith(_AVERAGE)}
 
 

@@ -21,8 +21,9 @@ def predict_frames(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(n, y, x) labels and (n,) views of samples."""
     network.eval()
+    device = next(network.parameters()).device
     images = torch.stack([sample["image"].float() for sample in samples])
-    logits = torch.cat([network(images[i : i + 16]) for i in range(0, len(images), 16)])
+    logits = torch.cat([network(images[i : i + 16].to(device)).cpu() for i in range(0, len(images), 16)])
     return logits[:, :_N_LABELS].argmax(dim=1), logits[:, _N_LABELS:].mean(dim=(2, 3)).argmax(dim=1)
 
 

@@ -1,0 +1,45 @@
+"""``cvai pool``: the evaluations of all folds of a cross-validation as one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+_FILE_COLUMNS = 100
+
+
+def pool(
+    folders: Annotated[
+        list[Path], typer.Argument(help="What `cvai evaluate --out` wrote, one of each fold.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print every score as JSON.")] = False,
+) -> None:
+    """Sum up patients whom networks of one training have measured that had not seen them.
+
+    Also what 90 % of the errors stay within; it speaks of networks trained in this way, not of other models.
+
+    \b
+    Example: cvai pool runs/sax_gpu/evaluation runs/sax_gpu_fold?/evaluation
+    """
+    from cvai.training.calibrate import calibration
+    from cvai.training.evaluation.pooled import pooled
+    from cvai.training.evaluation.record import record_json
+    from cvai.training.evaluation.tables import print_tables
+
+    evaluation = pooled(folders)
+    if as_json:
+        typer.echo(record_json(evaluation))
+        return
+    console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
+    print_tables(console, evaluation)
+    found = calibration(evaluation.scores)
+    told = [f"{name} ± {half:.1f} points" for name, half in found.half_widths.items()]
+    told += [f"{name} ± {100 * share:.0f} %" for name, share in found.shares.items()]
+    console.print(
+        f"\n{100 * found.confidence:.0f} % of errors out of fold stay within: {', '.join(told)}.",
+        highlight=False,
+    )

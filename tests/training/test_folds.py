@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
+
+from cvai.cli.main import app
+from cvai.errors import ConfigurationInvalid
+from cvai.training.config import load_config, of_fold
+from cvai.training.data import Split, load_acdc_patient, load_split
+from cvai.training.evaluation.pooled import pooled
+from cvai.training.evaluation.record import record
+from cvai.training.evaluation.scores import VolumeScore, score_volumes
+from cvai.training.evaluation.summary import summed_up
+from tests.conftest import ROOT
+from tests.training.acdc_like import write_patient
+from tests.training.known import IDENTITY, Known, without_rows
+
+CONFIG = ROOT / "configs" / "train" / "sax_gpu.toml"
+
+
+def splits() -> list[Split]:
+    return [load_split(ROOT / of_fold(load_config(CONFIG), fold).data.split) for fold in range(5)]
+
+
+def test_every_patient_is_left_out_by_one_fold() -> None:
+    left_out = [patient for split in splits() for patient in split.validation]
+    assert sorted(left_out) == [f"patient{k:03d}" for k in range(1, 101)]
+    for split in splits():
+        assert len(split.train) == 80
+        assert len(set(split.train) | set(split.validation)) == 100
+
+
+def test_every_fold_leaves_out_four_of_each_disease_group() -> None:
+    for split in splits():
+        groups = [(int(patient.removeprefix("patient")) - 1) // 20 for patient in split.validation]
+        assert [groups.count(group) for group in range(5)] == [4] * 5
+
+
+@pytest.mark.real_data
+def test_twenty_patients_after_one_another_are_a_disease_group(real_data: Path) -> None:
+    info = [(real_data / "acdc" / f"patient{k:03d}" / "Info.cfg").read_text() for k in range(1, 101)]
+    groups = [text.split("Group:")[1].split()[0] for text in info]
+    assert [len(set(groups[k : k + 20])) for k in range(0, 100, 20)] == [1] * 5
+
+
+def test_folds_are_drawn_as_their_files_say() -> None:
+    rng = random.Random(20261127)  # noqa: S311 - no secret, but what the files state
+    groups = [[f"patient{k:03d}" for k in range(20 * g + 1, 20 * g + 17)] for g in range(5)]
+    for group in groups:
+        rng.shuffle(group)
+    for fold, split in enumerate(splits()[1:]):
+        assert set(split.validation) == {p for group in groups for p in group[4 * fold : 4 * fold + 4]}
+
+
+def test_a_fold_trains_beside_the_others() -> None:
+    config = load_config(CONFIG)
+    assert of_fold(config, 0) == config
+    assert of_fold(config, 2).output == Path("runs/sax_gpu_fold2")
+    assert of_fold(config, 2).optimise == config.optimise
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> tuple[VolumeScore, ...]:
+    folder = tmp_path_factory.mktemp("acdc")
+    volumes = []
+    for k in range(12):
+        write_patient(folder / f"patient{k:03d}", seed=k)
+        volumes += load_acdc_patient(folder / f"patient{k:03d}")
+    refusing = Known(volumes, change=without_rows(3), refuses=frozenset({("patient003", "ES")}))
+    return score_volumes(volumes, refusing)
+
+
+def write(scores: tuple[VolumeScore, ...], folder: Path, version: str = IDENTITY.version) -> Path:
+    """evaluation.json of some of the volumes."""
+    folder.mkdir()
+    told = record(summed_up(scores, IDENTITY, folder.name))
+    told["model"]["version"] = version
+    (folder / "evaluation.json").write_text(json.dumps(told))
+    return folder
+
+
+def test_folds_together_are_what_one_evaluation_of_all_would_be(
+    scores: tuple[VolumeScore, ...], tmp_path: Path
+) -> None:
+    folders = [write(scores[:10], tmp_path / "a"), write(scores[10:], tmp_path / "b")]
+    assert pooled(folders).scores == scores
+    assert pooled(folders).agreement == summed_up(scores, IDENTITY, "").agreement
+
+
+def test_the_command_tells_what_errors_stay_within(scores: tuple[VolumeScore, ...], tmp_path: Path) -> None:
+    folders = [str(write(scores[:10], tmp_path / "a")), str(write(scores[10:], tmp_path / "b"))]
+    result = CliRunner().invoke(app, ["pool", *folders], catch_exceptions=False)
+    assert "(2 folds) on 12 patients" in result.stdout
+    assert "90 % of errors out of fold stay within: lv_ef ±" in result.stdout
+
+
+def test_what_does_not_belong_together_is_not_pooled(scores: tuple[VolumeScore, ...], tmp_path: Path) -> None:
+    first = write(scores[:10], tmp_path / "a")
+    with pytest.raises(ConfigurationInvalid, match="patient004") as overlapping:
+        pooled([first, write(scores[8:], tmp_path / "b")])
+    assert overlapping.value.code == "folds_overlap"
+    with pytest.raises(ConfigurationInvalid) as other:
+        pooled([first, write(scores[10:], tmp_path / "c", version="9.9.9")])
+    assert other.value.code == "folds_differ"
+    with pytest.raises(ConfigurationInvalid) as missing:
+        pooled([tmp_path / "nothing"])
+    assert missing.value.code == "evaluation_missing"
