@@ -16,6 +16,10 @@ def pool(
     folders: Annotated[
         list[Path], typer.Argument(help="What `cvai evaluate --out` wrote, one of each fold.")
     ],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Put the intervals into the card of this fold's model."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every score as JSON.")] = False,
 ) -> None:
     """Sum up patients whom networks of one training have measured that had not seen them.
@@ -25,12 +29,15 @@ def pool(
     \b
     Example: cvai pool runs/sax_gpu/evaluation runs/sax_gpu_fold?/evaluation
     """
-    from cvai.training.calibrate import calibration
-    from cvai.training.evaluation.pooled import pooled
+    from cvai.training.calibrate import calibration, write_calibration
+    from cvai.training.evaluation.pooled import pooled, require_a_fold
     from cvai.training.evaluation.record import record_json
     from cvai.training.evaluation.tables import print_tables
 
     evaluation = pooled(folders)
+    if calibrate is not None:
+        require_a_fold(calibrate, folders)
+        write_calibration(calibrate, calibration(evaluation.scores))
     if as_json:
         typer.echo(record_json(evaluation))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,11 +25,19 @@ _FILE_COLUMNS = 100
 
 def promote(
     name: Annotated[str, typer.Argument(help="Name of the model, such as sax.")],
+    *,
     version: Annotated[int | None, typer.Argument(help="Version in the registry.", min=1)] = None,
     back: Annotated[
         bool, typer.Option("--back", help="Return to the model that was in place before.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Check and compare; change nothing.")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NUMBER", help="Accept that this number is worse; needs --because."),
+    ] = None,
+    because: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why; it is kept in the model's card.")
+    ] = None,
     registry: Annotated[
         str | None,
         typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, or sqlite:///runs/mlflow.db by default."),
@@ -37,22 +46,28 @@ def promote(
     """Take a registered version into the models folder after its checks have passed.
 
     Digest, reference outputs, parity with the trained weights, and an evaluation on the same patients that is
-    nowhere worse by more than its margin. The model before is kept; --back brings it in again.
+    nowhere worse by more than its margin, but where somebody says why. The model before is kept; --back
+    brings it in again.
 
     \b
     Example: cvai models promote sax 3
     And back: cvai models promote sax --back
     """
+    if bool(accept) != bool(because):
+        raise typer.BadParameter("a number that is accepted needs a reason", param_hint="--accept, --because")
     if back == (version is not None):
         raise typer.BadParameter("give either a version or --back", param_hint="VERSION")
     if version is None:
         card = load_card(bring_back(models_folder(), name))
         typer.echo(f"{name} {card.version} ({card.sha256[:12]}) is in place again.")
     else:
-        _promote(name, version, registry, only_check=check)
+        accepted = dict.fromkeys(accept or (), because or "")
+        _promote(name, version, registry, accepted, only_check=check)
 
 
-def _promote(name: str, version: int, registry: str | None, *, only_check: bool) -> None:
+def _promote(
+    name: str, version: int, registry: str | None, accepted: Mapping[str, str], *, only_check: bool
+) -> None:
     from cvai.training.promotion.promote import checked_candidate, put_in_place
     from cvai.training.promotion.registry import tracking_store
 
@@ -62,7 +77,7 @@ def _promote(name: str, version: int, registry: str | None, *, only_check: bool)
         _print(candidate)
         if only_check:
             return
-        kept = put_in_place(candidate, models_folder())
+        kept = put_in_place(candidate, models_folder(), accepted)
     typer.echo(f"{name} {candidate.card.version} ({candidate.card.sha256[:12]}) is in place.")
     if kept is not None:
         typer.echo(

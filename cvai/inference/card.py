@@ -77,6 +77,16 @@ class CorrectionCard(_Section):
     )
 
 
+class AcceptedCard(_Section):
+    """A number by which it was worse than the model it took the place of, and why it did all the same."""
+
+    number: str
+    before: float
+    after: float
+    margin: float = Field(description="by how much it may be worse without anybody's saying so")
+    because: str = Field(min_length=1)
+
+
 class ModelCard(_Section):
     """``card.toml`` of a model folder."""
 
@@ -96,6 +106,7 @@ class ModelCard(_Section):
     reference: ReferenceCard
     correction: CorrectionCard | None = None
     uncertainty: UncertaintyCard | None = None
+    accepted: tuple[AcceptedCard, ...] = ()
 
 
 def load_card(folder: Path) -> ModelCard:

@@ -9,17 +9,26 @@ from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
+import torch
+
 from cvai.cli.main import app
 from cvai.errors import ConfigurationInvalid
+from cvai.inference.card import load_card
+from cvai.training.calibrate import calibration
 from cvai.training.config import load_config, of_fold
 from cvai.training.data import Split, load_acdc_patient, load_split
 from cvai.training.evaluation.pooled import pooled
 from cvai.training.evaluation.record import record
 from cvai.training.evaluation.scores import VolumeScore, score_volumes
 from cvai.training.evaluation.summary import summed_up
+from cvai.training.export import export
+from cvai.training.loop import CHECKPOINT, new_state
 from tests.conftest import ROOT
-from tests.training.acdc_like import write_patient
+from tests.training.acdc_like import small_config, write_patient
 from tests.training.known import IDENTITY, Known, without_rows
+from tests.training.small import LOUD_TRAINING
+
+pytestmark = LOUD_TRAINING
 
 CONFIG = ROOT / "configs" / "train" / "sax_gpu.toml"
 
@@ -98,6 +107,27 @@ def test_the_command_tells_what_errors_stay_within(scores: tuple[VolumeScore, ..
     result = CliRunner().invoke(app, ["pool", *folders], catch_exceptions=False)
     assert "(2 folds) on 12 patients" in result.stdout
     assert "90 % of errors out of fold stay within: lv_ef ±" in result.stdout
+
+
+def test_intervals_out_of_fold_go_into_the_card_of_a_fold_alone(
+    scores: tuple[VolumeScore, ...], tmp_path: Path
+) -> None:
+    config = small_config(tmp_path)
+    torch.manual_seed(1)
+    config.output.mkdir(parents=True)
+    new_state(config).save(config.output / CHECKPOINT)
+    model = export(config, tmp_path / "model")
+    first, second = write(scores[:10], tmp_path / "a"), write(scores[10:], tmp_path / "b")
+    command = ["pool", str(first), str(second), "--calibrate", str(model)]
+    stranger = CliRunner().invoke(app, command)
+    assert isinstance(stranger.exception, ConfigurationInvalid)
+    assert stranger.exception.code == "folds_differ"
+    assert load_card(model).uncertainty is None
+    told = json.loads((first / "evaluation.json").read_text())
+    told["model"]["sha256"] = load_card(model).sha256
+    (first / "evaluation.json").write_text(json.dumps(told))
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    assert load_card(model).uncertainty == calibration(scores)
 
 
 def test_what_does_not_belong_together_is_not_pooled(scores: tuple[VolumeScore, ...], tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from cvai.errors import CvaiError, ModelInvalid
 from cvai.inference.card import ModelCard, load_card
 from cvai.training.export import export
 from cvai.training.loop import CHECKPOINT, new_state
+from cvai.training.promotion.comparison import DICE_MARGIN
 from cvai.training.promotion.registry import register
 from tests.conftest import ROOT
 from tests.training.acdc_like import small_config
@@ -113,6 +114,12 @@ def test_a_run_is_registered_promoted_refused_and_brought_back(workshop: Worksho
     all_numbers(workshop.models / "tiny" / "evaluation.json", dice=0.999)
     assert workshop.refusal("2") == "evaluation_worse"
     assert "Dice lv_cavity ED" in workshop.promote("2").stdout
+    assert workshop.promote("2", "--accept", "Dice lv_cavity ED").exit_code == 2, "without a reason"
+    why = ("--because", "it was never meant to find hearts")
+    assert workshop.refusal("2", "--accept", "Dice lv_cavity ED", *why) == "evaluation_worse", (
+        "others are too"
+    )
+    assert workshop.refusal("2", "--accept", "hearts not found", *why) == "nothing_to_accept"
     all_numbers(workshop.models / "tiny" / "evaluation.json", dice=0.0)
     assert workshop.promote("2", "--check").exit_code == 0
     assert workshop.in_place == first, "--check changes nothing"
@@ -158,3 +165,12 @@ def test_an_ultrasound_model_goes_the_same_way(tmp_path: Path, monkeypatch: pyte
     assert refused.exception.code == "evaluation_worse"
     assert "left_atrium ED" in refused.exception.message
     assert load_card(tmp_path / "models" / "tiny_echo").version == "1"
+
+    why = "no result depends on the atrium"
+    accepting = [*command, "2", "--accept", "Dice left_atrium ED", "--because", why]
+    assert CliRunner().invoke(app, accepting, catch_exceptions=False).exit_code == 0
+    placed = load_card(tmp_path / "models" / "tiny_echo")
+    assert placed.version == "2"
+    (accepted,) = placed.accepted
+    assert (accepted.number, accepted.before, accepted.after) == ("Dice left_atrium ED", 0.9, 0.8)
+    assert (accepted.margin, accepted.because) == (DICE_MARGIN, why)

@@ -12,6 +12,7 @@ from typing import Any
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.anatomy import Structure
 from cvai.heart.segmentation import ModelIdentity
+from cvai.inference.card import load_card
 from cvai.training.evaluation.levels import Level
 from cvai.training.evaluation.record import SCHEMA
 from cvai.training.evaluation.scores import Scores, StructureScore, VolumeScore
@@ -36,6 +37,18 @@ def pooled(folders: Sequence[Path]) -> Evaluation:
         )
     scores = tuple(_score(volume) for record in records for volume in record["volumes"])
     return summed_up(scores, _recipe(records), ", ".join(record["split"] for record in records))
+
+
+def require_a_fold(model: Path, folders: Sequence[Path]) -> None:
+    """Let intervals be written into no card but that of a network whose errors they come from.
+
+    Raises:
+        ConfigurationInvalid: ``folds_differ``.
+        ModelInvalid: see ``load_card``.
+    """
+    sha256 = load_card(model).sha256
+    if all(_record(folder / RECORD_FILE)["model"]["sha256"] != sha256 for folder in folders):
+        raise ConfigurationInvalid("folds_differ", f"None of these evaluations is of {model}.")
 
 
 def _record(path: Path) -> dict[str, Any]:

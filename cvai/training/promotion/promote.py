@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from cvai.errors import ModelInvalid
+import tomlkit
+
+from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.inference.card import CARD_FILE, ModelCard, load_card
 from cvai.inference.shelf import place
 from cvai.training.evaluation.write import RECORD_FILE
@@ -19,6 +24,8 @@ from cvai.training.promotion.registry import check_evaluation, fetch
 _LICENSE_FILE = "LICENSE"
 _NOT_PLACED = (CHECKPOINT, CONFIG_FILE, "MLmodel", "registered_model_meta")
 """What the registry needs and the engine does not."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +93,47 @@ def _keep_license(present: Path, folder: Path) -> None:
         shutil.copy(text, folder / _LICENSE_FILE)
 
 
-def put_in_place(candidate: Candidate, models: Path) -> Path | None:
+def put_in_place(candidate: Candidate, models: Path, accepted: Mapping[str, str] = NOTHING) -> Path | None:
     """Place a candidate and return where the model before is kept.
 
+    Args:
+        candidate: what takes the place.
+        models: the folder of installed models.
+        accepted: why it does, although these numbers are worse by more than their margin; kept in its card.
+
     Raises:
-        ModelInvalid: a number is worse by more than its margin.
+        ModelInvalid: another number is worse by more than its margin.
+        ConfigurationInvalid: a number is accepted that is not worse.
     """
-    if candidate.worse:
-        names = ", ".join(number.name for number in candidate.worse)
+    worse = {number.name: number for number in candidate.worse}
+    if needless := accepted.keys() - worse.keys():
+        raise ConfigurationInvalid(
+            "nothing_to_accept",
+            f"{', '.join(sorted(needless))}: no number of this name is worse by more than its margin.",
+            "Accept what the table calls worse, by the name it has there.",
+        )
+    if names := ", ".join(worse.keys() - accepted.keys()):
         raise ModelInvalid(
             "evaluation_worse",
             f"{candidate.card.name} {candidate.card.version} is worse than the model in place: {names}.",
             "The table says by how much, and by how much it may.",
         )
+    _write_accepted(candidate.folder, [(worse[name], because) for name, because in accepted.items()])
     return place(models, candidate.card.name, candidate.folder)
+
+
+def _write_accepted(folder: Path, accepted: Sequence[tuple[Compared, str]]) -> None:
+    """Put into the card what was accepted and why; everything else in it stays as it is."""
+    path = folder / CARD_FILE
+    card = tomlkit.parse(path.read_text(encoding="utf-8"))
+    card.pop("accepted", None)
+    if accepted:
+        card["accepted"] = [_accepted(number, because) for number, because in accepted]
+    path.write_text(tomlkit.dumps(card), encoding="utf-8")
+    load_card(folder)
+
+
+def _accepted(number: Compared, because: str) -> dict[str, Any]:
+    rounded = {"before": number.before, "after": number.after}
+    told = {name: round(value, 4) for name, value in rounded.items() if value is not None}
+    return {"number": number.name, **told, "margin": number.margin, "because": because}
