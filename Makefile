@@ -56,11 +56,10 @@ bench: dev system
 bench-page: dev system
 	$(BIN)/python -m benchmarks.page
 
-# About five hours of one core; what is better than the models in place is promoted: docs/training.md.
+# Ten minutes of a CUDA device, two hours of one core; what is better than the models in place is promoted, and what there
+# is without such a device: docs/training.md.
 train: dev
-	$(BIN)/cvai train configs/train/sax.toml
-	$(BIN)/cvai train configs/train/sax_long.toml
-	$(BIN)/cvai train configs/train/sax_bent.toml
+	$(BIN)/cvai train configs/train/sax_gpu.toml
 	$(BIN)/cvai train configs/train/echo.toml
 	$(BIN)/cvai train configs/train/echo_long.toml
 
