@@ -68,7 +68,7 @@ def test_the_model_card_quotes_the_evaluation_of_the_committed_model() -> None:
             assert f"{structure['mean']:.3f} (" in card
     for quantity in ("lv_ef", "rv_ef", "lv_mass"):
         found = evaluation["agreement"][quantity]
-        assert f"| {found['bias']['value']:+.1f} (" in card
+        assert f"| {found['bias']['value']:+z.1f} (" in card
         assert f"| {found['sd']['value']:.1f} (" in card
         assert f"| {found['worst']:+.1f} ({found['worst_patient']}) |" in card
 
