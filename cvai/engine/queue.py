@@ -19,7 +19,6 @@ WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED
 
 QUEUED, RUNNING = literal_column("'ENQUEUED'", String), literal_column("'PENDING'", String)
 
-
 ASKED_AT_ONCE = 1000
 """Jobs in one question: a database takes no more than some ten thousand parameters."""
 
