@@ -221,6 +221,7 @@ def test_a_reader_signs_in_and_out_through_the_provider(
         expect(view.locator("header")).to_contain_text("Ada Hart", timeout=PATIENCE_MS)
         assert urlsplit(view.url).path == "/"
         assert {c["name"] for c in context.cookies()} == {"cvai_session"}
+        view.wait_for_load_state()  # the button stands there before its script has run
         view.click("#sign-out")
         view.wait_for_selector("#token")
         assert f"{provider.issuer}{SIGN_OUT_PATH}" in asked
