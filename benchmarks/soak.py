@@ -71,8 +71,10 @@ def running(archive: str, root: Path) -> Iterator[Running]:
     if archive == "folder":
         hospital = Hospital(root)
         service = hospital.start()
-        yield Running(service, hospital.data_folder, hospital.deliver)
-        service.stop()
+        try:
+            yield Running(service, hospital.data_folder, hospital.deliver)
+        finally:
+            service.stop()
         return
     with site(root, archive) as at:
 

@@ -81,8 +81,10 @@ class Process:
 def closing_database(url: str) -> Iterator[Engine]:
     """The jobs' database, closed afterwards."""
     database = open_database(url)
-    yield database
-    database.dispose()
+    try:
+        yield database
+    finally:
+        database.dispose()
 
 
 def jobs_at(url: str) -> list[JobRecord]:

@@ -35,15 +35,15 @@ def pool(
     from cvai.training.evaluation.tables import print_tables
 
     evaluation = pooled(folders)
+    found = calibration(evaluation.scores)
     if calibrate is not None:
         require_a_fold(calibrate, folders)
-        write_calibration(calibrate, calibration(evaluation.scores))
+        write_calibration(calibrate, found)
     if as_json:
         typer.echo(record_json(evaluation))
         return
     console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
     print_tables(console, evaluation)
-    found = calibration(evaluation.scores)
     told = [f"{name} ± {half:.1f} points" for name, half in found.half_widths.items()]
     told += [f"{name} ± {100 * share:.0f} %" for name, share in found.shares.items()]
     console.print(

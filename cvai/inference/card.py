@@ -82,7 +82,7 @@ class AcceptedCard(_Section):
 
     number: str
     before: float
-    after: float
+    after: float | None = Field(default=None, description="None where it has no such number any more")
     margin: float = Field(description="by how much it may be worse without anybody's saying so")
     because: str = Field(min_length=1)
 
