@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, names_a_study
-from cvai.archive.identities import Identities
-from cvai.archive.part10 import copy_whole, read_identity, read_traits
+from cvai.archive.identities import Identities, look
+from cvai.archive.part10 import FileIdentity, copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
@@ -42,7 +43,8 @@ class FolderArchive:
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:  # noqa: ARG002 - disks are fast
         """All instances of a study, looked up each time; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
-        return StudyContent(study_uid, tuple(self._reference(path) for path in paths))
+        identities = self._identities.of(study_uid, paths)
+        return StudyContent(study_uid, tuple(map(_reference, paths, identities)))
 
     @disk_errors()
     def traits(self, study_uid: str) -> StudyTraits:
@@ -115,39 +117,38 @@ class FolderArchive:
         Returns:
             UIDs of the studies that were given files.
         """
-        identities = {path: self._identities.of(path) for path in paths}
-        given = dict[str, None]()
-        for path, identity in identities.items():
-            if identity is not None:
-                self._move(path, self._study_folder(identity.study_uid) / f"{identity.sop_instance_uid}.dcm")
-                given[identity.study_uid] = None
-        if unreadable := [path for path, identity in identities.items() if identity is None]:
-            given[self._keep_unreadable(unreadable)] = None
-        return list(given)
-
-    def _keep_unreadable(self, paths: Sequence[Path]) -> str:
-        """Keep files under the digest of their bytes; their names may name a patient, so they are dropped."""
-        digests = {path: _file_digest(path) for path in paths}
-        together = hashlib.sha256("\n".join(sorted(digests.values())).encode()).hexdigest()
-        name = f"{UNREADABLE}{together[:16]}"
-        for path, digest in digests.items():
-            self._move(path, self._study_folder(name) / f"{digest[:32]}.dcm")
-        return name
-
-    def _reference(self, path: Path) -> InstanceReference:
-        identity = self._identities.of(path)
-        if identity is None:
-            return InstanceReference("", path.stem, "")
-        return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
-
-    def _move(self, source: Path, target: Path) -> None:
-        _move(source, target)
-        self._identities.moved(source, target)
+        delivered = {path: look(path) for path in paths}
+        studies: dict[str, dict[Path, str]] = defaultdict(dict)
+        for path, seen in delivered.items():
+            if seen.identity is not None:
+                studies[seen.identity.study_uid][path] = seen.identity.sop_instance_uid
+        if unreadable := [path for path, seen in delivered.items() if seen.identity is None]:
+            digests = {path: _file_digest(path) for path in unreadable}
+            studies[_named_by(digests.values())] = {path: digest[:32] for path, digest in digests.items()}
+        for study_uid, names in studies.items():
+            folder = self._study_folder(study_uid)
+            targets = {path: folder / f"{name}.dcm" for path, name in names.items()}
+            for path, target in targets.items():
+                _move(path, target)
+            self._identities.moved_in(study_uid, {delivered[p]: target for p, target in targets.items()})
+        return list(studies)
 
     def _study_folder(self, study_uid: str) -> Path:
         if not names_a_study(study_uid):
             raise ArchiveRejected("study_uid_invalid", "the study asked for is not named by a UID.")
         return self._root / study_uid
+
+
+def _reference(path: Path, identity: FileIdentity | None) -> InstanceReference:
+    if identity is None:
+        return InstanceReference("", path.stem, "")
+    return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
+
+
+def _named_by(digests: Iterable[str]) -> str:
+    """A study of files without one, named by their bytes: their own names may name a patient."""
+    together = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+    return f"{UNREADABLE}{together[:16]}"
 
 
 def _storable_uid(path: Path, study_uid: str) -> str:

@@ -1,17 +1,20 @@
-"""Which DICOM object each file of a folder is, read again only where the file has changed."""
+"""Which DICOM object each file of a study is, read again only where the file has changed."""
 
 from __future__ import annotations
 
 import threading
+from array import array
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from sys import intern
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cvai.archive.part10 import FileIdentity, read_identity
 
-KEPT_AT_MOST = 4_096
-"""Files whose identity is remembered, in two to three megabytes; those that were read first are forgotten.
-More would not help: a study's are asked for as it comes in and is announced, as its job begins, and ends."""
+STUDIES_AT_MOST = 1024
+FILES_AT_MOST = 131_072
+"""Beyond either, the study that changed the longest ago is forgotten; a few megabytes are kept. A study's
+files are asked for as they come in and are announced, as its job begins, and when its results have been
+stored: so many may wait in a queue without being read again."""
 
 
 class _Stamp(NamedTuple):
@@ -23,6 +26,40 @@ class _Stamp(NamedTuple):
     changed_ns: int
 
 
+class SeenFile(NamedTuple):
+    """A file's identity, and what the file was like then."""
+
+    identity: FileIdentity | None
+    stamp: _Stamp
+
+
+class _InSeries(NamedTuple):
+    """What the files of a series have in common; each is named by its SOPInstanceUID."""
+
+    sop_class_uid: str
+    study_uid: str
+    series_uid: str
+
+
+_Known: TypeAlias = _InSeries | FileIdentity | None
+"""A file in a series, one with another name than its own, one that is no DICOM."""
+
+
+class _Files:
+    """The files of one study, in sixteen bytes each."""
+
+    def __init__(self, known: Mapping[int, _Known]) -> None:
+        common: dict[_Known, _Known] = {}
+        self._marks = array("q", known.keys())
+        self._known = [common.setdefault(one, one) for one in known.values()]
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def by_mark(self) -> dict[int, _Known]:
+        return dict(zip(self._marks, self._known, strict=True))
+
+
 class Identities:
     """Remembers the identities of files: a study's are asked for whenever something is stored into it.
 
@@ -31,44 +68,73 @@ class Identities:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[_Stamp, FileIdentity | None]] = {}
+        self._studies: dict[str, _Files] = {}
+        self._n_files = 0
         self._guard = threading.Lock()
 
-    def of(self, path: Path) -> FileIdentity | None:
-        """As ``read_identity``."""
-        stamp = _stamp(path)
-        known_stamp, identity = self._known.get(str(path), (None, None))
-        if known_stamp != stamp:
-            identity = read_identity(path)
-            self._keep(path, stamp, identity)
+    def of(self, study_uid: str, paths: Sequence[Path]) -> list[FileIdentity | None]:
+        """As ``read_identity``, of all the files of a study."""
+        before, now = self._of_study(study_uid), dict[int, _Known]()
+        identities = list[FileIdentity | None]()
+        for path in paths:
+            mark = _mark(path, _stamp(path))
+            now[mark] = before[mark] if mark in before else _known(path, read_identity(path))
+            identities.append(_identity(path, now[mark]))
+        if now != before:
+            self._keep(study_uid, now)
+        return identities
+
+    def moved_in(self, study_uid: str, files: Mapping[SeenFile, Path]) -> None:
+        """Know files that have been moved to a study, unless one is a copy or was written to meanwhile."""
+        known = self._of_study(study_uid)
+        for seen, path in files.items():
+            stamp = _stamp(path)
+            if seen.stamp[:3] == stamp[:3]:
+                known[_mark(path, stamp)] = _known(path, seen.identity)
+        self._keep(study_uid, known)
+
+    def _of_study(self, study_uid: str) -> dict[int, _Known]:
+        with self._guard:
+            files = self._studies.get(study_uid)
+        return {} if files is None else files.by_mark()
+
+    def _keep(self, study_uid: str, known: Mapping[int, _Known]) -> None:
+        files = _Files(known)
+        with self._guard:
+            self._forget(study_uid)
+            self._studies[study_uid] = files
+            self._n_files += len(files)
+            while len(self._studies) > STUDIES_AT_MOST or self._n_files > FILES_AT_MOST:
+                self._forget(next(iter(self._studies)))
+
+    def _forget(self, study_uid: str) -> None:
+        if (files := self._studies.pop(study_uid, None)) is not None:
+            self._n_files -= len(files)
+
+
+def look(path: Path) -> SeenFile:
+    """A file that may be about to move."""
+    stamp = _stamp(path)
+    return SeenFile(read_identity(path), stamp)
+
+
+def _known(path: Path, identity: FileIdentity | None) -> _Known:
+    if identity is None or identity.sop_instance_uid != path.stem:
         return identity
+    return _InSeries(identity.sop_class_uid, identity.study_uid, identity.series_uid)
 
-    def moved(self, source: Path, target: Path) -> None:
-        """Know the file by its new name, unless it is a copy or was written to meanwhile."""
-        with self._guard:
-            known = self._known.pop(str(source), None)
-        stamp = _stamp(target)
-        if known is not None and known[0][:3] == stamp[:3]:
-            self._keep(target, stamp, known[1])
 
-    def _keep(self, path: Path, stamp: _Stamp, identity: FileIdentity | None) -> None:
-        with self._guard:
-            self._known.pop(str(path), None)
-            self._known[str(path)] = (stamp, identity and _sharing(identity))
-            if len(self._known) > KEPT_AT_MOST:
-                del self._known[next(iter(self._known))]
+def _identity(path: Path, known: _Known) -> FileIdentity | None:
+    if isinstance(known, _InSeries):
+        return FileIdentity(known.sop_class_uid, path.stem, known.study_uid, known.series_uid)
+    return known
+
+
+def _mark(path: Path, stamp: _Stamp) -> int:
+    """A name and a stamp in 64 bits: among so few files no two have the same."""
+    return hash((path.name, stamp))
 
 
 def _stamp(path: Path) -> _Stamp:
     status = path.stat()
     return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _sharing(identity: FileIdentity) -> FileIdentity:
-    """The same, with one copy in memory of what all files of a series have in common."""
-    return FileIdentity(
-        intern(identity.sop_class_uid),
-        identity.sop_instance_uid,
-        intern(identity.study_uid),
-        intern(identity.series_uid),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -17,7 +18,7 @@ from cvai.archive.seen import SeenStudies
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 25
+AT_ONCE = 5
 """Deliveries taken in at a time, and studies announced: the first are worked on while others are taken in."""
 
 SHARE_LOOKED_OVER = 0.02
@@ -62,6 +63,8 @@ class InboxFeed:
         self._settle_s = settle_s
         self._clock = clock
         self._standing: dict[Path, tuple[Fingerprint, float]] = {}
+        self._settled: deque[tuple[Path, Fingerprint]] = deque()
+        """Deliveries to be taken in, in the order they were found in."""
         self._due: dict[str, None] = {}
         """Studies to be announced, the longest settled first."""
         self._looks_over_at_s = clock()
@@ -100,24 +103,31 @@ class InboxFeed:
 
     def _take_settled(self) -> bool:
         """Take in up to AT_ONCE deliveries, besides those that cannot be; True when others may be left."""
-        taken = (self._take(delivery, files) for delivery, files in self._settled_deliveries())
-        return sum(islice(filter(None, taken), AT_ONCE)) == AT_ONCE
+        if not self._settled:
+            self._settled.extend(self._settled_deliveries())
+        taken = 0
+        while self._settled and taken < AT_ONCE:
+            taken += self._take(*self._settled.popleft())
+        return taken == AT_ONCE
 
-    def _settled_deliveries(self) -> list[tuple[Path, list[Path]]]:
-        """Deliveries that have not changed for ``settle_s``, with their files."""
+    def _settled_deliveries(self) -> Iterator[tuple[Path, Fingerprint]]:
+        """Deliveries that have not changed for ``settle_s``; to look over a full inbox takes a while."""
         now_s = self._clock()
         standing: dict[Path, tuple[Fingerprint, float]] = {}
-        settled = []
-        for delivery, files in _deliveries(self._inbox):
-            fingerprint = _fingerprint(files)
+        for delivery in _deliveries(self._inbox):
+            if not (fingerprint := _fingerprint(_files(delivery, self._inbox))):
+                continue
             before, since_s = self._standing.get(delivery, (None, now_s))
             standing[delivery] = (fingerprint, since_s if before == fingerprint else now_s)
             if now_s - standing[delivery][1] >= self._settle_s:
-                settled.append((delivery, files))
+                yield delivery, fingerprint
         self._standing = standing
-        return settled
 
-    def _take(self, delivery: Path, files: list[Path]) -> bool:
+    def _take(self, delivery: Path, as_settled: Fingerprint) -> bool:
+        """Take a delivery in, unless it has changed since."""
+        files = _files(delivery, self._inbox)
+        if _fingerprint(files) != as_settled:
+            return False
         try:
             self._due |= dict.fromkeys(self._archive.take_in(files))
         except OSError as error:
@@ -134,16 +144,15 @@ def _some_at_once(changes: Iterator[tuple[str, int]]) -> Iterator[dict[str, int]
         yield some
 
 
-def _deliveries(inbox: Path) -> Iterable[tuple[Path, list[Path]]]:
-    """Every delivery that holds files, with its files in order."""
-    folders = sorted(p for p in inbox.iterdir() if p.is_dir() and not p.name.startswith("."))
-    found = [(folder, _deliverable(folder.rglob("*"), folder)) for folder in folders]
-    found.append((inbox, _deliverable(inbox.iterdir(), inbox)))
-    return [(delivery, files) for delivery, files in found if files]
+def _deliveries(inbox: Path) -> list[Path]:
+    """The folders in the inbox, and the inbox itself for what lies loose in it."""
+    return [*sorted(p for p in inbox.iterdir() if p.is_dir() and not p.name.startswith(".")), inbox]
 
 
-def _deliverable(paths: Iterable[Path], below: Path) -> list[Path]:
-    return sorted(p for p in paths if p.is_file() and not _is_left_alone(p.relative_to(below)))
+def _files(delivery: Path, inbox: Path) -> list[Path]:
+    """A delivery's files in order."""
+    paths = delivery.iterdir() if delivery == inbox else delivery.rglob("*")
+    return sorted(p for p in paths if p.is_file() and not _is_left_alone(p.relative_to(delivery)))
 
 
 def _is_left_alone(path: Path) -> bool:
