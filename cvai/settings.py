@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     shadow_model: str | None = Field(default=None, min_length=1)
     threads: int = Field(default=2, ge=1)
     provider: str = "auto"
-    jobs_at_once: int = Field(default=1, ge=1)
+    jobs_at_once: int = Field(default=2, ge=1)
     worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
     database_url: SecretStr | None = None
     heartbeat_s: float = Field(default=2.0, gt=0)

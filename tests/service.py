@@ -1,8 +1,8 @@
 """``cvai serve`` with the stand-in analysis: the real service, queue and archive, no model needed.
 
-Run as ``python -m tests.service CONFIG LOG [GATE | die | pause:SECONDS]``: every analysis leaves a line in
-LOG when it begins, then waits until the file GATE exists, or for so long, or kills the process. Only worker-1
-follows the feed.
+Run as ``python -m tests.service CONFIG LOG [GATE | die:STUDY | pause:SECONDS]``: every analysis leaves
+a line in LOG when it begins, then waits until the file GATE exists, or for so long; one of STUDY
+kills the process, once others had time to begin beside it. Only worker-1 follows the feed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ def main(config: str, log: str, gate: str | None = None) -> None:
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         outcomes = noting(source, out)
-        if gate == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if gate is not None and gate.startswith("die:"):
+            is_deadly = source.name.startswith(gate.removeprefix("die:"))
+            time.sleep(0.5 if is_deadly else 2.0)
+            if is_deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return outcomes
         if gate is not None and gate.startswith("pause:"):
             time.sleep(float(gate.removeprefix("pause:")))
             return outcomes

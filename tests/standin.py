@@ -19,6 +19,8 @@ from pydicom.uid import (
 
 from cvai.archive.part10 import read_identity
 from cvai.engine.analyse import StudyOutcome
+from cvai.engine.database import open_database
+from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.errors import FileRefused, StudyRefused
 from cvai.results.write import WrittenObject
 
@@ -129,3 +131,9 @@ def analyse_noting(log: Path) -> Callable[[Path, Path], tuple[StudyOutcome, ...]
         return analyse(source, out)
 
     return noting
+
+
+def turns_below(folder: Path, at_once: int = 1) -> Turns:
+    """Turns at being analysed, written down in a database of their own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Turns(at_once, UnendedAnalyses(open_database(f"sqlite:///{folder / 'turns.sqlite'}")))

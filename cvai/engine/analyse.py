@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.engine.echo import analyse_echo
-from cvai.engine.watch import Stopwatch
+from cvai.engine.watch import Segmenting, Stopwatch
 from cvai.errors import HeartRefused, Refused, StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.body import with_body_size
@@ -167,6 +167,7 @@ def analyse_folder(
     out: Path,
     segmenter: Segmenter,
     echo_model: EchoModel = lambda: None,
+    segmenting: Segmenting = nullcontext,
 ) -> tuple[StudyOutcome, ...]:
     """Analyse every study in ``source`` and write each one's results to ``out/<StudyInstanceUID>``.
 
@@ -175,13 +176,14 @@ def analyse_folder(
         out: created where it does not exist.
         segmenter: the model for short-axis cines.
         echo_model: gives the model for ultrasound, None where there is none; asked for when it is needed.
+        segmenting: entered around whatever runs a network; see ``Lane``.
     """
     reading, outcomes = Stopwatch(), []
     with ExitStack() as opened:
         with reading.stage("read"):
             read = opened.enter_context(open_studies(source))
         for study in read.studies:
-            watch = Stopwatch(reading.timings_ms)
+            watch = Stopwatch(reading.timings_ms, segmenting)
             outcomes.append(_analyse_and_write(study, (segmenter, echo_model), watch, out / study.study_uid))
     if not read.studies:
         refusal = read.unreadable[0] if read.unreadable else _nothing_there()

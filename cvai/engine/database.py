@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
+
+from cvai.errors import TemporarilyUnavailable
 
 WAIT_S = 10
 """For somebody else who writes, and for a server that does not answer."""
@@ -18,3 +24,20 @@ def open_database(url: str) -> sqlalchemy.Engine:
     options = f"-c idle_in_transaction_session_timeout={WAIT_S}s -c statement_timeout={WAIT_S}s"
     connect_args = {"connect_timeout": WAIT_S, "options": options}
     return sqlalchemy.create_engine(server, pool_pre_ping=True, connect_args=connect_args)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what the database raises into the error of somebody who is waited for.
+
+    Raises:
+        TemporarilyUnavailable: ``database_unavailable``.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise TemporarilyUnavailable(
+            "database_unavailable",
+            f"the jobs' database does not answer ({type(error).__name__}).",
+            "Check database_url, and the disk of the database.",
+        ) from error

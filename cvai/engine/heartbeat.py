@@ -9,8 +9,8 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from cvai.engine.database import answering
 from cvai.engine.roll import Roll
-from cvai.errors import TemporarilyUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -36,15 +36,10 @@ def require_living(roll: Roll, worker: str) -> None:
         DeclaredDead: they are others'.
         TemporarilyUnavailable: the database does not answer.
     """
-    try:
-        if worker not in roll.living():
-            raise DeclaredDead
-    except SQLAlchemyError as error:
-        raise TemporarilyUnavailable(
-            "database_unavailable",
-            f"the jobs' database does not answer ({type(error).__name__}).",
-            "Check database_url, and the disk of the database.",
-        ) from error
+    with answering():
+        living = roll.living()
+    if worker not in living:
+        raise DeclaredDead
 
 
 class Heartbeat:

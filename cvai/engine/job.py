@@ -107,3 +107,11 @@ class Outcome:
         """The outcome as it was written by ``to_json``."""
         objects = tuple(JobObject(**item) for item in values["objects"])
         return cls(**{**values, "state": JobState(values["state"]), "objects": objects})
+
+
+DIED = Outcome(
+    JobState.DEAD_LETTER,
+    "worker_died",
+    "the worker died each time it worked on this study.",
+    "See the service's log and the machine's (out of memory?), then cvai jobs retry.",
+)

@@ -46,8 +46,9 @@ WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
 not the release: it changes only when jobs under way cannot go on with the new steps."""
 
-RESUMED_AT_MOST = 3
-"""A job in which the worker died once more than this is likely the reason, and is left as a dead letter."""
+TAKEN_UP_AGAIN_AT_MOST = 12
+"""Whatever a job was at when its worker died. One that kills its worker as it is analysed is given up long
+before, see ``Turns``; what stood beside it has died as often by then, and goes on."""
 
 QUEUE_POLL_S = 0.1
 
@@ -157,11 +158,10 @@ class JobEngine:
         self._shadow = shadow
         self._running: set[str] = set()
         DBOS(config=_configuration(database))
-        self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._entry())
-        DBOS.workflow(name=READING_WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(self._reading_entry())
-        self._shadow_workflow = DBOS.workflow(name=SHADOW_WORKFLOW, max_recovery_attempts=RESUMED_AT_MOST)(
-            self._shadow_entry()
-        )
+        workflow = partial(DBOS.workflow, max_recovery_attempts=TAKEN_UP_AGAIN_AT_MOST)
+        self._workflow = workflow(name=WORKFLOW)(self._entry())
+        workflow(name=READING_WORKFLOW)(self._reading_entry())
+        self._shadow_workflow = workflow(name=SHADOW_WORKFLOW)(self._shadow_entry())
 
     def start(self, alone: bool = True) -> None:
         """Work on the queue from now on, and on what a worker called the same has left unfinished.
@@ -301,7 +301,7 @@ class JobEngine:
 
     def _handed_on(self, stored: Outcome, at_hand: Step) -> Outcome:
         """Give what is stored to all others who want it; it stays stored where one will not have it."""
-        if stored.state is not JobState.ANALYSED:
+        if stored.state is not JobState.ANALYSED or not self._deliveries.any:
             return stored
         outcome = stored
         for name, hand_on in (
@@ -318,8 +318,7 @@ class JobEngine:
         A worker that took the job over after it was stored does not have the files: they are made again, the
         same. Where that is not possible any more, handing on says that they are not here.
         """
-        if self._deliveries.any:
-            at_hand()
+        at_hand()
         self._steps.still_ours()
         return hand_on(stored)
 

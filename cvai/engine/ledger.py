@@ -13,7 +13,7 @@ from typing import Any, cast
 import sqlalchemy
 from dbos import DBOSClient, WorkflowStatus
 
-from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.job import DIED, JobState, Outcome, StudyJob
 from cvai.engine.jobs import (
     APPLICATION,
     QUEUE,
@@ -30,12 +30,6 @@ GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": J
 WAITS = {state: [told for told, meant in GOES_ON.items() if meant is state] for state in GOES_ON.values()}
 PAGE = 2000
 
-DIED = Outcome(
-    JobState.DEAD_LETTER,
-    "worker_died",
-    "the worker died each time it worked on this study.",
-    "See the service's log and the machine's (out of memory?), then cvai jobs retry.",
-)
 BROKE = Outcome(
     JobState.FAILED,
     "internal_error",

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cvai.archive.port import Archive
 from cvai.engine.analyse import analyse_study
-from cvai.engine.job import UNLISTED, JobState, Outcome, StudyJob
+from cvai.engine.job import DIED, UNLISTED, JobState, Outcome, StudyJob
+from cvai.engine.lane import Lane
 from cvai.engine.steps import StillOurs, own_disk
+from cvai.engine.turns import Turns
 from cvai.engine.watch import Stopwatch
 from cvai.errors import Refused, StudyRefused
 from cvai.heart.measurement import Measurement
@@ -49,12 +50,13 @@ class Shadow:
     measure: Measure
 
 
-def shadow_of(segmenter: Segmenter) -> Shadow:
+def shadow_of(segmenter: Segmenter, lane: Lane) -> Shadow:
     """A short-axis model in shadow: the straight line of analysis, without writing anything."""
 
     def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
         (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)
-        return analyse_study(study, segmenter, Stopwatch()).measurements
+        with lane.entered() as segmenting:
+            return analyse_study(study, segmenter, Stopwatch(segmenting=segmenting)).measurements
 
     return Shadow(segmenter.identity, measure)
 
@@ -149,7 +151,7 @@ class ShadowSteps:
         shadow: the second model.
         work_folder: of this worker alone.
         results_folder: where results lie, and the record goes.
-        at_once: how many analyses may run at the same time, those of studies among them.
+        turns: at analysing, those of studies among them.
         still_ours: asked before the record is written, see ``StudySteps``.
         told: is given every record.
     """
@@ -158,7 +160,7 @@ class ShadowSteps:
     shadow: Shadow
     work_folder: Path
     results_folder: Path
-    at_once: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    turns: Turns
     still_ours: StillOurs = lambda: None
     told: Callable[[ShadowRecord], None] = lambda _: None
 
@@ -172,6 +174,8 @@ class ShadowSteps:
         """
         if asked.model_sha256 != self.shadow.identity.sha256:
             return _superseded("model_changed", "another model is in shadow by now.")
+        if self.turns.given_up(asked.shadow_id):
+            return DIED
         result = self._result(asked)
         content = self.archive.content(asked.job.study_uid)
         if asked.job.digest not in (content.digest, UNLISTED):
@@ -202,7 +206,7 @@ class ShadowSteps:
         self.clean(asked)
         self.archive.fetch(asked.job.study_uid, folder)
         try:
-            with self.at_once:
+            with self.turns.taken(asked.shadow_id):
                 measurements = self.shadow.measure(folder, asked.job.study_uid)
         except Refused as refusal:
             measurements, refused = (), refusal.code

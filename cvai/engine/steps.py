@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import errno
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cvai.archive.content import StudyContent
@@ -20,8 +19,9 @@ from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.audit import AuditedObject
-from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome, StudyJob
+from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
+from cvai.engine.turns import Turns
 from cvai.errors import StudyRefused, TemporarilyUnavailable
 
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
@@ -67,7 +67,7 @@ class StudySteps:
         work_folder: of this worker alone: fetched studies and results in the making, gone when the job has
             ended.
         results_folder: results, one folder a job, kept.
-        at_once: how many analyses may run at the same time.
+        turns: of the jobs at being analysed.
         still_ours: asked before anything is done that others see.
         rules: which studies are left alone.
         stored: told what was put into a study that did not stand there.
@@ -78,7 +78,7 @@ class StudySteps:
     model_sha256: str
     work_folder: Path
     results_folder: Path
-    at_once: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    turns: Turns
     still_ours: StillOurs = lambda: None
     rules: Rules = ANALYSE_ALL
     stored: Stored = lambda *_: None
@@ -106,12 +106,15 @@ class StudySteps:
     def run_analysis(self, job: StudyJob) -> Outcome:
         """Analyse what was fetched; results of an earlier, unfinished run are replaced.
 
-        It is fetched here where another worker had fetched it; see ``fetch`` for what that raises.
+        It is fetched here where another worker had fetched it; see ``fetch`` for what that raises. A job that
+        has killed its workers is given up.
         """
         if not self._fetched(job).exists() and (fetched := self.fetch(job)).state is not JobState.RUNNING:
             return fetched
+        if self.turns.given_up(job.job_id):
+            return DIED
         making = self.work_folder / "results" / job.job_id
-        with self.at_once:
+        with self.turns.taken(job.job_id):
             shutil.rmtree(making, ignore_errors=True)
             outcomes = self.analyse(self._fetched(job), making)
         study = _of_the_job(job, outcomes)

@@ -36,6 +36,7 @@ from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
 from cvai.engine.job import Outcome, jobs_digest
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
+from cvai.engine.lane import Lane
 from cvai.engine.ledger import open_ledger
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
@@ -45,6 +46,7 @@ from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
 from cvai.engine.shadow import Shadow, ShadowSteps, shadow_of
 from cvai.engine.steps import Analyse, StillOurs, StudySteps
+from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
@@ -81,13 +83,17 @@ def load_model(settings: Settings) -> Model:
     """Load and verify the models; see ``SaxSegmenter.load`` for errors."""
     segmenter = _load_sax(settings, settings.model)
     echo = installed_echo_segmenter(settings.threads, settings.provider)
+    lane = Lane()
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-        return analyse_folder(source, out, segmenter, lambda: echo)
+        with lane.entered() as segmenting:
+            return analyse_folder(source, out, segmenter, lambda: echo, segmenting)
 
     identities = (segmenter.identity,) if echo is None else (segmenter.identity, echo.identity)
-    shadow = None if settings.shadow_model is None else shadow_of(_load_sax(settings, settings.shadow_model))
-    return Model(jobs_digest([identity.sha256 for identity in identities]), analyse, identities, shadow)
+    sha256 = jobs_digest([identity.sha256 for identity in identities])
+    if settings.shadow_model is None:
+        return Model(sha256, analyse, identities)
+    return Model(sha256, analyse, identities, shadow_of(_load_sax(settings, settings.shadow_model), lane))
 
 
 def _load_sax(settings: Settings, name: str) -> SaxSegmenter:
@@ -201,7 +207,7 @@ class Service:
         shutil.rmtree(work_folder(settings), ignore_errors=True)
         queue = Queue(database)
         metrics = self._metrics(roll, queue, EjectionFractions(database))
-        engine = self._engine(worker, partial(require_living, roll, worker), metrics)
+        engine = self._engine(database, worker, partial(require_living, roll, worker), metrics)
         engine.start(alone=roll.living().keys() == {worker})
         beat_s = settings.heartbeat_s
         heartbeat = Heartbeat(roll, worker, beat_s, queue.workers_at_work, engine.adopt, on_death=stop.set)
@@ -224,7 +230,7 @@ class Service:
         log.info("stopped", cut_off=not ended)
         return ended
 
-    def _engine(self, worker: str, still_ours: StillOurs, metrics: Metrics) -> JobEngine:
+    def _engine(self, database: Engine, worker: str, still_ours: StillOurs, metrics: Metrics) -> JobEngine:
         settings = self._settings
         steps = StudySteps(
             archive=self._archive,
@@ -232,7 +238,7 @@ class Service:
             model_sha256=self._model.sha256,
             work_folder=work_folder(settings),
             results_folder=settings.results_folder,
-            at_once=threading.Semaphore(settings.jobs_at_once),
+            turns=Turns(settings.jobs_at_once, UnendedAnalyses(database)),
             still_ours=still_ours,
             rules=self._rules,
             stored=self._audit_stored,
@@ -256,7 +262,7 @@ class Service:
             shadow=self._model.shadow,
             work_folder=steps.work_folder,
             results_folder=steps.results_folder,
-            at_once=steps.at_once,
+            turns=steps.turns,
             still_ours=steps.still_ours,
             told=metrics.shadow_told,
         )

@@ -13,7 +13,7 @@ NO_SLOWER = 1.0
 
 
 def test_studies_that_come_at_once_are_all_analysed_in_their_order(tmp_path: Path) -> None:
-    told = burst(phantoms(tmp_path / "studies", 3, SMALL), tmp_path, threads=1)
+    told = burst(phantoms(tmp_path / "studies", 3, SMALL), tmp_path, threads=1, jobs_at_once=1)
     assert len(told.records) == 3
     assert told.not_analysed == 0
     assert told.out_of_turn == 0

@@ -17,7 +17,7 @@ from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.ledger import JobRecord, open_ledger
 from cvai.engine.shadow import Shadow, ShadowSteps
 from cvai.engine.steps import Analyse, StudySteps
-from tests.standin import MODEL_SHA256, analyse
+from tests.standin import MODEL_SHA256, analyse, turns_below
 
 
 @dataclass
@@ -45,6 +45,7 @@ class Bench:
             model_sha256=self.model_sha256,
             work_folder=self.root / "work",
             results_folder=self.root / "results",
+            turns=turns_below(self.root, self.jobs_at_once),
         )
         database = JobDatabase(self.url, "worker-1", self.jobs_at_once)
         retry = RetryPolicy(self.attempts, 0.01, 0.02)
@@ -56,7 +57,7 @@ class Bench:
     def shadow_steps(self, steps: StudySteps) -> ShadowSteps | None:
         if self.shadow is None:
             return None
-        return ShadowSteps(steps.archive, self.shadow, steps.work_folder, steps.results_folder)
+        return ShadowSteps(steps.archive, self.shadow, steps.work_folder, steps.results_folder, steps.turns)
 
     def stop(self, grace_s: float = 0) -> None:
         while self.engines:

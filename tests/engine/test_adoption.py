@@ -107,7 +107,7 @@ class Ward:
         config = self.root / f"{name}.toml"
         config.write_text(
             f'worker_name = "{name}"\ndata_folder = "{self.root / name}"\ndatabase_url = "{self.url}"\n'
-            f"poll_interval_s = 0.1\nheartbeat_s = {BEAT_S}\nshutdown_grace_s = 1\n"
+            f"poll_interval_s = 0.1\nheartbeat_s = {BEAT_S}\nshutdown_grace_s = 1\njobs_at_once = 1\n"
             f'[folder]\ninbox = "{self.root / "inbox"}"\narchive = "{self.archive_folder}"\nsettle_s = 0.2\n'
         )
         command = [sys.executable, "-m", "tests.service", config, self.log, self.gate]

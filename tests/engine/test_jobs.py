@@ -22,6 +22,7 @@ from tests.standin import (
     analyse,
     analyse_noting,
     derived_uid,
+    turns_below,
     write_image,
     write_segmentation,
     write_study,
@@ -146,8 +147,8 @@ def test_what_another_worker_fetched_or_made_is_fetched_and_made_again(
     bench.receive(write_study(tmp_path / "src", study_uid))
     job = bench.job(study_uid)
     here, there = (
-        StudySteps(bench.folder_archive, analyse, MODEL_SHA256, tmp_path / n / "w", tmp_path / n / "r")
-        for n in ("here", "there")
+        StudySteps(bench.folder_archive, analyse, MODEL_SHA256, at / "w", at / "r", turns_below(at))
+        for at in (tmp_path / "here", tmp_path / "there")
     )
     here.fetch(job)
     analysed = there.run_analysis(job)
@@ -163,7 +164,8 @@ def test_a_study_that_changed_before_it_is_fetched_again_is_left_to_the_newer_jo
     bench.receive(write_study(tmp_path / "src", study_uid))
     job = bench.job(study_uid)
     bench.receive([write_image(tmp_path / "late", study_uid, 9)])
-    steps = StudySteps(bench.folder_archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r")
+    turns = turns_below(tmp_path)
+    steps = StudySteps(bench.folder_archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r", turns)
     assert steps.run_analysis(job).code == "study_changed"
 
 

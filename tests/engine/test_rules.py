@@ -22,7 +22,7 @@ from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.settings import load_settings
 from tests.engine.conftest import Bench
 from tests.process import eventually
-from tests.standin import MODEL_SHA256, analyse, analyse_noting, derived_uid, write_study
+from tests.standin import MODEL_SHA256, analyse, analyse_noting, derived_uid, turns_below, write_study
 
 MR = StudyTraits.of([("Modality", "MR"), ("StudyDescription", "Cardiac MRI"), ("StationName", "MR-ER")])
 
@@ -133,7 +133,8 @@ def test_a_study_queued_unlisted_is_asked_about_before_it_is_fetched(
 ) -> None:
     rules = Rules([Rule((("modality", "MR"),), analyse=False)])
     archive = FolderArchive(tmp_path / "archive")
-    steps = StudySteps(archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r", rules=rules)
+    turns = turns_below(tmp_path)
+    steps = StudySteps(archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r", turns, rules=rules)
     with pytest.raises(StudyRefused, match="rule 1 matches: left alone"):
         steps.fetch(StudyJob(uids[0], UNLISTED, MODEL_SHA256))
 

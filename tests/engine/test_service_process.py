@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 
 from cvai.archive.folder import FolderArchive
 from cvai.engine.job import JobState
-from cvai.engine.jobs import RESUMED_AT_MOST
 from cvai.engine.ledger import JobRecord
+from cvai.engine.turns import DIED_AT_MOST
 from cvai.settings import load_settings
 from tests.process import Process, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_image, write_study
@@ -117,28 +118,27 @@ def test_a_stopped_service_ends_in_time_and_its_job_goes_on_at_the_next_start(
     assert len(site.documents(study_uid)) == 1
 
 
-def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_others_go_on(
+def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_one_beside_it_goes_on(
     site: Site, study_uid: str, tmp_path: Path
 ) -> None:
-    site.deliver(write_study(tmp_path / "a", study_uid))
+    deadly, other = derived_uid(study_uid, "deadly"), derived_uid(study_uid, "other")
+    for uid in (deadly, other):
+        site.deliver(write_study(tmp_path / uid, uid))
 
-    def dead_letter() -> bool:
-        return any(r.outcome.state is JobState.DEAD_LETTER for r in jobs(site.settings.data_folder))
+    def both_have_ended() -> bool:
+        return sum(record.ended_at is not None for record in jobs(site.settings.data_folder)) == 2
 
-    while not dead_letter():
-        service = site.start("die")
+    while not both_have_ended():
+        service = site.start(f"die:{deadly}")
         eventually(
-            lambda service=service: service.died() is not None or dead_letter(), "death or dead letter"
+            lambda service=service: service.died() is not None or both_have_ended(), "a death or the end"
         )
         assert len(site.services) < 10
-    service.kill()
-    other_uid = derived_uid(study_uid, "other")
-    site.deliver(write_study(tmp_path / "b", other_uid))
-    site.start()
-    states = {record.job.study_uid: record.outcome for record in site.ended(2)}
-    assert states[study_uid].code == "worker_died"
-    assert sum(study_uid in line for line in site.begun()) == 1 + RESUMED_AT_MOST
-    assert states[other_uid].state is JobState.ANALYSED
+    outcomes = {record.job.study_uid: record.outcome for record in site.ended(2)}
+    assert (outcomes[deadly].state, outcomes[deadly].code) == (JobState.DEAD_LETTER, "worker_died")
+    assert outcomes[other].state is JobState.ANALYSED
+    begun = Counter(line.partition("-")[0] for line in site.begun())
+    assert begun == {deadly: DIED_AT_MOST, other: 2}, "once beside the deadly one, and once alone"
 
 
 def test_files_that_are_no_dicom_end_as_a_refused_job_of_their_own(
@@ -170,6 +170,7 @@ def test_a_late_slice_in_the_inbox_is_analysed_anew(site: Site, study_uid: str, 
 
 
 def test_two_workers_share_the_queue_and_never_a_job(site: Site, study_uid: str, tmp_path: Path) -> None:
+    site.config.write_text(f"jobs_at_once = 1\n{site.config.read_text()}")
     for name in ("worker-1", "worker-2"):
         site.start(site.gate, name)
     for number in range(4):

@@ -14,6 +14,7 @@ import pytest
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.job import JobState
 from cvai.engine.jobs import SHADOW_WORKFLOW
+from cvai.engine.lane import Lane
 from cvai.engine.queue import Queue
 from cvai.engine.shadow import (
     SHADOW_NAME,
@@ -32,7 +33,7 @@ from cvai.heart.segmentation import ModelIdentity
 from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart
 from tests.process import closing_database, eventually
-from tests.standin import analyse, derived_uid, write_study
+from tests.standin import analyse, derived_uid, turns_below, write_study
 from tests.study.dicom_files import images, write
 
 IDENTITY = ModelIdentity("sax", "0.9.0", "5a" * 32, "CPUExecutionProvider")
@@ -177,9 +178,8 @@ def test_a_refused_study_and_one_without_a_cine_are_not_given_to_the_second_mode
 
 def test_a_job_for_another_second_model_is_let_be(bench: Bench, study_uid: str, tmp_path: Path) -> None:
     bench.receive(write_study(tmp_path / "src", study_uid))
-    steps = ShadowSteps(
-        bench.folder_archive, Shadow(IDENTITY, measure), tmp_path / "work", tmp_path / "results"
-    )
+    shadow, turns = Shadow(IDENTITY, measure), turns_below(tmp_path)
+    steps = ShadowSteps(bench.folder_archive, shadow, tmp_path / "work", tmp_path / "results", turns)
     outcome = steps.run(ShadowJob(bench.job(study_uid), "x/result.json", "6b" * 32))
     assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "model_changed")
 
@@ -189,7 +189,7 @@ def test_a_model_in_the_shadow_of_itself_differs_by_nothing(tmp_path: Path) -> N
     (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", DrawnHeart())
     result = json.loads((outcome.folder / "result.json").read_text())
     assert outcome.study_uid is not None
-    measured = shadow_of(DrawnHeart()).measure(tmp_path / "study", outcome.study_uid)
+    measured = shadow_of(DrawnHeart(), Lane()).measure(tmp_path / "study", outcome.study_uid)
     assert {m.name: m.value for m in measured} == pytest.approx(
         {m["name"]: m["value"] for m in result["measurements"]}, abs=0.01
     )

@@ -1,0 +1,57 @@
+"""Several analyses at once, of which one segments at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from cvai.engine.watch import Segmenting
+
+
+class Lane:
+    """Lets analyses segment one at a time, and in the order in which they began.
+
+    A network takes all the threads and all of a device's memory that it may; what is read, measured and
+    written beside it wants little of either. And who began first ends first, unless a study is much larger.
+    """
+
+    def __init__(self) -> None:
+        self._yet_to_segment: deque[object] = deque()
+        self._is_taken = False
+        self._moved = threading.Condition()
+
+    @contextmanager
+    def entered(self) -> Iterator[Segmenting]:
+        """Begin an analysis; what is yielded lets it segment, as often as it likes."""
+        analysis = object()
+        with self._moved:
+            self._yet_to_segment.append(analysis)
+        try:
+            yield partial(self._segmenting, analysis)
+        finally:
+            self._let_others_pass(analysis)
+
+    @contextmanager
+    def _segmenting(self, analysis: object) -> Iterator[None]:
+        with self._moved:
+            self._moved.wait_for(lambda: not self._is_taken and not self._is_behind_others(analysis))
+            self._is_taken = True
+        try:
+            yield
+        finally:
+            with self._moved:
+                self._is_taken = False
+            self._let_others_pass(analysis)
+
+    def _is_behind_others(self, analysis: object) -> bool:
+        waiting = self._yet_to_segment
+        return analysis in waiting and waiting[0] is not analysis
+
+    def _let_others_pass(self, analysis: object) -> None:
+        with self._moved:
+            if analysis in self._yet_to_segment:
+                self._yet_to_segment.remove(analysis)
+            self._moved.notify_all()
