@@ -1,17 +1,21 @@
 """Many studies at once: is memory bounded, do they end in order of arrival, what does the service cost?
 
-``python -m benchmarks.burst [--studies 200] [--slices 9] [--phases 10] [--pixels 160] [--threads 2]``
+``python -m benchmarks.burst [--studies 200] [--slices 9] [--phases 10] [--pixels 160] [--threads 2]
+[--jobs-at-once 2]``
 
-Synthetic studies are analysed back to back by this process, without a service, half of them before and half
-after the same ones are dropped into the inbox of a real ``cvai serve`` faster than it can work. Exit status 1
-when a study was not analysed or ended out of turn, the service took over 15 % longer, or its memory grew. Run
-it on a quiet machine.
+Synthetic studies are dropped into the inbox of a real ``cvai serve``, faster than it can work. Whenever it
+has done twenty of them it is frozen, and this process analyses twenty of the same back to back, without a
+service: a machine's speed drifts by more than what is looked for, so both get the same minutes of it. Exit
+status 1 when a study was not analysed or ended out of turn, the service took over 15 % longer, or its memory
+grew. Run it on a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
+from rich.progress import Progress
 
 from benchmarks.workers import phantoms
 from cvai.archive.part10 import read_identity
@@ -37,7 +41,10 @@ GROWTH_MB_AT_MOST = 100.0
 """From the first fifth to the last: less than one study more than is at work."""
 
 LONGEST_S = 7200.0
-SAMPLED_EVERY_S = 2.0
+USUAL = {"studies": 200, "slices": 9, "phases": 10, "pixels": 160, "threads": 2, "jobs-at-once": 2}
+SAMPLED_EVERY_S = 0.5
+TURN = 20
+"""Studies that service and process analyse in turns."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,10 @@ class Burst:
     """What became of studies that came all at once.
 
     Args:
-        took_s: from the last delivery until the last has ended.
+        took_s: from the last delivery until the last has ended, without the time it was frozen.
         delivered: study UIDs in order of arrival.
         records: their jobs.
-        memory_mb: of the service, every two seconds.
+        memory_mb: of the service, every half second.
     """
 
     took_s: float
@@ -74,22 +81,38 @@ class Burst:
         return float(np.median(fifths[-1]) - np.median(fifths[1]))
 
 
-def back_to_back_s(studies: Sequence[Path], out: Path, threads: int) -> float:
-    """Seconds that this process takes to analyse the studies one after the other, the model loaded."""
-    model = load_model(Settings(threads=threads))
-    model.analyse(studies[0], out / "warm")
-    begun_s = time.monotonic()
-    for study in track(studies, description="back to back"):
-        model.analyse(study, out / study.name)
-    return time.monotonic() - begun_s
+class BackToBack:
+    """The studies analysed one after the other by this process, the model loaded."""
+
+    def __init__(self, studies: Sequence[Path], out: Path, threads: int) -> None:
+        self._studies = studies
+        self._out = out
+        self._model = load_model(Settings(threads=threads))
+        self._model.analyse(studies[0], out / "warm")
+        self.done = 0
+        self.took_s = 0.0
+
+    def go_on(self, to: int) -> None:
+        """Analyse until so many are done."""
+        begun_s = time.monotonic()
+        for study in self._studies[self.done : to]:
+            self._model.analyse(study, self._out / study.name)
+        self.done = to
+        self.took_s += time.monotonic() - begun_s
 
 
-def burst(studies: Sequence[Path], root: Path, threads: int) -> Burst:
-    """Drop copies of the studies into the inbox of a service that is ready, all at once."""
+def burst(
+    studies: Sequence[Path], root: Path, threads: int, jobs_at_once: int, alone: BackToBack | None = None
+) -> Burst:
+    """Drop copies of the studies into the inbox of a service that is ready, all at once.
+
+    Where the same are analysed ``alone`` too, the two take turns.
+    """
     data_folder = root / "data"
     config = root / "service.toml"
     config.write_text(
-        f'data_folder = "{data_folder}"\nthreads = {threads}\npoll_interval_s = 0.5\n[folder]\nsettle_s = 1\n'
+        f'data_folder = "{data_folder}"\nthreads = {threads}\njobs_at_once = {jobs_at_once}\n'
+        "poll_interval_s = 0.5\n[folder]\nsettle_s = 1\n"
     )
     inbox = data_folder / "inbox"
     for study in studies:
@@ -99,15 +122,33 @@ def burst(studies: Sequence[Path], root: Path, threads: int) -> Burst:
         eventually(lambda: service.events("serving"), "the service", timeout_s=300)
         for study in studies:
             (inbox / f".{study.name}").rename(inbox / study.name)
-        begun_s, memory_mb = time.monotonic(), list[float]()
-        while service.count("job_ended") < len(studies) and time.monotonic() - begun_s < LONGEST_S:
-            memory_mb.append(resident_mb(service.pid))
-            time.sleep(SAMPLED_EVERY_S)
-        took_s = time.monotonic() - begun_s
+        begun_s, frozen_s, memory_mb = time.monotonic(), 0.0, list[float]()
+        with Progress(auto_refresh=False) as progress:
+            shown = progress.add_task("studies", total=len(studies))
+            while (ended := service.count("job_ended")) < len(studies):
+                if time.monotonic() - begun_s > LONGEST_S:
+                    break
+                progress.update(shown, completed=ended, refresh=ended > progress.tasks[0].completed)
+                memory_mb.append(resident_mb(service.pid))
+                if alone is not None and ended >= alone.done + TURN:
+                    frozen_s += alone_while_frozen_s(alone, service)
+                time.sleep(SAMPLED_EVERY_S)
+        took_s = time.monotonic() - begun_s - frozen_s
     finally:
         service.stop()
     delivered = tuple(study_uid(study) for study in studies)
     return Burst(took_s, delivered, tuple(jobs(data_folder)), tuple(memory_mb))
+
+
+def alone_while_frozen_s(alone: BackToBack, service: Process) -> float:
+    """Seconds for which the service stood still, one turn of the process that works alone."""
+    begun_s = time.monotonic()
+    os.kill(service.pid, signal.SIGSTOP)
+    try:
+        alone.go_on(alone.done + TURN)
+    finally:
+        os.kill(service.pid, signal.SIGCONT)
+    return time.monotonic() - begun_s
 
 
 def study_uid(folder: Path) -> str:
@@ -129,7 +170,7 @@ def troubles(told: Burst, slower: float) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, number in (("studies", 200), ("slices", 9), ("phases", 10), ("pixels", 160), ("threads", 2)):
+    for name, number in USUAL.items():
         parser.add_argument(f"--{name}", type=int, default=number)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cvai-burst-") as name:
@@ -138,14 +179,12 @@ def main() -> int:
             n_slices=asked.slices, n_phases=asked.phases, rows=asked.pixels, columns=asked.pixels
         )
         studies = phantoms(root / "studies", asked.studies, imaged)
-        # One half before and one after: a machine's speed drifts by more than what is looked for.
-        half = len(studies) // 2
-        alone_s = back_to_back_s(studies[:half], root / "alone", asked.threads)
-        told = burst(studies, root, asked.threads)
-        alone_s += back_to_back_s(studies[half:], root / "alone", asked.threads)
-    slower = told.took_s / alone_s
+        alone = BackToBack(studies, root / "alone", asked.threads)
+        told = burst(studies, root, asked.threads, asked.jobs_at_once, alone)
+        alone.go_on(len(studies))
+    slower = told.took_s / alone.took_s
     print(f"{asked.studies} studies of {asked.slices} x {asked.phases} x {asked.pixels} x {asked.pixels}")
-    print(f"back to back  {alone_s:7.1f} s")
+    print(f"back to back  {alone.took_s:7.1f} s")
     print(f"service       {told.took_s:7.1f} s, {slower:.3f} times as long")
     print(f"its memory    {max(told.memory_mb):7.0f} MB at most, {told.growth_mb:+.0f} MB after warming up")
     print(f"not analysed  {told.not_analysed:7d}")
