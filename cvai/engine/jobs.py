@@ -46,7 +46,7 @@ WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
 not the release: it changes only when jobs under way cannot go on with the new steps."""
 
-TAKEN_UP_AGAIN_AT_MOST = 12
+TAKEN_UP_AGAIN_AT_MOST = 30
 """Whatever a job was at when its worker died. One that kills its worker as it is analysed is given up long
 before, see ``Turns``; what stood beside it has died as often by then, and goes on."""
 

@@ -133,7 +133,7 @@ def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_o
         eventually(
             lambda service=service: service.died() is not None or both_have_ended(), "a death or the end"
         )
-        assert len(site.services) < 10
+        assert len(site.services) < 2 * DIED_AT_MOST
     outcomes = {record.job.study_uid: record.outcome for record in site.ended(2)}
     assert (outcomes[deadly].state, outcomes[deadly].code) == (JobState.DEAD_LETTER, "worker_died")
     assert outcomes[other].state is JobState.ANALYSED
