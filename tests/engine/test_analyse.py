@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.heart.anatomy import SAX_LABELS, Structure
@@ -133,3 +136,22 @@ def test_results_in_the_folder_are_not_taken_for_sources(tmp_path: Path) -> None
     second, again = analysed(tmp_path / "study", tmp_path / "again")
     assert [o.sop_instance_uid for o in second.objects] == [o.sop_instance_uid for o in first.objects]
     assert again["measurements"] == record["measurements"]
+
+
+def test_two_analyses_at_once_tell_of_each_study_what_one_alone_does(tmp_path: Path) -> None:
+    hearts = {"1": DrawnHeart(), "2": DrawnHeart(sides=(9, 9, 8, 8, 7, 7, 8, 8, 9, 9))}
+    for name in hearts:
+        write(tmp_path / name, images(replace(CINE, study_uid=f"{CINE.study_uid}.{name}")))
+
+    def told(name: str) -> tuple[list[Any], list[bytes]]:
+        outcome, record = analysed(tmp_path / name, tmp_path / "out" / name, hearts[name])
+        drawn = [dcmread(o.path).PixelData for o in outcome.objects if o.path.name.startswith("seg")]
+        shutil.rmtree(tmp_path / "out" / name)
+        return record["measurements"], drawn
+
+    alone = [told(name) for name in hearts]
+    assert alone[0][0] != alone[1][0]
+    assert all(drawn for _, drawn in alone)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            assert list(pool.map(told, hearts)) == alone
