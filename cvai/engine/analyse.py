@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from cvai import __version__
 from cvai.engine.echo import analyse_echo
 from cvai.engine.watch import Segmenting, Stopwatch
-from cvai.errors import HeartRefused, Refused, StudyRefused
+from cvai.errors import GeometryRefused, HeartRefused, Refused, StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.body import with_body_size
+from cvai.heart.findings import Finding, Severity
 from cvai.heart.function import measure_sax
 from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import key_phases
 from cvai.heart.quality import quality_findings
+from cvai.heart.short_axis import require_short_axis
 from cvai.heart.volumes import volume_curve_ml
 from cvai.heart.wall import measure_wall
 from cvai.inference.echo import EchoSegmenter
@@ -37,7 +39,7 @@ from cvai.results.predecessors import superseded_documents
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import open_studies
-from cvai.study.select import select_sax_cine
+from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.subject import subject_of
 from cvai.study.ultrasound import holds_ultrasound
 from cvai.study.values import CineNotFound, Study
@@ -70,11 +72,41 @@ class StudyOutcome:
 def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analysis:
     """Select, assemble, segment, measure and judge one study.
 
+    Where the stack that was preferred turns out not to be a short-axis cine, the next one is tried; a damaged
+    file is no reason to measure something else.
+
     Raises:
-        Refused: the study cannot be measured honestly.
+        Refused: the study cannot be measured honestly; of several stacks, as the preferred one was refused.
     """
     with watch.stage("select"):
-        selection = select_sax_cine(study)
+        preferred = select_sax_cine(study)
+    refusals: list[Refused] = []
+    for selection in (preferred, *preferred.alternatives):
+        try:
+            return _analysis(study, selection, _replaced(refusals), segmenter, watch)
+        except (GeometryRefused, HeartRefused) as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
+
+
+def _replaced(refusals: Sequence[Refused]) -> tuple[Finding, ...]:
+    """What is to be said of a stack that is measured since another was refused."""
+    if not refusals:
+        return ()
+    message = (
+        f"The stack that was preferred could not be measured ({refusals[0].code}: {refusals[0].message}) "
+        "Another one of the study was."
+    )
+    return (Finding("preferred_stack_refused", Severity.WARNING, message),)
+
+
+def _analysis(
+    study: Study,
+    selection: CineSelection,
+    findings_so_far: tuple[Finding, ...],
+    segmenter: Segmenter,
+    watch: Stopwatch,
+) -> Analysis:
     with watch.stage("assemble"):
         cine = assemble_cine(selection)
     with watch.stage("infer"):
@@ -84,9 +116,15 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
         rv_curve_ml = volume_curve_ml(segmentation, Structure.RV_CAVITY)
         _require_a_ventricle_in_every_phase(lv_curve_ml)
         phases = key_phases(lv_curve_ml)
+        require_short_axis(segmentation, phases)
         wall = measure_wall(segmentation, phases)
         measurements = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
-        findings = (*cine.findings, *quality_findings(segmentation, phases), *wall.findings)
+        findings = (
+            *findings_so_far,
+            *cine.findings,
+            *quality_findings(segmentation, phases),
+            *wall.findings,
+        )
     if segmenter.uncertainty is not None:
         measurements = tuple(segmenter.uncertainty.around(m) for m in measurements)
     subject = subject_of(cine)

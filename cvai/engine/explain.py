@@ -14,6 +14,7 @@ from cvai.engine.worker import open_archive
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
 from cvai.settings import Settings
 from cvai.study.assemble import assemble_cine
+from cvai.study.candidates import Candidate
 from cvai.study.read import open_studies
 from cvai.study.select import select_sax_cine
 from cvai.study.ultrasound import holds_ultrasound, select_loops
@@ -95,7 +96,30 @@ def _cine(study: Study) -> tuple[Check, ...]:
     t, z, y, x = cine.stack.pixels.shape
     detail = f"short-axis cine in series {cine.series_uid}: {z} slices, {t} phases, {x} x {y} pixels"
     findings = tuple(Check("finding", True, f"{f.code}: {f.message}") for f in cine.findings)
-    return (Check("images", True, detail), *findings, *_passed_over(cine.passed_over))
+    return (
+        Check("images", True, detail),
+        *_candidates(selection.candidates),
+        *findings,
+        *_passed_over(cine.passed_over),
+    )
+
+
+def _candidates(candidates: tuple[Candidate, ...]) -> tuple[Check, ...]:
+    """Every stack that was compared, the preferred one first; nothing where there was one."""
+    if len(candidates) < 2:
+        return ()
+    return tuple(Check("candidate", True, _described(c, candidates[0])) for c in candidates)
+
+
+def _described(candidate: Candidate, preferred: Candidate) -> str:
+    stack, condition = candidate.stack, candidate.stack.condition
+    rate = "heart rate unknown" if candidate.rate_bpm is None else f"{candidate.rate_bpm:.0f}/min"
+    called = ", called stress" if condition.under_stress else ""
+    verdict = "preferred" if candidate is preferred else candidate.why_not(preferred)
+    return (
+        f"{stack.n_slices} slices of {stack.spacing_mm:.1f} mm over {candidate.length_mm:.0f} mm, "
+        f"{stack.n_phases} phases, {rate}{called}, series {', '.join(stack.series_uids[:3])}: {verdict}"
+    )
 
 
 def _loops(study: Study) -> tuple[Check, ...]:

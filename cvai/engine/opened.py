@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.archive.part10 import read_identity
 from cvai.engine.job import Outcome, StudyJob
-from cvai.errors import StudyRefused
+from cvai.errors import Refused, StudyRefused
 from cvai.heart.echo import EchoView
 from cvai.heart.segmentation import CineSegmentation
 from cvai.results.echo_seg import LOOP_KINDS
@@ -54,7 +54,8 @@ def segmentation_uid_of(outcome: Outcome) -> str:
 
 
 def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedStudy:
-    """Read a fetched study the way it was read for its analysis.
+    """Read a fetched study the way it was read for its analysis: of several stacks, the one that was
+    segmented.
 
     Args:
         source: folder of every instance of the study, results included.
@@ -65,8 +66,16 @@ def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedS
         Refused: ``segmentation_not_in_archive``, ``segmentation_of_other_images``, or as ``assemble_cine``.
     """
     (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
-    cine = assemble_cine(select_sax_cine(study))
-    return OpenedStudy(study, cine, read_labels(_file_of(source, segmentation_uid), cine))
+    path = _file_of(source, segmentation_uid)
+    preferred = select_sax_cine(study)
+    refusals: list[Refused] = []
+    for selection in (preferred, *preferred.alternatives):
+        try:
+            cine = assemble_cine(selection)
+            return OpenedStudy(study, cine, read_labels(path, cine))
+        except Refused as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
 
 
 def open_analysed_loops(source: Path, job: StudyJob, outcome: Outcome) -> tuple[OpenedLoop, ...]:

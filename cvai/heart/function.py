@@ -37,14 +37,14 @@ def ventricle_measurements(
 ) -> tuple[Measurement, ...]:
     """Volumes and function of one ventricle; ``prefix`` is ``lv`` or ``rv``.
 
-    An empty ventricle has no ejection fraction: the tuple then stops before it.
+    An empty ventricle has no ejection fraction, and one that grows towards end-systole neither that nor a
+    stroke volume: a negative one is a failed measurement and no number about a heart.
     """
     stroke_volume_ml = edv_ml - esv_ml
-    measurements = [
-        Measurement(f"{prefix}_edv", edv_ml, "mL"),
-        Measurement(f"{prefix}_esv", esv_ml, "mL"),
-        Measurement(f"{prefix}_sv", stroke_volume_ml, "mL"),
-    ]
+    measurements = [Measurement(f"{prefix}_edv", edv_ml, "mL"), Measurement(f"{prefix}_esv", esv_ml, "mL")]
+    if stroke_volume_ml < 0:
+        return tuple(measurements)
+    measurements.append(Measurement(f"{prefix}_sv", stroke_volume_ml, "mL"))
     if edv_ml > 0:
         measurements.append(Measurement(f"{prefix}_ef", ejection_fraction_percent(edv_ml, esv_ml), "%"))
     if heart_rate_bpm is not None:

@@ -12,6 +12,7 @@ from cvai.heart.function import ejection_fraction_percent
 from cvai.heart.outline import outline_findings
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.slice_curves import out_of_step_findings
 from cvai.heart.volumes import mass_g, volume_curve_ml
 
 STROKE_VOLUMES_DIFFER = 0.60
@@ -45,6 +46,7 @@ def quality_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple
     wall_ml = volume_curve_ml(segmentation, Structure.LV_MYOCARDIUM)
     found = (
         _small_ventricle(lv_ml, phases),
+        _no_stroke_volume(lv_ml, rv_ml, phases),
         _stroke_volumes(lv_ml, rv_ml, phases),
         _high_ejection_fraction(lv_ml, rv_ml, phases),
         _masses(wall_ml, phases),
@@ -56,6 +58,7 @@ def quality_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple
         *(finding for finding in found if finding is not None),
         *coverage_findings(segmentation, phases),
         *outline_findings(segmentation, phases),
+        *out_of_step_findings(segmentation),
     )
 
 
@@ -68,6 +71,22 @@ def _small_ventricle(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding |
         Severity.WARNING,
         f"The left ventricle measures {edv_ml:.0f} mL at end-diastole, less than "
         f"{SMALLEST_LV_EDV_ML:.0f} mL: check that the contours follow it.",
+    )
+
+
+def _no_stroke_volume(
+    lv_ml: NDArray[np.float64], rv_ml: NDArray[np.float64], phases: KeyPhases
+) -> Finding | None:
+    """Numbers that ``ventricle_measurements`` leaves out."""
+    ed, es = phases.end_diastole, phases.end_systole
+    growing = [name for name, ml in (("left", lv_ml), ("right", rv_ml)) if ml[es] > ml[ed]]
+    if not growing:
+        return None
+    return Finding(
+        "no_stroke_volume",
+        Severity.WITHHELD,
+        f"The {' and the '.join(growing)} ventricle is larger at end-systole than at end-diastole: stroke "
+        "volume, ejection fraction and output are not given. Check its contours.",
     )
 
 

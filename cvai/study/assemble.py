@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,20 +12,28 @@ from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.geometry import StackGeometry
 from cvai.study.acquisitions import acquisitions_of
+from cvai.study.conditions import ONE_SESSION_S, condition_of
 from cvai.study.header import whole_number
 from cvai.study.parts import MIN_SLICES, has_same_grid, series_uid_of
 from cvai.study.pixels import intensities
 from cvai.study.placement import (
+    EXACTLY_PARALLEL_DEG,
+    NEARLY_PARALLEL_DEG,
     SAME_PLANE_MM,
     along_normal_mm,
+    grouped,
     has_valid_orientation,
     has_valid_spacing,
     is_parallel,
+    middle_mm,
     normal_of,
     slices_along_normal,
+    turn_deg,
 )
+from cvai.study.real_time import one_beat_each
 from cvai.study.select import CineSelection
-from cvai.study.timing import heart_rate, in_phase_order, phase_times
+from cvai.study.synchrony import duplicate_frame, most_common, put_in_step
+from cvai.study.timing import heart_rate, images_at_one_time, in_phase_order
 from cvai.study.values import AssembledCine, ImagePlane, Images, PassedOver
 
 _GAP_TOLERANCE = 0.05
@@ -46,21 +53,24 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     Raises:
         GeometryRefused: ``position_missing``, ``orientation_missing``, ``orientation_invalid``,
             ``invalid_pixel_spacing``, ``mixed_grid``, ``mixed_orientation``, ``too_few_slices``,
-            ``missing_frame``, ``duplicate_frame``, ``moving_slice``, ``missing_slice``,
-            ``irregular_slice_gap`` or ``shifted_slice``.
+            ``missing_frame``, ``duplicate_frame``, ``phases_out_of_step``, ``several_heartbeats``,
+            ``moving_slice``, ``missing_slice``, ``irregular_slice_gap`` or ``shifted_slice``.
         FileRefused: ``truncated_file``, ``unsupported_transfer_syntax``, ``conflicting_copies`` or
             ``pixel_data_unreadable``.
     """
     _check_placed(selection.planes)
     _check_one_grid(selection.planes)
     slices, repeats = _one_acquisition_each(slices_along_normal(selection.planes))
-    _check_complete(slices)
-    slices = [in_phase_order(s, _name(z, slices)) for z, s in enumerate(slices)]
-    geometry = _geometry(slices)
-    times_ms, time_findings = phase_times(slices)
-    rate_bpm, rate_findings = heart_rate(slices, times_ms)
-    planes = tuple(zip(*slices, strict=True))  # (t)(z)
-    stack = CineStack(_pixels(planes), geometry, times_ms, rate_bpm)
+    if len(slices) < MIN_SLICES:
+        message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
+        raise GeometryRefused("too_few_slices", message, _RESEND)
+    slices = [in_phase_order(s, _name(z, slices)) for z, s in enumerate(_without_doubles(slices))]
+    beats = one_beat_each(slices, [_name(z, slices) for z in range(len(slices))])
+    phases = put_in_step(beats.slices, beats.intervals_ms)
+    geometry = _geometry(phases.slices)
+    rate_bpm, rate_findings = heart_rate(beats.slices, phases.times_ms)
+    planes = tuple(zip(*phases.slices, strict=True))  # (t)(z)
+    stack = CineStack(_pixels(planes), geometry, phases.times_ms, rate_bpm)
     return AssembledCine(
         series_uid=selection.series_uid,
         stack=stack,
@@ -69,8 +79,12 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
         findings=(
             *selection.findings,
             *_repeat_findings(repeats, len(slices)),
+            *_tilt_findings(slices),
+            *_pause_findings(slices),
             *_phase_findings(slices),
-            *time_findings,
+            *beats.findings,
+            *phases.findings,
+            *_repeated_time_findings(planes, stack.pixels),
             *rate_findings,
         ),
     )
@@ -119,8 +133,7 @@ def _grid(plane: ImagePlane) -> str:
 def _one_acquisition_each(slices: Sequence[Sequence[ImagePlane]]) -> tuple[list[Images], list[Images]]:
     """The acquisition of every slice that counts, and those that were repeated later or broken off."""
     acquired = [acquisitions_of(images) for images in slices]
-    sizes = Counter(len(images) for acquisitions in acquired for images in acquisitions)
-    n_phases = max(sizes, key=lambda size: (sizes[size], size))
+    n_phases = most_common([len(images) for acquisitions in acquired for images in acquisitions])
     chosen: list[Images] = []
     repeats: list[Images] = []
     for acquisitions in acquired:
@@ -130,36 +143,47 @@ def _one_acquisition_each(slices: Sequence[Sequence[ImagePlane]]) -> tuple[list[
     return chosen, repeats
 
 
-def _check_complete(slices: Sequence[Images]) -> None:
-    if len(slices) < MIN_SLICES:
-        message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
-        raise GeometryRefused("too_few_slices", message, _RESEND)
-    sizes = Counter(len(images) for images in slices)
-    n_phases = max(sizes, key=lambda size: (sizes[size], size))
+def _without_doubles(slices: Sequence[Images]) -> Sequence[Images]:
+    """The slices as they are; refused where one has more images than phases, and images that claim one
+    moment."""
+    n_phases = most_common([len(images) for images in slices])
     for z, images in enumerate(slices):
-        if len(images) < n_phases:
-            message = f"{_name(z, slices)} has {len(images)} of {n_phases} phases."
-            raise GeometryRefused("missing_frame", message, _RESEND)
-        if len(images) > n_phases:
-            message = f"{_name(z, slices)} has {len(images)} images for {n_phases} phases."
-            raise GeometryRefused("duplicate_frame", message, "Send one acquisition of the slice only.")
+        times_ms = [p.trigger_time_ms for p in images]
+        if len(images) > n_phases and None not in times_ms and len(set(times_ms)) < len(times_ms):
+            raise duplicate_frame(_name(z, slices), len(images), n_phases)
+    return slices
 
 
-def _name(z: int, slices: Sequence[Images]) -> str:
+def _name(z: int, slices: Sequence[object]) -> str:
     return f"Slice {z + 1} of {len(slices)}"
 
 
 def _geometry(slices: Sequence[Images]) -> StackGeometry:
-    first = slices[0][0]
-    cosines = np.array(first.orientation, dtype=np.float64)
-    spacing_y_mm, spacing_x_mm = first.spacing_mm or (0.0, 0.0)
-    positions_mm = np.array([images[0].position_mm for images in slices], dtype=np.float64)
+    firsts = [images[0] for images in slices]
+    usual = _usual_orientation(firsts)
+    cosines = np.array(usual.orientation, dtype=np.float64)
+    spacing_y_mm, spacing_x_mm = usual.spacing_mm or (0.0, 0.0)
+    positions_mm = np.array([_position_mm(plane, usual) for plane in firsts])
     _check_still(slices)
-    _check_gaps(np.diff(along_normal_mm([images[0] for images in slices], normal_of(first))))
+    _check_gaps(np.diff(along_normal_mm(firsts, normal_of(usual))))
     _check_shifts(
-        positions_mm, normal_of(first), min(first.rows * spacing_y_mm, first.columns * spacing_x_mm)
+        positions_mm, normal_of(usual), min(usual.rows * spacing_y_mm, usual.columns * spacing_x_mm)
     )
     return StackGeometry(positions_mm, cosines[:3], cosines[3:], spacing_y_mm, spacing_x_mm)
+
+
+def _usual_orientation(planes: Sequence[ImagePlane]) -> ImagePlane:
+    """An image of the orientation that most slices have."""
+    groups = grouped(planes, lambda a, b: turn_deg(a, b) <= EXACTLY_PARALLEL_DEG)
+    return max(groups, key=len)[0]
+
+
+def _position_mm(plane: ImagePlane, usual: ImagePlane) -> NDArray[np.float64]:
+    """(3,) centre of the first pixel, as if the image had the usual orientation around its own middle."""
+    stated_mm = np.array(plane.position_mm, dtype=np.float64)
+    if turn_deg(plane, usual) <= EXACTLY_PARALLEL_DEG:
+        return stated_mm
+    return np.asarray(middle_mm(plane) - (middle_mm(usual) - np.array(usual.position_mm, dtype=np.float64)))
 
 
 def _check_still(slices: Sequence[Images]) -> None:
@@ -215,6 +239,63 @@ def _repeat_findings(repeats: Sequence[Images], n_slices: int) -> list[Finding]:
         f"{len(repeats)} repeated acquisition(s) among {n_slices} slices; the latest whole one was analysed."
     )
     return [Finding("repeated_slice", Severity.INFO, message)]
+
+
+def _tilt_findings(slices: Sequence[Images]) -> list[Finding]:
+    firsts = [images[0] for images in slices]
+    usual = _usual_orientation(firsts)
+    turned_deg = [d for plane in firsts if (d := turn_deg(plane, usual)) > EXACTLY_PARALLEL_DEG]
+    if not turned_deg:
+        return []
+    message = (
+        f"{len(turned_deg)} of {len(slices)} slices are turned by up to {max(turned_deg):.1f} degrees "
+        "against the others; they were measured as parallel ones at the place of their middles."
+    )
+    severity = Severity.INFO if max(turned_deg) <= NEARLY_PARALLEL_DEG else Severity.WARNING
+    return [Finding("slices_tilted", severity, message)]
+
+
+def _pause_findings(slices: Sequence[Images]) -> list[Finding]:
+    times_s = sorted(
+        c.acquired_s[0] for images in slices if (c := condition_of(images)).acquired_s is not None
+    )
+    longest_s = float(np.diff(times_s).max()) if len(times_s) > 1 else 0.0
+    if longest_s <= ONE_SESSION_S:
+        return []
+    message = (
+        f"Between two slices of the stack lie {longest_s / 60:.0f} minutes: look whether they show the heart "
+        "in the same state and at the same place."
+    )
+    return [Finding("slices_acquired_apart", Severity.WARNING, message)]
+
+
+def _repeated_time_findings(planes: tuple[Images, ...], pixels: NDArray[np.float32]) -> list[Finding]:
+    """Images of a slice that state one time. They are phases with a slip in the header, or one image twice.
+
+    Args:
+        planes: (t)(z) images.
+        pixels: (t, z, y, x) their values.
+
+    Raises:
+        GeometryRefused: ``duplicate_frame``, the pixels are the same.
+    """
+    n_repeated = 0
+    for z, images in enumerate(zip(*planes, strict=True)):
+        for first, second in images_at_one_time(images):
+            n_repeated += 1
+            t = images.index(first)
+            if np.array_equal(pixels[t, z], pixels[images.index(second), z]):
+                raise GeometryRefused(
+                    "duplicate_frame",
+                    f"{_name(z, planes[0])} holds one image twice in place of two phases.",
+                    _RESEND,
+                )
+    if n_repeated == 0:
+        return []
+    message = (
+        f"{n_repeated} trigger time(s) are stated for two phases of a slice; instance numbers order them."
+    )
+    return [Finding("repeated_trigger_time", Severity.WARNING, message)]
 
 
 def _phase_findings(slices: Sequence[Images]) -> list[Finding]:

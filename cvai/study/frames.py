@@ -18,6 +18,7 @@ from pydicom.uid import (
 )
 
 from cvai.errors import FileRefused
+from cvai.study.components import component_of
 from cvai.study.header import number, numbers, uid, whole_number
 from cvai.study.values import ImagePlane
 
@@ -139,8 +140,15 @@ def _plane(header: Dataset, path: Path, defect: FileRefused | None, frame_number
             attributes("FrameContentSequence"), "TemporalPositionIndex", "TemporalPositionIdentifier"
         ),
         header=header,
+        component=component_of(header, attributes("MRImageFrameTypeSequence")),
+        dimension_index=_dimension_index(attributes("FrameContentSequence")),
         defect=defect,
     )
+
+
+def _dimension_index(content: Dataset) -> tuple[int, ...]:
+    values = numbers(content, "DimensionIndexValues") or ()
+    return tuple(int(v) for v in values)
 
 
 def _matrix(header: Dataset) -> tuple[int, int]:

@@ -9,8 +9,9 @@ from statistics import median
 
 import numpy as np
 
+from cvai.study.conditions import Condition, common_condition, condition_of
 from cvai.study.header import number, texts, time_of_day_s, uid, whole_number
-from cvai.study.placement import along_normal_mm, normal_of, parallel_groups, slices_along_normal
+from cvai.study.placement import along_normal_mm, grouped, is_parallel, normal_of, slices_along_normal
 from cvai.study.values import ImagePlane
 
 MIN_SLICES = 3
@@ -22,8 +23,8 @@ MIN_PHASES = 8
 _MAX_STILLS = 2
 """A position with so few images beside whole cine slices holds scouts, not what is left of a cine slice."""
 
-_LONGEST_CYCLE_MS = 3000.0
-"""An R-R interval at 20 beats a minute; images spread over more time come from several heartbeats."""
+_LONGEST_STEP_MS = 300.0
+"""An R-R interval at 200 beats a minute: images further apart may come one a heartbeat."""
 
 _SHORTEST_CINE_MS = 150.0
 """Half an R-R interval at 200 beats a minute: trigger times that spread over less show one phase repeated."""
@@ -75,8 +76,18 @@ class Part:
 
     @cached_property
     def is_cine(self) -> bool:
-        """Whether the slices show one heartbeat in many phases."""
-        return self.n_phases >= MIN_PHASES and is_one_heartbeat(self.slices[self.n_slices // 2])
+        """Whether the slices show a beating heart in many phases."""
+        return self.n_phases >= MIN_PHASES and shows_heartbeat(self.slices[self.n_slices // 2])
+
+    @cached_property
+    def condition(self) -> Condition:
+        """When and how its slices were acquired."""
+        return common_condition([condition_of(images) for images in self.slices])
+
+    @property
+    def spacing_mm(self) -> float:
+        """Usual distance between slices, 0 for a single one."""
+        return float(np.median(np.diff(self.positions_mm))) if self.n_slices > 1 else 0.0
 
 
 def series_uid_of(plane: ImagePlane) -> str:
@@ -90,19 +101,39 @@ def parts_of(planes: Iterable[ImagePlane]) -> list[Part]:
     Scouts, several views and several contrasts share a series more often than they should.
     """
     parts = []
-    for parallel in parallel_groups(planes):
-        for images in _by_kind(parallel):
+    for parallel in grouped(planes, is_parallel):
+        for images in grouped(parallel, is_same_kind):
             parts.extend(_cine_apart_from_stills(Part(tuple(images))))
     return parts
 
 
 def is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
-    """Whether two images share pixel grid and pulse sequence (ScanningSequence, EchoTime within a fifth)."""
+    """Whether two images share pixel grid, pulse sequence and processing.
+
+    That is ScanningSequence, EchoTime within a fifth, MRAcquisitionType, the component of the signal, and
+    whether pixels are original or derived.
+    """
     return (
         has_same_grid(first, second)
-        and texts(first.header, "ScanningSequence") == texts(second.header, "ScanningSequence")
+        and all(
+            texts(first.header, k) == texts(second.header, k)
+            for k in ("ScanningSequence", "MRAcquisitionType")
+        )
         and _is_near(number(first.header, "EchoTime"), number(second.header, "EchoTime"), share=0.2)
+        and first.component is second.component
+        and is_derived(first) == is_derived(second)
     )
+
+
+def is_derived(plane: ImagePlane) -> bool:
+    """Whether pixels were made from other images (ImageType value 1, PS3.3 C.7.6.1.1.2)."""
+    return texts(plane.header, "ImageType")[:1] == ("DERIVED",)
+
+
+def is_annotated(plane: ImagePlane) -> bool:
+    """Whether something is burnt into the pixels, or they were made by reading software."""
+    is_secondary = is_derived(plane) and "SECONDARY" in texts(plane.header, "ImageType")
+    return is_secondary or texts(plane.header, "BurnedInAnnotation") == ("YES",)
 
 
 def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:
@@ -113,19 +144,19 @@ def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:
     return all(_is_near(a, b, share=1e-3) for a, b in spacings)
 
 
-def is_one_heartbeat(images: Sequence[ImagePlane]) -> bool:
-    """Whether images of one slice are phases of a heartbeat, not one image from each of many heartbeats.
+def shows_heartbeat(images: Sequence[ImagePlane]) -> bool:
+    """Whether images of one slice run through a heartbeat or several, not one image from each of many.
 
     Perfusion and other dynamic series also have dozens of images at a position. Their trigger times do not
-    run through the heartbeat but stand nearly still, or run on for longer than any heartbeat lasts, or the
-    images were acquired a heartbeat apart. Where a study tells no times, many images count as phases.
+    run through the heartbeat but stand nearly still, or go on by a heartbeat each, or the images were
+    acquired a heartbeat apart. Where a study tells no times, many images count as phases.
     """
-    triggers_ms = [p.trigger_time_ms for p in images if p.trigger_time_ms is not None]
-    if len(triggers_ms) == len(images):
-        span_ms = max(triggers_ms) - min(triggers_ms)
-        if max(triggers_ms) > 0 and not _SHORTEST_CINE_MS <= span_ms <= _LONGEST_CYCLE_MS:
+    triggers_ms = np.array([p.trigger_time_ms for p in images if p.trigger_time_ms is not None])
+    if triggers_ms.size == len(images) and triggers_ms.max() > 0:
+        different_ms = np.unique(triggers_ms)
+        if np.ptp(triggers_ms) < _SHORTEST_CINE_MS or np.median(np.diff(different_ms)) > _LONGEST_STEP_MS:
             return False
-        if len(set(triggers_ms)) > len(images) / 2:
+        if different_ms.size > len(images) / 2:
             return True
     return not _are_a_beat_apart(images)
 
@@ -135,17 +166,6 @@ def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:
     if len(times_s) < len(images):
         return False
     return float(np.median(np.diff(sorted(times_s)))) >= _SHORTEST_BEAT_S
-
-
-def _by_kind(planes: Iterable[ImagePlane]) -> list[list[ImagePlane]]:
-    groups: list[list[ImagePlane]] = []
-    for plane in planes:
-        group = next((g for g in groups if is_same_kind(g[0], plane)), None)
-        if group is None:
-            groups.append([plane])
-        else:
-            group.append(plane)
-    return groups
 
 
 def _cine_apart_from_stills(part: Part) -> list[Part]:

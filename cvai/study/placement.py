@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.study.values import ImagePlane
 
-COSINE_TOLERANCE = 5e-3
-"""Largest difference of a direction cosine within one stack, about 0.3 degrees: no more than rounding."""
+PARALLEL_DEG = 6.0
+"""Largest turn between two images of one stack. Slices that were planned again differ by a few degrees.
+Around the middle of the image, where the heart is, one side of a turned slice comes nearer to its neighbour
+by as much as the other goes away: the volume changes by the cosine, half a percent at 6 degrees."""
+
+NEARLY_PARALLEL_DEG = 2.0
+"""Beyond this a voxel at the edge of the heart, 50 mm from the middle, is more than 2 mm from where it is
+counted."""
+
+EXACTLY_PARALLEL_DEG = 0.3
+"""A turn that is no more than the rounding of direction cosines."""
 
 SAME_PLANE_MM = 0.5
 """Images closer than this along their normal show the same slice."""
@@ -41,9 +50,40 @@ def is_placed(plane: ImagePlane) -> bool:
 
 
 def is_parallel(first: ImagePlane, second: ImagePlane) -> bool:
-    """Whether two placed images have the same orientation, in plane as well."""
-    cosines = zip(first.orientation or (), second.orientation or (), strict=True)
-    return all(abs(a - b) <= COSINE_TOLERANCE for a, b in cosines)
+    """Whether two placed images can be slices of one stack, turned by ``PARALLEL_DEG`` at most, in plane as
+    well."""
+    return turn_deg(first, second) <= PARALLEL_DEG
+
+
+def turn_deg(first: ImagePlane, second: ImagePlane) -> float:
+    """Angle by which one placed image has to be turned to have the other's orientation, from the trace of the
+    rotation between them."""
+    if first.orientation == second.orientation:
+        return 0.0
+    trace = float(np.sum(_axes(first) * _axes(second)) + normal_of(first) @ normal_of(second))
+    return float(np.rad2deg(np.arccos(np.clip((trace - 1.0) / 2.0, -1.0, 1.0))))
+
+
+def tilt_deg(first: ImagePlane, second: ImagePlane) -> float:
+    """Angle between the planes of two placed images, between 0 and 90 degrees."""
+    cosine = abs(float(normal_of(first) @ normal_of(second)))
+    return float(np.rad2deg(np.arccos(min(cosine, 1.0))))
+
+
+def _axes(plane: ImagePlane) -> NDArray[np.float64]:
+    """(2, 3) direction of the rows and of the columns."""
+    return np.asarray(plane.orientation, dtype=np.float64).reshape(2, 3)
+
+
+def middle_mm(plane: ImagePlane) -> NDArray[np.float64]:
+    """(3,) middle of a placed image. The heart lies near it, so planes are compared here and not at the
+    corner, which a turn of one degree moves by several millimetres."""
+    row, column = _axes(plane)
+    spacing_y_mm, spacing_x_mm = plane.spacing_mm or (0.0, 0.0)
+    to_middle_mm = row * (spacing_x_mm * (plane.columns - 1) / 2) + column * (
+        spacing_y_mm * (plane.rows - 1) / 2
+    )
+    return np.asarray(np.array(plane.position_mm) + to_middle_mm, dtype=np.float64)
 
 
 def normal_of(plane: ImagePlane) -> NDArray[np.float64]:
@@ -54,15 +94,17 @@ def normal_of(plane: ImagePlane) -> NDArray[np.float64]:
 
 
 def along_normal_mm(planes: Sequence[ImagePlane], normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) distance of every image from the origin along ``normal``."""
-    return np.asarray([plane.position_mm for plane in planes], dtype=np.float64) @ normal
+    """(n,) distance of the middle of every image from the origin along ``normal``."""
+    return np.asarray([middle_mm(plane) for plane in planes], dtype=np.float64) @ normal
 
 
-def parallel_groups(planes: Iterable[ImagePlane]) -> list[list[ImagePlane]]:
-    """Placed images sorted into groups of equal orientation, in order of first appearance."""
+def grouped(
+    planes: Iterable[ImagePlane], belong_together: Callable[[ImagePlane, ImagePlane], bool]
+) -> list[list[ImagePlane]]:
+    """Images sorted into groups by comparison with the first of each, in order of first appearance."""
     groups: list[list[ImagePlane]] = []
     for plane in planes:
-        group = next((g for g in groups if is_parallel(g[0], plane)), None)
+        group = next((g for g in groups if belong_together(g[0], plane)), None)
         if group is None:
             groups.append([plane])
         else:

@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cvai.heart.findings import Finding, Severity
+from cvai.study.candidates import VENTRICLE_LENGTH_MM, Candidate, candidates_of
+from cvai.study.conditions import Condition
 from cvai.study.header import texts, whole_number
-from cvai.study.parts import MIN_PHASES, MIN_SLICES, Part, parts_of, series_uid_of
-from cvai.study.placement import is_placed, normal_of
-from cvai.study.stacks import continues, stacks_of
-from cvai.study.values import CineNotFound, ImagePlane, PassedOver, Series, Study
+from cvai.study.parts import MIN_PHASES, MIN_SLICES, Part, is_annotated, is_same_kind, parts_of, series_uid_of
+from cvai.study.placement import is_placed
+from cvai.study.stacks import continues, is_similar_view, overlaps, stacks_of
+from cvai.study.values import CineNotFound, Component, ImagePlane, PassedOver, Series, Study
 
-_LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
-"""Usual direction of the left ventricle from base to apex: to the left, to the front, down. Short-axis slices
-stand across it, transverse and long-axis ones do not. Only used to prefer one stack over another."""
-
-_SHORT_AXIS_MIN_COSINE = 0.7
-"""Short-axis stacks lie within 45 degrees of the usual direction; a transverse stack is 63 degrees away."""
-
-_VENTRICLE_LENGTH_MM = 50.0
-"""A stack that covers less does not hold a whole adult ventricle."""
-
-_PHASE_IMAGE_TYPES = frozenset(
-    {"P", "PHASE", "PHASE MAP", "PHASE_MAP", "VELOCITY", "VELOCITY_MAP", "FLOW_MAP"}
-)
+_ALTERNATIVE_LENGTH = 0.7
+"""Share of the preferred stack's length that another of the same view has to cover to be measured in its
+place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,43 +28,88 @@ class CineSelection:
         planes: every image of the cine, in no particular order.
         passed_over: what was left aside, with reasons.
         findings: what a reader should know about the choice.
+        alternatives: what may be measured if this turns out not to be a short-axis cine, the best first.
+        candidates: every stack that was compared, the preferred one first.
     """
 
     series_uid: str
     planes: tuple[ImagePlane, ...]
     passed_over: tuple[PassedOver, ...]
     findings: tuple[Finding, ...] = ()
+    alternatives: tuple[CineSelection, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Examination:
+    """What a study holds, sorted once for every choice that is made from it."""
+
+    study: Study
+    unsuitable: tuple[PassedOver, ...]
+    unplaced: tuple[ImagePlane, ...]
+    parts: tuple[Part, ...]
+    stacks: tuple[Part, ...]
+    candidates: tuple[Candidate, ...]
 
 
 def select_sax_cine(study: Study) -> CineSelection:
     """Find the short-axis cine of a study.
 
     The cine is the stack of parallel slices, each with many phases of one heartbeat, that covers the heart
-    best. Orientation, position and times decide; descriptions, which every site words its own way, do not.
+    best, at rest where that can be told. Orientation, position, times and heart rates decide; descriptions,
+    which every site words its own way, do not, except that what is called stress comes after what is not.
 
     Raises:
         CineNotFound: ``no_cine``, ``too_few_slices`` or ``too_few_phases``.
+        FileRefused: nothing of the study could be read.
     """
-    unsuitable = [PassedOver(s.series_uid, reason) for s in study.series if (reason := _unsuitable(s))]
+    unsuitable = tuple(PassedOver(s.series_uid, reason) for s in study.series if (reason := _unsuitable(s)))
     suitable = [s for s in study.series if not _unsuitable(s)]
-    parts = [part for s in suitable for part in parts_of(p for p in _usable(s) if is_placed(p))]
-    stacks = [s for s in stacks_of(parts) if s.n_slices >= MIN_SLICES]
-    if not stacks:
-        return _unplaced_cine(suitable, unsuitable) or _refuse(parts, unsuitable)
-    best = max(stacks, key=_preference)
-    chosen = {id(plane) for plane in best.planes}
-    left = [Part(rest) for part in parts if (rest := tuple(p for p in part.planes if id(p) not in chosen))]
-    unplaced = _unplaced(suitable)
+    parts = tuple(part for s in suitable for part in parts_of(p for p in _usable(s) if is_placed(p)))
+    stacks = tuple(stacks_of(parts))
+    candidates = tuple(candidates_of([s for s in stacks if s.n_slices >= MIN_SLICES]))
+    if not candidates:
+        return _unplaced_cine(suitable, unsuitable) or _refuse(study, parts, unsuitable)
+    seen = _Examination(study, unsuitable, tuple(_unplaced(suitable)), parts, stacks, candidates)
+    best = candidates[0]
+    alternatives = tuple(_selection(c, seen) for c in candidates[1:] if _may_replace(c, best))
+    return _selection(best, seen, alternatives)
+
+
+def _selection(
+    chosen: Candidate, seen: _Examination, alternatives: tuple[CineSelection, ...] = ()
+) -> CineSelection:
+    stack = chosen.stack
+    ids = {id(plane) for plane in stack.planes}
+    left = [Part(rest) for part in seen.parts if (rest := tuple(p for p in part.planes if id(p) not in ids))]
     return CineSelection(
-        series_uid=best.series_uids[0],
-        planes=(*best.planes, *(p for p in unplaced if series_uid_of(p) in best.series_uids)),
+        series_uid=stack.series_uids[0],
+        planes=(*stack.planes, *(p for p in seen.unplaced if series_uid_of(p) in stack.series_uids)),
         passed_over=(
-            *unsuitable,
-            *(PassedOver(uid, _reason(part, best)) for part in left for uid in part.series_uids),
-            *_unplaced_elsewhere(unplaced, best),
+            *seen.unsuitable,
+            *(PassedOver(uid, _reason(part, chosen, seen)) for part in left for uid in part.series_uids),
+            *_unplaced_elsewhere(seen.unplaced, stack),
         ),
-        findings=(*_left_out_neighbours(best, left), *_unreadable_files(study)),
+        findings=(
+            *_other_stacks(chosen, seen.candidates),
+            *_left_out_slices(stack, seen.stacks),
+            *_altered_pixels(stack),
+            *_unreadable_files(seen.study),
+        ),
+        alternatives=alternatives,
+        candidates=seen.candidates,
     )
+
+
+def _may_replace(other: Candidate, best: Candidate) -> bool:
+    """Whether to measure ``other`` if ``best`` fails: another view, or as much of the heart in the same
+    state."""
+    if not other.covers_ventricle:
+        return False
+    if not is_similar_view(best.stack, other.stack):
+        return True
+    is_long = other.length_mm >= _ALTERNATIVE_LENGTH * best.length_mm
+    return is_long and other.stack.condition.is_like(best.stack.condition)
 
 
 def _unsuitable(series: Series) -> str | None:
@@ -95,33 +130,45 @@ def _usable(series: Series) -> list[ImagePlane]:
 
 
 def _shows_anatomy(plane: ImagePlane) -> bool:
-    image_type = texts(plane.header, "ImageType")
     is_grey = (whole_number(plane.header, "SamplesPerPixel") or 1) == 1
-    return is_grey and "LOCALIZER" not in image_type and not _PHASE_IMAGE_TYPES.intersection(image_type[2:])
+    is_localizer = "LOCALIZER" in texts(plane.header, "ImageType")
+    return is_grey and not is_localizer and plane.component in (None, Component.MAGNITUDE)
 
 
-def _preference(stack: Part) -> tuple[bool, bool, int, int, int]:
-    coverage_mm = stack.positions_mm[-1] - stack.positions_mm[0]
-    cosine = abs(float(normal_of(stack.planes[0]) @ _LONG_AXIS_LPS)) / float(np.linalg.norm(_LONG_AXIS_LPS))
+def _reason(part: Part, chosen: Candidate, seen: _Examination) -> str:
+    """Why a part is not the cine that is analysed, in words for a person."""
+    rival = next((c for c in seen.candidates if c is not chosen and _shares_images(c.stack, part)), None)
+    if rival is None:
+        return _reason_without_cine(part, chosen.stack)
+    best = chosen.stack
+    why = (
+        f"which {rival.why_not(chosen)}"
+        if rival.preference < chosen.preference
+        else "which could not be measured"
+    )
     return (
-        coverage_mm >= _VENTRICLE_LENGTH_MM,
-        cosine >= _SHORT_AXIS_MIN_COSINE,
-        stack.n_slices,
-        stack.n_phases,
-        stack.latest_series_number,
+        f"{_size(part)}: a cine stack with {best.n_slices} slices x {best.n_phases} phases was preferred to "
+        f"this one, {why}"
     )
 
 
-def _reason(part: Part, best: Part | None) -> str:
-    """Why a part is not the cine that is analysed, in words for a person."""
-    images = f"{part.n_slices} slice{'s' if part.n_slices > 1 else ''} x {part.n_phases} images"
+def _reason_without_cine(part: Part, stack: Part | None) -> str:
     if part.n_phases < MIN_PHASES:
-        return f"{images}: still images such as scouts, late enhancement or maps, no cine"
+        return f"{_size(part)}: still images such as scouts, late enhancement or maps, no cine"
     if not part.is_cine:
-        return f"{images}, not from one heartbeat: perfusion or another dynamic series"
-    if part.n_slices < MIN_SLICES or best is None:
-        return f"{images}: a long-axis or single-slice cine, not a stack"
-    return f"{images}: a cine stack with {best.n_slices} slices x {best.n_phases} phases was preferred"
+        return f"{_size(part)}, not from one heartbeat: perfusion or another dynamic series"
+    if stack is not None and is_same_kind(stack.planes[0], part.planes[0]) and overlaps(stack, part):
+        return f"{_size(part)}: slices of the analysed stack from another acquisition"
+    return f"{_size(part)}: a long-axis or single-slice cine, not a stack"
+
+
+def _size(part: Part) -> str:
+    return f"{part.n_slices} slice{'s' if part.n_slices > 1 else ''} x {part.n_phases} images"
+
+
+def _shares_images(stack: Part, part: Part) -> bool:
+    ids = {id(plane) for plane in stack.planes}
+    return any(id(plane) in ids for plane in part.planes)
 
 
 def _unplaced(suitable: Sequence[Series]) -> list[ImagePlane]:
@@ -145,10 +192,12 @@ def _unplaced_cine(suitable: Sequence[Series], unsuitable: Sequence[PassedOver])
     return CineSelection(largest.series_uid, tuple(_usable(largest)), tuple(unsuitable))
 
 
-def _refuse(parts: Sequence[Part], unsuitable: Sequence[PassedOver]) -> CineSelection:
+def _refuse(study: Study, parts: Sequence[Part], unsuitable: Sequence[PassedOver]) -> CineSelection:
+    if not parts and study.unreadable:
+        raise study.unreadable[0]
     passed_over = (
         *unsuitable,
-        *(PassedOver(uid, _reason(part, None)) for part in parts for uid in part.series_uids),
+        *(PassedOver(uid, _reason_without_cine(part, None)) for part in parts for uid in part.series_uids),
     )
     hint = "Send the study once its short-axis cine is complete."
     cines = stacks_of(parts)
@@ -172,15 +221,77 @@ def _seen(passed_over: Sequence[PassedOver]) -> str:
     return f"seen: {shown}" + (f"; and {len(reasons) - 4} more" if len(reasons) > 4 else "")
 
 
-def _left_out_neighbours(best: Part, left: Sequence[Part]) -> list[Finding]:
-    n_slices = sum(part.n_slices for part in left if part.is_cine and continues(best, part))
-    if n_slices == 0:
+def _other_stacks(chosen: Candidate, candidates: Sequence[Candidate]) -> list[Finding]:
+    """Other whole cines of the same view: at another heart rate, or the same thing once more."""
+    others = [
+        c
+        for c in candidates
+        if c is not chosen and c.length_mm >= VENTRICLE_LENGTH_MM and is_similar_view(chosen.stack, c.stack)
+    ]
+    if not others:
+        return []
+    condition = chosen.stack.condition
+    is_repeat = all(
+        c.stack.condition.is_like(condition) and c.stack.condition.is_in_session_of(condition) for c in others
+    )
+    seen = "; ".join(_described(c.stack.condition, condition) for c in others)
+    message = (
+        f"{len(others)} other cine stack(s) cover the heart as well: {seen}. The one that was measured: "
+        f"{_described(condition, condition)}."
+    )
+    return [Finding("other_cine_stack", Severity.INFO if is_repeat else Severity.WARNING, message)]
+
+
+def _described(condition: Condition, chosen: Condition) -> str:
+    words = ["called stress"] if condition.under_stress else []
+    words.append("heart rate unknown" if condition.rr_ms is None else f"{60_000.0 / condition.rr_ms:.0f}/min")
+    if condition is not chosen and condition.acquired_s is not None and chosen.acquired_s is not None:
+        minutes = (condition.acquired_s[0] - chosen.acquired_s[0]) / 60.0
+        words.append(f"{abs(minutes):.0f} minutes {'later' if minutes >= 0 else 'earlier'}")
+    return ", ".join(words)
+
+
+def _left_out_slices(best: Part, stacks: Sequence[Part]) -> list[Finding]:
+    """Cine slices that are no stack, and lie beside the analysed one or at its places."""
+    loose = [s for s in stacks if s.n_slices < MIN_SLICES or not _is_whole(s)]
+    loose = [s for s in loose if s is not best]
+    beside = [s for s in loose if continues(best, s)]
+    again = [
+        s
+        for s in loose
+        if s not in beside and is_same_kind(best.planes[0], s.planes[0]) and overlaps(best, s)
+    ]
+    findings = []
+    if beside:
+        message = (
+            f"{sum(s.n_slices for s in beside)} cine slice(s) next to the analysed stack were left out, "
+            "since their direction, pixel grid, pulse sequence, heart rate or positions differ; the "
+            "ventricle may be covered in part only."
+        )
+        findings.append(Finding("adjacent_slices_left_out", Severity.WARNING, message))
+    if again:
+        message = (
+            f"{sum(s.n_slices for s in again)} slice(s) of the analysed stack were acquired again under "
+            f"other conditions ({'; '.join(_described(s.condition, best.condition) for s in again)}) and "
+            "left out."
+        )
+        findings.append(Finding("other_acquisition_left_out", Severity.WARNING, message))
+    return findings
+
+
+def _is_whole(stack: Part) -> bool:
+    return stack.positions_mm[-1] - stack.positions_mm[0] >= VENTRICLE_LENGTH_MM
+
+
+def _altered_pixels(stack: Part) -> list[Finding]:
+    n_annotated = sum(is_annotated(plane) for plane in stack.planes)
+    if n_annotated == 0:
         return []
     message = (
-        f"{n_slices} parallel cine slice(s) next to the analysed stack were left out, since their pixel "
-        "grid, pulse sequence or positions differ; the ventricle may be covered in part only."
+        f"{n_annotated} of {len(stack.planes)} images were made by reading software or have something burnt "
+        "in; the study holds no original ones."
     )
-    return [Finding("adjacent_slices_left_out", Severity.WARNING, message)]
+    return [Finding("annotated_images", Severity.WARNING, message)]
 
 
 def _unreadable_files(study: Study) -> list[Finding]:

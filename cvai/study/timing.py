@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -10,19 +11,32 @@ from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
 from cvai.heart.findings import Finding, Severity
+from cvai.study.conditions import (
+    SAME_RATE,
+    covered_ms,
+    is_heart_rate,
+    stated_interval_ms,
+    stated_rate_bpm,
+)
 from cvai.study.header import whole_number
 from cvai.study.values import ImagePlane, Images
 
-_HEART_RATES_BPM = (20.0, 250.0)
-"""Outside of these a stated heart rate is a placeholder; some scanners write 0."""
+_MOST_COVERED, _LEAST_COVERED = 1.15, 0.55
+"""Share of the R-R interval that the phases may cover. Retrospective gating covers all of it and prospective
+gating somewhat less; more, or hardly half, is a heart rate that belongs to something else."""
 
-_UNEVEN_STEP = 1.75
-"""A step this many times the usual one leaves room for a phase that is not there."""
+_SAME_STATED_RATE = 1.2
+"""Ratio of HeartRate and 60 s over NominalInterval that is no more than two ways of averaging."""
 
-_PHASE_KEYS: tuple[Callable[[ImagePlane], float | None], ...] = (
+_MOST_REPEATED_TIMES = 2
+"""So many pairs of images of a slice may state one time; more is no slip of the scanner."""
+
+_PHASE_KEYS: tuple[Callable[[ImagePlane], float | tuple[int, ...] | None], ...] = (
     lambda plane: plane.trigger_time_ms,
     lambda plane: plane.temporal_position,
+    lambda plane: plane.dimension_index or None,
     lambda plane: plane.instance_number,
+    lambda plane: plane.frame_number,
     lambda plane: whole_number(plane.header, "SeriesNumber"),
 )
 """What orders phases, the most telling first."""
@@ -31,19 +45,22 @@ _PHASE_KEYS: tuple[Callable[[ImagePlane], float | None], ...] = (
 def in_phase_order(images: Images, slice_name: str) -> Images:
     """The images of one slice in order of time.
 
-    Trigger times decide where they are stated and distinct, else temporal positions, else instance numbers,
-    which may count phase by phase or slice by slice.
+    Trigger times decide where they are stated and distinct, else temporal positions, dimension indices,
+    instance numbers, which may count phase by phase or slice by slice, or frame numbers. A time that is
+    stated twice is taken for a slip where instance numbers run with the times.
 
     Raises:
         GeometryRefused: ``duplicate_frame``, two images claim the same phase.
     """
-    keys: Sequence[Callable[[ImagePlane], float | None]] = _PHASE_KEYS
+    keys: Sequence[Callable[[ImagePlane], float | tuple[int, ...] | None]] = _PHASE_KEYS
     if _some_but_not_all_coincide(images):
         keys = _PHASE_KEYS[1:2]  # times that hold for most images must not be overruled by mere numbering
     for key in keys:
         values = [key(plane) for plane in images]
         if None not in values and len(set(values)) == len(values):
-            return tuple(sorted(images, key=lambda p: key(p) or 0.0))
+            return tuple(plane for _, plane in sorted(zip(values, images, strict=True), key=lambda p: p[0]))  # type: ignore[arg-type,return-value]
+    if (ordered := _with_repeated_times(images)) is not None:
+        return ordered
     raise GeometryRefused(
         "duplicate_frame",
         f"{slice_name} holds different images that claim the same phase.",
@@ -51,25 +68,13 @@ def in_phase_order(images: Images, slice_name: str) -> Images:
     )
 
 
-def phase_times(slices: Sequence[Images]) -> tuple[NDArray[np.float64] | None, list[Finding]]:
-    """(t, z) times after the R wave in ms, and what is to be said about them.
-
-    Args:
-        slices: (z)(t) images in order of phase, equally many in every slice.
-    """
-    columns = [_trigger_times_ms(images) for images in slices]
-    if all(column is not None for column in columns):
-        times_ms = np.array(columns, dtype=np.float64).T
-        return times_ms, _uneven_steps(times_ms)
-    intervals_ms = [_nominal_interval_ms(images) for images in slices]
-    if all(interval is not None for interval in intervals_ms):
-        n_phases = len(slices[0])
-        shares = np.arange(n_phases, dtype=np.float64)[:, np.newaxis] / n_phases
-        message = "Trigger times are missing; phases were spread evenly over the nominal R-R interval."
-        finding = Finding("times_from_nominal_interval", Severity.INFO, message)
-        return shares * np.array(intervals_ms, dtype=np.float64), [finding]
-    message = "The study tells no times of the phases; they are only ordered."
-    return None, [Finding("times_unknown", Severity.WARNING, message)]
+def images_at_one_time(images: Images) -> list[tuple[ImagePlane, ImagePlane]]:
+    """Neighbours, in order of phase, that state the same trigger time."""
+    return [
+        (a, b)
+        for a, b in pairwise(images)
+        if a.trigger_time_ms is not None and a.trigger_time_ms == b.trigger_time_ms
+    ]
 
 
 def heart_rate(
@@ -78,20 +83,23 @@ def heart_rate(
     """Heart rate in beats per minute, and what is to be said about it.
 
     HeartRate counts, else the nominal R-R interval, else the time the phases cover: with retrospective gating
-    they cover the whole heartbeat, with prospective gating somewhat less, which the finding says.
+    they cover the whole heartbeat, with prospective gating somewhat less, which the finding says. Where these
+    contradict each other, none counts.
     """
     planes = [plane for images in slices for plane in images]
-    stated_bpm = [p.heart_rate_bpm for p in planes if p.heart_rate_bpm is not None]
-    intervals_ms = [p.nominal_interval_ms for p in planes if p.nominal_interval_ms is not None]
-    for rates_bpm in (stated_bpm, [60_000.0 / i for i in intervals_ms if i > 0]):
-        plausible_bpm = [rate for rate in rates_bpm if _is_heart_rate(rate)]
-        if plausible_bpm:
-            return float(median(plausible_bpm)), []
+    rate_bpm, interval_ms = stated_rate_bpm(planes), stated_interval_ms(planes)
+    stated_bpm = rate_bpm if rate_bpm is not None else (60_000.0 / interval_ms if interval_ms else None)
+    if stated_bpm is not None:
+        contradiction = _contradiction(rate_bpm, interval_ms, _usually_covered_ms(slices))
+        if contradiction is None:
+            return stated_bpm, _varying_rate(slices)
+        message = f"{contradiction}: the heart rate is not known, and the cardiac output is not given."
+        return None, [Finding("heart_rate_contradicts", Severity.WARNING, message)]
     if times_ms is None:
         return None, []
     step_ms = float(np.median(np.diff(times_ms, axis=0)))
     estimated_bpm = 60_000.0 / (step_ms * len(times_ms))
-    if not _is_heart_rate(estimated_bpm):
+    if not is_heart_rate(estimated_bpm):
         return None, []
     message = (
         f"The heart rate is not stated; {estimated_bpm:.0f}/min follows if the phases cover the whole "
@@ -100,37 +108,53 @@ def heart_rate(
     return estimated_bpm, [Finding("heart_rate_estimated", Severity.WARNING, message)]
 
 
+def _contradiction(rate_bpm: float | None, interval_ms: float | None, cover_ms: float | None) -> str | None:
+    if rate_bpm is not None and interval_ms is not None:
+        ratio = rate_bpm * interval_ms / 60_000.0
+        if not 1 / _SAME_STATED_RATE <= ratio <= _SAME_STATED_RATE:
+            return f"HeartRate says {rate_bpm:.0f}/min, NominalInterval {60_000.0 / interval_ms:.0f}/min"
+    rr_ms = interval_ms if interval_ms is not None else 60_000.0 / (rate_bpm or 1.0)
+    if cover_ms is None or _LEAST_COVERED * rr_ms <= cover_ms <= _MOST_COVERED * rr_ms:
+        return None
+    return f"The phases cover {cover_ms:.0f} ms, the stated R-R interval is {rr_ms:.0f} ms"
+
+
+def _usually_covered_ms(slices: Sequence[Images]) -> float | None:
+    covered = [c for images in slices if (c := covered_ms(images)) is not None]
+    return float(median(covered)) if len(covered) == len(slices) else None
+
+
+def _varying_rate(slices: Sequence[Images]) -> list[Finding]:
+    intervals_ms = [i for images in slices if (i := rr_interval_ms(images)) is not None]
+    if not intervals_ms or max(intervals_ms) <= SAME_RATE * min(intervals_ms):
+        return []
+    low_bpm, high_bpm = 60_000.0 / max(intervals_ms), 60_000.0 / min(intervals_ms)
+    message = (
+        f"Slices were acquired at {low_bpm:.0f} to {high_bpm:.0f} beats a minute: they may show hearts of "
+        "different filling, or not have been acquired under one condition."
+    )
+    return [Finding("heart_rate_varies", Severity.WARNING, message)]
+
+
+def rr_interval_ms(images: Images) -> float | None:
+    """The R-R interval that a slice states, by NominalInterval or else HeartRate."""
+    rate_bpm = stated_rate_bpm(images)
+    return stated_interval_ms(images) or (60_000.0 / rate_bpm if rate_bpm else None)
+
+
 def _some_but_not_all_coincide(images: Images) -> bool:
     times_ms = [p.trigger_time_ms for p in images]
     return None not in times_ms and 1 < len(set(times_ms)) < len(times_ms)
 
 
-def _trigger_times_ms(images: Images) -> list[float] | None:
-    times_ms = [p.trigger_time_ms for p in images if p.trigger_time_ms is not None]
-    is_increasing = len(times_ms) == len(images) and all(np.diff(times_ms) > 0)
-    return times_ms if is_increasing else None
-
-
-def _nominal_interval_ms(images: Images) -> float | None:
-    intervals_ms = [p.nominal_interval_ms for p in images if p.nominal_interval_ms is not None]
-    plausible_ms = [
-        interval for interval in intervals_ms if interval > 0 and _is_heart_rate(60_000.0 / interval)
-    ]
-    return float(median(plausible_ms)) if plausible_ms else None
-
-
-def _is_heart_rate(rate_bpm: float) -> bool:
-    return _HEART_RATES_BPM[0] <= rate_bpm <= _HEART_RATES_BPM[1]
-
-
-def _uneven_steps(times_ms: NDArray[np.float64]) -> list[Finding]:
-    steps_ms = np.diff(times_ms, axis=0)
-    usual_ms = np.median(steps_ms, axis=0)
-    uneven = np.flatnonzero((steps_ms > _UNEVEN_STEP * usual_ms).any(axis=0))
-    if uneven.size == 0:
-        return []
-    message = (
-        f"Phases of {uneven.size} slice(s) are up to {steps_ms.max():.0f} ms apart where "
-        f"{np.median(usual_ms):.0f} ms are usual; a phase may be missing."
-    )
-    return [Finding("uneven_phase_times", Severity.WARNING, message)]
+def _with_repeated_times(images: Images) -> Images | None:
+    """The order of instance numbers, if it is that of the times but for a time or two that are stated
+    twice."""
+    if None in (numbers := [p.instance_number for p in images]) or len(set(numbers)) < len(numbers):
+        return None
+    ordered = tuple(sorted(images, key=lambda p: p.instance_number or 0))
+    times_ms = [p.trigger_time_ms for p in ordered if p.trigger_time_ms is not None]
+    steps_ms = np.diff(times_ms)
+    if len(times_ms) < len(images) or np.any(steps_ms < 0):
+        return None
+    return ordered if np.count_nonzero(steps_ms == 0) <= _MOST_REPEATED_TIMES else None

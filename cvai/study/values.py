@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from pydicom import Dataset
@@ -10,6 +11,15 @@ from pydicom import Dataset
 from cvai.errors import FileRefused, StudyRefused
 from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding
+
+
+class Component(StrEnum):
+    """What an MR image shows of the complex signal (ComplexImageComponent, PS3.3 C.8.13.3.1.2)."""
+
+    MAGNITUDE = "magnitude"
+    PHASE = "phase"
+    REAL = "real"
+    IMAGINARY = "imaginary"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +45,8 @@ class ImagePlane:
         temporal_position: TemporalPositionIdentifier or TemporalPositionIndex.
         header: the instance's header without pixel data; results copy patient and study attributes from it,
             nobody writes to it.
+        component: which part of the complex signal it shows, see ``cvai.study.components``.
+        dimension_index: DimensionIndexValues of a frame, empty where there are none.
         defect: why the pixels cannot be decoded, None where nothing is known to be wrong with them. Such an
             image keeps its place, so that its loss cannot go unnoticed.
     """
@@ -54,6 +66,8 @@ class ImagePlane:
     heart_rate_bpm: float | None
     temporal_position: int | None
     header: Dataset
+    component: Component | None = None
+    dimension_index: tuple[int, ...] = ()
     defect: FileRefused | None = None
 
 

@@ -138,7 +138,7 @@ def test_trigger_times_may_differ_from_slice_to_slice(tmp_path: Path) -> None:
 
 
 def test_heart_rate_zero_counts_as_absent_and_the_nominal_interval_speaks(tmp_path: Path) -> None:
-    datasets = edited(images(SPEC), lambda ds: setattr(ds, "HeartRate", 0))
+    datasets = edited(images(SPEC.but(step_ms=80.0)), lambda ds: setattr(ds, "HeartRate", 0))
     edited(datasets, lambda ds: setattr(ds, "NominalInterval", 800))
     cine = assemble(tmp_path, datasets)
     assert cine.stack.heart_rate_bpm == 75.0

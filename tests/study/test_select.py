@@ -183,7 +183,7 @@ def test_slices_on_another_grid_that_continue_the_stack_are_told_of(tmp_path: Pa
     selection = select(tmp_path, sax, more)
     assert uids(selection) == uids_of(sax)
     assert [f.code for f in selection.findings] == ["adjacent_slices_left_out"]
-    assert "2 parallel cine slice(s)" in selection.findings[0].message
+    assert "2 cine slice(s) next to" in selection.findings[0].message
 
 
 @pytest.mark.parametrize("jitter_ms", [0.0, 3.0])

@@ -1,0 +1,89 @@
+"""Whether all slices of a cine show the same moment in the same phase, told by how the cavity changes in
+each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import theilslopes
+
+from cvai.heart.anatomy import Structure
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.segmentation import CineSegmentation
+
+LARGEST_SHIFT = 0.075
+"""Share of the heartbeat by which the curve of a slice may leave the line through those of all slices. In two
+real cines contraction runs along the ventricle at 0.01 to 0.02 a slice and single slices leave the line by
+0.05 at most; beyond this, slices that were shifted by a fourteenth of the beat and more stand out."""
+
+_FINE = 8
+"""Shifts are tried in steps of this part of a phase."""
+
+_LARGE_CAVITY = 0.25
+"""Share of the largest slice's area that a slice has to have: small ones at the apex close and open as they
+like."""
+
+_FEWEST_SLICES = 4
+"""Of fewer, none can be called the odd one."""
+
+_MOVES = 0.15
+"""Share of its largest area that the cavity of a slice has to lose for its curve to tell anything."""
+
+
+def out_of_step_findings(segmentation: CineSegmentation) -> tuple[Finding, ...]:
+    """Slices whose cavity becomes smallest at another time than that of the others.
+
+    The outermost slices are left out: at the base the plane of the valve moves through them, at the apex the
+    tip.
+    """
+    shifts = _off_the_line(slice_shifts(segmentation))
+    late = np.flatnonzero(np.abs(np.nan_to_num(shifts)) > LARGEST_SHIFT)
+    if late.size == 0:
+        return ()
+    slices = ", ".join(str(z + 1) for z in late)
+    message = (
+        f"The cavity contracts at another time in slice(s) {slices}, by up to "
+        f"{100 * float(np.nanmax(np.abs(shifts))):.0f} % of the heartbeat: these slices may have been gated "
+        "in another way, and the ejection fraction be too low."
+    )
+    return (Finding("slices_out_of_step", Severity.WARNING, message),)
+
+
+def slice_shifts(segmentation: CineSegmentation) -> NDArray[np.float64]:
+    """(z,) share of the heartbeat by which each slice runs behind the sum of the others, -0.5 to 0.5.
+
+    NaN where a slice has too little cavity, or one that hardly moves.
+    """
+    areas = np.count_nonzero(segmentation.mask(Structure.LV_CAVITY), axis=(2, 3)).astype(np.float64)  # (t, z)
+    largest = areas.max(axis=0)
+    tells = (largest >= _LARGE_CAVITY * largest.max()) & (np.ptp(areas, axis=0) > _MOVES * largest)
+    shifts = np.full(areas.shape[1], np.nan)
+    if np.count_nonzero(tells) < _FEWEST_SLICES:
+        return shifts
+    shifts[tells] = _shifts(_standardised(areas[:, tells]))
+    return shifts
+
+
+def _off_the_line(shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(z,) distance of the inner shifts from a line through all of them that outliers do not move."""
+    off = np.full(shifts.shape, np.nan)
+    inner = np.flatnonzero(~np.isnan(shifts))[1:-1]
+    if inner.size >= _FEWEST_SLICES:
+        slope, intercept, _, _ = theilslopes(shifts[inner], inner)
+        off[inner] = shifts[inner] - (intercept + slope * inner)
+    return off
+
+
+def _standardised(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = curves - curves.mean(axis=0)
+    return np.asarray(centred / np.linalg.norm(centred, axis=0))
+
+
+def _shifts(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(z,) share of the beat by which each of (t, z) curves is behind the median of all of them."""
+    usual = np.median(curves, axis=1)
+    fine = curves.shape[0] * _FINE
+    spectra = np.conj(np.fft.rfft(usual))[:, np.newaxis] * np.fft.rfft(curves, axis=0)
+    correlation = np.fft.irfft(spectra, n=fine, axis=0)  # interpolated by the zeros beyond the spectrum
+    best = correlation.argmax(axis=0)
+    return np.asarray((best / fine + 0.5) % 1.0 - 0.5)

@@ -1,0 +1,117 @@
+"""Real-time cines run over several heartbeats: whole beats are taken, and their length is looked up in the
+images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.errors import GeometryRefused
+from cvai.heart.findings import Finding, Severity
+from cvai.study.parts import MIN_PHASES
+from cvai.study.pixels import intensities
+from cvai.study.timing import rr_interval_ms
+from cvai.study.values import Images
+
+_SEVERAL_BEATS = 2.5
+"""Stated R-R intervals that images have to cover to be taken for a real-time cine. Two may be one beat at a
+rate that is stated twice too high."""
+
+_LONGEST_BEAT_MS = 2000.0
+"""An R-R interval at 30 beats a minute: images spread over more time than this are looked at for several
+beats."""
+
+_SHORTEST_BEAT_MS = 300.0
+"""An R-R interval at 200 beats a minute."""
+
+_ALIKE = 0.5
+"""Difference of images that lie a heartbeat apart, as a share of the usual difference of two images of the
+slice."""
+
+_HINT = "Send a cine that is gated by the ECG."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beats:
+    """One heartbeat of every slice.
+
+    Args:
+        slices: (z)(t) images.
+        intervals_ms: (z) R-R interval of each, as stated or as seen in the images; None where neither is
+            known.
+        findings: what was left out.
+    """
+
+    slices: tuple[Images, ...]
+    intervals_ms: tuple[float | None, ...]
+    findings: tuple[Finding, ...]
+
+
+def one_beat_each(slices: Sequence[Images], names: Sequence[str]) -> Beats:
+    """The first heartbeat of slices that run over several; others as they are.
+
+    Args:
+        slices: (z)(t) images in order of time.
+        names: (z) what slices are called in messages.
+
+    Raises:
+        GeometryRefused: ``several_heartbeats``: they cannot be told apart.
+        FileRefused: as ``intensities``.
+    """
+    beats = [_first_beat(images, name) for images, name in zip(slices, names, strict=True)]
+    n_cut = sum(len(beat) < len(images) for (beat, _), images in zip(beats, slices, strict=True))
+    findings = (_several(n_cut, len(slices)),) if n_cut else ()
+    return Beats(tuple(beat for beat, _ in beats), tuple(rr_ms for _, rr_ms in beats), findings)
+
+
+def _first_beat(images: Images, name: str) -> tuple[Images, float | None]:
+    stated_ms = rr_interval_ms(images)
+    times_ms = np.array([p.trigger_time_ms for p in images if p.trigger_time_ms is not None])
+    if times_ms.size < len(images) or not _may_be_several(times_ms, stated_ms):
+        return images, stated_ms
+    step_ms = float(np.median(np.diff(times_ms)))
+    n_images = beat_length(
+        intensities(images), fewest=max(MIN_PHASES, int(np.ceil(_SHORTEST_BEAT_MS / step_ms)))
+    )
+    if n_images is None:
+        raise GeometryRefused(
+            "several_heartbeats",
+            f"{name} has images over {np.ptp(times_ms):.0f} ms, and where heartbeats begin cannot be seen in "
+            "them.",
+            _HINT,
+        )
+    return images[:n_images], n_images * step_ms
+
+
+def _may_be_several(times_ms: NDArray[np.float64], stated_ms: float | None) -> bool:
+    span_ms = float(np.ptp(times_ms))
+    return span_ms > _LONGEST_BEAT_MS or (stated_ms is not None and span_ms > _SEVERAL_BEATS * stated_ms)
+
+
+def beat_length(pixels: NDArray[np.float32], fewest: int) -> int | None:
+    """After how many images the heart looks the same again; None where it does not, or just begins to.
+
+    Args:
+        pixels: (t, y, x) images of one slice at even steps.
+        fewest: images that a beat has at least.
+    """
+    flat = pixels.reshape(len(pixels), -1)
+    lags = np.arange(1, len(flat) - fewest // 2)
+    apart = np.array([float(np.abs(flat[lag:] - flat[:-lag]).mean()) for lag in lags])
+    usual = float(np.median(apart))
+    for i in range(fewest - 1, lags.size):
+        is_lowest = apart[i] <= apart[max(i - 2, 0) : i + 3].min()
+        if is_lowest and apart[i] <= _ALIKE * usual:
+            return int(lags[i])
+    return None
+
+
+def _several(n_cut: int, n_slices: int) -> Finding:
+    message = (
+        f"{n_cut} of {n_slices} slices run over several heartbeats (real time); the first whole one of each "
+        "was measured, and beats of different slices may differ."
+    )
+    return Finding("one_of_several_heartbeats", Severity.WARNING, message)
