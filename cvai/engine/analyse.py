@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai import __version__
+from cvai.engine.choice import in_order
 from cvai.engine.echo import analyse_echo
 from cvai.engine.watch import Segmenting, Stopwatch
 from cvai.errors import GeometryRefused, HeartRefused, Refused, StudyRefused
@@ -81,7 +82,7 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
     with watch.stage("select"):
         preferred = select_sax_cine(study)
     refusals: list[Refused] = []
-    for selection in (preferred, *preferred.alternatives):
+    for selection in in_order(preferred, segmenter, watch):
         try:
             return _analysis(study, selection, _replaced(refusals), segmenter, watch)
         except (GeometryRefused, HeartRefused) as refusal:

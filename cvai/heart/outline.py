@@ -1,4 +1,4 @@
-"""Whether contours have the shape of a ventricle cut across its long axis."""
+"""Whether contours are those of whole cavities: neither frayed nor in parts."""
 
 from __future__ import annotations
 
@@ -25,22 +25,10 @@ LARGE_PART_MM2, LARGE_PART = 100.0, 0.2
 """A second part of one structure in a slice counts from this area, and from this share of the largest part.
 In the reference contours of 80 ACDC patients no second part exceeds 22 mm2."""
 
-SMALLEST_ROUNDNESS = 0.65
-"""Short over long axis of the cavity's outline, median over the slices of the ventricle. In the same
-contours it is less than 0.69 in 1 % (0.60 in one heart pressed flat by its right ventricle)."""
-
-SMALLEST_ENCLOSURE = 0.9
-"""Share of the cavity's border that lies on the wall, median over slices. Across its long axis a ventricle
-is a ring: 1.0 in every reference. Along it the cavity opens into the atrium."""
-
 
 def outline_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Finding, ...]:
-    """Contours that are frayed, in two parts, or of no ventricle cut across."""
-    found = (
-        _ragged(segmentation, phases),
-        _in_parts(segmentation, phases),
-        _not_short_axis(segmentation, phases),
-    )
+    """Contours that are frayed, or in two parts."""
+    found = (_ragged(segmentation, phases), _in_parts(segmentation, phases))
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -90,39 +78,6 @@ def _has_second_part(mask: NDArray[np.bool_], pixel_mm2: float) -> bool:
         return False
     second, largest = np.sort(np.bincount(parts.ravel())[1:])[-2:] * pixel_mm2
     return bool(second > LARGE_PART_MM2 and second > LARGE_PART * largest)
-
-
-def _not_short_axis(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None:
-    t = phases.end_diastole
-    cavities = segmentation.mask(Structure.LV_CAVITY)[t]
-    walls = segmentation.mask(Structure.LV_MYOCARDIUM)[t]
-    judged = [z for z in range(len(cavities)) if _is_judged(cavities[z], segmentation)]
-    if not judged:
-        return None
-    spacing_mm = (segmentation.geometry.spacing_y_mm, segmentation.geometry.spacing_x_mm)
-    roundness = float(np.median([_roundness(cavities[z], spacing_mm) for z in judged]))
-    enclosure = float(np.median([_enclosure(cavities[z], walls[z]) for z in judged]))
-    if roundness >= SMALLEST_ROUNDNESS and enclosure >= SMALLEST_ENCLOSURE:
-        return None
-    return Finding(
-        "not_short_axis",
-        Severity.WARNING,
-        f"The cavity is {roundness:.2f} times as wide as long, and {100 * enclosure:.0f} % of its border "
-        "lies on wall: cut across its axis it is round and within a ring. Check that this is a short-axis "
-        "stack.",
-    )
-
-
-def _roundness(cavity: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> float:
-    """Short over long axis of the ellipse with the same second moments."""
-    (shape,) = regionprops(cavity.astype(np.uint8), spacing=spacing_mm)
-    return float(shape.axis_minor_length / shape.axis_major_length)
-
-
-def _enclosure(cavity: NDArray[np.bool_], wall: NDArray[np.bool_]) -> float:
-    """Share of the pixels around the cavity that are wall; beyond the image there is none."""
-    around = ndimage.binary_dilation(np.pad(cavity, 1)) & ~np.pad(cavity, 1)
-    return float(np.count_nonzero(np.pad(wall, 1) & around) / np.count_nonzero(around))
 
 
 def _outlines(

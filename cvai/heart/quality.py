@@ -12,6 +12,7 @@ from cvai.heart.function import ejection_fraction_percent
 from cvai.heart.outline import outline_findings
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.short_axis import short_axis_findings
 from cvai.heart.slice_curves import out_of_step_findings
 from cvai.heart.volumes import mass_g, volume_curve_ml
 
@@ -58,6 +59,7 @@ def quality_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple
         *(finding for finding in found if finding is not None),
         *coverage_findings(segmentation, phases),
         *outline_findings(segmentation, phases),
+        *short_axis_findings(segmentation, phases),
         *out_of_step_findings(segmentation),
     )
 

@@ -144,7 +144,7 @@ def _reason(part: Part, chosen: Candidate, seen: _Examination) -> str:
     why = (
         f"which {rival.why_not(chosen)}"
         if rival.preference < chosen.preference
-        else "which could not be measured"
+        else "which is not cut across the long axis or could not be measured"
     )
     return (
         f"{_size(part)}: a cine stack with {best.n_slices} slices x {best.n_phases} phases was preferred to "

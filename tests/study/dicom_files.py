@@ -61,10 +61,11 @@ def orthonormal(axes: tuple[Vector, Vector]) -> tuple[NDArray[np.float64], NDArr
 
 
 def pixels_of(spec: SeriesSpec, z: int, t: int) -> NDArray[np.int16]:
-    """(y, x) values that occur in no other frame of the series."""
+    """(y, x) values that occur in no other frame of the series, as long as 15 bits hold them all."""
     frame = z * spec.n_phases + t
     size = spec.rows * spec.columns
-    return np.arange(frame * size, (frame + 1) * size, dtype=np.int16).reshape(spec.rows, spec.columns)
+    values = np.arange(frame * size, (frame + 1) * size) % 2**15
+    return values.astype(np.int16).reshape(spec.rows, spec.columns)
 
 
 def position_mm(spec: SeriesSpec, z: int) -> NDArray[np.float64]:
