@@ -21,8 +21,8 @@ _SAME_VIEW_DEG = 30.0
 
 _CLEARLY_BETTER = 0.1
 """Difference of two scores of ``CrossSection`` that counts more than what headers prefer. In fifteen ACDC
-hearts the score is 0.77 to 0.96 in short axis and 0.00 to 0.14 along it (``python -m benchmarks.short_axis``);
-in a sagittal slab, half-way in between, it was 0.62 in a phantom whose short axis has 0.93."""
+hearts the score is 0.77 to 0.96 in short axis and 0.00 to 0.14 along it (``python -m
+benchmarks.short_axis``); in a sagittal slab, half-way in between, it was 0.62 in a phantom whose short axis has 0.93."""
 
 _MOST_LOOKS = 4
 
@@ -65,6 +65,6 @@ def _score(selection: CineSelection, segmenter: Segmenter, watch: Stopwatch) -> 
 
 
 def _with_reason(selection: CineSelection) -> CineSelection:
-    message = "Stacks of several directions show the heart; the one whose contours are round and closed was measured."
+    message = "Stacks of several directions show the heart; the one with round, closed contours was measured."
     finding = Finding("chosen_by_contours", Severity.INFO, message)
     return replace(selection, findings=(*selection.findings, finding))

@@ -58,7 +58,7 @@ def test_slices_that_beat_together_have_no_shift() -> None:
     assert out_of_step_findings(ventricle()) == ()
 
 
-@pytest.mark.parametrize("phases", [1, 2, 4, -2])
+@pytest.mark.parametrize("phases", [2, 4, -2])
 def test_slices_that_run_late_are_named(phases: int) -> None:
     segmentation = ventricle(late_by={3: phases, 4: phases})
     assert slice_shifts(segmentation)[3] == pytest.approx(phases / 12, abs=0.02)
