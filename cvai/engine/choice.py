@@ -22,7 +22,8 @@ _SAME_VIEW_DEG = 30.0
 _CLEARLY_BETTER = 0.1
 """Difference of two scores of ``CrossSection`` that counts more than what headers prefer. In fifteen ACDC
 hearts the score is 0.77 to 0.96 in short axis and 0.00 to 0.14 along it (``python -m
-benchmarks.short_axis``); in a sagittal slab, half-way in between, it was 0.62 in a phantom whose short axis has 0.93."""
+benchmarks.short_axis``); in a sagittal slab, half-way in between, it was 0.62 in a phantom whose short axis
+has 0.93."""
 
 _MOST_LOOKS = 4
 

@@ -13,8 +13,8 @@ from cvai.heart.segmentation import CineSegmentation
 
 LARGEST_SHIFT = 0.10
 """Share of the heartbeat by which the curve of a slice may leave the line through those of all slices. In two
-real cines contraction runs along the ventricle at 0.01 to 0.03 a slice, and single slices leave the line by 0.08
-at most. In phantoms a shift of 0.08 changes the ejection fraction by 0.3 points, one of 0.16 by 3."""
+real cines contraction runs along the ventricle at 0.01 to 0.03 a slice, and single slices leave the line by
+0.08 at most. In phantoms a shift of 0.08 changes the ejection fraction by 0.3 points, one of 0.16 by 3."""
 
 _FINE = 8
 """Shifts are tried in steps of this part of a phase."""
