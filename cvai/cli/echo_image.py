@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from cvai.cli.grey import require_grey_levels
+from cvai.cli.nifti import NiftiImage
 from cvai.errors import ConfigurationInvalid, FileRefused, GeometryRefused, HeartRefused
 from cvai.heart.loop import EchoLoop
 from cvai.heart.sector import sector_of_frame
 from cvai.inference.sector import lies_sideways
 
+LARGEST_FRAME_PIXELS = 64_000_000
+
 _MM_PER_INCH = 25.4
+
+_PNG_ERRORS = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
+"""What Pillow raises on a file that is no PNG, is damaged, or ends early."""
+
+_COLOURED = 40
+"""Difference of the channels, in grey levels, above which a pixel is coloured; as for DICOM loops."""
+
+_COLOURED_SHARE = 0.01
+"""Of the sector; colour Doppler fills more, a tinted marker less."""
+
+_TINTED_SHARE = 0.8
+"""Of what is as bright as coloured pixels are: above, the whole image is tinted."""
+
+_SPACING_LIMITS_MM = (0.01, 10.0)
+"""Pixels outside this are of no ultrasound image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,20 +83,81 @@ class EchoImage:
 
 
 def read_png(path: Path) -> EchoImage:
-    """One frame; colour is turned into grey.
+    """One frame, of any depth; colours that tint grey levels are turned into grey.
 
     Raises:
-        FileRefused: ``not_png``.
-        HeartRefused: ``sector_not_found``.
+        FileRefused: ``not_png``, ``image_too_large`` or ``not_grey_levels``.
+        GeometryRefused: ``not_a_frame``, the file holds several.
+        HeartRefused: ``sector_not_found`` or ``colour_doppler``.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
-            grey = np.asarray(image.convert("L"), dtype=np.uint8)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG",)) as image:
+                _require_one_frame(image)
+                levels, coloured = _displayed(image)
+    except Image.DecompressionBombError as error:
+        raise _too_large("more pixels than any frame has") from error
+    except _PNG_ERRORS as error:
         raise FileRefused(
-            "not_png", f"{path.name} cannot be read as PNG.", "Give a .png file that exists."
+            "not_png", "The file cannot be read as PNG.", "Give a .png file that exists."
         ) from error
-    return EchoImage.of(grey[None], sideways_if_in_doubt=False)
+    frame = EchoImage.of(_as_bytes(levels[None]), sideways_if_in_doubt=False)
+    require_grey_levels(levels)
+    share = _coloured_share(levels, coloured, sector_of_frame(frame.stored[0]))
+    if share > _COLOURED_SHARE:
+        raise HeartRefused(
+            "colour_doppler",
+            f"{100 * share:.0f} % of the sector is coloured: this is Doppler.",
+            "Give the frame in grey scale.",
+        )
+    return frame
+
+
+def _require_one_frame(image: Image.Image) -> None:
+    """What is known before pixels are decoded."""
+    n_frames = getattr(image, "n_frames", 1)
+    if n_frames != 1:
+        raise GeometryRefused(
+            "not_a_frame", f"The PNG is animated: it holds {n_frames} frames.", "Give one frame a file."
+        )
+    if image.width * image.height > LARGEST_FRAME_PIXELS:
+        raise _too_large(f"{image.width} x {image.height} pixels")
+
+
+def _too_large(stated: str) -> FileRefused:
+    return FileRefused(
+        "image_too_large", f"The PNG states {stated}.", "Give the frame as the machine stored it."
+    )
+
+
+def _displayed(image: Image.Image) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(y, x) grey levels as displayed on black, and where there are colours."""
+    if image.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255
+        deep = np.asarray(image, dtype=np.float32)
+        return deep, np.zeros(deep.shape, dtype=bool)
+    if image.mode in ("1", "L"):
+        levels = np.asarray(image.convert("L"), dtype=np.float32)
+        return levels, np.zeros(levels.shape, dtype=bool)
+    shown = image.convert("RGBA")
+    on_black = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), shown).convert("RGB")
+    colours = np.asarray(on_black, dtype=np.int16)
+    return np.asarray(on_black.convert("L"), dtype=np.float32), np.ptp(colours, axis=2) > _COLOURED
+
+
+def _coloured_share(
+    levels: NDArray[np.float32], coloured: NDArray[np.bool_], sector: NDArray[np.bool_]
+) -> float:
+    """Share of the sector that is coloured; none where all of it is tinted.
+
+    A tint colours whatever is bright enough; colour Doppler leaves tissue as bright as itself grey.
+    """
+    bright = levels[coloured & sector]
+    if bright.size == 0:
+        return 0.0
+    as_bright = sector & (levels >= np.percentile(bright, 10))
+    is_tint = float(coloured[as_bright].mean()) > _TINTED_SHARE
+    return 0.0 if is_tint else float(coloured[sector].mean())
 
 
 def write_png(labels: NDArray[np.uint8], spacing_mm: tuple[float, float] | None, path: Path) -> None:
@@ -84,25 +166,29 @@ def write_png(labels: NDArray[np.uint8], spacing_mm: tuple[float, float] | None,
     Image.fromarray(labels).save(path, format="PNG", **({} if dpi is None else {"dpi": dpi}))
 
 
-def frames_of_nifti(image: nibabel.Nifti1Image) -> EchoImage:
+def frames_of_nifti(image: NiftiImage) -> EchoImage:
     """Frames (x, y), (x, y, 1), (x, y, t) or (x, y, 1, t), brightness scaled to 0..255 where it is not so.
 
     Raises:
+        FileRefused: ``not_grey_levels``.
         GeometryRefused: ``not_a_frame``, the image has other dimensions.
         HeartRefused: ``sector_not_found``.
     """
-    if image.ndim not in (2, 3, 4) or (image.ndim == 4 and image.shape[2] != 1):
+    shape = image.shape
+    if len(shape) not in (2, 3, 4) or (len(shape) == 4 and shape[2] != 1):
         raise GeometryRefused(
             "not_a_frame",
-            f"The image is {' x '.join(map(str, image.shape))}.",
+            f"The image is {' x '.join(map(str, shape))}.",
             "Give ultrasound frames as (x, y), (x, y, t) or (x, y, 1, t).",
         )
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    frames = data.reshape(*image.shape[:2], -1).transpose(2, 0, 1)
-    return EchoImage.of(_as_bytes(frames), sideways_if_in_doubt=True)
+    frames = image.values.reshape(*shape[:2], -1).transpose(2, 0, 1)
+    found = EchoImage.of(_as_bytes(frames), sideways_if_in_doubt=True)
+    require_grey_levels(image.values)
+    return found
 
 
 def _as_bytes(frames: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(t, y, x) brightness 0..255: as it is where it lies there, else spread over it."""
     low, high = float(frames.min()), float(frames.max())
     if low < 0 or high > 255 or 0 < high <= 1:
         frames = (frames - low) * (255.0 / max(high - low, 1e-6))
@@ -123,10 +209,12 @@ def parsed_spacing_mm(text: str) -> tuple[float, float]:
         numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2) or not all(0 < number < 100 for number in numbers):
+    if len(numbers) not in (1, 2) or not all(
+        _SPACING_LIMITS_MM[0] <= number <= _SPACING_LIMITS_MM[1] for number in numbers
+    ):
         raise ConfigurationInvalid(
             "spacing_invalid",
-            f"{text!r} is no pixel size.",
+            f"{text!r} is no pixel size of an ultrasound image.",
             "Give millimetres between rows and between columns, such as 0.67,0.81.",
         )
     return numbers[0], numbers[-1]

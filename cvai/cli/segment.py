@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import nibabel
 import numpy as np
 import typer
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from cvai.cli.echo_image import frames_of_nifti, parsed_spacing_mm, read_png, write_png
-from cvai.errors import FileRefused, GeometryRefused
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
+from cvai.cli.label_file import NIFTI_ENDINGS, PNG_ENDINGS, require_writable, write_whole
+from cvai.cli.nifti import NiftiImage, read_nifti
+from cvai.cli.sax_image import stack_of
+from cvai.heart.anatomy import Structure
+from cvai.heart.findings import Finding
+from cvai.heart.outline import outline_findings
+from cvai.heart.phases import key_phases
+from cvai.heart.volumes import volume_curve_ml
 from cvai.inference.card import load_card
 from cvai.inference.echo import EchoSegmenter
 from cvai.inference.models import model_folder
@@ -42,6 +48,8 @@ def segment(
     is displayed, NIfTI as (x, y) with x across; where the sector's symmetry says that rows and columns are
     exchanged, they are, and the labels come out the way the image lies in its file.
 
+    What makes labels doubtful is printed beside them. Exit status: 0 labelled, 3 refused, 1 failed, 2 usage.
+
     \b
     Example: cvai segment patient_frame01.nii.gz labels.nii.gz
              cvai segment four_chamber.png labels.png --model echo --spacing 0.67,0.81
@@ -49,52 +57,34 @@ def segment(
     folder = model_folder(model)
     spacing_mm = None if spacing is None else parsed_spacing_mm(spacing)
     if load_card(folder).view == "sax_cine":
-        image = _load(source)
-        stack = _stack(image)
-        labels = SaxSegmenter.load(folder, threads).segment(stack).labels
-        _save(labels.transpose(3, 2, 1, 0).reshape(image.shape), image, target)
+        image = read_nifti(source)
+        stack = stack_of(image)
+        require_writable(target, source, NIFTI_ENDINGS)
+        segmentation = SaxSegmenter.load(folder, threads).segment(stack)
+        _warn(outline_findings(segmentation, key_phases(volume_curve_ml(segmentation, Structure.LV_CAVITY))))
+        _save(segmentation.labels.transpose(3, 2, 1, 0), image, target)
     elif source.suffix.lower() == ".png":
         frame = read_png(source)
-        labels = EchoSegmenter.load(folder, threads).segment(frame.loop).labels
-        write_png(frame.as_stored(labels)[0], spacing_mm, target)
+        require_writable(target, source, PNG_ENDINGS)
+        labels = frame.as_stored(EchoSegmenter.load(folder, threads).segment(frame.loop).labels)
+        write_whole(target, partial(write_png, labels[0], spacing_mm))
     else:
-        image = _load(source)
+        image = read_nifti(source)
         frames = frames_of_nifti(image)
+        require_writable(target, source, NIFTI_ENDINGS)
         labels = frames.as_stored(EchoSegmenter.load(folder, threads).segment(frames.loop).labels)
-        _save(labels.transpose(1, 2, 0).reshape(image.shape), image, target)
+        _save(labels.transpose(1, 2, 0), image, target)
     typer.echo(target)
 
 
-def _save(on_grid: NDArray[np.uint8], image: nibabel.Nifti1Image, target: Path) -> None:
-    header = image.header.copy()
-    header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
-    nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(on_grid), image.affine, header), target)
+def _save(labels: NDArray[np.uint8], image: NiftiImage, target: Path) -> None:
+    on_grid = labels.reshape(image.shape)
+    image.require_present(on_grid > 0)
+    labelled = image.with_labels(on_grid)
+    write_whole(target, partial(nibabel.save, labelled))
 
 
-def _load(path: Path) -> nibabel.Nifti1Image:
-    try:
-        return nibabel.load(path)
-    except (OSError, ImageFileError) as error:
-        raise FileRefused(
-            "not_nifti", f"{path.name} cannot be read as NIfTI.", "Give a .nii or .nii.gz file that exists."
-        ) from error
-
-
-def _stack(image: nibabel.Nifti1Image) -> CineStack:
-    """The image as a cine; NIfTI tells the spacing, and the place in the patient is not needed here."""
-    if image.ndim not in (3, 4):
-        raise GeometryRefused(
-            "not_a_volume", f"The image has {image.ndim} dimensions.", "Give (x, y, z) or (x, y, z, t)."
-        )
-    sx, sy, sz = (float(v) for v in image.header.get_zooms()[:3])
-    if min(sx, sy, sz) <= 0 or image.shape[2] < 2:
-        raise GeometryRefused(
-            "not_a_stack",
-            f"The image has {image.shape[2]} slices and a spacing of {sx:g} x {sy:g} x {sz:g} mm.",
-            "Give a stack of at least two slices with its spacing in the header.",
-        )
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    pixels = data.reshape(*image.shape[:3], -1).transpose(3, 2, 1, 0)
-    geometry = StackGeometry.unplaced(pixels.shape[1], (sz, sy, sx))
-    return CineStack(np.ascontiguousarray(pixels), geometry, None, None)
+def _warn(findings: Sequence[Finding]) -> None:
+    """What makes the labels doubtful, beside them: they are written all the same."""
+    for finding in findings:
+        typer.echo(f"{finding.code}: {finding.message}", err=True)
