@@ -47,6 +47,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         Refused: the study cannot be measured honestly.
     """
     with watch.stage("select"):
+        patient = study.patient()
         selection = select_loops(study)
     measured, passed_over = _measured_loops(selection.loops, segmenter, watch)
     passed_over = [*selection.passed_over, *passed_over]
@@ -67,6 +68,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
     subject = subject_of_headers([loop.source.images[0].header for loop in loops])
     return EchoAnalysis(
         study_uid=study.study_uid,
+        patient=patient,
         loops=loops,
         measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
         findings=findings,

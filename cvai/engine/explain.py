@@ -83,6 +83,7 @@ def _queued(settings: Settings, study_uid: str) -> Check:
 def _chosen(study: Study) -> tuple[Check, ...]:
     """The series that would be measured, or the refusal; then every series passed over."""
     try:
+        study.patient()
         return _loops(study) if holds_ultrasound(study) else _cine(study)
     except CvaiError as error:
         passed_over = error.passed_over if isinstance(error, CineNotFound) else ()

@@ -63,9 +63,10 @@ def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedS
         segmentation_uid: SOPInstanceUID of its cine segmentation.
 
     Raises:
-        Refused: ``segmentation_not_in_archive``, ``segmentation_of_other_images``, or as ``assemble_cine``.
+        Refused: ``patients_differ``, ``segmentation_not_in_archive``, ``segmentation_of_other_images``, or as
+            ``assemble_cine``.
     """
-    (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
+    study = _one_patients_study(source, job)
     path = _file_of(source, segmentation_uid)
     preferred = select_sax_cine(study)
     refusals: list[Refused] = []
@@ -87,10 +88,10 @@ def open_analysed_loops(source: Path, job: StudyJob, outcome: Outcome) -> tuple[
         outcome: what it stored; each view has a segmentation of its own.
 
     Raises:
-        Refused: ``no_contours``, ``segmentation_not_in_archive``, ``segmentation_of_other_images``, or as
-            ``assemble_loop``.
+        Refused: ``patients_differ``, ``no_contours``, ``segmentation_not_in_archive``,
+            ``segmentation_of_other_images``, or as ``assemble_loop``.
     """
-    (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
+    study = _one_patients_study(source, job)
     loops = {images[0].sop_instance_uid: images for images in select_loops(study).loops}
     stored = {stored.kind: stored.sop_instance_uid for stored in outcome.objects}
     opened = []
@@ -104,6 +105,12 @@ def open_analysed_loops(source: Path, job: StudyJob, outcome: Outcome) -> tuple[
     if not opened:
         raise _no_contours()
     return tuple(opened)
+
+
+def _one_patients_study(source: Path, job: StudyJob) -> Study:
+    (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
+    study.patient()
+    return study
 
 
 def _no_contours() -> StudyRefused:

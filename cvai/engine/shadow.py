@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.engine.analyse import analyse_study
+from cvai.engine.bring import bring
 from cvai.engine.job import DIED, UNLISTED, JobState, Outcome, StudyJob
 from cvai.engine.lane import Lane
 from cvai.engine.steps import StillOurs, own_disk
@@ -180,7 +182,7 @@ class ShadowSteps:
         content = self.archive.content(asked.job.study_uid)
         if asked.job.digest not in (content.digest, UNLISTED):
             return _superseded("study_changed", "the study has changed since it was analysed.")
-        record = self._measured(asked, result)
+        record = self._measured(asked, content, result)
         self.still_ours()
         self._write(asked, record)
         self.told(record)
@@ -201,10 +203,9 @@ class ShadowSteps:
             )
         return dict(result)
 
-    def _measured(self, asked: ShadowJob, result: Mapping[str, Any]) -> ShadowRecord:
+    def _measured(self, asked: ShadowJob, content: StudyContent, result: Mapping[str, Any]) -> ShadowRecord:
         folder, refused = self.work_folder / asked.shadow_id, ""
-        self.clean(asked)
-        self.archive.fetch(asked.job.study_uid, folder)
+        bring(self.archive, content, folder)
         try:
             with self.turns.taken(asked.shadow_id):
                 measurements = self.shadow.measure(folder, asked.job.study_uid)

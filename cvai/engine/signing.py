@@ -16,6 +16,7 @@ import numpy as np
 from cvai import __version__
 from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
+from cvai.engine.bring import bring
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.engine.opened import OpenedStudy, open_analysed
 from cvai.engine.reading import Reading, Verdict
@@ -66,9 +67,7 @@ class SigningSteps:
                 "the study has changed since it was read.",
                 "It is analysed anew; read it again.",
             )
-        folder = self.work_folder / reading.reading_id
-        shutil.rmtree(folder, ignore_errors=True)
-        self.archive.fetch(reading.job.study_uid, folder)
+        bring(self.archive, content, self.work_folder / reading.reading_id)
         return Outcome(JobState.RUNNING)
 
     def write(self, reading: Reading) -> Outcome:
@@ -154,6 +153,7 @@ def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
     measurements = (*measure_sax(segmentation, phases, stack.heart_rate_bpm), *wall.measurements)
     return Analysis(
         study_uid=opened.study.study_uid,
+        patient=opened.study.patient(),
         view="sax_cine",
         cine=opened.cine,
         segmentation=segmentation,

@@ -19,6 +19,7 @@ from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.audit import AuditedObject
+from cvai.engine.bring import bring, study_differs
 from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
 from cvai.engine.turns import Turns
@@ -88,7 +89,7 @@ class StudySteps:
         """Bring the study here; superseded when it is not what it was any more.
 
         Raises:
-            StudyRefused: the study holds nothing that could be a cine, and is not fetched.
+            StudyRefused: the study holds nothing that could be a cine, and is not fetched; or see ``bring``.
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
         content = self.archive.content(job.study_uid, max_age_s=AS_ANNOUNCED_S)
@@ -99,7 +100,7 @@ class StudySteps:
         if job.digest == UNLISTED:
             self._require_by_the_rules(job.study_uid)
         _require_a_possible_cine(content)
-        self._bring(job, len(content.instances))
+        self._bring(job, content)
         return Outcome(JobState.RUNNING)
 
     @own_disk()
@@ -161,17 +162,10 @@ class StudySteps:
                 "Nothing has to be done; change [[rules]] to have such studies analysed.",
             )
 
-    def _bring(self, job: StudyJob, expected: int) -> None:
+    def _bring(self, job: StudyJob, content: StudyContent) -> None:
         """Fetch the study; the folder has its name only once it is whole."""
         partial = self.work_folder / "studies" / f".{job.job_id}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        fetched = self.archive.fetch(job.study_uid, partial)
-        if fetched != expected:
-            raise TemporarilyUnavailable(
-                "fetch_incomplete",
-                f"the archive lists {expected} instances and sent {fetched}.",
-                "It is asked again.",
-            )
+        bring(self.archive, content, partial)
         _put_in_place(partial, self._fetched(job))
 
 
@@ -200,16 +194,12 @@ def _of_the_job(job: StudyJob, outcomes: Sequence[StudyOutcome]) -> StudyOutcome
     """What was found of the job's study; one without a UID is of files that could not be read.
 
     Raises:
-        StudyRefused: the archive keeps these files under a StudyInstanceUID that is not theirs.
+        StudyRefused: what was found is of other studies.
     """
     for outcome in outcomes:
         if outcome.study_uid in (job.study_uid, None):
             return outcome
-    raise StudyRefused(
-        "study_differs",
-        "The files state another StudyInstanceUID than the one the archive keeps them under.",
-        "Correct the study in the archive, or send it again from the scanner.",
-    )
+    raise study_differs("All")
 
 
 def _superseded(code: str, message: str) -> Outcome:

@@ -15,6 +15,7 @@ from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
+from cvai.study.patient import Patient
 from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
 
@@ -65,6 +66,11 @@ class Analysed(Protocol):
         ...
 
     @property
+    def patient(self) -> Patient:
+        """Whose study it is; the only source of a patient's identity in results."""
+        ...
+
+    @property
     def view(self) -> str:
         """As in result.json."""
         ...
@@ -110,6 +116,7 @@ class Analysis:
 
     Args:
         study_uid: StudyInstanceUID.
+        patient: whose study it is.
         view: ``sax_cine``.
         cine: the assembled cine with its sources.
         segmentation: labels on the cine's grid.
@@ -126,6 +133,7 @@ class Analysis:
     """
 
     study_uid: str
+    patient: Patient
     view: str
     cine: AssembledCine
     segmentation: CineSegmentation

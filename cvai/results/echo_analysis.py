@@ -13,6 +13,7 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import ModelIdentity
 from cvai.heart.subject import Subject
 from cvai.results.analysis import Verification
+from cvai.study.patient import Patient
 from cvai.study.ultrasound import AssembledLoop
 from cvai.study.values import ImagePlane, PassedOver
 
@@ -77,6 +78,7 @@ class EchoAnalysis:
 
     Args:
         study_uid: StudyInstanceUID.
+        patient: whose study it is.
         loops: one for each view, four-chamber view first.
         measurements: in the order they are reported.
         findings: of input and result together.
@@ -93,6 +95,7 @@ class EchoAnalysis:
     """
 
     study_uid: str
+    patient: Patient
     loops: tuple[MeasuredLoop, ...]
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]

@@ -99,14 +99,14 @@ def _draw_identity(page: Page, context: AnyContext, analysis: EchoAnalysis) -> N
 
 
 def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[tuple[str, str], ...]:
-    header = context.first_header
+    header, patient = context.first_header, analysis.patient
     surface = analysis.measurement("bsa")
     size = ", ".join(filter(None, (height_and_weight(analysis.subject),)))
     loops = ", ".join(f"{loop.segmentation.n_frames} frames" for loop in analysis.loops)
     return (
-        ("Patient", readable_name(str(header.get("PatientName") or ""))),
-        ("Patient ID", str(header.get("PatientID") or "")),
-        ("Sex, year of birth, age", sex_and_age(header, analysis.subject)),
+        ("Patient", readable_name(patient.name)),
+        ("Patient ID", patient.patient_id),
+        ("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
         ("Height, weight", size),
         ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
         ("Accession number", str(header.get("AccessionNumber") or "")),

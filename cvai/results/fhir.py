@@ -23,11 +23,12 @@ from cvai.results.codes import (
     MeasurementCoding,
     measurement_coding,
 )
-from cvai.results.instance import MANUFACTURER, NOT_FOR_CLINICAL_USE, AnyContext
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
 from cvai.results.number import SHOWN_DECIMALS
 from cvai.results.pdf import readable_name
 from cvai.results.source import checked_value, header_uid
 from cvai.results.uids import RESULTS_VERSION, derived_uid
+from cvai.study.patient import MANUFACTURER
 
 Json = dict[str, Any]
 Coded = Callable[[str], MeasurementCoding]
@@ -135,12 +136,12 @@ def _shared(context: AnyContext) -> Json:
 
 def _subject(context: AnyContext) -> Json:
     """The patient as the images name them: an identifier, which the server knows how to resolve."""
-    patient_id = str(context.first_header.get("PatientID") or "").strip()
-    issuer = str(context.first_header.get("IssuerOfPatientID") or "").strip()
-    if not patient_id:
+    patient = context.analysis.patient
+    if not patient.patient_id:
         return {}
-    assigner = {"assigner": {"display": issuer}} if issuer else {}
-    return {"subject": {"type": "Patient", "identifier": {"value": patient_id, **assigner}}}
+    system = {"system": f"urn:oid:{patient.issuer_uid}"} if patient.issuer_uid_type == "ISO" else {}
+    assigner = {"assigner": {"display": patient.issuer}} if patient.issuer else {}
+    return {"subject": {"type": "Patient", "identifier": {**system, "value": patient.patient_id, **assigner}}}
 
 
 def _report(context: AnyContext, observations: Iterable[Json]) -> Json:

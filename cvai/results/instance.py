@@ -21,18 +21,19 @@ from pydicom.uid import (
 from cvai.results.analysis import Analysed, Analysis
 from cvai.results.source import (
     SourceImage,
+    add_patient,
     checked_value,
-    copy_identity,
+    copy_study,
     shared_frame_of_reference,
     source_images,
 )
 from cvai.results.uids import ResultKind, ResultUids, derived_uid
+from cvai.study.patient import MANUFACTURER
 
 NOT_FOR_CLINICAL_USE = "Not for clinical use"
 PAPILLARY_MUSCLES = (
     "Papillary muscles and trabeculae are counted as cavity: the volumes include them, the mass does not."
 )
-MANUFACTURER = "cvai"
 IMPLEMENTATION_CLASS_UID = derived_uid("implementation class")
 FIRST_SERIES_NUMBER = 9001
 SERIES_NUMBER_STEP = 100
@@ -109,7 +110,7 @@ class AnyContext:
 
     @property
     def first_header(self) -> Dataset:
-        """Header of the first source image."""
+        """Header of the first source image: what it says of the study; who the patient is it does not say."""
         return self.analysis.cine.planes[0][0].header
 
     @property
@@ -164,7 +165,8 @@ def new_instance(context: AnyContext, kind: ResultKind) -> Dataset:
     instance = Dataset()
     instance.file_meta = _file_meta(plan.sop_class_uid, context.uids.sop_instance(kind))
     instance.SpecificCharacterSet = "ISO_IR 192"
-    copy_identity(context.first_header, instance)
+    add_patient(context.analysis.patient, instance)
+    copy_study(context.first_header, instance)
     _add_sop_common(instance, context, kind)
     _add_series(instance, context, kind)
     _add_equipment(instance, context.analysis)

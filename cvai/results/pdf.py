@@ -23,6 +23,7 @@ from cvai.results.seg import phase_index
 from cvai.results.source import checked_value, code_item, instance_reference
 from cvai.results.table import draw_table
 from cvai.results.uids import ResultKind
+from cvai.study.patient import Patient
 
 TITLE = "Cardiac MR: ventricular volumes and function"
 LEFT, RIGHT = 15.0, 195.0
@@ -129,15 +130,15 @@ def _draw_identity(page: Page, context: ResultContext) -> None:
 
 
 def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
-    header, analysis = context.first_header, context.analysis
+    header, analysis, patient = context.first_header, context.analysis, context.analysis.patient
     stack, surface = analysis.cine.stack, analysis.measurement("bsa")
     geometry = stack.geometry
     pixel_mm = f"{geometry.spacing_x_mm:.2f} × {geometry.spacing_y_mm:.2f} mm"
     heart_rate = "" if stack.heart_rate_bpm is None else f"{stack.heart_rate_bpm:.0f} /min"
     return (
-        ("Patient", readable_name(str(header.get("PatientName") or ""))),
-        ("Patient ID", str(header.get("PatientID") or "")),
-        ("Sex, year of birth, age", sex_and_age(header, analysis.subject)),
+        ("Patient", readable_name(patient.name)),
+        ("Patient ID", patient.patient_id),
+        ("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
         ("Height, weight", height_and_weight(analysis.subject)),
         ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
         ("Pixels, slice spacing", f"{pixel_mm}, {geometry.slice_spacing_mm:.1f} mm"),
@@ -148,11 +149,10 @@ def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
     )
 
 
-def sex_and_age(header: Dataset, subject: Subject) -> str:
+def sex_and_age(patient: Patient, subject: Subject) -> str:
     """Sex, year of birth and age, as far as they are stated."""
-    birth_date = str(checked_value(header, "PatientBirthDate") or "")
     age = "" if subject.age_years is None else f"{subject.age_years} years"
-    return ", ".join(filter(None, (checked_value(header, "PatientSex"), birth_date[:4], age)))
+    return ", ".join(filter(None, (patient.sex, patient.birth_date[:4], age)))
 
 
 def height_and_weight(subject: Subject) -> str:

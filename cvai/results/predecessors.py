@@ -13,10 +13,11 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
 
 from cvai.results.analysis import Analysed
-from cvai.results.instance import MANUFACTURER, SERIES, result_uids
+from cvai.results.instance import SERIES, result_uids
 from cvai.results.source import header_uid
 from cvai.results.sr import Supersedes
 from cvai.results.uids import ResultKind
+from cvai.study.patient import MANUFACTURER
 from cvai.study.values import Document
 
 

@@ -2,8 +2,8 @@
 
 Real headers break rules: UIDs with leading zeros, dates such as ``20120000``. A UID is an identity and is
 taken over letter by letter, valid or not, or the result would not stand in its study; the same holds for the
-texts that identify the patient and the study. A date, a sex or an age says something, and a value outside
-its rules says nothing: it is left empty.
+texts that identify the study. A date or an age says something, and a value outside its rules says nothing: it
+is left empty. Who the patient is comes from ``Patient`` alone, which was made from all images.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ from pydicom.valuerep import validate_value
 
 from cvai.results.analysis import Analysed
 from cvai.results.encoded import encoded, encoded_dataset, encoded_item, encoded_sequence, put_sequence
+from cvai.study.patient import Patient
 from cvai.study.values import ImagePlane
 
-IDENTITY_TYPE_2 = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "ReferringPhysicianName")
-IDENTITY_TYPE_3 = ("IssuerOfPatientID", "StudyDescription")
-CHECKED_TYPE_2 = ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime")
+STUDY_TYPE_2 = ("AccessionNumber", "StudyID", "ReferringPhysicianName")
+STUDY_TYPE_3 = ("StudyDescription",)
+CHECKED_TYPE_2 = ("StudyDate", "StudyTime")
 CHECKED_TYPE_3 = ("PatientAge", "PatientSize", "PatientWeight", "PositionReferenceIndicator")
-PATIENT_SEXES = frozenset({"M", "F", "O"})
-"""PS3.3 section C.7.1.1, Patient's Sex."""
 
 
 def verbatim_element(keyword: str, value: Any) -> DataElement:
@@ -55,8 +54,8 @@ def _as_it_stands(header: Dataset, keyword: str) -> str:
 def is_valid(keyword: str, value: Any) -> bool:
     """Whether ``value`` keeps the rules of its VR; a date must be in the calendar, a text printable.
 
-    >>> is_valid("StudyDate", "20240229"), is_valid("StudyDate", "20120000"), is_valid("PatientSex", "W")
-    (True, False, False)
+    >>> is_valid("StudyDate", "20240229"), is_valid("StudyDate", "20120000")
+    (True, False)
     """
     vr, text = dictionary_VR(keyword), str(value).strip()
     try:
@@ -65,7 +64,7 @@ def is_valid(keyword: str, value: Any) -> bool:
             date.fromisoformat(text)
     except ValueError:
         return False
-    return text in PATIENT_SEXES if keyword == "PatientSex" else bool(text) and text.isprintable()
+    return bool(text) and text.isprintable()
 
 
 def checked_value(header: Dataset, keyword: str) -> Any | None:
@@ -76,11 +75,29 @@ def checked_value(header: Dataset, keyword: str) -> Any | None:
     return value if is_valid(keyword, value) else None
 
 
-def copy_identity(header: Dataset, target: Dataset) -> None:
-    """Copy what identifies patient and study, and what describes them as far as it is valid."""
+def add_patient(patient: Patient, target: Dataset) -> None:
+    """Say whose study it is (PS3.3 section C.7.1.1)."""
+    for keyword, value in (
+        ("PatientName", patient.name),
+        ("PatientID", patient.patient_id),
+        ("PatientBirthDate", patient.birth_date),
+        ("PatientSex", patient.sex),
+    ):
+        target.add(verbatim_element(keyword, value))
+    if patient.issuer:
+        target.add(verbatim_element("IssuerOfPatientID", patient.issuer))
+    if patient.issuer_uid:
+        qualifiers = Dataset()
+        qualifiers.add(verbatim_element("UniversalEntityID", patient.issuer_uid))
+        qualifiers.add(verbatim_element("UniversalEntityIDType", patient.issuer_uid_type))
+        target.IssuerOfPatientIDQualifiersSequence = [qualifiers]
+
+
+def copy_study(header: Dataset, target: Dataset) -> None:
+    """Copy what identifies the study, and what describes study and patient as far as it is valid."""
     target.add(verbatim_element("StudyInstanceUID", header_uid(header, "StudyInstanceUID")))
-    for keyword in (*IDENTITY_TYPE_2, *IDENTITY_TYPE_3):
-        if keyword in header or keyword in IDENTITY_TYPE_2:
+    for keyword in (*STUDY_TYPE_2, *STUDY_TYPE_3):
+        if keyword in header or keyword in STUDY_TYPE_2:
             target.add(verbatim_element(keyword, _as_it_stands(header, keyword)))
     for keyword in (*CHECKED_TYPE_2, *CHECKED_TYPE_3):
         value = checked_value(header, keyword)

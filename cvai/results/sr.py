@@ -22,7 +22,6 @@ from cvai.results.codes import CardiacPhase
 from cvai.results.encoded import encoded, encoded_dataset, encoded_item, encoded_sequence, put_sequence
 from cvai.results.frames import SEGMENT_NUMBERS
 from cvai.results.instance import (
-    MANUFACTURER,
     NOT_FOR_CLINICAL_USE,
     PAPILLARY_MUSCLES,
     SERIES,
@@ -41,6 +40,7 @@ from cvai.results.source import (
 )
 from cvai.results.uids import ResultKind, derived_uid, device_uid
 from cvai.results.wall import wall_groups
+from cvai.study.patient import MANUFACTURER
 
 STAND_IN_UID = derived_uid("stand-in")
 """Handed to highdicom where a source UID belongs, which it would check; the real one replaces it."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from cvai.archive.part10 import write_whole
 from cvai.archive.port import Archive
+from cvai.engine.bring import bring
 from cvai.engine.ledger import JobRecord
 from cvai.engine.opened import open_analysed, open_analysed_loops, segmentation_uid_of
 from cvai.errors import StudyRefused
@@ -152,12 +153,14 @@ class CineCache:
         folder = self._folder / f".{record.job.job_id}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            if self._archive.fetch(record.job.study_uid, folder) == 0:
+            content = self._archive.content(record.job.study_uid)
+            if not content.instances:
                 raise StudyRefused(
                     "study_not_in_archive",
                     "The archive does not have this study any more.",
                     "Its numbers and report are still here; its images are not.",
                 )
+            bring(self._archive, content, folder)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from cvai.engine.ledger import JobRecord
 from cvai.heart.measurement import Measurement, Normality
 from cvai.results.uids import ResultKind
 from cvai.review.wall import Wall
+from cvai.study.patient import Patient, patient_of
 from cvai.study.tolerance import tolerating_values
 
 IDENTITY_TAGS = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyDescription",
-    "AccessionNumber", "SpecificCharacterSet",
+    "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence",
+    "PatientBirthDate", "PatientSex", "StudyDate", "StudyDescription", "AccessionNumber",
+    "SpecificCharacterSet",
 )  # fmt: skip
 
 
@@ -28,10 +30,7 @@ IDENTITY_TAGS = (
 class Identity:
     """Whose study it is, to be shown on the page and nowhere else; empty where not known."""
 
-    patient_name: str = ""
-    patient_id: str = ""
-    birth_date: str = ""
-    sex: str = ""
+    patient: Patient = field(default_factory=Patient)
     study_date: str = ""
     description: str = ""
     accession: str = ""
@@ -153,11 +152,5 @@ def _identity(record: JobRecord, results_folder: Path) -> Identity:
             return str(header.get(keyword) or "").strip()
 
         return Identity(
-            patient_name=text("PatientName"),
-            patient_id=text("PatientID"),
-            birth_date=text("PatientBirthDate"),
-            sex=text("PatientSex"),
-            study_date=text("StudyDate"),
-            description=text("StudyDescription"),
-            accession=text("AccessionNumber"),
+            patient_of(header), text("StudyDate"), text("StudyDescription"), text("AccessionNumber")
         )

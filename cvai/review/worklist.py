@@ -143,16 +143,12 @@ class Worklist:
         return self.summary(record)
 
     def priors(self, summary: Summary, rows: Iterable[Row]) -> list[Row]:
-        """Other measured studies of the same patient, oldest first."""
-        patient_id = summary.identity.patient_id
-        if not patient_id:
-            return []
+        """Measured studies that are surely of the same patient, oldest first; see ``Patient.is_surely``."""
+        patient = summary.identity.patient
         same = [
             row
             for row in rows
-            if row.summary.identity.patient_id == patient_id
-            and row.summary.identity.patient_name == summary.identity.patient_name
-            and row.summary.ef is not None
+            if row.summary.ef is not None and row.summary.identity.patient.is_surely(patient)
         ]
         return sorted(same, key=lambda row: row.summary.identity.study_date)
 

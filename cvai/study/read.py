@@ -17,6 +17,7 @@ from cvai.study.deflated import require_bounded
 from cvai.study.frames import holds_images, holds_report, planes_of
 from cvai.study.header import PARSE_ERRORS, UID_PATTERN, decode_all, parse, uid, whole_number
 from cvai.study.integrity import pixel_data_defect
+from cvai.study.patient import StatedPatient, stated_patients
 from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import ZipLimits, is_ignored, unpacked
 from cvai.study.values import Document, ImagePlane, Series, Study
@@ -84,8 +85,11 @@ def read_studies(source: Path) -> ReadOutcome:
                 instances.append(_read_instance(path, f"File {ordinal} of {len(paths)}"))
             except FileRefused as refusal:
                 unreadable.append(refusal)
-        by_study = _grouped(_without_copies(instances), "StudyInstanceUID")
-        studies = tuple(_study(study_uid, by_study[study_uid]) for study_uid in sorted(by_study))
+        unique = _grouped(_without_copies(instances), "StudyInstanceUID")
+        patients = {
+            name: _patients(copies) for name, copies in _grouped(instances, "StudyInstanceUID").items()
+        }
+        studies = tuple(_study(name, unique[name], patients[name]) for name in sorted(unique))
     return ReadOutcome(studies, tuple(unreadable))
 
 
@@ -183,7 +187,12 @@ def _grouped(instances: list[_Instance], keyword: str) -> dict[str, list[_Instan
     return groups
 
 
-def _study(study_uid: str, instances: list[_Instance]) -> Study:
+def _patients(instances: list[_Instance]) -> tuple[StatedPatient, ...]:
+    """Whom the objects name, copies under one SOP Instance UID included."""
+    return stated_patients(instance.header for instance in instances)
+
+
+def _study(study_uid: str, instances: list[_Instance], patients: tuple[StatedPatient, ...]) -> Study:
     series = [
         _series(series_uid, group) for series_uid, group in _grouped(instances, "SeriesInstanceUID").items()
     ]
@@ -191,7 +200,7 @@ def _study(study_uid: str, instances: list[_Instance]) -> Study:
     refusals = [i.refusal for i in sorted(instances, key=_order) if i.refusal is not None]
     documents = [_document(i.header) for i in instances if holds_report(i.header)]
     documents.sort(key=lambda d: d.sop_instance_uid)
-    return Study(study_uid, tuple(series), tuple(refusals), tuple(documents))
+    return Study(study_uid, tuple(series), tuple(refusals), tuple(documents), patients)
 
 
 def _document(header: Dataset) -> Document:

@@ -11,6 +11,7 @@ from pydicom import Dataset
 from cvai.errors import FileRefused, StudyRefused
 from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding
+from cvai.study.patient import Patient, StatedPatient, one_patient
 
 
 class Component(StrEnum):
@@ -113,12 +114,22 @@ class Study:
         unreadable: files that were handed in with the study but could not be read in full; those whose header
             could be read also stand in their series, with ``ImagePlane.defect`` set.
         documents: structured reports, ordered by SOPInstanceUID.
+        stated_patients: whom all objects but cvai's own results name, those that most name first.
     """
 
     study_uid: str
     series: tuple[Series, ...]
     unreadable: tuple[FileRefused, ...] = ()
     documents: tuple[Document, ...] = ()
+    stated_patients: tuple[StatedPatient, ...] = ()
+
+    def patient(self) -> Patient:
+        """Whose study it is.
+
+        Raises:
+            StudyRefused: ``patients_differ``: its objects are of more than one patient.
+        """
+        return one_patient(self.stated_patients)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from cvai.heart.normals import with_normal_ranges
 from cvai.heart.segmentation import ModelIdentity
 from cvai.heart.subject import Subject
 from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
+from cvai.study.patient import one_patient, stated_patients
 from cvai.study.read import read_studies
 from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
 from tests.study.ultrasound_files import beating_frames, region, write_loop
@@ -74,6 +75,7 @@ def echo_analysis(
     findings = tuple(f for loop in loops for f in loop.source.findings)
     return EchoAnalysis(
         study_uid=str(sources[0].images[0].header.StudyInstanceUID),
+        patient=one_patient(stated_patients(image.header for s in sources for image in s.images)),
         loops=loops,
         measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
         subject=subject,

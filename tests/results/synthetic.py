@@ -26,6 +26,7 @@ from cvai.heart.wall import measure_wall
 from cvai.results.analysis import Analysis
 from cvai.results.uids import ResultKind
 from cvai.results.write import OBJECT_NAMES
+from cvai.study.patient import one_patient, stated_patients
 from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
 UID_ROOT = "1.2.826.0.1.3680043.10.999"
@@ -161,6 +162,7 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None
     measured = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
     return Analysis(
         study_uid=str(cine.planes[0][0].header.StudyInstanceUID),
+        patient=one_patient(stated_patients(p.header for phase in cine.planes for p in phase)),
         view="sax_cine",
         cine=cine,
         segmentation=segmentation,

@@ -15,6 +15,7 @@ from cvai.results.analysis import Analysis, Verification
 from cvai.results.fhir import fhir_bundle
 from cvai.results.instance import ResultContext
 from cvai.results.write import FHIR_NAME
+from cvai.study.patient import Patient
 from tests.results.synthetic import CREATED, FULLY_KNOWN, Written, make_analysis
 
 Json = dict[str, Any]
@@ -105,11 +106,20 @@ def test_a_finding_is_part_of_the_conclusion() -> None:
 def test_what_the_images_do_not_tell_is_left_out() -> None:
     analysis = make_analysis((2, 3, 24, 40))
     header = analysis.cine.planes[0][0].header
-    header.PatientID, header.AccessionNumber, header.StudyDate = "", "", ""
-    bundle = bundle_of(analysis)
+    header.AccessionNumber, header.StudyDate = "", ""
+    bundle = bundle_of(replace(analysis, patient=Patient()))
     (report,) = resources(bundle, "DiagnosticReport")
     assert {"subject", "basedOn", "effectiveDateTime"}.isdisjoint(report)
     Bundle.model_validate(bundle)
+
+
+def test_the_patient_is_named_by_identifier_and_issuer() -> None:
+    named = Patient("P1", issuer="Clinic", issuer_uid="1.2.3", issuer_uid_type="ISO", name="Doe^Jane")
+    (report,) = resources(
+        bundle_of(replace(make_analysis((2, 3, 24, 40)), patient=named)), "DiagnosticReport"
+    )
+    identifier = {"system": "urn:oid:1.2.3", "value": "P1", "assigner": {"display": "Clinic"}}
+    assert report["subject"] == {"type": "Patient", "identifier": identifier}
 
 
 def test_what_the_model_found_is_preliminary_and_never_overwrites(known: Json) -> None:
