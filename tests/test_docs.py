@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 CODE_BEARERS = {name for name, kind in vars(errors).items() if isinstance(kind, type)} | {
     "Finding",
     "CineNotFound",
+    "Problem",
 }
 
 

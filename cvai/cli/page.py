@@ -14,7 +14,8 @@ from cvai.review.accounts import Role, SessionLimits
 from cvai.review.claims import ReaderClaims
 from cvai.review.oidc import OidcOptions, OpenIdProvider
 from cvai.review.page import PageOptions
-from cvai.review.routes_sign_in import CALLBACK_PATH, SIGN_IN_PATH
+from cvai.review.routes_sign_in import CALLBACK_PATH
+from cvai.review.security import SIGN_IN_PATH
 from cvai.review.server import serving
 from cvai.settings import Settings
 

@@ -10,9 +10,8 @@ from fastapi import Depends, Request
 from cvai.errors import AccessDenied
 from cvai.review.accounts import Role, Session
 from cvai.review.page import Page
-from cvai.review.security import SAFE_METHODS
+from cvai.review.security import COOKIE, SAFE_METHODS
 
-COOKIE = "cvai_session"
 CSRF_HEADER = "x-csrf-token"
 ASKED_BY_ITSELF = ("/worklist", "/shared")
 """What an open page asks every few seconds: that alone does not keep a session alive."""
@@ -43,8 +42,11 @@ def session_of(request: Request, page: ThePage) -> Session:
         raise AccessDenied(
             "sign_in_needed", "You are not signed in, or your session has ended.", "Sign in again."
         )
-    told = request.headers.get(CSRF_HEADER, "")
-    if request.method not in SAFE_METHODS and not secrets.compare_digest(told, session.csrf):
+    word = request.headers.get(CSRF_HEADER, "")
+    # Bytes: a header may hold any of latin-1, of which compare_digest takes no text.
+    if request.method not in SAFE_METHODS and not secrets.compare_digest(
+        word.encode(), session.csrf.encode()
+    ):
         raise AccessDenied(
             "request_forged", "This request was not made by this page.", "Load the page again."
         )

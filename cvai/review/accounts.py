@@ -221,6 +221,16 @@ class Accounts:
             reader = rows.execute("SELECT * FROM readers WHERE name = ?", (row["reader"],)).fetchone()
         return Session(_reader(reader), row["csrf"])
 
+    def is_signed_in(self, key: str) -> bool:
+        """Whether this is the key of a session; asking does not keep it alive."""
+        now_s = self._clock()
+        with self._database.transaction() as rows:
+            found = rows.execute(
+                "SELECT 1 FROM sessions WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ?",
+                (_digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
+            ).fetchone()
+        return found is not None
+
     def end(self, key: str) -> None:
         """Close a session."""
         with self._database.transaction() as rows:

@@ -54,7 +54,14 @@ def create_app(page: Page) -> ASGIApp:
     app.add_exception_handler(CvaiError, _told)
     app.add_exception_handler(RequestValidationError, _told_invalid)
     app.add_exception_handler(SQLAlchemyError, _told_unavailable)
-    return Guard(app, page.options.hosts, page.options.https)
+    return Guard(app, page.options.hosts, page.options.https, _sessions_of(page))
+
+
+def _sessions_of(page: Page) -> Callable[[str], bool]:
+    def is_signed_in(key: str) -> bool:
+        return page.accounts.is_signed_in(key)
+
+    return is_signed_in
 
 
 def _plain(answer: Callable[[], tuple[int, str, str]]) -> Callable[[], Response]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cvai.engine.audit import AuditEvent
 from cvai.engine.ledger import Ledger
@@ -52,13 +53,13 @@ class PageOptions:
     @property
     def https(self) -> bool:
         """Whether readers reach it by https."""
-        return self.url.startswith("https://")
+        return urlsplit(self.url).scheme == "https"
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Values of the Host header that mean this page."""
+        """Values of the Host header that mean this page, in lower case."""
         own = {f"{self.host}:{self.port}", f"localhost:{self.port}", f"127.0.0.1:{self.port}"}
-        return frozenset(own | {self.url.split("://", 1)[-1].split("/", 1)[0]})
+        return frozenset(name.lower() for name in own | {urlsplit(self.url).netloc})
 
 
 class Presence:

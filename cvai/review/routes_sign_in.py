@@ -12,14 +12,14 @@ from starlette.concurrency import run_in_threadpool
 
 from cvai.engine.audit import Act, AuditEvent
 from cvai.errors import AccessDenied, CvaiError, RequestInvalid
-from cvai.review.access import COOKIE, SignedIn, ThePage, address_of
+from cvai.review.access import SignedIn, ThePage, address_of
 from cvai.review.accounts import Reader
 from cvai.review.oidc import Attempt, OpenIdProvider, not_begun
 from cvai.review.page import Page
+from cvai.review.security import COOKIE, SIGN_IN_PATH
 from cvai.review.wording import render
 
 ATTEMPT_COOKIE, ATTEMPT_LASTS_S = "cvai_sign_in", 600
-SIGN_IN_PATH = "/sign-in"
 CALLBACK_PATH = "/sign-in/callback"
 
 
