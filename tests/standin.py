@@ -16,6 +16,7 @@ from pydicom.uid import (
     MRImageStorage,
     SegmentationStorage,
 )
+from sqlalchemy import Engine
 
 from cvai.archive.part10 import read_identity
 from cvai.engine.analyse import StudyOutcome
@@ -137,3 +138,9 @@ def turns_below(folder: Path, at_once: int = 1) -> Turns:
     """Turns at being analysed, written down in a database of their own."""
     folder.mkdir(parents=True, exist_ok=True)
     return Turns(at_once, UnendedAnalyses(open_database(f"sqlite:///{folder / 'turns.sqlite'}")))
+
+
+def memory_below(folder: Path) -> Engine:
+    """A database in which feeds remember how far they have come."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return open_database(f"sqlite:///{folder / 'seen.sqlite'}")

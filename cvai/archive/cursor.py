@@ -1,17 +1,64 @@
-"""A feed's cursor on disk."""
+"""A cursor that outlives the process: a row of the jobs' database, or a small file."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import Protocol
 
+from sqlalchemy import Engine, delete, insert, select
+
+from cvai.archive.memory import CURSORS, make_tables, transaction
 from cvai.archive.port import Cursor
 from cvai.errors import ConfigurationInvalid
 
 
+class KeptCursor(Protocol):
+    """Keeps one cursor; a crash leaves the old one or the new one."""
+
+    def load(self) -> dict[str, object]:
+        """The stored cursor; empty when none has been stored."""
+        ...
+
+    def save(self, cursor: Cursor) -> None:
+        """Store ``cursor``; it is durable when this returns."""
+        ...
+
+
+class CursorRow:
+    """Keeps the cursor of a feed in the jobs' database; see ``KeptCursor``.
+
+    Args:
+        database: where jobs are kept; the table is made when missing.
+        feed: whose cursor it is.
+
+    Raises:
+        TemporarilyUnavailable: the database does not answer; also all below.
+    """
+
+    def __init__(self, database: Engine, feed: str) -> None:
+        self._database = database
+        self._feed = feed
+        make_tables(database)
+
+    def load(self) -> dict[str, object]:
+        """See ``KeptCursor.load``."""
+        asked = select(CURSORS.c.position).where(CURSORS.c.feed == self._feed)
+        with transaction(self._database) as connection:
+            stored = connection.execute(asked).scalar()
+        return {} if stored is None else dict(json.loads(stored))
+
+    def save(self, cursor: Cursor) -> None:
+        """See ``KeptCursor.save``."""
+        with transaction(self._database) as connection:
+            connection.execute(delete(CURSORS).where(CURSORS.c.feed == self._feed))
+            row = {"feed": self._feed, "position": json.dumps(dict(cursor))}
+            connection.execute(insert(CURSORS).values(**row))
+
+
 class CursorFile:
-    """Keeps one cursor in a small JSON file, replaced whole: a crash leaves the old one or the new one."""
+    """Keeps one cursor in a small JSON file, replaced whole; see ``KeptCursor``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, cast
 import requests
 import structlog
 
-from cvai.archive.cursor import CursorFile
+from cvai.archive.cursor import KeptCursor
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.http import archive_errors, once_more
 from cvai.archive.port import Announcements, ArchiveProbe, Cursor
@@ -66,7 +66,7 @@ class OrthancCursor:
             raise ConfigurationInvalid(
                 "cursor_unreadable",
                 "the feed's cursor is not one of Orthanc's changes.",
-                "Move it away: every study is then announced again, and none is analysed twice.",
+                "Delete its row in cvai_feed_cursors: all studies are announced again, none analysed twice.",
             )
         return cls(since, tuple(str(identifier) for identifier in watched), looked)
 
@@ -163,7 +163,7 @@ class OrthancFeed:
     def __init__(
         self,
         rest: OrthancRest,
-        cursor: CursorFile,
+        cursor: KeptCursor,
         from_now: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -2,73 +2,56 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping
 
-from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
+from sqlalchemy import Engine, bindparam, delete, insert, select
 
-WAIT_S = 5.0
-"""For another process that writes to the same file."""
+from cvai.archive.memory import STUDIES, make_tables, transaction
 
 
 class SeenStudies:
-    """One number by study in a small SQLite file.
+    """One number by study in the jobs' database.
 
-    An archive of a million studies has a million of them, of which a few change: a table is written where
-    they changed, a JSON cursor would be kept in memory and written whole. The file is made when the first is
-    saved.
+    An archive of a million studies has a million of them, of which a few change: rows are written where they
+    changed, a JSON cursor would be kept in memory and written whole.
 
     Args:
-        path: of the file.
-        number: what is remembered: how many instances there were, or when the study's folder had changed.
+        database: where jobs are kept; the table is made when missing.
+        feed: whose memory it is.
 
     Raises:
-        ConfigurationInvalid: the file is not such a table.
-        TemporarilyUnavailable: the disk is full, or another process holds the file.
+        TemporarilyUnavailable: the database does not answer; also all below.
     """
 
-    def __init__(self, path: Path, number: Literal["instances", "changed_ns"]) -> None:
-        self._path = path
-        self._number = number
+    def __init__(self, database: Engine, feed: str) -> None:
+        self._database = database
+        self._feed = feed
+        make_tables(database)
 
     def changed(self, studies: Mapping[str, int]) -> dict[str, int]:
         """Those of the studies whose number is not the saved one."""
-        if not self._path.exists():
-            return dict(studies)
-        with self._table() as table:
-            return {uid: number for uid, number in studies.items() if self._saved(table, uid) != number}
+        if not studies:
+            return {}
+        mine = STUDIES.c.feed == self._feed
+        named = STUDIES.c.study_uid.in_(list(studies))
+        asked = select(STUDIES.c.study_uid, STUDIES.c.number).where(mine, named)
+        with transaction(self._database) as connection:
+            saved = {row.study_uid: row.number for row in connection.execute(asked)}
+        return {uid: number for uid, number in studies.items() if saved.get(uid) != number}
 
     def save(self, studies: Mapping[str, int]) -> None:
-        """Remember these; they stand on disk when this returns."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._table() as table, table:
-            table.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", studies.items())
+        """Remember these; they stand in the database when this returns."""
+        if not studies:
+            return
+        rows = [{"feed": self._feed, "study_uid": uid, "number": n} for uid, n in studies.items()]
+        replaced = (STUDIES.c.feed == self._feed) & (STUDIES.c.study_uid == bindparam("replaced"))
+        with transaction(self._database) as connection:
+            connection.execute(delete(STUDIES).where(replaced), [{"replaced": uid} for uid in studies])
+            connection.execute(insert(STUDIES), rows)
 
-    def _saved(self, table: sqlite3.Connection, study_uid: str) -> int | None:
-        # The name is one of two of the code's own, see __init__.
-        query = f"SELECT {self._number} FROM seen WHERE study_uid = ?"  # noqa: S608
-        row = table.execute(query, (study_uid,)).fetchone()
-        return None if row is None else int(row[0])
-
-    @contextmanager
-    def _table(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path, timeout=WAIT_S)) as connection:
-                columns = f"study_uid TEXT PRIMARY KEY, {self._number} INTEGER NOT NULL"
-                connection.execute(f"CREATE TABLE IF NOT EXISTS seen ({columns}) WITHOUT ROWID")
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise TemporarilyUnavailable(
-                "feed_memory_unavailable",
-                f"the feed's memory {self._path.name} cannot be used ({error.sqlite_errorname}).",
-                "Check that the data folder is not full, and that nobody else holds the file.",
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise ConfigurationInvalid(
-                "cursor_unreadable",
-                f"the feed's memory {self._path.name} is damaged ({error.sqlite_errorname}).",
-                "Move it away: every study is then announced again, and none is analysed twice.",
-            ) from error
+    @property
+    def empty(self) -> bool:
+        """Whether no study has ever been saved."""
+        with transaction(self._database) as connection:
+            asked = select(STUDIES.c.study_uid).where(STUDIES.c.feed == self._feed).limit(1)
+            return connection.execute(asked).first() is None

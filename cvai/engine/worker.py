@@ -12,12 +12,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from cvai.archive.cursor import CursorFile
+from cvai.archive.cursor import CursorFile, CursorRow
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.folder import FolderArchive
 from cvai.archive.http import new_session
@@ -31,6 +32,7 @@ from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.audit import Act, AuditedObject, AuditEvent, open_audit_trail
 from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
+from cvai.engine.feed_files import take_over_feed_files
 from cvai.engine.feeds import follow
 from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
@@ -100,8 +102,12 @@ def _load_sax(settings: Settings, name: str) -> SaxSegmenter:
     return SaxSegmenter.load(model_folder(name), settings.threads, settings.provider)
 
 
-def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
-    """The archive the settings name, and its feed; connects to nothing."""
+OpenFeed: TypeAlias = Callable[[Engine], StudyFeed]
+"""Opens an archive's feed, which remembers in the jobs' database how far it has come."""
+
+
+def open_archive(settings: Settings) -> tuple[Archive, OpenFeed]:
+    """The archive the settings name, and what opens its feed; connects to nothing."""
     match settings.archive:
         case "folder":
             return _open_folder(settings)
@@ -111,33 +117,42 @@ def open_archive(settings: Settings) -> tuple[Archive, StudyFeed]:
             return _open_dicomweb(settings)
 
 
-def _open_folder(settings: Settings) -> tuple[Archive, StudyFeed]:
+def _open_folder(settings: Settings) -> tuple[Archive, OpenFeed]:
     folder = FolderArchive(settings.archive_folder)
-    seen = SeenStudies(settings.data_folder / "feed-folder.sqlite", "changed_ns")
-    return folder, InboxFeed(settings.inbox_folder, folder, seen, settings.folder.settle_s)
+
+    def feed(database: Engine) -> StudyFeed:
+        seen = SeenStudies(database, "folder")
+        return InboxFeed(settings.inbox_folder, folder, seen, settings.folder.settle_s)
+
+    return folder, feed
 
 
-def _open_orthanc(settings: Settings) -> tuple[Archive, StudyFeed]:
+def _open_orthanc(settings: Settings) -> tuple[Archive, OpenFeed]:
     orthanc = settings.orthanc
     session = new_session(orthanc.username, _revealed(orthanc.password))
     rest = OrthancRest(orthanc.url, session, orthanc.timeout_s)
     archive = OrthancArchive(rest, session, orthanc.timeout_s, orthanc.dicomweb_path)
-    cursor = CursorFile(settings.data_folder / "feed-orthanc.json")
-    return archive, OrthancFeed(rest, cursor, from_now=orthanc.backlog == "ignore")
+
+    def feed(database: Engine) -> StudyFeed:
+        return OrthancFeed(rest, CursorRow(database, "orthanc"), from_now=orthanc.backlog == "ignore")
+
+    return archive, feed
 
 
-def _open_dicomweb(settings: Settings) -> tuple[Archive, StudyFeed]:
+def _open_dicomweb(settings: Settings) -> tuple[Archive, OpenFeed]:
     dicomweb = settings.dicomweb
     session = new_session(dicomweb.username, _revealed(dicomweb.password))
     archive = DicomwebArchive(dicomweb.url, session, dicomweb.timeout_s)
-    seen = SeenStudies(settings.data_folder / "feed-dicomweb.sqlite", "instances")
-    feed = QidoFeed(
-        archive,
-        seen,
-        settle_s=dicomweb.settle_s,
-        look_back_days=dicomweb.look_back_days,
-        older=dicomweb.older == "analyse",
-    )
+
+    def feed(database: Engine) -> StudyFeed:
+        return QidoFeed(
+            archive,
+            SeenStudies(database, "dicomweb"),
+            settle_s=dicomweb.settle_s,
+            look_back_days=dicomweb.look_back_days,
+            older=dicomweb.older == "analyse",
+        )
+
     return archive, feed
 
 
@@ -177,7 +192,7 @@ class Service:
         self._model = model
         self._follow_feed = follow_feed
         self._beside = beside
-        self._archive, self._feed = open_archive(settings)
+        self._archive, self._open_feed = open_archive(settings)
         self._worklist = open_worklist(settings)
         self._rules = read_rules(settings)
         self._trail = open_audit_trail(settings)
@@ -201,6 +216,7 @@ class Service:
 
     def _run_as(self, database: Engine, stop: threading.Event) -> bool:
         settings = self._settings
+        feed = self._followed(database)
         roll = Roll(database)
         worker = roll.sign_on(settings.worker_name, place_of(settings))
         # What an earlier start left there is fetched again by whoever takes its job.
@@ -220,7 +236,7 @@ class Service:
             "/readyz": Readiness(self._archive, roll, worker, settings.data_folder).readyz,
         }
         with monitored(settings.monitor_address, routes), self._beside(routes):
-            self._loop(partial(self._look, engine, metrics), pulse, stop)
+            self._loop(partial(self._look, feed, engine, metrics), pulse, stop)
         if heartbeat.declared_dead:
             raise DeclaredDead
         log.info("stopping", grace_s=settings.shutdown_grace_s)
@@ -229,6 +245,15 @@ class Service:
         self._trail.record(AuditEvent(Act.STOPPED, settings.worker_name, requested=False))
         log.info("stopped", cut_off=not ended)
         return ended
+
+    def _followed(self, database: Engine) -> StudyFeed | None:
+        """What tells of new studies; None for a worker that only works on jobs."""
+        if not self._follow_feed:
+            return None
+        if self._worklist is not None:
+            return self._worklist
+        take_over_feed_files(self._settings.data_folder, database, self._settings.archive)
+        return self._open_feed(database)
 
     def _engine(self, database: Engine, worker: str, still_ours: StillOurs, metrics: Metrics) -> JobEngine:
         settings = self._settings
@@ -285,14 +310,14 @@ class Service:
             if time.monotonic() - swept_s >= SWEPT_EVERY_S:
                 retention.sweep()
                 swept_s = time.monotonic()
-            if self._follow_feed:
-                wait_s = look(wait_s)
+            wait_s = look(wait_s)
             stop.wait(wait_s)
 
-    def _look(self, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
+    def _look(self, feed: StudyFeed | None, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
         """Queue what has settled; returns how long to wait then, longer while there is no answer."""
+        if feed is None:
+            return waited_s
         try:
-            feed = self._worklist or self._feed
             more = follow(feed, self._archive, engine.submit, self._model.sha256, self._rules)
             if self._worklist is not None:
                 self._worklist.report(self._newest_outcome, self._settings.results_folder)

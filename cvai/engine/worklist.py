@@ -44,7 +44,8 @@ class WorklistFeed:
         self._worklist = worklist
         self._file = claims
         stored = cast("Mapping[str, Mapping[str, Any]]", claims.load())
-        self._claims = {uid: Claim(**values) for uid, values in stored.items()}
+        # Announced once more: the jobs' database may have been restored to a time before the claim.
+        self._claims = {uid: replace(Claim(**values), announced=False) for uid, values in stored.items()}
         self._unconfirmed = set(self._claims)
         self._begun: set[str] = set()
 

@@ -14,7 +14,7 @@ import pytest
 from cvai.archive.folder import FolderArchive
 from cvai.archive.inbox import AT_ONCE, InboxFeed
 from cvai.archive.seen import SeenStudies
-from tests.standin import derived_uid, write_image, write_study
+from tests.standin import derived_uid, memory_below, write_image, write_study
 
 STUDY = derived_uid("inbox")
 
@@ -38,7 +38,7 @@ class Inbox:
         self.feed = self.restarted()
 
     def restarted(self) -> InboxFeed:
-        seen = SeenStudies(self.root / "seen.sqlite", "changed_ns")
+        seen = SeenStudies(memory_below(self.root), "folder")
         return InboxFeed(self.folder, self.archive, seen, settle_s=5.0, clock=self.watch)
 
     def after(self, seconds: float) -> tuple[str, ...]:
@@ -204,5 +204,6 @@ def test_what_is_remembered_holds_no_patient_data(inbox: Inbox, tmp_path: Path) 
     inbox.watch.now_s += 5
     inbox.feed.acknowledge(inbox.feed.poll())
     with closing(sqlite3.connect(tmp_path / "seen.sqlite")) as remembered:
-        assert [uid for uid, _ in remembered.execute("SELECT * FROM seen")] == [STUDY]
+        rows = remembered.execute("SELECT study_uid FROM cvai_feed_studies").fetchall()
+    assert rows == [(STUDY,)]
     assert b"Doe" not in (tmp_path / "seen.sqlite").read_bytes()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,10 +18,9 @@ from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.http import new_session
 from cvai.archive.qido import AT_ONCE, PAGE, WATCHED_AT_MOST, QidoFeed
 from cvai.archive.seen import SeenStudies
-from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 from tests.process import eventually
-from tests.standin import derived_uid, write_study
+from tests.standin import derived_uid, memory_below, write_study
 
 SETTLE_S = 5.0
 TODAY = date(2026, 3, 1)
@@ -71,7 +68,7 @@ class Follower:
     def restart(self) -> None:
         self.feed = QidoFeed(
             self.shelf,
-            SeenStudies(self.root / "seen.sqlite", "instances"),
+            SeenStudies(memory_below(self.root), "dicomweb"),
             settle_s=SETTLE_S,
             look_back_days=3,
             older=self.older,
@@ -208,28 +205,6 @@ def test_every_study_is_told_with_all_its_instances_whatever_happens_in_between(
     assert follower.told == follower.shelf.counts
 
 
-def test_a_memory_that_is_no_database_is_told_and_not_guessed_at(follower: Follower, tmp_path: Path) -> None:
-    (tmp_path / "seen.sqlite").write_bytes(b"no database at all" * 100)
-    follower.shelf.receive("1.1")
-    with pytest.raises(ConfigurationInvalid) as caught:
-        follower.look()
-    assert caught.value.code == "cursor_unreadable"
-
-
-def test_a_memory_held_by_another_process_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvai.archive.seen.WAIT_S", 0.1)
-    seen = SeenStudies(tmp_path / "seen.sqlite", "instances")
-    seen.save({"1.1": 1})
-    with closing(sqlite3.connect(tmp_path / "seen.sqlite")) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(TemporarilyUnavailable, match="SQLITE_BUSY"):
-            seen.save({"1.1": 2})
-    seen.save({"1.1": 2})
-    assert seen.changed({"1.1": 2, "1.2": 1}) == {"1.2": 1}
-
-
 @needs_orthanc
 @pytest.mark.orthanc
 def test_an_orthanc_known_by_its_dicomweb_root_tells_studies_of_any_date(
@@ -246,7 +221,7 @@ def test_an_orthanc_known_by_its_dicomweb_root_tells_studies_of_any_date(
             dated.save_as(path)
         orthanc.stow(paths)
     archive = DicomwebArchive(f"{orthanc.url}/dicom-web", new_session(USERNAME, PASSWORD), timeout_s=10)
-    seen = SeenStudies(tmp_path / "seen.sqlite", "instances")
+    seen = SeenStudies(memory_below(tmp_path), "dicomweb")
     feed = QidoFeed(archive, seen, settle_s=0.2, look_back_days=3, older=True, today=lambda: TODAY)
     told: set[str] = set()
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from cvai.archive.cursor import CursorFile
+from cvai.archive.cursor import CursorRow
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.folder import FolderArchive
 from cvai.archive.http import new_session
@@ -20,6 +20,7 @@ from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
+from tests.standin import memory_below
 
 
 class Place(Protocol):
@@ -45,7 +46,7 @@ class FolderPlace:
         self._deliveries = 0
 
     def feed(self) -> StudyFeed:
-        seen = SeenStudies(self.root / "seen.sqlite", "changed_ns")
+        seen = SeenStudies(memory_below(self.root), "folder")
         return InboxFeed(self.root / "inbox", self.archive, seen, settle_s=0.05)
 
     def receive(self, paths: list[Path]) -> None:
@@ -67,7 +68,7 @@ class OrthancPlace:
         self.archive = OrthancArchive(self._rest, self._session, 20, "/dicom-web/")
 
     def feed(self) -> StudyFeed:
-        return OrthancFeed(self._rest, CursorFile(self.root / "cursor.json"), from_now=False)
+        return OrthancFeed(self._rest, CursorRow(memory_below(self.root), "orthanc"), from_now=False)
 
     def receive(self, paths: list[Path]) -> None:
         self.orthanc.stow(paths)
@@ -85,7 +86,7 @@ class DicomwebPlace:
         self.archive = DicomwebArchive(f"{self.orthanc.url}/dicom-web", session, timeout_s=20)
 
     def feed(self) -> StudyFeed:
-        seen = SeenStudies(self.root / "seen.sqlite", "instances")
+        seen = SeenStudies(memory_below(self.root), "dicomweb")
         return QidoFeed(self.archive, seen, settle_s=0.2, look_back_days=1, older=True)
 
     def receive(self, paths: list[Path]) -> None:

@@ -22,7 +22,15 @@ from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.settings import load_settings
 from tests.engine.conftest import Bench
 from tests.process import eventually
-from tests.standin import MODEL_SHA256, analyse, analyse_noting, derived_uid, turns_below, write_study
+from tests.standin import (
+    MODEL_SHA256,
+    analyse,
+    analyse_noting,
+    derived_uid,
+    memory_below,
+    turns_below,
+    write_study,
+)
 
 MR = StudyTraits.of([("Modality", "MR"), ("StudyDescription", "Cardiac MRI"), ("StationName", "MR-ER")])
 
@@ -106,7 +114,7 @@ def uids(tmp_path: Path) -> tuple[str, str]:
 
 def followed(tmp_path: Path, rules: Rules) -> list[tuple[str, Priority]]:
     archive = FolderArchive(tmp_path / "archive")
-    seen = SeenStudies(tmp_path / "seen.sqlite", "changed_ns")
+    seen = SeenStudies(memory_below(tmp_path), "folder")
     feed = InboxFeed(tmp_path / "inbox", archive, seen, settle_s=0)
     queued: list[tuple[str, Priority]] = []
 

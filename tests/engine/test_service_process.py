@@ -192,3 +192,24 @@ def test_a_second_service_on_the_same_data_folder_does_not_start(site: Site, tmp
     second = site.start()
     assert eventually(second.died, "the second to give up") == 1
     assert first.died() is None
+
+
+def test_a_database_put_back_to_an_earlier_time_leaves_no_study_out(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    before, after = derived_uid(study_uid, "before"), derived_uid(study_uid, "after")
+    data = site.settings.data_folder
+    service = site.start()
+    site.deliver(write_study(tmp_path / "before", before))
+    site.ended(1)
+    service.stop()
+    shutil.copy(data / "jobs.sqlite", tmp_path / "copy")
+    service = site.start()
+    site.deliver(write_study(tmp_path / "after", after))
+    site.ended(2)
+    service.stop()
+    shutil.copy(tmp_path / "copy", data / "jobs.sqlite")
+    site.start()
+    assert {record.job.study_uid for record in site.ended(2)} == {before, after}
+    assert [len(site.documents(uid)) for uid in (before, after)] == [1, 1]
+    assert sum(line.startswith(before) for line in site.begun()) == 1, "known studies are not analysed again"

@@ -119,10 +119,21 @@ def test_a_claim_survives_a_crash_before_and_after_its_job_was_queued(desk: Desk
     desk.feed.poll()
     desk.feed = desk.opened()
     assert desk.announced() == (STUDY,)
+    assert desk.announced() == ()
     desk.feed = desk.opened()
+    assert desk.announced() == (STUDY,), "its job may be gone with a database that was restored"
     assert desk.announced() == ()
     desk.report(analysed(desk.root))
     assert desk.store.state(ITEM) == "COMPLETED"
+
+
+def test_a_claim_whose_job_is_gone_with_the_database_is_not_canceled(desk: Desk) -> None:
+    desk.store.add(workitem(ITEM, STUDY))
+    assert desk.announced() == (STUDY,)
+    desk.feed = desk.opened()
+    desk.report(None)
+    assert desk.store.state(ITEM) == "IN PROGRESS"
+    assert desk.announced() == (STUDY,)
 
 
 @pytest.mark.parametrize("reached", [True, False])

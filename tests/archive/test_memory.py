@@ -1,0 +1,87 @@
+"""What feeds remember, in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from cvai.archive.cursor import CursorRow
+from cvai.archive.seen import SeenStudies
+from cvai.engine.database import open_database
+from cvai.errors import TemporarilyUnavailable
+from tests.postgres import fresh_database, needs_postgres, running_postgres
+from tests.standin import memory_below
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        made = memory_below(tmp_path)
+    else:
+        with fresh_database(request.getfixturevalue("server")) as url:
+            made = open_database(url)
+    yield made
+    made.dispose()
+
+
+def test_a_study_has_changed_until_its_number_is_saved(database: Engine) -> None:
+    seen = SeenStudies(database, "folder")
+    assert seen.empty
+    assert seen.changed({"1.1": 1, "1.2": 2**62}) == {"1.1": 1, "1.2": 2**62}
+    seen.save({"1.1": 1, "1.2": 2**62})
+    seen.save({"1.1": 3})
+    assert SeenStudies(database, "folder").changed({"1.1": 3, "1.2": 2**62, "1.3": 1}) == {"1.3": 1}
+    assert not seen.empty
+
+
+def test_nothing_asked_is_nothing_changed(database: Engine) -> None:
+    seen = SeenStudies(database, "folder")
+    seen.save({})
+    assert seen.changed({}) == {}
+
+
+def test_a_feed_knows_nothing_of_what_another_remembers(database: Engine) -> None:
+    SeenStudies(database, "folder").save({"1.1": 1})
+    assert SeenStudies(database, "dicomweb").changed({"1.1": 1}) == {"1.1": 1}
+
+
+def test_a_cursor_is_what_was_saved_last(database: Engine) -> None:
+    cursor = CursorRow(database, "orthanc")
+    assert cursor.load() == {}
+    cursor.save({"since": 1})
+    cursor.save({"since": 2, "watched": ["a"]})
+    assert CursorRow(database, "orthanc").load() == {"since": 2, "watched": ["a"]}
+    assert CursorRow(database, "other").load() == {}
+
+
+def test_a_database_that_is_damaged_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "seen.sqlite").write_bytes(b"no database at all" * 100)
+    seen = SeenStudies(memory_below(tmp_path), "folder")
+    with pytest.raises(TemporarilyUnavailable) as caught:
+        seen.changed({"1.1": 1})
+    assert caught.value.code == "feed_memory_unavailable"
+
+
+def test_a_database_held_by_another_process_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvai.engine.database.WAIT_S", 0.1)
+    seen = SeenStudies(memory_below(tmp_path), "dicomweb")
+    seen.save({"1.1": 1})
+    with closing(sqlite3.connect(tmp_path / "seen.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TemporarilyUnavailable, match="OperationalError"):
+            seen.save({"1.1": 2})
+    seen.save({"1.1": 2})
+    assert seen.changed({"1.1": 2, "1.2": 1}) == {"1.2": 1}
