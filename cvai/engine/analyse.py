@@ -39,7 +39,6 @@ from cvai.results.echo_analysis import EchoAnalysis
 from cvai.results.predecessors import superseded_documents
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
-from cvai.study.patient import Patient
 from cvai.study.read import open_studies
 from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.subject import subject_of
@@ -81,12 +80,12 @@ def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analy
         Refused: the study cannot be measured honestly; of several stacks, as the preferred one was refused.
     """
     with watch.stage("select"):
-        patient = study.patient()
+        study.patient()  # refused before anything is measured
         preferred = select_sax_cine(study)
     refusals: list[Refused] = []
     for selection in in_order(preferred, segmenter, watch):
         try:
-            return _analysis(study, patient, selection, _replaced(refusals), segmenter, watch)
+            return _analysis(study, selection, refusals, segmenter, watch)
         except (GeometryRefused, HeartRefused) as refusal:
             refusals.append(refusal)
     raise refusals[0]
@@ -105,9 +104,8 @@ def _replaced(refusals: Sequence[Refused]) -> tuple[Finding, ...]:
 
 def _analysis(
     study: Study,
-    patient: Patient,
     selection: CineSelection,
-    findings_so_far: tuple[Finding, ...],
+    refusals: Sequence[Refused],
     segmenter: Segmenter,
     watch: Stopwatch,
 ) -> Analysis:
@@ -124,7 +122,7 @@ def _analysis(
         wall = measure_wall(segmentation, phases)
         measurements = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
         findings = (
-            *findings_so_far,
+            *_replaced(refusals),
             *cine.findings,
             *quality_findings(segmentation, phases),
             *wall.findings,
@@ -135,7 +133,7 @@ def _analysis(
     measurements = with_normal_ranges(with_body_size(measurements, subject), subject)
     return Analysis(
         study_uid=study.study_uid,
-        patient=patient,
+        patient=study.patient(),
         view="sax_cine",
         cine=cine,
         segmentation=segmentation,
