@@ -20,6 +20,7 @@ from cvai.heart.anatomy import Structure
 from cvai.heart.findings import Finding
 from cvai.heart.outline import outline_findings
 from cvai.heart.phases import key_phases
+from cvai.heart.short_axis import short_axis_findings
 from cvai.heart.volumes import volume_curve_ml
 from cvai.inference.card import load_card
 from cvai.inference.echo import EchoSegmenter
@@ -61,7 +62,8 @@ def segment(
         stack = stack_of(image)
         require_writable(target, source, NIFTI_ENDINGS)
         segmentation = SaxSegmenter.load(folder, threads).segment(stack)
-        _warn(outline_findings(segmentation, key_phases(volume_curve_ml(segmentation, Structure.LV_CAVITY))))
+        phases = key_phases(volume_curve_ml(segmentation, Structure.LV_CAVITY))
+        _warn((*outline_findings(segmentation, phases), *short_axis_findings(segmentation, phases)))
         _save(segmentation.labels.transpose(3, 2, 1, 0), image, target)
     elif source.suffix.lower() == ".png":
         frame = read_png(source)
