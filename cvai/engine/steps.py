@@ -210,7 +210,7 @@ def _require_a_possible_cine(content: StudyContent) -> None:
     """Refuse from the archive's list alone what would only be fetched to be refused."""
     if not any(instance.can_hold_a_cine for instance in content.instances):
         raise StudyRefused(
-            "no_cine",
+            "nothing_to_measure",
             f"none of the study's {len(content.instances)} instances is an MR image or an ultrasound loop.",
             "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done.",
         )

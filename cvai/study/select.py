@@ -195,6 +195,8 @@ def _unplaced_cine(suitable: Sequence[Series], unsuitable: Sequence[PassedOver])
 def _refuse(study: Study, parts: Sequence[Part], unsuitable: Sequence[PassedOver]) -> CineSelection:
     if not parts and study.unreadable:
         raise study.unreadable[0]
+    if not any(series.modality == "MR" for series in study.series if series.planes):
+        raise _nothing_to_measure(study, unsuitable)
     passed_over = (
         *unsuitable,
         *(PassedOver(uid, _reason_without_cine(part, None)) for part in parts for uid in part.series_uids),
@@ -211,6 +213,15 @@ def _refuse(study: Study, parts: Sequence[Part], unsuitable: Sequence[PassedOver
         raise CineNotFound("too_few_phases", message, hint, passed_over)
     message = f"The study holds no cine; {_seen(passed_over)}."
     raise CineNotFound("no_cine", message, hint, passed_over)
+
+
+def _nothing_to_measure(study: Study, unsuitable: Sequence[PassedOver]) -> CineNotFound:
+    """CT, angiography and what else there is: nobody has to send anything."""
+    modalities = sorted({series.modality or "not stated" for series in study.series if series.planes})
+    held = f"images of modality {', '.join(modalities)}" if modalities else "no images"
+    message = f"The study holds {held}: there is nothing to measure here."
+    hint = "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done."
+    return CineNotFound("nothing_to_measure", message, hint, tuple(unsuitable))
 
 
 def _seen(passed_over: Sequence[PassedOver]) -> str:

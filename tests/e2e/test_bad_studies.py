@@ -51,7 +51,7 @@ def two_slices(folder: Path) -> None:
 
 def missing_frame(folder: Path) -> None:
     datasets = cine(104)
-    del datasets[35]
+    del datasets[31]
     write(folder, datasets)
 
 

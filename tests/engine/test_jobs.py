@@ -207,7 +207,7 @@ def test_a_study_without_mr_images_is_refused_without_being_fetched(
     job = bench.job(study_uid)
     bench.start().submit(job)
     outcome = bench.ended(job).outcome
-    assert (outcome.state, outcome.code) == (JobState.REFUSED, "no_cine")
+    assert (outcome.state, outcome.code) == (JobState.REFUSED, "nothing_to_measure")
 
 
 def test_an_archive_that_comes_back_in_time_costs_nothing_but_time(

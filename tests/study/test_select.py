@@ -247,10 +247,11 @@ def test_a_stack_with_few_phases_is_refused(tmp_path: Path, n_phases: int) -> No
     assert f"{n_phases} phases" in refusal.message
 
 
-def test_other_modalities_are_no_cine(tmp_path: Path) -> None:
+def test_a_study_of_other_modalities_holds_nothing_to_measure(tmp_path: Path) -> None:
     refusal = refusal_of(tmp_path, images(SAX.but(attributes={"Modality": "CT"})))
-    assert refusal.code == "no_cine"
+    assert refusal.code == "nothing_to_measure"
     assert "modality CT" in refusal.message
+    assert "nothing has to be done" in refusal.hint
 
 
 def test_a_frame_that_states_no_position_stays_with_its_cine(tmp_path: Path) -> None:
