@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from cvai.study.classes import CAN_HOLD_A_CINE
 from cvai.study.header import UID_PATTERN
 
 NOT_A_SOURCE = (
@@ -18,16 +19,6 @@ NOT_A_SOURCE = (
     "1.2.840.10008.5.1.4.1.1.481.",  # radiotherapy
 )
 """Prefixes of the storage SOP classes that speak about images instead of being images (PS3.4 B.5)."""
-
-CAN_HOLD_A_CINE = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.4",  # MR Image Storage
-        "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR Image Storage
-        "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Color Image Storage
-        "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
-        "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame Image Storage
-    }
-)
 
 UNREADABLE = "unreadable-"
 """The embedded archive keeps files that are no DICOM as a study of this prefix and a digest."""

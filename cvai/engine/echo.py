@@ -14,19 +14,29 @@ from dataclasses import replace
 import numpy as np
 
 from cvai import __version__
+from cvai.engine.echo_choice import choose_loops, rate_bpm
 from cvai.engine.watch import Stopwatch
 from cvai.errors import HeartRefused, Refused
 from cvai.heart.anatomy import Structure
-from cvai.heart.beats import beats_of
+from cvai.heart.beats import area_curve
 from cvai.heart.body import with_body_size
 from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import KeyDiscs, key_discs, mean_volumes, measure_echo
-from cvai.heart.echo_quality import biplane_findings, disc_findings, loop_findings
+from cvai.heart.echo_function import (
+    KeyDiscs,
+    key_discs,
+    mean_volumes,
+    measure_echo,
+    monoplane_volumes,
+    require_ejection,
+)
+from cvai.heart.echo_quality import biplane_findings, disc_findings, loop_findings, volume_findings
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.loop import LoopSegmentation
+from cvai.heart.loop_times import checked_times
 from cvai.heart.measurement import Measurement
 from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import KeyPhases
+from cvai.heart.subject import Subject
 from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.echo import EchoSegmenter
 from cvai.results.echo_analysis import BIPLANE, EchoAnalysis, MeasuredLoop
@@ -37,7 +47,6 @@ from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
 from cvai.study.values import CineNotFound, Images, PassedOver, Study
 
 _SQUARE_PX = (1.0, 1.0)
-_SIMILAR_RATE_BPM = 10.0
 
 
 def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> EchoAnalysis:
@@ -50,19 +59,24 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         patient = study.patient()
         selection = select_loops(study)
     measured, passed_over = _measured_loops(selection.loops, segmenter, watch)
-    passed_over = [*selection.passed_over, *passed_over]
     with watch.stage("measure"):
-        loops = _best_of_each_view(measured)
-        passed_over += [_preferred(loop) for loop in measured if loop not in loops]
+        choice = choose_loops(measured)
+        loops = choice.loops
         beats = {loop.view: loop.discs for loop in loops}
         view = BIPLANE if len(loops) > 1 else loops[0].view.value
         esv_factor = segmenter.esv_factors.get(view, 1.0)
         volumes = mean_volumes(
             *(beats.get(v, ()) for v in (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER))
         ).with_esv_times(esv_factor)
+        require_ejection(volumes)
         calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
         measurements = measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated)
-        findings = _findings(loops)
+        findings = (
+            *selection.findings,
+            *choice.findings,
+            *_findings(loops),
+            *volume_findings(volumes, calibrated=calibrated),
+        )
     if segmenter.uncertainty is not None:
         measurements = tuple(_with_interval(m, segmenter.uncertainty, view) for m in measurements)
     subject = subject_of_headers([loop.source.images[0].header for loop in loops])
@@ -70,9 +84,9 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         study_uid=study.study_uid,
         patient=patient,
         loops=loops,
-        measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
+        measurements=_with_normal_ranges(with_body_size(measurements, subject), subject, findings),
         findings=findings,
-        passed_over=tuple(passed_over),
+        passed_over=(*selection.passed_over, *passed_over, *choice.passed_over),
         model=segmenter.identity,
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
@@ -103,10 +117,11 @@ def _measured_loops(
     if len(loops) == 1:
         raise refusals[0]
     reasons = "; ".join(dict.fromkeys(p.reason for p in passed_over))
+    is_one_reason = len({refusal.code for refusal in refusals}) == 1
     raise CineNotFound(
-        "no_apical_view",
+        refusals[0].code if is_one_reason else "no_apical_view",
         f"None of {len(loops)} loops can be measured: {reasons}",
-        "Send apical four- and two-chamber loops in grey scale.",
+        refusals[0].hint if is_one_reason else "Send apical four- and two-chamber loops in grey scale.",
         tuple(passed_over),
     )
 
@@ -117,10 +132,11 @@ def _measured(images: Images, segmenter: EchoSegmenter, watch: Stopwatch) -> Mea
     with watch.stage("infer"):
         segmentation = segmenter.segment(source.loop)
     if segmentation.view is EchoView.OTHER:
+        stated = "" if source.stated_view is None else f", though stated as {source.stated_view.name}"
         raise CineNotFound(
             "no_apical_view",
             f"The loop shows neither an apical four- nor a two-chamber view "
-            f"(probability {100 * segmentation.view_probability:.0f} %).",
+            f"(probability {100 * segmentation.view_probability:.0f} %){stated}.",
             "Send apical four- and two-chamber loops.",
             (),
         )
@@ -129,22 +145,25 @@ def _measured(images: Images, segmenter: EchoSegmenter, watch: Stopwatch) -> Mea
 
 
 def _with_discs(source: AssembledLoop, segmentation: LoopSegmentation) -> MeasuredLoop:
-    """Beats whose discs can be made; a frame without a mitral plane costs its beat, not the loop.
+    """Beats whose discs give volumes of a heart; a frame without a mitral plane costs its beat, not the loop.
 
     Raises:
-        HeartRefused: no beat has discs.
+        HeartRefused: no beat has such discs.
     """
-    loop = source.loop
-    times_ms = np.arange(loop.n_frames, dtype=np.float64) if loop.times_ms is None else loop.times_ms
+    curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
+    checked = checked_times(VIEW_NAMES[segmentation.view], source.loop, curve)
+    source = replace(source, loop=checked.loop, findings=(*source.findings, *checked.findings))
     beats: list[KeyPhases] = []
     discs: list[KeyDiscs] = []
     refusal: HeartRefused | None = None
-    for beat in beats_of(segmentation.area_curve_px(Structure.LV_CAVITY), times_ms):
+    for beat in curve.beats or (curve.extremes,):
         try:
-            discs.append(key_discs(segmentation, beat, loop.spacing_mm or _SQUARE_PX))
+            stacks = key_discs(segmentation, beat, source.loop.spacing_mm or _SQUARE_PX)
+            require_ejection(monoplane_volumes(stacks))
         except HeartRefused as error:
             refusal = error
         else:
+            discs.append(stacks)
             beats.append(beat)
     if refusal is not None and not beats:
         raise refusal
@@ -159,35 +178,19 @@ def _with_interval(measurement: Measurement, uncertainty: Uncertainty, view: str
     return replace(of_view, name=measurement.name)
 
 
-def _best_of_each_view(loops: Sequence[MeasuredLoop]) -> tuple[MeasuredLoop, ...]:
-    """The four-chamber loop that is most surely one, and the two-chamber loop that goes with it."""
-    four = [loop for loop in loops if loop.view is EchoView.APICAL_4_CHAMBER]
-    two = [loop for loop in loops if loop.view is EchoView.APICAL_2_CHAMBER]
-    if not four or not two:
-        return (max(loops, key=_quality),)
-    first = max(four, key=_quality)
-    return first, max(two, key=lambda loop: (_goes_with(first, loop), *_quality(loop)))
-
-
-def _quality(loop: MeasuredLoop) -> tuple[bool, float]:
-    return loop.source.loop.spacing_mm is not None, loop.segmentation.view_probability
-
-
-def _goes_with(first: MeasuredLoop, second: MeasuredLoop) -> bool:
-    """Of similar heart rate, as far as both are known."""
-    rates = [loop.source.loop.heart_rate_bpm for loop in (first, second)]
-    if rates[0] is None or rates[1] is None:
-        return False
-    return abs(rates[0] - rates[1]) <= _SIMILAR_RATE_BPM
-
-
-def _preferred(loop: MeasuredLoop) -> PassedOver:
-    name = VIEW_NAMES[loop.view]
-    return PassedOver(loop.source.series_uid, f"another {name} loop was preferred")
+def _with_normal_ranges(
+    measurements: tuple[Measurement, ...], subject: Subject, findings: Sequence[Finding]
+) -> tuple[Measurement, ...]:
+    """Ranges are of hearts at rest."""
+    if any(finding.code == "not_at_rest" for finding in findings):
+        return measurements
+    return with_normal_ranges(measurements, subject, "US")
 
 
 def _heart_rate_bpm(loops: Sequence[MeasuredLoop]) -> float | None:
-    """Mean of what the loops state."""
+    """Mean of what the loops state; none where one of them is contradicted."""
+    if any(f.code == "heart_rate_contradicted" for loop in loops for f in loop.source.findings):
+        return None
     rates = [r for loop in loops if (r := loop.source.loop.heart_rate_bpm) is not None]
     return float(np.mean(rates)) if rates else None
 
@@ -197,6 +200,7 @@ def _findings(loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
     for loop in loops:
         name = VIEW_NAMES[loop.view]
         findings += loop.source.findings
+        findings += _stated_otherwise(loop)
         findings += loop_findings(name, loop.source.loop, loop.segmentation, loop.beats)
         findings += disc_findings(name, loop.discs[0])
     if len(loops) == 1:
@@ -204,6 +208,15 @@ def _findings(loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
         findings.append(Finding("single_plane", Severity.WARNING, message))
     else:
         first, second = loops
-        rates_bpm = first.source.loop.heart_rate_bpm, second.source.loop.heart_rate_bpm
-        findings += biplane_findings(first.discs[0], second.discs[0], rates_bpm)
+        findings += biplane_findings(first.discs[0], second.discs[0], (rate_bpm(first), rate_bpm(second)))
     return tuple({finding.code: finding for finding in findings}.values())
+
+
+def _stated_otherwise(loop: MeasuredLoop) -> tuple[Finding, ...]:
+    stated = loop.source.stated_view
+    if stated is None or not loop.contradicts_its_header:
+        return ()
+    message = (
+        f"A loop stated as {stated.name} was measured as {VIEW_NAMES[loop.view]} view, which it looks like."
+    )
+    return (Finding("view_contradicts_header", Severity.WARNING, message),)

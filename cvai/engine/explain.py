@@ -126,7 +126,8 @@ def _described(candidate: Candidate, preferred: Candidate) -> str:
 def _loops(study: Study) -> tuple[Check, ...]:
     selection = select_loops(study)
     detail = f"{len(selection.loops)} ultrasound loops may show an apical view; the model tells"
-    return (Check("images", True, detail), *_passed_over(selection.passed_over))
+    findings = tuple(Check("finding", True, f"{f.code}: {f.message}") for f in selection.findings)
+    return (Check("images", True, detail), *findings, *_passed_over(selection.passed_over))
 
 
 def _passed_over(passed_over: tuple[PassedOver, ...]) -> tuple[Check, ...]:

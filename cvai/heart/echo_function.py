@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.errors import HeartRefused
 from cvai.heart.function import cardiac_output_l_per_min, ejection_fraction_percent
 from cvai.heart.loop import LoopSegmentation
 from cvai.heart.measurement import Measurement
@@ -73,6 +74,23 @@ def monoplane_volumes(discs: KeyDiscs) -> Volumes:
     """Method of circular discs, one disc height for both phases."""
     height_mm = shared_disc_height_mm(discs.both)
     return Volumes(*(monoplane_volume_ml(stack, height_mm) for stack in discs.both))
+
+
+def require_ejection(volumes: Volumes) -> None:
+    """Refuse volumes that are none of a beating heart, whatever drew them.
+
+    Raises:
+        HeartRefused: ``no_ejection``, the ventricle is not larger at end-diastole than at end-systole.
+    """
+    if volumes.edv_ml > volumes.esv_ml > 0:
+        return
+    change_percent = 100 * (volumes.esv_ml / volumes.edv_ml - 1) if volumes.edv_ml > 0 else 0.0
+    raise HeartRefused(
+        "no_ejection",
+        f"The left ventricle does not eject: its discs change by {change_percent:+.0f} % from end-diastole "
+        "to end-systole.",
+        "Look at the loop; if it shows a heartbeat in an apical view, measure it by hand.",
+    )
 
 
 def area_length_volumes(discs: KeyDiscs) -> Volumes:

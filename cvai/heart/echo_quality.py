@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.echo_function import KeyDiscs, area_length_volumes
+from cvai.heart.beats import area_curve
+from cvai.heart.echo_function import KeyDiscs, Volumes, area_length_volumes
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.loop import EchoLoop, LoopSegmentation
 from cvai.heart.phases import KeyPhases
+from cvai.heart.quality import HIGHEST_LV_EF_PERCENT, SMALLEST_LV_EDV_ML
 from cvai.heart.simpson import monoplane_volume_ml, shared_disc_height_mm
 
 _JUMP = 0.25
@@ -36,8 +38,24 @@ def loop_findings(
         _cut_off(name, loop, segmentation, frames),
         _jumps(name, segmentation.area_curve_px(Structure.LV_CAVITY)),
         _short(name, loop),
+        _no_whole_beat(name, segmentation),
     )
     return tuple(finding for finding in found if finding is not None)
+
+
+def volume_findings(volumes: Volumes, *, calibrated: bool) -> tuple[Finding, ...]:
+    """Volumes that a heart has rarely, and a lost outline often."""
+    findings = []
+    if volumes.ef_percent > HIGHEST_LV_EF_PERCENT:
+        message = (
+            f"The ejection fraction is very high: {volumes.ef_percent:.0f} %. Look whether the cavity was "
+            "lost at end-systole."
+        )
+        findings.append(Finding("ejection_fraction_very_high", Severity.WARNING, message))
+    if calibrated and volumes.edv_ml < SMALLEST_LV_EDV_ML:
+        message = f"The left ventricle measures {volumes.edv_ml:.0f} mL at end-diastole: check the contours."
+        findings.append(Finding("lv_implausibly_small", Severity.WARNING, message))
+    return tuple(findings)
 
 
 def disc_findings(name: str, discs: KeyDiscs) -> tuple[Finding, ...]:
@@ -111,3 +129,13 @@ def _short(name: str, loop: EchoLoop) -> Finding | None:
         f"The {name} loop covers {100 * covered:.0f} % of a beat; end-diastole or end-systole may be missing."
     )
     return Finding("less_than_a_beat", Severity.WARNING, message)
+
+
+def _no_whole_beat(name: str, segmentation: LoopSegmentation) -> Finding | None:
+    if area_curve(segmentation.area_curve_px(Structure.LV_CAVITY)).beats:
+        return None
+    message = (
+        f"The {name} loop shows no whole systole; its largest and its smallest frame stand for end-diastole "
+        "and end-systole, and may be neither."
+    )
+    return Finding("no_whole_beat", Severity.WARNING, message)

@@ -48,6 +48,12 @@ class MeasuredLoop:
         """Which apical view it is."""
         return self.segmentation.view
 
+    @property
+    def contradicts_its_header(self) -> bool:
+        """Whether the loop is stated to show the other apical view."""
+        stated = self.source.stated_view
+        return stated is not None and stated.view is not self.view
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedLoops:

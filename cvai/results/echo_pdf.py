@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -145,7 +145,7 @@ def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
 def _draw_curves(page: Page, analysis: EchoAnalysis) -> None:
     """Areas as a share of the largest: that needs no size of a pixel."""
     plot = Box(_CURVE.left + 11, _CURVE.top + 10, _CURVE.width - 13, _CURVE.height - 21)
-    times = [_times(loop) for loop in analysis.loops]
+    times, time_title = _times(analysis.loops)
     last = max(float(t[-1]) for t in times)
     x_axis = Axis(0.0, last, tuple(t for t in round_ticks(0.0, last, 5) if t <= last))
     y_axis = Axis(0.0, 100.0, (0.0, 25.0, 50.0, 75.0, 100.0))
@@ -157,15 +157,18 @@ def _draw_curves(page: Page, analysis: EchoAnalysis) -> None:
         x = plot.left + x_axis.share(tick) * plot.width
         page.text(x, plot.bottom + 4, f"{tick:g}", 6.5, colour=GREY, align="centre")
     page.upright_text(_CURVE.left + 2.2, plot.top + plot.height / 2, "Area (% of the largest)", 6.5, GREY)
-    page.text(plot.left + plot.width / 2, plot.bottom + 8, "Time (ms)", 6.5, colour=GREY, align="centre")
+    page.text(plot.left + plot.width / 2, plot.bottom + 8, time_title, 6.5, colour=GREY, align="centre")
     for place, (loop, t, stroke) in enumerate(zip(analysis.loops, times, _CURVE_STROKES, strict=False)):
         _draw_curve(page, plot, (x_axis, y_axis), (loop, t), stroke)
         draw_key(page, _CURVE.left + place * 40, _CURVE.top + 5, VIEW_NAMES[loop.view], stroke)
 
 
-def _times(loop: MeasuredLoop) -> NDArray[np.float64]:
-    times_ms = loop.source.loop.times_ms
-    return np.arange(loop.segmentation.n_frames, dtype=np.float64) if times_ms is None else times_ms
+def _times(loops: Sequence[MeasuredLoop]) -> tuple[list[NDArray[np.float64]], str]:
+    """Times of every loop, or numbers of frames where one of them has no times, and what to call them."""
+    times_ms = [t for loop in loops if (t := loop.source.loop.times_ms) is not None]
+    if len(times_ms) == len(loops):
+        return times_ms, "Time (ms)"
+    return [np.arange(1.0, loop.segmentation.n_frames + 1) for loop in loops], "Frame"
 
 
 def _draw_curve(

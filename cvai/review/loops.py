@@ -17,7 +17,8 @@ from cvai.archive.part10 import write_whole
 from cvai.engine.opened import OpenedLoop
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.beats import beats_of
+from cvai.heart.beats import area_curve, beats_of
+from cvai.heart.loop_times import checked_times
 from cvai.heart.simpson import disc_stack
 from cvai.results.echo_pictures import disc_chords_mm
 from cvai.review.packed import packed_labels, read_packed
@@ -79,6 +80,8 @@ def _write_loop(folder: Path, opened: OpenedLoop) -> dict[str, Any]:
     write_whole(_frames_file(folder, opened.view.value), frames.tobytes())
     write_whole(_labels_file(folder, opened.view.value), packed_labels(labels))
     discs = [drawn_discs(frame, loop.spacing_mm or SQUARE_PX) for frame in labels]
+    area_px = np.count_nonzero(labels == ECHO_LABELS[Structure.LV_CAVITY], axis=(1, 2)).astype(np.float64)
+    stated = checked_times("", loop, area_curve(area_px)).loop
     return {
         "view": opened.view.value,
         "n_phases": loop.n_frames,
@@ -89,13 +92,13 @@ def _write_loop(folder: Path, opened: OpenedLoop) -> dict[str, Any]:
         "calibrated": loop.spacing_mm is not None,
         "spacing_y_mm": (loop.spacing_mm or SQUARE_PX)[0],
         "spacing_x_mm": (loop.spacing_mm or SQUARE_PX)[1],
-        "times_ms": None if loop.times_ms is None else loop.times_ms.tolist(),
-        "heart_rate_bpm": loop.heart_rate_bpm,
+        "times_ms": None if stated.times_ms is None else stated.times_ms.tolist(),
+        "heart_rate_bpm": stated.heart_rate_bpm,
         "slope": 1.0,
         "intercept": 0.0,
         "window": [0.0, 255.0],
         "heart": None,
-        "beats": _beats(labels, loop.times_ms, discs),
+        "beats": _beats(area_px, discs),
         "discs": discs,
     }
 
@@ -128,15 +131,11 @@ def drawn_discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> d
     }
 
 
-def _beats(
-    labels: NDArray[np.uint8], times_ms: NDArray[np.float64] | None, discs: list[dict[str, Any] | None]
-) -> list[dict[str, int]]:
+def _beats(area_px: NDArray[np.float64], discs: list[dict[str, Any] | None]) -> list[dict[str, int]]:
     """The beats that were measured: those with discs at both ends."""
-    area_px = np.count_nonzero(labels == ECHO_LABELS[Structure.LV_CAVITY], axis=(1, 2)).astype(np.float64)
-    times = np.arange(len(labels), dtype=np.float64) if times_ms is None else times_ms
     return [
         {"ed": beat.end_diastole, "es": beat.end_systole}
-        for beat in beats_of(area_px, times)
+        for beat in beats_of(area_px)
         if discs[beat.end_diastole] and discs[beat.end_systole]
     ]
 

@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from cvai.errors import GeometryRefused
 from cvai.heart.findings import Finding, Severity
-from cvai.study.header import number, numbers, whole_number
+from cvai.study.header import number, whole_number
 
 TWO_DIMENSIONAL, M_MODE, SPECTRAL = 1, 2, 3
 """RegionSpatialFormat, PS3.3 C.8.5.5.1.1."""
@@ -30,6 +30,10 @@ _SQUARE = 0.02
 
 _PIXELS_MM = (0.05, 3.0)
 """Sides of a pixel outside this are no cardiac ultrasound."""
+
+
+_DEPTHS_MM = (40.0, 400.0)
+"""Depths of a sector outside this are no heart's, from a newborn's to the deepest that machines show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,14 @@ def calibration_of(header: Dataset, sector: NDArray[np.bool_]) -> Calibration:
         regions = [r for r in regions if r.box is not None and _holds(r.box, sector)]
         if len({r.delta for r in regions}) != 1:
             return _withheld("calibration_ambiguous", "several regions state different sizes of a pixel")
-    return _of_region(regions[0], sector.shape)
+    return _of_region(regions[0], sector)
 
 
-def _of_region(region: Region, shape: tuple[int, ...]) -> Calibration:
+def _of_region(region: Region, sector: NDArray[np.bool_]) -> Calibration:
     if region.delta is None or region.units != (_CENTIMETRES, _CENTIMETRES):
         return _withheld("calibration_missing", "the region of the image is not calibrated in centimetres")
     delta_y_cm, delta_x_cm = region.delta
-    doubt = _doubt(region, shape)
+    doubt = _doubt(region, sector)
     if doubt is not None:
         if abs(abs(delta_y_cm) - abs(delta_x_cm)) > _SQUARE * abs(delta_y_cm):
             raise GeometryRefused(
@@ -107,9 +111,9 @@ def _of_region(region: Region, shape: tuple[int, ...]) -> Calibration:
     return Calibration((delta_y_cm * 10.0, delta_x_cm * 10.0), ())
 
 
-def _doubt(region: Region, shape: tuple[int, ...]) -> tuple[str, str] | None:
+def _doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, str] | None:
     """Code and reason why a calibrated region is not believed."""
-    rows, columns = shape
+    rows, columns = sector.shape
     if region.box is None:
         return "calibration_outside_frame", "its region has no box"
     left, top, right, bottom = region.box
@@ -124,6 +128,9 @@ def _doubt(region: Region, shape: tuple[int, ...]) -> tuple[str, str] | None:
         return "calibration_negative", f"a pixel is stated as {delta_x_cm:.4g} x {delta_y_cm:.4g} cm"
     if not all(_PIXELS_MM[0] <= delta * 10 <= _PIXELS_MM[1] for delta in (delta_y_cm, delta_x_cm)):
         return "calibration_implausible", f"a pixel is stated as {delta_x_cm:.4g} x {delta_y_cm:.4g} cm"
+    depth_mm = float(np.count_nonzero(sector.any(axis=1))) * delta_y_cm * 10
+    if not _DEPTHS_MM[0] <= depth_mm <= _DEPTHS_MM[1]:
+        return "calibration_implausible", f"by its stated pixels the sector is {depth_mm:.0f} mm deep"
     return None
 
 
@@ -154,27 +161,3 @@ def _region(item: Dataset) -> Region:
         units=(whole_number(item, "PhysicalUnitsXDirection"), whole_number(item, "PhysicalUnitsYDirection")),
         delta=None if delta_y is None or delta_x is None else (delta_y, delta_x),
     )
-
-
-def frame_times_ms(header: Dataset, n_frames: int) -> NDArray[np.float64]:
-    """(t,) time of every frame, the first at 0: FrameTimeVector, else FrameTime (PS3.3 C.7.6.5).
-
-    Raises:
-        GeometryRefused: ``frame_time_missing``, neither is there, or what is there does not move on.
-    """
-    steps_ms = numbers(header, "FrameTimeVector") or ()
-    frame_time_ms = number(header, "FrameTime")
-    if len(steps_ms) == n_frames:
-        times_ms = np.concatenate([[0.0], np.cumsum(steps_ms[1:])])
-    elif frame_time_ms is not None:
-        times_ms = np.arange(n_frames) * frame_time_ms
-    else:
-        times_ms = np.zeros(n_frames)
-    if n_frames > 1 and not np.all(np.diff(times_ms) > 0):
-        stated = f"FrameTime {frame_time_ms:g} ms" if frame_time_ms is not None else "no FrameTime"
-        raise GeometryRefused(
-            "frame_time_missing",
-            f"The loop of {n_frames} frames states {stated} and {len(steps_ms)} steps of a FrameTimeVector.",
-            "Send the loop as the ultrasound machine stored it, with the time of its frames.",
-        )
-    return np.asarray(times_ms, dtype=np.float64)

@@ -2,53 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from pydicom import Dataset
-from pydicom.pixels.processing import apply_color_lut
-from pydicom.pixels.utils import iter_pixels
-
 from cvai.errors import FileRefused, HeartRefused
+from cvai.heart.echo import EchoView
 from cvai.heart.findings import Finding
 from cvai.heart.loop import EchoLoop
 from cvai.heart.sector import sector_of_loop
-from cvai.study.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, frame_times_ms, regions_of
-from cvai.study.header import texts, whole_number
+from cvai.study.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
+from cvai.study.classes import ULTRASOUND_IMAGES
+from cvai.study.echo_views import StatedView, stated_view
+from cvai.study.frame_times import frame_times, heart_rate
+from cvai.study.header import texts
+from cvai.study.loop_pixels import grey_loop
 from cvai.study.parts import series_uid_of
-from cvai.study.pixels import PIXEL_ERRORS
-from cvai.study.tolerance import tolerating_values
+from cvai.study.select import select_sax_cine
+from cvai.study.stages import at_rest
 from cvai.study.values import CineNotFound, ImagePlane, Images, PassedOver, Series, Study
 
 MIN_FRAMES = 8
 """Fewer frames do not show a heartbeat."""
 
-LARGEST_LOOP_BYTES = 4 * 1024**3
-"""Decoded, all channels; the longest stress echo loops stay below a quarter of it."""
-
-_COLOURED = 40
-"""Difference of the channels, in grey levels, above which a pixel is coloured."""
-
 _COLOURED_SHARE = 0.01
 """Of the sector; colour Doppler fills more, a tinted marker less."""
 
-_HEART_RATES_BPM = (20.0, 250.0)
+_NOT_THROUGH_THE_CHEST = {
+    "INTRAVASCULAR": "intravascular ultrasound",
+    "INTRACARDIAC": "intracardiac ultrasound",
+    "TRANSESOPHAGEAL": "transesophageal ultrasound",
+    "FETAL HEART": "a fetal heart",
+}
+"""Value 3 of ImageType that rules out an apical view (PS3.3 C.8.5.6.1.1)."""
+
+_OTHER_VIEW = "stated to show another view"
+
+_MODES = (
+    (0x0002 | 0x0004 | 0x0008, "M-mode or spectral Doppler"),
+    (0x0010 | 0x0020 | 0x0100, "colour Doppler"),
+    (0x0040, "a rendering of a volume"),
+)
+"""Bits of value 4 of ImageType, written as four hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopSelection:
-    """The loops of a study that may show an apical view.
+    """The loops of a study that may show an apical view at rest.
 
     Args:
         loops: frames of each, in order.
         passed_over: everything else, with reasons.
+        findings: which stage of an examination they are of, where it has several.
     """
 
     loops: tuple[Images, ...]
     passed_over: tuple[PassedOver, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +71,14 @@ class AssembledLoop:
         loop: frames, sector, size of a pixel, times.
         images: (t,) source of every frame.
         findings: what a reader should know about the input.
+        stated_view: the view that its header states, None where it states none.
     """
 
     series_uid: str
     loop: EchoLoop
     images: Images
     findings: tuple[Finding, ...]
+    stated_view: StatedView | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != self.loop.n_frames:
@@ -73,30 +86,38 @@ class AssembledLoop:
 
 
 def holds_ultrasound(study: Study) -> bool:
-    """Whether a study is one of ultrasound: it has such images, and no MR."""
-    modalities = {series.modality for series in study.series if series.planes}
-    return "US" in modalities and "MR" not in modalities
+    """Whether a study is measured by ultrasound: it has such images, and no cine of MR, which goes first."""
+    modalities = {_modality(plane) for series in study.series for plane in series.planes}
+    if "US" not in modalities or "MR" not in modalities:
+        return "US" in modalities
+    try:
+        select_sax_cine(study)
+    except CineNotFound:
+        return True
+    return False
 
 
 def select_loops(study: Study) -> LoopSelection:
-    """Find the grey-scale loops of a study, whatever they show.
+    """Find the grey-scale loops of a study that may show an apical view at rest.
 
     Raises:
-        CineNotFound: ``no_loop``, there is none.
+        CineNotFound: ``no_loop``, there is none; ``no_apical_view``, all are stated to show something else;
+            ``rest_stage_unknown``.
         FileRefused: the only loops are too large or damaged.
     """
     loops: list[Images] = []
     passed_over: list[PassedOver] = []
     for series in study.series:
         for images in _instances(series):
-            reason = _unsuitable(series, images)
+            reason = _unsuitable(images)
             if reason is None:
                 loops.append(images)
             else:
                 passed_over.append(PassedOver(series.series_uid, reason))
     if not loops:
         raise _no_loop(study, passed_over)
-    return LoopSelection(tuple(loops), tuple(passed_over))
+    choice = at_rest(loops)
+    return LoopSelection(choice.loops, (*passed_over, *choice.passed_over), choice.findings)
 
 
 def assemble_loop(images: Images) -> AssembledLoop:
@@ -104,12 +125,13 @@ def assemble_loop(images: Images) -> AssembledLoop:
 
     Raises:
         FileRefused: ``loop_too_large``, a known defect, or ``pixel_data_unreadable``.
-        GeometryRefused: ``frame_time_missing`` or ``pixels_not_square``.
+        GeometryRefused: ``frame_times_implausible`` or ``pixels_not_square``.
         HeartRefused: ``sector_not_found`` or ``colour_doppler``.
     """
     header = images[0].header
-    times_ms = frame_times_ms(header, len(images))
-    frames, colour = _decoded(images)
+    times = frame_times(header, len(images))
+    rate_bpm, rate_findings = heart_rate(header)
+    frames, colour = grey_loop(images)
     sector = sector_of_loop(frames)
     if not sector.any():
         raise HeartRefused(
@@ -124,8 +146,9 @@ def assemble_loop(images: Images) -> AssembledLoop:
             "Send the loop in grey scale.",
         )
     calibration = calibration_of(header, sector)
-    loop = EchoLoop(frames * sector, sector, calibration.spacing_mm, times_ms, _heart_rate_bpm(images[0]))
-    return AssembledLoop(series_uid_of(images[0]), loop, images, calibration.findings)
+    loop = EchoLoop(frames * sector, sector, calibration.spacing_mm, times.times_ms, rate_bpm)
+    findings = (*calibration.findings, *times.findings, *rate_findings)
+    return AssembledLoop(series_uid_of(images[0]), loop, images, findings, stated_view(header))
 
 
 def _instances(series: Series) -> list[Images]:
@@ -135,98 +158,65 @@ def _instances(series: Series) -> list[Images]:
     return [tuple(planes) for planes in by_instance.values()]
 
 
-def _unsuitable(series: Series, images: Images) -> str | None:
+def _unsuitable(images: Images) -> str | None:
     """Why an instance is out of the question; None where its frames have to be looked at."""
-    if series.modality != "US":
-        return f"not an ultrasound series (modality {series.modality or 'not stated'})"
+    modality = _modality(images[0])
+    if modality != "US":
+        return f"not an ultrasound image (modality {modality or 'not stated'})"
+    if images[0].sop_class_uid not in ULTRASOUND_IMAGES:
+        return "not an ultrasound image by its SOP class"
     if len(images) == 1:
         return "a still image"
     if len(images) < MIN_FRAMES:
         return f"{len(images)} frames: too few for a heartbeat"
-    regions = regions_of(images[0].header)
+    return _other_mode(images[0]) or _other_view(images[0])
+
+
+def _other_mode(image: ImagePlane) -> str | None:
+    """Why an image is not in grey and two dimensions, by its regions and by ImageType."""
+    regions = regions_of(image.header)
     if any(region.spatial_format in (M_MODE, SPECTRAL) for region in regions):
         return "M-mode or spectral Doppler"
     if any(region.data_type == COLOUR_FLOW for region in regions):
         return "colour Doppler"
-    return None
+    return _other_kind([str(value).strip().upper() for value in image.header.get("ImageType") or ()])
+
+
+def _modality(image: ImagePlane) -> str:
+    """Of the image itself: a series may hold objects of several kinds."""
+    return " ".join(texts(image.header, "Modality"))
+
+
+def _other_kind(image_type: Sequence[str]) -> str | None:
+    """Why an image is no view through the chest in grey, by values 3 and 4 of ImageType, empty or not."""
+    where, how = (*image_type[2:4], "", "")[:2]
+    if where in _NOT_THROUGH_THE_CHEST:
+        return _NOT_THROUGH_THE_CHEST[where]
+    modes = int(how, 16) if re.fullmatch("[0-9A-F]{4}", how) else 0
+    return next((name for bits, name in _MODES if modes & bits), None)
+
+
+def _other_view(image: ImagePlane) -> str | None:
+    stated = stated_view(image.header)
+    if stated is None or stated.view is not EchoView.OTHER:
+        return None
+    return f"{_OTHER_VIEW}: {stated.name}"
 
 
 def _no_loop(study: Study, passed_over: Sequence[PassedOver]) -> CineNotFound | FileRefused:
     if study.unreadable:
         return study.unreadable[0]
     seen = "; ".join(dict.fromkeys(p.reason for p in passed_over)) or "it holds no images"
+    if any(p.reason.startswith(_OTHER_VIEW) for p in passed_over):
+        return CineNotFound(
+            "no_apical_view",
+            f"No loop may show an apical four- or two-chamber view; seen: {seen}.",
+            "Send apical four- and two-chamber loops in grey scale.",
+            tuple(passed_over),
+        )
     return CineNotFound(
         "no_loop",
         f"The study holds no grey-scale loop of a heartbeat; seen: {seen}.",
         "Send apical four- and two-chamber loops in grey scale.",
         tuple(passed_over),
     )
-
-
-def _decoded(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """(t, y, x) brightness, and (y, x) share of the frames in which a pixel is coloured."""
-    _check_size(images)
-    first = images[0]
-    frames = np.empty((len(images), first.rows, first.columns), dtype=np.uint8)
-    coloured = np.zeros((first.rows, first.columns), dtype=np.float32)
-    try:
-        with tolerating_values():
-            for frame, values in zip(frames, iter_pixels(first.path, raw=True), strict=True):
-                frame[...], is_coloured = _grey(values, first.header)
-                coloured += is_coloured
-    except PIXEL_ERRORS as error:
-        raise _unreadable(first, type(error).__name__) from error
-    return frames, coloured / np.float32(len(images))
-
-
-def _check_size(images: Images) -> None:
-    first = images[0]
-    samples = whole_number(first.header, "SamplesPerPixel") or 1
-    n_bytes = len(images) * first.rows * first.columns * samples
-    if n_bytes > LARGEST_LOOP_BYTES:
-        raise FileRefused(
-            "loop_too_large",
-            f"The loop declares {len(images)} frames of {first.columns} x {first.rows} pixels: "
-            f"{n_bytes / 1024**3:.0f} GiB.",
-            "Send the loop as the ultrasound machine stored it.",
-        )
-    defect = next((image.defect for image in images if image.defect is not None), None)
-    if defect is not None:
-        raise defect
-
-
-def _grey(values: NDArray[np.generic], header: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """(y, x) brightness of one frame, and where it is coloured.
-
-    Brightness of RGB is a quarter of red, five eighths of green and an eighth of blue, close to ITU-R BT.601.
-    """
-    interpretation = texts(header, "PhotometricInterpretation")
-    if interpretation == ("PALETTE COLOR",):
-        values = apply_color_lut(values, header)
-        values = values // 256 if values.dtype.itemsize > 1 else values
-    if values.ndim == 3:
-        first, second, third = (values[..., channel].astype(np.int16) for channel in range(3))
-        if interpretation[0].startswith("YBR"):
-            spread = np.maximum(np.abs(second - 128), np.abs(third - 128)) * 2
-            return first.astype(np.uint8), spread > _COLOURED
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        spread = np.maximum(high, third) - np.minimum(low, third)
-        return ((first * 2 + second * 5 + third) // 8).astype(np.uint8), spread > _COLOURED
-    bits = whole_number(header, "BitsStored") or 8
-    grey = (values.astype(np.float32) * (255.0 / (2**bits - 1))).clip(0, 255).astype(np.uint8)
-    if interpretation == ("MONOCHROME1",):
-        grey = 255 - grey
-    return grey, np.zeros(grey.shape, dtype=np.bool_)
-
-
-def _unreadable(image: ImagePlane, how: str) -> FileRefused:
-    return FileRefused(
-        "pixel_data_unreadable",
-        f"The pixels of instance {image.sop_instance_uid} cannot be decoded ({how}).",
-        "Send the instance again, uncompressed if possible.",
-    )
-
-
-def _heart_rate_bpm(image: ImagePlane) -> float | None:
-    rate = image.heart_rate_bpm
-    return rate if rate is not None and _HEART_RATES_BPM[0] <= rate <= _HEART_RATES_BPM[1] else None

@@ -52,8 +52,7 @@ def assembled_loops(folder: Path, *, calibrated: bool = True, n_loops: int = 2) 
 def measured_loop(source: AssembledLoop, view: EchoView, widest_px: float) -> MeasuredLoop:
     """A loop with drawn labels and the discs of its beats."""
     segmentation = LoopSegmentation(beating_labels(widest_px), view, 0.99)
-    assert source.loop.times_ms is not None
-    beats = beats_of(segmentation.area_curve_px(Structure.LV_CAVITY), source.loop.times_ms)
+    beats = beats_of(segmentation.area_curve_px(Structure.LV_CAVITY))
     spacing = source.loop.spacing_mm or (1.0, 1.0)
     return MeasuredLoop(
         source, segmentation, beats, tuple(key_discs(segmentation, b, spacing) for b in beats)

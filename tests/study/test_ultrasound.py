@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit, UltrasoundImageStorage
+from pydicom.uid import (
+    JPEGBaseline8Bit,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    UltrasoundImageStorage,
+)
 
 from cvai.errors import Refused
+from cvai.study.classes import ULTRASOUND_IMAGES
 from cvai.study.read import read_studies
 from cvai.study.ultrasound import AssembledLoop, assemble_loop, holds_ultrasound, select_loops
 from cvai.study.values import CineNotFound, Study
-from tests.study.ultrasound_files import beating_frames, region, sector_mask, write_loop, written
+from tests.study.dicom_files import SeriesSpec, images, write
+from tests.study.ultrasound_files import STUDY, beating_frames, region, sector_mask, write_loop, written
 
 
 def study_of(folder: Path) -> Study:
@@ -88,6 +95,11 @@ def test_a_vector_of_frame_times_counts_from_the_first_frame(tmp_path: Path) -> 
             [region(PhysicalDeltaX=9.0, PhysicalDeltaY=9.0)], "calibration_implausible", id="9 cm a pixel"
         ),
         pytest.param(
+            [region(PhysicalDeltaX=0.01, PhysicalDeltaY=0.01)],
+            "calibration_implausible",
+            id="a sector of one centimetre",
+        ),
+        pytest.param(
             [region(), region(PhysicalDeltaX=0.2, PhysicalDeltaY=0.2)],
             "calibration_ambiguous",
             id="two sizes for one sector",
@@ -111,8 +123,7 @@ def test_a_second_region_elsewhere_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        pytest.param({"FrameTime": None}, "frame_time_missing", id="no frame time"),
-        pytest.param({"FrameTime": 0.0}, "frame_time_missing", id="a frame time of 0"),
+        pytest.param({"FrameTime": 0.04}, "frame_times_implausible", id="a frame time in seconds"),
         pytest.param(
             {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=-0.08)]},
             "pixels_not_square",
@@ -124,6 +135,12 @@ def test_a_loop_that_cannot_be_measured_is_refused(
     tmp_path: Path, changes: dict[str, Any], code: str
 ) -> None:
     assert refusal(tmp_path, beating_frames(), **changes) == code
+
+
+def test_a_loop_without_times_is_assembled_without_them(tmp_path: Path) -> None:
+    source = assembled(tmp_path, beating_frames(), FrameTime=None)
+    assert source.loop.times_ms is None
+    assert [finding.code for finding in source.findings] == ["times_unknown"]
 
 
 def test_frames_that_stand_still_hold_no_sector(tmp_path: Path) -> None:
@@ -172,6 +189,18 @@ def test_a_compressed_loop_that_would_fill_the_memory_is_refused_undecoded(tmp_p
             "colour Doppler",
             id="a region of colour flow",
         ),
+        pytest.param(24, {"ImageType": ["ORIGINAL", "PRIMARY", "", "0002"]}, "M-mode", id="M-mode by type"),
+        pytest.param(24, {"ImageType": ["ORIGINAL", "PRIMARY", "", "0011"]}, "colour", id="colour by type"),
+        pytest.param(24, {"ImageType": ["DERIVED", "PRIMARY", "", "0041"]}, "volume", id="a rendering"),
+        pytest.param(
+            24, {"ImageType": ["ORIGINAL", "PRIMARY", "INTRAVASCULAR", "0001"]}, "intravascular", id="vessels"
+        ),
+        pytest.param(
+            24,
+            {"SOPClassUID": MultiFrameTrueColorSecondaryCaptureImageStorage},
+            "SOP class",
+            id="a screenshot",
+        ),
     ],
 )
 def test_what_is_no_grey_loop_is_passed_over_with_a_reason(
@@ -190,6 +219,53 @@ def test_every_loop_of_a_study_is_a_candidate(tmp_path: Path) -> None:
     study = study_of(tmp_path)
     assert holds_ultrasound(study)
     assert [len(images) for images in select_loops(study).loops] == [24, 24]
+
+
+@pytest.mark.parametrize("sop_class", sorted(ULTRASOUND_IMAGES))
+def test_loops_of_every_class_of_ultrasound_images_are_found(tmp_path: Path, sop_class: str) -> None:
+    write_loop(tmp_path / "1.dcm", beating_frames(), SOPClassUID=sop_class)
+    assert [len(images) for images in select_loops(study_of(tmp_path)).loops] == [24]
+
+
+def written_cine(folder: Path) -> None:
+    """A short-axis cine of MR in the study of the loops."""
+    cine = images(SeriesSpec())
+    for image in cine:
+        image.StudyInstanceUID = STUDY
+        image.PatientName, image.PatientID = "Doe^Jane", "77"
+    write(folder, cine)
+
+
+def test_a_study_with_other_objects_beside_its_loops_is_one_of_ultrasound(tmp_path: Path) -> None:
+    write_loop(tmp_path / "1.dcm", beating_frames())
+    still = {"SOPClassUID": SecondaryCaptureImageStorage, "NumberOfFrames": None, "InstanceNumber": 1}
+    write_loop(tmp_path / "0.dcm", beating_frames(2)[:1], 2, Modality="OT", **still)
+    study = study_of(tmp_path)
+    assert holds_ultrasound(study)
+    selection = select_loops(study)
+    assert len(selection.loops) == 1
+    assert [p.reason for p in selection.passed_over] == ["not an ultrasound image (modality OT)"]
+
+
+def test_a_cine_of_mr_goes_before_loops_of_ultrasound(tmp_path: Path) -> None:
+    write_loop(tmp_path / "loop" / "1.dcm", beating_frames())
+    written_cine(tmp_path / "cine")
+    assert not holds_ultrasound(study_of(tmp_path))
+
+
+def test_a_study_of_loops_and_of_mr_without_a_cine_is_one_of_ultrasound(tmp_path: Path) -> None:
+    write_loop(tmp_path / "loop" / "1.dcm", beating_frames())
+    written_cine(tmp_path / "cine")
+    for path in sorted((tmp_path / "cine").iterdir())[3:]:
+        path.unlink()
+    study = study_of(tmp_path)
+    assert holds_ultrasound(study)
+    assert len(select_loops(study).loops) == 1
+
+
+def test_intravascular_ultrasound_is_not_one_of_the_heart(tmp_path: Path) -> None:
+    write_loop(tmp_path / "1.dcm", beating_frames(), Modality="IVUS")
+    assert not holds_ultrasound(study_of(tmp_path))
 
 
 def test_real_loops_come_without_writing_and_with_the_calibration_they_deserve(real_data: Path) -> None:

@@ -58,11 +58,18 @@ def region(**changes: Any) -> Dataset:
     return item
 
 
-def write_loop(path: Path, frames: np.ndarray, number: int = 1, **changes: Any) -> Path:
+def write_loop(
+    path: Path,
+    frames: np.ndarray,
+    number: int = 1,
+    *,
+    syntax: str = ExplicitVRLittleEndian,
+    **changes: Any,
+) -> Path:
     """Write (t, y, x) grey or (t, y, x, 3) RGB frames; ``changes`` set attributes, None removes them."""
     header = Dataset()
     header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.file_meta.TransferSyntaxUID = syntax
     header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = UltrasoundMultiFrameImageStorage
     header.SOPInstanceUID = f"{STUDY}.1.{number}"
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
@@ -81,6 +88,7 @@ def write_loop(path: Path, frames: np.ndarray, number: int = 1, **changes: Any) 
         header.PlanarConfiguration = 0
     header.SequenceOfUltrasoundRegions = [region()]
     header.PixelData = frames.tobytes()
+    header["PixelData"].VR = "OB" if frames.itemsize == 1 else "OW"
     for keyword, value in changes.items():
         if value is None:
             delattr(header, keyword)

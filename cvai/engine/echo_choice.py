@@ -1,0 +1,123 @@
+"""Which measured loops of an ultrasound study give its numbers: of one examination, at rest, best seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cvai.heart.anatomy import Structure
+from cvai.heart.beats import area_curve
+from cvai.heart.echo import EchoView
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.loop_times import seen_rate_bpm
+from cvai.results.echo_analysis import MeasuredLoop
+from cvai.results.echo_codes import VIEW_NAMES
+from cvai.study.sessions import sessions_of
+from cvai.study.values import PassedOver
+
+_SIMILAR_RATE_BPM = 10.0
+
+_STRESS_RATIO, _STRESS_BPM = 1.5, 30.0
+"""Loops whose heart rates differ by this ratio and by so much were not all acquired at rest."""
+
+_REST_RATIO = 1.25
+"""Up to this multiple of the slowest rate, loops count as acquired at rest with the slowest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopChoice:
+    """The loops that are reported.
+
+    Args:
+        loops: one for each view, four-chamber view first.
+        passed_over: the others, with reasons.
+        findings: what had to be left out that could have been measured.
+    """
+
+    loops: tuple[MeasuredLoop, ...]
+    passed_over: tuple[PassedOver, ...]
+    findings: tuple[Finding, ...]
+
+
+def choose_loops(measured: Sequence[MeasuredLoop]) -> LoopChoice:
+    """The best loop of each view, of one examination and at one heart rate.
+
+    Args:
+        measured: at least one.
+    """
+    session, session_findings = _of_one_session(measured)
+    resting, rate_findings = _at_the_slowest_rate(session)
+    loops = _best_of_each_view(resting)
+    reasons = (
+        *((loop, "of another examination in the study") for loop in measured if loop not in session),
+        *((loop, "acquired at a higher heart rate") for loop in session if loop not in resting),
+        *(
+            (loop, f"another {VIEW_NAMES[loop.view]} loop was preferred")
+            for loop in resting
+            if loop not in loops
+        ),
+    )
+    passed_over = tuple(PassedOver(loop.source.series_uid, reason) for loop, reason in reasons)
+    return LoopChoice(loops, passed_over, (*session_findings, *rate_findings))
+
+
+def rate_bpm(loop: MeasuredLoop) -> float | None:
+    """Heart rate as stated, else as seen."""
+    stated_bpm = loop.source.loop.heart_rate_bpm
+    if stated_bpm is not None:
+        return stated_bpm
+    return seen_rate_bpm(loop.source.loop, area_curve(loop.segmentation.area_curve_px(Structure.LV_CAVITY)))
+
+
+def _of_one_session(measured: Sequence[MeasuredLoop]) -> tuple[list[MeasuredLoop], tuple[Finding, ...]]:
+    """The loops of the latest examination that shows most views."""
+    headers = [loop.source.images[0].header for loop in measured]
+    sessions = [[measured[index] for index in indices] for indices in sessions_of(headers)]
+    if len(sessions) == 1:
+        return sessions[0], ()
+    chosen = max(enumerate(sessions), key=lambda at: (len({loop.view for loop in at[1]}), at[0]))[1]
+    message = (
+        f"The study holds loops of {len(sessions)} examinations, hours or days apart; "
+        f"{len(chosen)} of {len(measured)} loops, of one of them, were considered."
+    )
+    return chosen, (Finding("several_examinations", Severity.WARNING, message),)
+
+
+def _at_the_slowest_rate(loops: Sequence[MeasuredLoop]) -> tuple[list[MeasuredLoop], tuple[Finding, ...]]:
+    """Stress examinations are not always named so; loops of unknown rate are left out of such."""
+    rates_bpm = {id(loop): rate for loop in loops if (rate := rate_bpm(loop)) is not None}
+    if not rates_bpm:
+        return list(loops), ()
+    slowest_bpm, fastest_bpm = min(rates_bpm.values()), max(rates_bpm.values())
+    if fastest_bpm < max(_STRESS_RATIO * slowest_bpm, slowest_bpm + _STRESS_BPM):
+        return list(loops), ()
+    limit_bpm = _REST_RATIO * slowest_bpm
+    resting = [loop for loop in loops if rates_bpm.get(id(loop), fastest_bpm) <= limit_bpm]
+    message = (
+        f"Loops were acquired at heart rates of {slowest_bpm:.0f} to {fastest_bpm:.0f}/min; those up to "
+        f"{limit_bpm:.0f}/min are taken as acquired at rest, and only they were considered."
+    )
+    return resting, (Finding("rest_by_heart_rate", Severity.WARNING, message),)
+
+
+def _best_of_each_view(loops: Sequence[MeasuredLoop]) -> tuple[MeasuredLoop, ...]:
+    """The four-chamber loop that is most surely one, and the two-chamber loop that goes with it."""
+    four = [loop for loop in loops if loop.view is EchoView.APICAL_4_CHAMBER]
+    two = [loop for loop in loops if loop.view is EchoView.APICAL_2_CHAMBER]
+    if not four or not two:
+        return (max(loops, key=_quality),)
+    first = max(four, key=_quality)
+    return first, max(two, key=lambda loop: (_goes_with(first, loop), *_quality(loop)))
+
+
+def _quality(loop: MeasuredLoop) -> tuple[bool, bool, float]:
+    is_calibrated = loop.source.loop.spacing_mm is not None
+    return is_calibrated, not loop.contradicts_its_header, loop.segmentation.view_probability
+
+
+def _goes_with(first: MeasuredLoop, second: MeasuredLoop) -> bool:
+    """Of similar heart rate, as far as both are known."""
+    rates_bpm = rate_bpm(first), rate_bpm(second)
+    if rates_bpm[0] is None or rates_bpm[1] is None:
+        return False
+    return abs(rates_bpm[0] - rates_bpm[1]) <= _SIMILAR_RATE_BPM
