@@ -62,7 +62,7 @@ class InstanceReference:
 
     @property
     def can_hold_a_cine(self) -> bool:
-        """Whether it is worth fetching: MR, an ultrasound loop, or a file that must be read to be refused."""
+        """Whether it is worth fetching: MR, ultrasound, or a file that must be read to be refused."""
         return self.sop_class_uid in CAN_HOLD_A_CINE or not self.sop_class_uid
 
 

@@ -13,6 +13,7 @@ from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.presentation import PresentationContext
 
 from cvai.archive.part10 import FileIdentity, identity_in, write_durably
+from cvai.study.classes import CAN_HOLD_A_CINE
 
 log = structlog.get_logger(__name__)
 
@@ -23,10 +24,13 @@ CANNOT_UNDERSTAND = 0xC000
 """Statuses of C-STORE (PS3.4 table B.2-1)."""
 
 STORAGE_CONTEXTS: tuple[PresentationContext, ...] = tuple(
-    build_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
-    for context in AllStoragePresentationContexts
+    build_context(sop_class, ALL_TRANSFER_SYNTAXES)
+    for sop_class in sorted(
+        {str(c.abstract_syntax) for c in AllStoragePresentationContexts} | CAN_HOLD_A_CINE
+    )
 )
-"""Every storage SOP class in every transfer syntax: nothing is decoded, so anything can be kept."""
+"""Every storage SOP class in every transfer syntax: nothing is decoded, so anything can be kept. pynetdicom
+does not list the retired classes that are measured."""
 
 
 class InboxReceiver:

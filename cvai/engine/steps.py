@@ -211,6 +211,6 @@ def _require_a_possible_cine(content: StudyContent) -> None:
     if not any(instance.can_hold_a_cine for instance in content.instances):
         raise StudyRefused(
             "nothing_to_measure",
-            f"none of the study's {len(content.instances)} instances is an MR image or an ultrasound loop.",
+            f"none of the study's {len(content.instances)} instances is an MR or ultrasound image.",
             "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done.",
         )

@@ -19,6 +19,9 @@ _BEAT_MS = (240.0, 3000.0)
 _EMPTY_MS = (100.0, 2000.0)
 """How long a ventricle is less than half full in a beat: a third to a half of it."""
 
+_EMPTY_SHARE = 0.85
+"""Of a beat: a ventricle that relaxes badly is less than half full for up to three quarters of it."""
+
 _HIDDEN_BEATS = 0.4
 """Beats that may go unseen at the ends of a loop, where a trough does not stand out."""
 
@@ -92,6 +95,9 @@ def _other_rate(curve: AreaCurve, loop: EchoLoop, step_ms: float) -> str | None:
         seen_ms = curve.beat_frames * step_ms
         agree = max(seen_ms, stated_ms) <= RATES_DIFFER * min(seen_ms, stated_ms)
         return None if agree else f"the heart beats at {60_000.0 / seen_ms:.0f}/min"
+    empty_ms = (curve.empty_frames or 0) * step_ms
+    if empty_ms > _EMPTY_SHARE * stated_ms:
+        return f"the ventricle empties and fills again within {empty_ms:.0f} ms"
     length_ms = float(loop.times_ms[-1])
     if int(length_ms / stated_ms - _HIDDEN_BEATS) <= 1:
         return None

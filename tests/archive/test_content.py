@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from cvai.archive.content import InstanceReference, StudyContent
+from cvai.study.classes import MR_IMAGES, ULTRASOUND_IMAGES
 
 uids = st.sets(st.from_regex(r"2\.25\.[1-9][0-9]{0,6}", fullmatch=True), min_size=1, max_size=20)
 SAID_ABOUT_IMAGES = (
@@ -64,6 +65,16 @@ def test_images_of_every_kind_are_sources() -> None:
         UltrasoundMultiFrameImageStorage,
     )
     assert all(InstanceReference(kind, "1.2", "1.3").is_source for kind in kinds)
+
+
+def test_what_the_command_can_measure_is_worth_fetching() -> None:
+    """Retired classes included: machines and archives outlive the standard."""
+    retired = ("1.2.840.10008.5.1.4.1.1.3", "1.2.840.10008.5.1.4.1.1.6")
+    assert set(retired) < ULTRASOUND_IMAGES
+    assert all(
+        InstanceReference(kind, "1.2", "1.3").can_hold_a_cine for kind in MR_IMAGES | ULTRASOUND_IMAGES
+    )
+    assert not InstanceReference(SecondaryCaptureImageStorage, "1.2", "1.3").can_hold_a_cine
 
 
 def test_a_file_that_is_no_dicom_is_a_source_and_is_looked_at() -> None:

@@ -32,6 +32,7 @@ from cvai.archive.receiver import (
 )
 from cvai.archive.tls import Certificate
 from cvai.errors import ConfigurationInvalid
+from cvai.study.classes import CAN_HOLD_A_CINE
 from tests.dicom_peers import (
     CutLine,
     a_node,
@@ -91,6 +92,10 @@ def test_what_dcmtk_sends_lies_in_the_inbox_byte_for_byte(ward: Ward, study_uid:
     assert {path.parent.name for path in received.values()} == {study_uid}
     sent = {str(dcmread(path).SOPInstanceUID): data_set_bytes(path) for path in paths}
     assert {uid: data_set_bytes(path) for uid, path in received.items()} == sent
+
+
+def test_every_class_that_is_measured_is_taken() -> None:
+    assert {context.abstract_syntax for context in STORAGE_CONTEXTS} >= CAN_HOLD_A_CINE
 
 
 def test_compressed_pixels_that_nobody_can_decode_are_kept_as_they_are(

@@ -110,10 +110,10 @@ def test_what_was_measured_under_stress_alone_says_so_and_is_not_held_to_normal_
 
 def test_loops_at_stress_without_a_name_are_told_by_their_heart_rates(tmp_path: Path) -> None:
     loops: list[Loop] = [
-        (FOUR, 0.99, {"HeartRate": 134}),
+        (FOUR, 0.99, {"HeartRate": 134, "FrameTime": "20"}),
         (FOUR, 0.8, {"HeartRate": 62}),
         (TWO, 0.8, {"HeartRate": 66}),
-        (TWO, 0.99, {"HeartRate": 140}),
+        (TWO, 0.99, {"HeartRate": 140, "FrameTime": "20"}),
     ]
     analysis = analysed(tmp_path, loops)
     assert measured(analysis) == [2, 3]

@@ -42,6 +42,10 @@ def test_a_heart_rate_that_is_not_that_of_the_beats_gives_no_number(wrong: float
     assert loop.loop.times_ms is None, "they may be what is wrong"
 
 
+def test_a_single_beat_shows_a_heart_rate_that_is_twice_too_high() -> None:
+    assert codes(checked(1.2, 800.0, rate_bpm=150.0)) == ["heart_rate_contradicted"]
+
+
 def test_one_beat_in_a_loop_of_two_and_a_half_contradicts_its_heart_rate() -> None:
     assert codes(checked(1.2, 800.0, times=2.2, rate_bpm=75.0)) == ["heart_rate_contradicted"]
 
