@@ -117,10 +117,10 @@ def uid(header: Dataset, keyword: str) -> str:
 
 
 def time_of_day_s(header: Dataset, keyword: str) -> float | None:
-    """A TM element as seconds since midnight (PS3.5 6.2, HHMMSS.FFFFFF)."""
+    """A TM element as seconds since midnight (PS3.5 6.2, HHMMSS.FFFFFF; HHMM and HH are times too)."""
     written = (texts(header, keyword) or ("",))[0].replace(":", "")
     try:
-        hours, minutes, seconds = int(written[0:2]), int(written[2:4]), float(written[4:])
+        hours, minutes, seconds = int(written[0:2]), int(written[2:4] or 0), float(written[4:] or 0)
     except ValueError:
         return None
     return hours * 3600.0 + minutes * 60.0 + seconds

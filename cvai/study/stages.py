@@ -63,6 +63,8 @@ _LATER_WORDS = frozenset(
 )
 """Words of StageName."""
 
+_LONGEST_NAME = 32
+
 _FASTER = 1.2
 """Ratio of heart rates above which the heart is clearly under more stress."""
 
@@ -183,8 +185,8 @@ def _words(name: str) -> set[str]:
 
 
 def _readable(name: str) -> str:
-    """At most what SH may hold (PS3.5 6.2), without control characters or quotes."""
-    return re.sub(r"[^\w +./%&()-]", "", name)[:16].strip()
+    """A short line without control characters or quotes."""
+    return re.sub(r"[^\w +./%&()-]", "", name)[:_LONGEST_NAME].strip()
 
 
 def _grouped(loops: Sequence[Images]) -> list[_Group]:

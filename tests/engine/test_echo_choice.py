@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cvai.engine.echo import analyse_echo
 from cvai.engine.watch import Stopwatch
@@ -216,3 +219,36 @@ def test_a_loop_stated_as_apical_that_shows_something_else_is_told_so(tmp_path: 
     loops: list[Loop] = [(OTHER, 0.9, {"ViewName": "A4C"}), (FOUR, 0.9, {})]
     (reason,) = (p.reason for p in analysed(tmp_path, loops).passed_over)
     assert "though stated as apical four-chamber" in reason
+
+
+STATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "name": ({"StageName": "BASELINE"}, {"StageName": "PEAK"}),
+    "number": ({"StageNumber": 1, "NumberOfStages": 4}, {"StageNumber": 3, "NumberOfStages": 4}),
+    "only the stress": ({}, {"StageName": "POST EXERCISE"}),
+    "heart rate": ({}, {"HeartRate": 140, "FrameTime": "20"}),
+}
+"""What the loops at rest and those under stress state."""
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    how=st.sampled_from(sorted(STATES)),
+    loops=st.lists(
+        st.tuples(st.booleans(), st.sampled_from([FOUR, TWO]), st.floats(0.5, 1.0)), min_size=1, max_size=5
+    ),
+)
+def test_no_mixture_of_rest_and_stress_is_measured_as_one(
+    how: str, loops: list[tuple[bool, EchoView, float]]
+) -> None:
+    """Any number of loops in any order: those at rest give the result, or it says that there are none."""
+    stated = [(view, surely, STATES[how][1 if is_stress else 0]) for is_stress, view, surely in loops]
+    with TemporaryDirectory() as folder:
+        analysis = analysed(Path(folder), stated)
+    under_stress = {is_stress for is_stress, _, _ in loops}
+    chosen = {loops[(number or 0) - 1][0] for number in measured(analysis)}
+    assert len(chosen) == 1
+    if len(under_stress) == 2:
+        assert chosen == {False}
+        assert {"several_stages", "rest_by_heart_rate"} & codes(analysis)
+    elif under_stress == {True} and how != "heart rate":
+        assert "not_at_rest" in codes(analysis)

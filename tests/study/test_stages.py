@@ -171,7 +171,7 @@ def test_a_code_and_a_name_that_contradict_each_other_say_nothing() -> None:
 def test_what_an_operator_typed_is_cut_to_a_short_line() -> None:
     header = Dataset()
     with tolerating_values():
-        header.StageName = 'PEAK"\r\n<b>; a very long name of a stage'
+        header.StageName = 'PEAK"\r\n<b>; a very long name of a stage that goes on'
     found = stage_of(header)
     assert found is not None
-    assert found.name == "PEAKb a very lon".upper()
+    assert found.name == "PEAKb a very long name of a stag".upper()
