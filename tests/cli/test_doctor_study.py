@@ -14,6 +14,7 @@ from cvai.engine.doctor import Check
 from tests.engine.test_analyse import CINE
 from tests.standin import derived_uid, write_segmentation, write_study
 from tests.study.dicom_files import images, write
+from tests.study.ultrasound_files import beating_frames, write_loop
 
 runner = CliRunner()
 
@@ -88,3 +89,13 @@ def test_a_folder_is_explained_without_any_archive(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     status, checks = explained("--folder", str(tmp_path / "empty"))
     assert (status, checks["files"].detail) == (1, "there are none")
+
+
+def test_a_stress_examination_is_explained_with_the_stage_that_would_be_measured(tmp_path: Path) -> None:
+    for number, stage in enumerate(("REST", "PEAK"), start=1):
+        write_loop(tmp_path / f"{number}.dcm", beating_frames(8, 40, 60), number, StageName=stage)
+    status, checks = explained("--folder", str(tmp_path))
+    assert status == 0
+    assert checks["images"].detail.startswith("1 ultrasound loops")
+    assert 'Measured: stage "REST"' in checks["finding"].detail
+    assert 'stage "PEAK"' in checks["passed over"].detail
