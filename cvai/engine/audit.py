@@ -2,11 +2,13 @@
 
 A message names studies and objects by UID and no patient: A.5.3 wants a patient's identifier too, which a
 repository of audit messages finds by the study. What happened to the study is told in the standard's own
-words, ParticipantObjectDataLifeCycle (A.5.1.2.3): used, amended, verified, exported.
+words, ParticipantObjectDataLifeCycle (A.5.1.2.3): used, amended, verified, exported. A list of studies is a
+Query (A.5.3.10) that names the studies it returned.
 """
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import socket
@@ -29,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 READABLE_BY_OWNER = 0o600
 APPLICATION_SERVER = "4"  # AuditSourceTypeCode, A.5.1.2.1
-SYSTEM_OBJECT, REPORT = "2", "3"  # ParticipantObjectTypeCode and -Role, A.5.1.2.2
+SYSTEM_OBJECT, REPORT, QUERY = "2", "3", "24"  # ParticipantObjectTypeCode and -Role, A.5.1.2.2
 MACHINE_NAME, IP_ADDRESS = "1", "2"  # NetworkAccessPointTypeCode
 
 
@@ -42,10 +44,12 @@ class Code(NamedTuple):
 
 
 STUDY_INSTANCE_UID = Code("110180", "Study Instance UID")
+SEARCH_CRITERIA = Code("10", "Search Criteria", "RFC-3881")
 _APPLICATION_ACTIVITY = Code("110100", "Application Activity")
 _INSTANCES_ACCESSED = Code("110103", "DICOM Instances Accessed")
 _INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 _EXPORT = Code("110106", "Export")
+_QUERY = Code("110112", "Query")
 _USER_AUTHENTICATION = Code("110114", "User Authentication")
 
 
@@ -62,6 +66,8 @@ class Act(Enum):
     """What somebody did."""
 
     SEEN = _Meaning(_INSTANCES_ACCESSED, "R", life_cycle="6")
+    LISTED = _Meaning(_QUERY, "E")
+    """Saw values of several studies at once."""
     CHANGED = _Meaning(_INSTANCES_ACCESSED, "U", life_cycle="3")
     SIGNED = _Meaning(_INSTANCES_ACCESSED, "U", life_cycle="4")
     EXPORTED = _Meaning(_EXPORT, "R", life_cycle="10")
@@ -91,10 +97,14 @@ class AuditEvent:
         address: host name or IP address it was asked from, empty when unknown.
         allowed: False when it was refused or failed.
         requested: whether ``user`` asked for it, or did it on somebody's behalf.
+        detail: which part of the study, or which list, was asked for; the page's own path.
+        listed: StudyInstanceUIDs that a list showed.
+        times: how often it was done, where one event speaks for several that were alike.
+        since: the first of these, timezone aware; None for a single event.
 
     Raises:
-        ValueError: a study where the act has none, or none where it needs one; a user's name that XML cannot
-            carry.
+        ValueError: a study where the act has none, or none where it needs one; a list of another act; a
+            user's name or a detail that XML cannot carry.
     """
 
     act: Act
@@ -104,12 +114,20 @@ class AuditEvent:
     address: str = ""
     allowed: bool = True
     requested: bool = True
+    detail: str = ""
+    listed: tuple[str, ...] = ()
+    times: int = 1
+    since: datetime | None = None
 
     def __post_init__(self) -> None:
         if (self.study_uid is not None) is not bool(self.act.value.life_cycle):
             raise ValueError(f"{self.act.name} and study {self.study_uid} do not go together")
         if not self.user.isprintable() or not self.user:
             raise ValueError("a user's name is printable and not empty")
+        if not self.detail.isprintable():
+            raise ValueError("a detail is printable")
+        if self.listed and self.act is not Act.LISTED:
+            raise ValueError(f"{self.act.name} lists no studies")
 
 
 class Recipient(Protocol):
@@ -190,6 +208,8 @@ def audit_message(event: AuditEvent, source: str, at: datetime) -> str:
     ET.SubElement(audit_source, "AuditSourceTypeCode", {"csd-code": APPLICATION_SERVER})
     if event.study_uid is not None:
         _identify_study(root, event, event.study_uid)
+    if event.act is Act.LISTED:
+        _identify_list(root, event)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -203,6 +223,9 @@ def _identify_event(root: ET.Element, event: AuditEvent, at: datetime) -> None:
     _coded(identification, "EventID", event.act.value.event)
     if event.act.value.type is not None:
         _coded(identification, "EventTypeCode", event.act.value.type)
+    if event.since is not None:
+        since = event.since.isoformat(timespec="milliseconds")
+        ET.SubElement(identification, "EventOutcomeDescription").text = f"{event.times} times since {since}"
 
 
 def _identify_participant(root: ET.Element, event: AuditEvent) -> None:
@@ -224,6 +247,9 @@ def _identify_study(root: ET.Element, event: AuditEvent, study_uid: str) -> None
     study = ET.SubElement(root, "ParticipantObjectIdentification", attributes)
     _coded(study, "ParticipantObjectIDTypeCode", STUDY_INSTANCE_UID)
     ET.SubElement(study, "ParticipantObjectName").text = study_uid
+    if event.detail:
+        value = base64.b64encode(event.detail.encode()).decode()
+        ET.SubElement(study, "ParticipantObjectDetail", type="path", value=value)
     counts = Counter(item.sop_class_uid for item in event.objects)
     if counts:
         description = ET.SubElement(study, "ParticipantObjectDescription")
@@ -232,6 +258,22 @@ def _identify_study(root: ET.Element, event: AuditEvent, study_uid: str) -> None
         for item in event.objects:
             if item.sop_class_uid == uid:
                 ET.SubElement(sop_class, "Instance", UID=item.sop_instance_uid)
+
+
+def _identify_list(root: ET.Element, event: AuditEvent) -> None:
+    attributes = {
+        "ParticipantObjectID": event.detail or "studies",
+        "ParticipantObjectTypeCode": SYSTEM_OBJECT,
+        "ParticipantObjectTypeCodeRole": QUERY,
+    }
+    query = ET.SubElement(root, "ParticipantObjectIdentification", attributes)
+    _coded(query, "ParticipantObjectIDTypeCode", SEARCH_CRITERIA)
+    ET.SubElement(query, "ParticipantObjectName").text = event.detail or "studies"
+    if event.listed:
+        description = ET.SubElement(query, "ParticipantObjectDescription")
+        studies = ET.SubElement(description, "ParticipantObjectContainsStudy")
+        for uid in event.listed:
+            ET.SubElement(studies, "StudyIDs", UID=uid)
 
 
 def _coded(parent: ET.Element, name: str, code: Code) -> None:

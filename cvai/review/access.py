@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from cvai.errors import AccessDenied
 from cvai.review.accounts import Role, Session
+from cvai.review.audited import TheAccess, access_of, page_of
 from cvai.review.page import Page
 from cvai.review.security import COOKIE, SAFE_METHODS
+from cvai.review.summary import Summary
 
 CSRF_HEADER = "x-csrf-token"
 ASKED_BY_ITSELF = ("/worklist", "/shared")
 """What an open page asks every few seconds: that alone does not keep a session alive."""
 
 
-def page_of(request: Request) -> Page:
-    """The page this request is for."""
-    return cast(Page, request.app.state.page)
-
-
 ThePage = Annotated[Page, Depends(page_of)]
-
-
-def address_of(request: Request) -> str:
-    """The address a request comes from, empty when unknown."""
-    return request.client.host if request.client else ""
 
 
 def session_of(request: Request, page: ThePage) -> Session:
@@ -50,13 +42,13 @@ def session_of(request: Request, page: ThePage) -> Session:
         raise AccessDenied(
             "request_forged", "This request was not made by this page.", "Load the page again."
         )
+    if (access := access_of(request)) is not None:
+        access.is_by(session)
     return session
 
 
-SIGNED_IN = Depends(session_of)
+SignedIn = Annotated[Session, Depends(session_of)]
 """For routes that need a reader, whoever it is."""
-
-SignedIn = Annotated[Session, SIGNED_IN]
 
 
 def require_role(session: Session, role: Role) -> Session:
@@ -84,3 +76,18 @@ def _admin(session: SignedIn) -> Session:
 
 Reviewer = Annotated[Session, Depends(_reviewer)]
 Admin = Annotated[Session, Depends(_admin)]
+
+
+def study_of(job_id: str, page: ThePage, session: SignedIn, access: TheAccess) -> Summary:
+    """The study a route is about; its audit message names it.
+
+    Raises:
+        RequestInvalid: ``study_unknown``.
+    """
+    del session  # who is not signed in is not told which studies there are
+    summary = page.worklist.study(job_id)
+    access.shows([summary.record.job.study_uid])
+    return summary
+
+
+TheStudy = Annotated[Summary, Depends(study_of)]

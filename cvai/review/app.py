@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from types import MappingProxyType
+from typing import cast
 from urllib.parse import quote
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
+from cvai.engine.audit_counts import CountedEvents
 from cvai.errors import (
     AccessDenied,
     CvaiError,
@@ -22,6 +27,7 @@ from cvai.errors import (
     RequestInvalid,
     TemporarilyUnavailable,
 )
+from cvai.review.audited import DeclaredRoute, NoPatientData, shows
 from cvai.review.page import Page
 from cvai.review.routes_pages import pages
 from cvai.review.routes_sign_in import sign_in_routes
@@ -40,17 +46,22 @@ STATUS_OF_CODE = MappingProxyType({"sign_in_needed": 401, "changes_invalid": 422
 ASKED_BY_SCRIPTS = ("/api/", "/worklist")
 """What the page's scripts ask for: they are told of an error as JSON, and not led to a page to sign in."""
 
+READS_COUNTED_FOR_S = 600.0
+"""An open page asks every few seconds, without its reader: its repeats are one message in ten minutes."""
+
+COUNTS_WRITTEN_EVERY_S = 5.0
+
 
 def create_app(page: Page) -> ASGIApp:
     """The page, guarded."""
-    app = FastAPI(title="cvai", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="cvai", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_counting)
     app.state.page = page
+    app.state.repeated_reads = CountedEvents(page.record, READS_COUNTED_FOR_S)
     app.include_router(sign_in_routes)
     app.include_router(pages)
     app.include_router(api)
     app.mount("/static", StaticFiles(directory=static_folder()), name="static")
-    for path, answer in page.service_routes.items():
-        app.add_api_route(path, _plain(answer), response_class=PlainTextResponse)
+    app.include_router(_service_routes(page))
     app.add_exception_handler(CvaiError, _told)
     app.add_exception_handler(RequestValidationError, _told_invalid)
     app.add_exception_handler(SQLAlchemyError, _told_unavailable)
@@ -64,7 +75,40 @@ def _sessions_of(page: Page) -> Callable[[str], bool]:
     return is_signed_in
 
 
+@asynccontextmanager
+async def _counting(app: FastAPI) -> AsyncIterator[None]:
+    """Write audit counts from time to time while the page is served, and the last of them when it ends."""
+    counted = cast("CountedEvents", app.state.repeated_reads)
+    writing = asyncio.create_task(_write_counts(counted))
+    try:
+        yield
+    finally:
+        writing.cancel()
+        await run_in_threadpool(_written, counted, all_of_them=True)
+
+
+async def _write_counts(counted: CountedEvents) -> None:
+    while True:
+        await asyncio.sleep(COUNTS_WRITTEN_EVERY_S)
+        await run_in_threadpool(_written, counted)
+
+
+def _written(counted: CountedEvents, *, all_of_them: bool = False) -> None:
+    try:
+        counted.write_counts(all_of_them=all_of_them)
+    except TemporarilyUnavailable as error:
+        log.warning("audit_counts_wait", code=error.code)
+
+
+def _service_routes(page: Page) -> APIRouter:
+    routes = APIRouter(route_class=DeclaredRoute)
+    for path, answer in page.service_routes.items():
+        routes.add_api_route(path, _plain(answer), response_class=PlainTextResponse)
+    return routes
+
+
 def _plain(answer: Callable[[], tuple[int, str, str]]) -> Callable[[], Response]:
+    @shows(NoPatientData("counts and states of the service; no label names a study or a patient"))
     def endpoint() -> Response:
         status, text, media_type = answer()
         return Response(text, status, media_type=media_type)

@@ -6,16 +6,17 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, HTMLResponse
 
-from cvai.engine.audit import Act, AuditEvent
+from cvai.engine.audit import Act
 from cvai.engine.shadow import shadow_records
 from cvai.engine.shadow_comparison import compared
 from cvai.errors import RequestInvalid
 from cvai.results.write import REPORT_NAME
-from cvai.review.access import SIGNED_IN, Admin, SignedIn, ThePage, address_of
+from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
 from cvai.review.agreement import against_readers, agreement
+from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.page import Page
 from cvai.review.wording import render
 from cvai.review.worklist import Filter, Row
@@ -36,26 +37,30 @@ def wanted_filter(
 
 Wanted = Annotated[Filter, Depends(wanted_filter)]
 
-pages = APIRouter(default_response_class=HTMLResponse)
+pages = APIRouter(default_response_class=HTMLResponse, route_class=DeclaredRoute)
 
 
 @pages.get("/")
-def worklist(page: ThePage, session: SignedIn, wanted: Wanted) -> str:
+@shows(Audited(Act.LISTED))
+def worklist(page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess) -> str:
     """Everything there is to read."""
-    rows = page.worklist.rows()
-    return render("worklist.html", page=page, session=session, filter=wanted, **_listed(rows, wanted))
+    listed = _listed(page.worklist.rows(), wanted, access)
+    return render("worklist.html", page=page, session=session, filter=wanted, **listed)
 
 
 @pages.get("/worklist")
-def worklist_rows(page: ThePage, session: SignedIn, wanted: Wanted) -> str:
+@shows(Audited(Act.LISTED, repeated=True))
+def worklist_rows(page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess) -> str:
     """The table alone, for a page that stays open."""
-    rows = page.worklist.rows()
-    return render("rows.html", page=page, session=session, filter=wanted, **_listed(rows, wanted))
+    listed = _listed(page.worklist.rows(), wanted, access)
+    return render("rows.html", page=page, session=session, filter=wanted, **listed)
 
 
-def _listed(rows: list[Row], wanted: Filter) -> dict[str, object]:
+def _listed(rows: list[Row], wanted: Filter, access: Access) -> dict[str, object]:
+    shown = [row for row in rows if wanted.takes(row)]
+    access.shows(row.summary.record.job.study_uid for row in shown)
     return {
-        "rows": [row for row in rows if wanted.takes(row)],
+        "rows": shown,
         "all_rows": rows,
         "models": sorted({row.summary.model for row in rows} - {""}),
         "views": sorted({row.summary.view for row in rows} - {""}),
@@ -67,19 +72,17 @@ def _listed(rows: list[Row], wanted: Filter) -> dict[str, object]:
 
 
 @pages.get("/studies/{job_id}")
-def study(job_id: str, request: Request, page: ThePage, session: SignedIn) -> str:
+@shows(Audited(Act.SEEN))
+def study(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
     """One study."""
-    summary = page.worklist.study(job_id)
-    study_uid = summary.record.job.study_uid
-    page.record(AuditEvent(Act.SEEN, session.reader.name, study_uid, address=address_of(request)))
     return render("study.html", page=page, session=session, summary=summary)
 
 
-@pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse, dependencies=[SIGNED_IN])
-def report(job_id: str, page: ThePage) -> FileResponse:
+@pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse)
+@shows(Audited(Act.SEEN))
+def report(summary: TheStudy, page: ThePage) -> FileResponse:
     """The report, of what was signed where something was."""
-    summary = page.worklist.study(job_id)
-    path = _report_of(page, job_id) or page.results_folder / summary.record.outcome.result
+    path = _report_of(page, summary.job_id) or page.results_folder / summary.record.outcome.result
     path = path.with_name(REPORT_NAME)
     if not summary.record.outcome.result or not path.is_file():
         raise RequestInvalid("report_missing", "There is no report of this study here.", "See the archive.")
@@ -96,10 +99,13 @@ def _report_of(page: Page, job_id: str) -> Path | None:
 
 
 @pages.get("/agreement")
-def agreement_page(page: ThePage, session: Admin, since: date | None = None) -> str:
+@shows(Audited(Act.LISTED))
+def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date | None = None) -> str:
     """How readers and models agree."""
     decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
     records = shadow_records(page.results_folder)
+    listed = [d.reading.job.study_uid for d in decisions] + [record.study_uid for record in records]
+    access.shows(dict.fromkeys(listed))
     return render(
         "agreement.html",
         page=page,

@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from cvai.engine.audit import Act, AuditEvent
 from cvai.errors import AccessDenied, CvaiError, RequestInvalid
-from cvai.review.access import SignedIn, ThePage, address_of
+from cvai.review.access import SignedIn, ThePage
 from cvai.review.accounts import Reader
+from cvai.review.audited import DeclaredRoute, NoPatientData, address_of, shows
 from cvai.review.oidc import Attempt, OpenIdProvider, not_begun
 from cvai.review.page import Page
 from cvai.review.security import COOKIE, SIGN_IN_PATH
@@ -32,16 +33,20 @@ class ProviderAnswer(BaseModel):
     error: str = ""
 
 
-sign_in_routes = APIRouter(default_response_class=HTMLResponse)
+SIGN_IN_ONLY = shows(NoPatientData("who signs in is a reader; studies are shown by other routes"))
+
+sign_in_routes = APIRouter(default_response_class=HTMLResponse, route_class=DeclaredRoute)
 
 
 @sign_in_routes.get(SIGN_IN_PATH)
+@SIGN_IN_ONLY
 def sign_in_form(page: ThePage) -> str:
     """Where a reader chooses how to sign in."""
     return render("sign_in.html", page=page, wrong="")
 
 
 @sign_in_routes.post(SIGN_IN_PATH)
+@SIGN_IN_ONLY
 async def sign_in(request: Request, page: ThePage) -> Response:
     """Take a token, give a session."""
     form = parse_qs((await request.body()).decode("utf-8", "replace"))
@@ -59,6 +64,7 @@ def _signed_in(page: Page, token: str, address: str) -> Response:
 
 
 @sign_in_routes.get("/sign-in/oidc")
+@SIGN_IN_ONLY
 def sign_in_elsewhere(page: ThePage) -> Response:
     """Send a reader to the OpenID provider."""
     attempt = Attempt.new()
@@ -77,6 +83,7 @@ def sign_in_elsewhere(page: ThePage) -> Response:
 
 
 @sign_in_routes.get(CALLBACK_PATH)
+@SIGN_IN_ONLY
 def come_back(
     request: Request,
     page: ThePage,
@@ -108,6 +115,7 @@ def _come_back(page: Page, attempt: Attempt, told: ProviderAnswer) -> Reader:
 
 
 @sign_in_routes.post("/sign-out")
+@SIGN_IN_ONLY
 def sign_out(request: Request, page: ThePage, session: SignedIn) -> Response:
     """End the session, and tell where to go then: who came through a provider signs out there too."""
     page.accounts.end(request.cookies[COOKIE])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from cvai.engine.audit import Act, AuditEvent
+from cvai.engine.audit import Act
 from cvai.errors import RequestInvalid
-from cvai.review.access import SIGNED_IN, Reviewer, SignedIn, ThePage
+from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
+from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.cine import CinePack
 from cvai.review.loops import LoopPack
 from cvai.review.measured import ChangesBody, checked_edits
@@ -20,7 +21,7 @@ from cvai.review.study import new_reading, prior_json, shared_json, study_json, 
 from cvai.review.summary import Summary
 from cvai.review.wording import render
 
-api = APIRouter(prefix="/api/studies/{job_id}")
+api = APIRouter(prefix="/api/studies/{job_id}", route_class=DeclaredRoute)
 
 
 class DecisionBody(BaseModel):
@@ -33,66 +34,72 @@ class DecisionBody(BaseModel):
 
 
 @api.get("")
-def study(job_id: str, page: ThePage, session: SignedIn) -> Json:
+@shows(Audited(Act.SEEN))
+def study(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
     """Everything about a study but pixels and labels."""
-    summary = page.worklist.study(job_id)
-    page.presence.tell(job_id, session.reader.name)
+    page.presence.tell(summary.job_id, session.reader.name)
     return study_json(page, summary, session.reader)
 
 
-@api.get("/priors", dependencies=[SIGNED_IN])
-def priors(job_id: str, page: ThePage) -> list[Json]:
+@api.get("/priors")
+@shows(Audited(Act.LISTED))
+def priors(summary: TheStudy, page: ThePage, access: TheAccess) -> list[Json]:
     """Ejection fractions of the same patient, oldest first."""
-    summary = page.worklist.study(job_id)
     rows = page.worklist.priors(summary, page.worklist.rows())
-    return [prior_json(row) for row in rows if row.summary.identity.study_date]
+    rows = [row for row in rows if row.summary.identity.study_date]
+    access.shows(row.summary.record.job.study_uid for row in rows)
+    return [prior_json(row) for row in rows]
 
 
 @api.get("/shared")
-def shared(job_id: str, page: ThePage, session: SignedIn) -> Json:
+@shows(Audited(Act.SEEN, repeated=True))
+def shared(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
     """What may have changed since; asking tells the others that this reader is here."""
-    page.worklist.study(job_id)
-    page.presence.tell(job_id, session.reader.name)
-    return shared_json(page, job_id, session.reader)
+    page.presence.tell(summary.job_id, session.reader.name)
+    return shared_json(page, summary.job_id, session.reader)
 
 
-@api.get("/pixels/{z}", dependencies=[SIGNED_IN])
-def pixels(job_id: str, z: int, page: ThePage) -> Response:
+@api.get("/pixels/{z}")
+@shows(Audited(Act.SEEN))
+def pixels(summary: TheStudy, z: int, page: ThePage) -> Response:
     """One slice in every phase: (t, y, x) unsigned 16-bit little endian."""
-    path = _pack(page, job_id).pixels(z)
+    path = _pack(page, summary).pixels(z)
     if path is None:
         raise RequestInvalid("study_unknown", f"There is no slice {z}.", "Load the study again.")
     return _bytes(path)
 
 
-@api.get("/labels", dependencies=[SIGNED_IN])
-def labels(job_id: str, page: ThePage) -> Response:
+@api.get("/labels")
+@shows(Audited(Act.SEEN))
+def labels(summary: TheStudy, page: ThePage) -> Response:
     """Labels of every frame as run lengths, see ``CinePack.labels``."""
-    return _bytes(_pack(page, job_id).labels)
+    return _bytes(_pack(page, summary).labels)
 
 
-@api.get("/loops/{view}/frames/{part}", dependencies=[SIGNED_IN])
-def loop_frames(job_id: str, view: str, part: int, page: ThePage) -> Response:
+@api.get("/loops/{view}/frames/{part}")
+@shows(Audited(Act.SEEN))
+def loop_frames(summary: TheStudy, view: str, part: int, page: ThePage) -> Response:
     """A part of a loop's frames, cut to the sector and black outside: (t, y, x) bytes."""
-    frames = _loops(page, job_id).frames(view, part)
+    frames = _loops(page, summary).frames(view, part)
     if frames is None:
         raise RequestInvalid("study_unknown", "There are no such frames.", "Load the study again.")
     return Response(frames, media_type="application/octet-stream")
 
 
-@api.get("/loops/{view}/labels", dependencies=[SIGNED_IN])
-def loop_labels(job_id: str, view: str, page: ThePage) -> Response:
+@api.get("/loops/{view}/labels")
+@shows(Audited(Act.SEEN))
+def loop_labels(summary: TheStudy, view: str, page: ThePage) -> Response:
     """Labels of every frame of a loop as run lengths."""
-    path = _loops(page, job_id).labels(view)
+    path = _loops(page, summary).labels(view)
     if path is None:
         raise RequestInvalid("study_unknown", "There is no such view.", "Load the study again.")
     return _bytes(path)
 
 
 @api.get("/wall", response_class=HTMLResponse)
-def wall(job_id: str, page: ThePage, session: SignedIn) -> str:
+@shows(Audited(Act.SEEN))
+def wall(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
     """The bullseyes as the reader's contours stand."""
-    summary = page.worklist.study(job_id)
     if not summary.has_contours:
         raise _no_contours()
     shown, of_reader = wall_shown(page, summary, session.reader)
@@ -100,33 +107,36 @@ def wall(job_id: str, page: ThePage, session: SignedIn) -> str:
 
 
 @api.put("/draft")
-def save_draft(job_id: str, changes: ChangesBody, page: ThePage, session: Reviewer) -> Json:
+@shows(Audited(Act.CHANGED, repeated=True))
+def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page: ThePage) -> Json:
     """Keep what the reader has changed."""
-    pack = _pack(page, job_id)
-    checked_edits(changes, pack.read_labels())
-    saved_s = page.drafts.save(job_id, session.reader.name, changes.model_dump())
+    checked_edits(changes, _pack(page, summary).read_labels())
+    saved_s = page.drafts.save(summary.job_id, session.reader.name, changes.model_dump())
     return {"saved_s": saved_s}
 
 
 @api.delete("/draft")
-def discard_draft(job_id: str, page: ThePage, session: Reviewer) -> Json:
+@shows(Audited(Act.CHANGED))
+def discard_draft(session: Reviewer, summary: TheStudy, page: ThePage) -> Json:
     """Forget what the reader has changed."""
-    page.drafts.discard(job_id, session.reader.name)
+    page.drafts.discard(summary.job_id, session.reader.name)
     return {}
 
 
 @api.post("/decision")
-def decide(job_id: str, body: DecisionBody, request: Request, page: ThePage, session: Reviewer) -> Json:
+@shows(Audited(Act.SIGNED))
+def decide(
+    session: Reviewer, summary: TheStudy, body: DecisionBody, page: ThePage, access: TheAccess
+) -> Json:
     """Sign: recorded first, then queued for the archive, so that no crash can lose it."""
-    summary = page.worklist.study(job_id)
     if body.changes is None and not body.reason.strip():
         raise RequestInvalid("reason_missing", "A rejection needs a reason.", "Say what is wrong.")
     reading, comparison = new_reading(page, summary, session.reader, body.changes, body.reason)
-    page.record(_signed(summary, session.reader.name, request))
+    access.record()
     decision = page.decisions.add(session.reader.name, reading, comparison, body.after)
     page.ledger.queue_reading(reading)
     page.decisions.mark_queued(decision)
-    return shared_json(page, job_id, session.reader)
+    return shared_json(page, summary.job_id, session.reader)
 
 
 def _bytes(path: Path) -> Response:
@@ -134,15 +144,13 @@ def _bytes(path: Path) -> Response:
     return Response(path.read_bytes(), media_type="application/octet-stream")
 
 
-def _pack(page: Page, job_id: str) -> CinePack:
-    summary = page.worklist.study(job_id)
+def _pack(page: Page, summary: Summary) -> CinePack:
     if not summary.has_contours:
         raise _no_contours()
     return page.cines.open(summary.record)
 
 
-def _loops(page: Page, job_id: str) -> LoopPack:
-    summary = page.worklist.study(job_id)
+def _loops(page: Page, summary: Summary) -> LoopPack:
     if not summary.has_loops:
         raise RequestInvalid("study_unknown", "This study has no loops.", "Its numbers can be read.")
     return page.cines.open_loops(summary.record)
@@ -150,8 +158,3 @@ def _loops(page: Page, job_id: str) -> LoopPack:
 
 def _no_contours() -> RequestInvalid:
     return RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")
-
-
-def _signed(summary: Summary, reader: str, request: Request) -> AuditEvent:
-    address = request.client.host if request.client else ""
-    return AuditEvent(Act.SIGNED, reader, summary.record.job.study_uid, address=address)

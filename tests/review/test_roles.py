@@ -53,8 +53,8 @@ NO_STUDY = {"job_id": "1.2.3-none", "z": "0", "view": "a4c", "part": "0"}
 """A study that is not here: who may ask is told that, and nothing changes."""
 
 
-def routes_of_the_app() -> set[tuple[str, str]]:
-    """Method and path of everything the application answers."""
+def app_of() -> FastAPI:
+    """The application, with nothing behind it."""
     nothing = cast("Any", None)
     page = Page(
         options=PageOptions("127.0.0.1", 1),
@@ -64,7 +64,12 @@ def routes_of_the_app() -> set[tuple[str, str]]:
         ),
         service_routes={"/healthz": lambda: (200, "", "text/plain")},
     )
-    app = cast("FastAPI", cast("Any", create_app(page))._app)
+    return cast("FastAPI", cast("Any", create_app(page))._app)
+
+
+def routes_of_the_app() -> set[tuple[str, str]]:
+    """Method and path of everything the application answers."""
+    app = app_of()
     assert [route.path for route in app.routes if isinstance(route, Mount)] == ["/static"]
     return {(method, route.path) for route in every_route(app.routes) for method in route.methods - {"HEAD"}}
 

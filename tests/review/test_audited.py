@@ -1,0 +1,200 @@
+"""Every answer with patients' data has an audit message: what routes declare, and what they really write."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import requests
+from fastapi import APIRouter
+
+from cvai.engine.audit import Act, AuditEvent
+from cvai.engine.ledger import JobRecord
+from cvai.errors import TemporarilyUnavailable
+from cvai.phantom.echo.parameters import LoopAcquisition
+from cvai.phantom.echo.study import write_echo_phantom_study
+from cvai.phantom.study import DICOM_FOLDER
+from cvai.results.uids import ResultKind
+from cvai.review.accounts import Role
+from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
+from tests.review.light_page import light_page
+from tests.review.site import Site, new_site, running
+from tests.review.test_requests import words
+from tests.review.test_roles import STUDY, app_of, every_route
+
+OF_ECHO = frozenset({f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"})
+BODIES: dict[tuple[str, str], object] = {
+    ("PUT", f"{STUDY}/draft"): {"ed": 0, "es": 3, "frames": []},
+    ("POST", f"{STUDY}/decision"): {"after": 1, "changes": {"ed": 0, "es": 4, "frames": []}},
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """A site with one measured cine and one measured ultrasound study, and who reads them."""
+
+    site: Site
+    session: requests.Session
+    cine: str
+    echo: str
+
+    def job_for(self, path: str) -> str:
+        return self.echo if path in OF_ECHO else self.cine
+
+
+def declared_routes() -> dict[tuple[str, str], Audited | NoPatientData]:
+    """What every route of the application declares."""
+    found = {}
+    for route in every_route(app_of().routes):
+        assert isinstance(route, DeclaredRoute), route.path
+        found.update({(method, route.path): route.declaration for method in route.methods})
+    return found
+
+
+DECLARED = declared_routes()
+AUDITED = sorted(key for key, declared in DECLARED.items() if isinstance(declared, Audited))
+WITHOUT = sorted(key for key, declared in DECLARED.items() if isinstance(declared, NoPatientData))
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
+    site = new_site(tmp_path_factory.mktemp("audited"))
+    with running(site):
+        site.deliver(1, 45.0)
+        write_echo_phantom_study(site.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
+        shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
+        (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
+        jobs = {view_of(record): record.job.job_id for record in site.jobs(2)}
+        session = requests.Session()
+        token = site.add_reader("auditor", Role.ADMIN, "Auditor^A")
+        session.post(f"{site.url}/sign-in", data={"token": token}, timeout=60).raise_for_status()
+        session.headers.update(words(site, session))
+        signed = {"after": 0, "changes": {"ed": 0, "es": 3, "frames": []}}
+        address = f"{site.url}/api/studies/{jobs['cine']}/decision"
+        session.post(address, json=signed, timeout=120).raise_for_status()
+        yield Read(site, session, jobs["cine"], jobs["echo"])
+
+
+def view_of(record: JobRecord) -> str:
+    kinds = {stored.kind for stored in record.outcome.objects}
+    return "cine" if ResultKind.SEG_CINE in kinds else "echo"
+
+
+def messages(site: Site) -> list[ET.Element]:
+    lines = site.settings.audit_file.read_text().splitlines()
+    return [ET.fromstring(line) for line in lines]  # noqa: S314 - our own
+
+
+def ask(read: Read, method: str, path: str) -> requests.Response:
+    address = path.format(job_id=read.job_for(path), z=0, view="a4c", part=0)
+    return read.session.request(
+        method,
+        f"{read.site.url}{address}",
+        json=BODIES.get((method, path)),
+        timeout=120,
+        allow_redirects=False,
+    )
+
+
+def shown_path(message: ET.Element) -> str:
+    detail = message.find(".//ParticipantObjectDetail")
+    if detail is not None:
+        return base64.b64decode(detail.attrib["value"]).decode()
+    return message.find("ParticipantObjectIdentification").attrib["ParticipantObjectID"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("method", "path"), AUDITED, ids=lambda part: part)
+def test_a_route_with_patients_data_leaves_a_message_of_who_read_what(
+    read: Read, method: str, path: str
+) -> None:
+    before = len(messages(read.site))
+    answer = ask(read, method, path)
+    assert answer.status_code == 200, answer.text
+    (message,) = messages(read.site)[before:]
+    declared = DECLARED[method, path]
+    assert isinstance(declared, Audited)
+    event = message.find("EventIdentification/EventID")
+    assert event is not None
+    assert event.attrib["csd-code"] == declared.act.value.event.value
+    participant = message.find("ActiveParticipant")
+    assert participant is not None
+    assert participant.attrib["UserID"] == "auditor"
+    assert participant.attrib["NetworkAccessPointID"] == "127.0.0.1"
+    job_id = read.job_for(path)
+    assert shown_path(message) == path.format(job_id=job_id, z=0, view="a4c", part=0)
+    study_uid = job_id.rsplit("-", 2)[0]
+    if declared.act is Act.LISTED:
+        listed = {study.attrib["UID"] for study in message.iter("StudyIDs")}
+        assert study_uid in listed
+    else:
+        study = message.find("ParticipantObjectIdentification")
+        assert study is not None
+        assert study.attrib["ParticipantObjectID"] == study_uid
+
+
+def test_the_list_of_studies_names_each_of_them(read: Read) -> None:
+    read.session.get(read.site.url, timeout=60)
+    listed = {study.attrib["UID"] for study in messages(read.site)[-1].iter("StudyIDs")}
+    assert listed == {job.rsplit("-", 2)[0] for job in (read.cine, read.echo)}
+
+
+@pytest.mark.parametrize(("method", "path"), WITHOUT, ids=lambda part: part)
+def test_a_route_that_is_said_to_show_no_patient_shows_none(read: Read, method: str, path: str) -> None:
+    if path == "/sign-out":
+        return  # ends the session of the others; it answers an address alone
+    before = len(messages(read.site))
+    answer = ask(read, method, path)
+    studies = [job.rsplit("-", 2)[0] for job in (read.cine, read.echo)]
+    for secret in ("Phantom", "PHANTOM", *studies):
+        assert secret not in answer.text
+    codes = [m.find("EventIdentification/EventID").attrib["csd-code"] for m in messages(read.site)[before:]]  # type: ignore[union-attr]
+    assert set(codes) <= {Act.SIGNED_IN.value.event.value}
+
+
+def test_what_an_open_page_asks_again_and_again_is_counted(read: Read) -> None:
+    for path in ("/worklist", f"/api/studies/{read.cine}/shared"):
+        read.session.get(f"{read.site.url}{path}", timeout=60)
+        before = len(messages(read.site))
+        for _ in range(5):
+            assert read.session.get(f"{read.site.url}{path}", timeout=60).ok
+        assert len(messages(read.site)) == before
+
+
+def test_a_refused_request_is_no_reading(read: Read) -> None:
+    before = len(messages(read.site))
+    for path in ("pixels/99", "loops/a4c/labels", "nothing"):
+        assert (
+            read.session.get(f"{read.site.url}/api/studies/{read.cine}/{path}", timeout=60).status_code == 404
+        )
+    assert requests.get(f"{read.site.url}/worklist", timeout=60).status_code == 401
+    assert len(messages(read.site)) == before
+
+
+def test_no_message_no_answer(tmp_path: Path) -> None:
+    with light_page(tmp_path) as page:
+        session = page.signed_in("reed")
+
+        def full(event: AuditEvent) -> None:
+            raise TemporarilyUnavailable("audit_unavailable", "the audit trail cannot be written: full.")
+
+        object.__setattr__(page.page, "record", full)
+        for path in ("/", "/agreement"):
+            answer = session.get(f"{page.url}{path}", timeout=30)
+            assert answer.status_code in (403, 503)
+
+
+def test_a_route_that_declares_nothing_cannot_be_made() -> None:
+    routes = APIRouter(route_class=DeclaredRoute)
+
+    def endpoint() -> str:
+        return ""
+
+    with pytest.raises(TypeError, match="declare"):
+        routes.get("/x")(endpoint)
+    with pytest.raises(ValueError, match="says why"):
+        shows(NoPatientData(""))
