@@ -36,6 +36,7 @@ def page_options(settings: Settings) -> PageOptions | None:
         session=session_limits(settings),
         cache_bytes=int(review.cache_gb * GIGABYTE),
         viewer_url=review.viewer_url or "",
+        proxies=tuple(str(network) for network in review.proxies),
     )
 
 

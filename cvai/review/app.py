@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from math import ceil
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import structlog
@@ -17,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cvai.engine.audit_counts import CountedEvents
 from cvai.errors import (
@@ -28,6 +30,7 @@ from cvai.errors import (
     TemporarilyUnavailable,
 )
 from cvai.review.audited import DeclaredRoute, NoPatientData, shows
+from cvai.review.brake import SignInBrake
 from cvai.review.page import Page
 from cvai.review.routes_pages import pages
 from cvai.review.routes_sign_in import sign_in_routes
@@ -42,13 +45,16 @@ STATUS: Mapping[type[CvaiError], int] = MappingProxyType(
 )
 """HTTP status of an error's class; others are ours, 500."""
 
-STATUS_OF_CODE = MappingProxyType({"sign_in_needed": 401, "changes_invalid": 422, "reason_missing": 422})
+STATUS_OF_CODE = MappingProxyType(
+    {"sign_in_needed": 401, "changes_invalid": 422, "reason_missing": 422, "sign_in_braked": 429}
+)
 ASKED_BY_SCRIPTS = ("/api/", "/worklist")
 """What the page's scripts ask for: they are told of an error as JSON, and not led to a page to sign in."""
 
 READS_COUNTED_FOR_S = 600.0
 """An open page asks every few seconds, without its reader: its repeats are one message in ten minutes."""
 
+FAILURES_COUNTED_FOR_S = 60.0
 COUNTS_WRITTEN_EVERY_S = 5.0
 
 
@@ -56,7 +62,9 @@ def create_app(page: Page) -> ASGIApp:
     """The page, guarded."""
     app = FastAPI(title="cvai", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_counting)
     app.state.page = page
+    app.state.brake = SignInBrake()
     app.state.repeated_reads = CountedEvents(page.record, READS_COUNTED_FOR_S)
+    app.state.failed_sign_ins = CountedEvents(page.record, FAILURES_COUNTED_FOR_S)
     app.include_router(sign_in_routes)
     app.include_router(pages)
     app.include_router(api)
@@ -65,7 +73,9 @@ def create_app(page: Page) -> ASGIApp:
     app.add_exception_handler(CvaiError, _told)
     app.add_exception_handler(RequestValidationError, _told_invalid)
     app.add_exception_handler(SQLAlchemyError, _told_unavailable)
-    return Guard(app, page.options.hosts, page.options.https, _sessions_of(page))
+    guard = Guard(app, page.options.hosts, page.options.https, _sessions_of(page))
+    proxies = list(page.options.proxies)
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", guard), proxies)) if proxies else guard
 
 
 def _sessions_of(page: Page) -> Callable[[str], bool]:
@@ -78,24 +88,25 @@ def _sessions_of(page: Page) -> Callable[[str], bool]:
 @asynccontextmanager
 async def _counting(app: FastAPI) -> AsyncIterator[None]:
     """Write audit counts from time to time while the page is served, and the last of them when it ends."""
-    counted = cast("CountedEvents", app.state.repeated_reads)
-    writing = asyncio.create_task(_write_counts(counted))
+    writing = asyncio.create_task(_write_counts_again_and_again(app))
     try:
         yield
     finally:
         writing.cancel()
-        await run_in_threadpool(_written, counted, all_of_them=True)
+        await run_in_threadpool(_write_counts, app, all_of_them=True)
 
 
-async def _write_counts(counted: CountedEvents) -> None:
+async def _write_counts_again_and_again(app: FastAPI) -> None:
     while True:
         await asyncio.sleep(COUNTS_WRITTEN_EVERY_S)
-        await run_in_threadpool(_written, counted)
+        await run_in_threadpool(_write_counts, app)
 
 
-def _written(counted: CountedEvents, *, all_of_them: bool = False) -> None:
+def _write_counts(app: FastAPI, *, all_of_them: bool = False) -> None:
+    counted: tuple[CountedEvents, ...] = (app.state.repeated_reads, app.state.failed_sign_ins)
     try:
-        counted.write_counts(all_of_them=all_of_them)
+        for events in counted:
+            events.write_counts(all_of_them=all_of_them)
     except TemporarilyUnavailable as error:
         log.warning("audit_counts_wait", code=error.code)
 
@@ -141,12 +152,14 @@ async def _told(request: Request, error: Exception) -> Response:
     if not isinstance(error, CvaiError):
         raise error
     status = _status(error)
+    wait_s = error.asked_wait_s if isinstance(error, TemporarilyUnavailable) else 0.0
+    headers = {"Retry-After": str(ceil(wait_s))} if wait_s else None
     if request.url.path.startswith(ASKED_BY_SCRIPTS):
         content = {"code": error.code, "message": error.message, "hint": error.hint}
-        return JSONResponse(content, status)
+        return JSONResponse(content, status, headers)
     if status == 401:
         return RedirectResponse(f"/sign-in?then={quote(request.url.path)}", 303)
-    return HTMLResponse(render("problem.html", page=request.app.state.page, error=error), status)
+    return HTMLResponse(render("problem.html", page=request.app.state.page, error=error), status, headers)
 
 
 def _status(error: CvaiError) -> int:

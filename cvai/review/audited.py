@@ -80,8 +80,9 @@ def page_of(request: Request) -> Page:
 
 
 def address_of(request: Request) -> str:
-    """The address a request comes from, empty when unknown."""
-    return request.client.host if request.client else ""
+    """The address a request comes from, empty when unknown or, as a proxy told it, no text of a line."""
+    host = request.client.host if request.client else ""
+    return host if host.isascii() and host.isprintable() else ""
 
 
 class Access:

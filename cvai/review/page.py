@@ -35,6 +35,7 @@ class PageOptions:
         session: how long a reader stays signed in.
         cache_bytes: of patients' images kept ready.
         viewer_url: where another viewer opens a study, with ``{study_uid}`` in it; empty for none.
+        proxies: addresses and networks whose X-Forwarded-For is believed.
     """
 
     host: str
@@ -44,6 +45,7 @@ class PageOptions:
     session: SessionLimits = field(default_factory=SessionLimits)
     cache_bytes: int = 4_000_000_000
     viewer_url: str = ""
+    proxies: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:

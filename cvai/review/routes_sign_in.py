@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from math import ceil
+from typing import Annotated, cast
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Cookie, Query, Request
@@ -11,10 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
 from cvai.engine.audit import Act, AuditEvent
-from cvai.errors import AccessDenied, CvaiError, RequestInvalid
+from cvai.engine.audit_counts import CountedEvents
+from cvai.errors import AccessDenied, CvaiError, RequestInvalid, TemporarilyUnavailable
 from cvai.review.access import SignedIn, ThePage
 from cvai.review.accounts import Reader
 from cvai.review.audited import DeclaredRoute, NoPatientData, address_of, shows
+from cvai.review.brake import OTHERS, SignInBrake
 from cvai.review.oidc import Attempt, OpenIdProvider, not_begun
 from cvai.review.page import Page
 from cvai.review.security import COOKIE, SIGN_IN_PATH
@@ -51,16 +55,23 @@ async def sign_in(request: Request, page: ThePage) -> Response:
     """Take a token, give a session."""
     form = parse_qs((await request.body()).decode("utf-8", "replace"))
     token = form.get("token", [""])[0]
-    return await run_in_threadpool(_signed_in, page, token, address_of(request))
+    return await run_in_threadpool(_signed_in, request, page, token)
 
 
-def _signed_in(page: Page, token: str, address: str) -> Response:
+def _signed_in(request: Request, page: Page, token: str) -> Response:
     try:
         reader = page.accounts.reader_of(token)
     except AccessDenied as error:
-        _record_refusal(page, address)
-        return HTMLResponse(render("sign_in.html", page=page, wrong=str(error)), 401)
-    return _with_session(page, reader, address, RedirectResponse("/", 303))
+        if wait_s := _count_failure(request):
+            return _sign_in_again(page, _braked(wait_s), 429, {"Retry-After": str(ceil(wait_s))})
+        return _sign_in_again(page, error, 401)
+    return _with_session(page, reader, address_of(request), RedirectResponse("/", 303))
+
+
+def _sign_in_again(
+    page: Page, error: CvaiError, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    return HTMLResponse(render("sign_in.html", page=page, wrong=str(error)), status, headers)
 
 
 @sign_in_routes.get("/sign-in/oidc")
@@ -91,10 +102,12 @@ def come_back(
     key: Annotated[str, Cookie(alias=ATTEMPT_COOKIE)] = "",
 ) -> Response:
     """Take a reader back from the OpenID provider, give a session."""
+    if wait_s := _brake(request).wait_s(address_of(request)):
+        raise _braked(wait_s)
     try:
         reader = _come_back(page, Attempt(key), told)
     except CvaiError:
-        _record_refusal(page, address_of(request))
+        _count_failure(request)
         raise
     # The session's cookie is not sent on a way that began at another site: a page of ours leads on.
     answer = _with_session(page, reader, address_of(request), HTMLResponse(render("signed_in.html")))
@@ -148,5 +161,25 @@ def _with_session(page: Page, reader: Reader, address: str, answer: Response) ->
     return answer
 
 
-def _record_refusal(page: Page, address: str) -> None:
-    page.record(AuditEvent(Act.SIGNED_IN, "unknown", address=address, allowed=False))
+def _count_failure(request: Request) -> float:
+    """Record a failed sign-in, many of one address as one message; returns the seconds it came too early."""
+    address, brake = address_of(request), _brake(request)
+    source = brake.source(address)
+    wait_s = brake.failed(address)
+    named = "" if source == OTHERS else address
+    event = AuditEvent(Act.SIGNED_IN, "unknown", address=named, allowed=False)
+    cast("CountedEvents", request.app.state.failed_sign_ins).record(source, event)
+    return wait_s
+
+
+def _brake(request: Request) -> SignInBrake:
+    return cast("SignInBrake", request.app.state.brake)
+
+
+def _braked(wait_s: float) -> TemporarilyUnavailable:
+    return TemporarilyUnavailable(
+        "sign_in_braked",
+        "Too many sign-ins from your address have failed.",
+        f"Try again in {ceil(wait_s)} s.",
+        wait_s,
+    )

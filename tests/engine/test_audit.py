@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import socket
@@ -45,12 +46,13 @@ SCHEMA: dict[str, tuple[list[str], set[str], set[str]]] = {
         set(),
     ),
     "EventIdentification": (
-        ["EventID", "EventTypeCode"],
+        ["EventID", "EventTypeCode", "EventOutcomeDescription"],
         {"EventDateTime", "EventOutcomeIndicator"},
         {"EventActionCode"},
     ),
     "EventID": ([], CODED, set()),
     "EventTypeCode": ([], CODED, set()),
+    "EventOutcomeDescription": ([], set(), set()),
     "ActiveParticipant": (
         ["RoleIDCode"],
         {"UserID", "UserIsRequestor"},
@@ -59,13 +61,21 @@ SCHEMA: dict[str, tuple[list[str], set[str], set[str]]] = {
     "AuditSourceIdentification": (["AuditSourceTypeCode"], {"AuditSourceID"}, set()),
     "AuditSourceTypeCode": ([], {"csd-code"}, set()),
     "ParticipantObjectIdentification": (
-        ["ParticipantObjectIDTypeCode", "ParticipantObjectName", "ParticipantObjectDescription"],
+        [
+            "ParticipantObjectIDTypeCode",
+            "ParticipantObjectName",
+            "ParticipantObjectDetail",
+            "ParticipantObjectDescription",
+        ],
         {"ParticipantObjectID"},
         {"ParticipantObjectTypeCode", "ParticipantObjectTypeCodeRole", "ParticipantObjectDataLifeCycle"},
     ),
     "ParticipantObjectIDTypeCode": ([], CODED, set()),
     "ParticipantObjectName": ([], set(), set()),
-    "ParticipantObjectDescription": (["SOPClass"], set(), set()),
+    "ParticipantObjectDetail": ([], {"type", "value"}, set()),
+    "ParticipantObjectDescription": (["SOPClass", "ParticipantObjectContainsStudy"], set(), set()),
+    "ParticipantObjectContainsStudy": (["StudyIDs"], set(), set()),
+    "StudyIDs": ([], {"UID"}, set()),
     "SOPClass": (["Instance"], {"NumberOfInstances"}, {"UID"}),
     "Instance": ([], {"UID"}, set()),
 }
@@ -133,6 +143,32 @@ def test_a_study_goes_with_acts_on_studies_and_with_no_other() -> None:
         AuditEvent(Act.SIGNED_IN, "reader", "1.2.3")
     with pytest.raises(ValueError, match="printable"):
         AuditEvent(Act.SIGNED_IN, "rea\0der")
+
+
+def test_a_list_of_studies_names_each_of_them() -> None:
+    listed = AuditEvent(Act.LISTED, "reader", detail="/worklist", listed=("1.2.3", "1.2.4"))
+    message = ET.fromstring(audit_message(listed, "here", NOW))  # noqa: S314
+    require_by_the_schema(message)
+    assert participant_object(message).attrib["ParticipantObjectID"] == "/worklist"
+    assert [study.attrib["UID"] for study in message.iter("StudyIDs")] == ["1.2.3", "1.2.4"]
+    with pytest.raises(ValueError, match="lists no studies"):
+        event(Act.SEEN, listed=("1.2.3",))
+
+
+def test_which_part_of_a_study_was_seen_is_a_detail_of_it() -> None:
+    message = ET.fromstring(audit_message(event(Act.SEEN, detail="/labels", objects=(SR,)), "here", NOW))  # noqa: S314
+    require_by_the_schema(message)
+    (detail,) = message.iter("ParticipantObjectDetail")
+    assert base64.b64decode(detail.attrib["value"]) == b"/labels"
+    with pytest.raises(ValueError, match="printable"):
+        event(Act.SEEN, detail="a\nline")
+
+
+def test_several_events_that_were_alike_are_one_message_with_their_number() -> None:
+    refused = AuditEvent(Act.SIGNED_IN, "unknown", allowed=False, times=57, since=NOW)
+    message = ET.fromstring(audit_message(refused, "here", NOW))  # noqa: S314
+    require_by_the_schema(message)
+    assert message.findtext(".//EventOutcomeDescription") == "57 times since 2026-03-01T12:30:15.250+00:00"
 
 
 def test_a_name_that_looks_like_xml_stays_a_name() -> None:
