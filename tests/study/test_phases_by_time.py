@@ -129,7 +129,7 @@ def test_the_length_of_a_beat_is_seen_in_the_images_where_the_header_says_anothe
     cine = assemble(tmp_path, real_time(40, stated))
     assert cine.stack.n_phases == 12
     assert cine.stack.heart_rate_bpm is None
-    assert codes(cine) == ["one_of_several_heartbeats", "heart_rate_contradicts"]
+    assert codes(cine) == ["one_of_several_heartbeats", "heart_rate_contradicted"]
 
 
 def test_a_long_cine_in_which_no_beat_is_seen_is_refused(tmp_path: Path) -> None:
@@ -159,4 +159,4 @@ def test_a_heart_rate_that_contradicts_itself_gives_no_output(
         ds.HeartRate, ds.NominalInterval = rate_bpm, interval_ms
     cine = assemble(tmp_path, datasets)
     assert cine.stack.heart_rate_bpm is None
-    assert codes(cine) == ["heart_rate_contradicts"]
+    assert codes(cine) == ["heart_rate_contradicted"]
