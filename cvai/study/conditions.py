@@ -24,6 +24,14 @@ ONE_SESSION_S = 20 * 60.0
 """Slices of a stack follow each other within minutes, and a slice that went wrong is repeated at once. What
 was acquired later belongs to another part of the examination."""
 
+_SEVERAL_BEATS = 2.5
+"""Stated R-R intervals that images have to cover to be taken for a real-time cine. Two may be one beat at a
+rate that is stated twice too high."""
+
+_LONGEST_BEAT_MS = 2000.0
+"""An R-R interval at 30 beats a minute: images spread over more time than this are looked at for several
+beats."""
+
 _STRESS = re.compile(
     r"\b(stress|peak|dobu\w*|adeno\w*|regad\w*|dipyr\w*|exercise|exertion|ergomet\w*|belastung|effort)",
     re.IGNORECASE,
@@ -100,6 +108,21 @@ def stated_rate_bpm(images: Sequence[ImagePlane]) -> float | None:
     """HeartRate, the median of what can be true."""
     plausible_bpm = [p.heart_rate_bpm for p in images if p.heart_rate_bpm and is_heart_rate(p.heart_rate_bpm)]
     return float(median(plausible_bpm)) if plausible_bpm else None
+
+
+def rr_interval_ms(images: Sequence[ImagePlane]) -> float | None:
+    """The R-R interval that a slice states, by NominalInterval or else HeartRate."""
+    rate_bpm = stated_rate_bpm(images)
+    return stated_interval_ms(images) or (60_000.0 / rate_bpm if rate_bpm else None)
+
+
+def may_be_several_beats(images: Sequence[ImagePlane]) -> bool:
+    """Whether the images of one slice run over several heartbeats, as a real-time cine does."""
+    times_ms = [p.trigger_time_ms for p in images if p.trigger_time_ms is not None]
+    if len(times_ms) < len(images):
+        return False
+    span_ms, rr_ms = max(times_ms) - min(times_ms), rr_interval_ms(images)
+    return span_ms > _LONGEST_BEAT_MS or (rr_ms is not None and span_ms > _SEVERAL_BEATS * rr_ms)
 
 
 def covered_ms(images: Sequence[ImagePlane]) -> float | None:

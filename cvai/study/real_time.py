@@ -11,18 +11,10 @@ from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
 from cvai.heart.findings import Finding, Severity
+from cvai.study.conditions import may_be_several_beats, rr_interval_ms
 from cvai.study.parts import MIN_PHASES
 from cvai.study.pixels import intensities
-from cvai.study.timing import rr_interval_ms
 from cvai.study.values import Images
-
-_SEVERAL_BEATS = 2.5
-"""Stated R-R intervals that images have to cover to be taken for a real-time cine. Two may be one beat at a
-rate that is stated twice too high."""
-
-_LONGEST_BEAT_MS = 2000.0
-"""An R-R interval at 30 beats a minute: images spread over more time than this are looked at for several
-beats."""
 
 _SHORTEST_BEAT_MS = 300.0
 """An R-R interval at 200 beats a minute."""
@@ -68,10 +60,9 @@ def one_beat_each(slices: Sequence[Images], names: Sequence[str]) -> Beats:
 
 
 def _first_beat(images: Images, name: str) -> tuple[Images, float | None]:
-    stated_ms = rr_interval_ms(images)
-    times_ms = np.array([p.trigger_time_ms for p in images if p.trigger_time_ms is not None])
-    if times_ms.size < len(images) or not _may_be_several(times_ms, stated_ms):
-        return images, stated_ms
+    if not may_be_several_beats(images):
+        return images, rr_interval_ms(images)
+    times_ms = np.array([p.trigger_time_ms for p in images])
     step_ms = float(np.median(np.diff(times_ms)))
     n_images = beat_length(
         intensities(images), fewest=max(MIN_PHASES, int(np.ceil(_SHORTEST_BEAT_MS / step_ms)))
@@ -84,11 +75,6 @@ def _first_beat(images: Images, name: str) -> tuple[Images, float | None]:
             _HINT,
         )
     return images[:n_images], n_images * step_ms
-
-
-def _may_be_several(times_ms: NDArray[np.float64], stated_ms: float | None) -> bool:
-    span_ms = float(np.ptp(times_ms))
-    return span_ms > _LONGEST_BEAT_MS or (stated_ms is not None and span_ms > _SEVERAL_BEATS * stated_ms)
 
 
 def beat_length(pixels: NDArray[np.float32], fewest: int) -> int | None:

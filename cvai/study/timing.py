@@ -15,6 +15,7 @@ from cvai.study.conditions import (
     SAME_RATE,
     covered_ms,
     is_heart_rate,
+    rr_interval_ms,
     stated_interval_ms,
     stated_rate_bpm,
 )
@@ -134,12 +135,6 @@ def _varying_rate(slices: Sequence[Images]) -> list[Finding]:
         "different filling, or not have been acquired under one condition."
     )
     return [Finding("heart_rate_varies", Severity.WARNING, message)]
-
-
-def rr_interval_ms(images: Images) -> float | None:
-    """The R-R interval that a slice states, by NominalInterval or else HeartRate."""
-    rate_bpm = stated_rate_bpm(images)
-    return stated_interval_ms(images) or (60_000.0 / rate_bpm if rate_bpm else None)
 
 
 def _some_but_not_all_coincide(images: Images) -> bool:
