@@ -32,7 +32,9 @@ def test_end_diastole_and_end_systole_lie_where_they_are_at_any_frame_rate(
     cycle_ms: float, start: float, step_ms: float, n_cycles: float
 ) -> None:
     area = beating(int(n_cycles * cycle_ms / step_ms), cycle_ms, start * cycle_ms, step_ms)
-    for beat in beats_of(area):
+    beats = area_curve(area).beats
+    assert beats or n_cycles < 2
+    for beat in beats:
         assert area[beat.end_diastole] > 92
         assert area[beat.end_systole] < 55
         systole_ms = (beat.end_systole - beat.end_diastole) * step_ms
