@@ -15,22 +15,24 @@ from cvai.results.curve import Axis, draw_key, round_ticks
 from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
 from cvai.results.echo_codes import VIEW_NAMES
 from cvai.results.echo_pictures import EchoPicture, echo_picture
+from cvai.results.identity import Cell, draw_identity, patient_id_cell
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
-from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
+from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, text_width, wrapped
 from cvai.results.pdf import (
     LEFT,
     RIGHT,
     WIDTH,
+    accession_cell,
     draw_findings,
     draw_footer,
     draw_section,
     height_and_weight,
     readable_date,
-    readable_name,
     sex_and_age,
 )
 from cvai.results.source import checked_value
 from cvai.results.table import MARKS, normal_note, value_bounds
+from cvai.study.names import readable_name
 
 ECHO_TITLE = "Echocardiography: left ventricular function"
 METHOD = (
@@ -66,7 +68,7 @@ def echo_report_pdf(context: AnyContext, analysis: EchoAnalysis) -> bytes:
     """The report as a PDF file; the same analysis gives the same bytes."""
     page = Page(f"cvai report: {ECHO_TITLE.lower()}")
     _draw_heading(page, analysis)
-    _draw_identity(page, context, analysis)
+    draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context, analysis))
     draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
     _draw_table(page, analysis)
     draw_section(page, _CURVE.left, _CURVE.top, "Area of the left ventricle over the loop", _CURVE.width)
@@ -87,31 +89,19 @@ def _draw_heading(page: Page, analysis: EchoAnalysis) -> None:
     page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
 
 
-def _draw_identity(page: Page, context: AnyContext, analysis: EchoAnalysis) -> None:
-    page.line([(LEFT, 30), (RIGHT, 30)], Stroke(BLACK, 0.8))
-    page.line([(LEFT, 50), (RIGHT, 50)], Stroke(LIGHT, 0.6))
-    for place, (label, value) in enumerate(_identity(context, analysis)):
-        column, line = place % len(_IDENTITY_LEFTS), place // len(_IDENTITY_LEFTS)
-        x, right = _IDENTITY_LEFTS[column], (*_IDENTITY_LEFTS, RIGHT + 2)[column + 1]
-        top = 34.0 + 9.0 * line
-        page.text(x, top, label, 6.5, colour=GREY)
-        page.text(x, top + 4.2, fitted(value or "–", 8.5, right - x - 2), 8.5)
-
-
-def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[tuple[str, str], ...]:
+def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[Cell, ...]:
     header, patient = context.first_header, analysis.patient
     surface = analysis.measurement("bsa")
-    size = ", ".join(filter(None, (height_and_weight(analysis.subject),)))
     loops = ", ".join(f"{loop.segmentation.n_frames} frames" for loop in analysis.loops)
     return (
-        ("Patient", readable_name(patient.name)),
-        ("Patient ID", patient.patient_id),
-        ("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
-        ("Height, weight", size),
-        ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
-        ("Accession number", str(header.get("AccessionNumber") or "")),
-        ("Loops", loops),
-        ("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
+        Cell("Patient", readable_name(patient.name)),
+        patient_id_cell(patient),
+        Cell("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
+        Cell("Height, weight", height_and_weight(analysis.subject)),
+        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        accession_cell(header),
+        Cell("Loops", loops),
+        Cell("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
     )
 
 

@@ -25,9 +25,9 @@ from cvai.results.codes import (
 )
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
 from cvai.results.number import SHOWN_DECIMALS
-from cvai.results.pdf import readable_name
 from cvai.results.source import checked_value, header_uid
 from cvai.results.uids import RESULTS_VERSION, derived_uid
+from cvai.study.names import readable_name
 from cvai.study.patient import MANUFACTURER
 
 Json = dict[str, Any]

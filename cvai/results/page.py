@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,10 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
+from cvai.results import fonts
+from cvai.results.embedded_fonts import EmbeddedFont, operators
+from cvai.results.typeset import Run, is_plain, laid_out, printable
+
 WIDTH_MM = A4[0] / mm
 HEIGHT_MM = A4[1] / mm
 
@@ -28,8 +31,11 @@ LIGHT: Colour = (205, 205, 205)
 WHITE: Colour = (255, 255, 255)
 ALARM: Colour = (186, 60, 0)
 
-REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-"""Embedded in the document; they hold Latin, Greek and Cyrillic letters, so most names can be printed."""
+REGULAR, BOLD = fonts.REGULAR.name, fonts.BOLD.name
+"""Embedded in the document; what they lack is printed in the fonts of its script."""
+
+_EMBEDDING = threading.Lock()
+"""reportlab reads a font from one place at a time, and two studies may be written at once."""
 
 STROKED_TEXT = 1
 """Text rendering mode (ISO 32000-1, table 106)."""
@@ -69,12 +75,10 @@ class Box:
 
 def _load_fonts() -> None:
     """Make matplotlib's copies of the fonts known to reportlab; a second time changes nothing."""
-    package = find_spec("matplotlib")
-    if package is None or package.origin is None:
-        raise ModuleNotFoundError("matplotlib, which brings the report's fonts, is not installed")
-    folder = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
-    for name in {REGULAR, BOLD} - set(pdfmetrics.getRegisteredFontNames()):
-        pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
+    known = pdfmetrics.getRegisteredFontNames()
+    for font in fonts.LATIN_FONTS:
+        if font.name not in known:
+            pdfmetrics.registerFont(TTFont(font.name, str(font.path)))
 
 
 class Page:
@@ -91,11 +95,13 @@ class Page:
         self._canvas.setTitle(title)
         self._canvas.setAuthor("cvai")
         self._canvas.setCreator("cvai")
+        self._embedded: dict[fonts.Font, EmbeddedFont] = {}
 
     def pdf(self) -> bytes:
         """The finished document."""
         self._canvas.showPage()
-        self._canvas.save()
+        with _EMBEDDING:
+            self._canvas.save()
         return self._buffer.getvalue()
 
     def text(
@@ -110,11 +116,29 @@ class Page:
         align: str = "left",
     ) -> None:
         """Write one line; ``align`` says which part of it lies at ``x``: left, centre or right."""
-        font = BOLD if bold else REGULAR
-        shift_pt = _shift_pt(text, font, size_pt, align)
-        self._canvas.setFont(font, size_pt)
+        text = printable(text)
+        shift_pt = {"left": 0.0, "centre": 0.5, "right": 1.0}[align] * _width_pt(text, size_pt, bold=bold)
+        x_pt, y_pt = x * mm - shift_pt, _up(baseline)
         self._canvas.setFillColorRGB(*_rgb(colour))
-        self._canvas.drawString(x * mm - shift_pt, _up(baseline), text)
+        if is_plain(text):
+            self._plain(x_pt, y_pt, text, BOLD if bold else REGULAR, size_pt)
+            return
+        for run in laid_out(text, bold=bold):
+            self._run(x_pt, y_pt, run, size_pt)
+            x_pt += run.width * size_pt
+
+    def _plain(self, x_pt: float, y_pt: float, text: str, font: str, size_pt: float) -> None:
+        self._canvas.setFont(font, size_pt)
+        self._canvas.drawString(x_pt, y_pt, text)
+
+    def _run(self, x_pt: float, y_pt: float, run: Run, size_pt: float) -> None:
+        if run.font in fonts.LATIN_FONTS:
+            self._plain(x_pt, y_pt, run.shown, run.font.name, size_pt)
+            return
+        if run.font not in self._embedded:
+            self._embedded[run.font] = EmbeddedFont(run.font)
+        font = self._embedded[run.font]
+        self._canvas.addLiteral(operators(run, font, self._canvas._doc, (x_pt, y_pt), size_pt))
 
     def text_over_image(
         self, x: float, baseline: float, text: str, size_pt: float, *, align: str = "left"
@@ -192,9 +216,7 @@ class Page:
 
 def text_width(text: str, size_pt: float, *, bold: bool = False) -> float:
     """Width of one line in mm."""
-    _load_fonts()
-    width_pt: float = pdfmetrics.stringWidth(text, BOLD if bold else REGULAR, size_pt)
-    return width_pt / float(mm)
+    return _width_pt(printable(text), size_pt, bold=bold) / float(mm)
 
 
 def wrapped(text: str, size_pt: float, width: float) -> list[str]:
@@ -210,6 +232,14 @@ def fitted(text: str, size_pt: float, width: float) -> str:
     while text and text_width(text + "…", size_pt) > width:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def _width_pt(text: str, size_pt: float, *, bold: bool) -> float:
+    """Width of one printable line in points."""
+    if not is_plain(text):
+        return sum(run.width for run in laid_out(text, bold=bold)) * size_pt
+    _load_fonts()
+    return float(pdfmetrics.stringWidth(text, BOLD if bold else REGULAR, size_pt))
 
 
 def _shift_pt(text: str, font: str, size_pt: float, align: str) -> float:

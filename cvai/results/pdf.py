@@ -16,13 +16,15 @@ from cvai.results.analysis import Analysis, Verification
 from cvai.results.bullseye import draw_bullseye, thickening_bullseye, thickness_bullseye
 from cvai.results.codes import CardiacPhase
 from cvai.results.curve import draw_key, draw_volume_curve
+from cvai.results.identity import Cell, draw_identity, patient_id_cell
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, AnyContext, ResultContext, new_instance
-from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
+from cvai.results.page import ALARM, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
 from cvai.results.pictures import HeartPicture, heart_pictures
 from cvai.results.seg import phase_index
 from cvai.results.source import checked_value, code_item, instance_reference
 from cvai.results.table import draw_table
 from cvai.results.uids import ResultKind
+from cvai.study.names import readable_name
 from cvai.study.patient import Patient
 
 TITLE = "Cardiac MR: ventricular volumes and function"
@@ -57,7 +59,7 @@ def report_pdf(context: ResultContext) -> bytes:
     """The report as a PDF file; the same context gives the same bytes."""
     page = Page(f"cvai report: {TITLE.lower()}")
     _draw_heading(page, context.analysis.verification)
-    _draw_identity(page, context)
+    draw_identity(page, IDENTITY_LEFTS, RIGHT, _identity(context))
     draw_section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
     draw_table(page, TABLE, context.analysis)
     draw_section(page, CURVE.left, CURVE.top, "Volume over a heartbeat", CURVE.width)
@@ -118,35 +120,29 @@ def _draw_heading(page: Page, verification: Verification | None) -> None:
     page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
 
 
-def _draw_identity(page: Page, context: ResultContext) -> None:
-    page.line([(LEFT, 30), (RIGHT, 30)], Stroke(BLACK, 0.8))
-    page.line([(LEFT, 50), (RIGHT, 50)], Stroke(LIGHT, 0.6))
-    for place, (label, value) in enumerate(_identity(context)):
-        column, line = place % len(IDENTITY_LEFTS), place // len(IDENTITY_LEFTS)
-        x, right = IDENTITY_LEFTS[column], (*IDENTITY_LEFTS, RIGHT + 2)[column + 1]
-        top = 34.0 + 9.0 * line
-        page.text(x, top, label, 6.5, colour=GREY)
-        page.text(x, top + 4.2, fitted(value or "–", 8.5, right - x - 2), 8.5)
-
-
-def _identity(context: ResultContext) -> tuple[tuple[str, str], ...]:
+def _identity(context: ResultContext) -> tuple[Cell, ...]:
     header, analysis, patient = context.first_header, context.analysis, context.analysis.patient
     stack, surface = analysis.cine.stack, analysis.measurement("bsa")
     geometry = stack.geometry
     pixel_mm = f"{geometry.spacing_x_mm:.2f} × {geometry.spacing_y_mm:.2f} mm"
     heart_rate = "" if stack.heart_rate_bpm is None else f"{stack.heart_rate_bpm:.0f} /min"
     return (
-        ("Patient", readable_name(patient.name)),
-        ("Patient ID", patient.patient_id),
-        ("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
-        ("Height, weight", height_and_weight(analysis.subject)),
-        ("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
-        ("Pixels, slice spacing", f"{pixel_mm}, {geometry.slice_spacing_mm:.1f} mm"),
-        ("Accession number", str(header.get("AccessionNumber") or "")),
-        ("Cine", f"{stack.n_phases} phases × {geometry.n_slices} slices"),
-        ("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
-        ("Heart rate", heart_rate),
+        Cell("Patient", readable_name(patient.name)),
+        patient_id_cell(patient),
+        Cell("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
+        Cell("Height, weight", height_and_weight(analysis.subject)),
+        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        Cell("Pixels, slice spacing", f"{pixel_mm}, {geometry.slice_spacing_mm:.1f} mm"),
+        accession_cell(header),
+        Cell("Cine", f"{stack.n_phases} phases × {geometry.n_slices} slices"),
+        Cell("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
+        Cell("Heart rate", heart_rate),
     )
+
+
+def accession_cell(header: Dataset) -> Cell:
+    """AccessionNumber of the study."""
+    return Cell("Accession number", str(header.get("AccessionNumber") or ""), is_identifier=True)
 
 
 def sex_and_age(patient: Patient, subject: Subject) -> str:
@@ -160,16 +156,6 @@ def height_and_weight(subject: Subject) -> str:
     height = "" if subject.height_m is None else f"{subject.height_m:.2f} m"
     weight = "" if subject.weight_kg is None else f"{subject.weight_kg:.0f} kg"
     return ", ".join(filter(None, (height, weight)))
-
-
-def readable_name(person_name: str) -> str:
-    """Alphabetic form of a DICOM person name (PS3.5 section 6.2), family name first.
-
-    >>> readable_name("Müller^Änne^Maria^Dr.")
-    'Müller, Änne Maria'
-    """
-    family, *given = person_name.partition("=")[0].split("^")[:3]
-    return ", ".join(filter(None, (family.strip(), " ".join(filter(None, given)).strip())))
 
 
 def readable_date(date: str) -> str:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cvai import __version__
 from cvai.heart.measurement import Measurement, Normality
+from cvai.study.names import readable_name
 
 NUMBER_ROWS = (
     ("End-diastolic volume", "edv", "mL", 0),
@@ -42,16 +43,6 @@ def readable_date(text: str) -> str:
         return text
 
 
-def readable_person(text: str) -> str:
-    """A DICOM person name as people write it.
-
-    >>> readable_person("Hart^Ada^M")
-    'Hart, Ada M'
-    """
-    family, _, given = text.split("=", maxsplit=1)[0].partition("^")
-    return f"{family}, {given.replace('^', ' ').strip()}" if given.strip("^ ") else family
-
-
 def interval_text(measurement: Measurement, decimals: int = 0) -> str:
     """Bounds of a measurement's interval; empty where there is none.
 
@@ -79,7 +70,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        date=readable_date, person=readable_person, interval=interval_text, normal=normal_text
+        date=readable_date, person=readable_name, interval=interval_text, normal=normal_text
     )
     environment.globals.update(
         version=__version__, number_rows=NUMBER_ROWS, normality_words=NORMALITY_WORDS, view_words=VIEW_WORDS

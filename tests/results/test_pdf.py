@@ -11,11 +11,13 @@ from pydicom.uid import EncapsulatedPDFStorage
 
 from cvai.heart.findings import Finding, Severity
 from cvai.results.analysis import Analysis
+from cvai.results.identity import IN_FULL_BELOW
 from cvai.results.instance import ResultContext
 from cvai.results.page import fitted, text_width
-from cvai.results.pdf import encapsulated_report, finding_lines, readable_date, readable_name, report_pdf
+from cvai.results.pdf import encapsulated_report, finding_lines, readable_date, report_pdf
 from cvai.results.uids import ResultKind
 from cvai.results.write import REPORT_NAME
+from cvai.study.names import readable_name
 from cvai.study.patient import Patient
 from tests.results.synthetic import CREATED, Written, make_analysis
 
@@ -153,6 +155,30 @@ def test_findings_never_need_more_room_than_there_is(count: int) -> None:
         assert lines[-1].text == f"{count - shown} more in the structured report."
 
 
+LONGEST = "WMW0123456789-" * 4 + "LAST-ON"
+
+
+@pytest.mark.parametrize("patient_id", ["P-0042", "P" * 24, LONGEST + "1", LONGEST + "2", "W" * 64, "1" * 90])
+@pytest.mark.parametrize("issuer", ["", "Hospital of Saint Elsewhere"])
+def test_an_identifier_is_printed_in_full_however_long_it_is(
+    patient_id: str, issuer: str, tmp_path: Path
+) -> None:
+    analysis = make_analysis((2, 3, 24, 40))
+    long_name = Patient(patient_id, issuer, name="Wolfeschlegelsteinhausenbergerdorff^Hubert^Blaine")
+    text = printed(replace(analysis, patient=long_name), tmp_path)
+    assert (f"{patient_id} ({issuer})" if issuer else patient_id) in text
+    assert (IN_FULL_BELOW in text) is (len(patient_id) > 30 or bool(issuer))
+    assert "Wolfeschlegelsteinhausenbergerdorff, H…" in text
+
+
+def test_patients_of_one_identifier_are_told_apart_by_its_issuer(tmp_path: Path) -> None:
+    analysis = make_analysis((2, 3, 24, 40))
+    texts = [printed(replace(analysis, patient=Patient("7", issuer)), tmp_path) for issuer in ("A", "B", "")]
+    assert "7 (A)" in texts[0]
+    assert "7 (B)" in texts[1]
+    assert len(set(texts)) == 3
+
+
 def test_a_text_too_long_for_its_place_ends_in_an_ellipsis() -> None:
     short = fitted("A very long accession number indeed", 9, 30)
     assert short.endswith("…")
@@ -167,7 +193,11 @@ def test_a_text_too_long_for_its_place_ends_in_an_ellipsis() -> None:
         ("Doe^Jane", "Doe, Jane"),
         ("", ""),
         ("^Jane", "Jane"),
-        ("Doe^J^K^Dr.^MD=X", "Doe, J K"),
+        ("Doe^J^K^Dr.^MD=X", "Doe, J K (X)"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada, Tarou (山田 太郎)"),
+        ("王^小明", "王 小明"),
+        ("=山田^太郎", "山田 太郎"),
+        ("==やまだ^たろう", "やまだ たろう"),
     ],
 )
 def test_names_are_readable(person_name: str, readable: str) -> None:
