@@ -72,18 +72,31 @@ def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
 
 @jobs_app.command("retry")
 def retry_job(
-    job: OptionalName = None, code: Code = None, config: Config = None, as_json: AsJson = False
+    job: OptionalName = None,
+    code: Code = None,
+    missing_results: Annotated[
+        bool, typer.Option("--missing-results", help="Jobs whose results are not in data_folder.")
+    ] = False,
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Queue a job that has ended once more, from its beginning; with --code, every job that ended so.
 
     \b
     Example: cvai jobs retry 1.2.826.0.1.3680043.8.498.1
              cvai jobs retry --code archive_unreachable
+             cvai jobs retry --missing-results
     """
-    if (job is None) == (code is None):
-        raise typer.BadParameter("name either a JOB or a --code")
-    with open_ledger(load_settings(config).jobs_database_url) as ledger:
-        records = (ledger.retry(job),) if job else ledger.retry_all(str(code))
+    if sum((job is not None, code is not None, missing_results)) != 1:
+        raise typer.BadParameter("name one of JOB, --code and --missing-results")
+    settings = load_settings(config)
+    with open_ledger(settings.jobs_database_url) as ledger:
+        if job is not None:
+            records: tuple[JobRecord, ...] = (ledger.retry(job),)
+        elif code is not None:
+            records = ledger.retry_all(code)
+        else:
+            records = ledger.retry_without_files(settings.results_folder)
     if not as_json:
         for record in records:
             typer.echo(f"queued {record.job.job_id}")

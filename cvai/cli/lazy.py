@@ -22,6 +22,8 @@ COMMANDS = (
     "jobs",
     "readers",
     "dataset",
+    "backup",
+    "restore",
     "models",
     "train",
     "evaluate",

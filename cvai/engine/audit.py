@@ -50,6 +50,7 @@ _INSTANCES_ACCESSED = Code("110103", "DICOM Instances Accessed")
 _INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 _EXPORT = Code("110106", "Export")
 _QUERY = Code("110112", "Query")
+_IMPORT = Code("110107", "Import")
 _USER_AUTHENTICATION = Code("110114", "User Authentication")
 
 
@@ -71,6 +72,8 @@ class Act(Enum):
     CHANGED = _Meaning(_INSTANCES_ACCESSED, "U", life_cycle="3")
     SIGNED = _Meaning(_INSTANCES_ACCESSED, "U", life_cycle="4")
     EXPORTED = _Meaning(_EXPORT, "R", life_cycle="10")
+    BACKED_UP = _Meaning(_EXPORT, "R", Code("BACKUP", "Backup of all studies", "99CVAI"))
+    RESTORED = _Meaning(_IMPORT, "C", Code("RESTORE", "Restore of all studies", "99CVAI"))
     STORED = _Meaning(_INSTANCES_TRANSFERRED, "C", life_cycle="1")
     SIGNED_IN = _Meaning(_USER_AUTHENTICATION, "E", Code("110122", "Login"))
     SIGNED_OUT = _Meaning(_USER_AUTHENTICATION, "E", Code("110123", "Logout"))

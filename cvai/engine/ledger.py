@@ -29,6 +29,10 @@ from cvai.errors import ConfigurationInvalid
 GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
 WAITS = {state: [told for told, meant in GOES_ON.items() if meant is state] for state in GOES_ON.values()}
 PAGE = 2000
+ASKED_AT_ONCE = 1000
+"""Jobs in one question: a database takes no more than some ten thousand parameters."""
+
+MADE_FILES = frozenset({JobState.ANALYSED, JobState.REFUSED})
 
 BROKE = Outcome(
     JobState.FAILED,
@@ -131,6 +135,11 @@ class Ledger:
         ended = [record for record in self.jobs(code=code) if record.ended_at is not None]
         return tuple(self.retry(record.job.job_id) for record in reversed(ended))
 
+    def retry_without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
+        """Queue every job whose results do not lie here once more, the oldest first."""
+        missing = self.without_files(results_folder)
+        return tuple(self.retry(record.job.job_id) for record in reversed(missing))
+
     def queue_reading(self, reading: Reading) -> None:
         """Queue what a reader has signed; a reading that stands in the queue already stays one."""
         self._client.enqueue(
@@ -147,6 +156,21 @@ class Ledger:
         """Where a signed reading stands on its way into the archive; None before it is queued."""
         found = self._client.list_workflows(workflow_ids=[reading_id], name=READING_WORKFLOW)
         return _outcome(found[0]) if found else None
+
+    def unknown_readings(self, reading_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the signed readings that were never queued, as this database knows."""
+        wanted, unknown = iter(reading_ids), set[str]()
+        while some := set(islice(wanted, ASKED_AT_ONCE)):
+            known = self._client.list_workflows(
+                workflow_ids=list(some), name=READING_WORKFLOW, load_input=False, load_output=False
+            )
+            unknown |= some - {job.workflow_id for job in known}
+        return frozenset(unknown)
+
+    def without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
+        """Jobs that speak for their study and whose results do not lie here, newest first."""
+        ended = (record for record in self.jobs() if record.outcome.state in MADE_FILES)
+        return tuple(record for record in ended if not _all_there(record.outcome, results_folder))
 
     def _of_study(self, study_uid: str, limit: int | None = None) -> list[WorkflowStatus]:
         """Jobs of one study, newest first."""
@@ -174,6 +198,11 @@ class Ledger:
             yield _superseded(record) if analysed and record.job.study_uid in spoken_for else record
             if analysed:
                 spoken_for.add(record.job.study_uid)
+
+
+def _all_there(outcome: Outcome, results_folder: Path) -> bool:
+    paths = [outcome.result, *(item.path for item in outcome.objects)]
+    return all((results_folder / path).is_file() for path in paths if path)
 
 
 def _superseded(record: JobRecord) -> JobRecord:

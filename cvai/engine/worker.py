@@ -30,6 +30,7 @@ from cvai.archive.seen import SeenStudies
 from cvai.archive.ups import Worklist
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.audit import Act, AuditedObject, AuditEvent, open_audit_trail
+from cvai.engine.backup.places import RESTORING
 from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.feed_files import take_over_feed_files
@@ -350,7 +351,7 @@ def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
     """Hold the data folder for one worker of this name: two would both resume the same jobs.
 
     Raises:
-        ConfigurationInvalid: another process holds it.
+        ConfigurationInvalid: another process holds it, or a backup is being restored into it.
     """
     # Patients' studies pass through here: nobody but the service's own user is let in.
     data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -363,4 +364,10 @@ def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
                 f"another {worker_name} is at work in {data_folder}.",
                 "Stop it first, or give this one a worker_name or data_folder of its own.",
             ) from error
+        if (data_folder / RESTORING).exists():
+            raise ConfigurationInvalid(
+                "restore_unfinished",
+                "a restore into this data folder has not come to its end.",
+                "Wait for it; where it was interrupted, run cvai restore --replace again.",
+            )
         yield

@@ -236,6 +236,11 @@ class Accounts:
         with self._database.transaction() as rows:
             rows.execute("DELETE FROM sessions WHERE key_sha256 = ?", (_digest(key),))
 
+    def end_all_sessions(self) -> None:
+        """Close every session: everybody has to sign in anew."""
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM sessions")
+
 
 def _add_identity(rows: sqlite3.Connection, identity: Identity) -> None:
     reader = identity.reader

@@ -98,10 +98,14 @@ class Decisions:
         """Decisions that no worker knows of yet."""
         return self._select("WHERE queued = 0")
 
-    def mark_queued(self, decision: Decision) -> None:
-        """A worker knows of it now."""
+    def queued(self) -> tuple[Decision, ...]:
+        """Decisions that a worker knows of, as far as the page knows."""
+        return self._select("WHERE queued = 1")
+
+    def mark_queued(self, decision: Decision, queued: bool = True) -> None:
+        """A worker knows of it now; or no more."""
         with self._database.transaction() as rows:
-            rows.execute("UPDATE decisions SET queued = 1 WHERE number = ?", (decision.number,))
+            rows.execute("UPDATE decisions SET queued = ? WHERE number = ?", (int(queued), decision.number))
 
     def _select(self, where: str, *values: object) -> tuple[Decision, ...]:
         with self._database.transaction() as rows:

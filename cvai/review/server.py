@@ -152,6 +152,7 @@ class Chores:
         self._page = page
         self._stop = threading.Event()
         self._failed: set[str] = set()
+        self._compared = False
 
     def run(self) -> None:
         """Look around until told to stop."""
@@ -169,10 +170,23 @@ class Chores:
         self._stop.set()
 
     def queue_decisions(self) -> None:
-        """Queue what was signed and not queued yet; queueing one again changes nothing."""
+        """Queue what was signed and not queued yet; queueing one again changes nothing.
+
+        Once, at the start, all that was queued is compared with the jobs: their database may have been
+        restored to a time before it.
+        """
+        if not self._compared:
+            self._find_lost_decisions()
+            self._compared = True
         for decision in self._page.decisions.not_queued():
             self._page.ledger.queue_reading(decision.reading)
             self._page.decisions.mark_queued(decision)
+
+    def _find_lost_decisions(self) -> None:
+        queued = {decision.reading.reading_id: decision for decision in self._page.decisions.queued()}
+        for reading_id in self._page.ledger.unknown_readings(queued):
+            self._page.decisions.mark_queued(queued[reading_id], False)
+            log.warning("decision_queued_again", reading=reading_id)
 
     def prepare_cines(self) -> None:
         """Fetch the images of the newest unread studies; one that fails is left to whoever opens it."""

@@ -1,0 +1,60 @@
+"""``cvai backup``: a copy of a service's state, taken while it works."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvai.cli.options import Config
+from cvai.cli.progress import ByteBar
+from cvai.engine.audit import Act, AuditEvent, open_audit_trail
+from cvai.engine.backup.make import Part, make_backup, require_state
+from cvai.engine.backup.manifest import Manifest
+from cvai.engine.backup.places import Places
+from cvai.review.server import DATABASE_NAME
+from cvai.settings import load_settings
+
+
+def backup(
+    destination: Annotated[
+        Path, typer.Argument(metavar="DEST", help="Folder to be made; its disk needs room for everything.")
+    ],
+    config: Config = None,
+    without: Annotated[
+        list[Part] | None,
+        typer.Option(help="Leave out a part that is copied by other means; may be given several times."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Copy jobs, decisions, accounts, results, embedded archive and configuration into a new folder.
+
+    The service may be at work meanwhile: the copy is of one moment. It holds
+    patient data and secrets, readable by you alone; a manifest.json tells
+    what is in it, with the SHA-256 of each file in files.jsonl.
+
+    \b
+    Example: cvai backup /backup/2026-03-01 --config service.toml
+             cvai backup /backup/$(date +%F) --without results --without archive --json
+    """
+    settings = load_settings(config)
+    places = Places.of(settings, config, DATABASE_NAME)
+    require_state(places)
+    open_audit_trail(settings).record(AuditEvent(Act.BACKED_UP, settings.worker_name))
+    bar = ByteBar("Copying", hidden=as_json)
+    with bar.shown():
+        manifest = make_backup(settings, places, destination, frozenset(without or ()), bar.of)
+    if as_json:
+        typer.echo(json.dumps({"backup": str(destination.absolute()), **asdict(manifest)}, indent=1))
+        return
+    typer.echo(f"{manifest.files:,} files, {manifest.bytes / 1e6:,.1f} MB in {destination}")
+    tell_left_out(manifest)
+
+
+def tell_left_out(manifest: Manifest) -> None:
+    """Say what a backup does not hold."""
+    for part, why in manifest.left_out.items():
+        typer.echo(f"left out: {part}: {why}")
