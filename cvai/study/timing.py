@@ -95,7 +95,7 @@ def heart_rate(
         if contradiction is None:
             return stated_bpm, _varying_rate(slices)
         message = f"{contradiction}: the heart rate is not known, and the cardiac output is not given."
-        return None, [Finding("heart_rate_contradicted", Severity.WARNING, message)]
+        return None, [Finding("heart_rate_contradicted", Severity.WITHHELD, message)]
     if times_ms is None:
         return None, []
     step_ms = float(np.median(np.diff(times_ms, axis=0)))
