@@ -30,7 +30,7 @@ from cvai.errors import (
     TemporarilyUnavailable,
 )
 from cvai.review.audited import DeclaredRoute, NoPatientData, shows
-from cvai.review.brake import SignInBrake
+from cvai.review.brake import OF_A_PROVIDER, OF_TOKENS, SignInBrake
 from cvai.review.page import Page
 from cvai.review.routes_pages import pages
 from cvai.review.routes_sign_in import sign_in_routes
@@ -62,7 +62,8 @@ def create_app(page: Page) -> ASGIApp:
     """The page, guarded."""
     app = FastAPI(title="cvai", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_counting)
     app.state.page = page
-    app.state.brake = SignInBrake()
+    app.state.token_brake = SignInBrake(OF_TOKENS)
+    app.state.provider_brake = SignInBrake(OF_A_PROVIDER)
     app.state.repeated_reads = CountedEvents(page.record, READS_COUNTED_FOR_S)
     app.state.failed_sign_ins = CountedEvents(page.record, FAILURES_COUNTED_FOR_S)
     app.include_router(sign_in_routes)

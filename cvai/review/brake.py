@@ -5,13 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
-
-FREE_TRIES = 10
-"""Failed sign-ins of one address that are answered as such before the brake holds."""
-
-NEXT_TRY_EVERY_S = 6.0
-"""By then one more is."""
 
 MOST_ADDRESSES = 1000
 """Kept apart; what fails from others meanwhile counts as one."""
@@ -19,6 +14,26 @@ MOST_ADDRESSES = 1000
 OTHERS = ""
 IPV6_PREFIX = 64
 """One subscriber has at least such a network, and all of its addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many failed sign-ins of one address are answered as such.
+
+    Args:
+        at_once: before the brake holds.
+        next_every_s: seconds until one more is, by then.
+    """
+
+    at_once: int
+    next_every_s: float
+
+
+OF_TOKENS = Allowance(at_once=20, next_every_s=3.0)
+"""Nobody types so many wrong tokens."""
+
+OF_A_PROVIDER = Allowance(at_once=100, next_every_s=1.0)
+"""Also of a provider that fails everybody behind one proxy for a while."""
 
 
 class SignInBrake:
@@ -30,13 +45,15 @@ class SignInBrake:
     an OpenID provider has to wait.
 
     Args:
+        allowance: how many may fail.
         clock: monotonic seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, allowance: Allowance, clock: Callable[[], float] = time.monotonic) -> None:
+        self._allowance = allowance
         self._clock = clock
         self._paid_until_s: dict[str, float] = {}
-        """When the failed tries of an address are forgotten; each adds NEXT_TRY_EVERY_S."""
+        """When the failed tries of an address are forgotten; each adds ``next_every_s``."""
         self._lock = threading.Lock()
 
     def source(self, address: str) -> str:
@@ -55,15 +72,13 @@ class SignInBrake:
             source = self._source(address)
             wait_s = self._wait_s(source)
             if wait_s == 0:
-                now_s = self._clock()
-                self._paid_until_s[source] = (
-                    max(self._paid_until_s.get(source, 0.0), now_s) + NEXT_TRY_EVERY_S
-                )
+                standing_s = max(self._paid_until_s.get(source, 0.0), self._clock())
+                self._paid_until_s[source] = standing_s + self._allowance.next_every_s
             return wait_s
 
     def _wait_s(self, source: str) -> float:
         ahead_s = self._paid_until_s.get(source, 0.0) - self._clock()
-        return max(0.0, ahead_s - (FREE_TRIES - 1) * NEXT_TRY_EVERY_S)
+        return max(0.0, ahead_s - (self._allowance.at_once - 1) * self._allowance.next_every_s)
 
     def _source(self, address: str) -> str:
         source = network_of(address)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import JsonValue
 
 from cvai.errors import AccessDenied
 from cvai.review.accounts import Reader, Role
-
-Claims = Mapping[str, Any]
+from cvai.review.provider_answers import Claims
 
 SHORT_NAME = re.compile(r"[\w.@+-]{1,64}")
-NOT_IN_A_PERSON_NAME = re.compile(r"[\\^=\x00-\x1f\x7f]+")
-"""PS3.5 6.2: what parts a person name, and control characters."""
+NOT_IN_A_PERSON_NAME = frozenset("\\^=")
+"""PS3.5 6.2: what separates the parts of a person name, and its values."""
 
 LONGEST_PERSON_NAME = 64
 
@@ -49,8 +49,7 @@ class ReaderClaims:
 
     def _role(self, claims: Claims) -> Role:
         """The highest of the roles that are given."""
-        told = claim_at(claims, self.role)
-        given = {told} if isinstance(told, str) else {v for v in told or () if isinstance(v, str)}
+        given = _texts(claim_at(claims, self.role))
         roles = [role for role in Role if given & self.values.get(role, frozenset())]
         if not roles:
             raise AccessDenied(
@@ -61,7 +60,13 @@ class ReaderClaims:
         return roles[-1]
 
 
-def claim_at(claims: Claims, path: str) -> Any:
+def _texts(told: JsonValue) -> frozenset[str]:
+    """A text, or the texts of a list; nothing else gives a role."""
+    listed = told if isinstance(told, list) else [told]
+    return frozenset(value for value in listed if isinstance(value, str))
+
+
+def claim_at(claims: Claims, path: str) -> JsonValue:
     """The claim of this name, or what points in it lead to; None where there is none.
 
     >>> claim_at({"realm_access": {"roles": ["reader"]}}, "realm_access.roles")
@@ -73,9 +78,9 @@ def claim_at(claims: Claims, path: str) -> Any:
     """
     if path in claims:
         return claims[path]
-    found: Any = claims
+    found: JsonValue = dict(claims)
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
@@ -97,8 +102,12 @@ def person_name(claims: Claims) -> str:
     return found
 
 
-def _name_part(told: object) -> str:
-    return NOT_IN_A_PERSON_NAME.sub(" ", told).strip() if isinstance(told, str) else ""
+def _name_part(told: JsonValue) -> str:
+    """The text without separators and without what no one sees, such as control characters."""
+    if not isinstance(told, str):
+        return ""
+    seen = (c if c.isprintable() and c not in NOT_IN_A_PERSON_NAME else " " for c in told)
+    return " ".join("".join(seen).split())
 
 
 def _no_name(wanted: str) -> AccessDenied:

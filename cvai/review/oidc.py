@@ -15,14 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import NoReturn
 from urllib.parse import urlencode
 
 import requests
-from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
+from joserfc import jws
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
@@ -31,19 +30,22 @@ from cvai.archive.http import new_session
 from cvai.archive.paced import paced
 from cvai.errors import AccessDenied, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.review.accounts import KEY_BYTES, Identity
-from cvai.review.claims import Claims, ReaderClaims
-
-if TYPE_CHECKING:
-    from joserfc.jwk import KeySetSerialization
+from cvai.review.claims import ReaderClaims
+from cvai.review.provider_answers import (
+    LARGEST_ANSWER_BYTES,
+    Claims,
+    Metadata,
+    TokenAnswer,
+    TokenError,
+    id_token_claims,
+    id_token_header,
+    parsed,
+    signing_keys,
+)
 
 METADATA_PATH = "/.well-known/openid-configuration"
 SIGNED_WITH = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Signatures that are believed: by a key of the provider's that nobody else holds. Not ``none``, and not a
-secret shared with us."""
-
-NEEDED_METADATA = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-
-Json = dict[str, Any]
+"""Signatures that are accepted: by a private key of the provider's. Not ``none``, and not a shared secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class OpenIdProvider:
     def __init__(self, options: OidcOptions, clock: Callable[[], float] = time.time) -> None:
         self._options = options
         self._clock = clock
-        self._metadata: Json | None = None
+        self._metadata: Metadata | None = None
         self._keys: KeySet | None = None
         self._lock = threading.Lock()
 
@@ -130,7 +132,7 @@ class OpenIdProvider:
             TemporarilyUnavailable: ``provider_unavailable``.
             ConfigurationInvalid: ``provider_misconfigured``.
         """
-        endpoint = self._known()["authorization_endpoint"]
+        endpoint = self._known().authorization_endpoint
         with self._session() as session:
             url, _ = session.create_authorization_url(
                 endpoint, state=attempt.state, nonce=attempt.nonce, code_verifier=attempt.code_verifier
@@ -146,11 +148,14 @@ class OpenIdProvider:
                 ``ReaderClaims.reader``.
             TemporarilyUnavailable, ConfigurationInvalid: see ``authorization_url``.
         """
-        if not secrets.compare_digest(attempt.state, state):
+        if not secrets.compare_digest(attempt.state.encode(), state.encode()):
             raise not_begun()
         token = self._token(code, attempt.code_verifier)
-        claims = self._claims(token, attempt.nonce)
-        return Identity(self._options.issuer, str(claims["sub"]), self._options.claims.reader(claims))
+        try:
+            subject, claims = self._proven(token, attempt.nonce)
+        except (JoseError, ValueError) as error:
+            raise _not_proven(error) from error
+        return Identity(self._options.issuer, subject, self._options.claims.reader(claims))
 
     def sign_out_url(self) -> str | None:
         """Where the reader's session with the provider ends; None where it offers no such place.
@@ -158,8 +163,8 @@ class OpenIdProvider:
         Raises:
             TemporarilyUnavailable, ConfigurationInvalid: see ``authorization_url``.
         """
-        endpoint = self._known().get("end_session_endpoint")
-        if not endpoint:
+        endpoint = self._known().end_session_endpoint
+        if endpoint is None:
             return None
         options = self._options
         query = {"client_id": options.client_id, "post_logout_redirect_uri": options.signed_out_uri}
@@ -174,7 +179,6 @@ class OpenIdProvider:
             scope=options.scope,
             redirect_uri=options.redirect_uri,
             code_challenge_method="S256",
-            default_timeout=options.timeout_s,
         )
         return paced(session)
 
@@ -182,63 +186,95 @@ class OpenIdProvider:
         """How the page shows the provider who it is (OpenID Connect Core 1.0, 9)."""
         if not self._options.client_secret:
             return "none"
-        offered = self._known().get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        offered = self._known().token_endpoint_auth_methods_supported or ("client_secret_basic",)
         return "client_secret_basic" if "client_secret_basic" in offered else "client_secret_post"
 
-    def _token(self, code: str, code_verifier: str) -> Json:
-        with provider_errors(), self._session() as session:
-            endpoint = self._known()["token_endpoint"]
-            return dict(session.fetch_token(endpoint, code=code, code_verifier=code_verifier))
+    def _token(self, code: str, code_verifier: str) -> TokenAnswer:
+        """What the provider gives for a code (OpenID Connect Core 1.0, 3.1.3)."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._options.redirect_uri,
+            "code_verifier": code_verifier,
+        }
+        found = self._answer_to(form)
+        try:
+            return parsed(TokenAnswer, found)
+        except ValueError as error:
+            raise _not_proven(error) from error
 
-    def _claims(self, token: Json, nonce: str) -> Claims:
+    def _answer_to(self, form: dict[str, str]) -> bytes:
+        """What the token endpoint answers."""
+        with _answering(), self._session() as session:
+            asked = session.post(
+                self._known().token_endpoint,
+                data=form,
+                headers={"Accept": "application/json"},
+                auth=session.client_auth(session.token_endpoint_auth_method),
+                withhold_token=True,
+                timeout=self._options.timeout_s,
+                allow_redirects=False,
+                stream=True,
+            )
+            with asked as answer:
+                if answer.status_code >= requests.codes.server_error:
+                    answer.raise_for_status()
+                found = _bounded(answer)
+            if not answer.ok:
+                _refuse_code(parsed(TokenError, found).error)
+            return found
+
+    def _proven(self, token: TokenAnswer, nonce: str) -> tuple[str, Claims]:
+        """Subject and claims of an ID token that the provider has signed, for us, now, and for this attempt.
+
+        Raises:
+            JoseError, ValueError: it is not.
+        """
         options = self._options
+        header = id_token_header(token.id_token)
+        told, claims = id_token_claims(self._signed(token.id_token))
         wanted = {
             "iss": {"essential": True, "value": options.issuer},
             "aud": {"essential": True, "value": options.client_id},
         }
-        given = {"nonce": nonce, "client_id": options.client_id, "access_token": token.get("access_token")}
-        try:
-            signed = self._signed(str(token.get("id_token", "")))
-            claims = CodeIDToken(signed.claims, signed.header, wanted, given)
-            claims.validate(int(self._clock()), options.clock_skew_s)
-        except (JoseError, ValueError) as error:
-            raise AccessDenied(
-                "identity_not_proven",
-                f"What the provider says of you cannot be believed ({_told(error)}).",
-                "Sign in again; if it stays so, ask your administrator.",
-            ) from error
-        return dict(claims)
+        given = {"nonce": nonce, "client_id": options.client_id, "access_token": token.access_token}
+        checked = CodeIDToken(told.model_dump(exclude_none=True), {"alg": header.alg}, wanted, given)
+        checked.validate(int(self._clock()), options.clock_skew_s)
+        return told.sub, claims
 
-    def _signed(self, id_token: str) -> jwt.Token:
-        """The token, its signature checked; a key that is not known is looked for once at the provider."""
+    def _signed(self, id_token: str) -> bytes:
+        """The token's claims, its signature checked; an unknown key is looked for once at the provider."""
         registry = JWSRegistry(algorithms=SIGNED_WITH, strict_check_header=False)
         try:
-            return jwt.decode(id_token, self._key_set(), registry=registry)
+            return jws.deserialize_compact(id_token, self._key_set(), registry=registry).payload
         except InvalidKeyIdError:
-            return jwt.decode(id_token, self._key_set(anew=True), registry=registry)
+            return jws.deserialize_compact(id_token, self._key_set(anew=True), registry=registry).payload
 
     def _key_set(self, *, anew: bool = False) -> KeySet:
-        address = self._known()["jwks_uri"]
+        address = self._known().jwks_uri
         with self._lock:
             if self._keys is None or anew:
-                found = cast("KeySetSerialization", _json_at(address, self._options.timeout_s))
-                self._keys = KeySet.import_key_set(found)
+                with _answering():
+                    self._keys = signing_keys(_answer_of(address, self._options.timeout_s))
             return self._keys
 
-    def _known(self) -> Json:
+    def _known(self) -> Metadata:
         """The provider's metadata (OpenID Connect Discovery 1.0, 4)."""
         with self._lock:
             if self._metadata is None:
                 address = self._options.issuer.rstrip("/") + METADATA_PATH
-                self._metadata = self._checked(_json_at(address, self._options.timeout_s))
+                with _answering():
+                    found = _answer_of(address, self._options.timeout_s)
+                self._metadata = self._checked(found)
             return self._metadata
 
-    def _checked(self, metadata: Json) -> Json:
-        if metadata.get("issuer") != self._options.issuer:
-            raise _misconfigured(f"it calls itself {metadata.get('issuer')}, [oidc] {self._options.issuer}")
-        missing = [name for name in NEEDED_METADATA if not isinstance(metadata.get(name), str)]
-        if missing:
-            raise _misconfigured(f"its metadata lack {', '.join(missing)}")
+    def _checked(self, found: bytes) -> Metadata:
+        try:
+            metadata = parsed(Metadata, found)
+        except ValueError as error:
+            raise _misconfigured(f"its metadata are wrong in {error}") from error
+        if metadata.issuer != self._options.issuer:
+            raise _misconfigured(f"it calls itself {metadata.issuer}, [oidc] {self._options.issuer}")
         return metadata
 
 
@@ -251,17 +287,19 @@ def not_begun() -> AccessDenied:
     )
 
 
+def _refuse_code(error: str) -> NoReturn:
+    raise AccessDenied(
+        "code_refused",
+        f"The provider does not stand for this sign-in ({error}).",
+        "Sign in again; if it stays so, ask your administrator.",
+    )
+
+
 @contextmanager
-def provider_errors() -> Iterator[None]:
+def _answering() -> Iterator[None]:
     """Turn what a provider does not give into an error of ours; its own words may name somebody."""
     try:
         yield
-    except OAuthError as error:
-        raise AccessDenied(
-            "code_refused",
-            f"The provider does not stand for this sign-in ({error.error}).",
-            "Sign in again; if it stays so, ask your administrator.",
-        ) from error
     except (requests.RequestException, ValueError) as error:
         raise TemporarilyUnavailable(
             "provider_unavailable",
@@ -270,14 +308,24 @@ def provider_errors() -> Iterator[None]:
         ) from error
 
 
-def _json_at(address: str, timeout_s: float) -> Json:
-    with provider_errors():
-        answer = new_session().get(address, timeout=timeout_s)
+def _answer_of(address: str, timeout_s: float) -> bytes:
+    with new_session() as session, session.get(address, timeout=timeout_s, stream=True) as answer:
         answer.raise_for_status()
-        found = answer.json()
-        if not isinstance(found, dict):
-            raise ValueError("not a JSON object")
-        return found
+        return _bounded(answer)
+
+
+def _bounded(answer: requests.Response) -> bytes:
+    """The body of an answer.
+
+    Raises:
+        ValueError: it has more bytes than any answer of a provider needs.
+    """
+    body = bytearray()
+    for piece in answer.iter_content(65_536):
+        body += piece
+        if len(body) > LARGEST_ANSWER_BYTES:
+            raise ValueError("the answer is too large")
+    return bytes(body)
 
 
 def _misconfigured(why: str) -> ConfigurationInvalid:
@@ -286,7 +334,15 @@ def _misconfigured(why: str) -> ConfigurationInvalid:
     )
 
 
+def _not_proven(error: JoseError | ValueError) -> AccessDenied:
+    return AccessDenied(
+        "identity_not_proven",
+        f"What the provider says of you cannot be believed ({_told(error)}).",
+        "Sign in again; if it stays so, ask your administrator.",
+    )
+
+
 def _told(error: JoseError | ValueError) -> str:
     """The error's own code and the claim it is about; the claim's value is not told."""
     claim = getattr(error, "claim", "")
-    return " ".join(filter(None, (getattr(error, "error", type(error).__name__), claim)))
+    return " ".join(filter(None, (getattr(error, "error", str(error)), claim)))

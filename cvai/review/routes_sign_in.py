@@ -62,7 +62,7 @@ def _signed_in(request: Request, page: Page, token: str) -> Response:
     try:
         reader = page.accounts.reader_of(token)
     except AccessDenied as error:
-        if wait_s := _count_failure(request):
+        if wait_s := _count_failure(request, request.app.state.token_brake):
             return _sign_in_again(page, _braked(wait_s), 429, {"Retry-After": str(ceil(wait_s))})
         return _sign_in_again(page, error, 401)
     return _with_session(page, reader, address_of(request), RedirectResponse("/", 303))
@@ -102,12 +102,13 @@ def come_back(
     key: Annotated[str, Cookie(alias=ATTEMPT_COOKIE)] = "",
 ) -> Response:
     """Take a reader back from the OpenID provider, give a session."""
-    if wait_s := _brake(request).wait_s(address_of(request)):
+    brake = cast("SignInBrake", request.app.state.provider_brake)
+    if wait_s := brake.wait_s(address_of(request)):
         raise _braked(wait_s)
     try:
         reader = _come_back(page, Attempt(key), told)
     except CvaiError:
-        _count_failure(request)
+        _count_failure(request, brake)
         raise
     # The session's cookie is not sent on a way that began at another site: a page of ours leads on.
     answer = _with_session(page, reader, address_of(request), HTMLResponse(render("signed_in.html")))
@@ -161,19 +162,15 @@ def _with_session(page: Page, reader: Reader, address: str, answer: Response) ->
     return answer
 
 
-def _count_failure(request: Request) -> float:
+def _count_failure(request: Request, brake: SignInBrake) -> float:
     """Record a failed sign-in, many of one address as one message; returns the seconds it came too early."""
-    address, brake = address_of(request), _brake(request)
+    address = address_of(request)
     source = brake.source(address)
     wait_s = brake.failed(address)
     named = "" if source == OTHERS else address
     event = AuditEvent(Act.SIGNED_IN, "unknown", address=named, allowed=False)
     cast("CountedEvents", request.app.state.failed_sign_ins).record(source, event)
     return wait_s
-
-
-def _brake(request: Request) -> SignInBrake:
-    return cast("SignInBrake", request.app.state.brake)
 
 
 def _braked(wait_s: float) -> TemporarilyUnavailable:

@@ -11,9 +11,11 @@ import requests
 from cvai.engine.audit import Act, AuditEvent
 from cvai.review import app
 from cvai.review.accounts import Role
-from cvai.review.brake import FREE_TRIES, MOST_ADDRESSES, NEXT_TRY_EVERY_S, OTHERS, SignInBrake
+from cvai.review.brake import MOST_ADDRESSES, OF_TOKENS, OTHERS, SignInBrake
 from tests.process import eventually
 from tests.review.light_page import LightPage, light_page
+
+FREE_TRIES, NEXT_TRY_EVERY_S = OF_TOKENS.at_once, OF_TOKENS.next_every_s
 
 
 class Clock:
@@ -30,7 +32,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def brake(clock: Clock) -> SignInBrake:
-    return SignInBrake(clock)
+    return SignInBrake(OF_TOKENS, clock)
 
 
 def exhaust(brake: SignInBrake, address: str) -> None:
@@ -96,7 +98,7 @@ def failures(page: LightPage) -> list[AuditEvent]:
 
 def test_wrong_tokens_are_braked_and_the_right_one_gets_in_all_the_time(page: LightPage) -> None:
     token = page.page.accounts.add("hart", Role.REVIEWER, "Hart^Ada")
-    statuses = [tried(page, f"guess-{n}").status_code for n in range(60)]
+    statuses = [tried(page, f"guess-{n}").status_code for n in range(80)]
     assert statuses[:FREE_TRIES] == [401] * FREE_TRIES
     assert statuses.count(429) > 40
     braked = tried(page, "guess")
@@ -126,7 +128,7 @@ def test_what_was_counted_is_written_when_the_page_ends(tmp_path: Path) -> None:
 
 
 def test_readers_behind_a_proxy_that_is_named_have_their_own_addresses(page: LightPage) -> None:
-    for n in range(30):
+    for n in range(40):
         tried(page, f"guess-{n}", "192.0.2.7")
     assert tried(page, "guess", "192.0.2.7").status_code == 429
     assert tried(page, "guess", "198.51.100.9").status_code == 401
@@ -135,7 +137,7 @@ def test_readers_behind_a_proxy_that_is_named_have_their_own_addresses(page: Lig
 
 def test_who_is_no_named_proxy_is_not_believed_about_addresses(tmp_path: Path) -> None:
     with light_page(tmp_path) as page:
-        for n in range(30):
+        for n in range(40):
             tried(page, f"guess-{n}", f"192.0.2.{n}")
         assert {event.address for event in failures(page)} == {"127.0.0.1"}
         assert tried(page, "guess", "192.0.2.200").status_code == 429
