@@ -39,6 +39,7 @@ from cvai.results.sr import Supersedes
 from cvai.results.uids import ResultKind
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.subject import subject_of
+from cvai.study.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,8 @@ def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
         timings_ms={},
         subject=subject,
         verification=Verification(
-            name=reading.signer.name,
-            organization=reading.signer.organization,
+            name=one_line(reading.signer.name),
+            organization=one_line(reading.signer.organization),
             at=reading.signed_at,
             changed=reading.verdict is Verdict.CHANGED,
             digest=reading.digest,

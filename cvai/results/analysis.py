@@ -16,6 +16,7 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
 from cvai.study.patient import Patient
+from cvai.study.text import one_line
 from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
 
@@ -29,6 +30,9 @@ class Verification:
         at: when, with its time zone.
         changed: whether they corrected contours or phases.
         digest: hex digest of all they decided, from which the signed objects' UIDs are derived.
+
+    Raises:
+        ValueError: name or organization hold characters that no text of DICOM may hold.
     """
 
     name: str
@@ -36,6 +40,10 @@ class Verification:
     at: datetime
     changed: bool
     digest: str
+
+    def __post_init__(self) -> None:
+        if any(text != one_line(text) for text in (self.name, self.organization)):
+            raise ValueError("a reader's name and organization hold no control characters")
 
 
 class AnalysedImages(Protocol):

@@ -1,7 +1,7 @@
 """Lines of mixed direction: the Unicode Bidirectional Algorithm (UAX 9) for text without explicit controls.
 
 Names need no more of it. Controls that would turn the direction (U+202E and its like) are no part of a name,
-and are left out before a line is laid out: see ``without_controls``.
+and are left out before: see ``cvai.study.text``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,6 @@ from collections.abc import Sequence
 
 _STRONG = {"L": "L", "R": "R", "AL": "R"}
 _NEUTRAL = frozenset({"B", "S", "WS", "ON"})
-_JOINERS = "\u200c\u200d"
-
-
-def without_controls(text: str) -> str:
-    """Text without characters that print nothing (controls, surrogates), joiners of letters left in.
-
-    >>> without_controls("Doe\\u202e\\x00, Jane")
-    'Doe, Jane'
-    """
-    return "".join(c for c in text if c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
 
 
 def levels_of(text: str) -> list[int]:

@@ -25,7 +25,7 @@ from cvai.results.codes import (
 )
 from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
 from cvai.results.number import SHOWN_DECIMALS
-from cvai.results.source import checked_value, header_uid
+from cvai.results.source import checked_value, header_uid, stated_text
 from cvai.results.uids import RESULTS_VERSION, derived_uid
 from cvai.study.names import readable_name
 from cvai.study.patient import MANUFACTURER
@@ -179,7 +179,7 @@ def _imaging_study(context: AnyContext) -> Json:
 
 
 def _order(context: AnyContext) -> list[Json] | None:
-    accession_number = str(context.first_header.get("AccessionNumber") or "").strip()
+    accession_number = stated_text(context.first_header, "AccessionNumber").strip()
     if not accession_number:
         return None
     kind = _concept_of(f"{TERMINOLOGY}/v2-0203", "ACSN", "Accession ID")

@@ -21,7 +21,7 @@ from cvai.results.instance import NOT_FOR_CLINICAL_USE, SERIES, AnyContext, Resu
 from cvai.results.page import ALARM, GREY, LIGHT, WHITE, Box, Page, Stroke, fitted, text_width, wrapped
 from cvai.results.pictures import HeartPicture, heart_pictures
 from cvai.results.seg import phase_index
-from cvai.results.source import checked_value, code_item, instance_reference
+from cvai.results.source import checked_value, code_item, instance_reference, stated_text
 from cvai.results.table import draw_table
 from cvai.results.uids import ResultKind
 from cvai.study.names import readable_name
@@ -142,7 +142,7 @@ def _identity(context: ResultContext) -> tuple[Cell, ...]:
 
 def accession_cell(header: Dataset) -> Cell:
     """AccessionNumber of the study."""
-    return Cell("Accession number", str(header.get("AccessionNumber") or ""), is_identifier=True)
+    return Cell("Accession number", stated_text(header, "AccessionNumber"), is_identifier=True)
 
 
 def sex_and_age(patient: Patient, subject: Subject) -> str:

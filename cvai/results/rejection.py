@@ -21,6 +21,7 @@ from cvai.results.analysis import Analysis, Verification
 from cvai.results.instance import ResultContext, new_instance
 from cvai.results.source import SourceImage, series_references, verbatim_element
 from cvai.results.uids import ResultKind, derived_uid
+from cvai.study.text import lines
 
 REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
 REJECTION_KIND, REJECTION_NAME = "rejection", "rejection.dcm"
@@ -109,7 +110,7 @@ def _content(verification: Verification, withdrawn: Sequence[SourceImage], reaso
         document_title=REJECTED_FOR_QUALITY,
         referenced_objects=[_object(reference) for reference in withdrawn],
         observer_person_context=observer,
-        description=reason,
+        description=lines(reason),
     )
     content: Dataset = selection[0]
     return content

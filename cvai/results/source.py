@@ -23,6 +23,7 @@ from pydicom.valuerep import validate_value
 from cvai.results.analysis import Analysed
 from cvai.results.encoded import encoded, encoded_dataset, encoded_item, encoded_sequence, put_sequence
 from cvai.study.patient import Patient
+from cvai.study.text import one_line
 from cvai.study.values import ImagePlane
 
 STUDY_TYPE_2 = ("AccessionNumber", "StudyID", "ReferringPhysicianName")
@@ -45,10 +46,10 @@ def header_uid(header: Dataset, keyword: str) -> str | None:
     return None if isinstance(value, MultiValue) else str(value or "").strip() or None
 
 
-def _as_it_stands(header: Dataset, keyword: str) -> str:
-    """A text as it stands in the header, with its backslashes where it holds several values."""
+def stated_text(header: Dataset, keyword: str) -> str:
+    """A text as it stands in the header but for controls; of several values the backslashes stay between."""
     value = header.get(keyword)
-    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
+    return one_line("\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or ""))
 
 
 def is_valid(keyword: str, value: Any) -> bool:
@@ -98,7 +99,7 @@ def copy_study(header: Dataset, target: Dataset) -> None:
     target.add(verbatim_element("StudyInstanceUID", header_uid(header, "StudyInstanceUID")))
     for keyword in (*STUDY_TYPE_2, *STUDY_TYPE_3):
         if keyword in header or keyword in STUDY_TYPE_2:
-            target.add(verbatim_element(keyword, _as_it_stands(header, keyword)))
+            target.add(verbatim_element(keyword, stated_text(header, keyword)))
     for keyword in (*CHECKED_TYPE_2, *CHECKED_TYPE_3):
         value = checked_value(header, keyword)
         if value is not None or keyword in CHECKED_TYPE_2:

@@ -14,8 +14,9 @@ from itertools import groupby, pairwise
 
 import uharfbuzz
 
-from cvai.results.bidi import levels_of, visual_order, without_controls
+from cvai.results.bidi import levels_of, visual_order
 from cvai.results.fonts import BOLD, CJK, LATIN_FONTS, REGULAR, Font, font_of
+from cvai.study.text import one_line
 
 _FEATURES = {"liga": False, "clig": False, "dlig": False, "kern": False}
 """Letters are not drawn together for looks; the ligatures that a script needs have names of their own."""
@@ -77,7 +78,7 @@ class Run:
 
 def printable(text: str) -> str:
     """Text as it will be printed: composed letters, nothing invisible."""
-    composed = without_controls(unicodedata.normalize("NFC", text))
+    composed = one_line(unicodedata.normalize("NFC", text))
     return "".join(c for c in composed if not _is_variation_selector(c))
 
 

@@ -20,6 +20,7 @@ from cvai.review.page import Json, Page
 from cvai.review.study import new_reading, prior_json, shared_json, study_json, wall_shown
 from cvai.review.summary import Summary
 from cvai.review.wording import render
+from cvai.study.text import lines
 
 api = APIRouter(prefix="/api/studies/{job_id}", route_class=DeclaredRoute)
 
@@ -129,7 +130,7 @@ def decide(
     session: Reviewer, summary: TheStudy, body: DecisionBody, page: ThePage, access: TheAccess
 ) -> Json:
     """Sign: recorded first, then queued for the archive, so that no crash can lose it."""
-    if body.changes is None and not body.reason.strip():
+    if body.changes is None and not lines(body.reason).strip():
         raise RequestInvalid("reason_missing", "A rejection needs a reason.", "Say what is wrong.")
     reading, comparison = new_reading(page, summary, session.reader, body.changes, body.reason)
     access.record()

@@ -23,6 +23,7 @@ from cvai.review.places import LoopPlace, Place, loop_places_of, places_of
 from cvai.review.summary import Summary
 from cvai.review.wall import Wall
 from cvai.review.worklist import Row
+from cvai.study.text import lines, one_line
 
 COMPARED = ("lv_edv", "lv_esv", "lv_ef", "lv_mass", "rv_edv", "rv_esv", "rv_ef")
 
@@ -155,11 +156,11 @@ def new_reading(
         segmentation_uid=segmentation_uid_of(summary.record.outcome),
         replaces=_standing_objects(page, summary),
         verdict=_verdict(changed=bool(edits) or phases != found, rejected=changes is None),
-        signer=Signer(reader.person_name, page.options.organization),
+        signer=Signer(one_line(reader.person_name), page.options.organization),
         signed_at=datetime.now(UTC).replace(microsecond=0),
         phases=phases,
         edits=edits,
-        reason=reason.strip(),
+        reason=lines(reason).strip(),
     )
     return reading, _comparison(summary, pack, reading)
 

@@ -17,6 +17,7 @@ from cvai.heart.measurement import Measurement, Normality
 from cvai.results.uids import ResultKind
 from cvai.review.wall import Wall
 from cvai.study.patient import Patient, patient_of
+from cvai.study.text import one_line
 from cvai.study.tolerance import tolerating_values
 
 IDENTITY_TAGS = (
@@ -149,7 +150,7 @@ def _identity(record: JobRecord, results_folder: Path) -> Identity:
         header = dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
 
         def text(keyword: str) -> str:
-            return str(header.get(keyword) or "").strip()
+            return one_line(str(header.get(keyword) or "")).strip()
 
         return Identity(
             patient_of(header), text("StudyDate"), text("StudyDescription"), text("AccessionNumber")

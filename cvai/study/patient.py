@@ -28,6 +28,7 @@ from pydicom.uid import (
 
 from cvai.errors import StudyRefused
 from cvai.study.header import calendar_date, uid
+from cvai.study.text import one_line
 
 MANUFACTURER = "cvai"
 """Manufacturer of every object that cvai writes."""
@@ -48,8 +49,6 @@ SEXES = frozenset({"M", "F", "O"})
 _NAME_GROUPS = 3
 _COUNTED_SIDES = 5
 """Values told apart in a message; more are counted together."""
-
-_PADDING = " \t\r\n\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +253,7 @@ def _stated_components(group: str) -> int:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """A text as it is stated, without padding; several values with the backslash between them."""
+    """A text as it is stated, without padding and controls; of several values the backslash stays between."""
     value = header.get(keyword)
     text = "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
-    return text.strip(_PADDING)
+    return one_line(text).strip()

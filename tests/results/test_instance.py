@@ -143,6 +143,15 @@ def test_what_cannot_be_printed_says_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "keyword", ["PatientName", "PatientID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName"]
+)
+def test_controls_in_the_source_do_not_reach_results(keyword: str) -> None:
+    with tolerating_values():
+        instance = instance_of(**{keyword: "AB\x00C\x1b\u202e\n1"})
+        assert str(instance[keyword].value) == "ABC 1"
+
+
 def test_an_identity_of_several_values_is_taken_over_as_it_stands() -> None:
     instance = new_instance(context_of(PatientID="P1\\P2"), ResultKind.SEG_ED)
     assert list(instance.PatientID) == ["P1", "P2"]

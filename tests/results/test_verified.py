@@ -57,6 +57,12 @@ def test_a_signed_document_says_who_verified_it_when_and_what_it_replaces(
     assert "Hart^Ada" in str(document.ContentSequence)
 
 
+@pytest.mark.parametrize("field", ["name", "organization"])
+def test_a_reader_is_named_without_controls(field: str) -> None:
+    with pytest.raises(ValueError, match="control"):
+        replace(SIGNED, **{field: "Hart\x07^Ada"})
+
+
 @pytest.mark.parametrize("kind", list(CINE_KINDS))
 def test_signing_makes_objects_of_their_own(
     analysis: Analysis, signed_folder: Path, kind: ResultKind
@@ -138,6 +144,14 @@ def test_a_rejection_names_what_it_withdraws_and_why(analysis: Analysis, rejecti
 @pytest.mark.dciodvfy
 def test_a_rejection_has_no_errors_or_warnings(rejection: Path, dciodvfy: str) -> None:
     assert complaints(dciodvfy, rejection) == []
+
+
+def test_a_reason_is_written_without_controls(analysis: Analysis, tmp_path: Path) -> None:
+    signed = replace(analysis, verification=SIGNED)
+    withdrawn = [SourceImage("1.2", "1.3", "1.4", None)]
+    (written,) = write_rejection(signed, tmp_path, withdrawn, "Wrong\x00 series.\nLook\tagain.\x07")
+    texts = [item.TextValue for item in dcmread(written.path).ContentSequence if "TextValue" in item]
+    assert texts[-1] == "Wrong series.\r\nLook again."
 
 
 def test_a_rejection_that_nobody_signed_is_not_written(analysis: Analysis, tmp_path: Path) -> None:
