@@ -174,6 +174,13 @@ class RetrySettings(_Table):
     longest_wait_s: float = Field(default=120.0, gt=0)
 
 
+class LimitsSettings(_Table):
+    """How large what others send may be."""
+
+    json_mb: float = Field(default=64.0, gt=0)
+    instance_mb: float = Field(default=2000.0, gt=0)
+
+
 class AuditSettings(_Table):
     """Who saw, changed, signed and exported what."""
 
@@ -238,6 +245,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     oidc: OidcSettings = OidcSettings()
     retry: RetrySettings = RetrySettings()
+    limits: LimitsSettings = LimitsSettings()
     audit: AuditSettings = AuditSettings()
     keep: KeepSettings = KeepSettings()
 

@@ -67,14 +67,6 @@ class InstanceReference:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyCount:
-    """A study as an archive lists it among others."""
-
-    study_uid: str
-    n_instances: int
-
-
-@dataclass(frozen=True, slots=True)
 class StudyContent:
     """The instances of one study at one moment."""
 

@@ -11,6 +11,7 @@ import stamina
 from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
 
+from cvai.archive.foreign_json import AnswerTooLarge, AnswerUnreadable
 from cvai.archive.paced import paced
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
@@ -41,6 +42,18 @@ def archive_errors(asked: str) -> Iterator[None]:
     except requests.RequestException as error:
         if error.response is not None and not error.response.ok:
             raise answered(error.response, asked) from error
+        if isinstance(error, AnswerTooLarge):
+            raise ArchiveRejected(
+                "archive_answer_too_large",
+                f"the archive's answer is too large when asked to {asked}: {error}.",
+                "Raise [limits] of the settings if it is as large as it should be.",
+            ) from error
+        if isinstance(error, AnswerUnreadable):
+            raise TemporarilyUnavailable(
+                "archive_answer_unreadable",
+                f"the archive answered something else when asked to {asked} ({error}).",
+                "Check that its address is right: a proxy or a page to sign in may answer in its place.",
+            ) from error
         # The exception's own text can hold the URL with credentials: only its class is told.
         raise TemporarilyUnavailable(
             "archive_unreachable",

@@ -4,43 +4,36 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any, TypedDict, cast
 
 import requests
 import structlog
 
 from cvai.archive.cursor import KeptCursor
 from cvai.archive.dicomweb import DicomwebArchive
-from cvai.archive.http import archive_errors, once_more
+from cvai.archive.foreign_json import part, parts
+from cvai.archive.orthanc_json import (
+    NEW_INSTANCE,
+    NEW_STUDY,
+    STABLE,
+    Change,
+    ChangesPage,
+    OrthancInstance,
+    OrthancSeries,
+    OrthancStudy,
+    System,
+)
+from cvai.archive.orthanc_rest import OrthancRest
 from cvai.archive.port import Announcements, ArchiveProbe, Cursor
 from cvai.archive.traits import SENDER, StudyTraits
-from cvai.errors import ConfigurationInvalid
+from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
 
 log = structlog.get_logger(__name__)
 
-CHANGES_PAGE = 1000
-
 ASKED_EVERY_S = 5.0
 """Seconds between two questions about studies that Orthanc has not called stable."""
-
-
-class Change(TypedDict):
-    """What happened to something that Orthanc keeps: its identifier, not a DICOM one."""
-
-    ChangeType: str
-    ID: str
-
-
-class ChangesPage(TypedDict):
-    """Changes in the order they happened, the number of the last one, and whether it is the newest."""
-
-    Changes: list[Change]
-    Last: int
-    Done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,49 +68,6 @@ class OrthancCursor:
         return {"since": self.since, "watched": list(self.watched), "looked": self.looked}
 
 
-class OrthancRest:
-    """The few questions cvai asks of Orthanc's own REST API.
-
-    Args:
-        url: address of Orthanc, such as ``http://localhost:8042``.
-        session: carries the credentials.
-        timeout_s: how long to wait for an answer.
-    """
-
-    def __init__(self, url: str, session: requests.Session, timeout_s: float) -> None:
-        self.url = url.rstrip("/")
-        self._session = session
-        self._timeout_s = timeout_s
-
-    @once_more
-    def get(self, path: str) -> Any:
-        """The JSON at ``path``; None when Orthanc has no such resource (any more)."""
-        with archive_errors(f"answer {path}"):
-            response = self._session.get(f"{self.url}{path}", timeout=self._timeout_s)
-            if response.status_code == HTTPStatus.NOT_FOUND:
-                return None
-            response.raise_for_status()
-            return response.json()
-
-    def sender(self, study_uid: str) -> str:
-        """AE title that sent the first instance of a study; empty when it did not come by C-STORE."""
-        with archive_errors(f"look up study {study_uid}"):
-            response = self._session.post(f"{self.url}/tools/lookup", data=study_uid, timeout=self._timeout_s)
-            response.raise_for_status()
-        studies = [found["ID"] for found in response.json() if found["Type"] == "Study"]
-        series = [s for study in studies for s in (self.get(f"/studies/{study}") or {}).get("Series", ())]
-        first = (self.get(f"/series/{series[0]}") or {}).get("Instances", []) if series else []
-        metadata = self.get(f"/instances/{first[0]}/metadata?expand") if first else None
-        return str((metadata or {}).get("RemoteAET", ""))
-
-    def now(self) -> datetime:
-        """Orthanc's own time."""
-        with archive_errors("tell its time"):
-            response = self._session.get(f"{self.url}/tools/now", timeout=self._timeout_s)
-            response.raise_for_status()
-        return datetime.strptime(response.text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-
-
 class OrthancArchive(DicomwebArchive):
     """Orthanc with its DICOMweb plugin.
 
@@ -131,7 +81,8 @@ class OrthancArchive(DicomwebArchive):
     def __init__(
         self, rest: OrthancRest, session: requests.Session, timeout_s: float, dicomweb_path: str
     ) -> None:
-        super().__init__(f"{rest.url}/{dicomweb_path.strip('/')}", session, timeout_s)
+        root = f"{rest.url}/{dicomweb_path.strip('/')}"
+        super().__init__(root, session, timeout_s, rest.limits, rest.odd)
         self._rest = rest
 
     def traits(self, study_uid: str) -> StudyTraits:
@@ -142,8 +93,8 @@ class OrthancArchive(DicomwebArchive):
     def probe(self) -> ArchiveProbe:
         """Ask both the plugin and Orthanc itself; see ``Archive.probe``."""
         detail = super().probe().detail
-        version = (self._rest.get("/system") or {}).get("Version", "?")
-        return ArchiveProbe(detail=f"Orthanc {version}, {detail}", clock=self._rest.now())
+        system = self._rest.resource("/system", System) or System()
+        return ArchiveProbe(detail=f"Orthanc {system.version}, {detail}", clock=self._rest.now())
 
 
 class OrthancFeed:
@@ -179,21 +130,18 @@ class OrthancFeed:
         """Read the next changes after the cursor; see ``StudyFeed.poll``."""
         reached, page = self._next_changes()
         # Orthanc 1.10 ignores the query parameters that would select a type.
-        touched = [c["ID"] for c in page["Changes"] if c["ChangeType"] in ("NewStudy", "StableStudy")]
+        touched = [c.identifier for c in self._made_sense(page) if c.kind in (NEW_STUDY, STABLE)]
         looked = reached.looked
         self._asked = self._clock() >= self._ask_again_s
         if self._asked:
-            touched += [*reached.watched, *self._unfollowed(looked, page["Last"])]
-            looked = max(looked, page["Last"])
-        studies = {
-            identifier: self._rest.get(f"/studies/{identifier}") for identifier in dict.fromkeys(touched)
-        }
-        ageing = [i for i, study in studies.items() if study is not None and not study["IsStable"]]
-        settled = (study for i, study in studies.items() if study is not None and i not in ageing)
-        uids = dict.fromkeys(study["MainDicomTags"]["StudyInstanceUID"] for study in settled)
-        not_asked = [identifier for identifier in reached.watched if identifier not in studies]
-        cursor = OrthancCursor(page["Last"], (*not_asked, *ageing), looked)
-        return Announcements(tuple(uids), cursor.to_json(), more=not page["Done"])
+            touched += [*reached.watched, *self._unfollowed(looked, page.last)]
+            looked = max(looked, page.last)
+        settled, ageing = self._looked_up(dict.fromkeys(touched))
+        uids = dict.fromkeys(study.tags.study_uid for study in settled)
+        not_asked = [identifier for identifier in reached.watched if identifier not in touched]
+        cursor = OrthancCursor(page.last, (*not_asked, *ageing), looked)
+        more = not page.done and page.last > (reached.since or 0)
+        return Announcements(tuple(uids), cursor.to_json(), more=more)
 
     def acknowledge(self, announcements: Announcements) -> None:
         """Make the cursor durable; see ``StudyFeed.acknowledge``."""
@@ -208,44 +156,79 @@ class OrthancFeed:
         """Where to go on from, and the page of changes after it."""
         reached = self._acknowledged
         if reached.since is None:
-            last = self._changes("last")["Last"]
+            last = self._rest.changes("last").last
             reached = OrthancCursor(last if self._from_now else 0, (), last)
         since = reached.since or 0
-        page = self._changes(f"since={since}")
-        if page["Last"] >= since:
+        page = self._rest.changes(f"since={since}")
+        if page.last >= since:
             return reached, page
         # Orthanc was set up anew: its changes count from one again.
-        log.warning("archive_started_anew", since=since, last=page["Last"])
-        return OrthancCursor(0, reached.watched, 0), self._changes("since=0")
+        log.warning("archive_started_anew", since=since, last=page.last)
+        return OrthancCursor(0, reached.watched, 0), self._rest.changes("since=0")
+
+    def _looked_up(self, identifiers: Iterable[str]) -> tuple[list[OrthancStudy], list[str]]:
+        """Studies that have settled, and identifiers of those to be asked about again.
+
+        One that Orthanc does not answer about comes last the next time: it holds up no other.
+        """
+        settled: list[OrthancStudy] = []
+        again: list[str] = []
+        waiting = deque(identifiers)
+        while waiting:
+            identifier = waiting.popleft()
+            try:
+                value = self._rest.value(f"/studies/{identifier}")
+            except ArchiveRejected as error:
+                self._rest.odd.note("orthanc", "study", error.code)
+                again.append(identifier)
+                continue
+            except TemporarilyUnavailable as error:
+                self._rest.odd.note("orthanc", "study", error.code)
+                return settled, [*again, *waiting, identifier]
+            if value is not None:
+                study = part(value, OrthancStudy, self._rest.odd, "orthanc")
+                if study is not None and study.is_stable:
+                    settled.append(study)
+                else:
+                    again.append(identifier)
+        return settled, again
+
+    def _made_sense(self, page: ChangesPage) -> list[Change]:
+        return list(parts(page.changes, Change, self._rest.odd, "orthanc"))
 
     def _unfollowed(self, since: int, last: int) -> list[str]:
         """Studies of instances that came between two changes, and that no StableStudy followed there."""
         stable, unfollowed, study_of = set[str](), list[str](), dict[str, str]()
         for change in reversed(list(self._changes_between(since, last))):
-            if change["ChangeType"] == "StableStudy":
-                stable.add(change["ID"])
-            elif change["ChangeType"] == "NewInstance":
-                if change["ID"] not in study_of:
-                    study_of |= self._studies_around(change["ID"])
-                if study_of[change["ID"]] not in stable:
-                    unfollowed.append(study_of[change["ID"]])
+            if change.kind == STABLE:
+                stable.add(change.identifier)
+            elif change.kind == NEW_INSTANCE:
+                if change.identifier not in study_of:
+                    study_of |= self._studies_around(change.identifier)
+                if study_of[change.identifier] not in stable:
+                    unfollowed.append(study_of[change.identifier])
         return [study for study in dict.fromkeys(unfollowed) if study]
 
     def _studies_around(self, instance: str) -> dict[str, str]:
-        """The study of an instance, and of all others of its series; an empty name when it is gone."""
-        parent = self._rest.get(f"/instances/{instance}") or {}
-        series = self._rest.get(f"/series/{parent['ParentSeries']}") if parent else None
+        """The study of an instance, and of all others of its series; an empty name when nobody can tell."""
+        try:
+            series = self._series_of(instance)
+        except (ArchiveRejected, TemporarilyUnavailable) as error:
+            if error.code == "archive_unreachable":
+                raise
+            self._rest.odd.note("orthanc", "instance", error.code)
+            series = None
         if series is None:
             return {instance: ""}
-        return dict.fromkeys((instance, *series["Instances"]), series["ParentStudy"])
+        return dict.fromkeys((instance, *series.instances), series.study)
+
+    def _series_of(self, instance: str) -> OrthancSeries | None:
+        parent = self._rest.resource(f"/instances/{instance}", OrthancInstance)
+        return None if parent is None else self._rest.resource(f"/series/{parent.series}", OrthancSeries)
 
     def _changes_between(self, since: int, last: int) -> Iterator[Change]:
-        """The changes after ``since``, up to ``last`` at least."""
+        """The changes after ``since``, up to ``last`` at least, or as far as they go."""
         while since < last:
-            page = self._changes(f"since={since}")
-            yield from page["Changes"]
-            since = last if page["Done"] else page["Last"]
-
-    def _changes(self, asked: str) -> ChangesPage:
-        """A page of changes: ``since=`` a number, or the ``last`` one."""
-        return cast("ChangesPage", self._rest.get(f"/changes?{asked}&limit={CHANGES_PAGE}"))
+            page = self._rest.changes(f"since={since}")
+            yield from self._made_sense(page)
+            since = page.last if since < page.last and not page.done else last

@@ -9,7 +9,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
+from cvai.archive.odd import OddAnswers
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.queue import QueueState
@@ -49,12 +50,14 @@ class Sources:
         workers: how many workers live.
         fractions: ejection fractions measured so far, by all workers.
         data_folder: whose disk must not fill up.
+        odd: parts of answers that were left out.
     """
 
     queue: Callable[[], QueueState]
     workers: Callable[[], int]
     fractions: EjectionFractions
     data_folder: Path
+    odd: OddAnswers = field(default_factory=OddAnswers)
 
 
 class Metrics:
@@ -100,6 +103,9 @@ class Metrics:
             "When new studies were last looked for.",
             registry=registry,
         )
+        self._failed = Counter(
+            "cvai_feed_failures", "Looks for new studies that failed.", ["code"], registry=registry
+        )
         info = Gauge(
             "cvai_model_info", "The models at work.", ["name", "version", "sha256"], registry=registry
         )
@@ -115,6 +121,10 @@ class Metrics:
     def feed_followed(self) -> None:
         """The archive has answered what is new in it."""
         self._followed.set(time.time())
+
+    def feed_failed(self, code: str) -> None:
+        """A look for new studies has failed."""
+        self._failed.labels(code).inc()
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
         """A job has come to its end; what its result.json tells is counted too."""
@@ -170,11 +180,12 @@ class _Looked(Collector):
         self._sources = sources
         self._models = models
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: looking costs a query."""
         return iter(())
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
+        yield self._odd_answers()
         free = shutil.disk_usage(self._sources.data_folder).free
         yield GaugeMetricFamily("cvai_disk_free_bytes", "Free in data_folder.", free)
         try:
@@ -182,6 +193,14 @@ class _Looked(Collector):
         except SQLAlchemyError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 0)
+
+    def _odd_answers(self) -> Metric:
+        told = CounterMetricFamily(
+            "cvai_odd_answers", "Parts of others' answers left out.", labels=["protocol", "part"]
+        )
+        for labels, number in self._sources.odd.counts.items():
+            told.add_metric(labels, number)
+        return told
 
     def _from_database(self) -> Iterator[GaugeMetricFamily]:
         queue = self._sources.queue()

@@ -20,10 +20,13 @@ from sqlalchemy import Engine
 
 from cvai.archive.cursor import CursorFile, CursorRow
 from cvai.archive.dicomweb import DicomwebArchive
+from cvai.archive.dicomweb_requests import AnswerLimits
 from cvai.archive.folder import FolderArchive
 from cvai.archive.http import new_session
 from cvai.archive.inbox import InboxFeed
-from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
+from cvai.archive.odd import OddAnswers
+from cvai.archive.orthanc import OrthancArchive, OrthancFeed
+from cvai.archive.orthanc_rest import OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
@@ -41,6 +44,7 @@ from cvai.engine.job import Outcome, jobs_digest
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.lane import Lane
 from cvai.engine.ledger import open_ledger
+from cvai.engine.looking import Looking
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.queue import Queue, ended_well
@@ -52,7 +56,7 @@ from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
-from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
+from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
 from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
@@ -60,9 +64,6 @@ from cvai.inference.sax import SaxSegmenter
 from cvai.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-LONGEST_LOOK_S = 30.0
-"""Between two looks for new studies while the archive does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +108,21 @@ OpenFeed: TypeAlias = Callable[[Engine], StudyFeed]
 """Opens an archive's feed, which remembers in the jobs' database how far it has come."""
 
 
-def open_archive(settings: Settings) -> tuple[Archive, OpenFeed]:
-    """The archive the settings name, and what opens its feed; connects to nothing."""
+def open_archive(settings: Settings, odd: OddAnswers | None = None) -> tuple[Archive, OpenFeed]:
+    """The archive the settings name, and what opens its feed; connects to nothing.
+
+    Args:
+        settings: of the service.
+        odd: told of parts of answers that are left out.
+    """
+    odd = odd or OddAnswers()
     match settings.archive:
         case "folder":
             return _open_folder(settings)
         case "orthanc":
-            return _open_orthanc(settings)
+            return _open_orthanc(settings, odd)
         case "dicomweb":
-            return _open_dicomweb(settings)
+            return _open_dicomweb(settings, odd)
 
 
 def _open_folder(settings: Settings) -> tuple[Archive, OpenFeed]:
@@ -128,10 +135,10 @@ def _open_folder(settings: Settings) -> tuple[Archive, OpenFeed]:
     return folder, feed
 
 
-def _open_orthanc(settings: Settings) -> tuple[Archive, OpenFeed]:
+def _open_orthanc(settings: Settings, odd: OddAnswers) -> tuple[Archive, OpenFeed]:
     orthanc = settings.orthanc
     session = new_session(orthanc.username, _revealed(orthanc.password))
-    rest = OrthancRest(orthanc.url, session, orthanc.timeout_s)
+    rest = OrthancRest(orthanc.url, session, orthanc.timeout_s, answer_limits(settings), odd)
     archive = OrthancArchive(rest, session, orthanc.timeout_s, orthanc.dicomweb_path)
 
     def feed(database: Engine) -> StudyFeed:
@@ -140,10 +147,10 @@ def _open_orthanc(settings: Settings) -> tuple[Archive, OpenFeed]:
     return archive, feed
 
 
-def _open_dicomweb(settings: Settings) -> tuple[Archive, OpenFeed]:
+def _open_dicomweb(settings: Settings, odd: OddAnswers) -> tuple[Archive, OpenFeed]:
     dicomweb = settings.dicomweb
     session = new_session(dicomweb.username, _revealed(dicomweb.password))
-    archive = DicomwebArchive(dicomweb.url, session, dicomweb.timeout_s)
+    archive = DicomwebArchive(dicomweb.url, session, dicomweb.timeout_s, answer_limits(settings), odd)
 
     def feed(database: Engine) -> StudyFeed:
         return QidoFeed(
@@ -152,6 +159,7 @@ def _open_dicomweb(settings: Settings) -> tuple[Archive, OpenFeed]:
             settle_s=dicomweb.settle_s,
             look_back_days=dicomweb.look_back_days,
             older=dicomweb.older == "analyse",
+            odd=odd,
         )
 
     return archive, feed
@@ -165,6 +173,11 @@ def open_worklist(settings: Settings) -> WorklistFeed | None:
     session = new_session(worklist.username, _revealed(worklist.password))
     claims = CursorFile(settings.data_folder / "worklist.json")
     return WorklistFeed(Worklist(worklist.url, session, worklist.timeout_s, worklist.station), claims)
+
+
+def answer_limits(settings: Settings) -> AnswerLimits:
+    """How large answers of others may be."""
+    return AnswerLimits(round(settings.limits.json_mb * 1e6), round(settings.limits.instance_mb * 1e6))
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
@@ -193,7 +206,8 @@ class Service:
         self._model = model
         self._follow_feed = follow_feed
         self._beside = beside
-        self._archive, self._open_feed = open_archive(settings)
+        self._odd = OddAnswers()
+        self._archive, self._open_feed = open_archive(settings, self._odd)
         self._worklist = open_worklist(settings)
         self._rules = read_rules(settings)
         self._trail = open_audit_trail(settings)
@@ -237,7 +251,7 @@ class Service:
             "/readyz": Readiness(self._archive, roll, worker, settings.data_folder).readyz,
         }
         with monitored(settings.monitor_address, routes), self._beside(routes):
-            self._loop(partial(self._look, feed, engine, metrics), pulse, stop)
+            self._loop(self._looking(feed, engine, metrics), pulse, stop)
         if heartbeat.declared_dead:
             raise DeclaredDead
         log.info("stopping", grace_s=settings.shutdown_grace_s)
@@ -298,10 +312,11 @@ class Service:
         self._trail.record(AuditEvent(Act.STORED, worker, study_uid, objects, requested=False))
 
     def _metrics(self, roll: Roll, queue: Queue, fractions: EjectionFractions) -> Metrics:
-        sources = Sources(queue.state, lambda: len(roll.living()), fractions, self._settings.data_folder)
+        folder = self._settings.data_folder
+        sources = Sources(queue.state, lambda: len(roll.living()), fractions, folder, self._odd)
         return Metrics(self._model.identities, self._settings.results_folder, sources)
 
-    def _loop(self, look: Callable[[float], float], pulse: Pulse, stop: threading.Event) -> None:
+    def _loop(self, looking: Looking | None, pulse: Pulse, stop: threading.Event) -> None:
         settings = self._settings
         limits = Limits(settings.keep.results_days, settings.keep.results_gb)
         retention = Retention(settings.results_folder, limits, ended_well)
@@ -311,25 +326,24 @@ class Service:
             if time.monotonic() - swept_s >= SWEPT_EVERY_S:
                 retention.sweep()
                 swept_s = time.monotonic()
-            wait_s = look(wait_s)
+            if looking is not None:
+                wait_s = looking.wait_s(wait_s)
             stop.wait(wait_s)
 
-    def _look(self, feed: StudyFeed | None, engine: JobEngine, metrics: Metrics, waited_s: float) -> float:
-        """Queue what has settled; returns how long to wait then, longer while there is no answer."""
+    def _looking(self, feed: StudyFeed | None, engine: JobEngine, metrics: Metrics) -> Looking | None:
+        """What looks for new studies; None for a worker that only works on jobs."""
         if feed is None:
-            return waited_s
-        try:
-            more = follow(feed, self._archive, engine.submit, self._model.sha256, self._rules)
-            if self._worklist is not None:
-                self._worklist.report(self._newest_outcome, self._settings.results_folder)
-        except (TemporarilyUnavailable, ArchiveRejected) as error:
-            # A service that stops over a wrong answer would miss the mended archive; it keeps asking, slower.
-            log.warning("feed_not_followed", code=error.code, reason=error.message)
-            doubled_s = min(2 * max(waited_s, self._settings.looks_every_s), LONGEST_LOOK_S)
-            asked_s = error.asked_wait_s if isinstance(error, TemporarilyUnavailable) else 0.0
-            return max(doubled_s, min(asked_s, self._settings.retry.longest_wait_s))
-        metrics.feed_followed()
-        return 0 if more else self._settings.looks_every_s
+            return None
+        settings = self._settings
+        look = partial(self._look, feed, engine)
+        return Looking(look, settings.looks_every_s, settings.retry.longest_wait_s, metrics)
+
+    def _look(self, feed: StudyFeed, engine: JobEngine) -> bool:
+        """Queue what has settled, and tell the worklist what has ended; True when more waits."""
+        more = follow(feed, self._archive, engine.submit, self._model.sha256, self._rules)
+        if self._worklist is not None:
+            self._worklist.report(self._newest_outcome, self._settings.results_folder)
+        return more
 
     def _newest_outcome(self, study_uid: str) -> Outcome | None:
         with open_ledger(self._settings.jobs_database_url) as ledger:

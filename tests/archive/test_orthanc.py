@@ -10,7 +10,8 @@ import pytest
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.http import new_session
-from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
+from cvai.archive.orthanc import OrthancArchive, OrthancFeed
+from cvai.archive.orthanc_rest import OrthancRest
 from cvai.errors import ArchiveRejected, ConfigurationInvalid
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 from tests.process import eventually
@@ -140,7 +141,7 @@ def test_an_orthanc_set_up_anew_is_followed_from_its_beginning(
 def test_more_changes_than_one_page_are_all_read(
     orthanc: Orthanc, tmp_path: Path, study_uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvai.archive.orthanc.CHANGES_PAGE", 2)
+    monkeypatch.setattr("cvai.archive.orthanc_rest.CHANGES_PAGE", 2)
     uids = {derived_uid(study_uid, str(number)) for number in range(3)}
     for uid in uids:
         orthanc.stow(write_study(tmp_path / uid, uid))

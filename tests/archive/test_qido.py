@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,11 +15,11 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from cvai.archive import qido
-from cvai.archive.content import StudyCount
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.http import new_session
-from cvai.archive.qido import AT_ONCE, PAGE, WATCHED_AT_MOST, QidoFeed
+from cvai.archive.qido import AT_ONCE, COUNTED_AT_ONCE, PAGE, WATCHED_AT_MOST, QidoFeed, StudyPage
 from cvai.archive.seen import SeenStudies
+from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 from tests.process import eventually
 from tests.standin import derived_uid, memory_below, write_study
@@ -33,15 +35,30 @@ class Shelf:
     counts: dict[str, int] = field(default_factory=dict)
     dates: dict[str, str] = field(default_factory=dict)
     longest_answer: int = PAGE
-    knows_offset: bool = True
+    beyond_end: Literal["nothing", "the same", "from the start"] = "nothing"
+    tells_counts: bool = True
+    knows_study_filter: bool = True
+    trouble: dict[str, CvaiError] = field(default_factory=dict)
     asked: int = 0
 
-    def search(self, filters: Mapping[str, str], limit: int, offset: int) -> tuple[StudyCount, ...]:
+    def search(self, filters: Mapping[str, str], limit: int, offset: int) -> StudyPage:
         self.asked += 1
         matching = [uid for uid in self.counts if self._matches(uid, filters)]
-        start = offset if self.knows_offset else 0
+        if self.beyond_end == "from the start" and matching:
+            start = offset % len(matching)
+            matching += matching
+        else:
+            start = 0 if self.beyond_end == "the same" else offset
         chosen = matching[start : start + min(limit, self.longest_answer)]
-        return tuple(StudyCount(uid, self.counts[uid]) for uid in chosen)
+        return StudyPage(
+            {uid: self.counts[uid] if self.tells_counts else None for uid in chosen}, len(chosen)
+        )
+
+    def count(self, study_uid: str) -> int:
+        self.asked += 1
+        if study_uid in self.trouble:
+            raise self.trouble[study_uid]
+        return self.counts.get(study_uid, 0)
 
     def receive(self, study_uid: str, study_date: date | None = TODAY) -> None:
         self.counts[study_uid] = self.counts.get(study_uid, 0) + 1
@@ -49,7 +66,8 @@ class Shelf:
 
     def _matches(self, uid: str, filters: Mapping[str, str]) -> bool:
         since = filters.get("StudyDate", "-").removesuffix("-")
-        return filters.get("StudyInstanceUID", uid) == uid and self.dates[uid] >= since
+        wanted = filters.get("StudyInstanceUID", uid) if self.knows_study_filter else uid
+        return wanted == uid and self.dates[uid] >= since
 
 
 @dataclass
@@ -144,16 +162,64 @@ def test_older_studies_are_left_alone_when_asked_for(tmp_path: Path) -> None:
     assert follower.told == {"1.2": 1}
 
 
-@pytest.mark.parametrize(("longest_answer", "knows_offset"), [(7, True), (PAGE, False)])
+@pytest.mark.parametrize(
+    ("longest_answer", "beyond_end"),
+    [(7, "nothing"), (PAGE, "the same"), (PAGE, "from the start"), (7, "from the start")],
+)
 def test_an_archive_with_limits_of_its_own_is_read_to_its_end(
-    tmp_path: Path, longest_answer: int, knows_offset: bool
+    tmp_path: Path, longest_answer: int, beyond_end: Literal["nothing", "the same", "from the start"]
 ) -> None:
-    shelf = Shelf(longest_answer=longest_answer, knows_offset=knows_offset)
+    shelf = Shelf(longest_answer=longest_answer, beyond_end=beyond_end)
     follower = Follower(tmp_path, shelf)
     for number in range(40):
         shelf.receive(f"1.{number}")
+    shelf.receive("1.99", TODAY - timedelta(days=400))
     follower.look_long()
-    assert len(follower.told) == 40
+    assert len(follower.told) == 41, "also the old one, which is asked for at the end of a round alone"
+
+
+def test_studies_whose_number_is_not_told_are_counted_a_few_at_a_time(tmp_path: Path) -> None:
+    shelf = Shelf(tells_counts=False)
+    follower = Follower(tmp_path, shelf)
+    for number in range(3 * COUNTED_AT_ONCE):
+        shelf.receive(f"1.{number}")
+    for _ in range(40):
+        before = shelf.asked
+        follower.look(after_s=SETTLE_S / 2)
+        assert shelf.asked - before <= 1 + COUNTED_AT_ONCE + 2 * AT_ONCE
+    assert follower.told == shelf.counts
+
+
+def test_an_archive_that_does_not_know_the_filter_of_one_study_is_followed_all_the_same(
+    tmp_path: Path,
+) -> None:
+    shelf = Shelf(knows_study_filter=False)
+    follower = Follower(tmp_path, shelf)
+    for number in range(5):
+        shelf.receive(f"1.{number}")
+    follower.look_long()
+    assert follower.told == shelf.counts
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [ArchiveRejected("archive_rejected", "no."), TemporarilyUnavailable("archive_busy", "later.")],
+    ids=lambda error: error.code,
+)
+def test_a_study_the_archive_cannot_be_asked_about_holds_up_no_other_and_is_taken_up_later(
+    tmp_path: Path, trouble: CvaiError
+) -> None:
+    shelf = Shelf(tells_counts=False, trouble={"1.2": trouble})
+    follower = Follower(tmp_path, shelf)
+    for number in range(5):
+        shelf.receive(f"1.{number}")
+    for _ in range(40):
+        with suppress(TemporarilyUnavailable):
+            follower.look(after_s=SETTLE_S / 2)
+    assert follower.told.keys() == {"1.0", "1.1", "1.3", "1.4"}
+    shelf.trouble.clear()
+    follower.look_long()
+    assert follower.told == shelf.counts
 
 
 def test_a_large_backlog_is_told_in_pieces_and_the_archive_is_not_pressed(follower: Follower) -> None:

@@ -38,8 +38,10 @@ class Handler(BaseHTTPRequestHandler):
     server: HangsUp
 
     def do_GET(self) -> None:
-        self.server.asked_about |= set(parse_qs(urlsplit(self.path).query).get("SeriesInstanceUID", [""]))
-        stands = self.server.stands if self.server.stows and "offset=0" in self.path else ()
+        url = urlsplit(self.path)
+        if url.path.endswith("/instances"):
+            self.server.asked_about |= set(parse_qs(url.query).get("SeriesInstanceUID", [""]))
+        stands = self.server.stands if self.server.stows and "offset=" not in self.path else ()
         self._answer([{"00080018": {"vr": "UI", "Value": [uid]}} for uid in stands])
 
     def do_POST(self) -> None:
@@ -48,7 +50,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.stows == 1:
             self.close_connection = True
         else:
-            self._answer({})
+            item = {"00081155": {"vr": "UI", "Value": [OBJECT]}}
+            self._answer({"00081199": {"vr": "SQ", "Value": [item]}})
 
     def _answer(self, content: object) -> None:
         body = json.dumps(content).encode()

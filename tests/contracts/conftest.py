@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import pytest
 
@@ -15,10 +15,12 @@ from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.folder import FolderArchive
 from cvai.archive.http import new_session
 from cvai.archive.inbox import InboxFeed
-from cvai.archive.orthanc import OrthancArchive, OrthancFeed, OrthancRest
+from cvai.archive.orthanc import OrthancArchive, OrthancFeed
+from cvai.archive.orthanc_rest import OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
+from tests.dicomweb_server import DicomwebStore, running_archive
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 from tests.standin import memory_below
 
@@ -93,6 +95,33 @@ class DicomwebPlace:
         self.orthanc.stow(paths)
 
 
+@dataclass
+class OddDicomwebPlace:
+    """A DICOMweb archive that takes little and tells little."""
+
+    url: str
+    store: DicomwebStore
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.archive = DicomwebArchive(self.url, new_session(), timeout_s=20)
+
+    def feed(self) -> StudyFeed:
+        seen = SeenStudies(memory_below(self.root), "dicomweb")
+        return QidoFeed(self.archive, seen, settle_s=0.05, look_back_days=1, older=True)
+
+    def receive(self, paths: list[Path]) -> None:
+        self.store.receive(paths)
+
+
+@pytest.fixture
+def odd_place(tmp_path: Path) -> Iterator[OddDicomwebPlace]:
+    manners = {"limit 200", "null count", "sparse", "no star", "no chunks", "says nothing", "unquoted"}
+    store = DicomwebStore(frozenset(manners))
+    with running_archive(store) as url:
+        yield OddDicomwebPlace(url, store, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     server = Orthanc(tmp_path_factory.mktemp("orthanc"))
@@ -107,6 +136,7 @@ real_orthanc = [needs_orthanc, pytest.mark.orthanc]
 @pytest.fixture(
     params=[
         "folder",
+        "odd dicomweb",
         pytest.param("orthanc", marks=real_orthanc),
         pytest.param("dicomweb", marks=real_orthanc),
     ],
@@ -114,5 +144,7 @@ real_orthanc = [needs_orthanc, pytest.mark.orthanc]
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "folder":
         return FolderPlace(tmp_path / "place")
+    if request.param == "odd dicomweb":
+        return cast("Place", request.getfixturevalue("odd_place"))
     kind = {"orthanc": OrthancPlace, "dicomweb": DicomwebPlace}[request.param]
     return kind(request.getfixturevalue("orthanc"), tmp_path)

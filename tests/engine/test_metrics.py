@@ -14,6 +14,7 @@ import sqlalchemy
 from prometheus_client.parser import text_string_to_metric_families
 
 from cvai.archive.folder import FolderArchive
+from cvai.archive.odd import OddAnswers
 from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.health import PLAIN, STILL_AT_MOST_S, Pulse, Readiness
@@ -69,6 +70,20 @@ def analysed(tmp_path: Path, ef_percent: float, model: ModelIdentity = MODEL) ->
     }
     (tmp_path / "result.json").write_text(json.dumps(result))
     return Outcome(JobState.ANALYSED, result="result.json")
+
+
+def test_what_was_left_out_of_answers_and_looks_that_failed_are_counted(
+    fractions: EjectionFractions, tmp_path: Path
+) -> None:
+    odd = OddAnswers()
+    metrics = Metrics((), tmp_path, Sources(lambda: QueueState(0, 0, 0), lambda: 1, fractions, tmp_path, odd))
+    for part in ("StudyRow", "StudyRow", "InstanceRow"):
+        odd.note("qido", part, "no UID")
+    metrics.feed_failed("archive_busy")
+    told = scraped(metrics)
+    assert told["cvai_odd_answers_total", "StudyRow", "qido"] == 2
+    assert told["cvai_odd_answers_total", "InstanceRow", "qido"] == 1
+    assert told["cvai_feed_failures_total", "archive_busy"] == 1
 
 
 def test_queue_workers_disk_and_model_are_told(metrics: Metrics) -> None:
