@@ -43,8 +43,15 @@ class FolderSettings(_Table):
     """The embedded archive."""
 
     inbox: Path | None = None
+    inbox_shared: bool = False
     archive: Path | None = None
     settle_s: float = Field(default=5.0, gt=0)
+
+    @model_validator(mode="after")
+    def _others_reach_a_shared_inbox(self) -> Self:
+        if self.inbox_shared and self.inbox is None:
+            raise ValueError("inbox_shared needs an inbox of its own, outside data_folder")
+        return self
 
 
 class OrthancSettings(_Table):

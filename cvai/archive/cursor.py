@@ -12,6 +12,7 @@ from sqlalchemy import Engine, delete, insert, select
 from cvai.archive.memory import CURSORS, make_tables, transaction
 from cvai.archive.port import Cursor
 from cvai.errors import ConfigurationInvalid
+from cvai.files import private_file, private_folder
 
 
 class KeptCursor(Protocol):
@@ -83,9 +84,9 @@ class CursorFile:
 
     def save(self, cursor: Cursor) -> None:
         """Store ``cursor``; it stands on disk when this returns."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self._path.parent)
         partial = self._path.with_name(f".{self._path.name}.part")
-        with partial.open("w") as file:
+        with private_file(partial).open("w") as file:
             json.dump(dict(cursor), file)
             file.flush()
             os.fsync(file.fileno())

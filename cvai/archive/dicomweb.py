@@ -24,6 +24,7 @@ from cvai.archive.sameness import is_instance, says_the_same
 from cvai.archive.stow import COME_BACK_LATER, EXISTS, reasons
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
+from cvai.files import private_folder
 
 STORE_BATCH, STORE_BATCH_BYTES = 50, 64_000_000
 """What a STOW request carries at most, except that one instance always goes. In batches of 50 Orthanc 1.10
@@ -127,7 +128,7 @@ class DicomwebArchive:
     @once_more
     def fetch(self, study_uid: str, folder: Path) -> int:
         """Retrieve by WADO-RS to disk, one instance at a time in memory; see ``Archive.fetch``."""
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         count = 0
         with archive_errors(f"send study {study_uid}"):
             for count, data in enumerate(self._requests.study_parts(study_uid), start=1):

@@ -17,6 +17,7 @@ from cvai.archive.part10 import FileIdentity, copy_whole, read_identity, read_tr
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
+from cvai.files import private_file, private_folder
 
 
 @contextmanager
@@ -58,7 +59,7 @@ class FolderArchive:
     @disk_errors()
     def fetch(self, study_uid: str, folder: Path) -> int:
         """Copy a study's files; see ``Archive.fetch``."""
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
         for path in paths:
             copy_whole(path, folder / path.name)
@@ -70,7 +71,7 @@ class FolderArchive:
     ) -> StoreReport:
         """Copy objects in; see ``Archive.store``."""
         folder = self._study_folder(study_uid)
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         stored, skipped = [], []
         for path in paths:
             target = folder / f"{_storable_uid(path, study_uid)}.dcm"
@@ -168,12 +169,12 @@ def _file_digest(path: Path) -> str:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a file, also to another file system, where it is copied whole before the source goes."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Move a file, and close it to others; one of another file system, or another user's, is copied whole."""
+    private_folder(target.parent)
     try:
-        source.replace(target)
+        private_file(source).replace(target)
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in (errno.EXDEV, errno.EPERM):
             raise
         copy_whole(source, target)
         source.unlink()

@@ -15,6 +15,7 @@ import structlog
 from cvai.archive.folder import FolderArchive, disk_errors
 from cvai.archive.port import Announcements
 from cvai.archive.seen import SeenStudies
+from cvai.files import private_folder
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +73,8 @@ class InboxFeed:
     @disk_errors()
     def poll(self) -> Announcements:
         """Take in what has settled and tell which studies changed; see ``StudyFeed.poll``."""
-        self._inbox.mkdir(parents=True, exist_ok=True)
+        if not self._inbox.exists():
+            private_folder(self._inbox)
         full = self._take_settled()
         if self._clock() >= self._looks_over_at_s:
             self._look_over()

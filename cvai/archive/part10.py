@@ -14,6 +14,7 @@ from pydicom.errors import InvalidDicomError
 
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
 from cvai.errors import FileRefused
+from cvai.files import private_file, private_folder
 from cvai.study.deflated import require_bounded
 from cvai.study.header import PARSE_ERRORS, UID_PATTERN, parse
 
@@ -81,7 +82,7 @@ def read_traits(path: Path) -> list[tuple[str, str]]:
 def write_whole(path: Path, data: bytes | bytearray) -> None:
     """Write a file that has its name only once it is complete."""
     partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
+    private_file(partial).write_bytes(data)
     partial.replace(path)
 
 
@@ -92,8 +93,9 @@ def write_durably(path: Path, data: bytes) -> None:
     be written nothing is left.
     """
     for attempt in range(3):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if not path.parent.exists():
+                private_folder(path.parent)
             _write_durably(path, data)
         except FileNotFoundError:
             if attempt == 2:
@@ -105,7 +107,7 @@ def write_durably(path: Path, data: bytes) -> None:
 def _write_durably(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
-        with partial.open("wb") as file:
+        with private_file(partial).open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -128,5 +130,5 @@ def _sync_folder(folder: Path) -> None:
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file; the copy has its name only once it is complete."""
     partial = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, partial)
+    shutil.copyfile(source, private_file(partial))
     partial.replace(target)

@@ -25,11 +25,11 @@ from xml.etree import ElementTree as ET
 import structlog
 
 from cvai.errors import TemporarilyUnavailable
+from cvai.files import private_file, private_folder
 from cvai.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-READABLE_BY_OWNER = 0o600
 APPLICATION_SERVER = "4"  # AuditSourceTypeCode, A.5.1.2.1
 SYSTEM_OBJECT, REPORT, QUERY = "2", "3", "24"  # ParticipantObjectTypeCode and -Role, A.5.1.2.2
 MACHINE_NAME, IP_ADDRESS = "1", "2"  # NetworkAccessPointTypeCode
@@ -191,8 +191,9 @@ class AuditTrail:
 
 def _append(path: Path, line: bytes) -> None:
     """Append in one write, which other processes' lines cannot get into, and wait for the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, READABLE_BY_OWNER)
+    if not path.parent.exists():
+        private_folder(path.parent)
+    file = os.open(private_file(path), os.O_WRONLY | os.O_APPEND)
     try:
         if (written := os.write(file, line)) != len(line):
             os.ftruncate(file, os.fstat(file).st_size - written)

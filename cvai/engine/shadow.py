@@ -24,6 +24,7 @@ from cvai.engine.steps import StillOurs, own_disk
 from cvai.engine.turns import Turns
 from cvai.engine.watch import Stopwatch
 from cvai.errors import Refused, StudyRefused
+from cvai.files import private_file
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
 from cvai.inference.segmenter import Segmenter
@@ -223,7 +224,7 @@ class ShadowSteps:
     def _write(self, asked: ShadowJob, record: ShadowRecord) -> None:
         path = (self.results_folder / asked.result).with_name(SHADOW_NAME)
         partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(record.to_json(), indent=1) + "\n", encoding="utf-8")
+        private_file(partial).write_text(json.dumps(record.to_json(), indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
 
 

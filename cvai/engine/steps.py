@@ -24,6 +24,7 @@ from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJ
 from cvai.engine.rules import Rules
 from cvai.engine.turns import Turns
 from cvai.errors import StudyRefused, TemporarilyUnavailable
+from cvai.files import private_folder
 
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 """Analyses every study in a folder of files and writes the results below another folder."""
@@ -171,7 +172,7 @@ class StudySteps:
 
 def _put_in_place(made: Path, folder: Path) -> None:
     """Let a folder take the place of the one that stood there."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
     made.rename(folder)
 

@@ -47,6 +47,7 @@ from cvai.engine.ledger import open_ledger
 from cvai.engine.looking import Looking
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
+from cvai.engine.private import make_private
 from cvai.engine.queue import Queue, ended_well
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.engine.roll import Roll
@@ -57,6 +58,7 @@ from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ConfigurationInvalid
+from cvai.files import private_file, private_folder
 from cvai.heart.segmentation import ModelIdentity
 from cvai.inference.echo import installed_echo_segmenter
 from cvai.inference.models import model_folder
@@ -222,6 +224,7 @@ class Service:
         """
         settings = self._settings
         with only_one(settings.data_folder, settings.worker_name), self._ways.opened():
+            make_private(settings)
             self._trail.record(AuditEvent(Act.STARTED, settings.worker_name, requested=False))
             database = open_database(settings.jobs_database_url)
             try:
@@ -368,8 +371,8 @@ def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
         ConfigurationInvalid: another process holds it, or a backup is being restored into it.
     """
     # Patients' studies pass through here: nobody but the service's own user is let in.
-    data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_folder / f"{worker_name}.lock").open("w") as lock:
+    private_folder(data_folder)
+    with private_file(data_folder / f"{worker_name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -17,6 +17,7 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
+from cvai.files import private_file, private_folder
 from cvai.results.analysis import Analysis, Verification
 from cvai.results.instance import ResultContext, new_instance
 from cvai.results.source import SourceImage, series_references, verbatim_element
@@ -56,11 +57,11 @@ def write_rejection(
         ValueError: nobody has signed the rejection, or it withdraws nothing.
     """
     instance = rejection_note(analysis, withdrawn, reason, taken_series_numbers)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     buffer, path = BytesIO(), folder / REJECTION_NAME
     instance.save_as(buffer, enforce_file_format=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(buffer.getvalue())
+    private_file(partial).write_bytes(buffer.getvalue())
     partial.replace(path)
     return (RejectionObject(REJECTION_KIND, str(instance.SOPInstanceUID), path),)
 

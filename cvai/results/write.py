@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from pydicom import Dataset
 
+from cvai.files import private_file, private_folder
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.codes import CardiacPhase
 from cvai.results.echo_analysis import EchoAnalysis
@@ -99,7 +100,7 @@ def write_results(
         HeartRefused: a key phase of the segmentation is empty.
     """
     start = perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     _clear(folder)
     if isinstance(outcome, RefusedAnalysis):
         _write_record(folder, refused_record(outcome, _timed(outcome.timings_ms, start)))
@@ -182,7 +183,7 @@ def _write_record(folder: Path, record: Record) -> None:
 def _write_atomically(path: Path, content: bytes) -> None:
     """Write under another name, make it durable, then rename: whoever sees ``path`` sees all of it."""
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with private_file(partial).open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

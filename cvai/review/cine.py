@@ -26,6 +26,7 @@ from cvai.engine.bring import bring
 from cvai.engine.ledger import JobRecord
 from cvai.engine.opened import open_analysed, open_analysed_loops, segmentation_uid_of
 from cvai.errors import StudyRefused
+from cvai.files import private_folder
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import apex_comes_first
 from cvai.results.pictures import edge_directions
@@ -143,7 +144,7 @@ class CineCache:
         making = folder.with_name(f".{folder.name}-making")
         for old in (making, folder):
             shutil.rmtree(old, ignore_errors=True)
-        making.mkdir(mode=0o700, parents=True)
+        private_folder(making)
         meta = write(making)
         write_whole(making / META, json.dumps(meta).encode())
         making.rename(folder)

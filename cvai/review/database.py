@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cvai.files import private_file, private_folder
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readers (
     name TEXT PRIMARY KEY,
@@ -55,9 +57,9 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
+        self._connection = sqlite3.connect(private_file(path), check_same_thread=False, timeout=30.0)
         self._connection.row_factory = sqlite3.Row
         self._connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; {SCHEMA}")
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.engine.reading import Reading, Verdict
+from cvai.files import private_file, private_folder
 from cvai.heart.anatomy import SAX_LABELS
 from cvai.review.cine import CinePack
 from cvai.review.decisions import Decision
@@ -64,12 +65,14 @@ def write_dataset(folder: Path, studies: Iterable[ReviewedStudy]) -> int:
         folder: made where it does not exist.
         studies: what is written, one after the other, so that one cine is in memory at a time.
     """
+    private_folder(folder)
     for name in ("images", "labels"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        private_folder(folder / name)
     entries = [_write_study(folder, study) for study in studies]
     labels = "".join(f"{structure} = {value}\n" for structure, value in SAX_LABELS.items())
-    (folder / DESCRIPTION_NAME).write_text(DESCRIPTION + labels, encoding="utf-8")
-    (folder / MANIFEST_NAME).write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    private_file(folder / DESCRIPTION_NAME).write_text(DESCRIPTION + labels, encoding="utf-8")
+    manifest = json.dumps(entries, indent=1) + "\n"
+    private_file(folder / MANIFEST_NAME).write_text(manifest, encoding="utf-8")
     return len(entries)
 
 
@@ -107,4 +110,4 @@ def _affine(pack: CinePack) -> NDArray[np.float64]:
 
 def _save(path: Path, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> None:
     """A (z, y, x) volume as NIfTI, which counts (x, y, z)."""
-    nibabel.save(nibabel.Nifti1Image(volume.transpose(2, 1, 0), affine), path)
+    nibabel.save(nibabel.Nifti1Image(volume.transpose(2, 1, 0), affine), private_file(path))

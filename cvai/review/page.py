@@ -15,6 +15,7 @@ from cvai.engine.ledger import Ledger
 from cvai.review.accounts import Accounts, SessionLimits
 from cvai.review.cine import CineCache
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.first_token import FirstToken
 from cvai.review.oidc import OpenIdProvider
 from cvai.review.worklist import Worklist
 
@@ -111,6 +112,7 @@ class Page:
         results_folder: where the jobs left their results.
         record: keeps who did what.
         provider: who else may say who a reader is; None where they sign in with tokens alone.
+        first_token: of the first reader, None where nobody needs one.
         presence: who is looking at what.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
     """
@@ -125,6 +127,7 @@ class Page:
     results_folder: Path
     record: Record
     provider: OpenIdProvider | None = None
+    first_token: FirstToken | None = None
     presence: Presence = field(default_factory=Presence)
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)
 

@@ -65,6 +65,8 @@ def _signed_in(request: Request, page: Page, token: str) -> Response:
         if wait_s := _count_failure(request, request.app.state.token_brake):
             return _sign_in_again(page, _braked(wait_s), 429, {"Retry-After": str(ceil(wait_s))})
         return _sign_in_again(page, error, 401)
+    if page.first_token is not None:
+        page.first_token.used(token)
     return _with_session(page, reader, address_of(request), RedirectResponse("/", 303))
 
 

@@ -17,11 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from cvai.archive.port import Archive
 from cvai.engine.ledger import Ledger, open_ledger
 from cvai.errors import ConfigurationInvalid, CvaiError
-from cvai.review.accounts import Accounts, Role
+from cvai.review.accounts import Accounts
 from cvai.review.app import create_app
 from cvai.review.cine import CineCache
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.first_token import FirstToken
 from cvai.review.oidc import OpenIdProvider
 from cvai.review.page import Page, PageOptions, Record
 from cvai.review.summary import Summary
@@ -30,7 +31,6 @@ from cvai.review.worklist import RowState, Worklist
 log = structlog.get_logger(__name__)
 
 DATABASE_NAME, CINES_NAME = "review.sqlite", "cines"
-FIRST_READER, FIRST_READER_NAME = "admin", "Administrator"
 CHORE_EVERY_S = 2.0
 PREPARED_AHEAD = 20
 """Newest unread studies whose images are kept ready, so that opening one takes no time."""
@@ -70,12 +70,13 @@ def serving(
         database = Database(data_folder / DATABASE_NAME)
         stack.callback(database.close)
         page = _page(options, ledger, database, archive=archive, data_folder=data_folder, record=record)
-        page = replace(page, service_routes=service_routes, provider=provider)
+        first_token = FirstToken(data_folder) if provider is None else None
+        page = replace(page, service_routes=service_routes, provider=provider, first_token=first_token)
         stack.enter_context(_thread("page", _Server(page, listener)))
         stack.enter_context(_thread("page-chores", Chores(page)))
         announce(f"Reader's page: {options.url}")
-        if provider is None and (token := first_token(page.accounts)):
-            announce(f"Sign in with this token, shown once: {token}")
+        if first_token is not None and first_token.give(page.accounts):
+            announce(f"Sign in with the token in {first_token.path}; the file goes when it has been used.")
         yield
 
 
@@ -101,13 +102,6 @@ def _page(
         results_folder=results_folder,
         record=record,
     )
-
-
-def first_token(accounts: Accounts) -> str | None:
-    """Token of the first reader where there is none yet; only its digest is kept."""
-    if accounts.all():
-        return None
-    return accounts.add(FIRST_READER, Role.ADMIN, FIRST_READER_NAME)
 
 
 @contextmanager

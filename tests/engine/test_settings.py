@@ -127,6 +127,8 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
         ("[oidc]\nissuer = 'http://login.example.org'", "https://"),
         ("[oidc]\nscope = 'profile'", "oidc.scope"),
         ("[dicom]\nlisten = true", "allowed_ae_titles"),
+        ("[folder]\ninbox_shared = true", "inbox_shared"),
+        ("[review]\nproxies = ['everybody']", "review.proxies"),
         ("[dicom]\nae_title = 'seventeen letters'", "dicom.ae_title"),
         ("[dicom]\nallowed_networks = ['everywhere']", "dicom.allowed_networks"),
     ],

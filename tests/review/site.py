@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
 from cvai.review.accounts import Accounts, Role
 from cvai.review.cine import META, CinePack
 from cvai.review.database import Database
+from cvai.review.first_token import FILE_NAME as FIRST_TOKEN
 from cvai.review.server import DATABASE_NAME
 from cvai.settings import load_settings
 from tests.conftest import ROOT
@@ -77,9 +77,7 @@ class Site:
 
     @property
     def first_token(self) -> str:
-        found = re.search(r"shown once: (\S+)", self.said)
-        assert found, "the first token is printed"
-        return found[1]
+        return (self.settings.data_folder / FIRST_TOKEN).read_text().strip()
 
     def answers(self) -> bool:
         try:
