@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from cvai.errors import FileRefused
 from cvai.study.frames import frame_attributes
@@ -63,7 +63,11 @@ def _stored_frames(path: Path, planes: Sequence[ImagePlane]) -> list[NDArray[np.
     """Stored values of frames of one file; each array is (y, x)."""
     indices = [plane.frame_number - 1 for plane in planes if plane.frame_number is not None]
     try:
-        frames = list(iter_pixels(_readable(path, planes[0]), indices=indices or None, raw=True))
+        frames = list(
+            iter_pixels(
+                _readable(path, planes[0]), indices=indices or None, raw=True, correct_unused_bits=False
+            )
+        )
     except PIXEL_ERRORS as error:
         raise _unreadable(planes[0], type(error).__name__) from error
     if len(frames) != len(planes):
@@ -81,7 +85,7 @@ def _rescaled(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.floa
     """Modality LUT of PS3.3 C.11.1; MONOCHROME1, where low values are bright, is turned over first."""
     if stored.shape != (plane.rows, plane.columns):
         raise _unreadable(plane, f"decodes to shape {stored.shape}")
-    values = stored.astype(np.float32)
+    values = _within_stored_bits(plane, stored).astype(np.float32)
     if texts(plane.header, "PhotometricInterpretation") == ("MONOCHROME1",):
         values = _turned_over(plane, values)
     source = frame_attributes(plane.header, plane.frame_number, "PixelValueTransformationSequence")
@@ -89,6 +93,33 @@ def _rescaled(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.floa
     if slope == 0:
         raise _unreadable(plane, "its RescaleSlope is 0")
     return values * np.float32(1.0 if slope is None else slope) + np.float32(intercept or 0.0)
+
+
+def _within_stored_bits(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Values of BitsStored bits below HighBit (PS3.5 8.1.1); what stands in the other bits is not the
+    image's.
+
+    Decoders of compressed pixels leave the stored bits alone; old native images keep overlays above them, or
+    lie at the upper end of their words.
+    """
+    words = np.asarray(stored)
+    n_allocated = 8 * words.dtype.itemsize
+    n_stored = whole_number(plane.header, "BitsStored") or n_allocated
+    high = whole_number(plane.header, "HighBit")
+    shift = 0 if high is None or _is_compressed(plane) else high + 1 - n_stored
+    if not 0 < n_stored <= n_allocated or not 0 <= shift <= n_allocated - n_stored:
+        raise _unreadable(plane, f"BitsStored {n_stored} and HighBit {high} in words of {n_allocated} bits")
+    is_signed = words.dtype.kind == "i"
+    low, top = (-(2 ** (n_stored - 1)), 2 ** (n_stored - 1) - 1) if is_signed else (0, 2**n_stored - 1)
+    if shift == 0 and words.min() >= low and words.max() <= top:
+        return words
+    bits = (words.view(f"u{words.dtype.itemsize}") >> shift).astype(np.int64) & (2**n_stored - 1)
+    return np.asarray(np.where(bits > top, bits - 2**n_stored, bits))
+
+
+def _is_compressed(plane: ImagePlane) -> bool:
+    syntax = UID(uid(getattr(plane.header, "file_meta", Dataset()), "TransferSyntaxUID"))
+    return syntax.is_transfer_syntax and syntax.is_compressed
 
 
 def _turned_over(plane: ImagePlane, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from tests.study.assembling import (
     assemble,
     codes,
     expected_pixels,
+    refusal_of,
 )
 from tests.study.dicom_files import (
     SeriesSpec,
@@ -214,3 +215,25 @@ def test_an_enhanced_mr_instance_for_every_slice_is_one_cine(tmp_path: Path) -> 
     cine = assemble(tmp_path, slices[::-1])
     np.testing.assert_array_equal(cine.stack.pixels, 2 * expected_pixels(SPEC))
     assert [plane.frame_number for plane in cine.planes[3]] == [4] * SPEC.n_slices
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("shift", [0, 4])
+def test_only_the_stored_bits_count(tmp_path: Path, signed: int, shift: int) -> None:
+    """Overlays above the image, and images at the upper end of their words."""
+    spec = SPEC.but(n_slices=3, n_phases=8)
+    datasets = images(spec)
+    for ds in datasets:
+        values = np.frombuffer(ds.PixelData, "<i2").astype(np.int64) - (600 if signed else 0)
+        words = ((values & 0xFFF) << shift) | (0x9 if shift else 0xA000)
+        ds.PixelData = words.astype("<u2").tobytes()
+        ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 12, 11 + shift, signed
+    cine = assemble(tmp_path, datasets)
+    np.testing.assert_array_equal(cine.stack.pixels, expected_pixels(spec) - (600 if signed else 0))
+
+
+def test_bits_that_do_not_fit_their_words_are_refused(tmp_path: Path) -> None:
+    datasets = edited(images(SPEC), lambda ds: setattr(ds, "HighBit", 3))
+    for ds in datasets:
+        ds.BitsStored = 12
+    assert refusal_of(lambda: assemble(tmp_path, datasets)).code == "pixel_data_unreadable"
