@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: audit demo test check mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean
+.PHONY: audit demo test check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +23,12 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Studies, images and archives with everyday blemishes: one line a case, right or WRONG; ONLY=NAME for some of them.
+CVAI_CASES ?= ../shared/cases
+export CVAI_CASES
+cases: dev
+	$(BIN)/python -m benchmarks.cases $(foreach name,$(ONLY),--only $(name))
 
 # A real study with headers spoiled in 500 ways; make test spoils a dozen.
 mutations: dev system

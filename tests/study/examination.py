@@ -25,6 +25,18 @@ from tests.study.dicom_files import SHORT_AXIS, TRANSVERSE, SeriesSpec, Vector, 
 STUDY = "1.2.826.0.1.3680043.10.999.300"
 REST, AGAIN = "short-axis cine at rest", "short-axis cine acquired again"
 
+WHOLE_STACKS = (
+    "4D flow",
+    "late enhancement of many phases",
+    "tagging of the whole heart",
+    AGAIN,
+    "cine after contrast",
+    "cine under stress",
+    "annotated copy of the cine",
+    "reformatted cine",
+)
+"""Cines of the whole heart beside the one at rest: how and when they were acquired tells them apart."""
+
 _SAX = SeriesSpec(
     study_uid=STUDY,
     n_slices=9,

@@ -9,20 +9,8 @@ import pytest
 
 from cvai.study.header import uid
 from cvai.study.values import AssembledCine
-from tests.study.examination import REST, Member, kinds, members_of, shuffled
+from tests.study.examination import REST, WHOLE_STACKS, Member, kinds, members_of, shuffled
 from tests.study.in_memory import assembled
-
-WHOLE_STACKS = (
-    "4D flow",
-    "late enhancement of many phases",
-    "tagging of the whole heart",
-    "short-axis cine acquired again",
-    "cine after contrast",
-    "cine under stress",
-    "annotated copy of the cine",
-    "reformatted cine",
-)
-"""Cines of the whole heart beside the one at rest: how and when they were acquired tells them apart."""
 
 OTHERS = tuple(kind for kind in kinds() if kind not in (REST, *WHOLE_STACKS))
 
