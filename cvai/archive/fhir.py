@@ -6,14 +6,55 @@ import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import requests
+from pydantic import Field, StringConstraints, ValidationError
 
+from cvai.archive.foreign_json import (
+    LARGEST_JSON_BYTES,
+    AnswerTooLarge,
+    AnswerUnreadable,
+    Foreign,
+    json_of,
+    part,
+    parts,
+)
 from cvai.archive.http import COME_BACK_LATER, DENIED, asked_wait_s, new_session
+from cvai.archive.odd import OddAnswers
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 MEDIA_TYPE = "application/fhir+json"
+
+
+class EntryResponse(Foreign):
+    """Bundle.entry.response: an HTTP status, with words behind it or without."""
+
+    status: Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
+class AnsweredEntry(Foreign):
+    """Bundle.entry in the answer to a transaction."""
+
+    response: EntryResponse
+
+
+class AnsweredBundle(Foreign):
+    """The answer to a transaction."""
+
+    entry: tuple[object, ...] = ()
+
+
+class Issue(Foreign):
+    """OperationOutcome.issue: a code of FHIR's own list of issue types."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,40}$")]
+
+
+class OperationOutcome(Foreign):
+    """What was wrong."""
+
+    issue: list[object]
 
 
 class FhirServer:
@@ -24,15 +65,28 @@ class FhirServer:
         token: bearer token, None where none is asked for.
         timeout_s: how long to wait for an answer.
         patient_system: what patient identifiers of the images mean there, None to leave that open.
+        largest_json_bytes: of an answer.
+        odd: told of entries that make no sense.
     """
 
-    def __init__(self, url: str, token: str | None, timeout_s: float, patient_system: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        timeout_s: float,
+        patient_system: str | None,
+        *,
+        largest_json_bytes: int = LARGEST_JSON_BYTES,
+        odd: OddAnswers | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
         self._session = new_session()
         if token is not None:
             self._session.headers["Authorization"] = f"Bearer {token}"
         self._timeout_s = timeout_s
         self._patient_system = patient_system
+        self._largest_json_bytes = largest_json_bytes
+        self._odd = odd or OddAnswers()
 
     def deliver(self, paths: Sequence[Path]) -> None:
         """Post each bundle; see ``Destination``. What the server has already, it says so and keeps."""
@@ -44,17 +98,54 @@ class FhirServer:
         body = json.dumps(bundle, ensure_ascii=False).encode()
         headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE}
         try:
-            response = self._session.post(self._url, data=body, headers=headers, timeout=self._timeout_s)
-            if not response.ok:
-                raise _refusal(response)
-            answer = response.json()
+            with self._session.post(
+                self._url, data=body, headers=headers, timeout=self._timeout_s, stream=True
+            ) as response:
+                if not response.ok:
+                    raise self._refusal(response)
+                answer = json_of(response, self._largest_json_bytes)
         except requests.RequestException as error:
             raise TemporarilyUnavailable(
                 "fhir_unreachable",
                 f"the FHIR server did not answer as one ({type(error).__name__}).",
                 "Check that it runs and that fhir.url is its base address.",
             ) from error
-        _require_all_taken(answer, len(bundle["entry"]))
+        self._require_all_taken(answer, len(bundle["entry"]))
+
+    def _refusal(self, response: requests.Response) -> CvaiError:
+        """The error for a status that is no success, with the server's own codes and none of its texts.
+
+        A conflict (409) is two writers at once: the second attempt finds what the first writer wrote.
+        """
+        status = response.status_code
+        told = f"the FHIR server answered {status}{self._issue_codes(response)} to a report."
+        if status in DENIED:
+            return ArchiveRejected("fhir_denied", told, "Check CVAI_FHIR__TOKEN and what it may write there.")
+        if status in {*COME_BACK_LATER, HTTPStatus.CONFLICT} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            wait_s = asked_wait_s(response.headers)
+            return TemporarilyUnavailable("fhir_busy", told, "It is asked again.", wait_s)
+        return ArchiveRejected("fhir_rejected", told, "The server's own log says more.")
+
+    def _issue_codes(self, response: requests.Response) -> str:
+        """Codes of an OperationOutcome; its texts may quote the patient."""
+        try:
+            outcome = OperationOutcome.model_validate(json_of(response, self._largest_json_bytes))
+        except (AnswerUnreadable, AnswerTooLarge, ValidationError):
+            return ""
+        codes = [issue.code for issue in parts(outcome.issue, Issue, self._odd, "fhir")]
+        return f" ({', '.join(codes)})" if codes else ""
+
+    def _require_all_taken(self, answer: object, expected: int) -> None:
+        """Whether the answer is that of a transaction, with a success for every entry."""
+        bundle = part(answer, AnsweredBundle, self._odd, "fhir") or AnsweredBundle()
+        entries = parts(bundle.entry, AnsweredEntry, self._odd, "fhir")
+        taken = sum(entry.response.status.startswith("2") for entry in entries)
+        if taken != expected:
+            raise ArchiveRejected(
+                "fhir_rejected",
+                f"the FHIR server took {taken} of {expected} resources of a report.",
+                "It has to process a bundle as a transaction (FHIR R4, http.html#transaction).",
+            )
 
 
 def _with_patient_system(bundle: dict[str, Any], system: str | None) -> dict[str, Any]:
@@ -64,40 +155,3 @@ def _with_patient_system(bundle: dict[str, Any], system: str | None) -> dict[str
         if subject := entry["resource"].get("subject"):
             subject["identifier"]["system"] = system
     return bundle
-
-
-def _refusal(response: requests.Response) -> CvaiError:
-    """The error for a status that is no success, with the server's own codes and none of its texts.
-
-    A conflict (409) is two writers at once: the second attempt finds what the first writer wrote.
-    """
-    status = response.status_code
-    told = f"the FHIR server answered {status}{_issue_codes(response)} to a report."
-    if status in DENIED:
-        return ArchiveRejected("fhir_denied", told, "Check CVAI_FHIR__TOKEN and what it may write there.")
-    if status in {*COME_BACK_LATER, HTTPStatus.CONFLICT} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return TemporarilyUnavailable("fhir_busy", told, "It is asked again.", asked_wait_s(response.headers))
-    return ArchiveRejected("fhir_rejected", told, "The server's own log says more.")
-
-
-def _issue_codes(response: requests.Response) -> str:
-    """Codes of an OperationOutcome; its texts may quote the patient."""
-    try:
-        issues = response.json()["issue"]
-        codes = [str(issue["code"]) for issue in issues]
-    except (requests.JSONDecodeError, KeyError, TypeError):
-        return ""
-    return f" ({', '.join(codes)})"
-
-
-def _require_all_taken(answer: object, expected: int) -> None:
-    """Whether the answer is that of a transaction, with a success for every entry."""
-    entries = answer.get("entry", []) if isinstance(answer, dict) else []
-    statuses = [str(entry.get("response", {}).get("status", "")) for entry in entries]
-    taken = sum(status.startswith("2") for status in statuses)
-    if taken != expected:
-        raise ArchiveRejected(
-            "fhir_rejected",
-            f"the FHIR server took {taken} of {expected} resources of a report.",
-            "It has to process a bundle as a transaction (FHIR R4, http.html#transaction).",
-        )

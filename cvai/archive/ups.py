@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -13,13 +13,16 @@ import requests
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from cvai.archive.dicom_json import InputItem, WorkitemRow
+from cvai.archive.foreign_json import LARGEST_JSON_BYTES, AnswerUnreadable, body_of, parsed, parts
 from cvai.archive.http import archive_errors
+from cvai.archive.odd import OddAnswers
 from cvai.archive.part10 import read_identity
 from cvai.archive.port import Cursor
 
 MEDIA_TYPE = "application/dicom+json"
-AT_ONCE = 20
-"""Workitems asked for at a time: what is claimed here is done by nobody else."""
+PAGE, PAGES_AT_MOST = 50, 20
+"""Workitems asked for at a time, and how often in a look."""
 
 SCHEDULED, IN_PROGRESS, COMPLETED, CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"
 IMAGE_PROCESSING = Code("110001", "DCM", "Image Processing")
@@ -61,33 +64,72 @@ class Worklist:
         session: carries the credentials.
         timeout_s: how long to wait for an answer.
         station: code value of the station that workitems are scheduled for; others are left alone.
+        largest_json_bytes: of an answer.
+        odd: told of workitems that make no sense.
     """
 
-    def __init__(self, url: str, session: requests.Session, timeout_s: float, station: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        session: requests.Session,
+        timeout_s: float,
+        station: str,
+        *,
+        largest_json_bytes: int = LARGEST_JSON_BYTES,
+        odd: OddAnswers | None = None,
+    ) -> None:
         self._url = f"{url.rstrip('/')}/workitems"
         self._session = session
         self._timeout_s = timeout_s
         self._station = station
+        self._largest_json_bytes = largest_json_bytes
+        self._odd = odd or OddAnswers()
 
-    def scheduled(self) -> tuple[tuple[str, str], ...]:
+    def scheduled(self) -> Iterator[tuple[str, str]]:
         """(workitem, study) UIDs of what waits for this station; the study is empty where none is named.
+
+        Asked for a page at a time, as far as they are looked at; a page without anything new is the last.
 
         Raises:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``; also all below.
         """
+        seen: set[str] = set()
+        offset = 0
+        for _ in range(PAGES_AT_MOST):
+            with archive_errors("list workitems"):
+                found = self._page(offset)
+            offset += len(found)
+            rows = parts(found, WorkitemRow, self._odd, "ups")
+            fresh = {row.workitem_uid: row for row in rows if row.workitem_uid not in seen}
+            if not fresh:
+                return
+            seen |= fresh.keys()
+            yield from ((uid, self._study_of(row)) for uid, row in fresh.items())
+
+    def _page(self, offset: int) -> list[object]:
         query = {
             "ProcedureStepState": SCHEDULED,
             "ScheduledStationNameCodeSequence.CodeValue": self._station,
             "includefield": "InputInformationSequence",
-            "limit": str(AT_ONCE),
+            "limit": str(PAGE),
+            **({"offset": str(offset)} if offset else {}),
         }
-        with archive_errors("list workitems"):
-            response = self._session.get(
-                self._url, params=query, headers={"Accept": MEDIA_TYPE}, timeout=self._timeout_s
-            )
+        headers = {"Accept": MEDIA_TYPE}
+        with self._session.get(
+            self._url, params=query, headers=headers, timeout=self._timeout_s, stream=True
+        ) as response:
             response.raise_for_status()
-            found = response.json() if response.content else []
-        return tuple(_named(Dataset.from_json(values)) for values in found)
+            body = body_of(response, self._largest_json_bytes)
+        found = parsed(body) if body.strip() else []
+        if not isinstance(found, list):
+            raise AnswerUnreadable("not a list")
+        return found
+
+    def _study_of(self, row: WorkitemRow) -> str:
+        """The one study that a workitem names."""
+        inputs = parts(row.inputs, InputItem, self._odd, "ups", workitem=row.workitem_uid)
+        studies = {item.study_uid or "" for item in inputs}
+        return studies.pop() if len(studies) == 1 else ""
 
     def claim(self, claim: Claim) -> bool:
         """Take a workitem; False when it is not to be had any more (PS3.18 section 11.7)."""
@@ -131,25 +173,22 @@ class Worklist:
         return self._said("POST", f"{self._url}/{claim.workitem_uid}", where, change)
 
     def _said(self, method: str, url: str, query: Mapping[str, str], change: Dataset) -> bool:
-        with archive_errors("change a workitem"):
-            response = self._session.request(
+        with (
+            archive_errors("change a workitem"),
+            self._session.request(
                 method,
                 url,
                 params=query,
                 json=[change.to_json_dict()],
                 headers={"Content-Type": MEDIA_TYPE},
                 timeout=self._timeout_s,
-            )
+                stream=True,
+            ) as response,
+        ):
             if response.status_code in NOT_OURS:
                 return False
             response.raise_for_status()
         return True
-
-
-def _named(workitem: Dataset) -> tuple[str, str]:
-    inputs = workitem.get("InputInformationSequence") or ()
-    studies = {str(item.get("StudyInstanceUID") or "") for item in inputs}
-    return str(workitem.SOPInstanceUID), studies.pop() if len(studies) == 1 else ""
 
 
 def _performed(claim: Claim, objects: Iterable[Path]) -> Dataset:

@@ -11,6 +11,7 @@ from pynetdicom.presentation import PresentationContext
 from cvai.archive.commitment import REPORT_CONTEXT, CommitmentReports
 from cvai.archive.fhir import FhirServer
 from cvai.archive.node import Node, listening
+from cvai.archive.odd import OddAnswers
 from cvai.archive.peer import Peer
 from cvai.archive.receiver import STORAGE_CONTEXTS, InboxReceiver
 from cvai.archive.send import DicomDestination
@@ -25,10 +26,12 @@ class Ways:
     Args:
         settings: of the service.
         receive: take in studies, where the archive is the embedded one.
+        odd: told of parts of answers that are left out.
     """
 
-    def __init__(self, settings: Settings, receive: bool) -> None:
+    def __init__(self, settings: Settings, receive: bool, odd: OddAnswers) -> None:
         self._settings = settings
+        self._odd = odd
         self._receive = receive and settings.archive == "folder"
         self._reports = CommitmentReports()
 
@@ -86,7 +89,15 @@ class Ways:
         if fhir.url is None:
             return None
         token = None if fhir.token is None else fhir.token.get_secret_value()
-        return FhirServer(fhir.url, token, fhir.timeout_s, fhir.patient_system)
+        largest_bytes = round(self._settings.limits.json_mb * 1e6)
+        return FhirServer(
+            fhir.url,
+            token,
+            fhir.timeout_s,
+            fhir.patient_system,
+            largest_json_bytes=largest_bytes,
+            odd=self._odd,
+        )
 
     def _certificate(self) -> Certificate:
         dicom = self._settings.dicom

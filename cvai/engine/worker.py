@@ -167,14 +167,22 @@ def _open_dicomweb(settings: Settings, odd: OddAnswers) -> tuple[Archive, OpenFe
     return archive, feed
 
 
-def open_worklist(settings: Settings) -> WorklistFeed | None:
+def open_worklist(settings: Settings, odd: OddAnswers) -> WorklistFeed | None:
     """The worklist the settings name, which then says what is analysed; connects to nothing."""
     worklist = settings.worklist
     if worklist.url is None:
         return None
     session = new_session(worklist.username, _revealed(worklist.password))
     claims = CursorFile(settings.data_folder / "worklist.json")
-    return WorklistFeed(Worklist(worklist.url, session, worklist.timeout_s, worklist.station), claims)
+    asked = Worklist(
+        worklist.url,
+        session,
+        worklist.timeout_s,
+        worklist.station,
+        largest_json_bytes=answer_limits(settings).json_bytes,
+        odd=odd,
+    )
+    return WorklistFeed(asked, claims)
 
 
 def answer_limits(settings: Settings) -> AnswerLimits:
@@ -210,10 +218,10 @@ class Service:
         self._beside = beside
         self._odd = OddAnswers()
         self._archive, self._open_feed = open_archive(settings, self._odd)
-        self._worklist = open_worklist(settings)
+        self._worklist = open_worklist(settings, self._odd)
         self._rules = read_rules(settings)
         self._trail = open_audit_trail(settings)
-        self._ways = Ways(settings, receive=follow_feed)
+        self._ways = Ways(settings, follow_feed, self._odd)
 
     def run(self, stop: threading.Event) -> bool:
         """Serve until ``stop`` is set; False when a job was still at work and must be cut off.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from cvai.archive.cursor import CursorFile
 from cvai.archive.port import Announcements
 from cvai.archive.ups import Claim, Worklist
 from cvai.engine.job import JobState, Outcome
-from cvai.errors import ArchiveRejected
+from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,9 @@ OutcomeOf = Callable[[str], Outcome | None]
 
 GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
 """A superseded job is followed by another."""
+
+AT_ONCE = 20
+"""Workitems claimed in a look: what is claimed here is done by nobody else."""
 
 NO_JOB = Outcome(JobState.REFUSED, "not_queued", "the study holds no images, or a rule leaves it alone.")
 
@@ -48,13 +52,13 @@ class WorklistFeed:
         self._claims = {uid: replace(Claim(**values), announced=False) for uid, values in stored.items()}
         self._unconfirmed = set(self._claims)
         self._begun: set[str] = set()
+        self._unusable: set[str] = set()
 
     def poll(self) -> Announcements:
         """Claim what waits, and announce studies whose job is not queued yet; see ``StudyFeed.poll``."""
-        for uid in sorted(self._unconfirmed):
-            self._confirmed(self._claims[uid], self._worklist.progress(self._claims[uid], 0, "queued"))
-        for workitem_uid, study_uid in self._worklist.scheduled():
-            self._claim(workitem_uid, study_uid)
+        self._each([self._claims[uid] for uid in sorted(self._unconfirmed)], self._confirm)
+        usable = (new_claim(*item) for item in self._worklist.scheduled() if self._is_usable(*item))
+        self._each(list(islice(usable, AT_ONCE)), self._claim)
         waiting = [claim for claim in self._claims.values() if not claim.announced]
         uids = dict.fromkeys(claim.study_uid for claim in waiting)
         return Announcements(tuple(uids), {"workitems": [claim.workitem_uid for claim in waiting]})
@@ -72,15 +76,47 @@ class WorklistFeed:
         Raises:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``; what was not told is told next time.
         """
-        for claim in [claim for claim in self._claims.values() if claim.announced]:
+
+        def report_one(claim: Claim) -> None:
             outcome = outcome_of(claim.study_uid) or NO_JOB
             if outcome.state not in GOES_ON:
-                told = self._told(claim, outcome, results_folder)
-                log.info("workitem_closed", workitem=claim.workitem_uid, state=outcome.state, told=told)
-                self._forget(claim)
+                self._close(claim, outcome, results_folder)
             elif outcome.state is JobState.RUNNING and claim.workitem_uid not in self._begun:
                 self._begun.add(claim.workitem_uid)
                 self._confirmed(claim, self._worklist.progress(claim, 50, "being analysed"))
+
+        failure = self._each([claim for claim in self._claims.values() if claim.announced], report_one)
+        if failure is not None:
+            raise failure
+
+    def _each(self, claims: Iterable[Claim], do: Callable[[Claim], None]) -> CvaiError | None:
+        """Do it for each, so that one that fails holds up no other; returns what the last failure was.
+
+        Raises:
+            TemporarilyUnavailable: nobody is there.
+        """
+        failure: CvaiError | None = None
+        for claim in claims:
+            try:
+                do(claim)
+            except (TemporarilyUnavailable, ArchiveRejected) as error:
+                log.warning("workitem_failed", workitem=claim.workitem_uid, code=error.code)
+                failure = error
+                if error.code == "archive_unreachable":
+                    raise
+        return failure
+
+    def _close(self, claim: Claim, outcome: Outcome, results_folder: Path) -> None:
+        """Tell how it ended; a workitem that the worklist will not have closed is given up."""
+        try:
+            told = self._told(claim, outcome, results_folder)
+        except ArchiveRejected as error:
+            if error.code == "archive_denied":
+                raise
+            log.error("workitem_not_closed", workitem=claim.workitem_uid, code=error.code)
+            told = False
+        log.info("workitem_closed", workitem=claim.workitem_uid, state=outcome.state, told=told)
+        self._forget(claim)
 
     def _told(self, claim: Claim, outcome: Outcome, results_folder: Path) -> bool:
         if outcome.state is JobState.ANALYSED:
@@ -89,20 +125,27 @@ class WorklistFeed:
             return self._worklist.complete(claim, [path for path in paths if path.exists()])
         return self._worklist.cancel(claim, f"{outcome.code}: {outcome.message} {outcome.hint}".strip())
 
-    def _claim(self, workitem_uid: str, study_uid: str) -> None:
-        if workitem_uid in self._claims:
-            return  # claimed, and the worklist is a moment behind
-        if not names_a_study(study_uid):
+    def _is_usable(self, workitem_uid: str, study_uid: str) -> bool:
+        """Whether it names a study and is not claimed yet: a worklist may be a moment behind."""
+        if names_a_study(study_uid):
+            return workitem_uid not in self._claims
+        if workitem_uid not in self._unusable:
+            self._unusable.add(workitem_uid)
             log.warning("workitem_without_study", workitem=workitem_uid)
-            return
-        claim = Claim(workitem_uid, generate_uid(), study_uid, datetime.now().strftime("%Y%m%d%H%M%S"))
-        self._save({**self._claims, workitem_uid: claim})
-        self._unconfirmed.add(workitem_uid)
+        return False
+
+    def _claim(self, claim: Claim) -> None:
+        self._save({**self._claims, claim.workitem_uid: claim})
+        self._unconfirmed.add(claim.workitem_uid)
         try:
             self._confirmed(claim, self._worklist.claim(claim))
         except ArchiveRejected:
             self._confirmed(claim, False)
             raise
+
+    def _confirm(self, claim: Claim) -> None:
+        """Find out whether a claim whose answer is not known was made."""
+        self._confirmed(claim, self._worklist.progress(claim, 0, "queued"))
 
     def _confirmed(self, claim: Claim, ours: bool) -> None:
         self._unconfirmed.discard(claim.workitem_uid)
@@ -117,3 +160,8 @@ class WorklistFeed:
     def _save(self, claims: dict[str, Claim]) -> None:
         self._file.save({uid: claim.to_json() for uid, claim in claims.items()})
         self._claims = claims
+
+
+def new_claim(workitem_uid: str, study_uid: str) -> Claim:
+    """A claim to a workitem, under a transaction of its own."""
+    return Claim(workitem_uid, generate_uid(), study_uid, datetime.now().strftime("%Y%m%d%H%M%S"))

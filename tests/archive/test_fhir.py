@@ -77,6 +77,15 @@ OUTCOME = json.dumps(
         ((200, b"<html>a login page</html>"), TemporarilyUnavailable, "fhir_unreachable"),
         ((200, b'{"resourceType": "Bundle", "type": "batch-response"}'), ArchiveRejected, "fhir_rejected"),
         ((200, b"[]"), ArchiveRejected, "fhir_rejected"),
+        ((200, b"null"), ArchiveRejected, "fhir_rejected"),
+        ((200, b'{"entry": null}'), ArchiveRejected, "fhir_rejected"),
+        ((200, b'{"entry": [null, 7, [], {"response": 200}]}'), ArchiveRejected, "fhir_rejected"),
+        ((200, b'{"entry": {"response": {"status": "201"}}}'), ArchiveRejected, "fhir_rejected"),
+        ((200, b"[" * 100_000), TemporarilyUnavailable, "fhir_unreachable"),
+        ((400, b"[" * 100_000), ArchiveRejected, "fhir_rejected"),
+        ((400, b'{"issue": [null, {"code": "M\\u00fcller"}]}'), ArchiveRejected, "fhir_rejected"),
+        ((400, b'{"issue": {"code": "invalid"}}'), ArchiveRejected, "fhir_rejected"),
+        ((400, b'["M\xfcller"'), ArchiveRejected, "fhir_rejected"),
     ],
 )
 def test_the_answer_decides_between_later_and_no_and_quotes_no_patient(
@@ -88,6 +97,24 @@ def test_the_answer_decides_between_later_and_no_and_quotes_no_patient(
     assert caught.value.code == code
     assert "Müller" not in str(caught.value)
     assert "do-not-tell" not in str(caught.value)
+
+
+def test_a_status_may_be_a_number(tmp_path: Path) -> None:
+    path = report(make_analysis((2, 3, 24, 40)), tmp_path)
+    n_entries = len(json.loads(path.read_text())["entry"])
+    answer = json.dumps({"entry": [{"response": {"status": 201}}] * n_entries}).encode()
+    with running_fhir_server(FhirStore(answer=(200, answer))) as url:
+        server_at(url).deliver([path])
+
+
+def test_an_answer_without_end_is_given_up(tmp_path: Path) -> None:
+    path = report(make_analysis((2, 3, 24, 40)), tmp_path)
+    with (
+        running_fhir_server(FhirStore(answer=(200, b" " * 3_000_000))) as url,
+        pytest.raises(TemporarilyUnavailable) as caught,
+    ):
+        FhirServer(url, None, 10, None, largest_json_bytes=1000).deliver([path])
+    assert caught.value.code == "fhir_unreachable"
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path) -> None:

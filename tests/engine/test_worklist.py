@@ -14,7 +14,7 @@ from cvai.archive.ups import Worklist
 from cvai.engine.feeds import follow
 from cvai.engine.job import JobObject, JobState, Outcome
 from cvai.engine.ledger import open_ledger
-from cvai.engine.worklist import WorklistFeed
+from cvai.engine.worklist import AT_ONCE, WorklistFeed, new_claim
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from tests.engine.conftest import Bench
 from tests.standin import derived_uid, write_segmentation, write_study
@@ -141,7 +141,7 @@ def test_a_claim_whose_answer_was_lost_is_found_out_about(desk: Desk, reached: b
     desk.store.add(workitem(ITEM, STUDY))
     desk.store.status = 503
     with pytest.raises(TemporarilyUnavailable):
-        desk.feed._claim(ITEM, STUDY)
+        desk.feed._claim(new_claim(ITEM, STUDY))
     if not reached:
         desk.store.workitems[ITEM].ProcedureStepState = "SCHEDULED"
         desk.store.transactions.clear()
@@ -203,3 +203,81 @@ def test_a_wrong_password_is_a_final_no(desk: Desk) -> None:
     with pytest.raises(ArchiveRejected) as caught:
         desk.feed.poll()
     assert caught.value.code == "archive_denied"
+
+
+ODD_WORKITEMS: dict[str, object] = {
+    "null": None,
+    "a text": "workitem",
+    "a list": [{}],
+    "no UID": {"00404021": {"vr": "SQ", "Value": []}},
+    "UID is null": {"00080018": {"vr": "UI", "Value": [None]}},
+    "UID leads elsewhere": {"00080018": {"vr": "UI", "Value": ["../studies"]}},
+    "inputs are no list": {
+        "00080018": {"vr": "UI", "Value": ["1.2.5"]},
+        "00404021": {"vr": "SQ", "Value": {"0020000D": {"vr": "UI", "Value": ["1.2"]}}},
+    },
+    "inputs are null": {
+        "00080018": {"vr": "UI", "Value": ["1.2.5"]},
+        "00404021": {"vr": "SQ", "Value": [None, 7, []]},
+    },
+    "study is a number": {
+        "00080018": {"vr": "UI", "Value": ["1.2.5"]},
+        "00404021": {"vr": "SQ", "Value": [{"0020000D": {"vr": "UI", "Value": [12]}}]},
+    },
+}
+
+
+@pytest.mark.parametrize("odd", ODD_WORKITEMS.values(), ids=ODD_WORKITEMS)
+def test_an_odd_workitem_is_left_alone_and_the_others_are_done(
+    odd: object, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.store.add(workitem(ITEM, STUDY))
+    real = desk.store.search
+
+    class Odd:
+        def to_json_dict(self) -> object:
+            return odd
+
+    monkeypatch.setattr(desk.store, "search", lambda query: [Odd(), *real(query)])
+    assert desk.announced() == (STUDY,)
+    assert desk.announced() == ()
+    assert desk.store.state(ITEM) == "IN PROGRESS"
+
+
+def test_workitems_nobody_can_do_hold_up_no_other_however_many(desk: Desk) -> None:
+    for number in range(60):
+        desk.store.add(workitem(f"1.2.1.{number}", ""))
+    for number in range(AT_ONCE + 5):
+        desk.store.add(workitem(f"1.2.9.{number}", f"1.2.3.{number}"))
+    assert len(desk.announced()) == AT_ONCE, "what is claimed here is done by nobody else"
+    assert len(desk.announced()) == 5
+
+
+def test_a_workitem_that_fails_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for uid in ("1.2.1", "1.2.2", "1.2.3"):
+        desk.store.add(workitem(uid, f"{uid}.9"))
+    assert len(desk.announced()) == 3
+    broken = {"1.2.1": 413, "1.2.2": 500}
+    real = desk.store.update
+    monkeypatch.setattr(desk.store, "update", lambda uid, *told: broken.get(uid) or real(uid, *told))
+    with pytest.raises(TemporarilyUnavailable):
+        desk.report(REFUSED)
+    assert [desk.store.state(uid) for uid in ("1.2.1", "1.2.2", "1.2.3")] == [
+        "IN PROGRESS",
+        "IN PROGRESS",
+        "CANCELED",
+    ]
+    broken.clear()
+    desk.report(REFUSED)
+    assert desk.store.state("1.2.2") == "CANCELED", "told later"
+    assert desk.store.state("1.2.1") == "IN PROGRESS", "the worklist would not have it closed: it is logged"
+
+
+def test_a_page_in_the_worklists_place_is_waited_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.ups_server.json.dumps", lambda _: "<html>please sign in</html>")
+    desk.store.add(workitem(ITEM, STUDY))
+    with pytest.raises(TemporarilyUnavailable) as caught:
+        desk.feed.poll()
+    assert caught.value.code == "archive_answer_unreadable"
