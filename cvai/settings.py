@@ -20,6 +20,7 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -236,6 +237,7 @@ class Settings(BaseSettings):
     jobs_at_once: int = Field(default=2, ge=1)
     worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
     database_url: SecretStr | None = None
+    database_password: SecretStr | None = None
     heartbeat_s: float = Field(default=2.0, gt=0)
     monitor_address: str | None = Field(default=None, pattern=r"^[^\s:/@]+:[0-9]{1,5}$")
     poll_interval_s: float | None = Field(default=None, gt=0)
@@ -255,6 +257,15 @@ class Settings(BaseSettings):
     limits: LimitsSettings = LimitsSettings()
     audit: AuditSettings = AuditSettings()
     keep: KeepSettings = KeepSettings()
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, url: SecretStr | None) -> SecretStr | None:
+        # Before the first colon there is no secret; what follows may hold a password that breaks the URL.
+        kind = "" if url is None else url.get_secret_value().partition(":")[0].partition("+")[0]
+        if url is not None and kind not in ("sqlite", "postgresql"):
+            raise ValueError("must begin with postgresql:// or sqlite:///")
+        return url
 
     @property
     def looks_every_s(self) -> float:
@@ -285,9 +296,9 @@ class Settings(BaseSettings):
 
     @property
     def jobs_database_url(self) -> str:
-        """Where jobs are kept: the given database, else SQLite in the data folder."""
+        """Where jobs are kept: the given database with its password, else SQLite in the data folder."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
+            return _with_password(self.database_url, self.database_password)
         return f"sqlite:///{(self.data_folder / 'jobs.sqlite').absolute()}"
 
     @classmethod
@@ -301,6 +312,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file; nothing else is read."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _with_password(url: SecretStr, password: SecretStr | None) -> str:
+    """The URL with this password in it, quoted, whatever characters it has."""
+    if password is None:
+        return url.get_secret_value()
+    # Only who keeps jobs waits for it.
+    from sqlalchemy import make_url
+
+    parsed = make_url(url.get_secret_value()).set(password=password.get_secret_value())
+    return parsed.render_as_string(hide_password=False)
 
 
 def load_settings(config: Path | None) -> Settings:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import requests
 import stamina
+from requests.auth import HTTPBasicAuth
 from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
 
@@ -105,5 +106,6 @@ def new_session(username: str | None = None, password: str | None = None) -> req
     """
     session = paced(requests.Session())
     if username is not None:
-        session.auth = (username, password or "")
+        # As bytes: text would be taken for Latin-1, which many a character is not in (RFC 7617 names UTF-8).
+        session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
     return session

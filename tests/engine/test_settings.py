@@ -19,6 +19,7 @@ COMPUTED = {
     "folder.inbox",
     "folder.archive",
     "database_url",
+    "database_password",
     "orthanc.username",
     "orthanc.password",
     "dicomweb.username",
