@@ -1,17 +1,26 @@
 # CPU image of the service. Reviewed, not built by us: see docs/operations.md.
 # Build argument ONNXRUNTIME: "onnxruntime" (CPU) or "onnxruntime-gpu" (with a CUDA base image given as BASE).
+# `make images` puts the digest behind the tag.
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 ARG ONNXRUNTIME=onnxruntime
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY requirements ./requirements
+RUN python -m venv /opt/tools && python -m venv /opt/cvai \
+    && /opt/tools/bin/pip install --require-hashes --only-binary :all: --no-deps \
+         --requirement requirements/build.txt --requirement requirements/tools.txt \
+    && /opt/cvai/bin/pip install --require-hashes --only-binary :all: --no-deps --requirement requirements/service.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY cvai ./cvai
 COPY models ./models
-RUN python -m venv /opt/cvai \
-    && /opt/cvai/bin/pip install --no-cache-dir --constraint constraints.txt . \
-    && if [ "$ONNXRUNTIME" != onnxruntime ]; then \
+RUN /opt/tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/cvai/bin/pip install --no-index --no-deps /wheels/cvai-*.whl \
+    && /opt/cvai/bin/pip check \
+    && /opt/tools/bin/python requirements/sbom.py /opt/cvai/bin/python /opt/cvai/share/sbom.cdx.json \
+    && if [ "$ONNXRUNTIME" = onnxruntime-gpu ]; then \
          /opt/cvai/bin/pip uninstall --yes onnxruntime \
-         && /opt/cvai/bin/pip install --no-cache-dir "$ONNXRUNTIME"; \
+         && /opt/cvai/bin/pip install --require-hashes --only-binary :all: --no-deps --requirement requirements/gpu.txt; \
        fi
 
 FROM ${BASE}
@@ -23,6 +32,7 @@ ENV PATH=/opt/cvai/bin:$PATH \
     CVAI_DATA_FOLDER=/data \
     CVAI_MONITOR_ADDRESS=0.0.0.0:9108 \
     MPLCONFIGDIR=/tmp
+LABEL org.opencontainers.image.licenses="Apache-2.0 AND CC-BY-NC-SA-4.0 AND OFL-1.1"
 # By number, so that a cluster can see that it is not root.
 USER 10001
 WORKDIR /data

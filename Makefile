@@ -1,7 +1,7 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: audit demo test check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean
+.PHONY: audit demo test check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean sbom lock images
 
 PYTHON ?= python3
 VENV := .venv
@@ -69,18 +69,24 @@ train: dev
 	$(BIN)/cvai train configs/train/echo.toml
 	$(BIN)/cvai train configs/train/echo_long.toml
 
-# The service alone: no torch.
+# The service alone, every file by its hash: no torch.
 install: $(VENV)/.installed
 
-# Service, training and tests.
+# Service, training and tests; all but torch by hash (requirements/README.md).
 dev: $(VENV)/.dev
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+LOCKED := $(PIP) install --quiet --require-hashes --only-binary :all: --no-deps
+SERVICE := --requirement requirements/service.txt --requirement requirements/build.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt requirements/service.txt requirements/build.txt | $(VENV)
+	$(LOCKED) $(SERVICE)
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) check
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+$(VENV)/.dev: pyproject.toml constraints.txt requirements/dev.txt requirements/build.txt | $(VENV)
+	$(LOCKED) --requirement requirements/dev.txt --requirement requirements/build.txt
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $@ $(VENV)/.installed
 
 $(VENV):
@@ -106,6 +112,25 @@ $(VIEWERS): tests/js/package-lock.json
 audit: $(VENV)
 	$(PIP) install --quiet pip-audit==2.10.1 --target build/audit
 	PYTHONPATH=build/audit $(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip --strict
+
+# CycloneDX bill of materials of the service, after a look at every licence.
+sbom: install build/tools/.installed
+	build/tools/bin/python requirements/sbom.py $(BIN)/python build/sbom.cdx.json
+
+build/tools/.installed: requirements/tools.txt
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
+	touch $@
+
+# The versions of constraints.txt with the hashes of their files: requirements/README.md.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet pip-tools==7.6.2
+	build/lock/bin/python requirements/lock.py
+
+# Digests in place of the tags of images, asked of their registries; needs Docker and a network.
+images:
+	$(PYTHON) requirements/images.py Dockerfile compose.yaml
 
 # kill -9 at 100 random instants over 20 studies, on both databases.
 chaos: dev
