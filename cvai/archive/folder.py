@@ -6,18 +6,20 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, names_a_study
-from cvai.archive.identities import Identities, look
+from cvai.archive.identities import Identities, SeenFile, look
 from cvai.archive.part10 import FileIdentity, copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
+from cvai.study.kinds import may_be_an_image
+from cvai.study.neighbours import Neighbours
 
 
 @contextmanager
@@ -109,30 +111,46 @@ class FolderArchive:
         except FileNotFoundError:
             return None
 
-    def take_in(self, paths: Sequence[Path]) -> list[str]:
-        """Move delivered files to their studies; those that are no DICOM go together into one of their own.
+    def take_in(self, paths: Sequence[Path], copied: Collection[Path] = ()) -> list[str]:
+        """Move delivered files to their studies.
 
         A file whose SOP Instance UID stands already replaces the one that stood: who delivers a file again
         means the new one.
+
+        A file that cannot be read and may be a damaged image is kept with the studies that it lies among:
+        they are refused then, not measured without it, until they are delivered again as a whole. Other files
+        that are no DICOM go together into a study of their own.
+
+        Args:
+            paths: what was delivered.
+            copied: those of ``paths`` that stay where they are.
 
         Returns:
             UIDs of the studies that were given files.
         """
         delivered = {path: look(path) for path in paths}
-        studies: dict[str, dict[Path, str]] = defaultdict(dict)
-        for path, seen in delivered.items():
-            if seen.identity is not None:
-                studies[seen.identity.study_uid][path] = seen.identity.sop_instance_uid
-        if unreadable := [path for path, seen in delivered.items() if seen.identity is None]:
-            digests = {path: _file_digest(path) for path in unreadable}
-            studies[_named_by(digests.values())] = {path: digest[:32] for path, digest in digests.items()}
+        studies = _placed(delivered)
+        last_place = {path: study_uid for study_uid, names in studies.items() for path in names}
+        superseded: list[Path] = []
         for study_uid, names in studies.items():
+            if all(delivered[path].identity is not None for path in names):
+                superseded += self._superseded(study_uid, set(names.values()))
             folder = self._study_folder(study_uid)
             targets = {path: folder / f"{name}.dcm" for path, name in names.items()}
             for path, target in targets.items():
-                _move(path, target)
+                is_kept = path in copied or last_place[path] != study_uid
+                (_copy if is_kept else _move)(path, target)
             self._identities.moved_in(study_uid, {delivered[p]: target for p, target in targets.items()})
-        return list(studies)
+        return [*studies, *(self.take_in(superseded) if superseded else ())]
+
+    def _superseded(self, study_uid: str, delivered: Collection[str]) -> list[Path]:
+        """Files kept with a study that cannot be read, where all that can is now delivered again."""
+        paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
+        references = list(map(_reference, paths, self._identities.of(study_uid, paths)))
+        sources = {r.sop_instance_uid for r in references if r.is_source and r.sop_class_uid}
+        if not sources <= set(delivered):
+            return []
+        return [path for path, r in zip(paths, references, strict=True) if not r.sop_class_uid]
 
     def _study_folder(self, study_uid: str) -> Path:
         if not names_a_study(study_uid):
@@ -144,6 +162,27 @@ def _reference(path: Path, identity: FileIdentity | None) -> InstanceReference:
     if identity is None:
         return InstanceReference("", path.stem, "")
     return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
+
+
+def _placed(delivered: Mapping[Path, SeenFile]) -> dict[str, dict[Path, str]]:
+    """By the StudyInstanceUID it goes to, the name of each file."""
+    known = {path: seen.identity for path, seen in delivered.items() if seen.identity is not None}
+    studies: dict[str, dict[Path, str]] = defaultdict(dict)
+    for path, identity in known.items():
+        studies[identity.study_uid][path] = identity.sop_instance_uid
+    neighbours = Neighbours((path, identity.study_uid) for path, identity in known.items())
+    suffixes = {path.suffix.lower() for path in known}
+    strangers = {path: _file_digest(path) for path in delivered if path not in known}
+    alone = dict[Path, str]()
+    for path, digest in strangers.items():
+        around = neighbours.of(path) if may_be_an_image(path, suffixes) else ()
+        for study_uid in around:
+            studies[study_uid][path] = digest[:32]
+        if not around:
+            alone[path] = digest
+    if alone:
+        studies[_named_by(alone.values())] = {path: digest[:32] for path, digest in alone.items()}
+    return studies
 
 
 def _named_by(digests: Iterable[str]) -> str:
@@ -166,6 +205,12 @@ def _storable_uid(path: Path, study_uid: str) -> str:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; its folder is made when missing."""
+    private_folder(target.parent)
+    copy_whole(source, target)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -15,8 +15,7 @@ from pydicom.errors import InvalidDicomError
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
 from cvai.errors import FileRefused
 from cvai.files import private_file, private_folder
-from cvai.study.deflated import require_bounded
-from cvai.study.header import PARSE_ERRORS, UID_PATTERN, parse
+from cvai.study.header import PARSE_ERRORS, UID_PATTERN, parse_identity, parse_some
 
 IDENTITY_TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
 
@@ -52,8 +51,7 @@ def read_identity(path: Path) -> FileIdentity | None:
 def identity_in(file: BinaryIO) -> FileIdentity | None:
     """Identity of a DICOM file that is open; nothing but the four values is decoded."""
     try:
-        require_bounded(file)
-        header = parse(file, list(IDENTITY_TAGS))
+        header = parse_identity(file, IDENTITY_TAGS)
         return FileIdentity(*(_raw_uid(header, tag) for tag in IDENTITY_TAGS))
     except (InvalidDicomError, FileRefused, *PARSE_ERRORS):
         return None
@@ -71,8 +69,7 @@ def read_traits(path: Path) -> list[tuple[str, str]]:
         with path.open("rb") as file, warnings.catch_warnings():
             # A value that breaks the standard's rules is a value still.
             warnings.simplefilter("ignore", UserWarning)
-            require_bounded(file)
-            header = parse(file, list(TRAIT_KEYWORDS))
+            header = parse_some(file, TRAIT_KEYWORDS)
             told = [(keyword, str(header.get(keyword) or "")) for keyword in TRAIT_KEYWORDS]
             return [*told, (SENDER, str(header.file_meta.get(SENDER) or ""))]
     except (InvalidDicomError, FileRefused, *PARSE_ERRORS):

@@ -22,7 +22,9 @@ _WALL = "lv_wall_"
 
 def analyze(
     *,
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="A DICOM file, a folder, or a zip.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="A DICOM file, a folder, a DICOMDIR, a zip or a tar.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Results go to OUT/<StudyInstanceUID>.")],
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,

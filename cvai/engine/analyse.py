@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ from cvai import __version__
 from cvai.engine.choice import in_order
 from cvai.engine.echo import analyse_echo
 from cvai.engine.watch import Segmenting, Stopwatch
-from cvai.errors import GeometryRefused, HeartRefused, Refused, StudyRefused
+from cvai.errors import FileRefused, GeometryRefused, HeartRefused, Refused, StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.body import with_body_size
 from cvai.heart.findings import Finding, Severity
@@ -44,6 +44,7 @@ from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.subject import subject_of
 from cvai.study.ultrasound import holds_ultrasound
 from cvai.study.values import CineNotFound, Study
+from cvai.study.whole import all_unreadable, require_readable, unreadable_findings
 
 EchoModel = Callable[[], EchoSegmenter | None]
 
@@ -109,6 +110,7 @@ def _analysis(
     segmenter: Segmenter,
     watch: Stopwatch,
 ) -> Analysis:
+    require_readable(study, selection.planes)
     with watch.stage("assemble"):
         cine = assemble_cine(selection)
     with watch.stage("infer"):
@@ -124,6 +126,7 @@ def _analysis(
         findings = (
             *_replaced(refusals),
             *cine.findings,
+            *unreadable_findings(study),
             *quality_findings(segmentation, phases),
             *wall.findings,
         )
@@ -172,12 +175,19 @@ def _analysed(
             "This is an ultrasound study, and no model for ultrasound is installed.",
             "Install the echo model; `cvai models list` shows what is there.",
         )
-    return analyse_echo(study, echo, watch)
+    analysis = analyse_echo(study, echo, watch)
+    return replace(analysis, findings=(*analysis.findings, *unreadable_findings(study)))
 
 
 def _analyse_and_write(
-    study: Study, segmenters: tuple[Segmenter, EchoModel], watch: Stopwatch, folder: Path
+    study: Study,
+    beside: Sequence[FileRefused],
+    segmenters: tuple[Segmenter, EchoModel],
+    watch: Stopwatch,
+    folder: Path,
 ) -> StudyOutcome:
+    """``beside`` are files that lay beside the study's and are no images of it."""
+    unreadable = (*all_unreadable(study), *beside)
     try:
         analysis = _analysed(study, *segmenters, watch)
         objects = write_results(
@@ -185,16 +195,23 @@ def _analyse_and_write(
             folder,
             taken_series_numbers=_series_numbers(study),
             supersedes=superseded_documents(analysis, study.documents),
+            unreadable=unreadable,
         )
     except Refused as refusal:
-        return _refused(study.study_uid, refusal, watch, folder)
+        return _refused(study.study_uid, refusal, unreadable, watch, folder)
     return StudyOutcome(study.study_uid, "analysed", folder, objects)
 
 
-def _refused(study_uid: str | None, refusal: Refused, watch: Stopwatch, folder: Path) -> StudyOutcome:
+def _refused(
+    study_uid: str | None,
+    refusal: Refused,
+    unreadable: Sequence[FileRefused],
+    watch: Stopwatch,
+    folder: Path,
+) -> StudyOutcome:
     passed_over = refusal.passed_over if isinstance(refusal, CineNotFound) else ()
     refused = RefusedAnalysis(study_uid, refusal, passed_over, __version__, watch.timings_ms)
-    write_results(refused, folder)
+    write_results(refused, folder, unreadable=unreadable)
     return StudyOutcome(study_uid, "refused", folder, (), refusal)
 
 
@@ -213,11 +230,14 @@ def analyse_folder(
     """Analyse every study in ``source`` and write each one's results to ``out/<StudyInstanceUID>``.
 
     Args:
-        source: a DICOM file, a folder of them, or a zip.
+        source: a DICOM file, a folder of them, a DICOMDIR, a zip or a tar.
         out: created where it does not exist.
         segmenter: the model for short-axis cines.
         echo_model: gives the model for ultrasound, None where there is none; asked for when it is needed.
         segmenting: entered around whatever runs a network; see ``Lane``.
+
+    Raises:
+        TemporarilyUnavailable: the disk failed; nothing is said of the study.
     """
     reading, outcomes = Stopwatch(), []
     with ExitStack() as opened:
@@ -225,12 +245,15 @@ def analyse_folder(
             read = opened.enter_context(open_studies(source))
         for study in read.studies:
             watch = Stopwatch(reading.timings_ms, segmenting)
-            outcomes.append(_analyse_and_write(study, (segmenter, echo_model), watch, out / study.study_uid))
+            segmenters, folder = (segmenter, echo_model), out / study.study_uid
+            outcomes.append(_analyse_and_write(study, read.no_images, segmenters, watch, folder))
     if not read.studies:
         refusal = read.unreadable[0] if read.unreadable else _nothing_there()
-        outcomes.append(_refused(None, refusal, reading, out / UNREADABLE_FOLDER))
+        outcomes.append(_refused(None, refusal, read.unreadable, reading, out / UNREADABLE_FOLDER))
     return tuple(outcomes)
 
 
 def _nothing_there() -> StudyRefused:
-    return StudyRefused("no_files", "The source holds no files.", "Name a folder of DICOM files, or a zip.")
+    return StudyRefused(
+        "no_files", "The source holds no files.", "Name a folder of DICOM files, a zip or a tar."
+    )

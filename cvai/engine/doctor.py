@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy
 
+from cvai.archive.inbox import obstacles_in
 from cvai.engine.database import open_database
 from cvai.engine.worker import load_model, open_archive
 from cvai.errors import CvaiError
@@ -17,6 +18,7 @@ from cvai.settings import Settings
 
 LEAST_FREE_GB = 5.0
 LARGEST_SKEW_S = 60.0
+OBSTACLES_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         "model": check_model,
         "archive": check_archive,
         "clock": check_clock,
+        "inbox": check_inbox,
     }
     return tuple(_looked(name, check, settings) for name, check in checks.items())
 
@@ -96,6 +99,20 @@ def check_clock(settings: Settings) -> Check:
     skew_s = (datetime.now(UTC) - told).total_seconds()
     detail = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the archive"
     return Check("clock", abs(skew_s) <= LARGEST_SKEW_S, detail, "Synchronise both clocks (NTP).")
+
+
+def check_inbox(settings: Settings) -> Check:
+    """Everything in the inbox can be taken in."""
+    if settings.archive != "folder" or not settings.inbox_folder.exists():
+        return Check("inbox", ok=True, detail="there is none")
+    try:
+        obstacles = obstacles_in(settings.inbox_folder)
+    except OSError as error:
+        return Check("inbox", False, f"cannot be looked into: {error.strerror}", "Check its rights.")
+    told = "; ".join(f"{o.kind} with inode {o.inode}: {o.reason}" for o in obstacles[:OBSTACLES_TOLD])
+    more = f"; and {len(obstacles) - OBSTACLES_TOLD} more" if len(obstacles) > OBSTACLES_TOLD else ""
+    hint = "find INBOX -inum INODE finds it; let the service read and move it, or remove it."
+    return Check("inbox", not obstacles, f"{told}{more}" or "nothing stands in the way", hint)
 
 
 def _looked(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:

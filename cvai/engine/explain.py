@@ -19,6 +19,7 @@ from cvai.study.read import open_studies
 from cvai.study.select import select_sax_cine
 from cvai.study.ultrasound import holds_ultrasound, select_loops
 from cvai.study.values import CineNotFound, PassedOver, Study
+from cvai.study.whole import require_readable
 
 
 def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
@@ -44,7 +45,7 @@ def explain_folder(source: Path) -> tuple[Check, ...]:
             unreadable = tuple(Check("file", False, str(refusal)) for refusal in read.unreadable)
             found = (*unreadable, *(check for study in read.studies for check in _chosen(study)))
             return found or (
-                Check("files", False, "there are none", "Name a folder of DICOM files, or a zip."),
+                Check("files", False, "there are none", "Name a folder of DICOM files, a zip or a tar."),
             )
     except Refused as refusal:
         return (Check("files", False, f"{refusal.code}: {refusal.message}", refusal.hint),)
@@ -93,6 +94,7 @@ def _chosen(study: Study) -> tuple[Check, ...]:
 
 def _cine(study: Study) -> tuple[Check, ...]:
     selection = select_sax_cine(study)
+    require_readable(study, selection.planes)
     cine = assemble_cine(selection)
     t, z, y, x = cine.stack.pixels.shape
     detail = f"short-axis cine in series {cine.series_uid}: {z} slices, {t} phases, {x} x {y} pixels"

@@ -106,6 +106,9 @@ class Metrics:
         self._failed = Counter(
             "cvai_feed_failures", "Looks for new studies that failed.", ["code"], registry=registry
         )
+        self._inbox_left = Gauge(
+            "cvai_inbox_left", "What in the inbox cannot be taken in.", registry=registry
+        )
         info = Gauge(
             "cvai_model_info", "The models at work.", ["name", "version", "sha256"], registry=registry
         )
@@ -125,6 +128,10 @@ class Metrics:
     def feed_failed(self, code: str) -> None:
         """A look for new studies has failed."""
         self._failed.labels(code).inc()
+
+    def inbox_looked_into(self, n_left: int) -> None:
+        """So many things in the inbox cannot be taken in."""
+        self._inbox_left.set(n_left)
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
         """A job has come to its end; what its result.json tells is counted too."""

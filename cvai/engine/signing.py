@@ -40,6 +40,7 @@ from cvai.results.uids import ResultKind
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.subject import subject_of
 from cvai.study.text import one_line
+from cvai.study.whole import all_unreadable, unreadable_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def _write(
             for document in replaced
             if document.sop_class_uid == SERIES[ResultKind.SR].sop_class_uid
         ),
+        unreadable=all_unreadable(opened.study),
     )
 
 
@@ -162,7 +164,12 @@ def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
         lv_curve_ml=volume_curve_ml(segmentation, Structure.LV_CAVITY),
         rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
         measurements=with_normal_ranges(with_body_size(measurements, subject), subject),
-        findings=(*opened.cine.findings, *quality_findings(segmentation, phases), *wall.findings),
+        findings=(
+            *opened.cine.findings,
+            *unreadable_findings(opened.study),
+            *quality_findings(segmentation, phases),
+            *wall.findings,
+        ),
         model=reading.model,
         cvai_version=__version__,
         timings_ms={},

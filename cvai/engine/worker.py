@@ -346,14 +346,16 @@ class Service:
         if feed is None:
             return None
         settings = self._settings
-        look = partial(self._look, feed, engine)
+        look = partial(self._look, feed, engine, metrics)
         return Looking(look, settings.looks_every_s, settings.retry.longest_wait_s, metrics)
 
-    def _look(self, feed: StudyFeed, engine: JobEngine) -> bool:
+    def _look(self, feed: StudyFeed, engine: JobEngine, metrics: Metrics) -> bool:
         """Queue what has settled, and tell the worklist what has ended; True when more waits."""
         more = follow(feed, self._archive, engine.submit, self._model.sha256, self._rules)
         if self._worklist is not None:
             self._worklist.report(self._newest_outcome, self._settings.results_folder)
+        if isinstance(feed, InboxFeed):
+            metrics.inbox_looked_into(len(feed.obstacles))
         return more
 
     def _newest_outcome(self, study_uid: str) -> Outcome | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from cvai.errors import FileRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.echo_function import volume_curve_by_area_ml
 from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
@@ -11,7 +12,12 @@ from cvai.results.echo_codes import echo_coding
 from cvai.results.record import Record, measured_record
 
 
-def echo_record(analysis: EchoAnalysis, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
+def echo_record(
+    analysis: EchoAnalysis,
+    objects: Iterable[Record],
+    timings_ms: Mapping[str, float],
+    unreadable: Iterable[FileRefused] = (),
+) -> Record:
     """Record of a measured ultrasound study; frames and curve are those of the first loop and its first beat.
 
     See ``measured_record`` for the arguments.
@@ -24,6 +30,7 @@ def echo_record(analysis: EchoAnalysis, objects: Iterable[Record], timings_ms: M
         curves=_curves(first),
         objects=objects,
         timings_ms=timings_ms,
+        unreadable=unreadable,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from typing import Any
 
+from cvai.errors import FileRefused
 from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
@@ -31,7 +32,12 @@ def result_schema() -> Record:
     return schema
 
 
-def analysed_record(analysis: Analysis, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
+def analysed_record(
+    analysis: Analysis,
+    objects: Iterable[Record],
+    timings_ms: Mapping[str, float],
+    unreadable: Iterable[FileRefused] = (),
+) -> Record:
     """Record of a measured cine study; see ``measured_record``."""
     return measured_record(
         analysis,
@@ -40,6 +46,7 @@ def analysed_record(analysis: Analysis, objects: Iterable[Record], timings_ms: M
         curves=_curves(analysis),
         objects=objects,
         timings_ms=timings_ms,
+        unreadable=unreadable,
     )
 
 
@@ -51,6 +58,7 @@ def measured_record(
     curves: Record,
     objects: Iterable[Record],
     timings_ms: Mapping[str, float],
+    unreadable: Iterable[FileRefused] = (),
 ) -> Record:
     """Record of a measured study, whatever it was measured from.
 
@@ -61,6 +69,7 @@ def measured_record(
         curves: time and volumes, null where there are none.
         objects: kind, SOP Instance UID and path of every object written.
         timings_ms: duration of each stage, writing included.
+        unreadable: files of the study, or beside it, that could not be read.
     """
     return {
         "schema": SCHEMA_NAME,
@@ -76,11 +85,14 @@ def measured_record(
         "findings": [_finding(f) for f in analysis.findings],
         "objects": list(objects),
         "passed_over": _passed_over(analysis.cine.passed_over),
+        "unreadable": _unreadable(unreadable),
         "timings_ms": _timings(timings_ms),
     }
 
 
-def refused_record(refused: RefusedAnalysis, timings_ms: Mapping[str, float]) -> Record:
+def refused_record(
+    refused: RefusedAnalysis, timings_ms: Mapping[str, float], unreadable: Iterable[FileRefused] = ()
+) -> Record:
     """Record of a study that was not measured; the hint follows the message, as people read it."""
     return {
         "schema": SCHEMA_NAME,
@@ -96,6 +108,7 @@ def refused_record(refused: RefusedAnalysis, timings_ms: Mapping[str, float]) ->
         "findings": [],
         "objects": [],
         "passed_over": _passed_over(refused.passed_over),
+        "unreadable": _unreadable(unreadable),
         "timings_ms": _timings(timings_ms),
     }
 
@@ -145,6 +158,14 @@ def _finding(finding: Finding) -> Record:
 def _passed_over(passed_over: Iterable[PassedOver]) -> list[Record]:
     """What was not analysed, with reasons."""
     return [{"series_uid": p.series_uid, "reason": p.reason} for p in passed_over]
+
+
+def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:
+    """How many files could not be read for each reason; the first one's message stands for the others."""
+    by_code: dict[str, list[FileRefused]] = {}
+    for refusal in refusals:
+        by_code.setdefault(refusal.code, []).append(refusal)
+    return [{"code": c, "count": len(some), "message": some[0].message} for c, some in by_code.items()]
 
 
 def _timings(timings_ms: Mapping[str, float]) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from pydicom import Dataset
 
+from cvai.errors import FileRefused
 from cvai.files import private_file, private_folder
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.codes import CardiacPhase
@@ -79,6 +80,7 @@ def write_results(
     created: datetime | None = None,
     taken_series_numbers: Iterable[int] = (),
     supersedes: tuple[Supersedes, ...] = (),
+    unreadable: Sequence[FileRefused] = (),
 ) -> tuple[WrittenObject, ...]:
     """Write SEG, SR and PDF objects, report.pdf, fhir.json and, last, result.json; if refused, that alone.
 
@@ -92,6 +94,7 @@ def write_results(
         created: content date and time of the objects, now where not given.
         taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
         supersedes: earlier measurement documents that the new one takes the place of.
+        unreadable: files of the study, or beside it, that could not be read.
 
     Returns:
         The DICOM objects; empty for a refused study.
@@ -103,7 +106,7 @@ def write_results(
     private_folder(folder)
     _clear(folder)
     if isinstance(outcome, RefusedAnalysis):
-        _write_record(folder, refused_record(outcome, _timed(outcome.timings_ms, start)))
+        _write_record(folder, refused_record(outcome, _timed(outcome.timings_ms, start), unreadable))
         return ()
     created = created or datetime.now()
     if isinstance(outcome, EchoAnalysis):
@@ -111,13 +114,13 @@ def write_results(
         objects = _write_echo_objects(loops, outcome, folder, supersedes)
         _write_atomically(folder / FHIR_NAME, fhir_bundle(loops, echo_coding(outcome.view)).encode())
         entries = [_entry(written, folder) for written in objects]
-        _write_record(folder, echo_record(outcome, entries, _timed(outcome.timings_ms, start)))
+        _write_record(folder, echo_record(outcome, entries, _timed(outcome.timings_ms, start), unreadable))
         return objects
     context = ResultContext.of(outcome, created, taken_series_numbers)
     objects = _write_objects(context, folder, supersedes)
     _write_atomically(folder / FHIR_NAME, fhir_bundle(context).encode())
     entries = [_entry(written, folder) for written in objects]
-    _write_record(folder, analysed_record(outcome, entries, _timed(outcome.timings_ms, start)))
+    _write_record(folder, analysed_record(outcome, entries, _timed(outcome.timings_ms, start), unreadable))
     return objects
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import zlib
 from typing import BinaryIO
 
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
 from cvai.errors import FileRefused
+from cvai.study.encoding import HEAD_BYTES, beginning_of
 
 LARGEST_DATA_SET_BYTES = 1024**3
 """Of one deflated instance: pydicom holds it in memory as a whole."""
 
-_HEAD_BYTES = 64 * 1024
 _PIECE_BYTES = 1024**2
-_STATED = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
-"""TransferSyntaxUID of Deflated Explicit VR Little Endian, as file meta information has it (PS3.10 7.1)."""
-
-_GROUP_LENGTH_AT, _GROUP_LENGTH_ENDS = 140, 144
 
 
 def require_bounded(file: BinaryIO, largest_bytes: int = LARGEST_DATA_SET_BYTES) -> None:
@@ -25,12 +23,11 @@ def require_bounded(file: BinaryIO, largest_bytes: int = LARGEST_DATA_SET_BYTES)
 
     Raises:
         FileRefused: ``inflates_too_far``.
-        zlib.error: what is deflated is damaged, or does not begin where the file says.
+        zlib.error: what is deflated is damaged.
     """
-    head = file.read(_HEAD_BYTES)
-    if _STATED in head:
-        begins = _GROUP_LENGTH_ENDS + int.from_bytes(head[_GROUP_LENGTH_AT:_GROUP_LENGTH_ENDS], "little")
-        file.seek(begins)
+    begins = beginning_of(file.read(HEAD_BYTES))
+    if begins.stated_syntax == DeflatedExplicitVRLittleEndian:
+        file.seek(begins.data_set_at)
         _count(file, largest_bytes)
     file.seek(0)
 

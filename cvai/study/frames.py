@@ -52,6 +52,13 @@ def holds_images(header: Dataset) -> bool:
     return is_image and sop_class not in _DERIVED_PIXELS
 
 
+def may_hold_images(header: Dataset) -> bool:
+    """Whether what could be read of a header leaves open that the instance is such an image."""
+    sop_class = UID(uid(header, "SOPClassUID"))
+    is_registered = sop_class.name != sop_class
+    return not is_registered or holds_images(header)
+
+
 def holds_report(header: Dataset) -> bool:
     """Whether an instance is a structured report or another document built like one."""
     return uid(header, "SOPClassUID").startswith(_STRUCTURED_REPORTS)

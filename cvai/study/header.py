@@ -6,14 +6,20 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import BinaryIO
 
-from pydicom import Dataset, FileDataset, dcmread
-from pydicom.errors import BytesLengthException
+from pydicom import Dataset, FileDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
+
+from cvai.study.deflated import require_bounded
+from cvai.study.encoding import HEAD_BYTES, Beginning, beginning_of
+from cvai.study.faults import byte_errors
 
 UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 """Looser than PS3.5 section 9.1 on purpose: components with leading zeros exist, and are kept as they are.
@@ -41,27 +47,84 @@ PARSE_ERRORS = (
 """What pydicom raises on bytes that start like DICOM and go on as something else."""
 
 
-def parse(file: BinaryIO, only: list[str] | None = None) -> FileDataset:
-    """Everything before the pixels, or ``only`` some keywords of it.
+_LAST_UID_OF_IDENTITY = Tag("SeriesInstanceUID")
+_PIXELS = (Tag("FloatPixelData"), Tag("DoubleFloatPixelData"), Tag("PixelData"))
 
-    Where bytes end within a sequence pydicom raises an OSError too. That is about the bytes; those with an
-    errno are about the disk, and the caller's to wait out.
+
+def parse(file: BinaryIO) -> FileDataset:
+    """Everything before the pixels; ``file`` is left where they begin.
+
+    Files without preamble, without file meta information or without a transfer syntax are read where the
+    first elements show how they are encoded; ``TransferSyntaxUID`` of the header's file meta is set then.
+
+    Where bytes end within a sequence pydicom raises an OSError too, which is an EOFError here.
 
     Raises:
         InvalidDicomError: no DICOM file.
+        FileRefused: ``inflates_too_far``.
         PARSE_ERRORS: what starts like one goes on as something else.
         OSError: the disk.
     """
-    try:
-        return dcmread(file, stop_before_pixels=True, specific_tags=only)
-    except OSError as error:
-        if error.errno is None:
-            raise EOFError(str(error)) from error
-        raise
+    return _parsed(file, lambda tag: tag in _PIXELS)
+
+
+def parse_identity(file: BinaryIO, keywords: Iterable[str] = ()) -> FileDataset:
+    """The UIDs that place an instance and what stands before them; see ``parse``.
+
+    What is damaged behind them does no harm, and is not read.
+
+    Args:
+        file: at its beginning.
+        keywords: the only ones to be read, where any are given.
+    """
+    return _parsed(file, lambda tag: tag > _LAST_UID_OF_IDENTITY, keywords)
+
+
+def parse_some(file: BinaryIO, keywords: Iterable[str]) -> FileDataset:
+    """Some keywords of a header; see ``parse``."""
+    return _parsed(file, lambda tag: tag in _PIXELS, keywords)
+
+
+def parse_whole(file: BinaryIO) -> FileDataset:
+    """A data set with its pixels in memory; see ``parse``."""
+    return _parsed(file, lambda _: False)
+
+
+def _parsed(
+    file: BinaryIO, is_beyond: Callable[[BaseTag], bool], keywords: Iterable[str] = ()
+) -> FileDataset:
+    require_bounded(file)
+    begins = read_beginning(file)
+    if not begins.is_dicom:
+        raise InvalidDicomError
+    if begins.data_set_at > HEAD_BYTES:
+        raise EOFError(f"file meta information of more than {HEAD_BYTES} bytes")
+    with byte_errors():
+        header = read_partial(
+            file,
+            stop_when=lambda tag, _vr, _length: is_beyond(tag),
+            force=not begins.has_prefix,
+            specific_tags=[Tag(keyword) for keyword in keywords],
+        )
+    seen = begins.seen_syntax
+    if begins.stated_syntax is None and seen and header.original_encoding == _encoding_of(seen):
+        header.file_meta.TransferSyntaxUID = seen
+    return header
+
+
+def _encoding_of(syntax: UID) -> tuple[bool, bool]:
+    return syntax.is_implicit_VR, syntax.is_little_endian
+
+
+def read_beginning(file: BinaryIO) -> Beginning:
+    """What a file says about its encoding; it is at its beginning before and after."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    return beginning_of(head)
 
 
 def decode_all(header: Dataset) -> None:
-    """Decode every element in place and drop those that cannot be decoded.
+    """Decode every element in place, file meta information included, and drop those that cannot be decoded.
 
     pydicom decodes on first access; doing it here keeps surprises away from everybody who reads the header
     later. A malformed patient weight must not stop a study, and a malformed position is an absent position.
@@ -75,6 +138,8 @@ def decode_all(header: Dataset) -> None:
         if element.VR == "SQ":
             for item in element.value:
                 decode_all(item)
+    if isinstance(header, FileDataset):
+        decode_all(header.file_meta)
 
 
 def numbers(header: Dataset, keyword: str) -> tuple[float, ...] | None:

@@ -30,13 +30,19 @@ def pixel_data_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
 
 
 def _transfer_syntax_defect(header: FileDataset) -> FileRefused | None:
-    syntax = UID(uid(header.file_meta, "TransferSyntaxUID"))
-    if _has_decoder(syntax):
-        return None
+    syntax = _syntax(header)
+    return None if _has_decoder(syntax) else _unsupported(header, syntax or "(none stated)")
+
+
+def _syntax(header: FileDataset) -> UID:
+    return UID(uid(header.file_meta, "TransferSyntaxUID"))
+
+
+def _unsupported(header: FileDataset, syntax: str) -> FileRefused:
     return FileRefused(
         "unsupported_transfer_syntax",
-        f"Instance {uid(header, 'SOPInstanceUID')} is stored with transfer syntax "
-        f"{syntax or '(none stated)'}, which cannot be decoded here.",
+        f"Instance {uid(header, 'SOPInstanceUID')} is stored with transfer syntax {syntax}, "
+        "which cannot be decoded here.",
         "Ask the archive for Explicit VR Little Endian.",
     )
 
@@ -56,7 +62,7 @@ def _length_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
     if declared_bytes is None:
         return _truncated(header, "the file ends before its pixel data")
     if declared_bytes == _UNDEFINED_LENGTH:
-        return _fragments_defect(file, header)
+        return _fragments_defect(file, header) or _codec_defect(header)
     present_bytes = min(declared_bytes, _bytes_left(file))
     expected_bytes = _expected_bytes(header)
     if expected_bytes is None:
@@ -110,6 +116,12 @@ def _fragments_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
             header, f"it holds {max(n_fragments, 0)} compressed fragments for {n_frames} frames"
         )
     return None
+
+
+def _codec_defect(header: FileDataset) -> FileRefused | None:
+    """Compressed pixels in a file that states no compression, or nothing."""
+    syntax = _syntax(header)
+    return None if syntax.is_encapsulated else _unsupported(header, f"{syntax} and compressed pixels")
 
 
 def _truncated(header: FileDataset, how: str) -> FileRefused:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels, pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from cvai.errors import FileRefused
+from cvai.study.faults import disk_faults
 from cvai.study.header import parse, texts, uid, whole_number
-from cvai.study.pixels import PIXEL_ERRORS
+from cvai.study.pixels import PIXEL_ERRORS, pixel_source
 from cvai.study.tolerance import tolerating_values
 from cvai.study.values import ImagePlane, Images
 
@@ -35,6 +36,7 @@ def grey_loop(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
     Raises:
         FileRefused: ``loop_too_large``, a known defect, or ``pixel_data_unreadable``.
+        TemporarilyUnavailable: the disk failed.
     """
     _check_size(images)
     _check_layout(images[0])
@@ -43,7 +45,7 @@ def grey_loop(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     coloured = np.zeros((first.rows, first.columns), dtype=np.float32)
     is_luminance: bool | None = None
     try:
-        with tolerating_values():
+        with disk_faults(), tolerating_values():
             for frame, stored in zip(frames, _stored_frames(first, len(images)), strict=True):
                 values = _eight_bits(stored, first.header)
                 if values.ndim == 2:
@@ -93,7 +95,7 @@ def _stored_frames(first: ImagePlane, n_frames: int) -> Iterator[NDArray[np.gene
     under a wrong name. pydicom's iterator loses count after the first frame, so frames are asked for singly.
     """
     syntax = UID(uid(getattr(first.header, "file_meta", Dataset()), "TransferSyntaxUID"))
-    source = dcmread(first.path) if syntax == DeflatedExplicitVRLittleEndian else first.path
+    source = pixel_source(first.path)
     if syntax.is_compressed or _interpretation(first.header) != "YBR_FULL_422":
         yield from iter_pixels(source, raw=True)
     elif _bytes_a_pixel(first, source, n_frames) == 3:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from cvai.errors import FileRefused
+from cvai.study.faults import disk_faults
 from cvai.study.frames import frame_attributes
-from cvai.study.header import DECODE_ERRORS, number, texts, uid, whole_number
+from cvai.study.header import DECODE_ERRORS, number, parse_whole, read_beginning, texts, uid, whole_number
 from cvai.study.tolerance import tolerating_values
 from cvai.study.values import ImagePlane
 
@@ -31,6 +32,7 @@ def intensities(planes: Sequence[ImagePlane]) -> NDArray[np.float32]:
 
     Raises:
         FileRefused: an image has a known defect, ``pixel_data_unreadable`` or ``cine_too_large``.
+        TemporarilyUnavailable: the disk failed.
     """
     _require_room(planes)
     by_file: dict[Path, list[int]] = defaultdict(list)
@@ -40,8 +42,8 @@ def intensities(planes: Sequence[ImagePlane]) -> NDArray[np.float32]:
         by_file[plane.path].append(i)
     values = np.empty((len(planes), planes[0].rows, planes[0].columns), dtype=np.float32)
     with tolerating_values():
-        for path, members in by_file.items():
-            frames = _stored_frames(path, [planes[i] for i in members])
+        for members in by_file.values():
+            frames = _frames_of([planes[i] for i in members])
             for i, stored in zip(members, frames, strict=True):
                 values[i] = _rescaled(planes[i], stored)
     return values
@@ -59,26 +61,31 @@ def _require_room(planes: Sequence[ImagePlane]) -> None:
         )
 
 
-def _stored_frames(path: Path, planes: Sequence[ImagePlane]) -> list[NDArray[np.generic]]:
+def pixel_source(path: Path) -> Path | Dataset:
+    """What pydicom takes frames from: the file, in which it seeks them, where it can read that.
+
+    A file that is deflated as a whole, or does not state how it is encoded, is read into memory.
+    """
+    with path.open("rb") as file:
+        begins = read_beginning(file)
+        if begins.is_self_describing and begins.stated_syntax != DeflatedExplicitVRLittleEndian:
+            return path
+        return parse_whole(file)
+
+
+def _frames_of(planes: Sequence[ImagePlane]) -> list[NDArray[np.generic]]:
     """Stored values of frames of one file; each array is (y, x)."""
     indices = [plane.frame_number - 1 for plane in planes if plane.frame_number is not None]
     try:
-        frames = list(
-            iter_pixels(
-                _readable(path, planes[0]), indices=indices or None, raw=True, correct_unused_bits=False
-            )
-        )
+        with disk_faults():
+            source = pixel_source(planes[0].path)
+            stored = iter_pixels(source, indices=indices or None, raw=True, correct_unused_bits=False)
+            frames = list(stored)
     except PIXEL_ERRORS as error:
         raise _unreadable(planes[0], type(error).__name__) from error
     if len(frames) != len(planes):
         raise _unreadable(planes[0], f"{len(frames)} of {len(planes)} frames")
     return frames
-
-
-def _readable(path: Path, plane: ImagePlane) -> Path | Dataset:
-    """What pydicom takes frames from: a file, where it seeks them, unless that is deflated as a whole."""
-    syntax = uid(getattr(plane.header, "file_meta", Dataset()), "TransferSyntaxUID")
-    return dcmread(path) if syntax == DeflatedExplicitVRLittleEndian else path
 
 
 def _rescaled(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -118,8 +125,8 @@ def _within_stored_bits(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArr
 
 
 def _is_compressed(plane: ImagePlane) -> bool:
-    syntax = UID(uid(getattr(plane.header, "file_meta", Dataset()), "TransferSyntaxUID"))
-    return syntax.is_transfer_syntax and syntax.is_compressed
+    stated = uid(getattr(plane.header, "file_meta", Dataset()), "TransferSyntaxUID")
+    return bool(stated) and UID(stated).is_transfer_syntax and UID(stated).is_compressed
 
 
 def _turned_over(plane: ImagePlane, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -94,7 +94,6 @@ def _selection(
             *_other_stacks(chosen, seen.candidates),
             *_left_out_slices(stack, seen.stacks),
             *_altered_pixels(stack),
-            *_unreadable_files(seen.study),
         ),
         alternatives=alternatives,
         candidates=seen.candidates,
@@ -303,13 +302,3 @@ def _altered_pixels(stack: Part) -> list[Finding]:
         "in; the study holds no original ones."
     )
     return [Finding("annotated_images", Severity.WARNING, message)]
-
-
-def _unreadable_files(study: Study) -> list[Finding]:
-    """Damaged files that have no place in a series and may have belonged to the cine."""
-    placed = {id(p.defect) for s in study.series for p in s.planes if p.defect is not None}
-    n_files = sum(id(refusal) not in placed for refusal in study.unreadable)
-    if n_files == 0:
-        return []
-    message = f"{n_files} file(s) of the study could not be read; the cine may be incomplete."
-    return [Finding("unreadable_files", Severity.WARNING, message)]

@@ -16,8 +16,8 @@ from cvai.study.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of
 from cvai.study.classes import ULTRASOUND_IMAGES
 from cvai.study.echo_views import StatedView, stated_view
 from cvai.study.frame_times import frame_times, heart_rate
-from cvai.study.header import texts
 from cvai.study.loop_pixels import grey_loop
+from cvai.study.modality import modality_of
 from cvai.study.parts import series_uid_of
 from cvai.study.select import select_sax_cine
 from cvai.study.stages import at_rest
@@ -108,6 +108,8 @@ def select_loops(study: Study) -> LoopSelection:
     loops: list[Images] = []
     passed_over: list[PassedOver] = []
     for series in study.series:
+        if not series.planes:
+            passed_over.append(PassedOver(series.series_uid, f"no images (modality {series.modality})"))
         for images in _instances(series):
             reason = _unsuitable(images)
             if reason is None:
@@ -184,7 +186,7 @@ def _other_mode(image: ImagePlane) -> str | None:
 
 def _modality(image: ImagePlane) -> str:
     """Of the image itself: a series may hold objects of several kinds."""
-    return " ".join(texts(image.header, "Modality"))
+    return modality_of(image.header)
 
 
 def _other_kind(image_type: Sequence[str]) -> str | None:

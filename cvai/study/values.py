@@ -78,7 +78,11 @@ Images = tuple[ImagePlane, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Images that share a SeriesInstanceUID; for cvai's own results and other non-images, planes is empty."""
+    """Instances of one modality that share a SeriesInstanceUID.
+
+    A series that holds a screenshot or a report beside its images is several of these. For cvai's own results
+    and other non-images, planes is empty.
+    """
 
     series_uid: str
     modality: str
@@ -105,6 +109,19 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LostFile:
+    """A file that could not be read and has no place in a series.
+
+    Args:
+        refusal: why.
+        header: what could be read of it, at least its SOPClassUID; None where that is nothing.
+    """
+
+    refusal: FileRefused
+    header: Dataset | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """All that was found of one StudyInstanceUID.
 
@@ -115,6 +132,8 @@ class Study:
             could be read also stand in their series, with ``ImagePlane.defect`` set.
         documents: structured reports, ordered by SOPInstanceUID.
         stated_patients: whom all objects but cvai's own results name, those that most name first.
+        lost: files without a place in a series that are of the study: their own headers say so, or nothing
+            says otherwise.
     """
 
     study_uid: str
@@ -122,6 +141,7 @@ class Study:
     unreadable: tuple[FileRefused, ...] = ()
     documents: tuple[Document, ...] = ()
     stated_patients: tuple[StatedPatient, ...] = ()
+    lost: tuple[LostFile, ...] = ()
 
     def patient(self) -> Patient:
         """Whose study it is.

@@ -11,7 +11,8 @@ from cvai.archive.content import UNREADABLE
 from cvai.archive.folder import FolderArchive
 from cvai.archive.part10 import FileIdentity
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
-from tests.standin import derived_uid, write_image, write_study
+from cvai.study.read import read_studies
+from tests.standin import derived_uid, write_image, write_segmentation, write_study
 
 STUDY = derived_uid("folder")
 
@@ -95,3 +96,78 @@ def test_a_disk_that_fails_is_an_archive_that_does_not_answer(tmp_path: Path) ->
     (tmp_path / "archive").write_text("a file where a folder should be")
     with pytest.raises(TemporarilyUnavailable, match="disk failed"):
         FolderArchive(tmp_path / "archive").store(STUDY, [write_image(tmp_path / "a", STUDY, 1)])
+
+
+def damaged(path: Path) -> Path:
+    """A file that begins like DICOM and does not say what it is of."""
+    path.write_bytes(path.read_bytes()[:200])
+    return path
+
+
+def codes(archive: FolderArchive, study_uid: str, folder: Path) -> list[str]:
+    """Why files that are kept with a study cannot be read."""
+    archive.fetch(study_uid, folder)
+    (study,) = read_studies(folder).studies
+    return [file.refusal.code for file in study.lost]
+
+
+def test_a_damaged_image_is_kept_with_the_study_that_it_was_delivered_with(tmp_path: Path) -> None:
+    archive = FolderArchive(tmp_path / "archive")
+    *whole, last = write_study(tmp_path / "a", STUDY, 4)
+    assert archive.take_in([*whole, damaged(last)]) == [STUDY]
+    content = archive.content(STUDY)
+    assert len(content.instances) == 4
+    assert len(content.sources) == 4, "the digest tells the study from one without the damaged file"
+    assert codes(archive, STUDY, tmp_path / "got") == ["identity_missing"]
+
+
+def test_what_is_no_image_is_kept_apart_from_the_study(tmp_path: Path) -> None:
+    archive = FolderArchive(tmp_path / "archive")
+    paths = write_study(tmp_path / "a", STUDY)
+    readme = tmp_path / "a" / "README.TXT"
+    readme.write_text("Open viewer.exe.")
+    studies = archive.take_in([*paths, readme])
+    assert [uid.startswith(UNREADABLE) for uid in studies] == [False, True]
+    assert len(archive.content(STUDY).instances) == 3
+
+
+def test_a_damaged_image_between_two_studies_is_kept_with_both(tmp_path: Path) -> None:
+    archive, other = FolderArchive(tmp_path / "archive"), derived_uid("other")
+    paths = [*write_study(tmp_path / "d" / "a", STUDY), *write_study(tmp_path / "d" / "b", other)]
+    lost = damaged(write_image(tmp_path / "d", STUDY, 9))
+    assert set(archive.take_in([*paths, lost])) == {STUDY, other}
+    for study_uid in (STUDY, other):
+        assert codes(archive, study_uid, tmp_path / study_uid) == ["identity_missing"]
+    assert not lost.exists()
+
+
+def test_a_study_delivered_again_as_a_whole_takes_the_place_of_its_damaged_file(tmp_path: Path) -> None:
+    archive = FolderArchive(tmp_path / "archive")
+    *whole, last = write_study(tmp_path / "a", STUDY, 4)
+    archive.take_in([*whole, damaged(last)])
+    archive.take_in(write_study(tmp_path / "b", STUDY, 2))
+    assert codes(archive, STUDY, tmp_path / "part") == ["identity_missing"], "a part of it does not"
+    archive.store(STUDY, [write_segmentation(tmp_path, STUDY)])
+    studies = archive.take_in(write_study(tmp_path / "c", STUDY, 4))
+    assert codes(archive, STUDY, tmp_path / "all") == []
+    assert len(archive.content(STUDY).sources) == 4
+    assert [uid for uid in studies if uid.startswith(UNREADABLE)], "nothing that was delivered is thrown away"
+
+
+def test_an_image_damaged_behind_its_identity_is_kept_under_it(tmp_path: Path) -> None:
+    archive = FolderArchive(tmp_path / "archive")
+    path = write_image(tmp_path / "a", STUDY, 1)
+    data = path.read_bytes()
+    place = data.index(b"\x20\0\x13\0IS")
+    path.write_bytes(data[:place] + b"\x20\0\x13\0SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0")
+    assert archive.take_in([path]) == [STUDY]
+    (kept,) = archive.content(STUDY).instances
+    assert kept.sop_instance_uid == derived_uid(STUDY, "image 1")
+
+
+def test_a_file_that_is_copied_stays(tmp_path: Path) -> None:
+    archive = FolderArchive(tmp_path / "archive")
+    paths = write_study(tmp_path / "a", STUDY, 2)
+    archive.take_in(paths, copied=paths[:1])
+    assert [path.exists() for path in paths] == [True, False]
+    assert len(archive.content(STUDY).instances) == 2

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from cvai.archive.folder import FolderArchive
-from cvai.archive.inbox import AT_ONCE, InboxFeed
+from cvai.archive.inbox import AT_ONCE, PATIENCE, TRIED_AGAIN_S, InboxFeed, obstacles_in
 from cvai.archive.seen import SeenStudies
+from tests.faults import NOBODY, as_nobody
 from tests.standin import derived_uid, memory_below, write_image, write_study
 
 STUDY = derived_uid("inbox")
@@ -158,10 +162,10 @@ def test_many_deliveries_that_cannot_be_taken_do_not_hold_up_one_that_can(
     write_study(inbox.folder / "whole", STUDY, 1)
     take_in = inbox.archive.take_in
 
-    def unless_locked(paths: Sequence[Path]) -> list[str]:
+    def unless_locked(paths: Sequence[Path], copied: Collection[Path]) -> list[str]:
         if "locked" in paths[0].parent.name:
             raise PermissionError(13, "Permission denied")
-        return take_in(paths)
+        return take_in(paths, copied)
 
     monkeypatch.setattr(inbox.archive, "take_in", unless_locked)
     inbox.after(0)
@@ -207,3 +211,165 @@ def test_what_is_remembered_holds_no_patient_data(inbox: Inbox, tmp_path: Path) 
         rows = remembered.execute("SELECT study_uid FROM cvai_feed_studies").fetchall()
     assert rows == [(STUDY,)]
     assert b"Doe" not in (tmp_path / "seen.sqlite").read_bytes()
+
+
+@pytest.fixture
+def shared(inbox: Inbox) -> Inbox:
+    """An inbox of a service without special rights, in folders that it may enter."""
+    for folder in (inbox.root, *inbox.root.parents[:3]):
+        if folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    inbox.folder.mkdir()
+    return inbox
+
+
+def give_to_nobody(root: Path) -> None:
+    """As a service without special rights would have made it; root keeps nothing."""
+    if os.getuid() == 0:
+        for folder, _, names in os.walk(root):
+            for path in (Path(folder), *(Path(folder) / name for name in names)):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def taken(inbox: Inbox, patience_s: float = 5) -> tuple[str, ...]:
+    """What is announced of what lies there, by a service without special rights."""
+    give_to_nobody(inbox.root)
+    with as_nobody():
+        inbox.after(0)
+        return inbox.after(patience_s)
+
+
+def reasons(inbox: Inbox) -> list[tuple[str, str]]:
+    return sorted((obstacle.kind, obstacle.reason) for obstacle in inbox.feed.obstacles.present)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o600, 0o300])
+def test_a_folder_that_may_not_be_looked_into_holds_up_no_other(shared: Inbox, mode: int) -> None:
+    write_study(shared.folder / "a locked", derived_uid("locked"), 2)
+    write_study(shared.folder / "whole", STUDY, 2)
+    give_to_nobody(shared.root)
+    (shared.folder / "a locked").chmod(mode)
+    assert taken(shared) == (STUDY,)
+    assert reasons(shared) == [("folder", "Permission denied")]
+    (shared.folder / "a locked").chmod(0o700)
+    with as_nobody():
+        shared.after(0)
+        assert derived_uid("locked") in shared.after(5)
+    assert reasons(shared) == []
+
+
+def test_a_file_that_may_not_be_read_holds_up_its_own_folder_and_no_other(shared: Inbox) -> None:
+    paths = write_study(shared.folder / "a locked", derived_uid("locked"), 2)
+    write_study(shared.folder / "whole", STUDY, 2)
+    paths[0].chmod(0)
+    assert taken(shared) == (STUDY,)
+    (obstacle,) = shared.feed.obstacles.present
+    assert (obstacle.kind, obstacle.files, obstacle.unreadable) == ("folder", 2, 1)
+    assert all(path.exists() for path in paths), "a part of the delivery is not taken for all of it"
+    paths[0].chmod(0o600)
+    with as_nobody():
+        assert derived_uid("locked") not in shared.after(TRIED_AGAIN_S - 10), "it waits"
+        assert derived_uid("locked") in shared.after(20)
+
+
+def test_a_loose_file_that_may_not_be_read_does_not_hold_up_those_beside_it(shared: Inbox) -> None:
+    write_study(shared.folder, STUDY, 2)
+    late = write_image(shared.folder, STUDY, 3)
+    late.chmod(0)
+    taken(shared)
+    with as_nobody():
+        assert shared.after(1) == (STUDY,)
+    assert len(shared.archive.content(STUDY).instances) == 2
+    assert reasons(shared) == [("file", "Permission denied")]
+    late.chmod(0o600)
+    with as_nobody():
+        shared.after(TRIED_AGAIN_S)
+    assert len(shared.archive.content(STUDY).instances) == 3
+
+
+def test_a_loose_file_that_never_stops_growing_does_not_hold_up_those_beside_it(inbox: Inbox) -> None:
+    write_study(inbox.folder, STUDY, 2)
+    growing, told = inbox.folder / "growing", tuple[str, ...]()
+    for second in range(PATIENCE * 5 + 1):
+        growing.write_bytes(bytes(second + 1))
+        if second < PATIENCE * 5:
+            assert inbox.after(1) == (), "for all that anybody knows it is of the same study"
+        else:
+            told = inbox.after(1)
+    assert told == (STUDY,)
+    assert reasons(inbox) == [("file", "keeps changing")]
+    assert growing.exists()
+
+
+def test_loose_files_that_come_one_after_the_other_are_taken_together(inbox: Inbox) -> None:
+    for number in range(1, 60):
+        write_image(inbox.folder, STUDY, number)
+        assert inbox.after(1) == ()
+    inbox.after(0)
+    assert inbox.after(5) == (STUDY,)
+    assert len(inbox.archive.content(STUDY).instances) == 59
+
+
+def test_a_folder_that_never_stops_changing_is_told_of(inbox: Inbox) -> None:
+    write_study(inbox.folder / "whole", STUDY, 1)
+    told = list[str]()
+    for second in range(PATIENCE * 5 + 2):
+        (inbox.folder / "growing").mkdir(exist_ok=True)
+        (inbox.folder / "growing" / "file").write_bytes(bytes(second + 1))
+        told += inbox.after(1)
+    assert STUDY in told
+    assert reasons(inbox) == [("folder", "keeps changing")]
+
+
+def test_what_is_no_file_is_left_alone_and_told_of(inbox: Inbox) -> None:
+    for folder in (inbox.folder, inbox.folder / "d"):
+        write_study(folder, STUDY if folder == inbox.folder else derived_uid("d"), 2)
+        os.mkfifo(folder / "pipe.dcm")
+        (folder / "link.dcm").symlink_to("nowhere")
+        (folder / "itself.dcm").symlink_to("itself.dcm")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(inbox.folder / "s"))
+        inbox.after(0)
+        assert set(inbox.after(5)) == {STUDY, derived_uid("d")}
+        inbox.after(5)
+    link, pipe = ("link", "link to nothing"), ("pipe", "no file")
+    assert reasons(inbox) == [link] * 4 + [pipe] * 2 + [("socket", "no file")]
+
+
+def test_what_cannot_be_taken_is_told_once_and_not_by_its_name(inbox: Inbox) -> None:
+    inbox.folder.mkdir()
+    os.mkfifo(inbox.folder / "Doe^John")
+    with capture_logs() as lines:
+        for _ in range(5):
+            inbox.after(1)
+    (line,) = lines
+    assert line["event"] == "delivery_not_taken"
+    assert line["inode"] == (inbox.folder / "Doe^John").lstat().st_ino
+    assert "Doe" not in str(line)
+    assert obstacles_in(inbox.folder) == inbox.feed.obstacles.present
+
+
+def test_what_lies_behind_a_link_is_copied_and_the_link_removed(inbox: Inbox, tmp_path: Path) -> None:
+    uids = [derived_uid("link", str(number)) for number in range(3)]
+    originals = [write_study(tmp_path / "elsewhere" / uid, uid, 2) for uid in uids]
+    inbox.folder.mkdir()
+    (inbox.folder / "folder").symlink_to(originals[0][0].parent)
+    (inbox.folder / "inner").mkdir()
+    (inbox.folder / "inner" / "folder").symlink_to(originals[1][0].parent)
+    for path in originals[2]:
+        (inbox.folder / path.name).symlink_to(path)
+    inbox.after(0)
+    assert set(inbox.after(5)) == set(uids)
+    assert all(len(inbox.archive.content(uid).instances) == 2 for uid in uids)
+    assert all(path.exists() for paths in originals for path in paths)
+    assert list(inbox.folder.iterdir()) == []
+    assert not any(path.is_symlink() for path in (inbox.root / "archive").rglob("*"))
+
+
+def test_links_in_a_circle_end(inbox: Inbox) -> None:
+    write_study(inbox.folder / "d", STUDY, 2)
+    (inbox.folder / "d" / "up").symlink_to(inbox.folder)
+    (inbox.folder / "d" / "self").symlink_to(inbox.folder / "d")
+    inbox.after(0)
+    assert inbox.after(5) == (STUDY,)
+    assert len(inbox.archive.content(STUDY).instances) == 2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cvai.cli.main import app
-from cvai.engine.doctor import Check, check_archive, check_clock, check_disk
+from cvai.engine.doctor import Check, check_archive, check_clock, check_disk, check_inbox
 from cvai.errors import ConfigurationInvalid
 from cvai.settings import Settings
 from tests.engine.conftest import Bench
@@ -87,7 +88,7 @@ def checks_by_name(*arguments: str) -> tuple[int, dict[str, Check]]:
 def test_the_doctor_finds_a_fresh_installation_well(tmp_path: Path) -> None:
     (tmp_path / "service.toml").write_text(f'data_folder = "{tmp_path / "data"}"\n')
     status, checks = checks_by_name("--config", str(tmp_path / "service.toml"))
-    assert list(checks) == ["disk", "database", "model", "archive", "clock"]
+    assert list(checks) == ["disk", "database", "model", "archive", "clock", "inbox"]
     assert [check for check in checks.values() if not check.ok] == []
     assert status == 0
 
@@ -111,6 +112,17 @@ def test_the_embedded_archive_agrees_with_this_machine_about_the_time(tmp_path: 
     settings = Settings(data_folder=tmp_path)
     assert check_archive(settings).ok
     assert check_clock(settings).ok
+
+
+def test_what_cannot_be_taken_out_of_the_inbox_is_told_without_its_name(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path)
+    assert check_inbox(settings).ok
+    settings.inbox_folder.mkdir()
+    assert check_inbox(settings).ok
+    os.mkfifo(settings.inbox_folder / "Doe^John")
+    check = check_inbox(settings)
+    assert not check.ok
+    assert check.detail == f"pipe with inode {(settings.inbox_folder / 'Doe^John').lstat().st_ino}: no file"
 
 
 def test_a_full_disk_is_told_before_a_job_finds_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

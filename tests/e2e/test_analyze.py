@@ -104,15 +104,20 @@ def test_bad_input_is_refused_with_its_code(make: Callable[[Path], None], tmp_pa
     assert record["objects"] == record["measurements"] == []
 
 
-def test_bad_files_beside_a_good_study_cost_nothing(phantom: tuple[Path, float], tmp_path: Path) -> None:
+def test_what_is_no_image_beside_a_good_study_costs_nothing_and_a_damaged_one_the_study(
+    phantom: tuple[Path, float], tmp_path: Path
+) -> None:
     mixed = tmp_path / "mixed"
     mixed.mkdir()
     for path in phantom[0].iterdir():
         (mixed / path.name).symlink_to(path)
-    (mixed / "empty.dcm").write_bytes(b"")
-    (mixed / "notes.dcm").write_bytes(b"not an image" * 99)
+    (mixed / "notes.txt").write_bytes(b"not an image" * 99)
     status, (record,) = analyze(mixed, tmp_path / "out")
     assert (status, record["status"]) == (0, "analysed")
+    assert [(group["code"], group["count"]) for group in record["unreadable"]] == [("not_dicom", 1)]
+    (mixed / "empty.dcm").write_bytes(b"")
+    status, (record,) = analyze(mixed, tmp_path / "out")
+    assert (status, record["refused"]["code"]) == (3, "files_unreadable")
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

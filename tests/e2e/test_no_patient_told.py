@@ -71,7 +71,7 @@ def test_no_log_metric_or_audit_message_names_a_patient(service: tuple[Process, 
     sound, unsound, inbox = tmp_path / "sound", tmp_path / "unsound", tmp_path / "data" / "inbox"
     write(sound, of_a_patient("1.2.826.1.1"))
     write(unsound, broken(of_a_patient("1.2.826.1.2")))
-    (unsound / "Zyxwvut^Quasimodo.dcm").write_bytes(b"PID-7731-QX, born 19330417")
+    (unsound / "Zyxwvut^Quasimodo.txt").write_bytes(b"PID-7731-QX, born 19330417")
     eventually(lambda: process.events("serving"), "the service", LONGEST_S)
     for delivery in (sound, unsound):
         shutil.copytree(delivery, inbox / f"Zyxwvut {delivery.name}")

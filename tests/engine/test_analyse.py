@@ -12,13 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import ComprehensiveSRStorage
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.errors import TemporarilyUnavailable
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
+from tests.faults import no_more_files
 from tests.study.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
+from tests.study.ultrasound_files import STUDY as ULTRASOUND
+from tests.study.ultrasound_files import beating_frames, write_loop
 
 CINE = SeriesSpec(n_slices=7, n_phases=10, rows=18, columns=25)
 VOXEL_ML = 10.0 * 1.25 * 1.75 / 1000
@@ -155,3 +160,53 @@ def test_two_analyses_at_once_tell_of_each_study_what_one_alone_does(tmp_path: P
     with ThreadPoolExecutor(2) as pool:
         for _ in range(3):
             assert list(pool.map(told, hearts)) == alone
+
+
+def test_a_damaged_slice_refuses_the_study_instead_of_making_the_heart_smaller(tmp_path: Path) -> None:
+    paths = write(tmp_path / "study", images(CINE))
+    for path in paths[: CINE.n_phases]:
+        path.write_bytes(path.read_bytes()[:300])
+    (tmp_path / "study" / "README.txt").write_text("Look at the images.")
+    outcome, record = analysed(tmp_path / "study", tmp_path / "out")
+    assert outcome.study_uid == record["study_uid"] == CINE.study_uid
+    assert record["refused"]["code"] == "files_unreadable"
+    counts = {group["code"]: group["count"] for group in record["unreadable"]}
+    assert counts == {"identity_missing": 10, "not_dicom": 1}
+
+
+def test_files_beside_the_images_are_counted_in_the_result(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    for name in ("README.txt", "LICENCE.txt"):
+        (tmp_path / "study" / name).write_text("Look at the images.")
+    _, record = analysed(tmp_path / "study", tmp_path / "out")
+    assert record["status"] == "analysed"
+    assert "unreadable_files" not in {finding["code"] for finding in record["findings"]}
+    (group,) = record["unreadable"]
+    assert (group["code"], group["count"]) == ("not_dicom", 2)
+    assert "README" not in group["message"]
+
+
+def test_a_damaged_document_of_the_study_is_a_finding(tmp_path: Path) -> None:
+    report = images(CINE)[0]
+    report.SOPClassUID = ComprehensiveSRStorage
+    del report.SeriesInstanceUID
+    write(tmp_path / "study", [*images(CINE), report])
+    _, record = analysed(tmp_path / "study", tmp_path / "out")
+    assert "unreadable_files" in {finding["code"] for finding in record["findings"]}
+    assert [group["code"] for group in record["unreadable"]] == ["identity_missing"]
+
+
+def test_a_study_that_cannot_be_read_at_all_is_refused_by_its_own_uid(tmp_path: Path) -> None:
+    loop = tmp_path / "study" / "loop.dcm"
+    write_loop(loop, beating_frames())
+    loop.write_bytes(loop.read_bytes()[:-1000])
+    outcome, record = analysed(tmp_path / "study", tmp_path / "out")
+    assert outcome.study_uid == ULTRASOUND
+    assert record["refused"]["code"] == "truncated_file"
+
+
+def test_a_disk_that_fails_says_nothing_of_the_study(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    with no_more_files(), pytest.raises(TemporarilyUnavailable):
+        analyse_folder(tmp_path / "study", tmp_path / "out", DrawnHeart())
+    assert not (tmp_path / "out").exists()

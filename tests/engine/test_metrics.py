@@ -87,12 +87,14 @@ def test_what_was_left_out_of_answers_and_looks_that_failed_are_counted(
 
 
 def test_queue_workers_disk_and_model_are_told(metrics: Metrics) -> None:
+    metrics.inbox_looked_into(4)
     told = scraped(metrics)
     assert told["cvai_jobs", "queued"] == 7
     assert told["cvai_jobs", "running"] == 2
     assert told["cvai_oldest_queued_seconds",] == 41.5
     assert told["cvai_workers",] == 3
     assert told["cvai_disk_free_bytes",] > 0
+    assert told["cvai_inbox_left",] == 4
     assert told["cvai_model_info", "sax", "ab" * 6, "1.2"] == 1
     assert told["process_resident_memory_bytes",] > 0
 

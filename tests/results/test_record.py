@@ -108,7 +108,11 @@ def test_the_total_is_the_sum_of_the_stages_and_an_unreached_stage_is_null() -> 
     }
 
 
-@pytest.mark.parametrize("key", sorted(analysed()))
+ADDED_LATER = {"unreadable"}
+"""Results that were written before it have no such key and are results still."""
+
+
+@pytest.mark.parametrize("key", sorted(analysed().keys() - ADDED_LATER))
 def test_no_key_may_be_missing(key: str) -> None:
     record = analysed()
     del record[key]

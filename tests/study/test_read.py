@@ -25,9 +25,9 @@ from pydicom.uid import (
 
 from cvai.errors import ConfigurationInvalid, FileRefused
 from cvai.results.source import verbatim_element
+from cvai.study.members import UnpackLimits
 from cvai.study.read import open_studies, read_studies
 from cvai.study.tolerance import tolerating_values
-from cvai.study.unpack import ZipLimits
 from tests.study.dicom_files import SeriesSpec, enhanced, image, images, position_mm, write, write_one
 
 SPEC = SeriesSpec(n_slices=3, n_phases=4)
@@ -328,8 +328,8 @@ def test_no_name_in_a_zip_points_outside_of_the_folder(tmp_path: Path, name: str
     assert set(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("limits", [ZipLimits(max_members=2), ZipLimits(max_total_bytes=2_000_000)])
-def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path: Path, limits: ZipLimits) -> None:
+@pytest.mark.parametrize("limits", [UnpackLimits(max_members=2), UnpackLimits(max_total_bytes=2_000_000)])
+def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path: Path, limits: UnpackLimits) -> None:
     archive = _zip(tmp_path, {str(i): bytes(1_000_000) for i in range(3)})
     assert archive.stat().st_size < 10_000
     with pytest.raises(FileRefused) as refusal, open_studies(archive, limits):

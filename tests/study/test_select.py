@@ -264,14 +264,3 @@ def test_a_cine_that_states_no_positions_is_handed_on_to_be_refused_by_name(tmp_
     cine = images(SAX)
     edited(cine, lambda ds: delattr(ds, "ImagePositionPatient"))
     assert uids(select(tmp_path, cine)) == uids_of(cine)
-
-
-def test_an_image_whose_header_breaks_off_is_told_of(tmp_path: Path) -> None:
-    paths = write(tmp_path, images(SAX))
-    extra = image(SAX.but(series_uid=f"{ROOT}.77"), 0, 0)
-    (path,) = write(tmp_path, [extra], prefix="x")
-    path.write_bytes(path.read_bytes()[:-400])
-    (study,) = read_studies(tmp_path).studies
-    selection = select_sax_cine(study)
-    assert len(selection.planes) == len(paths)
-    assert [f.code for f in selection.findings] == ["unreadable_files"]
