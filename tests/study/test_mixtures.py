@@ -230,6 +230,7 @@ def test_the_order_in_which_images_arrive_changes_nothing(
         assert set(first.findings) == set(second.findings)
 
 
+@example(two(series_a_slice=True, lost=frozenset({(0, 0, 1), (0, 0, 5)})))
 @example(two(series_a_slice=True, lost=frozenset({(0, 1, 1), (0, 1, 5)})))
 @example(two(lost=frozenset({(0, 0, 1), (0, 0, 5)})))
 @settings(max_examples=60, phases=QUICK)
