@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from cvai.files import OWNER_READS
+
 Advance: TypeAlias = Callable[[int], None]
 """Is told how many bytes have just been copied."""
 
 PIECE_BYTES = 1 << 20
 TRIED_AT_MOST = 3
-OWNER_READS, OWNER_ENTERS = 0o600, 0o700
 
 
 @dataclass(frozen=True, slots=True)

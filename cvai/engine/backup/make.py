@@ -24,7 +24,6 @@ from cvai.engine.backup.databases import (
     standing_still,
 )
 from cvai.engine.backup.files import (
-    OWNER_ENTERS,
     Advance,
     ChangedMeanwhile,
     FoundFile,
@@ -46,10 +45,10 @@ from cvai.engine.backup.manifest import (
     Jobs,
     Manifest,
     line_of,
-    write_private,
 )
 from cvai.engine.backup.places import Places, held_alone, is_passing
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
+from cvai.files import OWNER_ENTERS, private_file, private_folder
 from cvai.settings import Settings
 
 ASKED_FOR = "as asked for"
@@ -158,8 +157,7 @@ def _made(destination: Path, places: Places) -> Iterator[None]:
             f"{destination} exists and is not an empty folder.",
             "Name a new folder, for instance after the date: nothing is ever written over a backup.",
         )
-    destination.mkdir(mode=OWNER_ENTERS, parents=True, exist_ok=True)
-    destination.chmod(OWNER_ENTERS)
+    private_folder(destination)
     try:
         yield
     except BaseException:
@@ -242,9 +240,7 @@ class _Copying:
 
     def run(self) -> Manifest:
         begun_at = _now()
-        list_path = self._to / LIST
-        write_private(list_path, b"")
-        with list_path.open("wb") as self._list:
+        with private_file(self._to / LIST).open("wb") as self._list:
             (self._to / DATA).mkdir(mode=OWNER_ENTERS)
             self._copy_all(self._sources.before_the_jobs())
             jobs = self._copy_databases()

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, cast
 
 from cvai.errors import ConfigurationInvalid
+from cvai.files import private_file
 
 FORMAT = 1
 MANIFEST, LIST = "manifest.json", "files.jsonl"
@@ -57,8 +58,8 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Put the manifest into a backup, which is whole from then on."""
-        partial = folder / f".{MANIFEST}.part"
-        write_private(partial, json.dumps(asdict(self), indent=1).encode())
+        partial = private_file(folder / f".{MANIFEST}.part")
+        partial.write_text(json.dumps(asdict(self), indent=1))
         partial.replace(folder / MANIFEST)
 
 
@@ -86,12 +87,6 @@ class CopiedFolder:
 
 
 Entry: TypeAlias = CopiedFile | CopiedFolder
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read."""
-    path.touch(mode=0o600)
-    path.write_bytes(data)
 
 
 def line_of(entry: Entry) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvai.errors import ConfigurationInvalid
+from cvai.files import private_file
 from cvai.settings import Settings
 
 RESTORING = ".restoring"
@@ -137,7 +138,7 @@ def service_running(who: str) -> ConfigurationInvalid:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    with path.open("w") as lock:
+    with private_file(path).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.engine.backup.databases import SIDE_FILES, jobs_file, require_pg_restore, restore_postgres
 from cvai.engine.backup.files import (
-    OWNER_ENTERS,
     Advance,
     ChangedMeanwhile,
     Copied,
@@ -48,6 +47,7 @@ from cvai.engine.backup.places import (
 from cvai.engine.database import open_database
 from cvai.engine.roll import Roll
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
+from cvai.files import OWNER_ENTERS, private_folder
 from cvai.settings import Settings
 
 NOBODYS = "lost+found"
@@ -118,7 +118,7 @@ def restore_backup(
     with disk_errors():
         manifest = read_manifest(source)
         _require_same_kind(manifest, settings)
-        places.data_folder.mkdir(mode=OWNER_ENTERS, parents=True, exist_ok=True)
+        private_folder(places.data_folder)
         with (
             held_alone(places.data_folder, "restore"),
             _staging(places.data_folder) as staging,
