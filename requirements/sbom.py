@@ -33,7 +33,9 @@ ALLOWED = frozenset(
 )
 
 KNOWN = {
-    "protobuf": "BSD-3-Clause",  # its metadata state none; the LICENSE file is in the wheel
+    # Their metadata name none that cyclonedx-py knows; the text lies in the wheel.
+    "protobuf": "BSD-3-Clause",
+    "uharfbuzz": "Apache-2.0",
 }
 
 EXCEPTIONS = {
