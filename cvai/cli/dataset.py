@@ -11,7 +11,7 @@ import typer
 
 from cvai.cli.options import Config
 from cvai.cli.page import GIGABYTE
-from cvai.engine.audit import Act, AuditEvent, open_audit_trail
+from cvai.engine.audit import Act, AuditEvent, open_audit_trail, user_of_system
 from cvai.engine.ledger import Ledger, open_ledger
 from cvai.engine.worker import open_archive
 from cvai.errors import CvaiError
@@ -67,5 +67,5 @@ def _studies(
         except CvaiError as error:
             typer.echo(f"left out: study {job.study_uid}: {error}", err=True)
             continue
-        record(AuditEvent(Act.EXPORTED, settings.worker_name, job.study_uid))
+        record(AuditEvent(Act.EXPORTED, user_of_system(), job.study_uid, detail="dataset"))
         yield ReviewedStudy(decision, pack)

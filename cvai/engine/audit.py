@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import pwd
 import socket
 import threading
 from collections import Counter
@@ -100,7 +101,8 @@ class AuditEvent:
         address: host name or IP address it was asked from, empty when unknown.
         allowed: False when it was refused or failed.
         requested: whether ``user`` asked for it, or did it on somebody's behalf.
-        detail: which part of the study, or which list, was asked for; the page's own path.
+        detail: which part of the study, or which list, was asked for, as the page's own path; or to whom it
+            went.
         listed: StudyInstanceUIDs that a list showed.
         times: how often it was done, where one event speaks for several that were alike.
         since: the first of these, timezone aware; None for a single event.
@@ -253,7 +255,7 @@ def _identify_study(root: ET.Element, event: AuditEvent, study_uid: str) -> None
     ET.SubElement(study, "ParticipantObjectName").text = study_uid
     if event.detail:
         value = base64.b64encode(event.detail.encode()).decode()
-        ET.SubElement(study, "ParticipantObjectDetail", type="path", value=value)
+        ET.SubElement(study, "ParticipantObjectDetail", type="detail", value=value)
     counts = Counter(item.sop_class_uid for item in event.objects)
     if counts:
         description = ET.SubElement(study, "ParticipantObjectDescription")
@@ -315,3 +317,14 @@ def open_audit_trail(settings: Settings) -> AuditTrail:
     audit = settings.audit
     recipient = None if audit.syslog_host is None else SyslogUdp(audit.syslog_host, audit.syslog_port)
     return AuditTrail(settings.audit_file, f"cvai-{socket.gethostname()}", recipient)
+
+
+def user_of_system() -> str:
+    """Who asks on a command line: the user's name in the system, or their number where they have none.
+
+    Not what the environment says of it, which everybody may set.
+    """
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

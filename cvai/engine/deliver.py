@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from cvai.archive.port import Destination
+from cvai.engine.audit import AuditedObject
 from cvai.engine.job import JobState, Outcome
+from cvai.engine.steps import audited_objects
 from cvai.results.write import FHIR_NAME
+
+Exported: TypeAlias = Callable[[str, tuple[AuditedObject, ...], str], None]
+"""Is told a study's UID, which objects of it were handed on, and to which of the destinations."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDestination:
+    """A destination of whose deliveries a record is kept; without one a delivery is made again.
+
+    Args:
+        destination: gets the files.
+        name: of the destination, as the settings call it.
+        exported: keeps the record.
+    """
+
+    destination: Destination
+    name: str
+    exported: Exported
+
+    def deliver(self, paths: Sequence[Path]) -> None:
+        """Hand over one study's files; see ``Destination``."""
+        self.destination.deliver(paths)
+        self.exported(paths[0].parent.name, audited_objects(paths), self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +55,15 @@ class Deliveries:
     def any(self) -> bool:
         """Whether anybody is given anything."""
         return self.objects_to is not None or self.report_to is not None
+
+    def recorded(self, exported: Exported) -> Deliveries:
+        """The same, with a record of what was handed on to whom."""
+        objects_to, report_to = self.objects_to, self.report_to
+        return replace(
+            self,
+            objects_to=None if objects_to is None else RecordedDestination(objects_to, "send", exported),
+            report_to=None if report_to is None else RecordedDestination(report_to, "fhir", exported),
+        )
 
     def send_objects(self, stored: Outcome) -> Outcome:
         """Hand on the DICOM objects.

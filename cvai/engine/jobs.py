@@ -153,7 +153,9 @@ class JobEngine:
         self._steps = steps
         self._retry = retry
         self._deliveries = deliveries
-        self._signing = SigningSteps(steps.archive, steps.work_folder, steps.results_folder, steps.still_ours)
+        self._signing = SigningSteps(
+            steps.archive, steps.work_folder, steps.results_folder, steps.still_ours, steps.stored
+        )
         self._watch = watch or Unwatched()
         self._shadow = shadow
         self._running: set[str] = set()

@@ -20,7 +20,7 @@ from cvai.engine.bring import bring
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.engine.opened import OpenedStudy, open_analysed
 from cvai.engine.reading import Reading, Verdict
-from cvai.engine.steps import StillOurs
+from cvai.engine.steps import StillOurs, Stored, audited_objects
 from cvai.errors import StudyRefused
 from cvai.heart.anatomy import Structure
 from cvai.heart.body import with_body_size
@@ -52,12 +52,14 @@ class SigningSteps:
         work_folder: fetched studies, gone when the reading has been stored.
         results_folder: signed objects, one folder a reading, kept.
         still_ours: asked before anything is stored, see ``StudySteps``.
+        stored: told what was put into a study that did not stand there.
     """
 
     archive: Archive
     work_folder: Path
     results_folder: Path
     still_ours: StillOurs = lambda: None
+    stored: Stored = lambda *_: None
 
     def fetch(self, reading: Reading) -> Outcome:
         """Bring the study here; superseded when it is not what was read any more."""
@@ -97,7 +99,9 @@ class SigningSteps:
         if again.state is not JobState.ANALYSED:
             return again
         paths = [self.results_folder / stored.path for stored in written.objects]
-        self.archive.store(reading.job.study_uid, paths, self.still_ours)
+        if new := set(self.archive.store(reading.job.study_uid, paths, self.still_ours).stored):
+            objects = audited_objects(paths)
+            self.stored(reading.job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return written
 
     def at_hand(self, reading: Reading, written: Outcome) -> Outcome:

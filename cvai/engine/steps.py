@@ -134,8 +134,7 @@ class StudySteps:
             return again
         paths = [self.results_folder / o.path for o in analysed.objects]
         if new := set(self.archive.store(job.study_uid, paths, self.still_ours).stored):
-            identities = [i for path in paths if (i := read_identity(path)) is not None]
-            objects = [AuditedObject(i.sop_class_uid, i.sop_instance_uid) for i in identities]
+            objects = audited_objects(paths)
             self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return analysed
 
@@ -168,6 +167,12 @@ class StudySteps:
         partial = self.work_folder / "studies" / f".{job.job_id}.part"
         bring(self.archive, content, partial)
         _put_in_place(partial, self._fetched(job))
+
+
+def audited_objects(paths: Sequence[Path]) -> tuple[AuditedObject, ...]:
+    """The DICOM objects among some files, as the audit trail names them."""
+    identities = (read_identity(path) for path in paths)
+    return tuple(AuditedObject(i.sop_class_uid, i.sop_instance_uid) for i in identities if i is not None)
 
 
 def _put_in_place(made: Path, folder: Path) -> None:

@@ -299,7 +299,7 @@ class Service:
             JobDatabase(settings.jobs_database_url, worker, settings.jobs_at_once),
             steps,
             RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
-            self._ways.deliveries,
+            self._ways.deliveries.recorded(self._audit_exported),
             watch=metrics,
             shadow=self._shadow_steps(steps, metrics),
         )
@@ -321,6 +321,10 @@ class Service:
     def _audit_stored(self, study_uid: str, objects: tuple[AuditedObject, ...]) -> None:
         worker = self._settings.worker_name
         self._trail.record(AuditEvent(Act.STORED, worker, study_uid, objects, requested=False))
+
+    def _audit_exported(self, study_uid: str, objects: tuple[AuditedObject, ...], to: str) -> None:
+        worker = self._settings.worker_name
+        self._trail.record(AuditEvent(Act.EXPORTED, worker, study_uid, objects, requested=False, detail=to))
 
     def _metrics(self, roll: Roll, queue: Queue, fractions: EjectionFractions) -> Metrics:
         folder = self._settings.data_folder

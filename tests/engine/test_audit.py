@@ -24,6 +24,7 @@ from cvai.engine.audit import (
     SyslogUdp,
     audit_message,
     open_audit_trail,
+    user_of_system,
 )
 from cvai.errors import TemporarilyUnavailable
 from cvai.settings import Settings
@@ -251,3 +252,14 @@ def test_a_collector_that_is_away_is_told_in_the_log_and_holds_nobody_up(tmp_pat
         AuditTrail(tmp_path / "audit.log", "here", Away()).record(event(Act.SEEN))
     assert [line["event"] for line in lines] == ["audit_not_sent"]
     assert (tmp_path / "audit.log").read_text().count("\n") == 1
+
+
+def test_who_asks_on_a_command_line_is_named_even_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "somebody-else")
+    assert user_of_system() not in ("", "somebody-else")
+
+    def nameless(uid: int) -> object:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", nameless)
+    assert user_of_system() == f"uid {os.getuid()}"

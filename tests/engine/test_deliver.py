@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cvai.engine.audit import AuditedObject
 from cvai.engine.deliver import Deliveries
 from cvai.engine.job import JobState, Outcome
 from cvai.engine.ledger import open_ledger
@@ -97,6 +98,27 @@ def test_a_final_no_fails_the_job_at_once_and_is_not_tried_again(
     outcome = bench.ended(job).outcome
     assert (outcome.state, outcome.code) == (JobState.FAILED, "fhir_denied")
     assert len(record.errors) == 1
+
+
+def test_what_is_handed_on_is_recorded_once_it_has_arrived(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    exported: list[tuple[str, int, str]] = []
+    full = [TemporarilyUnavailable("audit_unavailable", "the audit trail cannot be written: full.")]
+
+    def record(study_uid: str, objects: tuple[AuditedObject, ...], to: str) -> None:
+        if full:
+            raise full.pop()
+        exported.append((study_uid, len(objects), to))
+
+    delivering(bench, Elsewhere([unavailable()]), Elsewhere()).receive(
+        write_study(tmp_path / "src", study_uid)
+    )
+    bench.deliveries = bench.deliveries.recorded(record)
+    job = bench.job(study_uid)
+    bench.start().submit(job)
+    assert bench.ended(job).outcome.state is JobState.ANALYSED
+    assert exported == [(study_uid, 1, "send"), (study_uid, 0, "fhir")]
 
 
 def test_a_refused_study_is_handed_on_to_nobody(bench: Bench, study_uid: str, tmp_path: Path) -> None:

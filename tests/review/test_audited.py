@@ -22,6 +22,7 @@ from cvai.phantom.study import DICOM_FOLDER
 from cvai.results.uids import ResultKind
 from cvai.review.accounts import Role
 from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
+from tests.process import eventually
 from tests.review.light_page import light_page
 from tests.review.site import Site, new_site, running
 from tests.review.test_requests import words
@@ -85,9 +86,11 @@ def view_of(record: JobRecord) -> str:
     return "cine" if ResultKind.SEG_CINE in kinds else "echo"
 
 
-def messages(site: Site) -> list[ET.Element]:
+def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
+    """What the trail holds of one user."""
     lines = site.settings.audit_file.read_text().splitlines()
-    return [ET.fromstring(line) for line in lines]  # noqa: S314 - our own
+    found = [ET.fromstring(line) for line in lines]  # noqa: S314 - our own
+    return [message for message in found if message.find(f"ActiveParticipant[@UserID='{user}']") is not None]
 
 
 def ask(read: Read, method: str, path: str) -> requests.Response:
@@ -165,6 +168,17 @@ def test_what_an_open_page_asks_again_and_again_is_counted(read: Read) -> None:
         assert len(messages(read.site)) == before
 
 
+def test_what_a_reader_signs_is_recorded_as_it_is_stored(read: Read) -> None:
+    study_uid = read.cine.rsplit("-", 2)[0]
+
+    def stored() -> int:
+        found = messages(read.site, read.site.settings.worker_name)
+        objects = [message.find("ParticipantObjectIdentification") for message in found]
+        return sum(o is not None and o.attrib["ParticipantObjectID"] == study_uid for o in objects)
+
+    eventually(lambda: stored() > 1, "the signed objects to be stored")
+
+
 def test_a_refused_request_is_no_reading(read: Read) -> None:
     before = len(messages(read.site))
     for path in ("pixels/99", "loops/a4c/labels", "nothing"):
@@ -183,9 +197,9 @@ def test_no_message_no_answer(tmp_path: Path) -> None:
             raise TemporarilyUnavailable("audit_unavailable", "the audit trail cannot be written: full.")
 
         object.__setattr__(page.page, "record", full)
-        for path in ("/", "/agreement"):
-            answer = session.get(f"{page.url}{path}", timeout=30)
-            assert answer.status_code in (403, 503)
+        answer = session.get(page.url, timeout=30)
+        assert (answer.status_code, "audit trail cannot be written" in answer.text) == (503, True)
+        assert session.get(f"{page.url}/sign-in", timeout=30).ok
 
 
 def test_a_route_that_declares_nothing_cannot_be_made() -> None:

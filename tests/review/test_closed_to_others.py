@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from cvai.engine.audit import user_of_system
 from cvai.review.accounts import Role
 from tests.conftest import ROOT
 from tests.review.site import Site, new_site, running
@@ -65,6 +66,8 @@ def test_an_export_is_closed_to_others(used: Site, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cvai", "dataset", "export", str(out), "--config", str(used.config)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     assert any(out.rglob("*.nii.gz"))
+    exported = [line for line in used.settings.audit_file.read_text().splitlines() if "110106" in line]
+    assert [f'UserID="{user_of_system()}"' in line for line in exported] == [True]
     assert open_to_others(out) == []
 
 
