@@ -79,3 +79,9 @@ def test_the_table_of_workers_is_what_its_command_prints() -> None:
     (given,) = re.findall(r"benchmarks\.capacity (--rest-s .*)", text)
     rest_s, infer_s = (float(word) for word in given.split()[1::2])
     assert table(Study(rest_s + infer_s, fetched_mb=300, stored_mb=6)) in text
+
+
+def test_every_test_that_a_document_names_is_there() -> None:
+    for document in ("threats.md", "proofs.md", "page.md", "operations.md"):
+        named = re.findall(r"\btests/[\w/]+\.py", (ROOT / "docs" / document).read_text())
+        assert [path for path in named if not (ROOT / path).is_file()] == []
