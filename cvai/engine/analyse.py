@@ -37,6 +37,8 @@ from cvai.inference.segmenter import Segmenter
 from cvai.results.analysis import Analysis, RefusedAnalysis
 from cvai.results.echo_analysis import EchoAnalysis
 from cvai.results.predecessors import superseded_documents
+from cvai.results.revision import told_apart
+from cvai.results.withdrawal import WithdrawalObject, write_withdrawal
 from cvai.results.write import WrittenObject, write_results
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import open_studies
@@ -60,14 +62,14 @@ class StudyOutcome:
         study_uid: StudyInstanceUID, None where no file told it.
         status: as in result.json.
         folder: where result.json and the objects were written.
-        objects: DICOM objects to be stored, empty when refused.
+        objects: DICOM objects to be stored; of a refused study at most a note that withdraws earlier results.
         refusal: why, when refused.
     """
 
     study_uid: str | None
     status: Literal["analysed", "refused"]
     folder: Path
-    objects: tuple[WrittenObject, ...]
+    objects: tuple[WrittenObject | WithdrawalObject, ...]
     refusal: Refused | None = None
 
 
@@ -189,7 +191,7 @@ def _analyse_and_write(
     """``beside`` are files that lay beside the study's and are no images of it."""
     unreadable = (*all_unreadable(study), *beside)
     try:
-        analysis = _analysed(study, *segmenters, watch)
+        analysis = told_apart(_analysed(study, *segmenters, watch), study)
         objects = write_results(
             analysis,
             folder,
@@ -198,8 +200,14 @@ def _analyse_and_write(
             unreadable=unreadable,
         )
     except Refused as refusal:
-        return _refused(study.study_uid, refusal, unreadable, watch, folder)
-    return StudyOutcome(study.study_uid, "analysed", folder, objects)
+        outcome = _refused(study.study_uid, refusal, unreadable, watch, folder)
+        return outcome if refusal.code == "patients_differ" else _with_withdrawal(outcome, study)
+    return _with_withdrawal(StudyOutcome(study.study_uid, "analysed", folder, objects), study)
+
+
+def _with_withdrawal(outcome: StudyOutcome, study: Study) -> StudyOutcome:
+    """The outcome with a note about earlier results that name another patient, where there are any."""
+    return replace(outcome, objects=(*outcome.objects, *write_withdrawal(study, outcome.folder)))
 
 
 def _refused(

@@ -83,7 +83,8 @@ class Outcome:
         message: the error's sentence.
         hint: what to do about it.
         result: path of result.json relative to the results folder, empty when none was written.
-        objects: what is stored in the archive.
+        objects: what is stored in the archive; of a refused study at most a note that withdraws earlier
+            results.
     """
 
     state: JobState

@@ -285,7 +285,7 @@ class JobEngine:
         if fetched.state is not JobState.RUNNING:
             return fetched
         analysed = self._step("analyse", partial(self._steps.run_analysis, job))
-        if analysed.state is not JobState.ANALYSED:
+        if analysed.state is not JobState.ANALYSED and not analysed.objects:
             return analysed
         stored = self._step("store", partial(self._steps.store, job, analysed))
         return self._handed_on(stored, partial(self._steps.at_hand, job, stored))

@@ -125,18 +125,18 @@ class StudySteps:
         return _told(job, study, making)
 
     def store(self, job: StudyJob, analysed: Outcome) -> Outcome:
-        """Put the result objects into the study; those that stand already are left as they are.
+        """Put the objects into the study; those that stand already are left as they are.
 
         They are made again, the same, where another worker made them on a disk that is not here.
         """
-        again = self.at_hand(job, analysed)
-        if again.state is not JobState.ANALYSED:
-            return again
-        paths = [self.results_folder / o.path for o in analysed.objects]
+        made = self.at_hand(job, analysed)
+        if made.state is not analysed.state:
+            return made
+        paths = [self.results_folder / o.path for o in made.objects]
         if new := set(self.archive.store(job.study_uid, paths, self.still_ours).stored):
             objects = audited_objects(paths)
             self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
-        return analysed
+        return made
 
     def at_hand(self, job: StudyJob, analysed: Outcome) -> Outcome:
         """``analysed`` where its files lie here, else what making them again comes to."""
@@ -189,10 +189,10 @@ def _told(job: StudyJob, study: StudyOutcome, made: Path) -> Outcome:
         return str(job.job_id / path.relative_to(made))
 
     result = placed(study.folder / "result.json")
+    objects = tuple(JobObject(o.kind, o.sop_instance_uid, placed(o.path)) for o in study.objects)
     if study.refusal is not None:
         refusal = study.refusal
-        return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result)
-    objects = tuple(JobObject(o.kind, o.sop_instance_uid, placed(o.path)) for o in study.objects)
+        return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result, objects)
     return Outcome(JobState.ANALYSED, result=result, objects=objects)
 
 

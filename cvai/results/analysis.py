@@ -113,6 +113,11 @@ class Analysed(Protocol):
         """The reader who has signed it, None where nobody has."""
         ...
 
+    @property
+    def content(self) -> str:
+        """Hex digest that tells it from other results of the same images; see ``cvai.results.revision``."""
+        ...
+
     def measurement(self, name: str) -> Measurement | None:
         """The measurement called ``name``, None where it was not made."""
         ...
@@ -138,6 +143,7 @@ class Analysis:
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
         verification: the reader who has signed it, None where nobody has.
+        content: hex digest that tells it from other results of the same images, empty where there are none.
     """
 
     study_uid: str
@@ -155,6 +161,7 @@ class Analysis:
     timings_ms: dict[str, float]
     subject: Subject = field(default_factory=Subject)
     verification: Verification | None = None
+    content: str = ""
 
     def measurement(self, name: str) -> Measurement | None:
         """The measurement called ``name``, None where it was not made."""

@@ -94,6 +94,7 @@ class EchoAnalysis:
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
         verification: the reader who has signed it, None where nobody has.
+        content: hex digest that tells it from other results of the same images, empty where there are none.
         esv_factor: what the end-systolic volume of the discs was multiplied by; see docs/echo.md.
 
     Raises:
@@ -111,6 +112,7 @@ class EchoAnalysis:
     timings_ms: dict[str, float]
     subject: Subject = field(default_factory=Subject)
     verification: Verification | None = None
+    content: str = ""
     esv_factor: float = 1.0
 
     def __post_init__(self) -> None:

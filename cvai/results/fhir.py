@@ -88,7 +88,9 @@ def _is_signed(context: AnyContext) -> bool:
 
 def _named(context: AnyContext, name: str) -> UID:
     """Names a resource: the same for what the model found and for what was signed about it."""
-    return derived_uid(RESULTS_VERSION, context.uids.sources, context.analysis.model.sha256, "fhir", name)
+    uids = context.uids
+    apart = [uids.content] if uids.content else []
+    return derived_uid(RESULTS_VERSION, uids.sources, uids.model_sha256, *apart, "fhir", name)
 
 
 def _identifier(uid: UID) -> Json:

@@ -134,7 +134,7 @@ def result_uids(analysis: Analysed) -> ResultUids:
     """UIDs of the results of an analysis."""
     images = (plane.sop_instance_uid for phase in analysis.cine.planes for plane in phase)
     reading = "" if analysis.verification is None else analysis.verification.digest
-    return ResultUids.of(images, analysis.model.sha256, reading)
+    return ResultUids.of(images, analysis.model.sha256, reading, analysis.content)
 
 
 def _own_series_numbers(analysis: Analysed) -> set[int]:

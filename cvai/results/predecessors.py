@@ -17,21 +17,27 @@ from cvai.results.instance import SERIES, result_uids
 from cvai.results.source import header_uid
 from cvai.results.sr import Supersedes
 from cvai.results.uids import ResultKind
-from cvai.study.patient import MANUFACTURER
+from cvai.study.patient import MANUFACTURER, patient_of
 from cvai.study.values import Document
 
 
 def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
     """Documents that the measurement document of ``analysis`` takes the place of.
 
-    These are cvai's own about the same series, unsigned, and not replaced by another one already. Where the
-    very same document stands in the study, it is made again as it stands.
+    These are cvai's own about the same series, unsigned, of the same patient, and not replaced by another one
+    already. Where the very same document stands in the study, it is made again as it stands. What names
+    another patient is withdrawn, see ``cvai.results.withdrawal``, and no predecessor.
 
     Args:
         analysis: what will be written.
         documents: every structured report of the study.
     """
-    former = [d for d in documents if _is_ours(d) and analysis.cine.series_uid in _evidence_series(d)]
+    former = [
+        d
+        for d in own_documents(documents)
+        if analysis.cine.series_uid in _evidence_series(d)
+        and not patient_of(d.header).contradicts(analysis.patient)
+    ]
     own_uid = result_uids(analysis).sop_instance(ResultKind.SR)
     for document in former:
         if document.sop_instance_uid == own_uid:
@@ -42,6 +48,11 @@ def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> t
         for d in former
         if d.sop_instance_uid not in replaced
     )
+
+
+def own_documents(documents: Iterable[Document]) -> list[Document]:
+    """Measurement documents of cvai that nobody has signed."""
+    return [document for document in documents if _is_ours(document)]
 
 
 def _is_ours(document: Document) -> bool:

@@ -62,17 +62,22 @@ class ResultUids:
         sources: digest of the source SOP Instance UIDs.
         model_sha256: hex digest of the model file.
         reading: hex digest of what a reader has signed; empty for what the model made alone.
+        content: hex digest of what is said, where other results of the same source instances stand in the
+            study already; empty the first time. See ``cvai.results.revision``.
     """
 
     sources: str
     model_sha256: str
     reading: str = ""
+    content: str = ""
 
     @classmethod
-    def of(cls, source_sop_instance_uids: Iterable[str], model_sha256: str, reading: str = "") -> ResultUids:
+    def of(
+        cls, source_sop_instance_uids: Iterable[str], model_sha256: str, reading: str = "", content: str = ""
+    ) -> ResultUids:
         """UIDs for what ``model_sha256`` makes of these source instances, in whatever order they come."""
         text = "\n".join(sorted(set(source_sop_instance_uids)))
-        return cls(hashlib.sha256(text.encode()).hexdigest(), model_sha256, reading)
+        return cls(hashlib.sha256(text.encode()).hexdigest(), model_sha256, reading, content)
 
     def sop_instance(self, kind: ResultKind) -> UID:
         """SOPInstanceUID of an object."""
@@ -95,5 +100,5 @@ class ResultUids:
         return derived_uid(RESULTS_VERSION, self.sources, "frame of reference")
 
     def _derive(self, role: str, name: str) -> UID:
-        reading = [self.reading] if self.reading else []
-        return derived_uid(RESULTS_VERSION, self.sources, self.model_sha256, *reading, role, name)
+        apart = [part for part in (self.reading, self.content) if part]
+        return derived_uid(RESULTS_VERSION, self.sources, self.model_sha256, *apart, role, name)

@@ -32,10 +32,10 @@ from cvai.study.kinds import is_named_like_an_image, kind_of, may_be_an_image
 from cvai.study.members import UnpackLimits
 from cvai.study.modality import modality_of
 from cvai.study.neighbours import Neighbours
-from cvai.study.patient import StatedPatient, stated_patients
+from cvai.study.patient import StatedPatient, is_own_result, patient_of, stated_patients
 from cvai.study.tolerance import tolerating_values
 from cvai.study.unpack import unpacked
-from cvai.study.values import Document, ImagePlane, LostFile, Series, Study
+from cvai.study.values import Document, ImagePlane, LostFile, OwnResult, Series, Study
 from cvai.study.walk import files_below
 
 
@@ -360,6 +360,8 @@ def _study(
     instances = sorted(instances, key=_order)
     documents = [_document(i.header) for i in instances if holds_report(i.header)]
     documents.sort(key=lambda d: d.sop_instance_uid)
+    results = [_own_result(i.header, i.path) for i in instances if is_own_result(i.header)]
+    results.sort(key=lambda r: r.sop_instance_uid)
     unplaced = [LostFile(i.refusal, i.header) for i in instances if i.refusal is not None and not i.planes]
     return Study(
         study_uid,
@@ -368,6 +370,17 @@ def _study(
         tuple(documents),
         patients,
         (*unplaced, *stated, *doubtful),
+        tuple(results),
+    )
+
+
+def _own_result(header: Dataset, path: Path) -> OwnResult:
+    return OwnResult(
+        series_uid=uid(header, "SeriesInstanceUID"),
+        sop_class_uid=uid(header, "SOPClassUID"),
+        sop_instance_uid=uid(header, "SOPInstanceUID"),
+        patient=patient_of(header),
+        path=path,
     )
 
 

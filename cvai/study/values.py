@@ -108,6 +108,25 @@ class Document:
     header: Dataset
 
 
+@dataclass(frozen=True, slots=True)
+class OwnResult:
+    """An object that cvai has written into the study.
+
+    Args:
+        series_uid: SeriesInstanceUID.
+        sop_class_uid: of the instance.
+        sop_instance_uid: of the instance.
+        patient: whom it names.
+        path: file that holds it.
+    """
+
+    series_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    patient: Patient
+    path: Path
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LostFile:
     """A file that could not be read and has no place in a series.
@@ -134,6 +153,7 @@ class Study:
         stated_patients: whom all objects but cvai's own results name, those that most name first.
         lost: files without a place in a series that are of the study: their own headers say so, or nothing
             says otherwise.
+        own_results: what cvai has written into the study, ordered by SOPInstanceUID.
     """
 
     study_uid: str
@@ -142,6 +162,7 @@ class Study:
     documents: tuple[Document, ...] = ()
     stated_patients: tuple[StatedPatient, ...] = ()
     lost: tuple[LostFile, ...] = ()
+    own_results: tuple[OwnResult, ...] = ()
 
     def patient(self) -> Patient:
         """Whose study it is.
