@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,9 @@ from cvai.review.summary import Summary, read_summary
 
 KEPT_SUMMARIES = 2000
 """Read once and kept in memory: a job that has ended does not change."""
+
+JOB_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
+"""Every ``StudyJob.job_id`` is of this form."""
 
 LISTED_AT_MOST, LOOKED_AT = 300, 600
 """Studies, and jobs looked at to find them: a study may have been analysed more than once."""
@@ -135,7 +139,8 @@ class Worklist:
         Raises:
             RequestInvalid: ``study_unknown``.
         """
-        record = self._ledger.find(job_id)
+        # PostgreSQL answers a text with NUL with an error of its own.
+        record = self._ledger.find(job_id) if JOB_ID.fullmatch(job_id) else None
         if record is None:
             raise RequestInvalid(
                 "study_unknown", "There is no such study here.", "The worklist shows those there are."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from cvai.errors import RequestInvalid
 from cvai.review import security
 from cvai.review.security import (
     COOKIE,
@@ -211,3 +213,16 @@ def test_the_page_asks_for_its_names_in_any_case(page: LightPage) -> None:
         f"GET /sign-in HTTP/1.1\r\nHost: LocalHost:{page.port}\r\nConnection: close\r\n\r\n".encode()
     )
     assert status_of(answer) == 200
+
+
+@pytest.mark.parametrize("job_id", ["\x00", "a b", "é", "1" * 129, "1.2.3'--", ""])
+def test_what_cannot_name_a_job_is_not_looked_for(tmp_path: Path, job_id: str) -> None:
+    with light_page(tmp_path) as page:
+
+        def refuse(job_id: str) -> None:
+            raise AssertionError(f"the database is asked for {job_id}")
+
+        page.page.ledger.find = refuse  # type: ignore[method-assign]
+        with pytest.raises(RequestInvalid) as refused:
+            page.page.worklist.study(job_id)
+        assert refused.value.code == "study_unknown"
