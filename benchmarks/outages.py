@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from cvai.archive.http import TRIES
 from cvai.engine.job import JobState
-from cvai.engine.worker import LONGEST_LOOK_S
+from cvai.engine.looking import LONGEST_LOOK_S
 from cvai.settings import Settings, load_settings
 from tests.loopback import serving
 from tests.orthanc import PASSWORD, USERNAME, Orthanc

@@ -9,7 +9,7 @@ import numpy as np
 
 from cvai.study.conditions import may_be_several_beats
 from cvai.study.header import texts
-from cvai.study.parts import Part, is_annotated, is_derived
+from cvai.study.parts import Part, has_contrast, is_annotated, is_derived, is_prepared
 from cvai.study.placement import normal_of
 from cvai.study.stacks import is_similar_view
 
@@ -41,9 +41,11 @@ class Candidate:
         stands_across: its direction is that of most short-axis stacks.
         is_original: its pixels are neither derived nor annotated.
         is_two_dimensional: not a slab, as of a 3D or 4D flow acquisition.
+        is_plain: its magnetisation was neither tagged nor inverted.
         is_gated: its slices show one heartbeat, not several in real time.
         is_not_stress: nothing calls it a stress acquisition.
         is_at_rest: no other stack of the same view has a clearly lower heart rate.
+        is_native: no contrast agent had been given.
         is_as_long: no other stack of the same view covers clearly more.
     """
 
@@ -52,9 +54,11 @@ class Candidate:
     stands_across: bool
     is_original: bool
     is_two_dimensional: bool
+    is_plain: bool
     is_gated: bool
     is_not_stress: bool
     is_at_rest: bool
+    is_native: bool
     is_as_long: bool
 
     @property
@@ -86,9 +90,11 @@ _CRITERIA: tuple[tuple[Callable[[Candidate], float], str], ...] = (
     (lambda c: c.stands_across, "does not stand across the usual long axis of the heart"),
     (lambda c: c.is_original, "is derived from other images or has something burnt in"),
     (lambda c: c.is_two_dimensional, "is a 3D slab"),
+    (lambda c: c.is_plain, "is a tagged or inversion-prepared cine"),
     (lambda c: c.is_gated, "runs over several heartbeats in real time"),
     (lambda c: c.is_not_stress, "is called a stress acquisition"),
     (lambda c: c.is_at_rest, "was acquired at a higher heart rate"),
+    (lambda c: c.is_native, "was acquired after a contrast agent"),
     (lambda c: c.is_as_long, "covers less of the heart"),
     (lambda c: c.stack.n_slices, "has fewer slices"),
     (lambda c: c.stack.n_phases, "has fewer phases"),
@@ -113,9 +119,11 @@ def _candidate(stack: Part, of_same_view: Sequence[Part]) -> Candidate:
         stands_across=cosine >= _SHORT_AXIS_MIN_COSINE,
         is_original=not (is_derived(first) or is_annotated(first)),
         is_two_dimensional=texts(first.header, "MRAcquisitionType") != ("3D",),
+        is_plain=not is_prepared(first),
         is_gated=not may_be_several_beats(stack.slices[stack.n_slices // 2]),
         is_not_stress=not stack.condition.under_stress,
         is_at_rest=_is_at_rest(stack, of_same_view),
+        is_native=not has_contrast(first),
         is_as_long=_length_mm(stack) >= _AS_LONG * max(_length_mm(s) for s in of_same_view),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ MIN_SLICES = 3
 MIN_PHASES = 8
 """Fewer phases over a heartbeat miss end-systole by more than its own duration."""
 
-_MAX_STILLS = 2
+MAX_STILLS = 2
 """A position with so few images beside whole cine slices holds scouts, not what is left of a cine slice."""
 
 _LONGEST_STEP_MS = 300.0
@@ -31,6 +32,10 @@ _SHORTEST_CINE_MS = 150.0
 
 _SHORTEST_BEAT_S = 0.3
 """An R-R interval at 200 beats a minute: images acquired further apart may come one a heartbeat."""
+
+
+_NAMES = ("SequenceName", "PulseSequenceName", "ProtocolName", "SeriesDescription")
+_TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +126,7 @@ def is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
         )
         and _is_near(number(first.header, "EchoTime"), number(second.header, "EchoTime"), share=0.2)
         and first.component is second.component
+        and has_contrast(first) == has_contrast(second)
         and is_derived(first) == is_derived(second)
     )
 
@@ -134,6 +140,20 @@ def is_annotated(plane: ImagePlane) -> bool:
     """Whether something is burnt into the pixels, or they were made by reading software."""
     is_secondary = is_derived(plane) and "SECONDARY" in texts(plane.header, "ImageType")
     return is_secondary or texts(plane.header, "BurnedInAnnotation") == ("YES",)
+
+
+def is_prepared(plane: ImagePlane) -> bool:
+    """Whether tags or an inversion were laid over the image: Tagging (PS3.3 C.8.13.5.7), ScanningSequence,
+    InversionTime, or the name of the sequence."""
+    header = plane.header
+    names = " ".join(text for keyword in _NAMES for text in texts(header, keyword))
+    is_tagged = any(t != "NONE" for t in texts(header, "Tagging")) or bool(_TAGGED.search(names))
+    return is_tagged or "IR" in texts(header, "ScanningSequence") or bool(number(header, "InversionTime"))
+
+
+def has_contrast(plane: ImagePlane) -> bool:
+    """Whether a contrast agent had been given (PS3.3 C.7.6.4)."""
+    return bool(texts(plane.header, "ContrastBolusAgent"))
 
 
 def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:
@@ -170,8 +190,8 @@ def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:
 
 def _cine_apart_from_stills(part: Part) -> list[Part]:
     """Separate positions with one or two images from a part that otherwise holds whole cine slices."""
-    stills = [plane for images in part.slices if len(images) <= _MAX_STILLS for plane in images]
-    cine = [plane for images in part.slices if len(images) > _MAX_STILLS for plane in images]
+    stills = [plane for images in part.slices if len(images) <= MAX_STILLS for plane in images]
+    cine = [plane for images in part.slices if len(images) > MAX_STILLS for plane in images]
     if not stills or not cine or not Part(tuple(cine)).is_cine:
         return [part]
     return [Part(tuple(cine)), Part(tuple(stills))]

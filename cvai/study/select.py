@@ -9,7 +9,16 @@ from cvai.heart.findings import Finding, Severity
 from cvai.study.candidates import VENTRICLE_LENGTH_MM, Candidate, candidates_of
 from cvai.study.conditions import Condition
 from cvai.study.header import texts, whole_number
-from cvai.study.parts import MIN_PHASES, MIN_SLICES, Part, is_annotated, is_same_kind, parts_of, series_uid_of
+from cvai.study.parts import (
+    MAX_STILLS,
+    MIN_PHASES,
+    MIN_SLICES,
+    Part,
+    is_annotated,
+    is_same_kind,
+    parts_of,
+    series_uid_of,
+)
 from cvai.study.placement import is_placed
 from cvai.study.stacks import continues, is_similar_view, overlaps, stacks_of
 from cvai.study.values import CineNotFound, Component, ImagePlane, PassedOver, Series, Study
@@ -92,7 +101,7 @@ def _selection(
         ),
         findings=(
             *_other_stacks(chosen, seen.candidates),
-            *_left_out_slices(stack, seen.stacks),
+            *_left_out_slices(stack, (*seen.stacks, *(part for part in left if _lacks_phases(part, stack)))),
             *_altered_pixels(stack),
         ),
         alternatives=alternatives,
@@ -287,6 +296,13 @@ def _left_out_slices(best: Part, stacks: Sequence[Part]) -> list[Finding]:
         )
         findings.append(Finding("other_acquisition_left_out", Severity.WARNING, message))
     return findings
+
+
+def _lacks_phases(part: Part, stack: Part) -> bool:
+    """Whether a part may be what arrived of slices of the stack: too few phases for a cine, too many for
+    stills."""
+    is_kin = is_same_kind(stack.planes[0], part.planes[0])
+    return is_kin and not part.is_cine and MAX_STILLS < part.n_phases < MIN_PHASES
 
 
 def _is_whole(stack: Part) -> bool:
