@@ -68,7 +68,7 @@ class InboxFeed:
 
     Nothing in the inbox holds up the rest. A folder that cannot be taken waits alone. A loose file that
     cannot be read, or never stops changing, is left out after a while and taken when it can be. Links to
-    nothing, pipes and sockets are left alone. All of it is told in the log, and counted: see ``obstacles``.
+    nothing, pipes and sockets are left alone. All of it is logged and counted: see ``obstacles``.
 
     What was delivered is announced at once. What else has changed in the archive, by hand or before a crash,
     is found by looking over all of its folders, as often as their number allows. So a crash at any moment
@@ -162,7 +162,7 @@ class InboxFeed:
                 yield folder, fingerprint
         if settled := self._settled_among(_loose(entries, self.obstacles), now_s):
             yield self._inbox, settled
-        self.obstacles.tell()
+        self.obstacles.log_new()
 
     def _forget_all_but(self, paths: set[Path]) -> None:
         self._standing = {path: s for path, s in self._standing.items() if path in paths}
@@ -235,7 +235,7 @@ class InboxFeed:
         for path in those:
             self._put_off[path] = self._clock() + TRIED_AGAIN_S
             self.obstacles.meet(path, reason, files=len(files), unreadable=len(unreadable))
-        self.obstacles.tell()
+        self.obstacles.log_new()
 
 
 def _some_at_once(changes: Iterator[tuple[str, int]]) -> Iterator[dict[str, int]]:

@@ -1,4 +1,4 @@
-"""What lies in the inbox and cannot be taken in: told once in the log, counted, found by its inode."""
+"""What lies in the inbox and cannot be taken in: logged once, counted, found by its inode."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Obstacle:
 
 
 class Obstacles:
-    """The obstacles of an inbox at present; each is told in the log when it is first met."""
+    """The obstacles of an inbox at present; each is logged when it is first met."""
 
     def __init__(self) -> None:
         self._present: dict[Path, Obstacle] = {}
-        self._told: dict[Path, Obstacle] = {}
+        self._logged: dict[Path, Obstacle] = {}
 
     def __len__(self) -> int:
         return len(self._present)
@@ -75,19 +75,19 @@ class Obstacles:
         try:
             status = os.lstat(path)
         except OSError:
-            return  # gone, and in nobody's way any more
+            return  # gone since
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "file")
         self._present[path] = Obstacle(reason, kind, status.st_ino, files, unreadable)
 
     def meet_again(self, path: Path) -> None:
         """Something that was not taken in waits to be tried again."""
-        if path in self._told:
-            self._present[path] = self._told[path]
+        if path in self._logged:
+            self._present[path] = self._logged[path]
 
-    def tell(self) -> None:
-        """Log the obstacles that were not there, or of another kind, when this was last called."""
+    def log_new(self) -> None:
+        """Log the obstacles that are new, or have another reason, since the last call."""
         for path, obstacle in self._present.items():
-            if self._told.get(path) != obstacle:
+            if self._logged.get(path) != obstacle:
                 log.error(
                     "delivery_not_taken",
                     reason=obstacle.reason,
@@ -96,4 +96,4 @@ class Obstacles:
                     files=obstacle.files,
                     unreadable=obstacle.unreadable,
                 )
-        self._told = dict(self._present)
+        self._logged = dict(self._present)

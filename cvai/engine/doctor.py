@@ -18,7 +18,7 @@ from cvai.settings import Settings
 
 LEAST_FREE_GB = 5.0
 LARGEST_SKEW_S = 60.0
-OBSTACLES_TOLD = 5
+OBSTACLES_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ def check_inbox(settings: Settings) -> Check:
         obstacles = obstacles_in(settings.inbox_folder)
     except OSError as error:
         return Check("inbox", False, f"cannot be looked into: {error.strerror}", "Check its rights.")
-    told = "; ".join(f"{o.kind} with inode {o.inode}: {o.reason}" for o in obstacles[:OBSTACLES_TOLD])
-    more = f"; and {len(obstacles) - OBSTACLES_TOLD} more" if len(obstacles) > OBSTACLES_TOLD else ""
+    listed = "; ".join(f"{o.kind} with inode {o.inode}: {o.reason}" for o in obstacles[:OBSTACLES_LISTED])
+    more = f"; and {len(obstacles) - OBSTACLES_LISTED} more" if len(obstacles) > OBSTACLES_LISTED else ""
     hint = "find INBOX -inum INODE finds it; let the service read and move it, or remove it."
-    return Check("inbox", not obstacles, f"{told}{more}" or "nothing stands in the way", hint)
+    return Check("inbox", not obstacles, f"{listed}{more}" or "everything can be taken in", hint)
 
 
 def _looked(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:

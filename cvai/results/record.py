@@ -161,7 +161,7 @@ def _passed_over(passed_over: Iterable[PassedOver]) -> list[Record]:
 
 
 def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:
-    """How many files could not be read for each reason; the first one's message stands for the others."""
+    """How many files could not be read for each reason; with the message of the first."""
     by_code: dict[str, list[FileRefused]] = {}
     for refusal in refusals:
         by_code.setdefault(refusal.code, []).append(refusal)

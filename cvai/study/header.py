@@ -69,7 +69,7 @@ def parse(file: BinaryIO) -> FileDataset:
 
 
 def parse_identity(file: BinaryIO, keywords: Iterable[str] = ()) -> FileDataset:
-    """The UIDs that place an instance and what stands before them; see ``parse``.
+    """The UIDs that place an instance and the elements before them; see ``parse``.
 
     What is damaged behind them does no harm, and is not read.
 

@@ -129,11 +129,11 @@ def open_studies(source: Path, limits: UnpackLimits | None = None) -> Iterator[R
 def read_studies(source: Path) -> ReadOutcome:
     """Read the headers of a DICOM file, of all files below a folder, or of those a DICOMDIR references.
 
-    Nothing depends on names or order of files. A bad file never stops the others: it is told of in
+    Nothing depends on names or order of files. A bad file never stops the others: it is listed in
     ``ReadOutcome.unreadable``, or in ``Study.unreadable`` where its header still says which study it is of.
     An image whose header can be read but whose pixels cannot keeps its place in its series, with
     ``ImagePlane.defect`` set: left out silently it would be a hole in the cine. A file that has no such place
-    and may be an image stands in ``Study.lost``.
+    and may be an image is in ``Study.lost``.
 
     Args:
         source: a file, a folder or a DICOMDIR; in folders, links are followed, hidden files and DICOMDIRs are
@@ -175,7 +175,7 @@ def _found(source: Path) -> _Found:
 
 def _behind(link: Path) -> _Unread:
     refusal = FileRefused(
-        "file_missing", "A link leads to a file that is not there.", "Hand in the file that it stands for."
+        "file_missing", "A link leads to a file that is not there.", "Hand in the file itself."
     )
     return _Unread(link, LostFile(refusal), is_there=False)
 
@@ -205,7 +205,7 @@ def _read_from(file: BinaryIO, path: Path, label: str) -> _Instance | _Unread:
 
 
 def _in_part(path: Path, file: BinaryIO, refusal: FileRefused) -> _Unread:
-    """A damaged file with what stands before its damage, if that is enough to place the instance."""
+    """A damaged file with the elements before its damage, if they are enough to place the instance."""
     file.seek(0)
     try:
         header = parse_identity(file)

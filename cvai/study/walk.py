@@ -15,7 +15,7 @@ _NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 Failed = Callable[[Path, OSError], None]
-"""Is told of what could not be looked at."""
+"""Called with each entry that could not be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def entries_of(folder: Path, leave_out: Callable[[str], bool], failed: Failed) -
     Args:
         folder: to be listed.
         leave_out: names that are not looked at.
-        failed: is told what cannot be looked at, and why.
+        failed: called with what cannot be looked at, and why.
 
     Raises:
         OSError: the folder cannot be listed.

@@ -149,3 +149,16 @@ def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(
     with pytest.raises(Refused) as refused:
         analyse_echo(study, echo, Stopwatch())
     assert refused.value.code in ("no_apical_view", "heart_not_found", "mitral_plane_not_found")
+
+
+def test_a_damaged_loop_beside_the_measured_ones_is_a_finding(
+    real_data: Path, echo: EchoSegmenter, tmp_path: Path
+) -> None:
+    write_camus_study(real_data, tmp_path / "study")
+    lost = write_loop(tmp_path / "study" / "3.dcm", beating_frames(), 3)
+    lost.write_bytes(lost.read_bytes()[:-1000])
+    outcome = analysed(tmp_path / "study", tmp_path / "out", echo)
+    record = json.loads((outcome.folder / "result.json").read_text())
+    assert record["view"] == "biplane"
+    assert "unreadable_files" in {finding["code"] for finding in record["findings"]}
+    assert [(group["code"], group["count"]) for group in record["unreadable"]] == [("truncated_file", 1)]

@@ -1,4 +1,4 @@
-"""A DICOMDIR as the source: what it references is read, what is missing is told, nothing else is opened."""
+"""A DICOMDIR as the source: its files are read, missing ones are reported, nothing else is opened."""
 
 from __future__ import annotations
 
