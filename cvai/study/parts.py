@@ -106,7 +106,8 @@ def parts_of(planes: Iterable[ImagePlane]) -> list[Part]:
     Scouts, several views and several contrasts share a series more often than they should.
     """
     parts = []
-    for parallel in grouped(planes, is_parallel):
+    ordered = sorted(planes, key=lambda p: (p.instance_number or 0, p.sop_instance_uid, p.frame_number or 0))
+    for parallel in grouped(ordered, is_parallel):
         for images in grouped(parallel, is_same_kind):
             parts.extend(_cine_apart_from_stills(Part(tuple(images))))
     return parts

@@ -46,7 +46,9 @@ Frame = tuple[int, int, int]
 """Acquisition (0 or 1), slice, phase."""
 
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-"""Without explaining a failure line by line, which takes minutes."""
+"""Without explaining a failure line by line, which takes minutes. The examples are the same in every run, so
+that what passes here passes anywhere; ``--hypothesis-seed`` does not change them, removing ``derandomize``
+does."""
 
 NOTHING: frozenset[Any] = frozenset()
 FRAMES = st.tuples(st.integers(0, 1), st.integers(0, N_SLICES - 1), st.integers(0, N_PHASES - 1))
@@ -191,7 +193,7 @@ def two(**changes: Any) -> Mixture:
 @example(two(slices=(frozenset({0, 1}), frozenset({2, 3}))))
 @example(two(manner="later", slices=(frozenset({0, 1, 2}), frozenset({3}))))
 @example(two(manner="later", slices=(frozenset({0, 1, 2, 3}), frozenset({0}))))
-@settings(max_examples=200, phases=QUICK)
+@settings(max_examples=200, phases=QUICK, derandomize=True)
 @given(MIXTURES)
 def test_a_mixture_gives_one_honest_acquisition_or_a_warning_or_a_refusal(
     files: dict[str, Path], mixture: Mixture
@@ -214,7 +216,7 @@ def test_a_mixture_gives_one_honest_acquisition_or_a_warning_or_a_refusal(
     assert new, f"acquisitions {sorted({a for phase in grid(mixed) for a, _, _ in phase})} without a warning"
 
 
-@settings(max_examples=60, phases=QUICK)
+@settings(max_examples=60, phases=QUICK, derandomize=True)
 @given(MIXTURES, st.randoms(use_true_random=False))
 def test_the_order_in_which_images_arrive_changes_nothing(
     files: dict[str, Path], mixture: Mixture, chance: Random
@@ -233,7 +235,7 @@ def test_the_order_in_which_images_arrive_changes_nothing(
 @example(two(series_a_slice=True, lost=frozenset({(0, 0, 1), (0, 0, 5)})))
 @example(two(series_a_slice=True, lost=frozenset({(0, 1, 1), (0, 1, 5)})))
 @example(two(lost=frozenset({(0, 0, 1), (0, 0, 5)})))
-@settings(max_examples=60, phases=QUICK)
+@settings(max_examples=60, phases=QUICK, derandomize=True)
 @given(MIXTURES)
 def test_what_of_one_acquisition_arrives_is_taken_frame_by_frame_for_what_it_is(
     files: dict[str, Path], mixture: Mixture
@@ -246,7 +248,7 @@ def test_what_of_one_acquisition_arrives_is_taken_frame_by_frame_for_what_it_is(
     assert grid(alone) == expected or warnings_of(alone)
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, derandomize=True)
 @given(names=st.lists(st.uuids(), min_size=N_SLICES * N_PHASES, max_size=N_SLICES * N_PHASES, unique=True))
 def test_names_of_files_change_nothing(tmp_path_factory: pytest.TempPathFactory, names: list[object]) -> None:
     folder = tmp_path_factory.mktemp("names")
