@@ -64,7 +64,7 @@ def test_slices_that_run_late_are_named(phases: int) -> None:
     assert slice_shifts(segmentation)[3] == pytest.approx(phases / 12, abs=0.02)
     (finding,) = out_of_step_findings(segmentation)
     assert finding.code == "slices_out_of_step"
-    assert "slice(s) 4, 5" in finding.message
+    assert "slices 3 and 4, 5 and 6" in finding.message
 
 
 def test_contraction_that_runs_along_the_ventricle_is_no_finding() -> None:
