@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from cvai.engine.job import JobState
 from tests.e2e.conftest import RESULTS, Site
@@ -54,13 +55,14 @@ def test_a_late_slice_makes_a_new_job_that_speaks_for_the_study(
     site: Site, part_of_study: tuple[str, list[Path]]
 ) -> None:
     study_uid, paths = part_of_study
+    in_systole = next(path for path in paths if 300 < dcmread(path).TriggerTime < 500)
     site.serve()
-    site.orthanc.stow(paths[:-1])
+    site.orthanc.stow([path for path in paths if path != in_systole])
     (early,) = site.ended_jobs(1)
     assert (early.outcome.state, early.outcome.code) == (JobState.REFUSED, "missing_frame")
     assert site.modalities(study_uid) == {"MR": len(paths) - 1}
 
-    site.orthanc.stow(paths[-1:])
+    site.orthanc.stow([in_systole])
     late, _ = site.ended_jobs(2)
     assert late.outcome.state is JobState.ANALYSED
     assert late.job.digest != early.job.digest
