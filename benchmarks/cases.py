@@ -95,8 +95,12 @@ def chosen(only: Sequence[str], scripts: Path) -> tuple[list[Case], list[str]]:
     unknown = sorted(here - {case.script for case in known})
     wanted = [case for case in known if case.script in here | OWN]
     if only:
-        exact = [case for case in wanted if case.name in only]
-        wanted = exact or [case for case in wanted if any(part in case.name for part in only)]
+        names = {case.name for case in wanted}
+        wanted = [
+            case
+            for case in wanted
+            if any(part == case.name or (part not in names and part in case.name) for part in only)
+        ]
         unknown = [name for name in unknown if any(part in name for part in only)]
     return wanted, unknown
 

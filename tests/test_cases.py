@@ -96,6 +96,8 @@ def test_a_script_that_is_not_known_is_not_judged(tmp_path: Path) -> None:
     assert unknown == ["brand_new"]
     assert {case.script for case in wanted} == {"nifti_variants", *OWN}
     assert [case.name for case in chosen(["nifti_variants nan"], tmp_path)[0]] == ["nifti_variants nan"]
+    several, _ = chosen(["nifti_variants nan", "slices-first"], tmp_path)
+    assert [case.name for case in several] == ["nifti_variants nan", "nifti_variants slices-first"]
 
 
 def test_every_script_that_is_here_is_known() -> None:
