@@ -132,6 +132,8 @@ class DicomSettings(_Table):
     port: int = Field(default=11112, ge=0, le=65535)
     allowed_ae_titles: tuple[AeTitle, ...] = ()
     allowed_networks: tuple[IPvAnyNetwork, ...] = (LOOPBACK,)
+    associations: int = Field(default=20, ge=1)
+    connections_per_address: int = Field(default=10, ge=1)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authorities: Path | None = None
@@ -187,6 +189,7 @@ class LimitsSettings(_Table):
 
     json_mb: float = Field(default=64.0, gt=0)
     instance_mb: float = Field(default=2000.0, gt=0)
+    associate_kb: float = Field(default=500.0, ge=20)
 
 
 class AuditSettings(_Table):

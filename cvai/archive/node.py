@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from socketserver import BaseServer
-from typing import Any, cast
+from dataclasses import dataclass, field
 
 import structlog
 from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
-from pynetdicom.transport import ThreadedAssociationServer
 
+from cvai.archive.guarded import REQUEST_S, CallLimits, GuardedServer, Network, limiting
 from cvai.archive.tls import Certificate
 from cvai.errors import ConfigurationInvalid
 
 log = structlog.get_logger(__name__)
 
-HANDSHAKE_S = 5.0
-"""For a caller to agree on TLS; meanwhile no other call is taken."""
-
 IDLE_S = 60.0
 """An association on which nothing is said for so long is aborted."""
-
-ASSOCIATIONS_AT_ONCE = 20
-"""Each holds one instance in memory while it arrives."""
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +35,7 @@ class Node:
         allowed_ae_titles: names callers may have; empty for any.
         allowed_networks: where callers may come from.
         tls: None for plain text.
+        limits: what is taken from callers.
     """
 
     ae_title: str
@@ -54,46 +44,16 @@ class Node:
     allowed_ae_titles: tuple[str, ...]
     allowed_networks: tuple[Network, ...]
     tls: Certificate | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
 
 
-class GuardedServer(ThreadedAssociationServer):
-    """Hangs up on strangers before a word is said, and does not wait long for a handshake.
+class _Entity(AE):
+    """Counts as associations those that were asked for, not connections on which nothing was said yet."""
 
-    pynetdicom agrees on TLS in the thread that takes all calls, without limit: one silent caller would keep
-    everybody else out.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, *args: Any, networks: Sequence[Network], **kwargs: Any) -> None:
-        self._networks = networks
-        super().__init__(*args, **kwargs)
-
-    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        """The next call; an OSError makes socketserver go on with the one after."""
-        caller, address = cast("socket.socket", self.socket).accept()
-        try:
-            self._require_allowed(address[0])
-            caller.settimeout(HANDSHAKE_S)
-            if self.ssl_context is not None:
-                caller = self.ssl_context.wrap_socket(caller, server_side=True)
-            caller.settimeout(None)
-        except OSError as error:
-            caller.close()
-            log.warning("call_refused", address=address[0], reason=type(error).__name__)
-            raise
-        return caller, address
-
-    def shutdown(self) -> None:
-        """Close the port; pynetdicom's own way works only for servers that it has started itself."""
-        BaseServer.shutdown(self)
-        self.server_close()
-
-    def _require_allowed(self, host: str) -> None:
-        address = ip_address(host)
-        address = getattr(address, "ipv4_mapped", None) or address
-        if not any(address in network for network in self._networks):
-            raise PermissionError(host)
+    @property
+    def active_associations(self) -> list[Association]:
+        """See the base class."""
+        return [a for a in super().active_associations if a.requestor.primitive is not None]
 
 
 @contextmanager
@@ -113,7 +73,7 @@ def listening(
     Raises:
         ConfigurationInvalid: the port is taken or may not be used, or a certificate cannot be.
     """
-    server = _server(node, contexts, [*handlers, *TELLING])
+    server = _server(node, contexts, [*handlers, *limiting(node.limits.message_bytes), *TELLING])
     port = int(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, name="dicom-node", daemon=True)
     thread.start()
@@ -140,6 +100,7 @@ def _server(
             certificate,
             handlers,
             networks=node.allowed_networks,
+            limits=node.limits,
         )
     except OSError as error:
         raise ConfigurationInvalid(
@@ -150,11 +111,11 @@ def _server(
 
 
 def _entity(node: Node) -> AE:
-    entity = AE(node.ae_title)
+    entity = _Entity(node.ae_title)
     entity.require_called_aet = True
     entity.require_calling_aet = list(node.allowed_ae_titles)
-    entity.maximum_associations = ASSOCIATIONS_AT_ONCE
-    entity.network_timeout = IDLE_S
+    entity.maximum_associations = node.limits.associations
+    entity.acse_timeout, entity.network_timeout = REQUEST_S, IDLE_S
     return entity
 
 

@@ -10,6 +10,7 @@ from pynetdicom.presentation import PresentationContext
 
 from cvai.archive.commitment import REPORT_CONTEXT, CommitmentReports
 from cvai.archive.fhir import FhirServer
+from cvai.archive.guarded import CallLimits
 from cvai.archive.node import Node, listening
 from cvai.archive.odd import OddAnswers
 from cvai.archive.peer import Peer
@@ -59,7 +60,7 @@ class Ways:
         return Deliveries(self._settings.results_folder, self._destination(), self._health_record())
 
     def _node(self) -> Node:
-        dicom = self._settings.dicom
+        dicom, limits = self._settings.dicom, self._settings.limits
         return Node(
             dicom.ae_title,
             dicom.host,
@@ -67,6 +68,12 @@ class Ways:
             dicom.allowed_ae_titles,
             dicom.allowed_networks,
             None if dicom.tls_certificate is None else self._certificate(),
+            CallLimits(
+                dicom.associations,
+                dicom.connections_per_address,
+                round(limits.associate_kb * 1e3),
+                round(limits.instance_mb * 1e6),
+            ),
         )
 
     def _destination(self) -> DicomDestination | None:

@@ -218,7 +218,7 @@ def test_a_disk_that_takes_no_more_is_told_to_the_sender_who_can_send_again(
 def test_with_tls_only_those_with_a_certificate_get_in_and_a_silent_caller_keeps_nobody_out(
     study_uid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvai.archive.node.HANDSHAKE_S", 0.2)
+    monkeypatch.setattr("cvai.archive.guarded.HANDSHAKE_S", 0.2)
     paths = write_study(tmp_path / "src", study_uid, 1)
     ours = self_signed(tmp_path)
     asks_for_proof = replace(ours, authorities=ours.certificate)
