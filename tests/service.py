@@ -12,8 +12,10 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+from cvai.cli.page import reader_page
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.heartbeat import DeclaredDead
 from cvai.engine.logs import configure_logs
@@ -52,7 +54,8 @@ def serve(config: str, analyse: Analyse) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     follows = settings.worker_name == "worker-1"
     try:
-        ended = Service(settings, Model(MODEL_SHA256, analyse), follow_feed=follows).run(stop)
+        page = reader_page(settings) if follows else nullcontext
+        ended = Service(settings, Model(MODEL_SHA256, analyse), follows, page).run(stop)
     except DeclaredDead:
         os._exit(1)
     if not ended:

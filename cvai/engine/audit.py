@@ -19,12 +19,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree as ET
 
 import structlog
 
+from cvai.engine.reserve import Reserve
 from cvai.errors import TemporarilyUnavailable
 from cvai.files import private_file, private_folder
 from cvai.settings import Settings
@@ -154,12 +156,14 @@ class AuditTrail:
         source: AuditSourceID, the name of this installation.
         recipient: where messages are sent besides.
         now: the present time, timezone aware.
+        reserve: room for messages of a time when the disk is full, None for none.
     """
 
     path: Path
     source: str
     recipient: Recipient | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    reserve: Reserve | None = None
     _one: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def record(self, event: AuditEvent) -> None:
@@ -172,7 +176,7 @@ class AuditTrail:
         message = audit_message(event, self.source, at)
         try:
             with self._one:
-                _append(self.path, f"{message}\n".encode())
+                self._append(f"{message}\n".encode())
         except OSError as error:
             raise TemporarilyUnavailable(
                 "audit_unavailable",
@@ -180,6 +184,10 @@ class AuditTrail:
                 "Check the disk of audit.file and the rights of the service's user.",
             ) from error
         self._send(message, at)
+
+    def _append(self, line: bytes) -> None:
+        append = partial(_append, self.path, line)
+        append() if self.reserve is None else self.reserve.write(append)
 
     def _send(self, message: str, at: datetime) -> None:
         if self.recipient is None:
@@ -316,7 +324,9 @@ def open_audit_trail(settings: Settings) -> AuditTrail:
     """The audit trail the settings name; nothing is written yet."""
     audit = settings.audit
     recipient = None if audit.syslog_host is None else SyslogUdp(audit.syslog_host, audit.syslog_port)
-    return AuditTrail(settings.audit_file, f"cvai-{socket.gethostname()}", recipient)
+    path = settings.audit_file
+    reserve = Reserve(path.with_name(f".{path.name}.reserve"))
+    return AuditTrail(path, f"cvai-{socket.gethostname()}", recipient, reserve=reserve)
 
 
 def user_of_system() -> str:

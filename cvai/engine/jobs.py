@@ -27,6 +27,7 @@ from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
 from cvai.engine.deliver import Deliveries
+from cvai.engine.full_disk import at_once, own_disk, wait_for_room, wants_room
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.reading import Reading
 from cvai.engine.rules import Priority
@@ -159,7 +160,7 @@ class JobEngine:
         self._watch = watch or Unwatched()
         self._shadow = shadow
         self._running: set[str] = set()
-        DBOS(config=_configuration(database))
+        self._dbos = DBOS(config=_configuration(database))
         workflow = partial(DBOS.workflow, max_recovery_attempts=TAKEN_UP_AGAIN_AT_MOST)
         self._workflow = workflow(name=WORKFLOW)(self._entry())
         workflow(name=READING_WORKFLOW)(self._reading_entry())
@@ -172,6 +173,7 @@ class JobEngine:
         it stands as they know it, and a worker that was told another number takes theirs, analyses its own.
         """
         DBOS.launch()
+        wait_for_room(self._dbos._sys_db.engine)  # DBOS makes its engine by itself, and shows it to nobody
         queue = DBOS.register_queue(
             QUEUE,
             worker_concurrency=self._database.jobs_at_once,
@@ -182,9 +184,14 @@ class JobEngine:
             log.warning("jobs_at_once_differs", ours=self._database.jobs_at_once, in_force=in_force)
 
     def submit(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
-        """Queue a job; False when this job has been queued before, whatever has become of it."""
+        """Queue a job; False when this job has been queued before, whatever has become of it.
+
+        Raises:
+            SQLAlchemyError: the disk of the jobs' database is full.
+        """
         try:
             with (
+                at_once(),
                 SetWorkflowID(job.job_id, workflow_id_reuse_policy="reject"),
                 SetEnqueueOptions(priority=priority),
             ):
@@ -350,13 +357,22 @@ class JobEngine:
             return Outcome.because(JobState.FAILED, error)
 
     def _patiently(self, step: Step, attempts: int) -> Outcome:
+        """Run a step as often as it takes; a full disk of our own is waited out however long it is."""
+        while True:
+            try:
+                return self._tried(step, attempts)
+            except TemporarilyUnavailable as error:
+                if not wants_room(error) or attempts == 1:
+                    raise
+
+    def _tried(self, step: Step, attempts: int) -> Outcome:
         caller = stamina.RetryingCaller(
             attempts=attempts,
             timeout=None,
             wait_initial=self._retry.first_wait_s,
             wait_max=self._retry.longest_wait_s,
         )
-        return caller(asked_or_doubling(self._retry), step)
+        return caller(asked_or_doubling(self._retry), own_disk()(step))
 
 
 def asked_or_doubling(retry: RetryPolicy) -> Callable[[Exception], bool | float]:

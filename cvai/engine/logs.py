@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
@@ -18,6 +21,22 @@ class _ForeignLines(logging.Handler):
         structlog.get_logger(record.name).log(record.levelno, "foreign", line=record.getMessage())
 
 
+class _Unfailing(io.TextIOBase):
+    """Passes text on to a stream, and drops what the stream does not take: logs may lie on a full disk."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError, ValueError):  # the latter where it is closed
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logs(level: str) -> None:
     """Send all logs of this process to stderr as JSON, from ``level`` on."""
     least = logging.getLevelNamesMapping()[level.upper()]
@@ -29,7 +48,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     logging.captureWarnings(capture=True)

@@ -20,7 +20,7 @@ from cvai.engine.analyse import analyse_study
 from cvai.engine.bring import bring
 from cvai.engine.job import DIED, UNLISTED, JobState, Outcome, StudyJob
 from cvai.engine.lane import Lane
-from cvai.engine.steps import StillOurs, own_disk
+from cvai.engine.steps import StillOurs
 from cvai.engine.turns import Turns
 from cvai.engine.watch import Stopwatch
 from cvai.errors import Refused, StudyRefused
@@ -167,7 +167,6 @@ class ShadowSteps:
     still_ours: StillOurs = lambda: None
     told: Callable[[ShadowRecord], None] = lambda _: None
 
-    @own_disk()
     def run(self, asked: ShadowJob) -> Outcome:
         """Fetch, measure, write the record.
 

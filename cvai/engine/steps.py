@@ -7,10 +7,8 @@ in place whole, while the job is its own.
 
 from __future__ import annotations
 
-import errno
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from cvai.engine.bring import bring, study_differs
 from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
 from cvai.engine.turns import Turns
-from cvai.errors import StudyRefused, TemporarilyUnavailable
+from cvai.errors import StudyRefused
 from cvai.files import private_folder
 
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
@@ -32,8 +30,6 @@ Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 AS_ANNOUNCED_S = 2.0
 """How old the archive's list may be when a job begins: on an idle worker the one that announced the study."""
 
-DISK_UNWELL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-
 Stored = Callable[[str, tuple[AuditedObject, ...]], None]
 """Is told a study's UID and what has been stored into it."""
 
@@ -41,21 +37,6 @@ ANALYSE_ALL = Rules()
 
 StillOurs = Callable[[], None]
 """Raises when this worker's jobs have become others'."""
-
-
-@contextmanager
-def own_disk() -> Iterator[None]:
-    """Turn a disk of this machine that takes no more into an error that is waited out."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_UNWELL:
-            raise
-        raise TemporarilyUnavailable(
-            "disk_unavailable",
-            f"the disk of data_folder failed: {error.strerror}.",
-            "Make room, or mend it; the job waits, and goes on by itself.",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +66,6 @@ class StudySteps:
     rules: Rules = ANALYSE_ALL
     stored: Stored = lambda *_: None
 
-    @own_disk()
     def fetch(self, job: StudyJob) -> Outcome:
         """Bring the study here; superseded when it is not what it was any more.
 
@@ -104,7 +84,6 @@ class StudySteps:
         self._bring(job, content)
         return Outcome(JobState.RUNNING)
 
-    @own_disk()
     def run_analysis(self, job: StudyJob) -> Outcome:
         """Analyse what was fetched; results of an earlier, unfinished run are replaced.
 

@@ -57,7 +57,7 @@ from cvai.engine.steps import Analyse, StillOurs, StudySteps
 from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
-from cvai.errors import ConfigurationInvalid
+from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
 from cvai.heart.segmentation import ModelIdentity
 from cvai.inference.echo import installed_echo_segmenter
@@ -268,9 +268,16 @@ class Service:
         log.info("stopping", grace_s=settings.shutdown_grace_s)
         ended = engine.stop(settings.shutdown_grace_s)
         heartbeat.stop()
-        self._trail.record(AuditEvent(Act.STOPPED, settings.worker_name, requested=False))
+        self._tell_stopped()
         log.info("stopped", cut_off=not ended)
         return ended
+
+    def _tell_stopped(self) -> None:
+        """Write down that the service stops, which it does also where that cannot be written."""
+        try:
+            self._trail.record(AuditEvent(Act.STOPPED, self._settings.worker_name, requested=False))
+        except TemporarilyUnavailable as error:
+            log.warning("stop_not_recorded", code=error.code)
 
     def _followed(self, database: Engine) -> StudyFeed | None:
         """What tells of new studies; None for a worker that only works on jobs."""

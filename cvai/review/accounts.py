@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -208,18 +209,29 @@ class Accounts:
         return key
 
     def session(self, key: str, *, in_use: bool = True) -> Session | None:
-        """The session of this key, kept alive by being in use; None when there is none any more."""
+        """The session of this key, kept alive by being in use; None when there is none any more.
+
+        While the disk is full it is not kept alive, so that those who are signed in can read on.
+        """
+        if in_use:
+            with suppress(sqlite3.OperationalError):
+                self._keep_alive(key)
         now_s = self._clock()
         with self._database.transaction() as rows:
             row = rows.execute(
-                "UPDATE sessions SET seen_s = iif(?, ?, seen_s) "
-                "WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ? RETURNING reader, csrf",
-                (in_use, now_s, _digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
+                "SELECT csrf, readers.* FROM sessions JOIN readers ON readers.name = sessions.reader "
+                "WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ?",
+                (_digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
             ).fetchone()
-            if row is None:
-                return None
-            reader = rows.execute("SELECT * FROM readers WHERE name = ?", (row["reader"],)).fetchone()
-        return Session(_reader(reader), row["csrf"])
+        return None if row is None else Session(_reader(row), row["csrf"])
+
+    def _keep_alive(self, key: str) -> None:
+        now_s = self._clock()
+        with self._database.transaction() as rows:
+            rows.execute(
+                "UPDATE sessions SET seen_s = ? WHERE key_sha256 = ? AND seen_s > ? AND begun_s > ?",
+                (now_s, _digest(key), now_s - self._limits.idle_s, now_s - self._limits.longest_s),
+            )
 
     def is_signed_in(self, key: str) -> bool:
         """Whether this is the key of a session; asking does not keep it alive."""

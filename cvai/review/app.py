@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cvai.engine.audit_counts import CountedEvents
+from cvai.engine.full_disk import DISK_UNWELL, is_full
 from cvai.errors import (
     AccessDenied,
     CvaiError,
@@ -74,6 +76,8 @@ def create_app(page: Page) -> ASGIApp:
     app.add_exception_handler(CvaiError, _told)
     app.add_exception_handler(RequestValidationError, _told_invalid)
     app.add_exception_handler(SQLAlchemyError, _told_unavailable)
+    app.add_exception_handler(sqlite3.OperationalError, _told_full)
+    app.add_exception_handler(OSError, _told_full)
     guard = Guard(app, page.options.hosts, page.options.https, _sessions_of(page))
     proxies = list(page.options.proxies)
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", guard), proxies)) if proxies else guard
@@ -134,6 +138,22 @@ async def _told_invalid(request: Request, error: Exception) -> Response:
     return await _told(
         request,
         RequestInvalid("changes_invalid", "This request has not the right form.", "Load the page again."),
+    )
+
+
+async def _told_full(request: Request, error: Exception) -> Response:
+    """A disk that takes no more, told by the page's own database or by a file; readers can read on."""
+    number = error.errno if isinstance(error, OSError) else None
+    if not (is_full(error) or number in DISK_UNWELL):
+        raise error
+    log.warning("page_disk_full", error=type(error).__name__)
+    return await _told(
+        request,
+        TemporarilyUnavailable(
+            "disk_unavailable",
+            "The disk of the service takes no more.",
+            "What is there can be read on; nothing is lost. Try again once there is room.",
+        ),
     )
 
 

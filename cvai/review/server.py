@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -158,6 +159,8 @@ class Chores:
                 log.warning("page_chore_failed", code=error.code)
             except SQLAlchemyError as error:
                 log.warning("page_chore_failed", code="database_unavailable", error=type(error).__name__)
+            except (OSError, sqlite3.Error) as error:
+                log.warning("page_chore_failed", code="disk_unavailable", error=type(error).__name__)
 
     def stop(self) -> None:
         """Stop after what is being done."""

@@ -114,3 +114,16 @@ def test_every_role_includes_those_before_it_and_no_other(role: Role) -> None:
     roles = list(Role)
     included = [other for other in roles if role.includes(other)]
     assert included == roles[: roles.index(role) + 1]
+
+
+def test_who_is_signed_in_reads_on_while_nothing_can_be_written(
+    accounts: Accounts, database: Database, clock: Clock
+) -> None:
+    token = accounts.add("hart", Role.REVIEWER, "Hart^Ada")
+    key = accounts.begin(accounts.reader_of(token))
+    with database.transaction() as rows:
+        rows.execute("PRAGMA query_only = ON")
+    clock.now_s += LIMITS.idle_s / 2
+    assert accounts.session(key) is not None
+    clock.now_s += LIMITS.idle_s / 2
+    assert accounts.session(key) is None, "it could not be kept alive"
