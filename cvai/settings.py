@@ -84,6 +84,8 @@ class ReviewSettings(_Table):
     address: str | None = Field(default=None, pattern=r"^[^\s:/@]+:[0-9]{1,5}$")
     public_url: HttpUrl | None = None
     proxies: tuple[IPvAnyNetwork, ...] = ()
+    connections: int = Field(default=200, ge=10)
+    connections_per_address: int = Field(default=60, ge=6)
     organization: str = Field(default="cvai", min_length=1, max_length=64)
     session_idle_minutes: float = Field(default=60.0, gt=0)
     session_hours: float = Field(default=12.0, gt=0)

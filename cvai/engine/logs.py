@@ -10,6 +10,8 @@ from typing import TextIO, cast
 
 import structlog
 
+from cvai.engine.folding import Folding
+
 QUOTES_DATA = ("pydicom", "pynetdicom", "py.warnings")
 """Loggers whose lines quote values of DICOM attributes."""
 
@@ -44,6 +46,7 @@ def configure_logs(level: str) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            Folding(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(default=str),
         ],

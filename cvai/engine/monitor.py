@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
+from cvai.archive.callers import Callers
 from cvai.engine.health import PLAIN, Routes
 from cvai.errors import ConfigurationInvalid
 
 LONGEST_REQUEST_S = 10
+CONNECTIONS = 20
+"""At the same time, from wherever; each takes a thread and a file handle."""
+
+
+@dataclass(eq=False)
+class _Scrape:
+    """A connection; a ``Caller`` that makes room for the next, since answers take no time."""
+
+    line: socket.socket
+    address: str
+    is_gone: bool = False
+    is_silent: bool = True
+
+    def hang_up(self) -> None:
+        self.is_gone = True
+        with suppress(OSError):
+            self.line.shutdown(socket.SHUT_RDWR)
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers in threads, not more than CONNECTIONS."""
+
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: Callable[..., BaseHTTPRequestHandler]) -> None:
+        self._callers: Callers[_Scrape] = Callers(CONNECTIONS, CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        scrape = _Scrape(request, client_address[0])
+        self._callers.enter(scrape)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._callers.leave(scrape)
+
+    def handle_error(self, *_: Any) -> None:
+        """Who hangs up, or is hung up on, is no news."""
 
 
 @contextmanager
@@ -26,7 +68,7 @@ def monitored(address: str | None, routes: Routes) -> Iterator[None]:
         return
     host, port = address.rsplit(":", 1)
     try:
-        server = ThreadingHTTPServer((host, int(port)), _handler(routes))
+        server = _Server((host, int(port)), _handler(routes))
     except OSError as error:
         raise ConfigurationInvalid(
             "monitor_address_unusable",

@@ -37,6 +37,8 @@ class PageOptions:
         cache_bytes: of patients' images kept ready.
         viewer_url: where another viewer opens a study, with ``{study_uid}`` in it; empty for none.
         proxies: addresses and networks whose X-Forwarded-For is believed.
+        connections: at the same time at most.
+        connections_per_address: of these, from one address that is no proxy.
     """
 
     host: str
@@ -47,6 +49,8 @@ class PageOptions:
     cache_bytes: int = 4_000_000_000
     viewer_url: str = ""
     proxies: tuple[str, ...] = ()
+    connections: int = 200
+    connections_per_address: int = 60
 
     @property
     def url(self) -> str:

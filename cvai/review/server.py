@@ -21,6 +21,7 @@ from cvai.errors import ConfigurationInvalid, CvaiError
 from cvai.review.accounts import Accounts
 from cvai.review.app import create_app
 from cvai.review.cine import CineCache
+from cvai.review.connections import ACCEPTED_AT_ONCE, limited
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.first_token import FirstToken
@@ -123,8 +124,16 @@ class _Server:
     """uvicorn in a thread; its log lines are not wanted, they name addresses."""
 
     def __init__(self, page: Page, listener: socket.socket) -> None:
+        options = page.options
         config = uvicorn.Config(
-            create_app(page), log_config=None, access_log=False, server_header=False, proxy_headers=False
+            create_app(page),
+            http=limited(options.connections, options.connections_per_address, options.proxies),
+            ws="none",
+            backlog=ACCEPTED_AT_ONCE,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
         )
         self._server = uvicorn.Server(config)
         self._listener = listener
