@@ -44,11 +44,14 @@ class InstanceReference:
         sop_class_uid: SOPClassUID; empty where the archive keeps a file that is not readable as DICOM.
         sop_instance_uid: SOPInstanceUID.
         series_uid: SeriesInstanceUID.
+        fingerprint: what changes when the archive is given something else under this UID; empty where it does
+            not tell.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     series_uid: str
+    fingerprint: str = ""
 
     @property
     def is_source(self) -> bool:
@@ -90,10 +93,17 @@ class StudyContent:
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 over the sorted SOP Instance UIDs of the sources.
+        """Hex SHA-256 over the sources: their SOP Instance UIDs, and their fingerprints where they are told.
 
         The same acquired instances give the same digest, in whatever order they are listed and whatever has
-        been said about them since; one instance more or less gives another.
+        been said about them since; one instance more or less, or another under the same UID, gives another.
         """
-        lines = sorted({i.sop_instance_uid for i in self.sources})
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return _digest({f"{i.sop_instance_uid} {i.fingerprint}".strip() for i in self.sources})
+
+    def is_as(self, digest: str) -> bool:
+        """Whether a digest is that of this content; one from before fingerprints is of UIDs alone."""
+        return digest in (self.digest, _digest({i.sop_instance_uid for i in self.sources}))
+
+
+def _digest(lines: set[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

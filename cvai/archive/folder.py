@@ -8,13 +8,16 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, names_a_study
+from cvai.archive.fingerprints import Fingerprints
 from cvai.archive.identities import Identities, SeenFile, look
 from cvai.archive.part10 import FileIdentity, copy_whole, read_identity, read_traits
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
+from cvai.archive.sameness import says_the_same
 from cvai.archive.traits import StudyTraits
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
@@ -41,13 +44,17 @@ class FolderArchive:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._identities = Identities()
+        self._fingerprints = Fingerprints()
 
     @disk_errors()
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:  # noqa: ARG002 - disks are fast
         """All instances of a study, looked up each time; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
-        identities = self._identities.of(study_uid, paths)
-        return StudyContent(study_uid, tuple(map(_reference, paths, identities)))
+        references = list(map(_reference, paths, self._identities.of(study_uid, paths)))
+        sources = [path for path, reference in zip(paths, references, strict=True) if reference.is_source]
+        prints = dict(zip(sources, self._fingerprints.of(study_uid, sources), strict=True))
+        told = (replace(r, fingerprint=prints.get(p, "")) for p, r in zip(paths, references, strict=True))
+        return StudyContent(study_uid, tuple(told))
 
     @disk_errors()
     def traits(self, study_uid: str) -> StudyTraits:
@@ -78,6 +85,7 @@ class FolderArchive:
         for path in paths:
             target = folder / f"{_storable_uid(path, study_uid)}.dcm"
             if target.exists():
+                _require_ours(target, path)
                 skipped.append(target.stem)
             else:
                 before_sending()
@@ -200,6 +208,15 @@ def _storable_uid(path: Path, study_uid: str) -> str:
             "This is a defect of the program that wrote it; please report it.",
         )
     return identity.sop_instance_uid
+
+
+def _require_ours(standing: Path, path: Path) -> None:
+    if not says_the_same(standing.read_bytes(), path):
+        raise ArchiveRejected(
+            "object_differs",
+            f"another object stands under {standing.stem} in the archive.",
+            "Compare both; where the new one is right, remove the other there and retry the job.",
+        )
 
 
 def _file_digest(path: Path) -> str:

@@ -6,11 +6,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import requests
 import structlog
 
+from cvai.archive.content import InstanceReference
 from cvai.archive.cursor import KeptCursor
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.foreign_json import part, parts
@@ -84,6 +85,14 @@ class OrthancArchive(DicomwebArchive):
         root = f"{rest.url}/{dicomweb_path.strip('/')}"
         super().__init__(root, session, timeout_s, rest.limits, rest.odd)
         self._rest = rest
+
+    def _instances(self, study_uid: str) -> tuple[InstanceReference, ...]:
+        """Ask the plugin for the instances, and Orthanc itself in which files it keeps them."""
+        files = self._rest.files(study_uid)
+        return tuple(
+            replace(instance, fingerprint=files.get(instance.sop_instance_uid, ""))
+            for instance in super()._instances(study_uid)
+        )
 
     def traits(self, study_uid: str) -> StudyTraits:
         """Ask the plugin about the series, and Orthanc itself who sent them; see ``Archive.traits``."""

@@ -69,6 +69,19 @@ class OrthancInstance(Foreign):
     series: Identifier = Field(alias="ParentSeries")
 
 
+class InstanceTags(Foreign):
+    """Of an instance; its UID is whatever the image states."""
+
+    sop_instance_uid: str = Field(default="", alias="SOPInstanceUID")
+
+
+class StoredInstance(Foreign):
+    """An instance, and the name of the file that Orthanc keeps it in: another one for other content."""
+
+    tags: InstanceTags = Field(alias="MainDicomTags")
+    file: str = Field(default="", alias="FileUuid")
+
+
 class Found(Foreign):
     """What ``/tools/lookup`` finds."""
 

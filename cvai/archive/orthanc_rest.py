@@ -12,7 +12,14 @@ from cvai.archive.dicomweb_requests import AnswerLimits
 from cvai.archive.foreign_json import AnswerUnreadable, M, body_of, json_of, part, parts, whole
 from cvai.archive.http import archive_errors, once_more
 from cvai.archive.odd import OddAnswers
-from cvai.archive.orthanc_json import ChangesPage, Found, InstanceMetadata, SeriesInstances, StudySeries
+from cvai.archive.orthanc_json import (
+    ChangesPage,
+    Found,
+    InstanceMetadata,
+    SeriesInstances,
+    StoredInstance,
+    StudySeries,
+)
 
 CHANGES_PAGE = 1000
 
@@ -76,6 +83,21 @@ class OrthancRest:
                     metadata = self.resource(f"/instances/{instance}/metadata?expand", InstanceMetadata)
                     return "" if metadata is None else metadata.sender
         return ""
+
+    def files(self, study_uid: str) -> dict[str, str]:
+        """By SOP Instance UID the name of the file in which Orthanc keeps an instance of a study.
+
+        What is received again, or modified, is kept in a new file.
+        """
+        kept: dict[str, str] = {}
+        for study in self._studies_of(study_uid):
+            told = self.value(f"/studies/{study}/instances?expand")
+            for instance in parts(
+                told if isinstance(told, list) else [], StoredInstance, self.odd, "orthanc"
+            ):
+                uid = instance.tags.sop_instance_uid
+                kept[uid] = " ".join(sorted((*kept.get(uid, "").split(), instance.file)))
+        return kept
 
     def now(self) -> datetime:
         """Orthanc's own time."""

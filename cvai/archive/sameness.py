@@ -13,6 +13,7 @@ from pydicom.tag import BaseTag
 
 from cvai.archive.part10 import identity_in
 from cvai.study.header import PARSE_ERRORS
+from cvai.study.statements import is_same_element
 
 PIXEL_GROUPS = frozenset({0x0028, 0x7FE0})
 CONTENT_GROUPS = PIXEL_GROUPS | {0x0062, 0x5200}
@@ -35,8 +36,8 @@ def says_the_same(kept: bytes | bytearray, ours: Path) -> bool:
     """Whether two files of one SOP Instance UID are of one class and have the same content.
 
     An archive may correct whose study it is, add attributes of its own, and compress pixels anew: patient,
-    study and private attributes are not compared, nor are pixels in another transfer syntax. A printed report
-    is compared by what it is about.
+    study and private attributes are not compared, nor are pixels in another transfer syntax, nor by which
+    version of cvai it was made. A printed report is compared by what it is about.
     """
     try:
         with warnings.catch_warnings():
@@ -51,7 +52,9 @@ def says_the_same(kept: bytes | bytearray, ours: Path) -> bool:
 def _content_is_in(expected: Dataset, theirs: Dataset) -> bool:
     alike = expected.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID
     compared = (e for e in expected if _is_content(e.tag) and (alike or e.tag.group not in PIXEL_GROUPS))
-    return all(element.tag in theirs and theirs[element.tag].value == element.value for element in compared)
+    return all(
+        element.tag in theirs and is_same_element(theirs[element.tag], element) for element in compared
+    )
 
 
 def _is_content(tag: BaseTag) -> bool:

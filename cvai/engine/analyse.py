@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai import __version__
+from cvai.engine.bring import images_digest
 from cvai.engine.choice import in_order
 from cvai.engine.echo import analyse_echo
 from cvai.engine.watch import Segmenting, Stopwatch
@@ -64,6 +65,7 @@ class StudyOutcome:
         folder: where result.json and the objects were written.
         objects: DICOM objects to be stored; of a refused study at most a note that withdraws earlier results.
         refusal: why, when refused.
+        images: digest of the images that were analysed, see ``images_digest``.
     """
 
     study_uid: str | None
@@ -71,6 +73,7 @@ class StudyOutcome:
     folder: Path
     objects: tuple[WrittenObject | WithdrawalObject, ...]
     refusal: Refused | None = None
+    images: str = ""
 
 
 def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analysis:
@@ -202,7 +205,8 @@ def _analyse_and_write(
     except Refused as refusal:
         outcome = _refused(study.study_uid, refusal, unreadable, watch, folder)
         return outcome if refusal.code == "patients_differ" else _with_withdrawal(outcome, study)
-    return _with_withdrawal(StudyOutcome(study.study_uid, "analysed", folder, objects), study)
+    images = images_digest(plane for phase in analysis.cine.planes for plane in phase)
+    return _with_withdrawal(StudyOutcome(study.study_uid, "analysed", folder, objects, images=images), study)
 
 
 def _with_withdrawal(outcome: StudyOutcome, study: Study) -> StudyOutcome:

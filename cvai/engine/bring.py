@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from cvai.archive.content import StudyContent
+from cvai.archive.fingerprints import read_fingerprint
 from cvai.archive.part10 import FileIdentity, read_identity
 from cvai.archive.port import Archive
 from cvai.errors import StudyRefused, TemporarilyUnavailable
 from cvai.study.patient import one_patient
 from cvai.study.read import read_studies
+from cvai.study.values import ImagePlane
 
 
 def bring(archive: Archive, content: StudyContent, folder: Path) -> None:
@@ -61,3 +65,28 @@ def _missing(content: StudyContent, identities: list[FileIdentity]) -> int:
     """How many of the listed instances were not sent; a file that is no DICOM may be any of them."""
     unnamed = len(content.instances) - len(identities)
     return max(0, len(content.sop_instance_uids - {i.sop_instance_uid for i in identities}) - max(0, unnamed))
+
+
+def images_digest(planes: Iterable[ImagePlane]) -> str:
+    """Hex SHA-256 over images and what their files hold, in whatever order they come."""
+    paths = {plane.sop_instance_uid: plane.path for plane in planes}
+    lines = (f"{uid} {read_fingerprint(path):016x}" for uid, path in sorted(paths.items()))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def require_images(planes: Iterable[ImagePlane], digest: str) -> None:
+    """Refuse images that are not those that were analysed.
+
+    Args:
+        planes: as they were brought now.
+        digest: of those that were analysed; empty where an older version did it.
+
+    Raises:
+        StudyRefused: ``images_changed``.
+    """
+    if digest and images_digest(planes) != digest:
+        raise StudyRefused(
+            "images_changed",
+            "The images are not those that were analysed: others stand under their UIDs in the archive.",
+            "The study is analysed anew once the archive tells of it; cvai jobs retry does it at once.",
+        )

@@ -85,6 +85,8 @@ class Outcome:
         result: path of result.json relative to the results folder, empty when none was written.
         objects: what is stored in the archive; of a refused study at most a note that withdraws earlier
             results.
+        images: digest of the images that were analysed, see ``images_digest``; empty in what older versions
+            wrote.
     """
 
     state: JobState
@@ -93,6 +95,7 @@ class Outcome:
     hint: str = ""
     result: str = ""
     objects: tuple[JobObject, ...] = field(default=())
+    images: str = ""
 
     @classmethod
     def because(cls, state: JobState, error: CvaiError) -> Outcome:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.archive.part10 import read_identity
+from cvai.engine.bring import require_images
 from cvai.engine.job import Outcome, StudyJob
 from cvai.errors import Refused, StudyRefused
 from cvai.heart.echo import EchoView
@@ -53,7 +54,7 @@ def segmentation_uid_of(outcome: Outcome) -> str:
     raise _no_contours()
 
 
-def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedStudy:
+def open_analysed(source: Path, job: StudyJob, segmentation_uid: str, images: str = "") -> OpenedStudy:
     """Read a fetched study the way it was read for its analysis: of several stacks, the one that was
     segmented.
 
@@ -61,10 +62,11 @@ def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedS
         source: folder of every instance of the study, results included.
         job: the analysis.
         segmentation_uid: SOPInstanceUID of its cine segmentation.
+        images: digest of the images that were analysed, empty where it is not known.
 
     Raises:
-        Refused: ``patients_differ``, ``segmentation_not_in_archive``, ``segmentation_of_other_images``, or as
-            ``assemble_cine``.
+        Refused: ``patients_differ``, ``images_changed``, ``segmentation_not_in_archive``,
+            ``segmentation_of_other_images``, or as ``assemble_cine``.
     """
     study = _one_patients_study(source, job)
     path = _file_of(source, segmentation_uid)
@@ -73,9 +75,12 @@ def open_analysed(source: Path, job: StudyJob, segmentation_uid: str) -> OpenedS
     for selection in (preferred, *preferred.alternatives):
         try:
             cine = assemble_cine(selection)
-            return OpenedStudy(study, cine, read_labels(path, cine))
+            opened = OpenedStudy(study, cine, read_labels(path, cine))
         except Refused as refusal:
             refusals.append(refusal)
+        else:
+            require_images((plane for phase in cine.planes for plane in phase), images)
+            return opened
     raise refusals[0]
 
 
@@ -88,7 +93,7 @@ def open_analysed_loops(source: Path, job: StudyJob, outcome: Outcome) -> tuple[
         outcome: what it stored; each view has a segmentation of its own.
 
     Raises:
-        Refused: ``patients_differ``, ``no_contours``, ``segmentation_not_in_archive``,
+        Refused: ``patients_differ``, ``images_changed``, ``no_contours``, ``segmentation_not_in_archive``,
             ``segmentation_of_other_images``, or as ``assemble_loop``.
     """
     study = _one_patients_study(source, job)
@@ -104,6 +109,7 @@ def open_analysed_loops(source: Path, job: StudyJob, outcome: Outcome) -> tuple[
             opened.append(OpenedLoop(view, assemble_loop(images), read_loop_labels(path, images)))
     if not opened:
         raise _no_contours()
+    require_images((image for loop in opened for image in loop.source.images), outcome.images)
     return tuple(opened)
 
 

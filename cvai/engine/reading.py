@@ -74,6 +74,7 @@ class Reading:
         phases: end-diastole and end-systole as the reader left them.
         edits: every frame that differs from the model's.
         reason: why it was rejected; free text without patient data.
+        images: digest of the images that were analysed, see ``images_digest``.
 
     Raises:
         ValueError: a rejection without a reason, edits under a verdict that has none, or a time without zone.
@@ -89,6 +90,7 @@ class Reading:
     phases: KeyPhases
     edits: tuple[FrameEdit, ...] = ()
     reason: str = ""
+    images: str = ""
 
     def __post_init__(self) -> None:
         if self.verdict is Verdict.REJECTED and not self.reason.strip():
@@ -109,8 +111,9 @@ class Reading:
         return f"{self.job.job_id}-{self.verdict}-{self.digest[:12]}"
 
     def to_json(self) -> dict[str, Any]:
-        """The reading as JSON values."""
-        return {**asdict(self), "signed_at": self.signed_at.isoformat()}
+        """The reading as JSON values; what older versions did not know is left out, so that digests stay."""
+        values = {**asdict(self), "signed_at": self.signed_at.isoformat()}
+        return {name: value for name, value in values.items() if value or name != "images"}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Reading:
@@ -126,4 +129,5 @@ class Reading:
             phases=KeyPhases(**values["phases"]),
             edits=tuple(FrameEdit(e["t"], e["z"], tuple(e["runs"])) for e in values["edits"]),
             reason=values["reason"],
+            images=values.get("images", ""),
         )

@@ -64,7 +64,7 @@ class SigningSteps:
     def fetch(self, reading: Reading) -> Outcome:
         """Bring the study here; superseded when it is not what was read any more."""
         content = self.archive.content(reading.job.study_uid)
-        if reading.job.digest not in (content.digest, UNLISTED):
+        if reading.job.digest != UNLISTED and not content.is_as(reading.job.digest):
             return Outcome(
                 JobState.SUPERSEDED,
                 "study_changed",
@@ -83,7 +83,7 @@ class SigningSteps:
         source = self.work_folder / reading.reading_id
         if not source.exists() and (fetched := self.fetch(reading)).state is not JobState.RUNNING:
             return fetched
-        opened = open_analysed(source, reading.job, reading.segmentation_uid)
+        opened = open_analysed(source, reading.job, reading.segmentation_uid, reading.images)
         objects = _write(opened, _replaced(source, reading), reading, folder)
         stored = tuple(
             JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))

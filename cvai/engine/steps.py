@@ -74,7 +74,7 @@ class StudySteps:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
         content = self.archive.content(job.study_uid, max_age_s=AS_ANNOUNCED_S)
-        if job.digest not in (content.digest, UNLISTED):
+        if job.digest != UNLISTED and not content.is_as(job.digest):
             return _superseded("study_changed", "the study has changed since it was announced.")
         if self.model_sha256 != job.model_sha256:
             return _superseded("model_changed", "another model has been installed since.")
@@ -172,7 +172,7 @@ def _told(job: StudyJob, study: StudyOutcome, made: Path) -> Outcome:
     if study.refusal is not None:
         refusal = study.refusal
         return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result, objects)
-    return Outcome(JobState.ANALYSED, result=result, objects=objects)
+    return Outcome(JobState.ANALYSED, result=result, objects=objects, images=study.images)
 
 
 def _of_the_job(job: StudyJob, outcomes: Sequence[StudyOutcome]) -> StudyOutcome:

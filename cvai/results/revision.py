@@ -31,9 +31,9 @@ from cvai.results.labels import read_labels, read_loop_labels
 from cvai.results.predecessors import own_documents
 from cvai.results.sr import measurement_document
 from cvai.results.uids import ResultKind
-from cvai.results.withdrawal import withdrawn_uids
+from cvai.results.withdrawal import results_of_others, withdrawn_uids
 from cvai.study.header import PARSE_ERRORS
-from cvai.study.patient import patient_of
+from cvai.study.statements import says
 from cvai.study.tolerance import tolerating_values
 from cvai.study.values import Study
 
@@ -54,34 +54,38 @@ _ANY_VERSION = "0"
 def told_apart(analysis: AnyAnalysis, study: Study) -> AnyAnalysis:
     """The analysis, with ``content`` set where its first UIDs belong to results that say something else.
 
-    What has been withdrawn is not made again under its UIDs either: nobody would be shown it.
+    What has been withdrawn, or is about to be, is not made again under its UIDs either: nobody would be shown
+    it.
 
     Args:
         analysis: what will be written; nobody has signed it.
         study: what it was made from, with the results that stand in it.
     """
-    standing = {document.sop_instance_uid: document.header for document in own_documents(study.documents)}
-    withdrawn = withdrawn_uids(study.documents)
-    if not (standing or withdrawn):
-        return analysis
-    options = [
-        option for option in _options(analysis, len(withdrawn)) if _document_uid(option) not in withdrawn
-    ]
+    gone = withdrawn_uids(study.documents)
+    gone |= {result.sop_instance_uid for result in results_of_others(study, analysis.patient)}
     drawn = {result.sop_instance_uid: result.path for result in study.own_results}
+    if not (gone or drawn):
+        return analysis
+    standing = {document.sop_instance_uid: document.header for document in own_documents(study.documents)}
+    options = [option for option in _options(analysis, len(gone)) if gone.isdisjoint(_all_uids(option))]
     for option in options:
         former = standing.get(_document_uid(option))
         if former is None:
             continue
         if option.content or (_says_the_same(former, analysis) and _draws_the_same(drawn, analysis)):
             return option
-    return next(option for option in options if _document_uid(option) not in standing)
+    return next(o for o in options if _document_uid(o) not in standing and _draws_the_same(drawn, o))
 
 
-def _options(analysis: AnyAnalysis, n_withdrawn: int) -> list[AnyAnalysis]:
+def _options(analysis: AnyAnalysis, n_gone: int) -> list[AnyAnalysis]:
     """The analysis under its first UIDs, then under those that follow from what it says."""
     digest = _digest(analysis)
-    contents = (hashlib.sha256(f"{digest} {n}".encode()).hexdigest() for n in range(n_withdrawn + 1))
+    contents = (hashlib.sha256(f"{digest} {n}".encode()).hexdigest() for n in range(n_gone + 2))
     return [analysis, *(replace(analysis, content=content) for content in contents)]
+
+
+def _all_uids(analysis: AnyAnalysis) -> set[str]:
+    return {str(result_uids(analysis).sop_instance(kind)) for kind in ResultKind}
 
 
 def _document_uid(analysis: AnyAnalysis) -> str:
@@ -90,21 +94,16 @@ def _document_uid(analysis: AnyAnalysis) -> str:
 
 def _says_the_same(former: Dataset, analysis: AnyAnalysis) -> bool:
     """Whether a document that stands says what would be said now, whichever version of cvai wrote it."""
-    if patient_of(former).contradicts(analysis.patient):
-        return False
-    now = _said(replace(analysis, cvai_version=_version_of(former)))
     with tolerating_values():
-        return all(
-            keyword in former and former[keyword] == now[keyword] for keyword in SAID if keyword in now
-        )
+        return says(former, _said(analysis))
 
 
 def _draws_the_same(drawn: Mapping[str, Path], analysis: AnyAnalysis) -> bool:
-    """Whether segmentations that stand under the first UIDs have the labels of the analysis.
+    """Whether segmentations that stand under the UIDs of the analysis have its labels.
 
     Args:
         drawn: file of every result that stands, by SOP Instance UID.
-        analysis: under its first UIDs.
+        analysis: what will be written.
     """
     uids = result_uids(analysis)
     for kind, labels in _labels(analysis).items():
@@ -153,9 +152,8 @@ def _said(analysis: AnyAnalysis) -> Dataset:
         buffer.seek(0)
         read = dcmread(buffer)
         said = Dataset()
-        for keyword in ("SpecificCharacterSet", *SAID):
-            if keyword in read:
-                said.add(read[keyword])
+        for keyword in SAID:
+            said.add(read[keyword])
         return said
 
 
@@ -163,9 +161,3 @@ def _document(analysis: AnyAnalysis) -> Dataset:
     if isinstance(analysis, EchoAnalysis):
         return echo_document(AnyContext.of(analysis, _ANY_TIME), analysis)
     return measurement_document(ResultContext.of(analysis, _ANY_TIME))
-
-
-def _version_of(document: Dataset) -> str:
-    versions = document.get("SoftwareVersions") or ""
-    first = versions if isinstance(versions, str) else next(iter(versions), "")
-    return str(first).removeprefix("cvai ")

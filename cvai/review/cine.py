@@ -179,7 +179,8 @@ class CineCache:
 
 
 def _write_cine(record: JobRecord, source: Path, folder: Path) -> Meta:
-    study = open_analysed(source, record.job, segmentation_uid_of(record.outcome))
+    outcome = record.outcome
+    study = open_analysed(source, record.job, segmentation_uid_of(outcome), outcome.images)
     labels = study.segmentation.labels
     pixels, scale = stored_pixels(study.cine.stack.pixels)
     for z in range(pixels.shape[1]):

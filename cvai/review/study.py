@@ -161,6 +161,7 @@ def new_reading(
         phases=phases,
         edits=edits,
         reason=lines(reason).strip(),
+        images=summary.record.outcome.images,
     )
     return reading, _comparison(summary, pack, reading)
 

@@ -81,3 +81,23 @@ def test_a_file_that_is_no_dicom_is_a_source_and_is_looked_at() -> None:
     unreadable = InstanceReference("", "ab12", "")
     assert unreadable.is_source
     assert unreadable.can_hold_a_cine
+
+
+def test_other_content_under_the_same_uids_gives_another_digest() -> None:
+    def told(*fingerprints: str) -> StudyContent:
+        images = (InstanceReference(MRImageStorage, f"1.2.{n}", "1.3", p) for n, p in enumerate(fingerprints))
+        return StudyContent("1", tuple(images))
+
+    first, second, untold = told("a", "b"), told("a", "c"), told("", "")
+    assert len({first.digest, second.digest, untold.digest}) == 3
+    assert first.is_as(first.digest)
+    assert not first.is_as(second.digest)
+    assert first.is_as(untold.digest), "a job from before fingerprints were told"
+    assert not untold.is_as(first.digest)
+
+
+def test_a_fingerprint_of_what_was_said_about_images_changes_nothing() -> None:
+    image = InstanceReference(MRImageStorage, "1.2", "1.3", "a")
+    said = [InstanceReference(SegmentationStorage, "1.4", "1.5", fingerprint) for fingerprint in "ab"]
+    first, second = (StudyContent("1", (image, one)).digest for one in said)
+    assert first == second

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.http import new_session
@@ -195,3 +196,26 @@ def test_the_cursor_of_another_feed_is_not_taken_for_ones_own(orthanc: Orthanc, 
     CursorFile(tmp_path / "cursor.json").save({"since": "yesterday"})
     with pytest.raises(ConfigurationInvalid, match="not one of Orthanc"):
         feed_of(orthanc, tmp_path)
+
+
+def test_what_is_received_again_under_its_uid_is_other_content(
+    orthanc: Orthanc, tmp_path: Path, study_uid: str
+) -> None:
+    session = new_session(USERNAME, PASSWORD)
+    archive = OrthancArchive(OrthancRest(orthanc.url, session, 10), session, 10, "/dicom-web/")
+    paths = write_study(tmp_path / "src", study_uid)
+    orthanc.stow(paths)
+    first = archive.content(study_uid)
+    assert all(instance.fingerprint for instance in first.instances)
+    assert archive.content(study_uid).digest == first.digest
+    corrected = dcmread(paths[0])
+    corrected.PatientBirthDate = "19610203"
+    corrected.save_as(paths[0])
+    query = {"Level": "Instance", "Query": {"SOPInstanceUID": corrected.SOPInstanceUID}}
+    (kept,) = orthanc.session.post(f"{orthanc.url}/tools/find", json=query, timeout=10).json()
+    orthanc.session.delete(f"{orthanc.url}/instances/{kept}", timeout=10).raise_for_status()
+    orthanc.stow(paths[:1])
+    second = archive.content(study_uid)
+    assert second.sop_instance_uids == first.sop_instance_uids
+    assert second.digest != first.digest
+    assert not second.is_as(first.digest)

@@ -164,6 +164,22 @@ def test_the_same_numbers_by_another_version_of_cvai_are_the_same_objects(
     assert uids(measured(study, tmp_path / "second")) == uids(first)
 
 
+@pytest.mark.parametrize("patient", [JANE, MARY])
+def test_a_segmentation_that_is_left_alone_is_not_taken_for_the_new_one(
+    patient: dict[str, str], tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    deliver(study, JANE)
+    first = measured(study, tmp_path / "first", OTHER_LABELS)
+    for written in first.objects:
+        if "seg_cine" not in written.path.name:
+            (study / f"{written.sop_instance_uid}.dcm").unlink()
+    deliver(study, patient)
+    second = measured(study, tmp_path / "second")
+    assert uids(first).isdisjoint(uids(second))
+    assert len(withdrawn_by(second)) == (patient is MARY)
+
+
 def test_names_that_an_archive_writes_otherwise_make_no_other_objects(tmp_path: Path) -> None:
     study = tmp_path / "study"
     deliver(study, JANE)
