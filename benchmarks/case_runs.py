@@ -145,16 +145,18 @@ def _analysed(source: Path, results: Path) -> Seen:
 
 
 def seen_in(result: dict) -> Seen:  # type: ignore[type-arg]
-    """What a result.json states."""
+    """What a result.json states; of several analyses, the first that measured."""
+    analyses = result["analyses"]
+    found = next((a for a in analyses if a["status"] == "analysed"), analyses[0] if analyses else {})
     refusal = result["refused"] or {"code": "", "message": ""}
     return Seen(
         status=result["status"],
         code=refusal["code"],
         text=refusal["message"],
-        numbers={m["name"]: m["value"] for m in result.get("measurements") or []},
-        series_uid=result.get("series_uid") or "",
-        findings={f["code"]: (f["severity"], f["message"]) for f in result.get("findings") or []},
-        passed_over={p["series_uid"]: p["reason"] for p in result.get("passed_over") or []},
+        numbers={m["name"]: m["value"] for m in found.get("measurements") or []},
+        series_uid=found.get("series_uid") or "",
+        findings={f["code"]: (f["severity"], f["message"]) for f in found.get("findings") or []},
+        passed_over={p["series_uid"]: p["reason"] for p in found.get("excluded") or []},
     )
 
 

@@ -37,6 +37,7 @@ from cvai.errors import FileRefused
 from cvai.study.read import read_studies
 from tests.fuzzing import Delivery, DrawnHeart, NoHeart, deliveries, spoiled, spoiled_data_set
 from tests.orthanc import free_port
+from tests.ready import ready
 
 
 def by_zip(root: Path, n_spoiled: int, seed: int) -> Account:
@@ -62,8 +63,8 @@ def by_zip(root: Path, n_spoiled: int, seed: int) -> Account:
 
 def analysed(source: Path, out: Path) -> dict[str | None, str]:
     """What became of each study in a source."""
-    outcomes = analyse_folder(source, out, DrawnHeart(), NoHeart)
-    return {o.study_uid: o.refusal.code if o.refusal else o.status for o in outcomes}
+    outcomes = analyse_folder(source, out, ready(DrawnHeart(), NoHeart))
+    return {o.study_uid: o.error.code if o.error else o.status for o in outcomes}
 
 
 def fate_of_zip(packed: Path, out: Path) -> str:

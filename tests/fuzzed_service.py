@@ -7,11 +7,12 @@ from pathlib import Path
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from tests.fuzzing import DrawnHeart, NoHeart
+from tests.ready import ready
 from tests.service import serve
 
 
 def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-    return analyse_folder(source, out, DrawnHeart(), NoHeart)
+    return analyse_folder(source, out, ready(DrawnHeart(), NoHeart))
 
 
 if __name__ == "__main__":

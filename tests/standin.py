@@ -23,7 +23,8 @@ from cvai.engine.analyse import StudyOutcome
 from cvai.engine.database import open_database
 from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.errors import FileRefused, StudyRefused
-from cvai.results.write import WrittenObject
+from cvai.results.record import Status, StudyStatement, study_record
+from cvai.results.write import WrittenObject, write_record
 
 MODEL_SHA256 = hashlib.sha256(b"stand-in").hexdigest()
 
@@ -95,21 +96,22 @@ def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     """Store one object whose UID is derived from the images; refuse a study of fewer than two."""
     if any(read_identity(path) is None or _cut_off(path) for path in source.glob("*.dcm")):
         out.mkdir(parents=True)
-        (out / "result.json").write_text("{}")
+        write_record(out, study_record(StudyStatement(None, None), Status.REFUSED))
         refusal = FileRefused("not_dicom", "a file is no DICOM, or not all of one.", "Send DICOM.")
-        return (StudyOutcome(None, "refused", out, (), refusal),)
+        return (StudyOutcome(None, Status.REFUSED, out, (), refusal),)
     headers = [dcmread(path, stop_before_pixels=True) for path in sorted(source.glob("*.dcm"))]
     images = sorted(str(h.SOPInstanceUID) for h in headers if h.SOPClassUID == MRImageStorage)
     study_uid = str(headers[0].StudyInstanceUID)
     folder = out / study_uid
     folder.mkdir(parents=True)
-    (folder / "result.json").write_text("{}")
+    write_record(folder, study_record(StudyStatement(study_uid, None), Status.ANALYSED))
     if len(images) < 2:
         refusal = StudyRefused("too_few_slices", f"the study holds {len(images)} images.", "Send the others.")
-        return (StudyOutcome(study_uid, "refused", folder, (), refusal),)
+        return (StudyOutcome(study_uid, Status.REFUSED, folder, (), refusal),)
     made = dataset(study_uid, EncapsulatedPDFStorage, "/".join(images))
     path = write(made, folder / "report.dcm")
-    return (StudyOutcome(study_uid, "analysed", folder, (WrittenObject("pdf", made.SOPInstanceUID, path),)),)
+    written = WrittenObject("pdf", made.SOPInstanceUID, path)
+    return (StudyOutcome(study_uid, Status.ANALYSED, folder, (written,)),)
 
 
 def _cut_off(path: Path) -> bool:

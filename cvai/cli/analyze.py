@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from functools import cache, partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.analyses.registry import analysis_of, ready_analyses
 from cvai.cli import exits
 from cvai.engine.analyse import StudyOutcome, analyse_folder
-from cvai.inference.echo import installed_echo_segmenter
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
+from cvai.results.record import Status
+from cvai.results.write import RESULT_NAME
 
 _WALL = "lv_wall_"
 
@@ -26,54 +26,74 @@ def analyze(
         Path, typer.Argument(metavar="SRC", help="A DICOM file, a folder, a DICOMDIR, a zip or a tar.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Results go to OUT/<StudyInstanceUID>.")],
-    model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Name or folder of a model, used where its kind of images is analysed."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
     provider: Annotated[
         str, typer.Option(help="Runtime: auto, openvino, or a provider of ONNX Runtime by its name.")
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
-    """Measure the heart in every study found in SRC: short-axis cine MR, or apical ultrasound loops.
+    """Measure the heart in every study found in SRC: short-axis cine MR, apical ultrasound loops.
 
-    Exit status: 0 all analysed, 3 a study was refused (its result.json says why), 1 failed, 2 usage.
+    Every analysis that applies to a study is made, and a study counts as analysed where one of them measured.
+
+    Exit status: 0 all analysed, 3 a study was refused or holds nothing to do (its result.json says why), 1
+    failed, 2 usage.
 
     \b
     Example: cvai analyze study/ --out out
     """
     console = Console(stderr=True)
-    segmenter = SaxSegmenter.load(model_folder(model), threads, provider)
-    echo_model = cache(partial(installed_echo_segmenter, threads, provider))
+    analyses = ready_analyses([model] if model else [], threads, provider)
     with console.status("analysing"):
-        outcomes = analyse_folder(source, out, segmenter, echo_model)
-    results = [json.loads((o.folder / "result.json").read_text()) for o in outcomes]
+        outcomes = analyse_folder(source, out, analyses)
+    results = [json.loads((o.folder / RESULT_NAME).read_text(encoding="utf-8")) for o in outcomes]
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     else:
         for outcome, result in zip(outcomes, results, strict=True):
-            _print_result(Console(), outcome, result)
-    if any(outcome.status == "refused" for outcome in outcomes):
-        raise typer.Exit(exits.REFUSED)
+            _print_study(Console(), outcome, result)
+    if code := _exit_code(outcomes):
+        raise typer.Exit(code)
 
 
-def _print_result(console: Console, outcome: StudyOutcome, result: dict[str, object]) -> None:
-    title = f"study {outcome.study_uid or 'unknown'}: {outcome.status}"
-    if outcome.refusal is not None:
-        console.print(f"[bold]{title}[/]  [red]{outcome.refusal.code}[/]", highlight=False)
-        console.print(f"  {outcome.refusal}", highlight=False)
-    else:
-        console.print(_measurement_table(title, result))
-        for finding in result["findings"]:  # type: ignore[attr-defined]
+def _exit_code(outcomes: Sequence[StudyOutcome]) -> int:
+    """A failure counts more than a refusal; a study of which something was measured is none."""
+    analyses = (analysis.status for outcome in outcomes for analysis in outcome.analyses)
+    if Status.FAILED in analyses:
+        return exits.FAILED
+    return exits.REFUSED if any(outcome.status is not Status.ANALYSED for outcome in outcomes) else 0
+
+
+def _print_study(console: Console, outcome: StudyOutcome, result: dict[str, Any]) -> None:
+    title = f"study {outcome.study_uid or 'unknown'}"
+    for analysis in result["analyses"]:
+        titled = f"{title}: {analysis_of(analysis['kind']).title}, {analysis['status']}"
+        if analysis["refused"] is not None:
+            _print_error(console, titled, analysis["refused"])
+            continue
+        console.print(_measurement_table(titled, analysis["measurements"]))
+        for finding in analysis["findings"]:
             console.print(f"  [yellow]{finding['code']}[/]: {finding['message']}", highlight=False)
+    if not result["analyses"]:
+        _print_error(console, f"{title}: {outcome.status.replace('_', ' ')}", result["refused"])
     console.print(f"  {outcome.folder}", highlight=False)
 
 
-def _measurement_table(title: str, result: dict[str, object]) -> Table:
+def _print_error(console: Console, title: str, error: dict[str, str]) -> None:
+    console.print(f"[bold]{title}[/]  [red]{error['code']}[/]", highlight=False)
+    console.print(f"  {error['message']}", highlight=False)
+
+
+def _measurement_table(title: str, measurements: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("measurement")
     table.add_column("value", justify="right")
     table.add_column("unit")
-    for row in result["measurements"]:  # type: ignore[attr-defined]
-        if row["name"].startswith(_WALL):  # 32 segments stand in result.json and on the page
-            continue
-        table.add_row(row["name"], f"{row['value']:.1f}", row["unit"])
+    for row in measurements:
+        if not row["name"].startswith(_WALL):  # 32 segments stand in result.json and on the page
+            table.add_row(row["name"], f"{row['value']:.1f}", row["unit"])
     return table

@@ -33,6 +33,7 @@ from cvai.phantom.echo.phantom import EchoTruth
 from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
+from cvai.results.record import read_entry
 from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
@@ -248,7 +249,7 @@ def _show_result(show: Demo, truth: Truth, record: JobRecord) -> bool:
         show.console.print(f"[bold red]{outcome.state}[/] {outcome.code}: {outcome.message} {outcome.hint}")
         return False
     result_file = show.settings.results_folder / record.outcome.result
-    result = json.loads(result_file.read_text(encoding="utf-8"))
+    result = read_entry(result_file)
     measured = {m["name"]: m["value"] for m in result["measurements"]}
     true = truth.to_json()["measurements"]
     show.console.print(_comparison(true, measured))

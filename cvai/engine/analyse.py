@@ -1,58 +1,65 @@
-"""One study, in one straight line. Start reading here.
+"""From files to results: every analysis that applies to a study is made. Start reading here.
 
 ::
 
-    files -> Study -> cine selected -> CineStack -> Segmentation -> phases, volumes, EF -> findings
-          -> Analysis -> SEG, SR, PDF, result.json
+    files -> Study -> for each analysis of the registry: select, assemble, predict, measure, judge
+          -> SEG, SR, PDF, result.json
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cvai import __version__
+from cvai.analyses.registry import ANALYSES, ReadyAnalysis
+from cvai.analyses.stopwatch import Lock, Stopwatch
 from cvai.engine.bring import images_digest
-from cvai.engine.choice import in_order
-from cvai.engine.echo import analyse_echo
-from cvai.engine.watch import Segmenting, Stopwatch
-from cvai.errors import FileRefused, GeometryRefused, HeartRefused, Refused, StudyRefused
-from cvai.heart.anatomy import Structure
-from cvai.heart.body import with_body_size
-from cvai.heart.findings import Finding, Severity
-from cvai.heart.function import measure_sax
-from cvai.heart.normals import with_normal_ranges
-from cvai.heart.phases import key_phases
-from cvai.heart.quality import quality_findings
-from cvai.heart.short_axis import require_short_axis
-from cvai.heart.volumes import volume_curve_ml
-from cvai.heart.wall import measure_wall
-from cvai.inference.echo import EchoSegmenter
-from cvai.inference.segmenter import Segmenter
-from cvai.results.analysis import Analysis, RefusedAnalysis
-from cvai.results.echo_analysis import EchoAnalysis
+from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
+from cvai.results.analysis import Analysed
 from cvai.results.predecessors import superseded_documents
+from cvai.results.record import (
+    Record,
+    Status,
+    StudyStatement,
+    analysed_record,
+    ended_record,
+    study_record,
+)
 from cvai.results.revision import told_apart
 from cvai.results.withdrawal import WithdrawalObject, write_withdrawal
-from cvai.results.write import WrittenObject, write_results
-from cvai.study.assemble import assemble_cine
+from cvai.results.write import WrittenObject, clear_results, write_objects, write_record
+from cvai.study.modality import modality_of
+from cvai.study.patient import Patient
 from cvai.study.read import open_studies
-from cvai.study.select import CineSelection, select_sax_cine
-from cvai.study.subject import subject_of
-from cvai.study.ultrasound import holds_ultrasound
 from cvai.study.values import CineNotFound, Study
-from cvai.study.whole import all_unreadable, require_readable, unreadable_findings
-
-EchoModel = Callable[[], EchoSegmenter | None]
+from cvai.study.whole import all_unreadable
 
 UNREADABLE_FOLDER = "unreadable"
 """Where result.json goes when no file tells which study it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOutcome:
+    """What became of one analysis of a study.
+
+    Args:
+        kind: of the analysis.
+        status: as in result.json.
+        record: its entry in result.json.
+        objects: DICOM objects to be stored.
+        error: why it did not measure.
+        images: digest of the images that were analysed, see ``images_digest``.
+    """
+
+    kind: str
+    status: Status
+    record: Record
+    objects: tuple[WrittenObject, ...] = ()
+    error: CvaiError | None = None
+    images: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,190 +70,32 @@ class StudyOutcome:
         study_uid: StudyInstanceUID, None where no file told it.
         status: as in result.json.
         folder: where result.json and the objects were written.
-        objects: DICOM objects to be stored; of a refused study at most a note that withdraws earlier results.
-        refusal: why, when refused.
-        images: digest of the images that were analysed, see ``images_digest``.
+        objects: DICOM objects to be stored; of a study that was not analysed at most a note that withdraws
+            earlier results.
+        error: why nothing was measured, where that is so.
+        images: digest of the images that were analysed, empty where none were; see ``images_digest``.
+        analyses: one for each analysis that applies.
     """
 
     study_uid: str | None
-    status: Literal["analysed", "refused"]
+    status: Status
     folder: Path
     objects: tuple[WrittenObject | WithdrawalObject, ...]
-    refusal: Refused | None = None
+    error: CvaiError | None = None
     images: str = ""
-
-
-def analyse_study(study: Study, segmenter: Segmenter, watch: Stopwatch) -> Analysis:
-    """Select, assemble, segment, measure and judge one study.
-
-    Where the stack that was preferred turns out not to be a short-axis cine, the next one is tried; a damaged
-    file is no reason to measure something else.
-
-    Raises:
-        Refused: the study cannot be measured honestly; of several stacks, as the preferred one was refused.
-    """
-    with watch.stage("select"):
-        study.patient()  # refused before anything is measured
-        preferred = select_sax_cine(study)
-    refusals: list[Refused] = []
-    for selection in in_order(preferred, segmenter, watch):
-        try:
-            return _analysis(study, selection, refusals, segmenter, watch)
-        except (GeometryRefused, HeartRefused) as refusal:
-            refusals.append(refusal)
-    raise refusals[0]
-
-
-def _replaced(refusals: Sequence[Refused]) -> tuple[Finding, ...]:
-    """What is to be said of a stack that is measured since another was refused."""
-    if not refusals:
-        return ()
-    message = (
-        f"The stack that was preferred could not be measured ({refusals[0].code}: {refusals[0].message}) "
-        "Another one of the study was."
-    )
-    return (Finding("preferred_stack_refused", Severity.WARNING, message),)
-
-
-def _analysis(
-    study: Study,
-    selection: CineSelection,
-    refusals: Sequence[Refused],
-    segmenter: Segmenter,
-    watch: Stopwatch,
-) -> Analysis:
-    require_readable(study, selection.planes)
-    with watch.stage("assemble"):
-        cine = assemble_cine(selection)
-    with watch.stage("infer"):
-        segmentation = segmenter.segment(cine.stack)
-    with watch.stage("measure"):
-        lv_curve_ml = volume_curve_ml(segmentation, Structure.LV_CAVITY)
-        rv_curve_ml = volume_curve_ml(segmentation, Structure.RV_CAVITY)
-        _require_a_ventricle_in_every_phase(lv_curve_ml)
-        phases = key_phases(lv_curve_ml)
-        require_short_axis(segmentation, phases)
-        wall = measure_wall(segmentation, phases)
-        measurements = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
-        findings = (
-            *_replaced(refusals),
-            *cine.findings,
-            *unreadable_findings(study),
-            *quality_findings(segmentation, phases),
-            *wall.findings,
-        )
-    if segmenter.uncertainty is not None:
-        measurements = tuple(segmenter.uncertainty.around(m) for m in measurements)
-    subject = subject_of(cine)
-    measurements = with_normal_ranges(with_body_size(measurements, subject), subject)
-    return Analysis(
-        study_uid=study.study_uid,
-        patient=study.patient(),
-        view="sax_cine",
-        cine=cine,
-        segmentation=segmentation,
-        phases=phases,
-        lv_curve_ml=lv_curve_ml,
-        rv_curve_ml=rv_curve_ml,
-        measurements=measurements,
-        findings=findings,
-        model=segmenter.identity,
-        cvai_version=__version__,
-        timings_ms=watch.timings_ms,
-        subject=subject,
-    )
-
-
-def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> None:
-    empty = int(np.count_nonzero(lv_curve_ml == 0))
-    if empty:
-        raise HeartRefused(
-            "heart_lost",
-            f"No left ventricle was found in {empty} of {lv_curve_ml.size} phases.",
-            "Look at these phases; if the heart is there, measure this study by hand.",
-        )
-
-
-def _analysed(
-    study: Study, segmenter: Segmenter, echo_model: EchoModel, watch: Stopwatch
-) -> Analysis | EchoAnalysis:
-    """The line that fits what the study was made with."""
-    if not holds_ultrasound(study):
-        return analyse_study(study, segmenter, watch)
-    echo = echo_model()
-    if echo is None:
-        raise StudyRefused(
-            "no_echo_model",
-            "This is an ultrasound study, and no model for ultrasound is installed.",
-            "Install the echo model; `cvai models list` shows what is there.",
-        )
-    analysis = analyse_echo(study, echo, watch)
-    return replace(analysis, findings=(*analysis.findings, *unreadable_findings(study)))
-
-
-def _analyse_and_write(
-    study: Study,
-    beside: Sequence[FileRefused],
-    segmenters: tuple[Segmenter, EchoModel],
-    watch: Stopwatch,
-    folder: Path,
-) -> StudyOutcome:
-    """``beside`` are files that lay beside the study's and are no images of it."""
-    unreadable = (*all_unreadable(study), *beside)
-    try:
-        analysis = told_apart(_analysed(study, *segmenters, watch), study)
-        objects = write_results(
-            analysis,
-            folder,
-            taken_series_numbers=_series_numbers(study),
-            supersedes=superseded_documents(analysis, study.documents),
-            unreadable=unreadable,
-        )
-    except Refused as refusal:
-        outcome = _refused(study.study_uid, refusal, unreadable, watch, folder)
-        return outcome if refusal.code == "patients_differ" else _with_withdrawal(outcome, study)
-    images = images_digest(plane for phase in analysis.cine.planes for plane in phase)
-    return _with_withdrawal(StudyOutcome(study.study_uid, "analysed", folder, objects, images=images), study)
-
-
-def _with_withdrawal(outcome: StudyOutcome, study: Study) -> StudyOutcome:
-    """The outcome with a note about earlier results that name another patient, where there are any."""
-    return replace(outcome, objects=(*outcome.objects, *write_withdrawal(study, outcome.folder)))
-
-
-def _refused(
-    study_uid: str | None,
-    refusal: Refused,
-    unreadable: Sequence[FileRefused],
-    watch: Stopwatch,
-    folder: Path,
-) -> StudyOutcome:
-    passed_over = refusal.passed_over if isinstance(refusal, CineNotFound) else ()
-    refused = RefusedAnalysis(study_uid, refusal, passed_over, __version__, watch.timings_ms)
-    write_results(refused, folder, unreadable=unreadable)
-    return StudyOutcome(study_uid, "refused", folder, (), refusal)
-
-
-def _series_numbers(study: Study) -> list[int]:
-    """Numbers that results must not take; cvai's own results hold no image planes and do not count."""
-    return [s.series_number for s in study.series if s.planes and s.series_number is not None]
+    analyses: tuple[AnalysisOutcome, ...] = ()
 
 
 def analyse_folder(
-    source: Path,
-    out: Path,
-    segmenter: Segmenter,
-    echo_model: EchoModel = lambda: None,
-    segmenting: Segmenting = nullcontext,
+    source: Path, out: Path, analyses: Sequence[ReadyAnalysis], inference_lock: Lock = nullcontext
 ) -> tuple[StudyOutcome, ...]:
-    """Analyse every study in ``source`` and write each one's results to ``out/<StudyInstanceUID>``.
+    """Make the analyses of every study in ``source``; results of each go to ``out/<StudyInstanceUID>``.
 
     Args:
         source: a DICOM file, a folder of them, a DICOMDIR, a zip or a tar.
         out: created where it does not exist.
-        segmenter: the model for short-axis cines.
-        echo_model: gives the model for ultrasound, None where there is none; asked for when it is needed.
-        segmenting: entered around whatever runs a network; see ``Lane``.
+        analyses: those to be made where they apply.
+        inference_lock: held while a network runs.
 
     Raises:
         TemporarilyUnavailable: the disk failed; nothing is said of the study.
@@ -256,12 +105,13 @@ def analyse_folder(
         with reading.stage("read"):
             read = opened.enter_context(open_studies(source))
         for study in read.studies:
-            watch = Stopwatch(reading.timings_ms, segmenting)
-            segmenters, folder = (segmenter, echo_model), out / study.study_uid
-            outcomes.append(_analyse_and_write(study, read.no_images, segmenters, watch, folder))
+            watches = [Stopwatch(reading.timings_ms, inference_lock) for _ in analyses]
+            run = _StudyRun(study, out / study.study_uid, read.no_images)
+            outcomes.append(run.outcome(tuple(zip(analyses, watches, strict=True))))
     if not read.studies:
-        refusal = read.unreadable[0] if read.unreadable else _nothing_there()
-        outcomes.append(_refused(None, refusal, read.unreadable, reading, out / UNREADABLE_FOLDER))
+        error = read.unreadable[0] if read.unreadable else _nothing_there()
+        statement = StudyStatement(None, None, read.unreadable, error)
+        outcomes.append(_without_analyses(statement, Status.REFUSED, out / UNREADABLE_FOLDER))
     return tuple(outcomes)
 
 
@@ -269,3 +119,140 @@ def _nothing_there() -> StudyRefused:
     return StudyRefused(
         "no_files", "The source holds no files.", "Name a folder of DICOM files, a zip or a tar."
     )
+
+
+def _without_analyses(statement: StudyStatement, status: Status, folder: Path) -> StudyOutcome:
+    clear_results(folder, _PLANS)
+    write_record(folder, study_record(statement, status))
+    return StudyOutcome(statement.study_uid, status, folder, (), statement.error)
+
+
+_PLANS = tuple(spec.results for spec in ANALYSES)
+
+
+@dataclass(frozen=True, slots=True)
+class _StudyRun:
+    """One study on its way to its results.
+
+    Args:
+        study: as read.
+        folder: for its results.
+        beside: files that lay beside the study's and are no images of it.
+    """
+
+    study: Study
+    folder: Path
+    beside: Sequence[FileRefused]
+
+    def outcome(self, analyses: Sequence[tuple[ReadyAnalysis, Stopwatch]]) -> StudyOutcome:
+        """Make the analyses that apply, and write what they found."""
+        try:
+            patient = self.study.patient()
+        except StudyRefused as refusal:
+            return _without_analyses(self._statement(error=refusal), Status.REFUSED, self.folder)
+        applying = [(ready, watch) for ready, watch in analyses if ready.spec.applies_to(self.study)]
+        if not applying:
+            return self._with_withdrawal(self._nothing_to_do(patient))
+        clear_results(self.folder, _PLANS)
+        made: list[AnalysisOutcome] = []
+        for ready, watch in applying:
+            # The first results lie in the study's folder itself.
+            apart = any(outcome.objects for outcome in made)
+            folder = self.folder / ready.spec.kind if apart else self.folder
+            clear_results(self.folder / ready.spec.kind, _PLANS)
+            made.append(self._made(ready, watch, folder))
+        status, error = _of_all(made)
+        statement = self._statement(patient, error)
+        write_record(self.folder, study_record(statement, status, [outcome.record for outcome in made]))
+        return self._with_withdrawal(
+            StudyOutcome(
+                self.study.study_uid,
+                status,
+                self.folder,
+                tuple(written for outcome in made for written in outcome.objects),
+                error,
+                images=next((outcome.images for outcome in made if outcome.images), ""),
+                analyses=tuple(made),
+            )
+        )
+
+    def _made(self, ready: ReadyAnalysis, watch: Stopwatch, folder: Path) -> AnalysisOutcome:
+        """One analysis; what goes wrong in it is told, and costs the others nothing."""
+        kind = ready.spec.kind
+        try:
+            return self._written(ready, ready.analyse(self.study, watch), watch, folder)
+        except TemporarilyUnavailable:
+            raise
+        except CvaiError as error:
+            status = Status.REFUSED if isinstance(error, Refused) else Status.FAILED
+            excluded = error.passed_over if isinstance(error, CineNotFound) else ()
+            record = ended_record(kind, status, error, excluded, watch.timings_ms)
+            return AnalysisOutcome(kind, status, record, error=error)
+
+    def _written(
+        self, ready: ReadyAnalysis, found: Analysed, watch: Stopwatch, folder: Path
+    ) -> AnalysisOutcome:
+        plan = ready.spec.results
+        with watch.stage("write"):
+            analysis: Analysed = told_apart(found, plan, self.study)
+            objects = write_objects(
+                analysis,
+                plan,
+                folder,
+                taken_series_numbers=_series_numbers(self.study),
+                supersedes=superseded_documents(analysis, self.study.documents),
+            )
+        record = analysed_record(analysis, [object_entry(o, self.folder) for o in objects], watch.timings_ms)
+        images = images_digest(plane for phase in analysis.images.planes for plane in phase)
+        return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
+
+    def _nothing_to_do(self, patient: Patient) -> StudyOutcome:
+        """No analysis applies; where files were lost, nobody can tell."""
+        lost = all_unreadable(self.study)
+        error = lost[0] if lost else _nothing_to_measure(self.study)
+        status = Status.REFUSED if lost else Status.NOTHING_TO_DO
+        return _without_analyses(self._statement(patient, error), status, self.folder)
+
+    def _statement(self, patient: Patient | None = None, error: CvaiError | None = None) -> StudyStatement:
+        unreadable = (*all_unreadable(self.study), *self.beside)
+        return StudyStatement(self.study.study_uid, patient, unreadable, error)
+
+    def _with_withdrawal(self, outcome: StudyOutcome) -> StudyOutcome:
+        """The outcome with a note about earlier results that name another patient, where there are any."""
+        note = write_withdrawal(self.study, outcome.folder)
+        return replace(outcome, objects=(*outcome.objects, *note))
+
+
+def _of_all(made: Sequence[AnalysisOutcome]) -> tuple[Status, CvaiError | None]:
+    """What became of the study: analysed where one analysis was, else as the first was not."""
+    if any(outcome.status is Status.ANALYSED for outcome in made):
+        return Status.ANALYSED, None
+    worst = next((o for o in made if o.status is Status.FAILED), made[0])
+    return worst.status, worst.error
+
+
+def _nothing_to_measure(study: Study) -> StudyRefused:
+    modalities = Counter(
+        modality_of(plane.header) or "unknown modality" for series in study.series for plane in series.planes
+    )
+    held = ", ".join(f"{n} of {modality}" for modality, n in sorted(modalities.items())) or "none"
+    titles = "; ".join(spec.title for spec in ANALYSES)
+    return StudyRefused(
+        "nothing_to_measure",
+        f"No analysis applies to this study. Its images: {held}.",
+        f"Nothing has to be done. What cvai measures: {titles}.",
+    )
+
+
+def object_entry(written: WrittenObject, folder: Path) -> Record:
+    """Entry of an object in the result.json of ``folder``."""
+    return {
+        "kind": written.kind,
+        "sop_instance_uid": written.sop_instance_uid,
+        "path": written.path.relative_to(folder).as_posix(),
+    }
+
+
+def _series_numbers(study: Study) -> list[int]:
+    """Numbers that results must not take; cvai's own results hold no image planes and do not count."""
+    return [s.series_number for s in study.series if s.planes and s.series_number is not None]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cvai.analyses.registry import ANALYSES, AnySpec
+from cvai.analyses.spec import Explanation
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.engine.doctor import Check
@@ -13,13 +15,8 @@ from cvai.engine.rules import read_rules
 from cvai.engine.worker import open_archive
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
 from cvai.settings import Settings
-from cvai.study.assemble import assemble_cine
-from cvai.study.candidates import Candidate
 from cvai.study.read import open_studies
-from cvai.study.select import select_sax_cine
-from cvai.study.ultrasound import holds_ultrasound, select_loops
 from cvai.study.values import CineNotFound, PassedOver, Study
-from cvai.study.whole import require_readable
 
 
 def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
@@ -82,54 +79,30 @@ def _queued(settings: Settings, study_uid: str) -> Check:
 
 
 def _chosen(study: Study) -> tuple[Check, ...]:
-    """The series that would be measured, or the refusal; then every series passed over."""
+    """What each analysis that applies would measure, or its refusal; then every series left out."""
     try:
         study.patient()
-        return _loops(study) if holds_ultrasound(study) else _cine(study)
     except CvaiError as error:
-        passed_over = error.passed_over if isinstance(error, CineNotFound) else ()
-        refused = Check("images", False, f"{error.code}: {error.message}", error.hint)
-        return (refused, *_passed_over(passed_over))
+        return (Check("images", False, f"{error.code}: {error.message}", error.hint),)
+    applying = [spec for spec in ANALYSES if spec.applies_to(study)]
+    if not applying:
+        return (Check("images", True, "no analysis applies to them: nothing to do"),)
+    return tuple(check for spec in applying for check in _explained(spec, study))
 
 
-def _cine(study: Study) -> tuple[Check, ...]:
-    selection = select_sax_cine(study)
-    require_readable(study, selection.planes)
-    cine = assemble_cine(selection)
-    t, z, y, x = cine.stack.pixels.shape
-    detail = f"short-axis cine in series {cine.series_uid}: {z} slices, {t} phases, {x} x {y} pixels"
-    findings = tuple(Check("finding", True, f"{f.code}: {f.message}") for f in cine.findings)
+def _explained(spec: AnySpec, study: Study) -> tuple[Check, ...]:
+    try:
+        found: Explanation = spec.explain(study)
+    except CvaiError as error:
+        excluded = error.passed_over if isinstance(error, CineNotFound) else ()
+        refused = Check("images", False, f"{spec.title}: {error.code}: {error.message}", error.hint)
+        return (refused, *_passed_over(excluded))
     return (
-        Check("images", True, detail),
-        *_candidates(selection.candidates),
-        *findings,
-        *_passed_over(cine.passed_over),
+        Check("images", True, f"{spec.title}: {found.chosen}"),
+        *(Check("candidate", True, candidate) for candidate in found.candidates),
+        *(Check("finding", True, f"{f.code}: {f.message}") for f in found.findings),
+        *_passed_over(found.excluded),
     )
-
-
-def _candidates(candidates: tuple[Candidate, ...]) -> tuple[Check, ...]:
-    """Every stack that was compared, the preferred one first; nothing where there was one."""
-    if len(candidates) < 2:
-        return ()
-    return tuple(Check("candidate", True, _described(c, candidates[0])) for c in candidates)
-
-
-def _described(candidate: Candidate, preferred: Candidate) -> str:
-    stack, condition = candidate.stack, candidate.stack.condition
-    rate = "heart rate unknown" if candidate.rate_bpm is None else f"{candidate.rate_bpm:.0f}/min"
-    called = ", called stress" if condition.under_stress else ""
-    verdict = "preferred" if candidate is preferred else candidate.why_not(preferred)
-    return (
-        f"{stack.n_slices} slices of {stack.spacing_mm:.1f} mm over {candidate.length_mm:.0f} mm, "
-        f"{stack.n_phases} phases, {rate}{called}, series {', '.join(stack.series_uids[:3])}: {verdict}"
-    )
-
-
-def _loops(study: Study) -> tuple[Check, ...]:
-    selection = select_loops(study)
-    detail = f"{len(selection.loops)} ultrasound loops may show an apical view; the model tells"
-    findings = tuple(Check("finding", True, f"{f.code}: {f.message}") for f in selection.findings)
-    return (Check("images", True, detail), *findings, *_passed_over(selection.passed_over))
 
 
 def _passed_over(passed_over: tuple[PassedOver, ...]) -> tuple[Check, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from cvai.engine.watch import Segmenting
+from cvai.analyses.stopwatch import Lock
 
 
 class Lane:
@@ -24,7 +24,7 @@ class Lane:
         self._moved = threading.Condition()
 
     @contextmanager
-    def entered(self) -> Iterator[Segmenting]:
+    def entered(self) -> Iterator[Lock]:
         """Begin an analysis; what is yielded lets it segment, as often as it likes."""
         analysis = object()
         with self._moved:

@@ -5,7 +5,6 @@ Labels carry codes, steps and versions: nothing in here can name a study or a pa
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +32,7 @@ from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.queue import QueueState
 from cvai.engine.shadow import ShadowRecord
 from cvai.heart.segmentation import ModelIdentity
+from cvai.results.record import read_entry
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Metrics:
         self._ended.labels(outcome.state.value, outcome.code).inc()
         path = self._results_folder / outcome.result
         if outcome.state is JobState.ANALYSED and path.is_file():
-            self._count_result(job, json.loads(path.read_text()))
+            self._count_result(job, read_entry(path))
 
     def shadow_told(self, record: ShadowRecord) -> None:
         """A model in shadow has measured a study, or refused it."""

@@ -14,20 +14,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cvai.analyses.registry import ReadyAnalysis
+from cvai.analyses.stopwatch import Stopwatch
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
-from cvai.engine.analyse import analyse_study
 from cvai.engine.bring import bring
 from cvai.engine.job import DIED, UNLISTED, JobState, Outcome, StudyJob
 from cvai.engine.lane import Lane
 from cvai.engine.steps import StillOurs
 from cvai.engine.turns import Turns
-from cvai.engine.watch import Stopwatch
 from cvai.errors import Refused, StudyRefused
 from cvai.files import private_file
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
-from cvai.inference.segmenter import Segmenter
+from cvai.results.record import read_entry
 from cvai.study.read import read_studies
 
 SHADOW_NAME, SCHEMA = "shadow.json", "cvai.shadow/1"
@@ -53,15 +53,15 @@ class Shadow:
     measure: Measure
 
 
-def shadow_of(segmenter: Segmenter, lane: Lane) -> Shadow:
-    """A short-axis model in shadow: the straight line of analysis, without writing anything."""
+def shadow_of(analysis: ReadyAnalysis, lane: Lane) -> Shadow:
+    """An analysis with a second model in shadow: nothing of it is written."""
 
     def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
         (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)
-        with lane.entered() as segmenting:
-            return analyse_study(study, segmenter, Stopwatch(segmenting=segmenting)).measurements
+        with lane.entered() as inference_lock:
+            return analysis.analyse(study, Stopwatch(inference_lock=inference_lock)).measurements
 
-    return Shadow(segmenter.identity, measure)
+    return Shadow(analysis.model().identity, measure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class ShadowSteps:
 
     def _result(self, asked: ShadowJob) -> Mapping[str, Any]:
         path = self.results_folder / asked.result
-        result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        result = read_entry(path) if path.is_file() else {}
         if result.get("view") != MEASURED_VIEW:
             raise StudyRefused(
                 "shadow_not_compared",

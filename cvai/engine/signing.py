@@ -12,35 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import Comprehensive3DSRStorage
 
-from cvai import __version__
+from cvai.analyses.registry import ANALYSES, AnyEditing, AnySpec
+from cvai.analyses.spec import Correction, Reopened
 from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
+from cvai.engine.analyse import object_entry
 from cvai.engine.bring import bring
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome
-from cvai.engine.opened import OpenedStudy, open_analysed
+from cvai.engine.opened import reopened
 from cvai.engine.reading import Reading, Verdict
 from cvai.engine.steps import StillOurs, Stored, audited_objects
 from cvai.errors import StudyRefused
-from cvai.heart.anatomy import Structure
-from cvai.heart.body import with_body_size
-from cvai.heart.function import measure_sax
-from cvai.heart.normals import with_normal_ranges
-from cvai.heart.quality import quality_findings
 from cvai.heart.runs import decoded_runs
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.volumes import volume_curve_ml
-from cvai.heart.wall import measure_wall
-from cvai.results.analysis import Analysis, Verification
-from cvai.results.instance import SERIES
+from cvai.results.analysis import Analysed, Verification
+from cvai.results.record import Status, StudyStatement, analysed_record, study_record
 from cvai.results.rejection import RejectionObject, write_rejection
 from cvai.results.source import SourceImage
 from cvai.results.sr import Supersedes
-from cvai.results.uids import ResultKind
-from cvai.results.write import WrittenObject, write_results
-from cvai.study.subject import subject_of
+from cvai.results.write import WrittenObject, clear_results, write_objects, write_record
 from cvai.study.text import one_line
-from cvai.study.whole import all_unreadable, unreadable_findings
+from cvai.study.whole import all_unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,9 @@ class SigningSteps:
         source = self.work_folder / reading.reading_id
         if not source.exists() and (fetched := self.fetch(reading)).state is not JobState.RUNNING:
             return fetched
-        opened = open_analysed(source, reading.job, reading.segmentation_uid, reading.images)
+        spec, editing = editable(reading)
+        uids = {editing.segmentation: reading.segmentation_uid}
+        opened = reopened(source, reading.job, spec, uids, reading.images)
         objects = _write(opened, _replaced(source, reading), reading, folder)
         stored = tuple(
             JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))
@@ -114,25 +110,41 @@ class SigningSteps:
         shutil.rmtree(self.work_folder / reading.reading_id, ignore_errors=True)
 
 
+def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
+    """The analysis that was read, and how it is corrected."""
+    for spec in ANALYSES:
+        if spec.editing is not None and reading.segmentation_uid:
+            return spec, spec.editing
+    raise StudyRefused("no_contours", "This analysis cannot be corrected.", "Its numbers can be read.")
+
+
 def _write(
-    opened: OpenedStudy, replaced: Sequence[SourceImage], reading: Reading, folder: Path
+    opened: Reopened, replaced: Sequence[SourceImage], reading: Reading, folder: Path
 ) -> tuple[WrittenObject | RejectionObject, ...]:
-    analysis = signed_analysis(opened, reading)
-    numbers = [s.series_number for s in opened.study.series if s.series_number is not None]
+    spec, editing = editable(reading)
+    analysis, study = signed_analysis(editing, opened, reading), opened.study
+    numbers = [s.series_number for s in study.series if s.series_number is not None]
     if reading.verdict is Verdict.REJECTED:
-        return write_rejection(analysis, folder, replaced, reading.reason, numbers)
-    return write_results(
+        return write_rejection(
+            analysis, spec.results, folder, replaced, reading.reason, taken_series_numbers=numbers
+        )
+    clear_results(folder, [spec.results])
+    objects = write_objects(
         analysis,
+        spec.results,
         folder,
         created=reading.signed_at.replace(tzinfo=None),
         taken_series_numbers=numbers,
         supersedes=tuple(
             Supersedes(reading.job.study_uid, document.series_uid, document.sop_instance_uid)
             for document in replaced
-            if document.sop_class_uid == SERIES[ResultKind.SR].sop_class_uid
+            if document.sop_class_uid == Comprehensive3DSRStorage
         ),
-        unreadable=all_unreadable(opened.study),
     )
+    statement = StudyStatement(study.study_uid, analysis.patient, all_unreadable(study))
+    record = analysed_record(analysis, [object_entry(o, folder) for o in objects], analysis.timings_ms)
+    write_record(folder, study_record(statement, Status.ANALYSED, [record]))
+    return objects
 
 
 def _replaced(source: Path, reading: Reading) -> list[SourceImage]:
@@ -145,61 +157,42 @@ def _replaced(source: Path, reading: Reading) -> list[SourceImage]:
     ]
 
 
-def signed_analysis(opened: OpenedStudy, reading: Reading) -> Analysis:
+def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> Analysed:
     """The analysis as the reader left it: their contours, their phases, measured anew.
 
     Numbers carry no interval: it told how far a reader may be from the model, and this is the reader's.
 
     Raises:
-        StudyRefused: ``reading_does_not_fit``: the edits are not of frames of this cine.
+        StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.
     """
-    segmentation = _edited(opened.segmentation, reading)
-    stack, phases = opened.cine.stack, reading.phases
-    subject = subject_of(opened.cine)
-    wall = measure_wall(segmentation, phases)
-    measurements = (*measure_sax(segmentation, phases, stack.heart_rate_bpm), *wall.measurements)
-    return Analysis(
-        study_uid=opened.study.study_uid,
-        patient=opened.study.patient(),
-        view="sax_cine",
-        cine=opened.cine,
-        segmentation=segmentation,
-        phases=phases,
-        lv_curve_ml=volume_curve_ml(segmentation, Structure.LV_CAVITY),
-        rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
-        measurements=with_normal_ranges(with_body_size(measurements, subject), subject),
-        findings=(
-            *opened.cine.findings,
-            *unreadable_findings(opened.study),
-            *quality_findings(segmentation, phases),
-            *wall.findings,
-        ),
-        model=reading.model,
-        cvai_version=__version__,
-        timings_ms={},
-        subject=subject,
-        verification=Verification(
-            name=one_line(reading.signer.name),
-            organization=one_line(reading.signer.organization),
-            at=reading.signed_at,
-            changed=reading.verdict is Verdict.CHANGED,
-            digest=reading.digest,
-        ),
+    verification = Verification(
+        name=one_line(reading.signer.name),
+        organization=one_line(reading.signer.organization),
+        at=reading.signed_at,
+        changed=reading.verdict is Verdict.CHANGED,
+        digest=reading.digest,
     )
+    known = frozenset({0, *(segment.number for segment in editing.segments)})
+    labels = _edited(editing.labels(opened), reading, known)
+    correction = Correction(labels, reading.phases, reading.model, verification)
+    measured: Analysed = editing.remeasure(opened, correction)
+    return measured
 
 
-def _edited(segmentation: CineSegmentation, reading: Reading) -> CineSegmentation:
-    labels = segmentation.labels.copy()
+def _edited(drawn: NDArray[np.uint8], reading: Reading, known: frozenset[int]) -> NDArray[np.uint8]:
+    labels = drawn.copy()
     phases = (reading.phases.end_diastole, reading.phases.end_systole)
     try:
         for edit in reading.edits:
             labels[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
         if max(phases) >= len(labels):
             raise IndexError(f"{len(labels)} phases")
-        return CineSegmentation(np.ascontiguousarray(labels), segmentation.geometry)
+        if unknown := set(np.unique(labels).tolist()) - known:
+            raise ValueError(f"labels {sorted(unknown)} have no name")
     except (IndexError, ValueError) as error:
         raise StudyRefused(
             "reading_does_not_fit",
-            f"The reading does not fit the study's cine ({error}).",
+            f"The reading does not fit the study's images ({error}).",
             "The study has changed since; read it again.",
         ) from error
+    return labels

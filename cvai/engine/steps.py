@@ -21,7 +21,7 @@ from cvai.engine.bring import bring, study_differs
 from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
 from cvai.engine.turns import Turns
-from cvai.errors import StudyRefused
+from cvai.errors import Refused, StudyRefused
 from cvai.files import private_folder
 
 Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
@@ -169,9 +169,9 @@ def _told(job: StudyJob, study: StudyOutcome, made: Path) -> Outcome:
 
     result = placed(study.folder / "result.json")
     objects = tuple(JobObject(o.kind, o.sop_instance_uid, placed(o.path)) for o in study.objects)
-    if study.refusal is not None:
-        refusal = study.refusal
-        return Outcome(JobState.REFUSED, refusal.code, refusal.message, refusal.hint, result, objects)
+    if (error := study.error) is not None:
+        state = JobState.REFUSED if isinstance(error, Refused) else JobState.FAILED
+        return Outcome(state, error.code, error.message, error.hint, result, objects)
     return Outcome(JobState.ANALYSED, result=result, objects=objects, images=study.images)
 
 

@@ -18,6 +18,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from cvai.analyses.registry import analysis_with, ready_analyses
 from cvai.archive.cursor import CursorFile, CursorRow
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.dicomweb_requests import AnswerLimits
@@ -60,9 +61,6 @@ from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
 from cvai.heart.segmentation import ModelIdentity
-from cvai.inference.echo import installed_echo_segmenter
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
 from cvai.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -86,24 +84,20 @@ class Model:
 
 
 def load_model(settings: Settings) -> Model:
-    """Load and verify the models; see ``SaxSegmenter.load`` for errors."""
-    segmenter = _load_sax(settings, settings.model)
-    echo = installed_echo_segmenter(settings.threads, settings.provider)
+    """Load and verify the models; see ``ready_analyses`` for errors."""
+    analyses = ready_analyses([settings.model], settings.threads, settings.provider)
     lane = Lane()
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-        with lane.entered() as segmenting:
-            return analyse_folder(source, out, segmenter, lambda: echo, segmenting)
+        with lane.entered() as inference_lock:
+            return analyse_folder(source, out, analyses, inference_lock)
 
-    identities = (segmenter.identity,) if echo is None else (segmenter.identity, echo.identity)
+    identities = tuple(analysis.model().identity for analysis in analyses if analysis.is_installed)
     sha256 = jobs_digest([identity.sha256 for identity in identities])
     if settings.shadow_model is None:
         return Model(sha256, analyse, identities)
-    return Model(sha256, analyse, identities, shadow_of(_load_sax(settings, settings.shadow_model), lane))
-
-
-def _load_sax(settings: Settings, name: str) -> SaxSegmenter:
-    return SaxSegmenter.load(model_folder(name), settings.threads, settings.provider)
+    shadow = analysis_with(settings.shadow_model, settings.threads, settings.provider)
+    return Model(sha256, analyse, identities, shadow_of(shadow, lane))
 
 
 OpenFeed: TypeAlias = Callable[[Engine], StudyFeed]

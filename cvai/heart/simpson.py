@@ -193,3 +193,21 @@ def area_length_volume_ml(area_mm2: float, length_mm: float) -> float:
     95.5
     """
     return 8.0 * area_mm2**2 / (3.0 * math.pi * length_mm) / 1000.0
+
+
+def disc_chords_mm(
+    labels: NDArray[np.uint8], stack: DiscStack, spacing_mm: tuple[float, float]
+) -> list[NDArray[np.float64]]:
+    """For every disc that is not empty the two ends (y, x) of the cavity across the middle of its slab."""
+    axis = stack.axis
+    across = np.array([-axis.direction[1], axis.direction[0]])
+    cavity = labels == ECHO_LABELS[Structure.LV_CAVITY]
+    from_apex_mm = np.argwhere(cavity) * np.asarray(spacing_mm) - axis.apex_mm
+    along, off_axis_mm = from_apex_mm @ axis.direction / axis.length_mm * N_DISCS, from_apex_mm @ across
+    chords = []
+    for disc in range(N_DISCS):
+        inside = off_axis_mm[(along >= disc) & (along < disc + 1)]
+        if inside.size:
+            middle = axis.apex_mm + axis.direction * axis.length_mm * (disc + 0.5) / N_DISCS
+            chords.append(np.stack([middle + across * inside.min(), middle + across * inside.max()]))
+    return chords

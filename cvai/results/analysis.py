@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cvai.errors import Refused
 from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
-from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from cvai.heart.segmentation import ModelIdentity
 from cvai.heart.subject import Subject
+from cvai.results.codes import MeasurementCoding
 from cvai.study.patient import Patient
 from cvai.study.text import one_line
-from cvai.study.values import AssembledCine, ImagePlane, PassedOver
+from cvai.study.values import ImagePlane, PassedOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,77 +63,13 @@ class AnalysedImages(Protocol):
         ...
 
 
-class Analysed(Protocol):
-    """What every result needs to know of a measured study, whatever it was measured from."""
-
-    @property
-    def study_uid(self) -> str:
-        """StudyInstanceUID."""
-        ...
-
-    @property
-    def patient(self) -> Patient:
-        """Whose study it is; the only source of a patient's identity in results."""
-        ...
-
-    @property
-    def view(self) -> str:
-        """As in result.json."""
-        ...
-
-    @property
-    def cine(self) -> AnalysedImages:
-        """The source images."""
-        ...
-
-    @property
-    def measurements(self) -> tuple[Measurement, ...]:
-        """In the order they are reported."""
-        ...
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Of input and result together."""
-        ...
-
-    @property
-    def model(self) -> ModelIdentity:
-        """Which model ran."""
-        ...
-
-    @property
-    def cvai_version(self) -> str:
-        """Version of this package."""
-        ...
-
-    @property
-    def verification(self) -> Verification | None:
-        """The reader who has signed it, None where nobody has."""
-        ...
-
-    @property
-    def content(self) -> str:
-        """Hex digest that tells it from other results of the same images; see ``cvai.results.revision``."""
-        ...
-
-    def measurement(self, name: str) -> Measurement | None:
-        """The measurement called ``name``, None where it was not made."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
-    """A measured study; SEG, SR, PDF and result.json are written from this and nothing else.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Analysed(ABC):
+    """What every analysis knows of a measured study; results are written from this and nothing else.
 
     Args:
         study_uid: StudyInstanceUID.
-        patient: whose study it is.
-        view: ``sax_cine``.
-        cine: the assembled cine with its sources.
-        segmentation: labels on the cine's grid.
-        phases: end-diastole and end-systole.
-        lv_curve_ml: (t,) LV cavity volume.
-        rv_curve_ml: (t,) RV cavity volume.
+        patient: whose study it is; the only source of a patient's identity in results.
         measurements: in the order they are reported.
         findings: of input and result together.
         model: which model ran.
@@ -143,37 +77,53 @@ class Analysis:
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
         verification: the reader who has signed it, None where nobody has.
-        content: hex digest that tells it from other results of the same images, empty where there are none.
+        content: hex digest that tells it from other results of the same images, empty where there are none;
+            see ``cvai.results.revision``.
     """
 
     study_uid: str
     patient: Patient
-    view: str
-    cine: AssembledCine
-    segmentation: CineSegmentation
-    phases: KeyPhases
-    lv_curve_ml: NDArray[np.float64]
-    rv_curve_ml: NDArray[np.float64]
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]
     model: ModelIdentity
     cvai_version: str
-    timings_ms: dict[str, float]
+    timings_ms: Mapping[str, float]
     subject: Subject = field(default_factory=Subject)
     verification: Verification | None = None
     content: str = ""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Which kind of analysis, as the registry names it."""
+
+    @property
+    @abstractmethod
+    def view(self) -> str:
+        """What the images show, as in result.json."""
+
+    @property
+    @abstractmethod
+    def images(self) -> AnalysedImages:
+        """The source images."""
+
+    @property
+    @abstractmethod
+    def key_frames(self) -> Mapping[str, int]:
+        """0-based index of end-diastole (``ed``), end-systole (``es``) and the like, in time order."""
+
+    @property
+    @abstractmethod
+    def curves(self) -> Mapping[str, Sequence[float] | None]:
+        """Curves over time by name, ``time_ms`` among them; None where one could not be made."""
+
+    @abstractmethod
+    def coding(self, name: str) -> MeasurementCoding:
+        """How the measurement called ``name`` is said in codes."""
 
     def measurement(self, name: str) -> Measurement | None:
         """The measurement called ``name``, None where it was not made."""
         return next((m for m in self.measurements if m.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RefusedAnalysis:
-    """A study that was not measured, and why."""
-
-    study_uid: str | None
-    refusal: Refused
-    passed_over: tuple[PassedOver, ...]
-    cvai_version: str
-    timings_ms: dict[str, float]
+AnyAnalysed = TypeVar("AnyAnalysed", bound=Analysed)

@@ -123,6 +123,7 @@ UNITS: Mapping[str, Code] = MappingProxyType(
         unit: Code(unit, "UCUM", meaning)
         for unit, meaning in {
             "mm": "millimeter",
+            "cm2": "square centimeter",
             "m2": "square meter",
             "mL": "milliliter",
             "%": "percent",

@@ -1,26 +1,12 @@
-"""The volume-time curve of both ventricles, drawn on a page."""
+"""Axes and keys of curves drawn on a page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
+from cvai.results.page import GREY, Page, Stroke
 
-from cvai.heart.anatomy import Structure
-from cvai.results.analysis import Analysis
-from cvai.results.page import GREY, LIGHT, Box, Page, Stroke
-
-LV_STROKE = Stroke((213, 94, 0), 1.4)
-RV_STROKE = Stroke((0, 114, 178), 1.4, (3.5, 2.0))
-"""Vermillion and blue of Okabe and Ito's palette, and solid and dashed for those who print in grey."""
-
-STROKES: Mapping[Structure, Stroke] = MappingProxyType(
-    {Structure.LV_CAVITY: LV_STROKE, Structure.RV_CAVITY: RV_STROKE}
-)
 TICK_SIZE_PT = 6.5
 
 
@@ -48,79 +34,6 @@ def round_ticks(low: float, high: float, wanted: int) -> tuple[float, ...]:
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
     first, last = math.floor(low / step), math.ceil(high / step)
     return tuple(round(step * i, 10) for i in range(first, last + 1))
-
-
-def draw_volume_curve(page: Page, box: Box, analysis: Analysis) -> None:
-    """Draw LV and RV volume over one beat, with end-diastole and end-systole marked.
-
-    Phases stand at their time, or at their number where the study does not tell time.
-    """
-    curves = {Structure.LV_CAVITY: analysis.lv_curve_ml, Structure.RV_CAVITY: analysis.rv_curve_ml}
-    x_values, x_title = _phase_axis(analysis)
-    plot = Box(box.left + 11, box.top + 9, box.width - 13, box.height - 19)
-    volume_ticks = round_ticks(0.0, max(float(c.max()) for c in curves.values()) or 1.0, 4)
-    x_ticks = tuple(t for t in round_ticks(x_values[0], x_values[-1], 5) if t <= x_values[-1])
-    x_axis = Axis(float(min(x_ticks[0], x_values[0])), float(x_values[-1]), x_ticks)
-    y_axis = Axis(0.0, volume_ticks[-1], volume_ticks)
-    _draw_axes(page, plot, x_axis, y_axis)
-    page.text(plot.left + plot.width / 2, plot.bottom + 8, x_title, TICK_SIZE_PT, colour=GREY, align="centre")
-    page.upright_text(box.left + 2.2, plot.top + plot.height / 2, "Volume (mL)", TICK_SIZE_PT, GREY)
-    _mark_phases(page, plot, analysis, x_values, x_axis)
-    for structure, curve in curves.items():
-        _draw_curve(page, plot, (x_axis, y_axis), (x_values, curve), STROKES[structure])
-    _draw_legend(page, box)
-
-
-def _phase_axis(analysis: Analysis) -> tuple[NDArray[np.float64], str]:
-    times_ms = analysis.cine.stack.phase_times_ms
-    if times_ms is None:
-        return np.arange(1.0, analysis.segmentation.n_phases + 1), "Phase"
-    return times_ms, "Time after the R wave (ms)"
-
-
-def _draw_axes(page: Page, plot: Box, x_axis: Axis, y_axis: Axis) -> None:
-    for tick in y_axis.ticks:
-        y = plot.bottom - y_axis.share(tick) * plot.height
-        page.line([(plot.left, y), (plot.right, y)], Stroke(LIGHT, 0.4))
-        page.text(plot.left - 1.2, y + 0.8, f"{tick:g}", TICK_SIZE_PT, colour=GREY, align="right")
-    for tick in x_axis.ticks:
-        x = plot.left + x_axis.share(tick) * plot.width
-        page.line([(x, plot.bottom), (x, plot.bottom + 1)], Stroke(GREY, 0.5))
-        page.text(x, plot.bottom + 4, f"{tick:g}", TICK_SIZE_PT, colour=GREY, align="centre")
-    page.line([(plot.left, plot.bottom), (plot.right, plot.bottom)], Stroke(GREY, 0.6))
-
-
-def _mark_phases(
-    page: Page, plot: Box, analysis: Analysis, x_values: NDArray[np.float64], x_axis: Axis
-) -> None:
-    marks = {"ED": analysis.phases.end_diastole, "ES": analysis.phases.end_systole}
-    for name, t in marks.items():
-        x = plot.left + x_axis.share(float(x_values[t])) * plot.width
-        page.line([(x, plot.top - 0.5), (x, plot.bottom)], Stroke(GREY, 0.6, (1.0, 1.6)))
-        page.text(x, plot.top - 1.5, name, 7, bold=True, colour=GREY, align="centre")
-
-
-def _draw_curve(
-    page: Page,
-    plot: Box,
-    axes: tuple[Axis, Axis],
-    values: tuple[Sequence[float] | NDArray[np.float64], NDArray[np.float64]],
-    stroke: Stroke,
-) -> None:
-    x_axis, y_axis = axes
-    points = [
-        (plot.left + x_axis.share(float(x)) * plot.width, plot.bottom - y_axis.share(float(y)) * plot.height)
-        for x, y in zip(*values, strict=True)
-    ]
-    page.line(points, stroke)
-    for x, y in points:
-        page.dot(x, y, 0.55, stroke.colour)
-
-
-def _draw_legend(page: Page, box: Box) -> None:
-    entries: tuple[tuple[str, Stroke], ...] = (("Left ventricle", LV_STROKE), ("Right ventricle", RV_STROKE))
-    for place, (name, stroke) in enumerate(entries):
-        draw_key(page, box.left + place * 25, box.top + 2, name, stroke)
 
 
 def draw_key(page: Page, x: float, y: float, name: str, stroke: Stroke) -> None:

@@ -8,7 +8,7 @@ never overwrites; what a reader has signed takes the place of what the model fou
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -17,13 +17,13 @@ from pydicom.uid import UID
 
 from cvai.heart.measurement import Measurement, Normality, RangeSource
 from cvai.results import codes
+from cvai.results.analysis import AnyAnalysed
 from cvai.results.codes import (
     BODY_SURFACE_AREA,
     INDEXED_BY_BODY_SURFACE,
     MeasurementCoding,
-    measurement_coding,
 )
-from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.results.number import SHOWN_DECIMALS
 from cvai.results.source import checked_value, header_uid, stated_text
 from cvai.results.uids import RESULTS_VERSION, derived_uid
@@ -31,7 +31,6 @@ from cvai.study.names import readable_name
 from cvai.study.patient import MANUFACTURER
 
 Json = dict[str, Any]
-Coded = Callable[[str], MeasurementCoding]
 
 SYSTEMS: Mapping[str, str] = MappingProxyType(
     {
@@ -58,12 +57,11 @@ INTERPRETATIONS: Mapping[Normality, tuple[str, str]] = MappingProxyType(
 UNCERTAINTY_RANGE = Code("371884006", "SCT", "+/-, range of measurement uncertainty")
 
 
-def fhir_bundle(context: AnyContext, coded: Coded = measurement_coding) -> str:
+def fhir_bundle(context: ResultContext[AnyAnalysed]) -> str:
     """The transaction as JSON, checked against the definition of every resource in it.
 
     Args:
         context: what was found, and whom it is about.
-        coded: coding of every measurement by its name.
 
     Raises:
         pydantic.ValidationError: a defect of this module: what it made is not FHIR.
@@ -71,7 +69,8 @@ def fhir_bundle(context: AnyContext, coded: Coded = measurement_coding) -> str:
     from fhir.resources.R4B.bundle import Bundle  # two seconds that only those who write results wait
 
     device = _device(context)
-    observations = [_observation(context, m, coded(m.name), device) for m in context.analysis.measurements]
+    analysis = context.analysis
+    observations = [_observation(context, m, analysis.coding(m.name), device) for m in analysis.measurements]
     report = _report(context, observations)
     resources = [device, *observations, report]
     bundle = {
@@ -82,11 +81,11 @@ def fhir_bundle(context: AnyContext, coded: Coded = measurement_coding) -> str:
     return str(Bundle.model_validate(bundle).model_dump_json(indent=1))
 
 
-def _is_signed(context: AnyContext) -> bool:
+def _is_signed(context: ResultContext[AnyAnalysed]) -> bool:
     return context.analysis.verification is not None
 
 
-def _named(context: AnyContext, name: str) -> UID:
+def _named(context: ResultContext[AnyAnalysed], name: str) -> UID:
     """Names a resource: the same for what the model found and for what was signed about it."""
     uids = context.uids
     apart = [uids.content] if uids.content else []
@@ -115,7 +114,7 @@ def _entry(resource: Json, replaces: bool) -> Json:
     return {"fullUrl": _uuid_url(uid), "resource": resource, "request": request}
 
 
-def _device(context: AnyContext) -> Json:
+def _device(context: ResultContext[AnyAnalysed]) -> Json:
     """What measured: this version of cvai with this model."""
     model, version = context.analysis.model, context.analysis.cvai_version
     return {
@@ -128,7 +127,7 @@ def _device(context: AnyContext) -> Json:
     }
 
 
-def _shared(context: AnyContext) -> Json:
+def _shared(context: ResultContext[AnyAnalysed]) -> Json:
     """What report and observations have in common: status, whom they are about, and when."""
     date = checked_value(context.first_header, "StudyDate")
     effective = {} if date is None else {"effectiveDateTime": f"{date[:4]}-{date[4:6]}-{date[6:8]}"}
@@ -136,7 +135,7 @@ def _shared(context: AnyContext) -> Json:
     return {"status": status, **effective, **_subject(context)}
 
 
-def _subject(context: AnyContext) -> Json:
+def _subject(context: ResultContext[AnyAnalysed]) -> Json:
     """The patient as the images name them: an identifier, which the server knows how to resolve."""
     patient = context.analysis.patient
     if not patient.patient_id:
@@ -146,7 +145,7 @@ def _subject(context: AnyContext) -> Json:
     return {"subject": {"type": "Patient", "identifier": {**system, "value": patient.patient_id, **assigner}}}
 
 
-def _report(context: AnyContext, observations: Iterable[Json]) -> Json:
+def _report(context: ResultContext[AnyAnalysed], observations: Iterable[Json]) -> Json:
     modality = str(context.first_header.get("Modality") or "")
     category = (
         [_concept_of(f"{TERMINOLOGY}/v2-0074", *CATEGORIES[modality])] if modality in CATEGORIES else None
@@ -171,7 +170,7 @@ def _uid_of(resource: Json) -> UID:
     return UID(resource["identifier"][0]["value"].removeprefix("urn:oid:"))
 
 
-def _imaging_study(context: AnyContext) -> Json:
+def _imaging_study(context: ResultContext[AnyAnalysed]) -> Json:
     """The study by its UID, as FHIR's ImagingStudy writes it."""
     study_uid = header_uid(context.first_header, "StudyInstanceUID")
     return {
@@ -180,7 +179,7 @@ def _imaging_study(context: AnyContext) -> Json:
     }
 
 
-def _order(context: AnyContext) -> list[Json] | None:
+def _order(context: ResultContext[AnyAnalysed]) -> list[Json] | None:
     accession_number = stated_text(context.first_header, "AccessionNumber").strip()
     if not accession_number:
         return None
@@ -188,7 +187,7 @@ def _order(context: AnyContext) -> list[Json] | None:
     return [{"type": "ServiceRequest", "identifier": {"type": kind, "value": accession_number}}]
 
 
-def _reader(context: AnyContext) -> list[Json] | None:
+def _reader(context: ResultContext[AnyAnalysed]) -> list[Json] | None:
     verification = context.analysis.verification
     if verification is None:
         return None
@@ -196,7 +195,7 @@ def _reader(context: AnyContext) -> list[Json] | None:
 
 
 def _observation(
-    context: AnyContext, measurement: Measurement, coding: MeasurementCoding, device: Json
+    context: ResultContext[AnyAnalysed], measurement: Measurement, coding: MeasurementCoding, device: Json
 ) -> Json:
     observation = {
         "resourceType": "Observation",

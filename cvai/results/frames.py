@@ -9,47 +9,39 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.valuerep import format_number_as_ds
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.geometry import StackGeometry
 from cvai.results import codes
 from cvai.results.encoded import encoded, encoded_item, encoded_sequence
+from cvai.results.plan import DrawnSegments, Segment
 from cvai.results.source import SourceImage, encoded_code
-
-SEGMENT_NUMBERS = SAX_LABELS
-"""Segment Number of every structure; the label values already count from 1 without a gap."""
 
 STACK_ID = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledFrame:
-    """A frame of the segmentation: one structure in one slice of one phase, all 0-based.
+    """A frame of the segmentation: one segment in one slice of one phase, all 0-based.
 
     Args:
-        structure: what is marked.
-        t: phase of the cine.
+        segment: what is marked.
+        t: phase.
         z: slice of the stack.
         time_index: place of the phase among the phases of this object.
     """
 
-    structure: Structure
+    segment: Segment
     t: int
     z: int
     time_index: int
 
 
-def labelled_frames(labels: NDArray[np.uint8], phases: Sequence[int]) -> list[LabelledFrame]:
-    """Frames to store, by structure, then phase, then slice; where a structure is absent there is none.
-
-    Args:
-        labels: (t, z, y, x) values of ``SAX_LABELS``.
-        phases: indices of the phases to store.
-    """
+def labelled_frames(drawn: DrawnSegments) -> list[LabelledFrame]:
+    """Frames to store, by segment, then phase, then slice; where a segment is absent there is none."""
     return [
-        LabelledFrame(structure, t, int(z), time_index)
-        for structure in SAX_LABELS
-        for time_index, t in enumerate(phases)
-        for z in np.flatnonzero((labels[t] == SAX_LABELS[structure]).any(axis=(1, 2)))
+        LabelledFrame(segment, t, int(z), time_index)
+        for segment in drawn.segments
+        for time_index, t in enumerate(drawn.phases)
+        for z in np.flatnonzero((drawn.labels[t] == segment.number).any(axis=(1, 2)))
     ]
 
 
@@ -77,29 +69,20 @@ class FrameGroups:
     """Per-frame functional groups of a segmentation (PS3.3 section C.7.6.16.2).
 
     What frames have in common, the position of a slice, the source of a phase and slice, the number of a
-    segment, is encoded once and stands in every frame it belongs to.
+    segment, is encoded once and stands in every frame it belongs to. The time of a phase stands as a comment:
+    the Segmentation IOD has no attribute for it, and each frame's source image has its own.
 
     Args:
-        geometry: the grid of the labels.
-        sources: (t)(z) source image of every frame of the cine.
-        phase_times_ms: (t,) time of every phase, None where the study does not tell time. It stands as a
-            comment: the Segmentation IOD has no attribute for it, and each frame's source image has its own.
-        has_time: whether the phase is a dimension of the segmentation.
+        drawn: what is stored.
+        sources: (t)(z) source image of every frame.
     """
 
-    def __init__(
-        self,
-        geometry: StackGeometry,
-        sources: Sequence[Sequence[SourceImage]],
-        phase_times_ms: NDArray[np.float64] | None,
-        *,
-        has_time: bool,
-    ) -> None:
-        self._has_time = has_time
+    def __init__(self, drawn: DrawnSegments, sources: Sequence[Sequence[SourceImage]]) -> None:
+        self._drawn = drawn
         self._derivations = [[encoded_derivation(source) for source in phase] for phase in sources]
-        self._comments = _comments(phase_times_ms, len(sources))
-        self._positions = [_plane_position(geometry, z) for z in range(geometry.n_slices)]
-        self._segments = {structure: _segment_identification(structure) for structure in SAX_LABELS}
+        self._comments = _comments(drawn.times_ms, len(sources))
+        self._positions = _plane_positions(drawn)
+        self._segments = {s.number: _segment_identification(s.number) for s in drawn.segments}
 
     def items(self, frames: Sequence[LabelledFrame]) -> list[bytes]:
         """Encoded items of the Per-frame Functional Groups Sequence, in the order of ``frames``."""
@@ -108,18 +91,20 @@ class FrameGroups:
                 self._derivations[frame.t][frame.z],
                 self._frame_content(frame),
                 self._positions[frame.z],
-                self._segments[frame.structure],
+                self._segments[frame.segment.number],
             )
             for frame in frames
         ]
 
     def _frame_content(self, frame: LabelledFrame) -> bytes:
-        time = [frame.time_index + 1] if self._has_time else []
+        has_place = self._drawn.geometry is not None
+        in_stack = (encoded("StackID", STACK_ID), encoded("InStackPositionNumber", frame.z + 1))
+        time = [frame.time_index + 1] if self._drawn.has_time else []
+        place = [frame.z + 1] if has_place else []
         content = encoded_item(
-            encoded("StackID", STACK_ID),
-            encoded("InStackPositionNumber", frame.z + 1),
+            *(in_stack if has_place else ()),
             encoded("TemporalPositionIndex", frame.time_index + 1),
-            encoded("DimensionIndexValues", SEGMENT_NUMBERS[frame.structure], *time, frame.z + 1),
+            encoded("DimensionIndexValues", frame.segment.number, *time, *place),
             self._comments[frame.t],
         )
         return encoded_sequence("FrameContentSequence", [content])
@@ -130,6 +115,13 @@ def _comments(phase_times_ms: NDArray[np.float64] | None, n_phases: int) -> list
     if phase_times_ms is None:
         return [b""] * n_phases
     return [encoded("FrameComments", f"{time_ms:.1f} ms after the R wave") for time_ms in phase_times_ms]
+
+
+def _plane_positions(drawn: DrawnSegments) -> list[bytes]:
+    """Place of every slice in the patient; nothing where the images have none."""
+    if drawn.geometry is None:
+        return [b""] * drawn.labels.shape[1]
+    return [_plane_position(drawn.geometry, z) for z in range(drawn.geometry.n_slices)]
 
 
 def _plane_position(geometry: StackGeometry, z: int) -> bytes:
@@ -144,9 +136,9 @@ def encoded_derivation(source: SourceImage) -> bytes:
     return encoded_sequence("DerivationImageSequence", [item])
 
 
-def _segment_identification(structure: Structure) -> bytes:
-    number = encoded("ReferencedSegmentNumber", SEGMENT_NUMBERS[structure])
-    return encoded_sequence("SegmentIdentificationSequence", [encoded_item(number)])
+def _segment_identification(number: int) -> bytes:
+    item = encoded_item(encoded("ReferencedSegmentNumber", number))
+    return encoded_sequence("SegmentIdentificationSequence", [item])
 
 
 _PURPOSE = encoded_code("PurposeOfReferenceCodeSequence", codes.SOURCE_IMAGE_FOR_PROCESSING)

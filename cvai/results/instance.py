@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
-from typing import Self
+from typing import Generic, Self
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import (
-    UID,
-    Comprehensive3DSRStorage,
-    EncapsulatedPDFStorage,
-    ExplicitVRLittleEndian,
-    SegmentationStorage,
-)
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from cvai.results.analysis import Analysed, Analysis
+from cvai.results.analysis import Analysed, AnyAnalysed
+from cvai.results.plan import ResultPlan
 from cvai.results.source import (
     SourceImage,
     add_patient,
@@ -27,81 +21,54 @@ from cvai.results.source import (
     shared_frame_of_reference,
     source_images,
 )
-from cvai.results.uids import ResultKind, ResultUids, derived_uid
+from cvai.results.uids import ResultUids, derived_uid
 from cvai.study.patient import MANUFACTURER
 
 NOT_FOR_CLINICAL_USE = "Not for clinical use"
-PAPILLARY_MUSCLES = (
-    "Papillary muscles and trabeculae are counted as cavity: the volumes include them, the mass does not."
-)
 IMPLEMENTATION_CLASS_UID = derived_uid("implementation class")
 FIRST_SERIES_NUMBER = 9001
 SERIES_NUMBER_STEP = 100
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesPlan:
-    """How the one-object series of a kind of result is made.
-
-    Args:
-        sop_class_uid: of the object.
-        modality: Modality of the series.
-        title: what the series holds.
-    """
-
-    sop_class_uid: UID
-    modality: str
-    title: str
-
-    def described(self, *, signed: bool = False) -> str:
-        """SeriesDescription of what the model made, or of what a reader has signed."""
-        return f"cvai {'signed ' if signed else ''}{self.title} (not for clinical use)"
-
-
-SERIES: Mapping[ResultKind, SeriesPlan] = MappingProxyType(
-    {
-        ResultKind.SEG_CINE: SeriesPlan(SegmentationStorage, "SEG", "cine segmentation"),
-        ResultKind.SEG_ED: SeriesPlan(SegmentationStorage, "SEG", "end-diastolic segmentation"),
-        ResultKind.SEG_ES: SeriesPlan(SegmentationStorage, "SEG", "end-systolic segmentation"),
-        ResultKind.SR: SeriesPlan(Comprehensive3DSRStorage, "SR", "measurements"),
-        ResultKind.PDF: SeriesPlan(EncapsulatedPDFStorage, "DOC", "report"),
-        ResultKind.SEG_A4C: SeriesPlan(SegmentationStorage, "SEG", "apical four-chamber segmentation"),
-        ResultKind.SEG_A2C: SeriesPlan(SegmentationStorage, "SEG", "apical two-chamber segmentation"),
-    }
-)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class AnyContext:
+class ResultContext(Generic[AnyAnalysed]):
     """What the result objects of any analysis are made from.
 
     Args:
         analysis: what was found.
+        plan: how its results are written.
         created: when the results were made; becomes content, series and creation date.
         uids: UIDs of the objects.
         first_series_number: SeriesNumber of the first kind of result, the others follow it.
         sources: (t)(z) source image of every frame.
     """
 
-    analysis: Analysed
+    analysis: AnyAnalysed
+    plan: ResultPlan[AnyAnalysed]
     created: datetime
     uids: ResultUids
     first_series_number: int
     sources: list[list[SourceImage]]
 
     @classmethod
-    def of(cls, analysis: Analysed, created: datetime, taken_series_numbers: Iterable[int] = ()) -> Self:
+    def of(
+        cls,
+        analysis: AnyAnalysed,
+        plan: ResultPlan[AnyAnalysed],
+        created: datetime,
+        taken_series_numbers: Iterable[int] = (),
+    ) -> Self:
         """Context for the results of an analysis.
 
         Args:
             analysis: what was found.
+            plan: how its results are written.
             created: when the results were made.
             taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
         """
         taken = {*taken_series_numbers, *_own_series_numbers(analysis)}
-        return cls(
-            analysis, created, result_uids(analysis), free_series_number(taken), source_images(analysis)
-        )
+        first = free_series_number(taken, plan.first_series_number, plan.n_series_numbers)
+        return cls(analysis, plan, created, result_uids(analysis), first, source_images(analysis))
 
     @property
     def all_sources(self) -> list[SourceImage]:
@@ -111,7 +78,7 @@ class AnyContext:
     @property
     def first_header(self) -> Dataset:
         """Header of the first source image: what it says of the study; who the patient is it does not say."""
-        return self.analysis.cine.planes[0][0].header
+        return self.analysis.images.planes[0][0].header
 
     @property
     def frame_of_reference_uid(self) -> str:
@@ -123,45 +90,37 @@ class AnyContext:
         return shared_frame_of_reference(self.analysis) or self.uids.frame_of_reference()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ResultContext(AnyContext):
-    """Everything the result objects of one short-axis analysis are made from."""
-
-    analysis: Analysis
-
-
 def result_uids(analysis: Analysed) -> ResultUids:
     """UIDs of the results of an analysis."""
-    images = (plane.sop_instance_uid for phase in analysis.cine.planes for plane in phase)
+    images = (plane.sop_instance_uid for phase in analysis.images.planes for plane in phase)
     reading = "" if analysis.verification is None else analysis.verification.digest
     return ResultUids.of(images, analysis.model.sha256, reading, analysis.content)
 
 
 def _own_series_numbers(analysis: Analysed) -> set[int]:
-    values = (checked_value(p.header, "SeriesNumber") for phase in analysis.cine.planes for p in phase)
+    values = (checked_value(p.header, "SeriesNumber") for phase in analysis.images.planes for p in phase)
     return {int(value) for value in values if value is not None}
 
 
-def free_series_number(taken: set[int]) -> int:
-    """First of as many consecutive unused series numbers as there are kinds of result.
+def free_series_number(taken: set[int], first: int = FIRST_SERIES_NUMBER, n: int = 1) -> int:
+    """First of ``n`` consecutive unused series numbers, at ``first`` or whole steps above it.
 
     >>> free_series_number({1, 300})
     9001
-    >>> free_series_number({9003})
+    >>> free_series_number({9003}, n=5)
     9101
     """
-    number = FIRST_SERIES_NUMBER
-    while taken.intersection(range(number, number + len(ResultKind))):
-        number += SERIES_NUMBER_STEP
-    return number
+    while taken.intersection(range(first, first + n)):
+        first += SERIES_NUMBER_STEP
+    return first
 
 
-def new_instance(context: AnyContext, kind: ResultKind) -> Dataset:
+def new_instance(context: ResultContext[AnyAnalysed], kind: str) -> Dataset:
     """Object of a kind with the attributes all kinds share, ready to be filled.
 
     Text is encoded in UTF-8, whatever the source used, so that every name and sign can be written.
     """
-    plan = SERIES[kind]
+    plan = context.plan.series[kind]
     instance = Dataset()
     instance.file_meta = _file_meta(plan.sop_class_uid, context.uids.sop_instance(kind))
     instance.SpecificCharacterSet = "ISO_IR 192"
@@ -183,8 +142,8 @@ def _file_meta(sop_class_uid: UID, sop_instance_uid: UID) -> FileMetaDataset:
     return meta
 
 
-def _add_sop_common(instance: Dataset, context: AnyContext, kind: ResultKind) -> None:
-    instance.SOPClassUID = SERIES[kind].sop_class_uid
+def _add_sop_common(instance: Dataset, context: ResultContext[AnyAnalysed], kind: str) -> None:
+    instance.SOPClassUID = context.plan.series[kind].sop_class_uid
     instance.SOPInstanceUID = context.uids.sop_instance(kind)
     instance.InstanceNumber = 1
     for keyword in ("InstanceCreation", "Content", "Series"):
@@ -192,11 +151,12 @@ def _add_sop_common(instance: Dataset, context: AnyContext, kind: ResultKind) ->
         setattr(instance, f"{keyword}Time", context.created.strftime("%H%M%S"))
 
 
-def _add_series(instance: Dataset, context: AnyContext, kind: ResultKind) -> None:
-    instance.Modality = SERIES[kind].modality
+def _add_series(instance: Dataset, context: ResultContext[AnyAnalysed], kind: str) -> None:
+    plan = context.plan.series[kind]
+    instance.Modality = plan.modality
     instance.SeriesInstanceUID = context.uids.series(kind)
-    instance.SeriesNumber = context.first_series_number + list(ResultKind).index(kind)
-    instance.SeriesDescription = SERIES[kind].described(signed=context.analysis.verification is not None)
+    instance.SeriesNumber = context.first_series_number + plan.offset
+    instance.SeriesDescription = plan.described(signed=context.analysis.verification is not None)
 
 
 def _add_equipment(instance: Dataset, analysis: Analysed) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,78 +10,62 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from cvai.errors import StudyRefused
-from cvai.heart.anatomy import ECHO_LABELS, SAX_LABELS
-from cvai.heart.segmentation import CineSegmentation
-from cvai.results.frames import SEGMENT_NUMBERS
-from cvai.study.values import AssembledCine, Images
-
-LABEL_OF_SEGMENT: Mapping[int, int] = {SEGMENT_NUMBERS[s]: SAX_LABELS[s] for s in SAX_LABELS}
-LABEL_OF_ECHO_SEGMENT: Mapping[int, int] = {number: number for number in ECHO_LABELS.values()}
+from cvai.results.plan import Segment
+from cvai.study.values import ImagePlane
 
 Source = tuple[str, int | None]
 """SOPInstanceUID of an image, and its frame in a multi-frame one."""
 
 
-def read_labels(path: Path, cine: AssembledCine) -> CineSegmentation:
-    """Labels of a cine SEG that cvai wrote, on the grid of ``cine``.
+def read_labels(
+    path: Path, planes: tuple[tuple[ImagePlane, ...], ...], segments: Sequence[Segment]
+) -> NDArray[np.uint8]:
+    """Labels of a SEG that cvai wrote, on the pixels of the images it was made from.
 
-    Every frame goes where its source image stands in the cine: nothing is matched by position.
+    Every frame goes where its source image stands: nothing is matched by position.
 
     Args:
         path: the segmentation object.
-        cine: the cine it was made from, assembled from the same images.
+        planes: (t)(z) the images.
+        segments: what may be labelled.
+
+    Returns:
+        (t, z, y, x).
 
     Raises:
-        StudyRefused: ``segmentation_of_other_images``: a frame was drawn on an image that is not in the cine.
+        StudyRefused: ``segmentation_of_other_images``: a frame was drawn on an image that is not among them.
     """
-    places: dict[Source, tuple[int, ...]] = {
+    places: dict[Source, tuple[int, int]] = {
         (plane.sop_instance_uid, plane.frame_number): (t, z)
-        for t, phase in enumerate(cine.planes)
+        for t, phase in enumerate(planes)
         for z, plane in enumerate(phase)
     }
-    labels = np.zeros(cine.stack.pixels.shape, dtype=np.uint8)
-    _fill(labels, dcmread(path), places, LABEL_OF_SEGMENT)
-    return CineSegmentation(labels, cine.stack.geometry)
+    first = planes[0][0]
+    labels = np.zeros((len(planes), len(planes[0]), first.rows, first.columns), dtype=np.uint8)
+    _fill(labels, dcmread(path), places, frozenset(segment.number for segment in segments))
+    return labels
 
 
 def source_instance_of(path: Path) -> str:
-    """SOPInstanceUID of the loop that a loop's segmentation was drawn on."""
+    """SOPInstanceUID of the first image that a segmentation was drawn on."""
     segmentation = dcmread(path, stop_before_pixels=True)
     return _source(segmentation.PerFrameFunctionalGroupsSequence[0])[0]
-
-
-def read_loop_labels(path: Path, images: Images) -> NDArray[np.uint8]:
-    """(t, y, x) labels of a loop's SEG that cvai wrote, on the frames it was made from.
-
-    Args:
-        path: the segmentation object.
-        images: (t,) the loop.
-
-    Raises:
-        StudyRefused: ``segmentation_of_other_images``: a frame was drawn on an image that is not in the loop.
-    """
-    places: dict[Source, tuple[int, ...]] = {
-        (image.sop_instance_uid, image.frame_number): (t,) for t, image in enumerate(images)
-    }
-    labels = np.zeros((len(images), images[0].rows, images[0].columns), dtype=np.uint8)
-    _fill(labels, dcmread(path), places, LABEL_OF_ECHO_SEGMENT)
-    return labels
 
 
 def _fill(
     labels: NDArray[np.uint8],
     segmentation: Dataset,
-    places: Mapping[Source, tuple[int, ...]],
-    label_of_segment: Mapping[int, int],
+    places: Mapping[Source, tuple[int, int]],
+    known: frozenset[int],
 ) -> None:
     """Put every frame of a segmentation where its source image stands."""
     groups = segmentation.PerFrameFunctionalGroupsSequence
     for group, mask in zip(groups, _masks(segmentation), strict=True):
         place = places.get(_source(group))
-        if place is None or mask.shape != labels.shape[-2:]:
-            raise of_other_images()
         number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        labels[place][mask] = label_of_segment[number]
+        if place is None or mask.shape != labels.shape[-2:] or number not in known:
+            raise of_other_images()
+        labels[place][mask] = number
 
 
 def _masks(segmentation: Dataset) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from highdicom import sr
 from pydicom.sr.coding import Code
@@ -10,17 +10,14 @@ from pydicom.sr.coding import Code
 from cvai.heart.measurement import Measurement, RangeSource
 from cvai.results import codes
 from cvai.results.analysis import Analysed
-from cvai.results.codes import CardiacPhase, MeasurementCoding, Qualifier, measurement_coding
+from cvai.results.codes import CardiacPhase, MeasurementCoding, Qualifier
 
 SHOWN_DECIMALS = 2
 """Decimals of NumericValue, which viewers show as it stands; FloatingPointValue has the number in full."""
 
 
 def number_items(
-    analysis: Analysed,
-    names: Iterable[str],
-    phase: CardiacPhase | None = None,
-    coded: Callable[[str], MeasurementCoding] = measurement_coding,
+    analysis: Analysed, names: Iterable[str], phase: CardiacPhase | None = None
 ) -> list[sr.Measurement]:
     """Those of the named measurements that were made.
 
@@ -28,10 +25,9 @@ def number_items(
         analysis: where they are taken from.
         names: as in result.json.
         phase: point of the cardiac cycle at which they were made, None where they span it.
-        coded: coding of a measurement by its name.
     """
     found = (analysis.measurement(name) for name in names)
-    return [_number_item(m, coded(m.name), phase) for m in found if m is not None]
+    return [_number_item(m, analysis.coding(m.name), phase) for m in found if m is not None]
 
 
 def _number_item(

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
+from pydicom.uid import Comprehensive3DSRStorage
 
 from cvai.results.analysis import Analysed
-from cvai.results.instance import SERIES, result_uids
+from cvai.results.instance import result_uids
+from cvai.results.plan import ResultKind
 from cvai.results.source import header_uid
 from cvai.results.sr import Supersedes
-from cvai.results.uids import ResultKind
 from cvai.study.patient import MANUFACTURER, patient_of
 from cvai.study.values import Document
 
@@ -35,7 +36,7 @@ def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> t
     former = [
         d
         for d in own_documents(documents)
-        if analysis.cine.series_uid in _evidence_series(d)
+        if analysis.images.series_uid in _evidence_series(d)
         and not patient_of(d.header).contradicts(analysis.patient)
     ]
     own_uid = result_uids(analysis).sop_instance(ResultKind.SR)
@@ -58,7 +59,7 @@ def own_documents(documents: Iterable[Document]) -> list[Document]:
 def _is_ours(document: Document) -> bool:
     header = document.header
     return (
-        document.sop_class_uid == SERIES[ResultKind.SR].sop_class_uid
+        document.sop_class_uid == Comprehensive3DSRStorage
         and header.get("Manufacturer") == MANUFACTURER
         and header.get("VerificationFlag") == "UNVERIFIED"
     )

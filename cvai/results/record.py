@@ -1,28 +1,62 @@
-"""result.json: what was found, or why nothing was, for programs to read.
+"""result.json: what was found in a study, or why nothing was, for programs to read.
 
-Every key of the schema is always there; what does not apply is null or empty. The schema itself lies beside
-this file as ``result.schema.json``.
+A study has an entry for every analysis that may apply to it. Every key of the schema is always there; what
+does not apply is null or empty. The schema itself lies beside this file as ``result.schema.json``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from cvai.errors import FileRefused
+from cvai.errors import CvaiError, FileRefused
 from cvai.heart.findings import Finding
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
-from cvai.results.analysis import Analysed, Analysis, RefusedAnalysis
-from cvai.results.codes import MeasurementCoding, measurement_coding
+from cvai.results.analysis import Analysed
+from cvai.results.codes import MeasurementCoding
+from cvai.study.patient import Patient
 from cvai.study.values import PassedOver
 
-SCHEMA_NAME = "cvai.result/1"
+SCHEMA_NAME, FORMER_SCHEMA_NAME = "cvai.result/2", "cvai.result/1"
 STAGES = ("read", "select", "assemble", "infer", "measure", "write")
 
 Record = dict[str, Any]
+
+
+class Status(StrEnum):
+    """What became of a study, or of one analysis of it."""
+
+    ANALYSED = "analysed"
+    REFUSED = "refused"
+    """It cannot be measured honestly."""
+    FAILED = "failed"
+    """Something is broken that has to be mended first."""
+    NOTHING_TO_DO = "nothing_to_do"
+    """No analysis applies to the study."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatement:
+    """What result.json says of a study besides its analyses.
+
+    Args:
+        study_uid: StudyInstanceUID; None where no file told it.
+        patient: whose study it is; None where that is not known.
+        unreadable: files of the study, or beside it, that could not be read.
+        error: why nothing was measured, where that is so.
+    """
+
+    study_uid: str | None
+    patient: Patient | None
+    unreadable: Sequence[FileRefused] = ()
+    error: CvaiError | None = None
 
 
 def result_schema() -> Record:
@@ -32,84 +66,92 @@ def result_schema() -> Record:
     return schema
 
 
-def analysed_record(
-    analysis: Analysis,
-    objects: Iterable[Record],
-    timings_ms: Mapping[str, float],
-    unreadable: Iterable[FileRefused] = (),
-) -> Record:
-    """Record of a measured cine study; see ``measured_record``."""
-    return measured_record(
-        analysis,
-        measurement_coding,
-        frames={"ed": analysis.phases.end_diastole, "es": analysis.phases.end_systole},
-        curves=_curves(analysis),
-        objects=objects,
-        timings_ms=timings_ms,
-        unreadable=unreadable,
-    )
+def study_record(study: StudyStatement, status: Status, analyses: Sequence[Record] = ()) -> Record:
+    """Record of a study with the records of its analyses."""
+    return {
+        "schema": SCHEMA_NAME,
+        "study_uid": study.study_uid,
+        "patient": None if study.patient is None else _patient(study.patient),
+        "status": str(status),
+        "refused": _error(study.error),
+        "analyses": list(analyses),
+        "unreadable": _unreadable(study.unreadable),
+    }
 
 
-def measured_record(
-    analysis: Analysed,
-    coded: Callable[[str], MeasurementCoding],
-    *,
-    frames: Record,
-    curves: Record,
-    objects: Iterable[Record],
-    timings_ms: Mapping[str, float],
-    unreadable: Iterable[FileRefused] = (),
-) -> Record:
-    """Record of a measured study, whatever it was measured from.
+def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
+    """Record of an analysis that measured.
 
     Args:
         analysis: what was found.
-        coded: code of a measurement by its name.
-        frames: 0-based index of end-diastole and end-systole.
-        curves: time and volumes, null where there are none.
         objects: kind, SOP Instance UID and path of every object written.
         timings_ms: duration of each stage, writing included.
-        unreadable: files of the study, or beside it, that could not be read.
     """
     return {
-        "schema": SCHEMA_NAME,
-        "study_uid": analysis.study_uid,
-        "status": "analysed",
+        "kind": analysis.kind,
+        "status": str(Status.ANALYSED),
         "refused": None,
-        "series_uid": analysis.cine.series_uid,
+        "series_uid": analysis.images.series_uid,
         "view": analysis.view,
         "model": _model(analysis.model),
-        "frames": frames,
-        "measurements": [_measurement(m, coded(m.name)) for m in analysis.measurements],
-        "curves": curves,
+        "measurements": [_measurement(m, analysis.coding(m.name)) for m in analysis.measurements],
+        "key_frames": dict(analysis.key_frames),
+        "curves": dict(analysis.curves),
         "findings": [_finding(f) for f in analysis.findings],
         "objects": list(objects),
-        "passed_over": _passed_over(analysis.cine.passed_over),
-        "unreadable": _unreadable(unreadable),
+        "excluded": _excluded(analysis.images.passed_over),
         "timings_ms": _timings(timings_ms),
     }
 
 
-def refused_record(
-    refused: RefusedAnalysis, timings_ms: Mapping[str, float], unreadable: Iterable[FileRefused] = ()
+def ended_record(
+    kind: str,
+    status: Status,
+    error: CvaiError,
+    excluded: Iterable[PassedOver],
+    timings_ms: Mapping[str, float],
 ) -> Record:
-    """Record of a study that was not measured; the hint follows the message, as people read it."""
+    """Record of an analysis that did not measure; the hint follows the message, as people read it."""
     return {
-        "schema": SCHEMA_NAME,
-        "study_uid": refused.study_uid,
-        "status": "refused",
-        "refused": {"code": refused.refusal.code, "message": str(refused.refusal)},
+        **_EMPTY_ENTRY,
+        "kind": kind,
+        "status": str(status),
+        "refused": _error(error),
+        "excluded": _excluded(excluded),
+        "timings_ms": _timings(timings_ms),
+    }
+
+
+_EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
+    {
+        "kind": "",
+        "status": "",
+        "refused": None,
         "series_uid": None,
         "view": None,
         "model": None,
-        "frames": None,
         "measurements": [],
+        "key_frames": None,
         "curves": None,
         "findings": [],
         "objects": [],
-        "passed_over": _passed_over(refused.passed_over),
-        "unreadable": _unreadable(unreadable),
-        "timings_ms": _timings(timings_ms),
+        "excluded": [],
+        "timings_ms": {},
+    }
+)
+
+
+def _error(error: CvaiError | None) -> Record | None:
+    return None if error is None else {"code": error.code, "message": str(error)}
+
+
+def _patient(patient: Patient) -> Record:
+    return {
+        "name": patient.name,
+        "patient_id": patient.patient_id,
+        "issuer": patient.issuer,
+        "birth_date": patient.birth_date,
+        "sex": patient.sex,
     }
 
 
@@ -141,23 +183,14 @@ def _bounds(bounds: tuple[float, float] | None) -> list[float] | None:
     return None if bounds is None else list(bounds)
 
 
-def _curves(analysis: Analysis) -> Record:
-    times_ms = analysis.cine.stack.phase_times_ms
-    return {
-        "time_ms": None if times_ms is None else times_ms.tolist(),
-        "lv_ml": analysis.lv_curve_ml.tolist(),
-        "rv_ml": analysis.rv_curve_ml.tolist(),
-    }
-
-
 def _finding(finding: Finding) -> Record:
     """One finding."""
     return {"code": finding.code, "severity": str(finding.severity), "message": finding.message}
 
 
-def _passed_over(passed_over: Iterable[PassedOver]) -> list[Record]:
+def _excluded(excluded: Iterable[PassedOver]) -> list[Record]:
     """What was not analysed, with reasons."""
-    return [{"series_uid": p.series_uid, "reason": p.reason} for p in passed_over]
+    return [{"series_uid": p.series_uid, "reason": p.reason} for p in excluded]
 
 
 def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:
@@ -176,3 +209,22 @@ def _timings(timings_ms: Mapping[str, float]) -> Record:
 
 def _milliseconds(duration_ms: float | None) -> float | None:
     return None if duration_ms is None else round(duration_ms, 1)
+
+
+def read_entry(path: Path) -> Record:
+    """What became of the one analysis of a result.json, and ``unreadable`` of its study.
+
+    Results that older versions wrote, of which a study had one, are read as if they were written now, but for
+    their kind, which only ``view`` tells.
+
+    Args:
+        path: of a result.json with one analysis, or with none where the study was refused before.
+    """
+    result: Record = json.loads(path.read_text(encoding="utf-8"))
+    if result["schema"] == FORMER_SCHEMA_NAME:
+        return {**result, "kind": "", "key_frames": result["frames"], "excluded": result["passed_over"]}
+    shared = {"study_uid": result["study_uid"], "unreadable": result["unreadable"]}
+    if not result["analyses"]:
+        return {**_EMPTY_ENTRY, "status": result["status"], "refused": result["refused"], **shared}
+    (entry,) = result["analyses"]
+    return {**entry, **shared}

@@ -18,10 +18,11 @@ from pydicom.sr.coding import Code
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from cvai.files import private_file, private_folder
-from cvai.results.analysis import Analysis, Verification
+from cvai.results.analysis import Analysed, AnyAnalysed, Verification
 from cvai.results.instance import ResultContext, new_instance
+from cvai.results.plan import ResultKind, ResultPlan
 from cvai.results.source import SourceImage, series_references, verbatim_element
-from cvai.results.uids import ResultKind, derived_uid
+from cvai.results.uids import derived_uid
 from cvai.study.text import lines
 
 REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
@@ -38,16 +39,19 @@ class RejectionObject:
 
 
 def write_rejection(
-    analysis: Analysis,
+    analysis: AnyAnalysed,
+    plan: ResultPlan[AnyAnalysed],
     folder: Path,
     withdrawn: Sequence[SourceImage],
     reason: str,
+    *,
     taken_series_numbers: Iterable[int] = (),
 ) -> tuple[RejectionObject, ...]:
     """Write the one object that says no, into ``folder``.
 
     Args:
         analysis: what is rejected, with the reader who does so as its verification.
+        plan: how results of its kind are written.
         folder: created where it does not exist.
         withdrawn: the objects that are to be shown no more.
         reason: in words.
@@ -56,7 +60,7 @@ def write_rejection(
     Raises:
         ValueError: nobody has signed the rejection, or it withdraws nothing.
     """
-    instance = rejection_note(analysis, withdrawn, reason, taken_series_numbers)
+    instance = rejection_note(analysis, plan, withdrawn, reason, taken_series_numbers)
     private_folder(folder)
     buffer, path = BytesIO(), folder / REJECTION_NAME
     instance.save_as(buffer, enforce_file_format=True)
@@ -67,7 +71,8 @@ def write_rejection(
 
 
 def rejection_note(
-    analysis: Analysis,
+    analysis: AnyAnalysed,
+    plan: ResultPlan[AnyAnalysed],
     withdrawn: Sequence[SourceImage],
     reason: str,
     taken_series_numbers: Iterable[int] = (),
@@ -77,7 +82,7 @@ def rejection_note(
     if verification is None or not withdrawn:
         raise ValueError("a rejection is signed by somebody and withdraws something")
     created = verification.at.replace(tzinfo=None)
-    context = ResultContext.of(analysis, created, taken_series_numbers)
+    context = ResultContext.of(analysis, plan, created, taken_series_numbers)
     note = new_instance(context, ResultKind.SR)
     note.SOPClassUID = note.file_meta.MediaStorageSOPClassUID = KeyObjectSelectionDocumentStorage
     note.SOPInstanceUID = derived_uid("rejection", verification.digest, "instance")
@@ -93,7 +98,7 @@ def rejection_note(
     return note
 
 
-def _evidence(analysis: Analysis, withdrawn: Sequence[SourceImage]) -> Dataset:
+def _evidence(analysis: Analysed, withdrawn: Sequence[SourceImage]) -> Dataset:
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", analysis.study_uid))
     item.ReferencedSeriesSequence = series_references(withdrawn, "ReferencedSOPSequence")

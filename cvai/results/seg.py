@@ -1,9 +1,13 @@
-"""DICOM Segmentation objects: the whole cine with time as a dimension, and one each for ED and ES.
+"""DICOM Segmentation objects, with time as a dimension where phases are many.
 
 highdicom's constructor takes two frames at one position for a mistake, which is what a cine is made of, so
 the multi-frame modules are filled here (PS3.3 sections A.51 and C.8.20); its building blocks describe the
 segments. Segments are BINARY, since few archives and viewers know label maps yet. A frame is stored only
 where its segment is present.
+
+Images without a place in the patient, as of ultrasound, have no frame of reference and no plane position: a
+frame says which image it lies on, pixel by pixel (PS3.3 section A.51.3: geometry is required only where the
+Derivation Image functional group is not there). How large a pixel is, the image itself says.
 """
 
 from __future__ import annotations
@@ -14,101 +18,75 @@ import highdicom
 import numpy as np
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
-from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
 from pydicom.datadict import tag_for_keyword
 
 from cvai.errors import HeartRefused
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results import codes
-from cvai.results.analysis import Verification
-from cvai.results.codes import CardiacPhase
+from cvai.results.analysis import AnyAnalysed, Verification
 from cvai.results.encoded import put_sequence
-from cvai.results.frames import (
-    SEGMENT_NUMBERS,
-    FrameGroups,
-    LabelledFrame,
-    decimal_string,
-    decimal_strings,
-    labelled_frames,
-)
-from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext, ResultContext, new_instance
-from cvai.results.source import checked_value, series_references, verbatim_element
-from cvai.results.uids import ResultKind
+from cvai.results.frames import FrameGroups, LabelledFrame, decimal_string, decimal_strings, labelled_frames
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
+from cvai.results.plan import DrawnSegments, Segment
+from cvai.results.source import SourceImage, checked_value, series_references, verbatim_element
 from cvai.study.frames import frame_attributes
+from cvai.study.values import ImagePlane
 
 PIXEL_DATA = 0x7FE00010
-PHASE_KINDS = {CardiacPhase.END_DIASTOLE: ResultKind.SEG_ED, CardiacPhase.END_SYSTOLE: ResultKind.SEG_ES}
 
 
-def tracking_id(structure: Structure, when: str) -> str:
-    """Tracking ID of a structure at a time: an ED or ES phase, or ``cine`` for the moving structure."""
-    return f"{structure.display_name}, {when}"
+def tracking_id(segment: Segment, when: str) -> str:
+    """Tracking ID of a segment at a time: an ED or ES phase, or ``cine`` for what moves."""
+    return f"{segment.name}, {when}"
 
 
-def cine_segmentation(context: ResultContext) -> Dataset:
-    """Segmentation of every phase, with the phase as a dimension."""
-    phases = range(context.analysis.segmentation.n_phases)
-    return _segmentation(context, ResultKind.SEG_CINE, phases, "cine")
+def segmentation(context: ResultContext[AnyAnalysed], drawn: DrawnSegments) -> Dataset:
+    """One Segmentation object.
 
-
-def phase_segmentation(context: ResultContext, phase: CardiacPhase) -> Dataset:
-    """Segmentation at end-diastole or end-systole."""
-    return _segmentation(context, PHASE_KINDS[phase], [phase_index(context, phase)], phase)
-
-
-def phase_index(context: ResultContext, phase: CardiacPhase) -> int:
-    """0-based index of a key phase into the cine."""
-    phases = context.analysis.phases
-    return phases.end_diastole if phase is CardiacPhase.END_DIASTOLE else phases.end_systole
-
-
-def _segmentation(context: ResultContext, kind: ResultKind, phases: Sequence[int], when: str) -> Dataset:
-    labels = context.analysis.segmentation.labels
-    frames = labelled_frames(labels, phases)
+    Raises:
+        HeartRefused: nothing is labelled.
+    """
+    frames = labelled_frames(drawn)
     if not frames:
         raise HeartRefused(
             "segmentation_empty",
-            f"no voxel is labelled in the {when} segmentation",
-            "Check that the series shows the heart in short axis.",
+            f"no voxel is labelled in the {drawn.name} segmentation",
+            "Check that the images show the heart.",
         )
-    has_time = kind is ResultKind.SEG_CINE
-    stack = context.analysis.cine.stack
-    groups = FrameGroups(stack.geometry, context.sources, stack.phase_times_ms, has_time=has_time)
-    instance = new_instance(context, kind)
-    add_segmentation_image(instance, labels.shape[2:], kind)
+    sources = [[SourceImage.of(plane) for plane in phase] for phase in drawn.planes]
+    instance = new_instance(context, drawn.kind)
+    _add_image(instance, drawn)
     verification = context.analysis.verification
     instance.ContentCreatorName = None if verification is None else verification.name
     instance.SegmentSequence = [
-        segment_description(context, structure, SEGMENT_NUMBERS[structure], tracking_id(structure, when))
-        for structure in SAX_LABELS
+        _segment_description(context, segment, tracking_id(segment, drawn.name)) for segment in drawn.segments
     ]
     instance.ReferencedSeriesSequence = series_references(
-        source for t in phases for source in context.sources[t]
+        source for t in drawn.phases for source in sources[t]
     )
-    _add_frame_of_reference(instance, context)
-    _add_dimensions(instance, context.uids.dimension_organization(kind), has_time=has_time)
-    instance.SharedFunctionalGroupsSequence = [_shared_groups(context)]
-    put_sequence(instance, "PerFrameFunctionalGroupsSequence", groups.items(frames))
+    _add_place(instance, context, drawn)
+    _add_dimensions(instance, context.uids.dimension_organization(drawn.kind), drawn)
+    put_sequence(instance, "PerFrameFunctionalGroupsSequence", FrameGroups(drawn, sources).items(frames))
     instance.NumberOfFrames = len(frames)
-    instance.add(DataElement(PIXEL_DATA, "OB", packed_frames(labels, frames)))
+    instance.add(DataElement(PIXEL_DATA, "OB", packed_frames(drawn, frames)))
     return instance
 
 
-def packed_frames(labels: NDArray[np.uint8], frames: Sequence[LabelledFrame]) -> bytes:
+def packed_frames(drawn: DrawnSegments, frames: Sequence[LabelledFrame]) -> bytes:
     """Pixel data of BINARY frames: one bit a pixel, first pixel lowest, no gaps (PS3.5 section 8.1.1)."""
-    masks = np.empty((len(frames), *labels.shape[2:]), np.bool_)
+    masks = np.empty((len(frames), *drawn.labels.shape[2:]), np.bool_)
     for mask, frame in zip(masks, frames, strict=True):
-        np.equal(labels[frame.t, frame.z], SAX_LABELS[frame.structure], out=mask)
+        np.equal(drawn.labels[frame.t, frame.z], frame.segment.number, out=mask)
     packed = np.packbits(masks, bitorder="little").tobytes()
     return packed + b"\0" * (len(packed) % 2)
 
 
-def add_segmentation_image(instance: Dataset, shape: tuple[int, ...], kind: ResultKind) -> None:
-    """Segmentation Image module of BINARY segments (PS3.3 section C.8.20.2); ``shape`` is (rows, columns)."""
+def _add_image(instance: Dataset, drawn: DrawnSegments) -> None:
+    """Segmentation Image module of BINARY segments (PS3.3 section C.8.20.2)."""
     instance.ImageType = ["DERIVED", "PRIMARY"]
-    instance.Rows, instance.Columns = shape
+    instance.Rows, instance.Columns = drawn.labels.shape[2:]
     instance.SamplesPerPixel = 1
     instance.PhotometricInterpretation = "MONOCHROME2"
     instance.BitsAllocated = instance.BitsStored = 1
@@ -116,24 +94,24 @@ def add_segmentation_image(instance: Dataset, shape: tuple[int, ...], kind: Resu
     instance.LossyImageCompression = "00"
     instance.SegmentationType = "BINARY"
     instance.SegmentsOverlap = "NO"
-    instance.ContentLabel = kind.upper()
+    instance.ContentLabel = drawn.kind.upper()
     instance.ContentDescription = NOT_FOR_CLINICAL_USE
 
 
-def segment_description(context: AnyContext, structure: Structure, number: int, tracked_as: str) -> Dataset:
+def _segment_description(context: ResultContext[AnyAnalysed], segment: Segment, tracked_as: str) -> Dataset:
     """Item of the Segment Sequence: what the segment is, and which model drew it."""
-    segment: Dataset = SegmentDescription(
-        segment_number=number,
-        segment_label=structure.display_name,
+    description: Dataset = SegmentDescription(
+        segment_number=segment.number,
+        segment_label=segment.name,
         segmented_property_category=codes.ANATOMICAL_STRUCTURE,
-        segmented_property_type=codes.STRUCTURE_CODES[structure],
+        segmented_property_type=segment.code,
         algorithm_type=_algorithm_type(context.analysis.verification),
         algorithm_identification=algorithm_identification(context.analysis.model),
         tracking_uid=context.uids.tracking(tracked_as),
         tracking_id=tracked_as,
-        display_color=CIELabColor.from_rgb(*codes.STRUCTURE_RGB[structure]),
+        display_color=CIELabColor.from_rgb(*segment.rgb),
     )
-    return segment
+    return description
 
 
 def _algorithm_type(verification: Verification | None) -> str:
@@ -151,24 +129,28 @@ def algorithm_identification(model: ModelIdentity) -> highdicom.AlgorithmIdentif
     )
 
 
-def _add_frame_of_reference(instance: Dataset, context: ResultContext) -> None:
+def _add_place(instance: Dataset, context: ResultContext[AnyAnalysed], drawn: DrawnSegments) -> None:
+    """Frame of reference and what all frames have in common of their place in the patient."""
+    if drawn.geometry is None:
+        instance.PatientOrientation = None  # not known, and asked for where there is no plane orientation
+        instance.SharedFunctionalGroupsSequence = [Dataset()]
+        return
     instance.add(verbatim_element("FrameOfReferenceUID", context.frame_of_reference_uid))
     if "PositionReferenceIndicator" not in instance:
         instance.PositionReferenceIndicator = None
+    instance.SharedFunctionalGroupsSequence = [_shared_groups(drawn.geometry, drawn.planes[0][0])]
 
 
-def _add_dimensions(instance: Dataset, organization_uid: str, *, has_time: bool) -> None:
+def _add_dimensions(instance: Dataset, organization_uid: str, drawn: DrawnSegments) -> None:
     """Multi-frame Dimension module (PS3.3 section C.7.6.17): segment, phase where there are many, slice."""
     organization = Dataset()
     organization.DimensionOrganizationUID = organization_uid
     instance.DimensionOrganizationSequence = [organization]
-    pointers = [
-        ("ReferencedSegmentNumber", "SegmentIdentificationSequence"),
-        ("TemporalPositionIndex", "FrameContentSequence"),
-        ("ImagePositionPatient", "PlanePositionSequence"),
-    ]
-    if not has_time:
-        del pointers[1]
+    pointers = [("ReferencedSegmentNumber", "SegmentIdentificationSequence")]
+    if drawn.has_time:
+        pointers.append(("TemporalPositionIndex", "FrameContentSequence"))
+    if drawn.geometry is not None:
+        pointers.append(("ImagePositionPatient", "PlanePositionSequence"))
     instance.DimensionIndexSequence = [
         _dimension(organization_uid, attribute, group) for attribute, group in pointers
     ]
@@ -183,9 +165,7 @@ def _dimension(organization_uid: str, attribute: str, group: str) -> Dataset:
     return item
 
 
-def _shared_groups(context: ResultContext) -> Dataset:
-    geometry = context.analysis.cine.stack.geometry
-    plane = context.analysis.cine.planes[0][0]
+def _shared_groups(geometry: StackGeometry, plane: ImagePlane) -> Dataset:
     stated = frame_attributes(plane.header, plane.frame_number, "PixelMeasuresSequence")
     thickness_mm = checked_value(stated, "SliceThickness")
     measures = Dataset()

@@ -180,14 +180,14 @@ def series_references(
 
 
 def source_images(analysis: Analysed) -> list[list[SourceImage]]:
-    """(t)(z) reference to the source of every frame of the cine."""
-    return [[SourceImage.of(plane) for plane in phase] for phase in analysis.cine.planes]
+    """(t)(z) reference to the source of every frame."""
+    return [[SourceImage.of(plane) for plane in phase] for phase in analysis.images.planes]
 
 
 def shared_frame_of_reference(analysis: Analysed) -> str | None:
-    """FrameOfReferenceUID that all images of the cine state; None where they do not agree."""
+    """FrameOfReferenceUID that all images state; None where they do not agree."""
     stated = {
-        header_uid(plane.header, "FrameOfReferenceUID") for phase in analysis.cine.planes for plane in phase
+        header_uid(plane.header, "FrameOfReferenceUID") for phase in analysis.images.planes for plane in phase
     }
     return stated.pop() if len(stated) == 1 else None
 

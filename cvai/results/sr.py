@@ -13,24 +13,16 @@ from dataclasses import dataclass
 from highdicom import sr
 from pydicom import Dataset
 from pydicom.sr.coding import Code
+from pydicom.uid import Comprehensive3DSRStorage
 
-from cvai.heart.anatomy import Structure
 from cvai.heart.findings import Finding, Severity
 from cvai.results import codes
-from cvai.results.analysis import Analysis, Verification
-from cvai.results.codes import CardiacPhase
+from cvai.results.analysis import Analysed, AnyAnalysed, Verification
 from cvai.results.encoded import encoded, encoded_dataset, encoded_item, encoded_sequence, put_sequence
-from cvai.results.frames import SEGMENT_NUMBERS
-from cvai.results.instance import (
-    NOT_FOR_CLINICAL_USE,
-    PAPILLARY_MUSCLES,
-    SERIES,
-    AnyContext,
-    ResultContext,
-    new_instance,
-)
+from cvai.results.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.results.number import number_items
-from cvai.results.seg import PHASE_KINDS, tracking_id
+from cvai.results.plan import DocumentPlan, ResultKind, SegmentGroup, SiteGroup
+from cvai.results.seg import tracking_id
 from cvai.results.source import (
     SourceImage,
     encoded_code,
@@ -38,8 +30,7 @@ from cvai.results.source import (
     series_references,
     verbatim_element,
 )
-from cvai.results.uids import ResultKind, derived_uid, device_uid
-from cvai.results.wall import wall_groups
+from cvai.results.uids import derived_uid, device_uid
 from cvai.study.patient import MANUFACTURER
 
 STAND_IN_UID = derived_uid("stand-in")
@@ -59,48 +50,6 @@ CORRECTED_DISCLAIMER = (
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentGroup:
-    """Measurements that were counted in one segment of one phase."""
-
-    structure: Structure
-    phase: CardiacPhase
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionGroup:
-    """Measurements that no single segment holds; ``of_model`` where the model had a part in them."""
-
-    title: str
-    site: Code
-    names: tuple[str, ...]
-    of_model: bool = True
-
-
-SEGMENT_GROUPS = (
-    SegmentGroup(Structure.LV_CAVITY, CardiacPhase.END_DIASTOLE, ("lv_edv", "lv_edv_index")),
-    SegmentGroup(Structure.LV_CAVITY, CardiacPhase.END_SYSTOLE, ("lv_esv", "lv_esv_index")),
-    SegmentGroup(Structure.LV_MYOCARDIUM, CardiacPhase.END_DIASTOLE, ("lv_mass", "lv_mass_index")),
-    SegmentGroup(Structure.RV_CAVITY, CardiacPhase.END_DIASTOLE, ("rv_edv", "rv_edv_index")),
-    SegmentGroup(Structure.RV_CAVITY, CardiacPhase.END_SYSTOLE, ("rv_esv", "rv_esv_index")),
-)
-FUNCTION_GROUPS = (
-    FunctionGroup(
-        "Left ventricular function",
-        codes.LEFT_VENTRICLE,
-        ("lv_ef", "lv_sv", "lv_sv_index", "lv_co", "lv_co_index"),
-    ),
-    FunctionGroup(
-        "Right ventricular function",
-        codes.RIGHT_VENTRICLE,
-        ("rv_ef", "rv_sv", "rv_sv_index", "rv_co", "rv_co_index"),
-    ),
-    FunctionGroup("Heart rate", codes.HEART, ("heart_rate",), of_model=False),
-    FunctionGroup("Body size", codes.ENTIRE_BODY, ("bsa",), of_model=False),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Supersedes:
     """An earlier measurement document of cvai that a new one takes the place of.
 
@@ -115,30 +64,33 @@ class Supersedes:
     sop_instance_uid: str
 
 
-def measurement_document(context: ResultContext, supersedes: Sequence[Supersedes] = ()) -> Dataset:
-    """Structured report of an analysis; it refers to the ED and ES segmentations of the same context.
+def measurement_document(
+    context: ResultContext[AnyAnalysed], supersedes: Sequence[Supersedes] = ()
+) -> Dataset:
+    """Structured report of an analysis; it refers to the segmentations of the same context.
 
     Args:
         context: what the report is made from.
         supersedes: earlier documents that this one takes the place of.
     """
+    plan = context.plan.document(context.analysis)
     document = new_instance(context, ResultKind.SR)
-    _add_document_general(document, context)
+    _add_document_general(document, context, plan)
     if supersedes:
         document.PredecessorDocumentsSequence = [predecessor(earlier) for earlier in supersedes]
-    for element in _content(context)[0]:
+    for element in _content(context, plan)[0]:
         document.add(element)
     return document
 
 
-def _add_document_general(document: Dataset, context: ResultContext) -> None:
+def _add_document_general(document: Dataset, context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> None:
     """SR Document Series and SR Document General (PS3.3 sections C.17.1 and C.17.2)."""
     withheld = any(f.severity is Severity.WITHHELD for f in context.analysis.findings)
     document.ReferencedPerformedProcedureStepSequence = []
     document.PerformedProcedureCodeSequence = []
     document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
     add_verification(document, context.analysis.verification)
-    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context)]
+    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, plan)]
 
 
 def add_verification(document: Dataset, verification: Verification | None) -> None:
@@ -154,13 +106,12 @@ def add_verification(document: Dataset, verification: Verification | None) -> No
         document.VerifyingObserverSequence = [observer]
 
 
-def _evidence(context: ResultContext) -> Dataset:
-    """Every instance the document refers to: the source images and the two segmentations."""
+def _evidence(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> Dataset:
+    """Every instance the document refers to: the source images and the segmentations."""
+    uids, series = context.uids, context.plan.series
     segmentations = [
-        SourceImage(
-            SERIES[kind].sop_class_uid, context.uids.sop_instance(kind), context.uids.series(kind), None
-        )
-        for kind in PHASE_KINDS.values()
+        SourceImage(series[kind].sop_class_uid, uids.sop_instance(kind), uids.series(kind), None)
+        for kind in plan.evidence
     ]
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", context.analysis.study_uid))
@@ -174,35 +125,33 @@ def predecessor(earlier: Supersedes) -> Dataset:
     """Item of the Predecessor Documents Sequence."""
     series = Dataset()
     series.add(verbatim_element("SeriesInstanceUID", earlier.series_uid))
-    series.ReferencedSOPSequence = [
-        instance_reference(SERIES[ResultKind.SR].sop_class_uid, earlier.sop_instance_uid)
-    ]
+    series.ReferencedSOPSequence = [instance_reference(Comprehensive3DSRStorage, earlier.sop_instance_uid)]
     study = Dataset()
     study.add(verbatim_element("StudyInstanceUID", earlier.study_uid))
     study.ReferencedSeriesSequence = [series]
     return study
 
 
-def _content(context: ResultContext) -> sr.MeasurementReport:
+def _content(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> sr.MeasurementReport:
     model = algorithm(context)
+    sites = (_site_group(context, group, model) for group in plan.sites)
     report = sr.MeasurementReport(
         observation_context=observer(context),
-        procedure_reported=codes.CARDIAC_MRI,
+        procedure_reported=plan.procedure,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.ENGLISH),
         imaging_measurements=[
-            *(_segment_group(context, group, model) for group in SEGMENT_GROUPS),
-            *_function_groups(context, model),
-            *wall_groups(context, model),
+            *(_segment_group(context, group, model) for group in plan.segments),
+            *(group for group in sites if group is not None),
         ],
     )
     items = report[0].ContentSequence
     measurements = items.pop()
-    for item in (image_library(context), measurements, _evaluations(context.analysis)):
+    for item in (image_library(context, plan.modality), measurements, _evaluations(context.analysis, plan)):
         items.append(item)
     return report
 
 
-def observer(context: AnyContext) -> sr.ObservationContext:
+def observer(context: ResultContext[AnyAnalysed]) -> sr.ObservationContext:
     """TID 1002: the software, and the reader where one has signed."""
     model = context.analysis.model
     device = sr.DeviceObserverIdentifyingAttributes(
@@ -231,7 +180,7 @@ def _person(verification: Verification | None) -> sr.ObserverContext | None:
     )
 
 
-def image_library(context: AnyContext, made_with: Code = codes.MAGNETIC_RESONANCE) -> sr.ContainerContentItem:
+def image_library(context: ResultContext[AnyAnalysed], made_with: Code) -> sr.ContainerContentItem:
     """TID 1600: every image the measurements were taken from."""
     contains = sr.RelationshipTypeValues.CONTAINS
     group = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY_GROUP, relationship_type=contains)
@@ -258,7 +207,7 @@ def _image_item(source: SourceImage, name: bytes) -> bytes:
     )
 
 
-def algorithm(context: AnyContext) -> sr.AlgorithmIdentification:
+def algorithm(context: ResultContext[AnyAnalysed]) -> sr.AlgorithmIdentification:
     """TID 4019: which model measured."""
     model = context.analysis.model
     return sr.AlgorithmIdentification(
@@ -271,38 +220,27 @@ def algorithm(context: AnyContext) -> sr.AlgorithmIdentification:
 
 
 def _segment_group(
-    context: ResultContext, group: SegmentGroup, model: sr.AlgorithmIdentification
+    context: ResultContext[AnyAnalysed], group: SegmentGroup, model: sr.AlgorithmIdentification
 ) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411; it stands even where its measurement was withheld, since the segment is there to be seen."""
-    name = tracking_id(group.structure, group.phase)
+    name = tracking_id(group.segment, group.phase)
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=context.uids.tracking(name), identifier=name),
         referenced_segment=_referenced_segment(context, group),
         finding_category=codes.ANATOMICAL_STRUCTURE,
-        finding_type=codes.STRUCTURE_CODES[group.structure],
+        finding_type=group.segment.code,
         algorithm_id=model,
         measurements=number_items(context.analysis, group.names, group.phase),
     )
 
 
-def _function_groups(
-    context: ResultContext, model: sr.AlgorithmIdentification
-) -> list[sr.MeasurementsAndQualitativeEvaluations]:
-    """TID 1501 groups; those without a measurement are left out."""
-    groups = []
-    for group in FUNCTION_GROUPS:
-        numbers = number_items(context.analysis, group.names)
-        if numbers:
-            groups.append(_function_group(context, group, numbers, model))
-    return groups
-
-
-def _function_group(
-    context: ResultContext,
-    group: FunctionGroup,
-    numbers: list[sr.Measurement],
-    model: sr.AlgorithmIdentification,
-) -> sr.MeasurementsAndQualitativeEvaluations:
+def _site_group(
+    context: ResultContext[AnyAnalysed], group: SiteGroup, model: sr.AlgorithmIdentification
+) -> sr.MeasurementsAndQualitativeEvaluations | None:
+    """TID 1501; None where nothing of it was measured."""
+    numbers = number_items(context.analysis, group.names)
+    if not numbers:
+        return None
     uid = context.uids.tracking(group.title)
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=uid, identifier=group.title),
@@ -312,27 +250,34 @@ def _function_group(
     )
 
 
-def _referenced_segment(context: ResultContext, group: SegmentGroup) -> sr.ReferencedSegment:
-    kind = PHASE_KINDS[group.phase]
+def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup) -> sr.ReferencedSegment:
     series = sr.SourceSeriesForSegmentation(referenced_series_instance_uid=STAND_IN_UID)
-    series.add(verbatim_element("UID", context.analysis.cine.series_uid))
+    series.add(verbatim_element("UID", context.analysis.images.series_uid))
     return sr.ReferencedSegment(
-        sop_class_uid=SERIES[kind].sop_class_uid,
-        sop_instance_uid=context.uids.sop_instance(kind),
-        segment_number=SEGMENT_NUMBERS[group.structure],
+        sop_class_uid=context.plan.series[group.kind].sop_class_uid,
+        sop_instance_uid=context.uids.sop_instance(group.kind),
+        segment_number=group.segment.number,
         source_series=series,
     )
 
 
-def _evaluations(analysis: Analysis) -> sr.ContainerContentItem:
-    """Comments and every finding as text, where TID 1500 has its qualitative evaluations."""
-    comments = [(codes.COMMENT, disclaimer(analysis.verification)), (codes.COMMENT, PAPILLARY_MUSCLES)]
-    texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
+def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
+    """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
     contains = sr.RelationshipTypeValues.CONTAINS
+    comments = [(codes.COMMENT, remark) for remark in (disclaimer(analysis.verification), *plan.remarks)]
+    texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(
-        sr.TextContentItem(name=name, value=text, relationship_type=contains)
-        for name, text in (*comments, *texts)
+        [
+            *(
+                sr.CodeContentItem(name=name, value=value, relationship_type=contains)
+                for name, value in plan.evaluations
+            ),
+            *(
+                sr.TextContentItem(name=name, value=text, relationship_type=contains)
+                for name, text in (*comments, *texts)
+            ),
+        ]
     )
     return container
 

@@ -12,24 +12,11 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pydicom.uid import UID
 
 RESULTS_VERSION = "1"
 """Raised whenever the same inputs would give other objects, so that old and new never share a UID."""
-
-
-class ResultKind(StrEnum):
-    """An object cvai writes; the value is its ``kind`` in result.json."""
-
-    SEG_CINE = "seg_cine"
-    SEG_ED = "seg_ed"
-    SEG_ES = "seg_es"
-    SR = "sr"
-    PDF = "pdf"
-    SEG_A4C = "seg_a4c"
-    SEG_A2C = "seg_a2c"
 
 
 def derived_uid(*parts: str) -> UID:
@@ -79,15 +66,15 @@ class ResultUids:
         text = "\n".join(sorted(set(source_sop_instance_uids)))
         return cls(hashlib.sha256(text.encode()).hexdigest(), model_sha256, reading, content)
 
-    def sop_instance(self, kind: ResultKind) -> UID:
+    def sop_instance(self, kind: str) -> UID:
         """SOPInstanceUID of an object."""
         return self._derive("sop instance", kind)
 
-    def series(self, kind: ResultKind) -> UID:
+    def series(self, kind: str) -> UID:
         """SeriesInstanceUID of an object; each stands in its own series."""
         return self._derive("series", kind)
 
-    def dimension_organization(self, kind: ResultKind) -> UID:
+    def dimension_organization(self, kind: str) -> UID:
         """DimensionOrganizationUID of a segmentation."""
         return self._derive("dimension organization", kind)
 

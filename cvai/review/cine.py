@@ -20,16 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.analyses.shown import Shown, ShownCine
 from cvai.archive.part10 import write_whole
 from cvai.archive.port import Archive
 from cvai.engine.bring import bring
 from cvai.engine.ledger import JobRecord
-from cvai.engine.opened import open_analysed, open_analysed_loops, segmentation_uid_of
+from cvai.engine.opened import open_analysed, spec_of
 from cvai.errors import StudyRefused
 from cvai.files import private_folder
+from cvai.heart.directions import edge_directions
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import apex_comes_first
-from cvai.results.pictures import edge_directions
 from cvai.review.loops import LoopPack, write_loops
 from cvai.review.packed import packed_labels, read_packed
 from cvai.study.values import AssembledCine
@@ -178,19 +179,30 @@ class CineCache:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _shown(record: JobRecord, source: Path) -> Shown:
+    spec = spec_of(record.outcome)
+    if spec is None or spec.shown is None:
+        raise StudyRefused("no_contours", "This analysis has no such images.", "Its numbers can be read.")
+    shown: Shown = spec.shown(open_analysed(source, record.job, record.outcome))
+    return shown
+
+
 def _write_cine(record: JobRecord, source: Path, folder: Path) -> Meta:
-    outcome = record.outcome
-    study = open_analysed(source, record.job, segmentation_uid_of(outcome), outcome.images)
-    labels = study.segmentation.labels
-    pixels, scale = stored_pixels(study.cine.stack.pixels)
+    shown = _shown(record, source)
+    if not isinstance(shown, ShownCine):
+        raise StudyRefused("no_contours", "This analysis has no cine.", "Its numbers can be read.")
+    pixels, scale = stored_pixels(shown.cine.stack.pixels)
     for z in range(pixels.shape[1]):
         write_whole(folder / f"slice-{z}.u16", pixels[:, z].tobytes())
-    write_whole(folder / LABELS, packed_labels(labels))
-    return {**_described(study.cine, labels), **scale}
+    write_whole(folder / LABELS, packed_labels(shown.labels))
+    return {**_described(shown.cine, shown.labels), **scale}
 
 
 def _write_loops(record: JobRecord, source: Path, folder: Path) -> Meta:
-    return write_loops(folder, open_analysed_loops(source, record.job, record.outcome))
+    shown = _shown(record, source)
+    if isinstance(shown, ShownCine):
+        raise StudyRefused("no_contours", "This analysis has no loops.", "Its numbers can be read.")
+    return write_loops(folder, shown)
 
 
 def _read_meta(folder: Path) -> Meta:

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.analyses.shown import ShownLoop
 from cvai.archive.part10 import write_whole
-from cvai.engine.opened import OpenedLoop
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.beats import area_curve, beats_of
 from cvai.heart.loop_times import checked_times
-from cvai.heart.simpson import disc_stack
-from cvai.results.echo_pictures import disc_chords_mm
+from cvai.heart.simpson import disc_chords_mm, disc_stack
 from cvai.review.packed import packed_labels, read_packed
 
 PART_FRAMES = 8
@@ -68,13 +67,13 @@ class LoopPack:
         return next((loop for loop in self.meta["loops"] if loop["view"] == view), None)
 
 
-def write_loops(folder: Path, loops: Iterable[OpenedLoop]) -> dict[str, Any]:
+def write_loops(folder: Path, loops: Iterable[ShownLoop]) -> dict[str, Any]:
     """Write frames and labels of every loop; returns what a page must know of them."""
     return {"loops": [_write_loop(folder, loop) for loop in loops]}
 
 
-def _write_loop(folder: Path, opened: OpenedLoop) -> dict[str, Any]:
-    loop = opened.source.loop
+def _write_loop(folder: Path, opened: ShownLoop) -> dict[str, Any]:
+    loop = opened.loop
     rows, columns = _box(loop.sector)
     frames, labels = loop.frames[:, rows, columns], opened.labels[:, rows, columns]
     write_whole(_frames_file(folder, opened.view.value), frames.tobytes())

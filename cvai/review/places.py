@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from cvai.results.echo_codes import VIEW_NAMES
+from cvai.analyses.echo_apical.codes import VIEW_NAMES
 
 PHASE_NAMES: Mapping[str, str] = {"end-diastole": "ed", "end-systole": "es"}
 SLICE = re.compile(r"\bslices? (\d+)(?: (?:at|in) (end-diastole|end-systole))?")

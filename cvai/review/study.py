@@ -45,7 +45,7 @@ def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
 
 
 def _places(message: str, summary: Summary, loops: Sequence[Json]) -> Sequence[Place | LoopPlace]:
-    return loop_places_of(message, loops) if loops else places_of(message, summary.result["frames"])
+    return loop_places_of(message, loops) if loops else places_of(message, summary.result["key_frames"])
 
 
 def wall_shown(page: Page, summary: Summary, reader: Reader) -> tuple[Wall, bool]:
@@ -145,7 +145,7 @@ def new_reading(
             "not_to_be_signed", "This study has no contours to be signed.", "Only measured cines are signed."
         )
     pack = page.cines.open(summary.record)
-    frames = summary.result["frames"]
+    frames = summary.result["key_frames"]
     found = KeyPhases(frames["ed"], frames["es"])
     labels = pack.read_labels()
     edits = () if changes is None else checked_edits(changes, labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from pydicom import dcmread
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
 from cvai.heart.measurement import Measurement, Normality
-from cvai.results.uids import ResultKind
+from cvai.results.record import read_entry
 from cvai.review.wall import Wall
 from cvai.study.patient import Patient, patient_of
 from cvai.study.text import one_line
@@ -43,7 +42,7 @@ class Summary:
 
     Args:
         record: the job as it stands.
-        result: result.json; empty where the job wrote none.
+        result: its entry in result.json, see ``read_entry``; empty where the job wrote none.
         identity: whose study it is.
     """
 
@@ -136,12 +135,12 @@ def read_summary(record: JobRecord, results_folder: Path) -> Summary:
     if not path.is_file():
         # Results are kept for a while only, or were written by another worker, elsewhere.
         return Summary(record, {}, Identity())
-    return Summary(record, json.loads(path.read_text("utf-8")), _identity(record, results_folder))
+    return Summary(record, read_entry(path), _identity(record, results_folder))
 
 
 def _identity(record: JobRecord, results_folder: Path) -> Identity:
     """From the smallest object that states it."""
-    smallest = (ResultKind.SEG_ED, ResultKind.SEG_ES, ResultKind.SR)
+    smallest = ("seg_ed", "seg_es", "sr")
     paths = {stored.kind: results_folder / stored.path for stored in record.outcome.objects}
     path = next((paths[kind] for kind in smallest if kind in paths and paths[kind].is_file()), None)
     if path is None:

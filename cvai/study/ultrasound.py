@@ -19,7 +19,6 @@ from cvai.study.frame_times import frame_times, heart_rate
 from cvai.study.loop_pixels import grey_loop
 from cvai.study.modality import modality_of
 from cvai.study.parts import series_uid_of
-from cvai.study.select import select_sax_cine
 from cvai.study.stages import at_rest
 from cvai.study.values import CineNotFound, ImagePlane, Images, PassedOver, Series, Study
 
@@ -83,18 +82,6 @@ class AssembledLoop:
     def __post_init__(self) -> None:
         if len(self.images) != self.loop.n_frames:
             raise ValueError(f"{len(self.images)} source images for {self.loop.n_frames} frames")
-
-
-def holds_ultrasound(study: Study) -> bool:
-    """Whether a study is measured by ultrasound: it has such images, and no cine of MR, which goes first."""
-    modalities = {_modality(plane) for series in study.series for plane in series.planes}
-    if "US" not in modalities or "MR" not in modalities:
-        return "US" in modalities
-    try:
-        select_sax_cine(study)
-    except CineNotFound:
-        return True
-    return False
 
 
 def select_loops(study: Study) -> LoopSelection:

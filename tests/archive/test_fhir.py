@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.archive.fhir import FhirServer
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
-from cvai.results.analysis import Analysis, Verification
+from cvai.results.analysis import Verification
 from cvai.results.fhir import fhir_bundle
-from cvai.results.instance import ResultContext
 from tests.fhir_server import FhirStore, running_fhir_server
 from tests.orthanc import free_port
-from tests.results.synthetic import CREATED, make_analysis
+from tests.results.synthetic import context_of, make_analysis
 
 
-def report(analysis: Analysis, folder: Path) -> Path:
+def report(analysis: CineAnalysis, folder: Path) -> Path:
     path = folder / "fhir.json"
-    path.write_text(fhir_bundle(ResultContext.of(analysis, CREATED)), "utf-8")
+    path.write_text(fhir_bundle(context_of(analysis)), "utf-8")
     return path
 
 

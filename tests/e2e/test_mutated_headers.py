@@ -24,6 +24,7 @@ from cvai.heart.uncertainty import Uncertainty
 from cvai.results.record import result_schema
 from cvai.study.tolerance import tolerating_values
 from tests.e2e.mutations import mutated_copy
+from tests.ready import ready
 from tests.results.synthetic import beating_labels
 from tests.results.test_dciodvfy import SUMMARY, errors
 from tests.standin import derived_uid
@@ -95,17 +96,17 @@ def test_a_mutated_study_is_analysed_or_refused(
     cine: list[Path], tmp_path: Path, dciodvfy: str, seed: int
 ) -> None:
     done = mutated_copy(cine, tmp_path / "study", seed)
-    for outcome in analyse_folder(tmp_path / "study", tmp_path / "out", MadeUpHeart()):
+    for outcome in analyse_folder(tmp_path / "study", tmp_path / "out", ready(MadeUpHeart())):
         record = json.loads((outcome.folder / "result.json").read_text(encoding="utf-8"))
         jsonschema.validate(record, result_schema())
-        assert (outcome.status == "refused") is (outcome.refusal is not None)
+        assert (outcome.status == "refused") is (outcome.error is not None)
         for written in outcome.objects:
             assert of_our_making(errors(dciodvfy, written.path)) == [], f"{written.kind} after: {done}"
 
 
 def test_the_study_itself_is_analysed(cine: list[Path], tmp_path: Path, dciodvfy: str) -> None:
     """So refusals above are the mutations' doing, and the check of objects is not empty."""
-    (outcome,) = analyse_folder(cine[0].parent, tmp_path, MadeUpHeart())
+    (outcome,) = analyse_folder(cine[0].parent, tmp_path, ready(MadeUpHeart()))
     assert outcome.status == "analysed"
     for written in outcome.objects:
         assert errors(dciodvfy, written.path) == []

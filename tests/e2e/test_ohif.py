@@ -32,6 +32,7 @@ from cvai.study.values import AssembledCine
 from tests.conftest import ROOT
 from tests.e2e.ohif import FLAGS, Ohif, ohif_served
 from tests.orthanc import Orthanc, needs_orthanc
+from tests.ready import ready
 
 DIST = Path(os.environ.get("CVAI_OHIF", ROOT / "build" / "ohif" / "package" / "dist"))
 CHROMIUM = shutil.which("chromium")
@@ -104,7 +105,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     acquisition = PhantomAcquisition(n_phases=8, seed=3)
     phantom = make_phantom(PhantomHeart.drawn(3, ef_percent=48.0), acquisition)
     images = write_instances(folder / "study", phantom)
-    (outcome,) = analyse_folder(folder / "study", folder / "out", TrueLabels(phantom))
+    (outcome,) = analyse_folder(folder / "study", folder / "out", ready(TrueLabels(phantom)))
     cine = assemble_cine(select_sax_cine(read_studies(folder / "study").studies[0]))
     orthanc = Orthanc(folder / "orthanc")
     orthanc.start()

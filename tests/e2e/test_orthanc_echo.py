@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import requests
 from pydicom import dcmread
 
+from cvai.results.record import read_entry
 from tests.e2e.conftest import Site
 from tests.engine.test_echo import write_camus_study
 from tests.orthanc import needs_orthanc
@@ -74,7 +74,7 @@ def test_a_real_loop_gets_an_ejection_fraction_and_no_millilitres_in_its_archive
         report = subprocess.run([dciodvfy, stored], capture_output=True, text=True, check=False)
         assert "Error" not in report.stdout + report.stderr
     (result,) = site.data_folder.glob("results/*/*/result.json")
-    record = json.loads(result.read_text())
+    record = read_entry(result)
     assert record["view"] == "a4c"
     assert {m["name"] for m in record["measurements"]} == {"lv_ef"}
     found = {f["code"] for f in record["findings"]}

@@ -45,7 +45,7 @@ class Reader:
 
     def frames(self, job_id: str) -> dict[str, int]:
         study = self._session.get(f"{self._address}/api/studies/{job_id}", timeout=60).json()
-        return {name: study["result"]["frames"][name] for name in ("ed", "es")}
+        return {name: study["result"]["key_frames"][name] for name in ("ed", "es")}
 
     def _post(self, path: str, **body: object) -> None:
         self._session.post(f"{self._address}{path}", timeout=60, **body).raise_for_status()  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,7 +19,9 @@ from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
+from cvai.results.record import read_entry
 from tests.faults import no_more_files
+from tests.ready import ready
 from tests.study.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
 from tests.study.ultrasound_files import STUDY as ULTRASOUND
 from tests.study.ultrasound_files import beating_frames, write_loop
@@ -51,8 +52,8 @@ class DrawnHeart:
 
 
 def analysed(source: Path, out: Path, heart: DrawnHeart | None = None) -> tuple[StudyOutcome, dict[str, Any]]:
-    (outcome,) = analyse_folder(source, out, heart or DrawnHeart())
-    return outcome, json.loads((outcome.folder / "result.json").read_text())
+    (outcome,) = analyse_folder(source, out, ready(heart or DrawnHeart()))
+    return outcome, read_entry(outcome.folder / "result.json")
 
 
 def by_name(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -64,8 +65,8 @@ def test_what_was_drawn_is_what_is_measured(tmp_path: Path) -> None:
     outcome, record = analysed(tmp_path / "study", tmp_path / "out")
     measured = {name: m["value"] for name, m in by_name(record).items()}
     assert outcome.status == record["status"] == "analysed"
-    assert record["frames"]["es"] in (4, 5)
-    assert record["frames"]["ed"] in (0, 9)
+    assert record["key_frames"]["es"] in (4, 5)
+    assert record["key_frames"]["ed"] in (0, 9)
     assert measured["lv_edv"] == pytest.approx(7 * 9 * 9 * VOXEL_ML)
     assert measured["lv_esv"] == pytest.approx(7 * 5 * 5 * VOXEL_ML)
     assert measured["lv_ef"] == pytest.approx(100 * (1 - 25 / 81))
@@ -122,14 +123,14 @@ def test_a_refused_study_tells_of_every_series_it_holds(tmp_path: Path) -> None:
     write(tmp_path / "study", [*images(long_axis), *images(still)])
     _, record = analysed(tmp_path / "study", tmp_path / "out")
     assert record["status"] == "refused"
-    assert {p["series_uid"] for p in record["passed_over"]} == {long_axis.series_uid, still.series_uid}
-    assert all(p["reason"] for p in record["passed_over"])
+    assert {p["series_uid"] for p in record["excluded"]} == {long_axis.series_uid, still.series_uid}
+    assert all(p["reason"] for p in record["excluded"])
 
 
 def test_every_study_is_measured_on_its_own(tmp_path: Path) -> None:
     other = CINE.but(study_uid="1.2.826.0.1.3680043.10.999.2", series_uid="1.2.826.0.1.3680043.10.999.2.1")
     write(tmp_path / "both", [*images(CINE), *images(other)])
-    outcomes = analyse_folder(tmp_path / "both", tmp_path / "out", DrawnHeart())
+    outcomes = analyse_folder(tmp_path / "both", tmp_path / "out", ready(DrawnHeart()))
     assert [o.study_uid for o in outcomes] == [CINE.study_uid, other.study_uid]
 
 
@@ -208,5 +209,5 @@ def test_a_study_that_cannot_be_read_at_all_is_refused_by_its_own_uid(tmp_path: 
 def test_a_disk_that_fails_says_nothing_of_the_study(tmp_path: Path) -> None:
     write(tmp_path / "study", images(CINE))
     with no_more_files(), pytest.raises(TemporarilyUnavailable):
-        analyse_folder(tmp_path / "study", tmp_path / "out", DrawnHeart())
+        analyse_folder(tmp_path / "study", tmp_path / "out", ready(DrawnHeart()))
     assert not (tmp_path / "out").exists()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cvai.engine.analyse import analyse_study
-from cvai.engine.watch import Stopwatch
+from cvai.analyses.cine_sax.analyse import analyse_cine
+from cvai.analyses.stopwatch import Stopwatch
 from cvai.errors import GeometryRefused, HeartRefused
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
@@ -45,7 +45,7 @@ class Drawn:
 def analysed(folder: Path, *specs: SeriesSpec, segmenter: Drawn | None = None):  # type: ignore[no-untyped-def]
     write(folder, [ds for spec in specs for ds in images(spec.but(attributes={"PixelRepresentation": 0}))])
     (study,) = read_studies(folder).studies
-    return analyse_study(study, Drawn(), Stopwatch())
+    return analyse_cine(study, Drawn(), Stopwatch())
 
 
 def test_contours_decide_where_directions_do_not(tmp_path: Path) -> None:
@@ -68,5 +68,5 @@ def test_a_stack_at_rest_without_slices_is_not_replaced_by_the_one_under_stress(
     write(tmp_path, [*rest, *stress])
     (study,) = read_studies(tmp_path).studies
     with pytest.raises(GeometryRefused) as refusal:
-        analyse_study(study, Drawn(), Stopwatch())
+        analyse_cine(study, Drawn(), Stopwatch())
     assert refusal.value.code == "missing_slice"

@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from cvai.analyses.cine_sax.objects import CineKind
+from cvai.analyses.cine_sax.reading import ReopenedCine
 from cvai.archive.folder import FolderArchive
 from cvai.engine.analyse import analyse_folder
 from cvai.engine.bring import images_digest, require_images
-from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.job import JobObject, JobState, Outcome, StudyJob
 from cvai.engine.opened import open_analysed
 from cvai.engine.reading import Reading, Signer, Verdict
 from cvai.errors import ArchiveRejected, StudyRefused
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import ModelIdentity
-from cvai.results.uids import ResultKind
 from cvai.study.read import read_studies
 from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart
+from tests.ready import ready
 from tests.standin import derived_uid, write_study
 from tests.study.dicom_files import images, write
 
@@ -89,20 +91,26 @@ def test_an_analysis_is_opened_on_the_images_that_it_was_made_from(replaced: str
     still = CINE.but(series_uid=f"{CINE.series_uid}.5", n_phases=1)
     datasets = [*images(CINE), *images(still)]
     write(tmp_path / "study", datasets)
-    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", DrawnHeart())
-    seg = next(o for o in outcome.objects if o.kind is ResultKind.SEG_CINE)
+    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(DrawnHeart()))
+    seg = next(o for o in outcome.objects if o.kind == CineKind.CINE)
     (tmp_path / "study" / f"{seg.sop_instance_uid}.dcm").write_bytes(seg.path.read_bytes())
     job = StudyJob(CINE.study_uid, "ab" * 32, "cd" * 32)
-    opened = open_analysed(tmp_path / "study", job, seg.sop_instance_uid, outcome.images)
+    told = Outcome(
+        JobState.ANALYSED,
+        objects=(JobObject(seg.kind, seg.sop_instance_uid, seg.path.name),),
+        images=outcome.images,
+    )
+    opened = open_analysed(tmp_path / "study", job, told)
+    assert isinstance(opened, ReopenedCine)
     assert opened.cine.stack.pixels.shape[:2] == (10, 7)
     changed = datasets[5 if replaced == "an image of the cine" else -1]
     changed.PixelData = bytes(reversed(changed.PixelData))
     write(tmp_path / "study", datasets)
     if replaced == "another image":
-        open_analysed(tmp_path / "study", job, seg.sop_instance_uid, outcome.images)
+        open_analysed(tmp_path / "study", job, told)
         return
     with pytest.raises(StudyRefused) as refused:
-        open_analysed(tmp_path / "study", job, seg.sop_instance_uid, outcome.images)
+        open_analysed(tmp_path / "study", job, told)
     assert refused.value.code == "images_changed"
 
 
@@ -122,7 +130,7 @@ def test_a_folder_archive_keeps_no_second_object_under_one_uid_silently(tmp_path
     write(tmp_path / "study", images(CINE))
     other = DrawnHeart(sides=(9, 8, 7, 6, 6, 6, 6, 7, 8, 9))
     for name, heart in (("first", DrawnHeart()), ("second", other)):
-        (outcome,) = analyse_folder(tmp_path / "study", tmp_path / name, heart)
+        (outcome,) = analyse_folder(tmp_path / "study", tmp_path / name, ready(heart))
         paths = [o.path for o in outcome.objects]
         if name == "first":
             assert archive.store(study_uid, paths).stored
@@ -144,7 +152,7 @@ def test_a_patient_corrected_by_a_delivery_is_the_patient_of_all_that_is_shown(
     hearts = iter(
         [DrawnHeart(), DrawnHeart() if measurable else DrawnHeart(sides=(9, 0, 7, 6, 5, 5, 6, 7, 8, 9))]
     )
-    bench.analyse = lambda source, out: analyse_folder(source, out, next(hearts))
+    bench.analyse = lambda source, out: analyse_folder(source, out, ready(next(hearts)))
     engine = bench.start()
     outcomes = []
     for name, patient in (("first", JANE), ("second", MARY)):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -9,14 +8,16 @@ import pytest
 from nibabel import load
 from PIL import Image
 
+from cvai.analyses.echo_apical.analyse import analyse_echo
+from cvai.analyses.stopwatch import Stopwatch
 from cvai.engine.analyse import StudyOutcome, analyse_folder
-from cvai.engine.echo import analyse_echo
-from cvai.engine.watch import Stopwatch
 from cvai.errors import Refused
 from cvai.inference.echo import EchoSegmenter, installed_echo_segmenter
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
+from cvai.results.record import read_entry
 from cvai.study.read import read_studies
+from tests.ready import ready
 from tests.study.ultrasound_files import beating_frames, region, sector_mask, write_loop
 
 
@@ -51,7 +52,8 @@ def write_camus_study(real_data: Path, folder: Path, patient: str = "patient0200
 
 
 def analysed(source: Path, out: Path, echo: EchoSegmenter | None) -> StudyOutcome:
-    (outcome,) = analyse_folder(source, out, SaxSegmenter.load(model_folder("sax")), lambda: echo)
+    sax = SaxSegmenter.load(model_folder("sax"))
+    (outcome,) = analyse_folder(source, out, ready(sax) if echo is None else ready(sax, lambda: echo))
     return outcome
 
 
@@ -61,7 +63,7 @@ def test_two_loops_of_one_patient_give_a_biplane_ejection_fraction(
     write_camus_study(real_data, tmp_path / "study")
     outcome = analysed(tmp_path / "study", tmp_path / "out", echo)
     assert outcome.status == "analysed"
-    result = json.loads((outcome.folder / "result.json").read_text())
+    result = read_entry(outcome.folder / "result.json")
     assert result["view"] == "biplane"
     values = {m["name"]: m["value"] for m in result["measurements"]}
     stated = {
@@ -87,10 +89,10 @@ def test_real_loops_give_a_ratio_and_no_millilitres_and_nothing_burnt_in(
     real_data: Path, echo: EchoSegmenter, tmp_path: Path, dciodvfy: str
 ) -> None:
     for outcome in analyse_folder(
-        real_data / "echo_dicom", tmp_path, SaxSegmenter.load(model_folder("sax")), lambda: echo
+        real_data / "echo_dicom", tmp_path, ready(SaxSegmenter.load(model_folder("sax")), lambda: echo)
     ):
         assert outcome.status == "analysed"
-        result = json.loads((outcome.folder / "result.json").read_text())
+        result = read_entry(outcome.folder / "result.json")
         assert result["view"] == "a4c"
         assert {m["name"] for m in result["measurements"]} == {"lv_ef"}
         assert {"calibration_negative", "calibration_outside_frame"} & {f["code"] for f in result["findings"]}
@@ -104,8 +106,8 @@ def test_real_loops_give_a_ratio_and_no_millilitres_and_nothing_burnt_in(
 def test_an_ultrasound_study_without_a_model_for_it_is_refused(tmp_path: Path) -> None:
     write_loop(tmp_path / "study" / "loop.dcm", beating_frames())
     outcome = analysed(tmp_path / "study", tmp_path / "out", None)
-    assert outcome.refusal is not None
-    assert outcome.refusal.code == "no_echo_model"
+    assert outcome.error is not None
+    assert outcome.error.code == "model_not_installed"
 
 
 def no_apical_view(real_data: Path, what: str) -> np.ndarray:
@@ -158,7 +160,7 @@ def test_a_damaged_loop_beside_the_measured_ones_is_a_finding(
     lost = write_loop(tmp_path / "study" / "3.dcm", beating_frames(), 3)
     lost.write_bytes(lost.read_bytes()[:-1000])
     outcome = analysed(tmp_path / "study", tmp_path / "out", echo)
-    record = json.loads((outcome.folder / "result.json").read_text())
+    record = read_entry(outcome.folder / "result.json")
     assert record["view"] == "biplane"
     assert "unreadable_files" in {finding["code"] for finding in record["findings"]}
     assert [(group["code"], group["count"]) for group in record["unreadable"]] == [("truncated_file", 1)]

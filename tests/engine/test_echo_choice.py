@@ -13,18 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvai.engine.echo import analyse_echo
-from cvai.engine.watch import Stopwatch
+from cvai.analyses.echo_apical.analyse import analyse_echo
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.analyses.stopwatch import Stopwatch
 from cvai.errors import Refused
 from cvai.heart.echo import EchoView
 from cvai.heart.echo_function import Volumes, require_ejection
 from cvai.heart.loop import EchoLoop, LoopSegmentation
 from cvai.inference.echo import EchoSegmenter
-from cvai.results.echo_analysis import EchoAnalysis
-from cvai.results.write import write_results
 from cvai.study.read import read_studies
 from tests.results.echo_synthetic import COLUMNS, FOUR, MODEL, N_FRAMES, ROWS, TWO, beating_labels
-from tests.results.synthetic import CREATED
+from tests.results.synthetic import CREATED, write_results
 from tests.results.test_pdf import run
 from tests.study.ultrasound_files import STUDY, beating_frames, write_loop
 

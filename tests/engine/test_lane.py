@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from cvai.analyses.stopwatch import Lock, Stopwatch
 from cvai.engine.lane import Lane
-from cvai.engine.watch import Segmenting, Stopwatch
 
 IN_TIME_S = 30.0
 A_WHILE_S = 0.2
@@ -25,7 +25,7 @@ class Road:
         self._ends = {name: threading.Event() for name in "abc"}
         self.segmenting: list[str] = []
         self._begun = {name: ExitStack() for name in "abc"}
-        self._entrances: dict[str, Segmenting] = {}
+        self._entrances: dict[str, Lock] = {}
 
     def begin(self, *names: str) -> None:
         for name in names:
@@ -96,10 +96,10 @@ def test_the_wait_for_the_lane_is_not_told_as_the_networks_time() -> None:
     waited_ms = 1000 * A_WHILE_S
     lane, timer = Lane(), threading.Event()
     with lane.entered() as first, lane.entered() as second, ThreadPoolExecutor(1) as pool:
-        watch = Stopwatch(segmenting=second)
+        watch = Stopwatch(inference_lock=second)
 
         def infer() -> None:
-            with watch.stage("infer"):
+            with watch.inference():
                 pass
 
         with first():

@@ -26,6 +26,7 @@ from cvai.engine.roll import Roll
 from cvai.engine.shadow import ShadowRecord, Value
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
+from cvai.results.record import SCHEMA_NAME
 from tests.orthanc import free_port
 
 MODEL = ModelIdentity("sax", "1.2", "ab" * 32, "CPUExecutionProvider")
@@ -68,7 +69,8 @@ def analysed(tmp_path: Path, ef_percent: float, model: ModelIdentity = MODEL) ->
         "findings": [{"code": "ragged_contour"}],
         "timings_ms": {"read": 400.0, "infer": 4600.0},
     }
-    (tmp_path / "result.json").write_text(json.dumps(result))
+    text = json.dumps({"schema": SCHEMA_NAME, "study_uid": "1.2", "unreadable": [], "analyses": [result]})
+    (tmp_path / "result.json").write_text(text)
     return Outcome(JobState.ANALYSED, result="result.json")
 
 

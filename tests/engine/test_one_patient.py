@@ -16,7 +16,7 @@ from cvai.archive.folder import FolderArchive
 from cvai.engine.analyse import analyse_folder
 from cvai.engine.bring import bring
 from cvai.engine.explain import explain_folder
-from cvai.engine.job import JobState, StudyJob
+from cvai.engine.job import JobObject, JobState, Outcome, StudyJob
 from cvai.engine.opened import open_analysed
 from cvai.errors import StudyRefused, TemporarilyUnavailable
 from cvai.inference.echo import EchoSegmenter
@@ -24,6 +24,7 @@ from cvai.results.source import verbatim_element
 from cvai.study.tolerance import tolerating_values
 from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart, analysed
+from tests.ready import ready
 from tests.standin import MODEL_SHA256, derived_uid, write_study
 from tests.study.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
 from tests.study.ultrasound_files import STUDY, beating_frames, write_loop
@@ -121,11 +122,13 @@ def test_two_loops_of_two_patients_are_never_measured(keyword: str, tmp_path: Pa
     write_loop(tmp_path / "study" / "1.dcm", beating_frames(seed=1), 1, **stated)
     write_loop(tmp_path / "study" / "2.dcm", beating_frames(seed=2), 2, **{**stated, keyword: OTHER[keyword]})
     never_asked = cast("EchoSegmenter", object())
-    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", DrawnHeart(), lambda: never_asked)
+    (outcome,) = analyse_folder(
+        tmp_path / "study", tmp_path / "out", ready(DrawnHeart(), lambda: never_asked)
+    )
     assert outcome.study_uid == STUDY
-    assert outcome.refusal is not None
-    assert outcome.refusal.code == "patients_differ"
-    assert f"{keyword} differs (1 against 1)" in outcome.refusal.message
+    assert outcome.error is not None
+    assert outcome.error.code == "patients_differ"
+    assert f"{keyword} differs (1 against 1)" in outcome.error.message
 
 
 def test_cvai_doctor_says_so_too(tmp_path: Path) -> None:
@@ -166,8 +169,9 @@ def test_results_filed_under_a_former_name_do_not_refuse_a_corrected_study(tmp_p
 
 def test_a_reader_is_shown_no_images_of_two_patients(tmp_path: Path) -> None:
     write(tmp_path, alternating())
+    told = Outcome(JobState.ANALYSED, objects=(JobObject("seg_cine", "1.2.3", "seg.dcm"),))
     with pytest.raises(StudyRefused) as refused:
-        open_analysed(tmp_path, StudyJob(CINE.study_uid, "ab", "cd"), "1.2.3")
+        open_analysed(tmp_path, StudyJob(CINE.study_uid, "ab", "cd"), told)
     assert refused.value.code == "patients_differ"
 
 

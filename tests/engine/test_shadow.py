@@ -30,9 +30,11 @@ from cvai.engine.shadow_comparison import compared
 from cvai.errors import HeartRefused
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
+from cvai.results.record import SCHEMA_NAME, read_entry
 from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart
 from tests.process import closing_database, eventually
+from tests.ready import ready
 from tests.standin import analyse, derived_uid, turns_below, write_study
 from tests.study.dicom_files import images, write
 
@@ -53,7 +55,8 @@ def analyse_cine(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     """The stand-in analysis, with the result of a cine."""
     outcomes = analyse(source, out)
     for outcome in outcomes:
-        (outcome.folder / "result.json").write_text(json.dumps(RESULT))
+        text = json.dumps({"schema": SCHEMA_NAME, "study_uid": "1", "unreadable": [], "analyses": [RESULT]})
+        (outcome.folder / "result.json").write_text(text)
     return outcomes
 
 
@@ -186,10 +189,10 @@ def test_a_job_for_another_second_model_is_let_be(bench: Bench, study_uid: str, 
 
 def test_a_model_in_the_shadow_of_itself_differs_by_nothing(tmp_path: Path) -> None:
     write(tmp_path / "study", images(CINE))
-    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", DrawnHeart())
-    result = json.loads((outcome.folder / "result.json").read_text())
+    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(DrawnHeart()))
+    result = read_entry(outcome.folder / "result.json")
     assert outcome.study_uid is not None
-    measured = shadow_of(DrawnHeart(), Lane()).measure(tmp_path / "study", outcome.study_uid)
+    measured = shadow_of(ready(DrawnHeart())[0], Lane()).measure(tmp_path / "study", outcome.study_uid)
     assert {m.name: m.value for m in measured} == pytest.approx(
         {m["name"]: m["value"] for m in result["measurements"]}, abs=0.01
     )

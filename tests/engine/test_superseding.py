@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from cvai.engine import analyse
 from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results.withdrawal import WITHDRAWAL_KIND, WITHDRAWAL_NAME
-from cvai.results.write import OBJECT_NAMES
 from tests.engine.test_analyse import CINE, DrawnHeart
+from tests.ready import ready
+from tests.results.synthetic import FILE_NAMES
 from tests.results.test_dciodvfy import complaints
 from tests.study.dicom_files import images, write
 
@@ -43,10 +43,10 @@ def study(tmp_path: Path) -> Path:
 
 def measure(study: Path, out: Path, release: Release) -> dict[str, Dataset]:
     """Objects of a run by file name; they stand in the study afterwards, as an archive would have it."""
-    (outcome,) = analyse_folder(study, out, release)
+    (outcome,) = analyse_folder(study, out, ready(release))
     for written in outcome.objects:
         shutil.copy(written.path, study / f"{out.name}-{written.path.name}")
-    return {name: dcmread(outcome.folder / name) for name in OBJECT_NAMES.values()}
+    return {name: dcmread(outcome.folder / name) for name in FILE_NAMES.values()}
 
 
 def without_creation(instance: Dataset) -> Dataset:
@@ -84,7 +84,7 @@ def deliver(study: Path, patient: dict[str, str]) -> None:
 
 def measured(study: Path, out: Path, release: DrawnHeart | None = None) -> StudyOutcome:
     """A run whose objects stand in the study afterwards, where an archive keeps what it has."""
-    (outcome,) = analyse_folder(study, out, release or Release())
+    (outcome,) = analyse_folder(study, out, ready(release or Release()))
     for written in outcome.objects:
         target = study / f"{written.sop_instance_uid}.dcm"
         if not target.exists():
@@ -160,7 +160,7 @@ def test_the_same_numbers_by_another_version_of_cvai_are_the_same_objects(
     study = tmp_path / "study"
     deliver(study, JANE)
     first = measured(study, tmp_path / "first")
-    monkeypatch.setattr(analyse, "__version__", "99.0")
+    monkeypatch.setattr("cvai.analyses.cine_sax.analyse.__version__", "99.0")
     assert uids(measured(study, tmp_path / "second")) == uids(first)
 
 
@@ -206,8 +206,8 @@ def test_nothing_is_withdrawn_where_nobody_knows_whose_study_it_is(tmp_path: Pat
     mixed = images(STANDING.but(attributes={**STANDING.attributes, **MARY}))
     write(study, mixed[: len(mixed) // 2])
     outcome = measured(study, tmp_path / "second")
-    assert outcome.refusal is not None
-    assert outcome.refusal.code == "patients_differ"
+    assert outcome.error is not None
+    assert outcome.error.code == "patients_differ"
     assert outcome.objects == ()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cvai.results.instance import ResultContext
-from cvai.results.write import write_results
-from tests.results.synthetic import CREATED, FULLY_KNOWN, Written, make_analysis
+from tests.results.synthetic import CREATED, FULLY_KNOWN, Written, context_of, make_analysis, write_results
 
 
 @pytest.fixture(scope="session")
@@ -38,4 +37,4 @@ def written_multiframe(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 @pytest.fixture
 def context() -> ResultContext:
-    return ResultContext.of(make_analysis(), CREATED)
+    return context_of(make_analysis())

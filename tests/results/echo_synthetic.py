@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.beats import beats_of
 from cvai.heart.body import with_body_size
@@ -15,7 +16,6 @@ from cvai.heart.loop import LoopSegmentation
 from cvai.heart.normals import with_normal_ranges
 from cvai.heart.segmentation import ModelIdentity
 from cvai.heart.subject import Subject
-from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
 from cvai.study.patient import one_patient, stated_patients
 from cvai.study.read import read_studies
 from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops

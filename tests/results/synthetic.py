@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.objects import SERIES, drawn
+from cvai.analyses.registry import analysis_of as spec_of
+from cvai.engine.analyse import object_entry
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.body import with_body_size
 from cvai.heart.cine import CineStack
@@ -23,9 +28,12 @@ from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
 from cvai.heart.volumes import volume_curve_ml
 from cvai.heart.wall import measure_wall
-from cvai.results.analysis import Analysis
-from cvai.results.uids import ResultKind
-from cvai.results.write import OBJECT_NAMES
+from cvai.results.analysis import Analysed, AnyAnalysed
+from cvai.results.codes import CardiacPhase
+from cvai.results.instance import ResultContext
+from cvai.results.record import Status, StudyStatement, analysed_record, study_record
+from cvai.results.seg import segmentation
+from cvai.results.write import WrittenObject, write_objects, write_record
 from cvai.study.patient import one_patient, stated_patients
 from cvai.study.values import AssembledCine, ImagePlane, PassedOver
 
@@ -35,8 +43,31 @@ FULLY_KNOWN = Subject("F", 63, height_m=1.65, weight_kg=62.0)
 CREATED = datetime(2024, 3, 1, 12, 30, 15)
 MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider")
 
-CINE_KINDS = (ResultKind.SEG_CINE, ResultKind.SEG_ED, ResultKind.SEG_ES, ResultKind.SR, ResultKind.PDF)
+FILE_NAMES = {kind: plan.file_name for kind, plan in SERIES.items()}
+CINE_KINDS = tuple(SERIES)
 """What is written of a short-axis analysis."""
+
+
+def context_of(analysis: AnyAnalysed, taken_series_numbers: Iterable[int] = ()) -> ResultContext[AnyAnalysed]:
+    plan = spec_of(analysis.kind).results
+    return ResultContext.of(analysis, plan, CREATED, taken_series_numbers)
+
+
+def write_results(analysis: Analysed, folder: Path, **how: Any) -> tuple[WrittenObject, ...]:
+    """Objects and result.json of an analysis, as the engine writes them."""
+    objects = write_objects(analysis, spec_of(analysis.kind).results, folder, **how)
+    record = analysed_record(analysis, [object_entry(o, folder) for o in objects], {})
+    statement = StudyStatement(analysis.study_uid, analysis.patient)
+    write_record(folder, study_record(statement, Status.ANALYSED, [record]))
+    return objects
+
+
+def cine_segmentation(context: ResultContext[CineAnalysis]) -> Dataset:
+    return segmentation(context, drawn(context.analysis)[0])
+
+
+def phase_segmentation(context: ResultContext[CineAnalysis], phase: CardiacPhase) -> Dataset:
+    return segmentation(context, next(d for d in drawn(context.analysis) if d.name == phase))
 
 
 def oblique_geometry(n_slices: int) -> StackGeometry:
@@ -130,8 +161,8 @@ def make_analysis(
     edit_header: Callable[[Dataset, int, int], None] | None = None,
     heart_rate_bpm: float | None = HEART_RATE_BPM,
     subject: Subject | None = None,
-) -> Analysis:
-    """Analysis of a synthetic cine of (t, z, y, x) frames; ``edit_header`` spoils (header, t, z)."""
+) -> CineAnalysis:
+    """CineAnalysis of a synthetic cine of (t, z, y, x) frames; ``edit_header`` spoils (header, t, z)."""
     geometry = oblique_geometry(shape[1])
     labels = beating_labels(*shape)
     planes = tuple(
@@ -152,18 +183,17 @@ def _as_headed(plane: ImagePlane) -> ImagePlane:
     return replace(plane, sop_instance_uid=str(plane.header.SOPInstanceUID))
 
 
-def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None = None) -> Analysis:
-    """Analysis of a cine with labels that somebody made up; of nobody in particular unless told."""
+def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None = None) -> CineAnalysis:
+    """CineAnalysis of a cine with labels that somebody made up; of nobody in particular unless told."""
     subject = subject or Subject()
     segmentation = CineSegmentation(labels, cine.stack.geometry)
     lv = volume_curve_ml(segmentation, Structure.LV_CAVITY)
     phases = key_phases(lv)
     wall = measure_wall(segmentation, phases)
     measured = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
-    return Analysis(
+    return CineAnalysis(
         study_uid=str(cine.planes[0][0].header.StudyInstanceUID),
         patient=one_patient(stated_patients(p.header for phase in cine.planes for p in phase)),
-        view="sax_cine",
         cine=cine,
         segmentation=segmentation,
         phases=phases,
@@ -189,11 +219,11 @@ def passed_over() -> tuple[PassedOver, ...]:
 class Written:
     """An analysis and the folder its results were written to."""
 
-    analysis: Analysis
+    analysis: CineAnalysis
     folder: Path
 
-    def path(self, kind: ResultKind) -> Path:
-        return self.folder / OBJECT_NAMES[kind]
+    def path(self, kind: str) -> Path:
+        return self.folder / FILE_NAMES[kind]
 
-    def read(self, kind: ResultKind) -> Dataset:
+    def read(self, kind: str) -> Dataset:
         return dcmread(self.path(kind))

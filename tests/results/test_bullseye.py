@@ -17,7 +17,7 @@ from cvai.results.bullseye import (
 )
 from cvai.results.codes import WALL_SEGMENT_CODES
 from cvai.results.page import Box, Page
-from cvai.results.uids import ResultKind
+from cvai.results.plan import ResultKind
 from tests.results.synthetic import Written, make_analysis
 
 

@@ -6,8 +6,9 @@ import pytest
 from pydicom.sr import _concepts_dict
 from pydicom.sr.coding import Code
 
+from cvai.analyses.echo_apical import codes as echo_codes
 from cvai.heart.anatomy import SAX_PAPILLARY_MUSCLES, PapillaryMuscles, Structure
-from cvai.results import codes, echo_codes, fhir, rejection
+from cvai.results import codes, fhir, rejection
 from tests.results.synthetic import FULLY_KNOWN, make_analysis
 
 NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}

@@ -11,9 +11,8 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from cvai.results.uids import ResultKind
-from cvai.results.write import OBJECT_NAMES
-from tests.results.synthetic import Written
+from cvai.results.plan import ResultKind
+from tests.results.synthetic import FILE_NAMES, Written
 
 IN_A_DOCUMENT = (
     "Different information entities for attribute - Element=<AccessionNumber> IE <Study> versus <Series>"
@@ -56,7 +55,7 @@ def test_results_and_sources_agree_on_patient_and_study(
 ) -> None:
     written: Written = request.getfixturevalue(results)
     dcentvfy = program("dcentvfy", "dicom3tools")
-    files = [*write_sources(written, tmp_path), *(written.folder / name for name in OBJECT_NAMES.values())]
+    files = [*write_sources(written, tmp_path), *(written.folder / name for name in FILE_NAMES.values())]
     assert [line for line in complaints([dcentvfy, *files]) if IN_A_DOCUMENT not in line] == []
 
 

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.heart.anatomy import SAX_LABELS
-from cvai.results.analysis import Analysis
-from cvai.results.instance import ResultContext
-from cvai.results.seg import cine_segmentation
 from cvai.study.values import ImagePlane
 from tests.conftest import ROOT
-from tests.results.synthetic import CREATED, make_analysis
+from tests.results.synthetic import cine_segmentation, context_of, make_analysis
 
 LOADER = ROOT / "tests" / "js" / "load_segmentation.mjs"
 SHAPE = (6, 4, 32, 48)
@@ -32,7 +30,7 @@ def node() -> str:
     return program
 
 
-def as_viewers_know_it(plane: ImagePlane, analysis: Analysis) -> dict[str, Any]:
+def as_viewers_know_it(plane: ImagePlane, analysis: CineAnalysis) -> dict[str, Any]:
     """What a DICOMweb viewer has read of a source frame before it loads a segmentation."""
     geometry = analysis.cine.stack.geometry
     return {
@@ -57,7 +55,7 @@ def test_a_web_viewer_gets_every_voxel_of_every_phase(node: str, tmp_path: Path,
         tmp_path / name for name in ("images.json", "seg.dcm", "labels.bin")
     )
     images_path.write_text(json.dumps(images))
-    cine_segmentation(ResultContext.of(analysis, CREATED)).save_as(seg_path, enforce_file_format=True)
+    cine_segmentation(context_of(analysis)).save_as(seg_path, enforce_file_format=True)
     command = [node, str(LOADER), *map(str, (images_path, seg_path, labels_path))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

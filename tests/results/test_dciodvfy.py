@@ -10,14 +10,22 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from cvai.results.analysis import Analysis
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.results.plan import ResultKind
 from cvai.results.source import verbatim_element
-from cvai.results.uids import ResultKind
-from cvai.results.write import OBJECT_NAMES, write_results
 from cvai.study.assemble import assemble_cine
 from cvai.study.read import read_studies
 from cvai.study.select import select_sax_cine
-from tests.results.synthetic import CINE_KINDS, CREATED, Written, analysis_of, beating_labels, make_analysis
+from tests.results.synthetic import (
+    CINE_KINDS,
+    CREATED,
+    FILE_NAMES,
+    Written,
+    analysis_of,
+    beating_labels,
+    make_analysis,
+    write_results,
+)
 
 pytestmark = pytest.mark.dciodvfy
 
@@ -39,20 +47,20 @@ def errors(program: str, path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", list(CINE_KINDS))
-def test_no_object_has_errors_or_warnings(written: Written, dciodvfy: str, kind: ResultKind) -> None:
+def test_no_object_has_errors_or_warnings(written: Written, dciodvfy: str, kind: str) -> None:
     assert complaints(dciodvfy, written.path(kind)) == []
 
 
 @pytest.mark.parametrize("kind", list(CINE_KINDS))
 def test_objects_of_a_multiframe_source_have_no_errors_or_warnings(
-    written_multiframe: Written, dciodvfy: str, kind: ResultKind
+    written_multiframe: Written, dciodvfy: str, kind: str
 ) -> None:
     assert complaints(dciodvfy, written_multiframe.path(kind)) == []
 
 
 @pytest.mark.parametrize("kind", [ResultKind.SR, ResultKind.PDF])
 def test_objects_of_a_known_subject_have_no_errors_or_warnings(
-    written_of_known_subject: Written, dciodvfy: str, kind: ResultKind
+    written_of_known_subject: Written, dciodvfy: str, kind: str
 ) -> None:
     assert complaints(dciodvfy, written_of_known_subject.path(kind)) == []
 
@@ -76,13 +84,11 @@ def spoiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", list(CINE_KINDS))
-def test_defects_of_the_source_do_not_become_errors(
-    spoiled_folder: Path, dciodvfy: str, kind: ResultKind
-) -> None:
-    assert errors(dciodvfy, spoiled_folder / OBJECT_NAMES[kind]) == []
+def test_defects_of_the_source_do_not_become_errors(spoiled_folder: Path, dciodvfy: str, kind: str) -> None:
+    assert errors(dciodvfy, spoiled_folder / FILE_NAMES[kind]) == []
 
 
-def made_up_analysis(case: Path) -> Analysis:
+def made_up_analysis(case: Path) -> CineAnalysis:
     """A real cine with labels of a made-up heart."""
     cine = assemble_cine(select_sax_cine(read_studies(case / "dicom").studies[0]))
     n_phases, n_slices, rows, columns = cine.stack.pixels.shape
@@ -91,7 +97,7 @@ def made_up_analysis(case: Path) -> Analysis:
     return analysis_of(cine, labels)
 
 
-def source_uids(analysis: Analysis) -> set[str]:
+def source_uids(analysis: CineAnalysis) -> set[str]:
     """Every UID that results take over letter by letter."""
     planes = {plane.sop_instance_uid for phase in analysis.cine.planes for plane in phase}
     return planes | {analysis.study_uid, analysis.cine.series_uid}

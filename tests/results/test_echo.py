@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.analyses.echo_apical.codes import echo_coding
 from cvai.heart.anatomy import ECHO_LABELS
 from cvai.heart.subject import Subject
-from cvai.results.echo_analysis import EchoAnalysis
-from cvai.results.echo_codes import echo_coding
-from cvai.results.record import result_schema
-from cvai.results.write import write_results
+from cvai.results.record import read_entry, result_schema
 from tests.results.echo_synthetic import echo_analysis
+from tests.results.synthetic import write_results
 from tests.results.test_dciodvfy import complaints
 from tests.results.test_pdf import run
 
@@ -76,7 +76,7 @@ def test_an_ejection_fraction_comes_with_the_range_of_ultrasound_even_without_vo
 ) -> None:
     analysis = echo_analysis(tmp_path / "study", calibrated=calibrated, subject=MAN)
     write_results(analysis, tmp_path / "results", created=CREATED)
-    result = json.loads((tmp_path / "results" / "result.json").read_text())
+    result = read_entry(tmp_path / "results" / "result.json")
     ranges = {m["name"]: m["normal"] for m in result["measurements"] if m["normal"] is not None}
     assert ranges == {"lv_ef": [52, 72]} | ({"lv_edv_index": [34, 74]} if calibrated else {})
     document = json.dumps(dcmread(tmp_path / "results" / "sr.dcm").to_json_dict())
@@ -104,7 +104,7 @@ def test_a_result_keeps_the_schema_and_says_which_views(
         (biplane, "biplane", ["seg_a4c", "seg_a2c", "sr", "pdf"]),
         (uncalibrated, "a4c", ["seg_a4c", "sr", "pdf"]),
     ):
-        result = json.loads((folder / "result.json").read_text())
+        result = read_entry(folder / "result.json")
         jsonschema.validate(result, result_schema())
         assert result["view"] == view
         assert [entry["kind"] for entry in result["objects"]] == kinds
@@ -112,7 +112,7 @@ def test_a_result_keeps_the_schema_and_says_which_views(
 
 def test_without_a_size_of_the_pixels_no_millilitre_leaves(uncalibrated: tuple[EchoAnalysis, Path]) -> None:
     _, folder = uncalibrated
-    result = json.loads((folder / "result.json").read_text())
+    result = read_entry(folder / "result.json")
     assert [m["name"] for m in result["measurements"]] == ["lv_ef", "heart_rate"]
     assert result["curves"]["lv_ml"] is None
     units = {unit for _, unit in numbers(dcmread(folder / "sr.dcm")).values()}

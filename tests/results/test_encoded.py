@@ -21,9 +21,9 @@ from cvai.results.encoded import (
     say_encoded,
 )
 from cvai.results.instance import ResultContext
-from cvai.results.seg import cine_segmentation
 from cvai.results.source import SourceImage, instance_reference, verbatim_element
 from cvai.results.sr import measurement_document
+from tests.results.synthetic import cine_segmentation
 
 UIDS = st.text("0123456789.", max_size=64)
 LATIN_1 = st.text(

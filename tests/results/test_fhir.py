@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.heart.measurement import Measurement
-from cvai.results.analysis import Analysis, Verification
+from cvai.results.analysis import Verification
 from cvai.results.fhir import fhir_bundle
-from cvai.results.instance import ResultContext
 from cvai.results.write import FHIR_NAME
 from cvai.study.patient import Patient
-from tests.results.synthetic import CREATED, FULLY_KNOWN, Written, make_analysis
+from tests.results.synthetic import FULLY_KNOWN, Written, context_of, make_analysis
 
 Json = dict[str, Any]
 SIGNED = Verification(
@@ -24,8 +24,8 @@ SIGNED = Verification(
 )
 
 
-def bundle_of(analysis: Analysis) -> Json:
-    return dict(json.loads(fhir_bundle(ResultContext.of(analysis, CREATED))))
+def bundle_of(analysis: CineAnalysis) -> Json:
+    return dict(json.loads(fhir_bundle(context_of(analysis))))
 
 
 def resources(bundle: Json, kind: str) -> list[Json]:

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset
 
-from cvai.results.instance import SERIES, ResultContext, free_series_number, new_instance
+from cvai.analyses.cine_sax.objects import SERIES, CineKind
+from cvai.results.instance import ResultContext, free_series_number, new_instance
+from cvai.results.plan import ResultKind
 from cvai.results.source import SourceImage, checked_value, series_references, verbatim_element
-from cvai.results.uids import ResultKind
 from cvai.study.tolerance import tolerating_values
-from tests.results.synthetic import CREATED, UID_ROOT, make_analysis
+from tests.results.synthetic import UID_ROOT, make_analysis
+from tests.results.synthetic import context_of as made_context
 
 LEADING_ZERO_UID = "1.2.826.0.1.3680043.10.999.007"
 
@@ -24,7 +26,7 @@ def context_of(**changes: object) -> ResultContext:
             else:
                 header.add(verbatim_element(keyword, value))
 
-    return ResultContext.of(make_analysis((2, 3, 24, 40), edit_header=edit), CREATED)
+    return made_context(make_analysis((2, 3, 24, 40), edit_header=edit))
 
 
 def instance_of(**changes: object) -> Dataset:
@@ -83,23 +85,23 @@ def test_creation_is_when_the_results_were_made() -> None:
 
 
 def test_every_kind_stands_in_its_own_series_with_its_own_number(context: ResultContext) -> None:
-    instances = [new_instance(context, kind) for kind in ResultKind]
+    instances = [new_instance(context, kind) for kind in SERIES]
     assert len({i.SeriesInstanceUID for i in instances}) == len(instances)
     assert len({i.SeriesNumber for i in instances}) == len(instances)
     assert all("not for clinical use" in i.SeriesDescription for i in instances)
-    assert [i.Modality for i in instances] == [SERIES[kind].modality for kind in ResultKind]
+    assert [i.Modality for i in instances] == [plan.modality for plan in SERIES.values()]
 
 
 @given(st.sets(st.integers(1, 12000), max_size=80))
 def test_series_numbers_collide_with_nothing_in_the_study(taken: set[int]) -> None:
-    first = free_series_number(taken)
-    assert not taken & set(range(first, first + len(ResultKind)))
+    first = free_series_number(taken, n=7)
+    assert not taken & set(range(first, first + 7))
 
 
 def test_the_series_number_of_the_cine_itself_counts_as_taken() -> None:
     assert context_of(SeriesNumber="9003").first_series_number == 9101
     assert context_of(SeriesNumber="12").first_series_number == 9001
-    assert ResultContext.of(make_analysis(), CREATED, [9102]).first_series_number == 9201
+    assert made_context(make_analysis(), [9102]).first_series_number == 9201
 
 
 def test_a_shared_frame_of_reference_is_kept() -> None:
@@ -113,7 +115,7 @@ def test_frames_of_reference_that_disagree_or_lack_are_replaced_by_a_derived_one
         if not stated:
             del header.FrameOfReferenceUID
 
-    context = ResultContext.of(make_analysis((2, 3, 24, 40), edit_header=spoil), CREATED)
+    context = made_context(make_analysis((2, 3, 24, 40), edit_header=spoil))
     assert context.frame_of_reference_uid == context.uids.frame_of_reference()
 
 
@@ -153,7 +155,7 @@ def test_controls_in_the_source_do_not_reach_results(keyword: str) -> None:
 
 
 def test_an_identity_of_several_values_is_taken_over_as_it_stands() -> None:
-    instance = new_instance(context_of(PatientID="P1\\P2"), ResultKind.SEG_ED)
+    instance = new_instance(context_of(PatientID="P1\\P2"), CineKind.END_DIASTOLE)
     assert list(instance.PatientID) == ["P1", "P2"]
 
 

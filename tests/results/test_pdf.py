@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from pydicom.uid import EncapsulatedPDFStorage
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.report import report_pdf
 from cvai.heart.findings import Finding, Severity
-from cvai.results.analysis import Analysis
 from cvai.results.identity import IN_FULL_BELOW
 from cvai.results.instance import ResultContext
 from cvai.results.page import fitted, text_width
-from cvai.results.pdf import encapsulated_report, finding_lines, readable_date, report_pdf
-from cvai.results.uids import ResultKind
+from cvai.results.plan import ResultKind
+from cvai.results.report import encapsulated_report, finding_lines, readable_date
 from cvai.results.write import REPORT_NAME
 from cvai.study.names import readable_name
 from cvai.study.patient import Patient
-from tests.results.synthetic import CREATED, Written, make_analysis
+from tests.results.synthetic import Written, context_of, make_analysis
 
 
 def run(program: str, *arguments: str | Path) -> str:
@@ -29,9 +30,9 @@ def run(program: str, *arguments: str | Path) -> str:
     return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def printed(analysis: Analysis, folder: Path) -> str:
+def printed(analysis: CineAnalysis, folder: Path) -> str:
     path = folder / "report.pdf"
-    path.write_bytes(report_pdf(ResultContext.of(analysis, CREATED)))
+    path.write_bytes(report_pdf(context_of(analysis)))
     return run("pdftotext", "-layout", path, "-")
 
 
@@ -104,11 +105,11 @@ def test_a_report_is_made_whatever_is_missing(spoil: str) -> None:
         analysis = replace(analysis, patient=Patient())
         del analysis.cine.planes[0][0].header["StudyDate"]
     analysis = replace(analysis, cine=replace(analysis.cine, stack=stack))
-    assert report_pdf(ResultContext.of(analysis, CREATED)).startswith(b"%PDF")
+    assert report_pdf(context_of(analysis)).startswith(b"%PDF")
 
 
 def test_the_same_analysis_gives_the_same_bytes() -> None:
-    first, second = (report_pdf(ResultContext.of(make_analysis((2, 3, 24, 40)), CREATED)) for _ in range(2))
+    first, second = (report_pdf(context_of(make_analysis((2, 3, 24, 40)))) for _ in range(2))
     assert first == second
 
 

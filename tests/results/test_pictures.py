@@ -7,19 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.segmentation import CineSegmentation, apex_comes_first
-from cvai.results.analysis import Analysis
-from cvai.results.pictures import (
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.pictures import (
     MARGIN_MM,
-    direction_letters,
-    edge_directions,
     heart_pictures,
     heart_window,
     level_slices,
     outlines_mm,
 )
+from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.directions import direction_letters, edge_directions
+from cvai.heart.geometry import StackGeometry
+from cvai.heart.segmentation import CineSegmentation, apex_comes_first
 from tests.results.synthetic import make_analysis, oblique_geometry
 
 SPACING_Y_MM, SPACING_X_MM = 1.9, 1.3
@@ -31,7 +30,7 @@ def area_mm2(outline: np.ndarray) -> float:
     return float(abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2)
 
 
-def wide_analysis() -> Analysis:
+def wide_analysis() -> CineAnalysis:
     """The heart well within the image, so that windows need not stop at its edge."""
     small = make_analysis((3, 6, 30, 46))
     labels = np.pad(small.segmentation.labels, ((0, 0), (0, 0), (40, 50), (60, 45)))
@@ -44,7 +43,7 @@ def wide_analysis() -> Analysis:
     )
 
 
-def upside_down(analysis: Analysis) -> Analysis:
+def upside_down(analysis: CineAnalysis) -> CineAnalysis:
     """The same stack with its slices in opposite order."""
     geometry = analysis.segmentation.geometry
     turned = StackGeometry(

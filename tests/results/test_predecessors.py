@@ -8,17 +8,16 @@ from dataclasses import replace
 import pytest
 from pydicom import Dataset
 
-from cvai.results.analysis import Analysis
-from cvai.results.instance import ResultContext
+from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.results.predecessors import superseded_documents
 from cvai.results.sr import measurement_document
 from cvai.study.values import Document
-from tests.results.synthetic import CREATED, make_analysis
+from tests.results.synthetic import context_of, make_analysis
 
 SHAPE = (2, 3, 24, 40)
 
 
-def analysis_by(release: int) -> Analysis:
+def analysis_by(release: int) -> CineAnalysis:
     """The same study, measured by one release of a model or another."""
     analysis = make_analysis(SHAPE)
     return replace(analysis, model=replace(analysis.model, sha256=f"{release:064x}"))
@@ -28,7 +27,7 @@ def document_by(release: int, standing: Sequence[Document] = ()) -> Document:
     """The document of a release, made while others stood in the study."""
     analysis = analysis_by(release)
     predecessors = superseded_documents(analysis, standing)
-    header = measurement_document(ResultContext.of(analysis, CREATED), predecessors)
+    header = measurement_document(context_of(analysis), predecessors)
     return Document(
         str(header.SeriesInstanceUID), str(header.SOPClassUID), str(header.SOPInstanceUID), header
     )

@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cvai.results.echo_analysis import EchoAnalysis
+from cvai.analyses import echo_apical
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
 from cvai.results.instance import result_uids
+from cvai.results.plan import ResultKind
 from cvai.results.revision import told_apart
-from cvai.results.uids import ResultKind, ResultUids
-from cvai.results.write import write_results
+from cvai.results.uids import ResultUids
 from cvai.study.read import read_studies
 from cvai.study.values import Study
 from tests.results.echo_synthetic import echo_analysis
-from tests.results.synthetic import CREATED
+from tests.results.synthetic import CREATED, write_results
+
+PLAN = echo_apical.SPEC.results
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +34,11 @@ def with_results_of(analysis: EchoAnalysis, folder: Path) -> Study:
 
 
 def test_the_same_results_keep_their_uids(analysis: EchoAnalysis, tmp_path: Path) -> None:
-    assert told_apart(analysis, with_results_of(analysis, tmp_path)).content == ""
+    assert told_apart(analysis, PLAN, with_results_of(analysis, tmp_path)).content == ""
 
 
 def test_a_study_without_results_of_cvai_gets_the_first_uids(analysis: EchoAnalysis) -> None:
-    assert told_apart(analysis, Study(analysis.study_uid, ())) is analysis
+    assert told_apart(analysis, PLAN, Study(analysis.study_uid, ())) is analysis
 
 
 def test_results_of_another_patient_or_with_other_labels_are_told_apart(
@@ -50,16 +53,16 @@ def test_results_of_another_patient_or_with_other_labels_are_told_apart(
         replace(analysis, loops=(analysis.loops[0], loop)),
         replace(analysis, measurements=analysis.measurements[1:]),
     ]
-    made = [told_apart(other, study) for other in (analysis, *others)]
+    made = [told_apart(other, PLAN, study) for other in (analysis, *others)]
     assert len({result_uids(one).sop_instance(ResultKind.SR) for one in made}) == len(made)
-    assert [told_apart(other, study).content for other in others] == [one.content for one in made[1:]]
+    assert [told_apart(other, PLAN, study).content for other in others] == [one.content for one in made[1:]]
 
 
 def test_a_segmentation_that_has_gone_contradicts_nothing(analysis: EchoAnalysis, tmp_path: Path) -> None:
     write_results(analysis, tmp_path, created=CREATED)
     (tmp_path / "seg_a4c.dcm").unlink()
     (study,) = read_studies(tmp_path).studies
-    assert told_apart(analysis, study).content == ""
+    assert told_apart(analysis, PLAN, study).content == ""
 
 
 def test_content_tells_every_uid_of_results_apart() -> None:

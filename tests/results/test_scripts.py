@@ -16,15 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvai.analyses.cine_sax.report import report_pdf
 from cvai.results.bidi import levels_of, visual_order
 from cvai.results.fonts import CJK, LATIN_FONTS, SCRIPT_FONTS
-from cvai.results.instance import ResultContext
 from cvai.results.page import Page, text_width
-from cvai.results.pdf import report_pdf
 from cvai.results.typeset import is_plain, laid_out, printable
 from cvai.study.names import readable_name
 from cvai.study.patient import Patient
-from tests.results.synthetic import CREATED, make_analysis
+from tests.results.synthetic import context_of, make_analysis
 
 NAMES = {
     "latin": "Müller^Änne",
@@ -75,7 +74,7 @@ def test_every_letter_of_a_name_has_a_glyph(script: str) -> None:
 @pytest.mark.parametrize("script", NAMES)
 def test_a_name_can_be_read_back_from_the_report(script: str, tmp_path: Path) -> None:
     named = Patient("P-1", name=NAMES[script])
-    pdf = report_pdf(ResultContext.of(replace(make_analysis((2, 3, 24, 40)), patient=named), CREATED))
+    pdf = report_pdf(context_of(replace(make_analysis((2, 3, 24, 40)), patient=named)))
     text = read_back(pdf, tmp_path)
     for group in NAMES[script].split("=")[:2]:
         for component in group.split("^"):

@@ -13,16 +13,21 @@ from hypothesis.extra.numpy import arrays
 from pydicom import Dataset, dcmread
 from pydicom.datadict import keyword_for_tag
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.objects import CineKind
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS
 from cvai.heart.segmentation import CineSegmentation
-from cvai.results.analysis import Analysis
 from cvai.results.codes import CardiacPhase
 from cvai.results.frames import decimal_string
-from cvai.results.instance import ResultContext
-from cvai.results.seg import cine_segmentation, phase_segmentation
-from cvai.results.uids import ResultKind
-from tests.results.synthetic import CREATED, UID_ROOT, Written, make_analysis
+from tests.results.synthetic import (
+    UID_ROOT,
+    Written,
+    cine_segmentation,
+    context_of,
+    make_analysis,
+    phase_segmentation,
+)
 
 
 def frames_of(seg: Dataset) -> np.ndarray:
@@ -56,7 +61,7 @@ def labels_from(seg: Dataset, n_phases: int, n_slices: int) -> np.ndarray:
     return labels
 
 
-def with_labels(analysis: Analysis, labels: np.ndarray) -> Analysis:
+def with_labels(analysis: CineAnalysis, labels: np.ndarray) -> CineAnalysis:
     return replace(analysis, segmentation=CineSegmentation(labels, analysis.cine.stack.geometry))
 
 
@@ -68,7 +73,7 @@ def reread(instance: Dataset) -> Dataset:
 
 
 def test_every_voxel_of_every_phase_lies_where_it_was_labelled(written: Written) -> None:
-    seg, labels = written.read(ResultKind.SEG_CINE), written.analysis.segmentation.labels
+    seg, labels = written.read(CineKind.CINE), written.analysis.segmentation.labels
     geometry = written.analysis.segmentation.geometry
     for frame, groups in enumerate(seg.PerFrameFunctionalGroupsSequence):
         segment, phase, position = groups.FrameContentSequence[0].DimensionIndexValues
@@ -79,13 +84,13 @@ def test_every_voxel_of_every_phase_lies_where_it_was_labelled(written: Written)
 
 def test_a_cine_read_back_equals_what_went_in(written: Written) -> None:
     labels = written.analysis.segmentation.labels
-    seg = written.read(ResultKind.SEG_CINE)
+    seg = written.read(CineKind.CINE)
     np.testing.assert_array_equal(labels_from(seg, *labels.shape[:2]), labels)
     np.testing.assert_array_equal(seg.pixel_array, frames_of(seg))
 
 
 def test_highdicom_finds_every_phase_by_its_source_images(written: Written) -> None:
-    seg = highdicom.seg.segread(written.path(ResultKind.SEG_CINE))
+    seg = highdicom.seg.segread(written.path(CineKind.CINE))
     for t, planes in enumerate(written.analysis.cine.planes):
         found = seg.get_pixels_by_source_instance(
             [plane.sop_instance_uid for plane in planes],
@@ -97,7 +102,7 @@ def test_highdicom_finds_every_phase_by_its_source_images(written: Written) -> N
 
 def test_highdicom_finds_every_phase_by_its_source_frames(written_multiframe: Written) -> None:
     analysis = written_multiframe.analysis
-    seg = highdicom.seg.segread(written_multiframe.path(ResultKind.SEG_CINE))
+    seg = highdicom.seg.segread(written_multiframe.path(CineKind.CINE))
     for t, planes in enumerate(analysis.cine.planes):
         found = seg.get_pixels_by_source_frame(
             f"{UID_ROOT}.3",
@@ -110,10 +115,10 @@ def test_highdicom_finds_every_phase_by_its_source_frames(written_multiframe: Wr
 
 @pytest.mark.parametrize(
     ("kind", "phase"),
-    [(ResultKind.SEG_ED, CardiacPhase.END_DIASTOLE), (ResultKind.SEG_ES, CardiacPhase.END_SYSTOLE)],
+    [(CineKind.END_DIASTOLE, CardiacPhase.END_DIASTOLE), (CineKind.END_SYSTOLE, CardiacPhase.END_SYSTOLE)],
 )
 def test_highdicom_reads_a_phase_as_a_volume_in_its_place(
-    written: Written, kind: ResultKind, phase: CardiacPhase
+    written: Written, kind: str, phase: CardiacPhase
 ) -> None:
     analysis = written.analysis
     phases = {
@@ -135,7 +140,7 @@ def test_any_pattern_on_any_grid_is_read_back(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.tuples(*[st.integers(2, 5)] * 2, *[st.integers(1, 9)] * 2)))
     labels = data.draw(arrays(np.uint8, shape, elements=st.integers(0, 3)))
     labels[0, 0, 0, 0] = 1
-    context = ResultContext.of(with_labels(make_analysis(shape), labels), CREATED)
+    context = context_of(with_labels(make_analysis(shape), labels))
     seg = reread(cine_segmentation(context))
     np.testing.assert_array_equal(labels_from(seg, *shape[:2]), labels)
     assert len(seg.PixelData) % 2 == 0
@@ -149,14 +154,14 @@ def test_frames_are_stored_only_where_their_segment_is_present(written: Written)
         for slice_labels in phase
         for label in SAX_LABELS.values()
     )
-    seg = written.read(ResultKind.SEG_CINE)
+    seg = written.read(CineKind.CINE)
     assert seg.NumberOfFrames == present < labels.shape[0] * labels.shape[1] * len(SAX_LABELS)
     assert frames_of(seg).any(axis=(1, 2)).all()
 
 
 def test_every_frame_names_the_image_it_was_made_from(written: Written) -> None:
     planes = written.analysis.cine.planes
-    for groups in written.read(ResultKind.SEG_CINE).PerFrameFunctionalGroupsSequence:
+    for groups in written.read(CineKind.CINE).PerFrameFunctionalGroupsSequence:
         _, phase, position = groups.FrameContentSequence[0].DimensionIndexValues
         source = groups.DerivationImageSequence[0].SourceImageSequence[0]
         plane = planes[phase - 1][position - 1]
@@ -167,15 +172,15 @@ def test_every_frame_names_the_image_it_was_made_from(written: Written) -> None:
 
 def test_frames_of_a_multiframe_source_are_named_by_number(written_multiframe: Written) -> None:
     planes = written_multiframe.analysis.cine.planes
-    for groups in written_multiframe.read(ResultKind.SEG_CINE).PerFrameFunctionalGroupsSequence:
+    for groups in written_multiframe.read(CineKind.CINE).PerFrameFunctionalGroupsSequence:
         _, phase, position = groups.FrameContentSequence[0].DimensionIndexValues
         source = groups.DerivationImageSequence[0].SourceImageSequence[0]
         assert source.ReferencedFrameNumber == planes[phase - 1][position - 1].frame_number
 
 
-@pytest.mark.parametrize("kind", [ResultKind.SEG_CINE, ResultKind.SEG_ED, ResultKind.SEG_ES])
+@pytest.mark.parametrize("kind", [CineKind.CINE, CineKind.END_DIASTOLE, CineKind.END_SYSTOLE])
 def test_every_referenced_instance_stands_in_the_common_instance_reference(
-    written: Written, kind: ResultKind
+    written: Written, kind: str
 ) -> None:
     seg = written.read(kind)
     (series,) = seg.ReferencedSeriesSequence
@@ -189,17 +194,17 @@ def test_every_referenced_instance_stands_in_the_common_instance_reference(
 
 
 def test_the_phase_is_a_dimension_of_the_cine_only(written: Written) -> None:
-    def dimensions(kind: ResultKind) -> list[str]:
+    def dimensions(kind: str) -> list[str]:
         items = written.read(kind).DimensionIndexSequence
         return [keyword_for_tag(item.DimensionIndexPointer) for item in items]
 
     space = ["ReferencedSegmentNumber", "ImagePositionPatient"]
-    assert dimensions(ResultKind.SEG_CINE) == [space[0], "TemporalPositionIndex", space[1]]
-    assert dimensions(ResultKind.SEG_ED) == dimensions(ResultKind.SEG_ES) == space
+    assert dimensions(CineKind.CINE) == [space[0], "TemporalPositionIndex", space[1]]
+    assert dimensions(CineKind.END_DIASTOLE) == dimensions(CineKind.END_SYSTOLE) == space
 
 
 def test_dimension_indices_are_unique_and_agree_with_the_frame_content(written: Written) -> None:
-    seg = written.read(ResultKind.SEG_CINE)
+    seg = written.read(CineKind.CINE)
     contents = [groups.FrameContentSequence[0] for groups in seg.PerFrameFunctionalGroupsSequence]
     indices = [tuple(content.DimensionIndexValues) for content in contents]
     assert len(set(indices)) == len(indices)
@@ -213,7 +218,7 @@ def test_dimension_indices_are_unique_and_agree_with_the_frame_content(written: 
 
 
 def test_segments_say_what_they_are_and_who_made_them(written: Written) -> None:
-    seg = written.read(ResultKind.SEG_CINE)
+    seg = written.read(CineKind.CINE)
     types = [s.SegmentedPropertyTypeCodeSequence[0].CodeValue for s in seg.SegmentSequence]
     assert types == ["87878005", "49848007", "53085002"]
     for number, segment in enumerate(seg.SegmentSequence, 1):
@@ -231,7 +236,7 @@ def test_a_study_that_does_not_tell_time_gets_no_times(tell_time: bool) -> None:
     if not tell_time:
         stack = replace(analysis.cine.stack, trigger_times_ms=None)
         analysis = replace(analysis, cine=replace(analysis.cine, stack=stack))
-    seg = cine_segmentation(ResultContext.of(analysis, CREATED))
+    seg = cine_segmentation(context_of(analysis))
     content = seg.PerFrameFunctionalGroupsSequence[0].FrameContentSequence[0]
     assert ("FrameComments" in content) is tell_time
 
@@ -244,7 +249,7 @@ def test_slices_are_as_thick_as_the_source_says_else_as_far_apart(
         if stated is None:
             del header.SliceThickness
 
-    context = ResultContext.of(make_analysis((2, 3, 24, 40), edit_header=edit), CREATED)
+    context = context_of(make_analysis((2, 3, 24, 40), edit_header=edit))
     measures = cine_segmentation(context).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
     assert float(measures.SliceThickness) == pytest.approx(expected_mm)
     assert float(measures.SpacingBetweenSlices) == pytest.approx(8.5)
@@ -255,7 +260,7 @@ def test_an_empty_phase_is_refused() -> None:
     analysis = make_analysis((2, 3, 24, 40))
     labels = analysis.segmentation.labels.copy()
     labels[analysis.phases.end_systole] = 0
-    context = ResultContext.of(with_labels(analysis, labels), CREATED)
+    context = context_of(with_labels(analysis, labels))
     with pytest.raises(HeartRefused, match="end-systole") as refusal:
         phase_segmentation(context, CardiacPhase.END_SYSTOLE)
     assert refusal.value.code == "segmentation_empty"

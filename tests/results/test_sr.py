@@ -9,15 +9,15 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
+from cvai.analyses.cine_sax.objects import CineKind
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.measurement import Measurement
 from cvai.results import codes
 from cvai.results.codes import MEASUREMENT_CODES
-from cvai.results.instance import ResultContext
 from cvai.results.number import SHOWN_DECIMALS
+from cvai.results.plan import ResultKind
 from cvai.results.sr import Supersedes, measurement_document
-from cvai.results.uids import ResultKind
-from tests.results.synthetic import CREATED, UID_ROOT, Written, make_analysis
+from tests.results.synthetic import UID_ROOT, Written, context_of, make_analysis
 
 
 def items(node: Dataset) -> Iterator[Dataset]:
@@ -70,7 +70,7 @@ def distinct_name(item: Dataset) -> str:
 
 def document_of(**changes: object) -> Dataset:
     analysis = replace(make_analysis((2, 3, 24, 40)), **changes)
-    return measurement_document(ResultContext.of(analysis, CREATED))
+    return measurement_document(context_of(analysis))
 
 
 @pytest.mark.parametrize("results", ["written", "written_of_known_subject"])
@@ -114,15 +114,15 @@ def test_highdicom_reads_indices_beside_what_they_index(written_of_known_subject
 @pytest.mark.parametrize(
     ("name", "kind", "segment", "point"),
     [
-        ("lv_edv", ResultKind.SEG_ED, 1, "416190007"),
-        ("lv_esv", ResultKind.SEG_ES, 1, "416430001"),
-        ("lv_mass", ResultKind.SEG_ED, 2, "416190007"),
-        ("rv_edv", ResultKind.SEG_ED, 3, "416190007"),
-        ("rv_esv", ResultKind.SEG_ES, 3, "416430001"),
+        ("lv_edv", CineKind.END_DIASTOLE, 1, "416190007"),
+        ("lv_esv", CineKind.END_SYSTOLE, 1, "416430001"),
+        ("lv_mass", CineKind.END_DIASTOLE, 2, "416190007"),
+        ("rv_edv", CineKind.END_DIASTOLE, 3, "416190007"),
+        ("rv_esv", CineKind.END_SYSTOLE, 3, "416430001"),
     ],
 )
 def test_a_volume_refers_to_the_segment_it_was_counted_in(
-    written: Written, name: str, kind: ResultKind, segment: int, point: str
+    written: Written, name: str, kind: str, segment: int, point: str
 ) -> None:
     code = MEASUREMENT_CODES[name].name.value
     seg = written.read(kind)
@@ -151,7 +151,7 @@ def test_the_evidence_lists_every_instance_that_is_referred_to(written: Written)
         for series in study.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
     }
-    segs = [written.read(kind) for kind in (ResultKind.SEG_ED, ResultKind.SEG_ES)]
+    segs = [written.read(kind) for kind in (CineKind.END_DIASTOLE, CineKind.END_SYSTOLE)]
     sources = {
         (f"{UID_ROOT}.2", plane.sop_instance_uid) for phase in written.analysis.cine.planes for plane in phase
     }
@@ -263,7 +263,7 @@ def test_the_algorithm_is_named_wherever_it_measured(written: Written) -> None:
 
 
 def test_a_document_names_those_it_supersedes() -> None:
-    context = ResultContext.of(make_analysis((2, 3, 24, 40)), CREATED)
+    context = context_of(make_analysis((2, 3, 24, 40)))
     document = measurement_document(context, [Supersedes("1.2", "1.2.3", "1.2.3.4")])
     (study,) = document.PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence

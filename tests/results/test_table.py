@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.report import TABLE, report_pdf
+from cvai.analyses.cine_sax.table import ROWS, SMALL_LINE_MM, SMALL_SIZE_PT, table_notes, value_bounds
 from cvai.heart.body import with_body_size
 from cvai.heart.measurement import Measurement
 from cvai.heart.normals import with_normal_ranges
 from cvai.heart.subject import Subject
-from cvai.results.analysis import Analysis
-from cvai.results.instance import ResultContext
 from cvai.results.page import text_width, wrapped
-from cvai.results.pdf import TABLE, report_pdf
-from cvai.results.table import ROWS, SMALL_LINE_MM, SMALL_SIZE_PT, table_notes, value_bounds
-from tests.results.synthetic import CREATED, FULLY_KNOWN, make_analysis
+from tests.results.synthetic import FULLY_KNOWN, context_of, make_analysis
 from tests.results.test_pdf import printed, run
 
 TITLES = {row.suffix: row.title for row in ROWS}
@@ -34,7 +33,7 @@ LARGE_HEART = {
 }
 
 
-def analysis_of(subject: Subject) -> Analysis:
+def analysis_of(subject: Subject) -> CineAnalysis:
     """A dilated left ventricle beside a normal right one, with intervals."""
     analysis = make_analysis((2, 3, 24, 40))
     units = {m.name: m.unit for m in analysis.measurements}
@@ -46,10 +45,10 @@ def analysis_of(subject: Subject) -> Analysis:
     return replace(analysis, measurements=measurements, subject=subject)
 
 
-def row_of(analysis: Analysis, folder: Path, suffix: str) -> list[str]:
+def row_of(analysis: CineAnalysis, folder: Path, suffix: str) -> list[str]:
     """Words of one row of the printed table, in the order they were drawn."""
     path = folder / "report.pdf"
-    path.write_bytes(report_pdf(ResultContext.of(analysis, CREATED)))
+    path.write_bytes(report_pdf(context_of(analysis)))
     text = run("pdftotext", "-raw", path, "-")
     titles = [row.title for row in ROWS if row.title in text]
     (place,) = [i for i, title in enumerate(titles) if title == TITLES[suffix]]

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
 
-from cvai.results.uids import ResultKind, ResultUids, derived_uid, device_uid
+from cvai.results.plan import ResultKind
+from cvai.results.uids import ResultUids, derived_uid, device_uid
 
 MODEL = "ab" * 32
 source_uids = st.lists(

@@ -10,31 +10,34 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from cvai.analyses import cine_sax
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.objects import SEGMENTS, CineKind
 from cvai.errors import StudyRefused
-from cvai.results.analysis import Analysis, Verification
-from cvai.results.instance import ResultContext
+from cvai.results.analysis import Verification
 from cvai.results.labels import read_labels
+from cvai.results.plan import ResultKind
 from cvai.results.rejection import write_rejection
 from cvai.results.source import SourceImage
 from cvai.results.sr import Supersedes
-from cvai.results.uids import ResultKind
-from cvai.results.write import OBJECT_NAMES, write_results
-from tests.results.synthetic import CINE_KINDS, CREATED, make_analysis
+from tests.results.synthetic import CINE_KINDS, CREATED, FILE_NAMES, context_of, make_analysis, write_results
 from tests.results.test_dciodvfy import complaints
 
 SIGNED_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 SIGNED = Verification("Hart^Ada", "St Elsewhere", SIGNED_AT, changed=True, digest="ef" * 32)
 
+PLAN = cine_sax.SPEC.results
+
 
 @pytest.fixture(scope="module")
-def analysis() -> Analysis:
+def analysis() -> CineAnalysis:
     return make_analysis()
 
 
 @pytest.fixture(scope="module")
-def signed_folder(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def signed_folder(analysis: CineAnalysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("signed")
-    earlier = ResultContext.of(analysis, CREATED).uids
+    earlier = context_of(analysis).uids
     supersedes = Supersedes(
         analysis.study_uid, earlier.series(ResultKind.SR), earlier.sop_instance(ResultKind.SR)
     )
@@ -43,9 +46,9 @@ def signed_folder(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_a_signed_document_says_who_verified_it_when_and_what_it_replaces(
-    analysis: Analysis, signed_folder: Path
+    analysis: CineAnalysis, signed_folder: Path
 ) -> None:
-    document = dcmread(signed_folder / OBJECT_NAMES[ResultKind.SR])
+    document = dcmread(signed_folder / FILE_NAMES[ResultKind.SR])
     assert document.VerificationFlag == "VERIFIED"
     (observer,) = document.VerifyingObserverSequence
     assert observer.VerifyingObserverName == "Hart^Ada"
@@ -53,7 +56,7 @@ def test_a_signed_document_says_who_verified_it_when_and_what_it_replaces(
     assert observer.VerificationDateTime == "20260301093000+0000"
     (predecessor,) = document.PredecessorDocumentsSequence
     named = predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
-    assert named == ResultContext.of(analysis, CREATED).uids.sop_instance(ResultKind.SR)
+    assert named == context_of(analysis).uids.sop_instance(ResultKind.SR)
     assert "Hart^Ada" in str(document.ContentSequence)
 
 
@@ -64,11 +67,9 @@ def test_a_reader_is_named_without_controls(field: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(CINE_KINDS))
-def test_signing_makes_objects_of_their_own(
-    analysis: Analysis, signed_folder: Path, kind: ResultKind
-) -> None:
-    automatic = ResultContext.of(analysis, CREATED).uids
-    signed = dcmread(signed_folder / OBJECT_NAMES[kind])
+def test_signing_makes_objects_of_their_own(analysis: CineAnalysis, signed_folder: Path, kind: str) -> None:
+    automatic = context_of(analysis).uids
+    signed = dcmread(signed_folder / FILE_NAMES[kind])
     assert signed.SOPInstanceUID != automatic.sop_instance(kind)
     assert signed.SeriesInstanceUID != automatic.series(kind)
     assert signed.SeriesDescription.startswith("cvai signed ")
@@ -76,18 +77,16 @@ def test_signing_makes_objects_of_their_own(
 
 @pytest.mark.dciodvfy
 @pytest.mark.parametrize("kind", list(CINE_KINDS))
-def test_no_signed_object_has_errors_or_warnings(
-    signed_folder: Path, dciodvfy: str, kind: ResultKind
-) -> None:
-    assert complaints(dciodvfy, signed_folder / OBJECT_NAMES[kind]) == []
+def test_no_signed_object_has_errors_or_warnings(signed_folder: Path, dciodvfy: str, kind: str) -> None:
+    assert complaints(dciodvfy, signed_folder / FILE_NAMES[kind]) == []
 
 
 @pytest.mark.parametrize(("changed", "algorithm"), [(True, "SEMIAUTOMATIC"), (False, "AUTOMATIC")])
 def test_segments_tell_whether_a_reader_has_changed_them(
-    analysis: Analysis, tmp_path: Path, changed: bool, algorithm: str
+    analysis: CineAnalysis, tmp_path: Path, changed: bool, algorithm: str
 ) -> None:
     write_results(replace(analysis, verification=replace(SIGNED, changed=changed)), tmp_path)
-    segmentation = dcmread(tmp_path / OBJECT_NAMES[ResultKind.SEG_ED])
+    segmentation = dcmread(tmp_path / FILE_NAMES[CineKind.END_DIASTOLE])
     assert {s.SegmentAlgorithmType for s in segmentation.SegmentSequence} == {algorithm}
 
 
@@ -95,19 +94,19 @@ def test_segments_tell_whether_a_reader_has_changed_them(
 def test_labels_are_read_back_as_they_were_written(tmp_path: Path, multiframe: bool) -> None:
     analysis = make_analysis(multiframe=multiframe)
     write_results(analysis, tmp_path)
-    read = read_labels(tmp_path / OBJECT_NAMES[ResultKind.SEG_CINE], analysis.cine)
-    assert np.array_equal(read.labels, analysis.segmentation.labels)
+    read = read_labels(tmp_path / FILE_NAMES[CineKind.CINE], analysis.cine.planes, SEGMENTS)
+    assert np.array_equal(read, analysis.segmentation.labels)
 
 
-def test_labels_of_other_images_are_refused(analysis: Analysis, tmp_path: Path) -> None:
+def test_labels_of_other_images_are_refused(analysis: CineAnalysis, tmp_path: Path) -> None:
     write_results(analysis, tmp_path)
-    fewer = replace(analysis.cine, planes=tuple(reversed_uids(analysis)))
+    fewer = tuple(reversed_uids(analysis))
     with pytest.raises(StudyRefused) as refused:
-        read_labels(tmp_path / OBJECT_NAMES[ResultKind.SEG_CINE], fewer)
+        read_labels(tmp_path / FILE_NAMES[CineKind.CINE], fewer, SEGMENTS)
     assert refused.value.code == "segmentation_of_other_images"
 
 
-def reversed_uids(analysis: Analysis) -> list[tuple[object, ...]]:
+def reversed_uids(analysis: CineAnalysis) -> list[tuple[object, ...]]:
     return [
         tuple(replace(plane, sop_instance_uid=f"{plane.sop_instance_uid}.1") for plane in phase)
         for phase in analysis.cine.planes
@@ -115,27 +114,29 @@ def reversed_uids(analysis: Analysis) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def rejection(analysis: Analysis, tmp_path: Path) -> Path:
-    uids = ResultContext.of(analysis, CREATED).uids
+def rejection(analysis: CineAnalysis, tmp_path: Path) -> Path:
+    uids = context_of(analysis).uids
     withdrawn = [
         SourceImage("1.2.840.10008.5.1.4.1.1.66.4", uids.sop_instance(kind), uids.series(kind), None)
-        for kind in (ResultKind.SEG_CINE, ResultKind.SEG_ED)
+        for kind in (CineKind.CINE, CineKind.END_DIASTOLE)
     ]
     signed = replace(analysis, verification=SIGNED)
-    (written,) = write_rejection(signed, tmp_path, withdrawn, "Wrong series.", [1, 9001])
+    (written,) = write_rejection(
+        signed, PLAN, tmp_path, withdrawn, "Wrong series.", taken_series_numbers=[1, 9001]
+    )
     return written.path
 
 
-def test_a_rejection_names_what_it_withdraws_and_why(analysis: Analysis, rejection: Path) -> None:
+def test_a_rejection_names_what_it_withdraws_and_why(analysis: CineAnalysis, rejection: Path) -> None:
     note = dcmread(rejection)
-    uids = ResultContext.of(analysis, CREATED).uids
+    uids = context_of(analysis).uids
     assert note.ConceptNameCodeSequence[0].CodeValue == "113001"
     named = {
         i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
         for i in note.ContentSequence
         if "ReferencedSOPSequence" in i
     }
-    assert named == {uids.sop_instance(ResultKind.SEG_CINE), uids.sop_instance(ResultKind.SEG_ED)}
+    assert named == {uids.sop_instance(CineKind.CINE), uids.sop_instance(CineKind.END_DIASTOLE)}
     assert "Wrong series." in [i.TextValue for i in note.ContentSequence if "TextValue" in i]
     assert note.StudyInstanceUID == analysis.study_uid
     assert note.SeriesNumber == 9101
@@ -146,7 +147,7 @@ def test_a_rejection_has_no_errors_or_warnings(rejection: Path, dciodvfy: str) -
     assert complaints(dciodvfy, rejection) == []
 
 
-def test_a_reason_is_written_without_controls(analysis: Analysis, tmp_path: Path) -> None:
+def test_a_reason_is_written_without_controls(analysis: CineAnalysis, tmp_path: Path) -> None:
     signed = replace(analysis, verification=SIGNED)
     withdrawn = [SourceImage("1.2", "1.3", "1.4", None)]
     (written,) = write_rejection(signed, tmp_path, withdrawn, "Wrong\x00 series.\nLook\tagain.\x07")
@@ -154,6 +155,6 @@ def test_a_reason_is_written_without_controls(analysis: Analysis, tmp_path: Path
     assert texts[-1] == "Wrong series.\r\nLook again."
 
 
-def test_a_rejection_that_nobody_signed_is_not_written(analysis: Analysis, tmp_path: Path) -> None:
+def test_a_rejection_that_nobody_signed_is_not_written(analysis: CineAnalysis, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="signed by somebody"):
         write_rejection(analysis, tmp_path, [SourceImage("1.2", "1.3", "1.4", None)], "no")

@@ -10,24 +10,20 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
-from cvai.errors import HeartRefused, StudyRefused
+from cvai.analyses import cine_sax
+from cvai.errors import HeartRefused
 from cvai.heart.segmentation import CineSegmentation
-from cvai.results.analysis import RefusedAnalysis
+from cvai.results.plan import ResultKind
 from cvai.results.sr import Supersedes
-from cvai.results.uids import ResultKind
-from cvai.results.write import FHIR_NAME, OBJECT_NAMES, REPORT_NAME, RESULT_NAME, WrittenObject, write_results
-from tests.results.synthetic import CINE_KINDS, CREATED, Written, make_analysis
+from cvai.results.write import FHIR_NAME, REPORT_NAME, RESULT_NAME, WrittenObject, clear_results
+from tests.results.synthetic import CINE_KINDS, CREATED, FILE_NAMES, Written, make_analysis, write_results
 
 SHAPE = (2, 3, 24, 40)
-ALL_NAMES = {RESULT_NAME, REPORT_NAME, FHIR_NAME, *OBJECT_NAMES.values()}
+ALL_NAMES = {RESULT_NAME, REPORT_NAME, FHIR_NAME, *FILE_NAMES.values()}
 
 
 def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def refused() -> RefusedAnalysis:
-    return RefusedAnalysis("1.2.3", StudyRefused("no_cine", "No cine was found."), (), "0.1.0", {})
 
 
 def test_every_object_is_written_and_nothing_else(written: Written) -> None:
@@ -39,7 +35,7 @@ def test_what_is_returned_is_what_is_written_and_recorded(tmp_path: Path) -> Non
     objects = write_results(make_analysis(SHAPE), folder, created=CREATED)
     record = json.loads((folder / RESULT_NAME).read_text("utf-8"))
     assert [written.kind for written in objects] == list(CINE_KINDS)
-    for written, entry in zip(objects, record["objects"], strict=True):
+    for written, entry in zip(objects, record["analyses"][0]["objects"], strict=True):
         instance = dcmread(written.path)
         assert instance.SOPInstanceUID == written.sop_instance_uid == entry["sop_instance_uid"]
         assert folder / entry["path"] == written.path
@@ -88,21 +84,14 @@ def test_all_references_resolve_within_the_study(written: Written) -> None:
         assert referenced <= stored
 
 
-def test_a_refused_study_gets_a_record_only(tmp_path: Path) -> None:
-    assert write_results(refused(), tmp_path) == ()
-    assert names_in(tmp_path) == {RESULT_NAME}
-    assert json.loads((tmp_path / RESULT_NAME).read_text())["status"] == "refused"
-
-
-def test_nothing_of_an_earlier_result_lies_beside_a_refusal(tmp_path: Path) -> None:
+def test_nothing_of_an_earlier_result_lies_beside_a_new_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     write_results(make_analysis(SHAPE), tmp_path, created=CREATED)
-    write_results(refused(), tmp_path)
-    assert names_in(tmp_path) == {RESULT_NAME, "notes.txt"}
+    clear_results(tmp_path, [cine_sax.SPEC.results])
+    assert names_in(tmp_path) == {"notes.txt"}
 
 
 def test_a_folder_without_a_record_is_not_complete(tmp_path: Path) -> None:
-    write_results(make_analysis(SHAPE), tmp_path, created=CREATED)
     analysis = make_analysis(SHAPE)
     empty = CineSegmentation(np.zeros_like(analysis.segmentation.labels), analysis.cine.stack.geometry)
     with pytest.raises(HeartRefused):
@@ -120,7 +109,7 @@ def test_a_superseding_document_says_so(tmp_path: Path) -> None:
     objects = write_results(
         make_analysis(SHAPE), tmp_path, supersedes=(Supersedes("1.2", "1.2.3", "1.2.3.4"),)
     )
-    document = next(dcmread(o.path) for o in objects if o.kind is ResultKind.SR)
+    document = next(dcmread(o.path) for o in objects if o.kind == ResultKind.SR)
     assert document.PredecessorDocumentsSequence[0].StudyInstanceUID == "1.2"
 
 

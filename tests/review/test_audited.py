@@ -13,13 +13,13 @@ import pytest
 import requests
 from fastapi import APIRouter
 
+from cvai.analyses.cine_sax.objects import CineKind
 from cvai.engine.audit import Act, AuditEvent
 from cvai.engine.ledger import JobRecord
 from cvai.errors import TemporarilyUnavailable
 from cvai.phantom.echo.parameters import LoopAcquisition
 from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.study import DICOM_FOLDER
-from cvai.results.uids import ResultKind
 from cvai.review.accounts import Role
 from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
 from tests.process import eventually
@@ -83,7 +83,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
 
 def view_of(record: JobRecord) -> str:
     kinds = {stored.kind for stored in record.outcome.objects}
-    return "cine" if ResultKind.SEG_CINE in kinds else "echo"
+    return "cine" if CineKind.CINE in kinds else "echo"
 
 
 def messages(site: Site, user: str = "auditor") -> list[ET.Element]:

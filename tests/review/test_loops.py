@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.analyses.echo_apical.reading import ReopenedLoops, shown_loops
+from cvai.analyses.shown import ShownLoop
 from cvai.engine.job import JobObject, JobState, Outcome, StudyJob
-from cvai.engine.opened import OpenedLoop, open_analysed_loops
+from cvai.engine.opened import open_analysed
 from cvai.errors import StudyRefused
 from cvai.heart.echo import EchoView
 from cvai.heart.simpson import N_DISCS, disc_stack
-from cvai.results.echo_analysis import EchoAnalysis
-from cvai.results.write import WrittenObject, write_results
+from cvai.results.write import WrittenObject
 from cvai.review.loops import PART_FRAMES, LoopPack, drawn_discs, write_loops
 from cvai.study.read import read_studies
 from cvai.study.ultrasound import assemble_loop, select_loops
 from tests.results.echo_synthetic import beating_labels, echo_analysis
+from tests.results.synthetic import write_results
 from tests.study.ultrasound_files import beating_frames, write_loop, written
 
 VIEW = EchoView.APICAL_4_CHAMBER
@@ -41,7 +44,7 @@ def test_nothing_that_is_written_around_the_sector_is_sent(tmp_path: Path) -> No
     (study,) = read_studies(tmp_path / "study").studies
     source = assemble_loop(select_loops(study).loops[0])
     labels = np.zeros_like(source.loop.frames)
-    pack = LoopPack(tmp_path, write_loops(tmp_path, [OpenedLoop(VIEW, source, labels)]))
+    pack = LoopPack(tmp_path, write_loops(tmp_path, [ShownLoop(VIEW, source.loop, labels)]))
     sent = whole_loop(pack, "a4c")
     rows, columns = (np.flatnonzero(source.loop.sector.any(axis=axis)) for axis in (1, 0))
     cut = np.zeros_like(frames)
@@ -88,10 +91,16 @@ def outcome_of(results: tuple[WrittenObject, ...]) -> Outcome:
     return Outcome(JobState.ANALYSED, objects=stored)
 
 
+def loops_of(folder: Path, job: StudyJob, outcome: Outcome) -> tuple[ShownLoop, ...]:
+    opened = open_analysed(folder, job, outcome)
+    assert isinstance(opened, ReopenedLoops)
+    return shown_loops(opened)
+
+
 def test_an_analysed_study_is_opened_as_it_was_drawn(analysed: Analysed, tmp_path: Path) -> None:
     analysis, results, folder = analysed
     job = StudyJob(analysis.study_uid, "ab" * 32, "cd" * 32)
-    opened = open_analysed_loops(folder, job, outcome_of(results))
+    opened = loops_of(folder, job, outcome_of(results))
     assert [loop.view for loop in opened] == [loop.view for loop in analysis.loops]
     pack = LoopPack(tmp_path, write_loops(tmp_path, opened))
     for drawn, found, told in zip(analysis.loops, opened, pack.meta["loops"], strict=True):
@@ -110,18 +119,18 @@ def test_loops_whose_contours_are_gone_are_refused(
     analysis, _, folder = analysed
     job = StudyJob(analysis.study_uid, "ab" * 32, "cd" * 32)
     with pytest.raises(StudyRefused) as refused:
-        open_analysed_loops(folder, job, Outcome(JobState.ANALYSED))
+        loops_of(folder, job, Outcome(JobState.ANALYSED))
     assert refused.value.code == "no_contours"
     gone = JobObject("seg_a4c", "1.2.3", "gone.dcm")
     with pytest.raises(StudyRefused) as refused:
-        open_analysed_loops(folder, job, Outcome(JobState.ANALYSED, objects=(gone,)))
+        loops_of(folder, job, Outcome(JobState.ANALYSED, objects=(gone,)))
     assert refused.value.code == "segmentation_not_in_archive"
 
 
 def test_views_and_parts_that_are_not_there_are_not_found(analysed: Analysed, tmp_path: Path) -> None:
     analysis, results, folder = analysed
     job = StudyJob(analysis.study_uid, "ab" * 32, "cd" * 32)
-    pack = LoopPack(tmp_path, write_loops(tmp_path, open_analysed_loops(folder, job, outcome_of(results))))
+    pack = LoopPack(tmp_path, write_loops(tmp_path, loops_of(folder, job, outcome_of(results))))
     assert pack.frames("a4c", 0) is not None
     for view, part in (("a4c", -1), ("a4c", 99), ("../a4c", 0), ("plax", 0)):
         assert pack.frames(view, part) is None

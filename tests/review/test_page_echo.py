@@ -70,7 +70,7 @@ def test_both_loops_are_shown_with_contours_and_discs(browser: Browser, echo: Re
         open_study(page, echo.site, echo.job_id)
         measured = {m["name"]: m["value"] for m in echo.result["measurements"]}  # type: ignore[attr-defined]
         assert shown_ef(page) == pytest.approx(measured["lv_ef"], abs=0.051)
-        first = echo.result["frames"]
+        first = echo.result["key_frames"]
         for view in ("a4c", "a2c"):
             assert "end-diastole" in where(page, view)
             for colour in (DISCS, CAVITY, ATRIUM):

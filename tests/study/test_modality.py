@@ -12,11 +12,12 @@ from pydicom.uid import (
     UltrasoundMultiFrameImageStorage,
 )
 
+from cvai.analyses import echo_apical
 from cvai.results.source import verbatim_element
 from cvai.study.modality import modality_of
 from cvai.study.read import read_studies
 from cvai.study.select import select_sax_cine
-from cvai.study.ultrasound import holds_ultrasound, select_loops
+from cvai.study.ultrasound import select_loops
 from tests.study.dicom_files import SeriesSpec, edited, image, images, write, write_one
 from tests.study.ultrasound_files import STUDY, beating_frames, write_loop
 
@@ -52,7 +53,7 @@ def test_a_report_in_the_series_of_ultrasound_costs_nothing_but_itself(tmp_path:
     report.SOPInstanceUID = f"{series.series_uid}.999"
     write_one(tmp_path / "0.dcm", report)
     (study,) = read_studies(tmp_path).studies
-    assert holds_ultrasound(study)
+    assert echo_apical.SPEC.applies_to(study)
     selection = select_loops(study)
     assert len(selection.loops) == 1
     assert [(p.series_uid, p.reason) for p in selection.passed_over] == [

@@ -14,10 +14,12 @@ from pydicom.uid import (
     UltrasoundImageStorage,
 )
 
+from cvai.analyses import echo_apical
+from cvai.analyses.registry import ANALYSES
 from cvai.errors import Refused
 from cvai.study.classes import ULTRASOUND_IMAGES
 from cvai.study.read import read_studies
-from cvai.study.ultrasound import AssembledLoop, assemble_loop, holds_ultrasound, select_loops
+from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
 from cvai.study.values import CineNotFound, Study
 from tests.study.dicom_files import SeriesSpec, images, write
 from tests.study.ultrasound_files import STUDY, beating_frames, region, sector_mask, write_loop, written
@@ -217,7 +219,7 @@ def test_every_loop_of_a_study_is_a_candidate(tmp_path: Path) -> None:
     for number in (1, 2):
         write_loop(tmp_path / f"{number}.dcm", beating_frames(seed=number), number)
     study = study_of(tmp_path)
-    assert holds_ultrasound(study)
+    assert echo_apical.SPEC.applies_to(study)
     assert [len(images) for images in select_loops(study).loops] == [24, 24]
 
 
@@ -241,16 +243,17 @@ def test_a_study_with_other_objects_beside_its_loops_is_one_of_ultrasound(tmp_pa
     still = {"SOPClassUID": SecondaryCaptureImageStorage, "NumberOfFrames": None, "InstanceNumber": 1}
     write_loop(tmp_path / "0.dcm", beating_frames(2)[:1], 2, Modality="OT", **still)
     study = study_of(tmp_path)
-    assert holds_ultrasound(study)
+    assert echo_apical.SPEC.applies_to(study)
     selection = select_loops(study)
     assert len(selection.loops) == 1
     assert [p.reason for p in selection.passed_over] == ["not an ultrasound image (modality OT)"]
 
 
-def test_a_cine_of_mr_goes_before_loops_of_ultrasound(tmp_path: Path) -> None:
+def test_a_study_of_both_is_measured_by_both(tmp_path: Path) -> None:
     write_loop(tmp_path / "loop" / "1.dcm", beating_frames())
     written_cine(tmp_path / "cine")
-    assert not holds_ultrasound(study_of(tmp_path))
+    study = study_of(tmp_path)
+    assert [spec.kind for spec in ANALYSES if spec.applies_to(study)] == ["cine_sax", "echo_apical"]
 
 
 def test_a_study_of_loops_and_of_mr_without_a_cine_is_one_of_ultrasound(tmp_path: Path) -> None:
@@ -259,13 +262,13 @@ def test_a_study_of_loops_and_of_mr_without_a_cine_is_one_of_ultrasound(tmp_path
     for path in sorted((tmp_path / "cine").iterdir())[3:]:
         path.unlink()
     study = study_of(tmp_path)
-    assert holds_ultrasound(study)
+    assert echo_apical.SPEC.applies_to(study)
     assert len(select_loops(study).loops) == 1
 
 
 def test_intravascular_ultrasound_is_not_one_of_the_heart(tmp_path: Path) -> None:
     write_loop(tmp_path / "1.dcm", beating_frames(), Modality="IVUS")
-    assert not holds_ultrasound(study_of(tmp_path))
+    assert not echo_apical.SPEC.applies_to(study_of(tmp_path))
 
 
 def test_real_loops_come_without_writing_and_with_the_calibration_they_deserve(real_data: Path) -> None:

@@ -166,7 +166,7 @@ async function open() {
   const [study, packed] = await Promise.all([getJson(base), getBytes(`${base}/labels`)]);
   const { cine } = study;
   const model = unpackLabels(packed, cine.n_phases * cine.n_slices * cine.rows * cine.columns);
-  const editor = new Editor(new LabelVolume(model.slice(), cine), model, study.result.frames);
+  const editor = new Editor(new LabelVolume(model.slice(), cine), model, study.result.key_frames);
   const pixels = new Pixels(base, cine);
   const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, editor.labels);
   const page = new StudyPage(study, editor, viewer);

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cvai.analyses.echo_apical.analysis import MeasuredLoop
+from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.heart.anatomy import Structure
 from cvai.heart.beats import area_curve
 from cvai.heart.echo import EchoView
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.loop_times import seen_rate_bpm
-from cvai.results.echo_analysis import MeasuredLoop
-from cvai.results.echo_codes import VIEW_NAMES
 from cvai.study.sessions import sessions_of
 from cvai.study.values import PassedOver
 

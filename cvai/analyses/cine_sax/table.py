@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from cvai.heart.measurement import Measurement, Normality, RangeSource
-from cvai.heart.subject import Subject
-from cvai.results.analysis import Analysis
-from cvai.results.instance import PAPILLARY_MUSCLES
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.objects import PAPILLARY_MUSCLES
+from cvai.heart.measurement import Measurement
+from cvai.results.bounds import MARKS, normal_note, value_bounds
 from cvai.results.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
 
 TITLE_SIZE_PT, VALUE_SIZE_PT, SMALL_SIZE_PT = 7.8, 9.0, 5.8
@@ -18,9 +18,6 @@ TITLE_WIDTH_MM = 38.0
 HEADER_HEIGHT_MM = 9.0
 VALUE_RIGHT_MM = 8.8
 """Right edge of a value from the left edge of its column; its small print follows."""
-
-MARKS: Mapping[Normality, str] = MappingProxyType({Normality.LOW: "▼", Normality.HIGH: "▲"})
-"""Beside values outside their normal range: a reader who sees no colour sees the direction."""
 
 VENTRICLES: Mapping[str, str] = MappingProxyType({"lv": "Left ventricle", "rv": "Right ventricle"})
 
@@ -60,13 +57,13 @@ class Column:
     left: float
     indexed: bool
 
-    def measurement(self, analysis: Analysis, row: Row) -> Measurement | None:
+    def measurement(self, analysis: CineAnalysis, row: Row) -> Measurement | None:
         """What stands in this column of a row, None where it was not measured."""
         ending = "_index" if self.indexed else ""
         return analysis.measurement(f"{self.ventricle}_{row.suffix}{ending}")
 
 
-def draw_table(page: Page, box: Box, analysis: Analysis) -> None:
+def draw_table(page: Page, box: Box, analysis: CineAnalysis) -> None:
     """Draw header, rows and notes into ``box``; the rows share what the notes leave."""
     columns = _columns(box, analysis)
     rows = [row for row in ROWS if row.always or any(c.measurement(analysis, row) for c in columns)]
@@ -81,7 +78,7 @@ def draw_table(page: Page, box: Box, analysis: Analysis) -> None:
         page.text(box.left, notes_top + place * SMALL_LINE_MM, line, SMALL_SIZE_PT, colour=GREY)
 
 
-def _columns(box: Box, analysis: Analysis) -> list[Column]:
+def _columns(box: Box, analysis: CineAnalysis) -> list[Column]:
     has_indices = any(m.name.endswith("_index") for m in analysis.measurements)
     kinds = (False, True) if has_indices else (False,)
     width = (box.width - TITLE_WIDTH_MM) / (len(VENTRICLES) * len(kinds))
@@ -100,7 +97,7 @@ def _draw_header(page: Page, box: Box, columns: Iterable[Column]) -> None:
     page.line([(box.left, bottom), (box.right, bottom)], Stroke(LIGHT, 0.3))
 
 
-def _draw_row(page: Page, box: Box, row: Row, analysis: Analysis, columns: Iterable[Column]) -> None:
+def _draw_row(page: Page, box: Box, row: Row, analysis: CineAnalysis, columns: Iterable[Column]) -> None:
     baseline = box.top + box.height / 2 + 1.2
     page.text(box.left, baseline, row.title, TITLE_SIZE_PT, bold=row.suffix == "ef")
     for column in columns:
@@ -128,21 +125,7 @@ def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement
         page.text(right + 1.2, first + 2.6 * place, bound, SMALL_SIZE_PT, colour=GREY)
 
 
-def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
-    """Interval and normal range of a value, as far as they are known.
-
-    >>> value_bounds(Measurement("lv_ef", 56.0, "%", interval=(51.0, 60.0), normal=(52.0, 72.0)), 0)
-    ['51–60', 'N 52–72']
-    """
-    named = {"": measurement.interval, "N ": measurement.normal}
-    return [
-        f"{name}{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
-        for name, bounds in named.items()
-        if bounds is not None
-    ]
-
-
-def table_notes(analysis: Analysis) -> list[str]:
+def table_notes(analysis: CineAnalysis) -> list[str]:
     """What the small print means, what the values are indexed by, and where the normal ranges are from."""
     return [
         " ".join(filter(None, (_small_print_note(analysis.measurements), _index_note(analysis)))),
@@ -161,28 +144,7 @@ def _small_print_note(measurements: Iterable[Measurement]) -> str:
     return f"Small print: {', '.join(meanings)}." if meanings else ""
 
 
-def _index_note(analysis: Analysis) -> str:
+def _index_note(analysis: CineAnalysis) -> str:
     if analysis.measurement("bsa") is None:
         return "Not indexed: no usable height and weight are stated."
     return "Per m² of body surface (Mosteller)."
-
-
-def normal_note(measurements: Iterable[Measurement], subject: Subject) -> str:
-    """Where the normal ranges are from, or why there are none."""
-    measurements = tuple(measurements)
-    sources = {m.normal_source: None for m in measurements if m.normal_source is not None}
-    if sources:
-        return " ".join(_source_note(source) for source in sources)
-    if any(m.normal is not None for m in measurements):
-        return ""
-    return f"No normal ranges: {_reason_for_no_range(subject)}."
-
-
-def _source_note(source: RangeSource) -> str:
-    return f"Normal: {source.population}; {source.citation}, doi:{source.doi}. {source.caveat}".strip()
-
-
-def _reason_for_no_range(subject: Subject) -> str:
-    if subject.sex is None or subject.age_years is None:
-        return "no usable sex and age are stated"
-    return "none is known for this sex and age"

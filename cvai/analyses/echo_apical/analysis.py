@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from cvai.analyses.echo_apical.codes import echo_coding
+from cvai.heart.anatomy import Structure
 from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import KeyDiscs
-from cvai.heart.findings import Finding
+from cvai.heart.echo_function import KeyDiscs, volume_curve_by_area_ml
 from cvai.heart.loop import LoopSegmentation
-from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import ModelIdentity
-from cvai.heart.subject import Subject
-from cvai.results.analysis import Verification
-from cvai.study.patient import Patient
+from cvai.results.analysis import Analysed
+from cvai.results.codes import MeasurementCoding
 from cvai.study.ultrasound import AssembledLoop
 from cvai.study.values import ImagePlane, PassedOver
 
+KIND = "echo_apical"
 BIPLANE = "biplane"
 
 
@@ -78,41 +77,21 @@ class AnalysedLoops:
         return tuple((image,) for loop in self.loops for image in loop.images)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EchoAnalysis:
-    """A measured ultrasound study; SEG, SR, PDF and result.json are written from this and nothing else.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class EchoAnalysis(Analysed):
+    """Measured apical loops.
 
     Args:
-        study_uid: StudyInstanceUID.
-        patient: whose study it is.
         loops: one for each view, four-chamber view first.
-        measurements: in the order they are reported.
-        findings: of input and result together.
         passed_over: what was not analysed, with reasons.
-        model: which model ran.
-        cvai_version: version of this package.
-        timings_ms: duration of each stage so far, by its result.json name.
-        subject: whose heart it is, as far as normal ranges and body size need to know.
-        verification: the reader who has signed it, None where nobody has.
-        content: hex digest that tells it from other results of the same images, empty where there are none.
         esv_factor: what the end-systolic volume of the discs was multiplied by; see docs/echo.md.
 
     Raises:
         ValueError: no loop, or two of one view.
     """
 
-    study_uid: str
-    patient: Patient
     loops: tuple[MeasuredLoop, ...]
-    measurements: tuple[Measurement, ...]
-    findings: tuple[Finding, ...]
     passed_over: tuple[PassedOver, ...]
-    model: ModelIdentity
-    cvai_version: str
-    timings_ms: dict[str, float]
-    subject: Subject = field(default_factory=Subject)
-    verification: Verification | None = None
-    content: str = ""
     esv_factor: float = 1.0
 
     def __post_init__(self) -> None:
@@ -121,12 +100,17 @@ class EchoAnalysis:
             raise ValueError(f"loops must show different views, got {views}")
 
     @property
+    def kind(self) -> str:
+        """As the registry names it."""
+        return KIND
+
+    @property
     def view(self) -> str:
-        """As in result.json: ``a4c``, ``a2c`` or ``biplane``."""
+        """``a4c``, ``a2c`` or ``biplane``."""
         return BIPLANE if len(self.loops) > 1 else self.loops[0].view.value
 
     @property
-    def cine(self) -> AnalysedLoops:
+    def images(self) -> AnalysedLoops:
         """The source images."""
         return AnalysedLoops(tuple(loop.source for loop in self.loops), self.passed_over)
 
@@ -145,6 +129,28 @@ class EchoAnalysis:
         """Whether the pixels of every loop have a size, so that there are volumes."""
         return all(loop.source.loop.spacing_mm is not None for loop in self.loops)
 
-    def measurement(self, name: str) -> Measurement | None:
-        """The measurement called ``name``, None where it was not made."""
-        return next((m for m in self.measurements if m.name == name), None)
+    @property
+    def key_frames(self) -> dict[str, int]:
+        """Frames of the first loop in its first beat."""
+        beat = self.loops[0].beats[0]
+        return {"ed": beat.end_diastole, "es": beat.end_systole}
+
+    @property
+    def curves(self) -> dict[str, list[float] | None]:
+        """Volume of the first loop by the area-length formula, where its pixels have a size."""
+        loop = self.loops[0]
+        spacing_mm, times_ms = loop.source.loop.spacing_mm, loop.source.loop.times_ms
+        volumes_ml = None
+        if spacing_mm is not None:
+            length_mm = max(stack.axis.length_mm for discs in loop.discs for stack in discs.both)
+            area_px = loop.segmentation.area_curve_px(Structure.LV_CAVITY)
+            volumes_ml = volume_curve_by_area_ml(area_px, spacing_mm, length_mm).tolist()
+        return {
+            "time_ms": None if times_ms is None else times_ms.tolist(),
+            "lv_ml": volumes_ml,
+            "rv_ml": None,
+        }
+
+    def coding(self, name: str) -> MeasurementCoding:
+        """How the measurement called ``name`` is said in codes: names say view and method."""
+        return echo_coding(self.view)(name)

@@ -14,8 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from cvai import __version__
-from cvai.engine.echo_choice import choose_loops, rate_bpm
-from cvai.engine.watch import Stopwatch
+from cvai.analyses.echo_apical.analysis import BIPLANE, EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.choice import choose_loops, rate_bpm
+from cvai.analyses.echo_apical.codes import VIEW_NAMES
+from cvai.analyses.stopwatch import Stopwatch
 from cvai.errors import HeartRefused, Refused
 from cvai.heart.anatomy import Structure
 from cvai.heart.beats import area_curve
@@ -39,12 +41,11 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.subject import Subject
 from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.echo import EchoSegmenter
-from cvai.results.echo_analysis import BIPLANE, EchoAnalysis, MeasuredLoop
-from cvai.results.echo_codes import VIEW_NAMES
 from cvai.study.parts import series_uid_of
 from cvai.study.subject import subject_of_headers
 from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
 from cvai.study.values import CineNotFound, Images, PassedOver, Study
+from cvai.study.whole import unreadable_findings
 
 _SQUARE_PX = (1.0, 1.0)
 
@@ -76,6 +77,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
             *choice.findings,
             *_findings(loops),
             *volume_findings(volumes, calibrated=calibrated),
+            *unreadable_findings(study),
         )
     if segmenter.uncertainty is not None:
         measurements = tuple(_with_interval(m, segmenter.uncertainty, view) for m in measurements)
@@ -129,7 +131,7 @@ def _measured_loops(
 def _measured(images: Images, segmenter: EchoSegmenter, watch: Stopwatch) -> MeasuredLoop:
     with watch.stage("assemble"):
         source = assemble_loop(images)
-    with watch.stage("infer"):
+    with watch.inference():
         segmentation = segmenter.segment(source.loop)
     if segmentation.view is EchoView.OTHER:
         stated = "" if source.stated_view is None else f", though stated as {source.stated_view.name}"

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from cvai.analyses.echo_apical.analysis import MeasuredLoop
 from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.simpson import N_DISCS, DiscStack
-from cvai.results.echo_analysis import MeasuredLoop
+from cvai.heart.simpson import DiscStack, disc_chords_mm
 
 Line = NDArray[np.float64]
 
@@ -57,24 +57,6 @@ def echo_picture(loop: MeasuredLoop, t: int, stack: DiscStack) -> EchoPicture:
         axis=shares(np.stack([stack.axis.apex_mm, stack.axis.mitral_mm]) / to_px),
         aspect=width * spacing[1] / (height * spacing[0]),
     )
-
-
-def disc_chords_mm(
-    labels: NDArray[np.uint8], stack: DiscStack, spacing_mm: tuple[float, float]
-) -> list[NDArray[np.float64]]:
-    """For every disc that is not empty the two ends (y, x) of the cavity across the middle of its slab."""
-    axis = stack.axis
-    across = np.array([-axis.direction[1], axis.direction[0]])
-    cavity = labels == ECHO_LABELS[Structure.LV_CAVITY]
-    from_apex_mm = np.argwhere(cavity) * np.asarray(spacing_mm) - axis.apex_mm
-    along, off_axis_mm = from_apex_mm @ axis.direction / axis.length_mm * N_DISCS, from_apex_mm @ across
-    chords = []
-    for disc in range(N_DISCS):
-        inside = off_axis_mm[(along >= disc) & (along < disc + 1)]
-        if inside.size:
-            middle = axis.apex_mm + axis.direction * axis.length_mm * (disc + 0.5) / N_DISCS
-            chords.append(np.stack([middle + across * inside.min(), middle + across * inside.max()]))
-    return chords
 
 
 def _outlines(labels: NDArray[np.uint8], structure: Structure) -> list[NDArray[np.float64]]:

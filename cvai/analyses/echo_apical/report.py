@@ -8,33 +8,33 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.codes import VIEW_NAMES
+from cvai.analyses.echo_apical.pictures import EchoPicture, echo_picture
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.results import codes
+from cvai.results.bounds import MARKS, normal_note, value_bounds
 from cvai.results.codes import CardiacPhase
 from cvai.results.curve import Axis, draw_key, round_ticks
-from cvai.results.echo_analysis import EchoAnalysis, MeasuredLoop
-from cvai.results.echo_codes import VIEW_NAMES
-from cvai.results.echo_pictures import EchoPicture, echo_picture
 from cvai.results.identity import Cell, draw_identity, patient_id_cell
-from cvai.results.instance import NOT_FOR_CLINICAL_USE, AnyContext
-from cvai.results.page import ALARM, BLACK, GREY, LIGHT, WHITE, Box, Page, Stroke, text_width, wrapped
-from cvai.results.pdf import (
+from cvai.results.instance import ResultContext
+from cvai.results.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, wrapped
+from cvai.results.report import (
     LEFT,
     RIGHT,
     WIDTH,
     accession_cell,
     draw_findings,
     draw_footer,
+    draw_heading,
     draw_section,
     height_and_weight,
     readable_date,
     sex_and_age,
 )
 from cvai.results.source import checked_value
-from cvai.results.table import MARKS, normal_note, value_bounds
 from cvai.study.names import readable_name
 
-ECHO_TITLE = "Echocardiography: left ventricular function"
 METHOD = (
     "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. With a "
     "height for each phase, as many machines take it, ejection fractions are about 8 points higher."
@@ -64,11 +64,13 @@ _CURVE_STROKES = (Stroke((213, 94, 0), 1.2), Stroke((0, 114, 178), 1.2, (3.5, 2.
 _KEYS = ("LV cavity", "LV epicardium", "Left atrium")
 
 
-def echo_report_pdf(context: AnyContext, analysis: EchoAnalysis) -> bytes:
-    """The report as a PDF file; the same analysis gives the same bytes."""
-    page = Page(f"cvai report: {ECHO_TITLE.lower()}")
-    _draw_heading(page, analysis)
-    draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context, analysis))
+def echo_report_pdf(context: ResultContext[EchoAnalysis]) -> bytes:
+    """The report as a PDF file; the same context gives the same bytes."""
+    analysis = context.analysis
+    views = " and ".join(f"{VIEW_NAMES[loop.view]} view" for loop in analysis.loops)
+    page = Page(f"cvai report: {context.plan.title.lower()}")
+    draw_heading(page, context, views)
+    draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
     draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
     _draw_table(page, analysis)
     draw_section(page, _CURVE.left, _CURVE.top, "Area of the left ventricle over the loop", _CURVE.width)
@@ -79,18 +81,8 @@ def echo_report_pdf(context: AnyContext, analysis: EchoAnalysis) -> bytes:
     return page.pdf()
 
 
-def _draw_heading(page: Page, analysis: EchoAnalysis) -> None:
-    page.text(LEFT, 20.5, ECHO_TITLE, 13.5, bold=True)
-    views = " and ".join(f"{VIEW_NAMES[loop.view]} view" for loop in analysis.loops)
-    page.text(LEFT, 26, f"Measured automatically from {views}; no reader has verified it.", 8, colour=GREY)
-    notice = NOT_FOR_CLINICAL_USE.upper()
-    width = text_width(notice, 8, bold=True) + 6
-    page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)
-    page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
-
-
-def _identity(context: AnyContext, analysis: EchoAnalysis) -> tuple[Cell, ...]:
-    header, patient = context.first_header, analysis.patient
+def _identity(context: ResultContext[EchoAnalysis]) -> tuple[Cell, ...]:
+    header, analysis, patient = context.first_header, context.analysis, context.analysis.patient
     surface = analysis.measurement("bsa")
     loops = ", ".join(f"{loop.segmentation.n_frames} frames" for loop in analysis.loops)
     return (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cvai.engine.watch import Stopwatch
+from cvai.analyses.stopwatch import Stopwatch
 from cvai.errors import GeometryRefused, HeartRefused
 from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding, Severity
@@ -57,7 +57,7 @@ def _score(selection: CineSelection, segmenter: Segmenter, watch: Stopwatch) -> 
         with watch.stage("assemble"):
             stack = assemble_cine(selection).stack
         one_phase = CineStack(np.ascontiguousarray(stack.pixels[:1]), stack.geometry, None, None)
-        with watch.stage("infer"):
+        with watch.inference():
             segmentation = segmenter.segment(one_phase)
     except (GeometryRefused, HeartRefused):
         return 0.0

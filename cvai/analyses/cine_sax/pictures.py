@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.directions import edge_directions
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import apex_comes_first
-from cvai.results.analysis import Analysis
 
 MARGIN_MM = 12.0
 """Kept around the heart on every side, so that a reader sees what the contours leave out."""
@@ -57,7 +58,7 @@ class HeartPicture:
     edges: tuple[str, str, str, str]
 
 
-def heart_pictures(analysis: Analysis, t: int, aspect: float) -> tuple[HeartPicture, ...]:
+def heart_pictures(analysis: CineAnalysis, t: int, aspect: float) -> tuple[HeartPicture, ...]:
     """Base, mid and apex at phase ``t``.
 
     Args:
@@ -73,7 +74,7 @@ def heart_pictures(analysis: Analysis, t: int, aspect: float) -> tuple[HeartPict
     )
 
 
-def level_slices(analysis: Analysis) -> dict[str, int]:
+def level_slices(analysis: CineAnalysis) -> dict[str, int]:
     """Slice of the base, the middle and the apex of the left ventricle at end-diastole."""
     labels = analysis.segmentation.labels[analysis.phases.end_diastole]
     lv = np.isin(labels, [SAX_LABELS[Structure.LV_CAVITY], SAX_LABELS[Structure.LV_MYOCARDIUM]])
@@ -85,7 +86,7 @@ def level_slices(analysis: Analysis) -> dict[str, int]:
     return {level: int(slices[int(share * len(slices))]) for level, share in LEVELS.items()}
 
 
-def heart_window(analysis: Analysis, phases: Sequence[int], aspect: float) -> Window:
+def heart_window(analysis: CineAnalysis, phases: Sequence[int], aspect: float) -> Window:
     """Smallest window of the wanted aspect that holds both ventricles and a margin in all these phases.
 
     At the edge of the image the window stops, whatever its aspect.
@@ -115,7 +116,7 @@ def _bounds(centre_mm: float, length_mm: float, spacing_mm: float, size: int) ->
     return max(start, 0), min(stop, size)
 
 
-def _grey_limits(analysis: Analysis, phases: Sequence[int], window: Window) -> tuple[float, float]:
+def _grey_limits(analysis: CineAnalysis, phases: Sequence[int], window: Window) -> tuple[float, float]:
     """Intensities shown as black and as white, the same in every picture."""
     cut = analysis.cine.stack.pixels[list(phases), :, window.top : window.bottom, window.left : window.right]
     low, high = np.percentile(cut, WINDOW_PERCENTILES)
@@ -123,7 +124,7 @@ def _grey_limits(analysis: Analysis, phases: Sequence[int], window: Window) -> t
 
 
 def _picture(
-    analysis: Analysis, frame: tuple[int, int], level: str, window: Window, limits: tuple[float, float]
+    analysis: CineAnalysis, frame: tuple[int, int], level: str, window: Window, limits: tuple[float, float]
 ) -> HeartPicture:
     (t, z), geometry = frame, analysis.segmentation.geometry
     rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
@@ -157,25 +158,3 @@ def _outline(mask: NDArray[np.bool_], geometry: StackGeometry) -> tuple[Outline,
     # Padding shifts indices by one, and a pixel's centre lies half a pixel from the picture's corner.
     to_mm = np.array([geometry.spacing_x_mm, geometry.spacing_y_mm])
     return tuple((line[:, ::-1] - 0.5) * to_mm for line in lines)
-
-
-def edge_directions(geometry: StackGeometry) -> tuple[str, str, str, str]:
-    """Patient direction of the left, right, top and bottom edge of an image as it is displayed."""
-    right, bottom = direction_letters(geometry.row_cosine), direction_letters(geometry.column_cosine)
-    left, top = direction_letters(-geometry.row_cosine), direction_letters(-geometry.column_cosine)
-    return left, right, top, bottom
-
-
-def direction_letters(direction: NDArray[np.float64]) -> str:
-    """Patient directions a vector points to, the strongest first (PS3.3 section C.7.6.1.1.1).
-
-    Args:
-        direction: (3,) unit vector in LPS.
-
-    >>> direction_letters(np.array([0.8, 0.0, -0.6]))
-    'LF'
-    """
-    letters = [("L" if direction[0] > 0 else "R"), ("P" if direction[1] > 0 else "A")]
-    letters.append("H" if direction[2] > 0 else "F")
-    order = np.argsort(-np.abs(direction), kind="stable")
-    return "".join(letters[axis] for axis in order[:2] if abs(direction[axis]) > 0.25)

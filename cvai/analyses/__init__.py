@@ -1,0 +1,1 @@
+"""What is measured: a folder for each kind of analysis, and one registry that names them all."""

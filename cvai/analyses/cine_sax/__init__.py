@@ -1,0 +1,39 @@
+"""Ventricular volumes, function and wall from a short-axis cine of MR."""
+
+from __future__ import annotations
+
+from cvai.analyses.cine_sax.analyse import analyse_cine
+from cvai.analyses.cine_sax.analysis import KIND, VIEW, CineAnalysis
+from cvai.analyses.cine_sax.explain import explain_cine
+from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, CineKind, document, drawn
+from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine, shown_cine
+from cvai.analyses.cine_sax.report import report_pdf
+from cvai.analyses.spec import AnalysisSpec, Editing
+from cvai.inference.sax import SaxSegmenter
+from cvai.results.plan import ResultPlan
+from cvai.study.classes import MR_IMAGES
+
+SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
+    kind=KIND,
+    title="Short-axis cine MR",
+    modality="MR",
+    sop_classes=MR_IMAGES,
+    views={VIEW: "MR short axis"},
+    model="sax",
+    card_view="sax_cine",
+    load=SaxSegmenter.load,
+    explain=explain_cine,
+    analyse=analyse_cine,
+    results=ResultPlan(
+        title="Cardiac MR: ventricular volumes and function",
+        first_series_number=FIRST_SERIES_NUMBER,
+        series=SERIES,
+        drawn=drawn,
+        document=document,
+        report=report_pdf,
+    ),
+    reopen=reopen_cine,
+    editing=Editing(CineKind.CINE, SEGMENTS, labels_of, remeasured_cine),
+    headline="lv_ef",
+    shown=shown_cine,
+)

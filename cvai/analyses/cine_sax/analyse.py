@@ -1,0 +1,116 @@
+"""One short-axis cine, in one straight line.
+
+::
+
+    Study -> cine selected -> CineStack -> labels -> phases, volumes, EF -> findings -> CineAnalysis
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai import __version__
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.choice import in_order
+from cvai.analyses.cine_sax.measure import measured
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.errors import GeometryRefused, HeartRefused, Refused
+from cvai.heart.anatomy import Structure
+from cvai.heart.findings import Finding, Severity
+from cvai.heart.measurement import Measurement
+from cvai.heart.phases import key_phases
+from cvai.heart.short_axis import require_short_axis
+from cvai.heart.volumes import volume_curve_ml
+from cvai.inference.segmenter import Segmenter
+from cvai.study.assemble import assemble_cine
+from cvai.study.select import CineSelection, select_sax_cine
+from cvai.study.values import Study
+from cvai.study.whole import require_readable
+
+
+def analyse_cine(study: Study, segmenter: Segmenter, watch: Stopwatch) -> CineAnalysis:
+    """Select, assemble, segment, measure and judge one study.
+
+    Where the stack that was preferred turns out not to be a short-axis cine, the next one is tried; a damaged
+    file is no reason to measure something else.
+
+    Raises:
+        Refused: the study cannot be measured honestly; of several stacks, as the preferred one was refused.
+    """
+    with watch.stage("select"):
+        study.patient()  # refused before anything is measured
+        preferred = select_sax_cine(study)
+    refusals: list[Refused] = []
+    for selection in in_order(preferred, segmenter, watch):
+        try:
+            return _analysis(study, selection, refusals, segmenter, watch)
+        except (GeometryRefused, HeartRefused) as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
+
+
+def _replaced(refusals: Sequence[Refused]) -> tuple[Finding, ...]:
+    """What is to be said of a stack that is measured since another was refused."""
+    if not refusals:
+        return ()
+    message = (
+        f"The stack that was preferred could not be measured ({refusals[0].code}: {refusals[0].message}) "
+        "Another one of the study was."
+    )
+    return (Finding("preferred_stack_refused", Severity.WARNING, message),)
+
+
+def _analysis(
+    study: Study,
+    selection: CineSelection,
+    refusals: Sequence[Refused],
+    segmenter: Segmenter,
+    watch: Stopwatch,
+) -> CineAnalysis:
+    require_readable(study, selection.planes)
+    with watch.stage("assemble"):
+        cine = assemble_cine(selection)
+    with watch.inference():
+        segmentation = segmenter.segment(cine.stack)
+    with watch.stage("measure"):
+        lv_curve_ml = volume_curve_ml(segmentation, Structure.LV_CAVITY)
+        _require_a_ventricle_in_every_phase(lv_curve_ml)
+        phases = key_phases(lv_curve_ml)
+        require_short_axis(segmentation, phases)
+
+        def with_interval(measurement: Measurement) -> Measurement:
+            known = segmenter.uncertainty
+            return measurement if known is None else known.around(measurement)
+
+        found = measured(
+            study,
+            cine,
+            segmentation,
+            phases,
+            with_interval=with_interval,
+            first_findings=_replaced(refusals),
+        )
+        return CineAnalysis(
+            **found,
+            study_uid=study.study_uid,
+            patient=study.patient(),
+            cine=cine,
+            segmentation=segmentation,
+            phases=phases,
+            model=segmenter.identity,
+            cvai_version=__version__,
+            timings_ms=watch.timings_ms,
+        )
+
+
+def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> None:
+    empty = int(np.count_nonzero(lv_curve_ml == 0))
+    if empty:
+        raise HeartRefused(
+            "heart_lost",
+            f"No left ventricle was found in {empty} of {lv_curve_ml.size} phases.",
+            "Look at these phases; if the heart is there, measure this study by hand.",
+        )

@@ -1,0 +1,77 @@
+"""What labels on a short-axis cine measure, whoever drew them: the model alone, or a reader after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.heart.anatomy import Structure
+from cvai.heart.body import with_body_size
+from cvai.heart.findings import Finding
+from cvai.heart.function import measure_sax
+from cvai.heart.measurement import Measurement
+from cvai.heart.normals import with_normal_ranges
+from cvai.heart.phases import KeyPhases
+from cvai.heart.quality import quality_findings
+from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.subject import Subject
+from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.wall import measure_wall
+from cvai.study.subject import subject_of
+from cvai.study.values import AssembledCine, Study
+from cvai.study.whole import unreadable_findings
+
+
+class CineMeasures(TypedDict):
+    """Fields of ``CineAnalysis`` that follow from the labels."""
+
+    lv_curve_ml: NDArray[np.float64]
+    rv_curve_ml: NDArray[np.float64]
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    subject: Subject
+
+
+def as_drawn(measurement: Measurement) -> Measurement:
+    """A number without an interval: that tells how far a reader may be from the model."""
+    return measurement
+
+
+def measured(
+    study: Study,
+    cine: AssembledCine,
+    segmentation: CineSegmentation,
+    phases: KeyPhases,
+    *,
+    with_interval: Callable[[Measurement], Measurement] = as_drawn,
+    first_findings: tuple[Finding, ...] = (),
+) -> CineMeasures:
+    """Measure and judge.
+
+    Args:
+        study: which the cine is of.
+        cine: with its sources.
+        segmentation: labels on its grid.
+        phases: end-diastole and end-systole.
+        with_interval: gives a measurement its interval.
+        first_findings: come before those that are made here.
+    """
+    wall = measure_wall(segmentation, phases)
+    found = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
+    subject = subject_of(cine)
+    return CineMeasures(
+        lv_curve_ml=volume_curve_ml(segmentation, Structure.LV_CAVITY),
+        rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
+        measurements=with_normal_ranges(with_body_size(tuple(map(with_interval, found)), subject), subject),
+        findings=(
+            *first_findings,
+            *cine.findings,
+            *unreadable_findings(study),
+            *quality_findings(segmentation, phases),
+            *wall.findings,
+        ),
+        subject=subject,
+    )

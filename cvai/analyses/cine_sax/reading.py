@@ -1,0 +1,89 @@
+"""An analysed cine opened again for a reader, and measured with what the reader made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai import __version__
+from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.measure import measured
+from cvai.analyses.cine_sax.objects import SEGMENTS, CineKind
+from cvai.analyses.shown import ShownCine
+from cvai.analyses.spec import Correction
+from cvai.errors import Refused
+from cvai.heart.segmentation import CineSegmentation
+from cvai.results.labels import read_labels
+from cvai.study.assemble import assemble_cine
+from cvai.study.select import select_sax_cine
+from cvai.study.values import AssembledCine, ImagePlane, Study
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReopenedCine:
+    """A study, its cine, and the labels of one analysis of it."""
+
+    study: Study
+    cine: AssembledCine
+    segmentation: CineSegmentation
+
+    @property
+    def planes(self) -> tuple[tuple[ImagePlane, ...], ...]:
+        """(t)(z) the images that were measured."""
+        return self.cine.planes
+
+
+def reopen_cine(study: Study, files: Mapping[str, Path]) -> ReopenedCine:
+    """The cine as it was read for its analysis: of several stacks, the one that was segmented.
+
+    Args:
+        study: with every image.
+        files: the cine segmentation, by its kind.
+
+    Raises:
+        Refused: ``segmentation_of_other_images``, or as ``assemble_cine``.
+    """
+    path = files[CineKind.CINE]
+    preferred = select_sax_cine(study)
+    refusals: list[Refused] = []
+    for selection in (preferred, *preferred.alternatives):
+        try:
+            cine = assemble_cine(selection)
+            labels = read_labels(path, cine.planes, SEGMENTS)
+        except Refused as refusal:
+            refusals.append(refusal)
+        else:
+            return ReopenedCine(study, cine, CineSegmentation(labels, cine.stack.geometry))
+    raise refusals[0]
+
+
+def labels_of(reopened: ReopenedCine) -> NDArray[np.uint8]:
+    """(t, z, y, x) as the model drew them."""
+    return reopened.segmentation.labels
+
+
+def shown_cine(reopened: ReopenedCine) -> ShownCine:
+    """What a reader is shown."""
+    return ShownCine(reopened.cine, reopened.segmentation.labels)
+
+
+def remeasured_cine(reopened: ReopenedCine, correction: Correction) -> CineAnalysis:
+    """The analysis as the reader left it: their contours, their phases, measured anew."""
+    study, cine, phases = reopened.study, reopened.cine, correction.phases
+    segmentation = CineSegmentation(np.ascontiguousarray(correction.labels), cine.stack.geometry)
+    return CineAnalysis(
+        **measured(study, cine, segmentation, phases),
+        study_uid=study.study_uid,
+        patient=study.patient(),
+        cine=cine,
+        segmentation=segmentation,
+        phases=phases,
+        model=correction.model,
+        cvai_version=__version__,
+        timings_ms={},
+        verification=correction.verification,
+    )

@@ -1,0 +1,43 @@
+"""Volumes and ejection fraction of the left ventricle from apical loops of ultrasound."""
+
+from __future__ import annotations
+
+from cvai.analyses.echo_apical.analyse import analyse_echo
+from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
+from cvai.analyses.echo_apical.explain import explain_loops
+from cvai.analyses.echo_apical.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
+from cvai.analyses.echo_apical.reading import ReopenedLoops, reopen_loops, shown_loops
+from cvai.analyses.echo_apical.report import echo_report_pdf
+from cvai.analyses.spec import AnalysisSpec
+from cvai.heart.echo import EchoView
+from cvai.inference.echo import EchoSegmenter
+from cvai.results.plan import ResultPlan
+from cvai.study.classes import ULTRASOUND_IMAGES
+
+SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
+    kind=KIND,
+    title="Apical echocardiography",
+    modality="US",
+    sop_classes=ULTRASOUND_IMAGES,
+    views={
+        EchoView.APICAL_4_CHAMBER.value: "Echo, four chambers",
+        EchoView.APICAL_2_CHAMBER.value: "Echo, two chambers",
+        BIPLANE: "Echo, biplane",
+    },
+    model="echo",
+    card_view="echo",
+    load=EchoSegmenter.load,
+    explain=explain_loops,
+    analyse=analyse_echo,
+    results=ResultPlan(
+        title="Echocardiography: left ventricular function",
+        first_series_number=FIRST_SERIES_NUMBER,
+        series=SERIES,
+        drawn=drawn,
+        document=document,
+        report=echo_report_pdf,
+    ),
+    reopen=reopen_loops,
+    headline="lv_ef",
+    shown=shown_loops,
+)

@@ -1,0 +1,90 @@
+"""The DICOM objects of an ultrasound study: a segmentation for each view, document and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.codes import ECHOCARDIOGRAPHY, IMAGE_VIEW, ULTRASOUND, VIEW_CODES, VIEW_NAMES
+from cvai.heart.anatomy import ECHO_LABELS
+from cvai.heart.echo import EchoView
+from cvai.results import codes
+from cvai.results.plan import (
+    DocumentPlan,
+    DrawnSegments,
+    SeriesPlan,
+    SiteGroup,
+    document_series,
+    segmentation_series,
+    segments_of,
+)
+
+FIRST_SERIES_NUMBER = 9001
+DISC_HEIGHT = (
+    "Method of discs, 20 discs; all discs of all views and phases have the height of the longest long axis "
+    "over 20. Ejection fractions with a height for each phase are about 8 points higher."
+)
+
+
+class LoopKind(StrEnum):
+    """Segmentation objects of loops; the value is their ``kind`` in result.json."""
+
+    A4C = "seg_a4c"
+    A2C = "seg_a2c"
+
+
+LOOP_KINDS: Mapping[EchoView, LoopKind] = MappingProxyType(
+    {EchoView.APICAL_4_CHAMBER: LoopKind.A4C, EchoView.APICAL_2_CHAMBER: LoopKind.A2C}
+)
+
+SERIES: Mapping[str, SeriesPlan] = MappingProxyType(
+    {
+        LoopKind.A4C: segmentation_series("apical four-chamber segmentation", 5, "seg_a4c.dcm"),
+        LoopKind.A2C: segmentation_series("apical two-chamber segmentation", 6, "seg_a2c.dcm"),
+        **document_series(sr_offset=3, pdf_offset=4),
+    }
+)
+
+SEGMENTS = segments_of(ECHO_LABELS)
+_SITES = (
+    SiteGroup("Left ventricular function", codes.LEFT_VENTRICLE, ("lv_ef", "lv_edv", "lv_esv")),
+    SiteGroup(
+        "Left ventricular output", codes.LEFT_VENTRICLE, ("lv_sv", "lv_sv_index", "lv_co", "lv_co_index")
+    ),
+    SiteGroup("Heart rate", codes.HEART, ("heart_rate",), of_model=False),
+    SiteGroup("Body size", codes.ENTIRE_BODY, ("bsa",), of_model=False),
+)
+"""Indexed volumes by discs have codes for two views only and stand in result.json alone."""
+
+
+def document(analysis: EchoAnalysis) -> DocumentPlan:
+    """Content of the measurement document."""
+    remarks = (DISC_HEIGHT, analysis.correction)
+    return DocumentPlan(
+        procedure=ECHOCARDIOGRAPHY,
+        modality=ULTRASOUND,
+        evidence=tuple(LOOP_KINDS[loop.view] for loop in analysis.loops),
+        sites=_SITES,
+        evaluations=tuple((IMAGE_VIEW, VIEW_CODES[loop.view]) for loop in analysis.loops),
+        remarks=tuple(remark for remark in remarks if remark is not None),
+    )
+
+
+def drawn(analysis: EchoAnalysis) -> tuple[DrawnSegments, ...]:
+    """Every structure in every frame of every loop."""
+    return tuple(map(_drawn, analysis.loops))
+
+
+def _drawn(loop: MeasuredLoop) -> DrawnSegments:
+    labels = loop.segmentation.labels[:, None]
+    return DrawnSegments(
+        kind=LOOP_KINDS[loop.view],
+        name=VIEW_NAMES[loop.view],
+        labels=labels,
+        segments=SEGMENTS,
+        planes=tuple((image,) for image in loop.source.images),
+        phases=range(len(labels)),
+        has_time=True,
+    )

@@ -1,0 +1,134 @@
+"""Every kind of analysis that there is; nothing else names one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from cvai import __version__
+from cvai.analyses import cine_sax, echo_apical
+from cvai.analyses.spec import AnalysisSpec, Editing, Model
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.errors import ConfigurationInvalid, StudyRefused
+from cvai.heart.segmentation import ModelIdentity
+from cvai.inference.card import load_card
+from cvai.inference.models import installed_models, model_folder
+from cvai.results.analysis import Analysed
+from cvai.study.values import Study
+
+AnySpec = AnalysisSpec[Any, Any, Any]
+AnyEditing = Editing[Any, Any]
+
+ANALYSES: tuple[AnySpec, ...] = (cine_sax.SPEC, echo_apical.SPEC)
+"""In the order in which a study's results are listed."""
+
+
+def analysis_of(kind: str) -> AnySpec:
+    """The analysis of a kind.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {spec.kind: spec for spec in ANALYSES}[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """In the place of a model where rules measure.
+
+    Args:
+        kind: of the analysis.
+    """
+
+    kind: str
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The rules of this version of cvai."""
+        digest = hashlib.sha256(f"{self.kind} {__version__}".encode()).hexdigest()
+        return ModelIdentity(f"{self.kind}_rules", __version__, digest, "rules")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadyAnalysis:
+    """An analysis with the model that it uses.
+
+    Args:
+        spec: of the analysis.
+        model: gives the model, which is loaded when it is first asked for; raises StudyRefused where none is
+            installed.
+        is_installed: whether there is one.
+    """
+
+    spec: AnySpec
+    model: Callable[[], Model]
+    is_installed: bool = True
+
+    def analyse(self, study: Study, watch: Stopwatch) -> Analysed:
+        """Measure a study.
+
+        Raises:
+            Refused: it cannot be measured honestly.
+        """
+        measured: Analysed = self.spec.analyse(study, self.model(), watch)
+        return measured
+
+
+def ready_analyses(
+    models: Sequence[str] = (), threads: int = 2, provider: str = "auto"
+) -> tuple[ReadyAnalysis, ...]:
+    """Every analysis with its model.
+
+    Args:
+        models: names or folders of models to be used in the place of the usual ones; each is for the analysis
+            whose images its card names.
+        threads: of a network.
+        provider: runtime, see ``open_network``.
+
+    Raises:
+        ConfigurationInvalid: there is no such model, or no analysis uses one of its kind.
+        ModelInvalid: a model named is not whole.
+    """
+    chosen = {_spec_for(name).kind: name for name in models}
+    return tuple(_ready(spec, chosen.get(spec.kind, spec.model), threads, provider) for spec in ANALYSES)
+
+
+def analysis_with(model: str, threads: int = 2, provider: str = "auto") -> ReadyAnalysis:
+    """The analysis that uses a model of this name or in this folder; see ``ready_analyses`` for errors."""
+    return _ready(_spec_for(model), model, threads, provider)
+
+
+def _ready(spec: AnySpec, model: str | None, threads: int, provider: str) -> ReadyAnalysis:
+    """An analysis with a model by its name or folder; a study is refused where it is not installed."""
+    load = spec.load
+    if model is None or load is None:
+        return ReadyAnalysis(spec, lambda: Rules(spec.kind))
+    is_installed = model != spec.model or model in installed_models()
+
+    @cache
+    def loaded() -> Model:
+        if not is_installed:
+            raise StudyRefused(
+                "model_not_installed",
+                f"{spec.title}: no model for it is installed.",
+                f"Install the model {model}; `cvai models list` shows what is there.",
+            )
+        opened: Model = load(model_folder(model), threads, provider)
+        return opened
+
+    return ReadyAnalysis(spec, loaded, is_installed)
+
+
+def _spec_for(model: str) -> AnySpec:
+    card = load_card(model_folder(model))
+    for spec in ANALYSES:
+        if spec.card_view == card.view:
+            return spec
+    raise ConfigurationInvalid(
+        "model_of_other_view",
+        f"No analysis uses a model for {card.view}.",
+        "`cvai models list` shows what each model is for.",
+    )

@@ -1,0 +1,97 @@
+"""An analysis is added by a folder and a line of the registry: everything else is written once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from cvai.phantom.study import write_phantom_study
+from tests.results.test_dciodvfy import complaints
+
+ROOT = Path(__file__).resolve().parents[2]
+REGISTRY = Path("cvai") / "analyses" / "registry.py"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package with the example among its analyses."""
+    root = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "cvai", root / "cvai", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "examples" / "cavity_area", root / "cvai" / "analyses" / "cavity_area")
+    source = (root / REGISTRY).read_text()
+    extended = source.replace("import cine_sax, echo_apical", "import cavity_area, cine_sax, echo_apical")
+    extended = extended.replace(
+        "(cine_sax.SPEC, echo_apical.SPEC)", "(cine_sax.SPEC, echo_apical.SPEC, cavity_area.SPEC)"
+    )
+    assert extended.count("cavity_area") == 2
+    (root / REGISTRY).write_text(extended)
+    return root
+
+
+def run(tree: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cvai", *map(str, words)],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree), "CVAI_MODELS": str(ROOT / "models")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the results of a study that has two analyses."""
+    folder = tmp_path_factory.mktemp("study")
+    truth = write_phantom_study(folder / "study")
+    done = run(tree, "analyze", folder / "study", "--out", folder / "out")
+    assert done.returncode == 0, done.stderr
+    return folder / "out" / truth.study_uid
+
+
+def record_of(results: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((results / "result.json").read_text())
+    return found
+
+
+def test_a_study_gives_as_many_results_as_it_holds(results: Path) -> None:
+    record = record_of(results)
+    cine, area = record["analyses"]
+    assert (record["status"], cine["kind"], area["kind"]) == ("analysed", "cine_sax", "cavity_area")
+    assert [m["name"] for m in area["measurements"]] == ["blood_area"]
+    assert area["measurements"][0]["value"] > 1.0
+    assert {o["path"] for o in area["objects"]} == {
+        f"cavity_area/{name}" for name in ("seg_blood.dcm", "sr.dcm", "report.dcm")
+    }
+    assert (results / "cavity_area" / "report.pdf").is_file()
+    assert (results / "cavity_area" / "fhir.json").is_file()
+
+
+def test_its_objects_are_valid_and_stand_in_series_of_their_own(results: Path, dciodvfy: str) -> None:
+    paths = [results / o["path"] for a in record_of(results)["analyses"] for o in a["objects"]]
+    for path in paths:
+        if path.parent.name == "cavity_area":
+            assert complaints(dciodvfy, path) == []
+    headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+    assert len({h.SeriesInstanceUID for h in headers}) == len({h.SeriesNumber for h in headers}) == len(paths)
+
+
+def test_nothing_but_the_registry_names_an_analysis() -> None:
+    """Import-linter holds imports; this, the words by which one could be told from another."""
+    kinds = re.compile(r"\b(cine_sax|echo_apical)\b")
+    places = {
+        path.relative_to(ROOT / "cvai").as_posix()
+        for path in (ROOT / "cvai").rglob("*.py")
+        if kinds.search(path.read_text())
+    }
+    inside = {place for place in places if place.startswith(("analyses/cine_sax/", "analyses/echo_apical/"))}
+    assert places - inside == {"analyses/registry.py", "review/places.py"}
