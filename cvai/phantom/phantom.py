@@ -50,7 +50,7 @@ class Phantom:
     def stack(self) -> CineStack:
         """The cine as the engine sees it once a study has been read."""
         return CineStack(
-            pixels=self.pixels.astype(np.float32),
+            stored=self.pixels.view(),
             geometry=self.labels.geometry,
             trigger_times_ms=self.trigger_times_ms,
             heart_rate_bpm=self.truth.heart.heart_rate_bpm,

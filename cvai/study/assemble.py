@@ -15,7 +15,7 @@ from cvai.study.acquisitions import acquisitions_of
 from cvai.study.conditions import ONE_SESSION_S, condition_of
 from cvai.study.header import whole_number
 from cvai.study.parts import MIN_SLICES, has_same_grid, series_uid_of
-from cvai.study.pixels import intensities
+from cvai.study.pixels import stored_pixels
 from cvai.study.placement import (
     EXACTLY_PARALLEL_DEG,
     NEARLY_PARALLEL_DEG,
@@ -70,7 +70,15 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     geometry = _geometry(phases.slices)
     rate_bpm, rate_findings = heart_rate(beats.slices, phases.times_ms)
     planes = tuple(zip(*phases.slices, strict=True))  # (t)(z)
-    stack = CineStack(_pixels(planes), geometry, phases.times_ms, rate_bpm)
+    pixels, grid = stored_pixels([plane for phase in planes for plane in phase]), (len(planes), len(slices))
+    stack = CineStack(
+        pixels.values.reshape(*grid, *pixels.values.shape[1:]),
+        geometry,
+        phases.times_ms,
+        rate_bpm,
+        pixels.slopes.reshape(grid) if np.any(pixels.slopes != 1) else None,
+        pixels.intercepts.reshape(grid) if np.any(pixels.intercepts != 0) else None,
+    )
     return AssembledCine(
         series_uid=selection.series_uid,
         stack=stack,
@@ -84,7 +92,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
             *_phase_findings(slices),
             *beats.findings,
             *phases.findings,
-            *_repeated_time_findings(planes, stack.pixels),
+            *_repeated_time_findings(planes, stack),
             *rate_findings,
         ),
     )
@@ -219,12 +227,6 @@ def _check_shifts(positions_mm: NDArray[np.float64], normal: NDArray[np.float64]
         raise GeometryRefused("shifted_slice", message, "Send the slices of one stack.")
 
 
-def _pixels(planes: tuple[Images, ...]) -> NDArray[np.float32]:
-    """(t, z, y, x) intensities."""
-    flat = intensities([plane for phase in planes for plane in phase])
-    return flat.reshape(len(planes), len(planes[0]), *flat.shape[1:])
-
-
 def _passed_over_repeats(repeats: Sequence[Images]) -> list[PassedOver]:
     return [
         PassedOver(series_uid_of(images[0]), f"{len(images)} images of a slice that was acquired again later")
@@ -269,12 +271,12 @@ def _pause_findings(slices: Sequence[Images]) -> list[Finding]:
     return [Finding("slices_acquired_apart", Severity.WARNING, message)]
 
 
-def _repeated_time_findings(planes: tuple[Images, ...], pixels: NDArray[np.float32]) -> list[Finding]:
+def _repeated_time_findings(planes: tuple[Images, ...], stack: CineStack) -> list[Finding]:
     """Images of a slice that state one time. They are phases with a slip in the header, or one image twice.
 
     Args:
         planes: (t)(z) images.
-        pixels: (t, z, y, x) their values.
+        stack: their pixels.
 
     Raises:
         GeometryRefused: ``duplicate_frame``, the pixels are the same.
@@ -284,7 +286,7 @@ def _repeated_time_findings(planes: tuple[Images, ...], pixels: NDArray[np.float
         for first, second in images_at_one_time(images):
             n_repeated += 1
             t = images.index(first)
-            if np.array_equal(pixels[t, z], pixels[images.index(second), z]):
+            if np.array_equal(stack.frame(t, z), stack.frame(images.index(second), z)):
                 raise GeometryRefused(
                     "duplicate_frame",
                     f"{_name(z, planes[0])} holds one image twice in place of two phases.",

@@ -213,5 +213,5 @@ class AssembledCine:
 
     def __post_init__(self) -> None:
         shape = (len(self.planes), len(self.planes[0]) if self.planes else 0)
-        if shape != self.stack.pixels.shape[:2]:
-            raise ValueError(f"{shape} source planes for a cine of {self.stack.pixels.shape[:2]} frames")
+        if shape != self.stack.shape[:2]:
+            raise ValueError(f"{shape} source planes for a cine of {self.stack.shape[:2]} frames")

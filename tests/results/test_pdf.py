@@ -98,7 +98,7 @@ def test_a_report_is_made_whatever_is_missing(spoil: str) -> None:
     if spoil == "times":
         stack = replace(stack, trigger_times_ms=None)
     if spoil == "flat":
-        stack = replace(stack, pixels=np.zeros_like(stack.pixels))
+        stack = replace(stack, stored=np.zeros_like(stack.stored))
     if spoil == "no_rv":
         analysis = replace(analysis, rv_curve_ml=np.zeros_like(analysis.rv_curve_ml), measurements=())
     if spoil == "header":

@@ -35,7 +35,7 @@ def wide_analysis() -> CineAnalysis:
     small = make_analysis((3, 6, 30, 46))
     labels = np.pad(small.segmentation.labels, ((0, 0), (0, 0), (40, 50), (60, 45)))
     pixels = np.pad(small.cine.stack.pixels, ((0, 0), (0, 0), (40, 50), (60, 45)))
-    stack = replace(small.cine.stack, pixels=pixels)
+    stack = replace(small.cine.stack, stored=pixels)
     return replace(
         small,
         cine=replace(small.cine, stack=stack),

@@ -43,7 +43,7 @@ def test_a_real_cine_is_assembled_frame_by_frame(real_data: Path, truth: Truth) 
     folder = real_data / "sunnybrook" / truth.case / "dicom"
     cine = _assembled(folder)
     stack, spacing_mm = cine.stack, truth.pixel_spacing_mm
-    assert stack.pixels.shape == (20, truth.n_slices, 256, 256)
+    assert stack.shape == (20, truth.n_slices, 256, 256)
     assert stack.geometry.slice_spacing_mm == pytest.approx(truth.slice_step_mm, abs=0.01)
     assert (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm) == (spacing_mm, spacing_mm)
     assert stack.heart_rate_bpm == truth.heart_rate_bpm
@@ -52,7 +52,7 @@ def test_a_real_cine_is_assembled_frame_by_frame(real_data: Path, truth: Truth) 
     for (t, z), trigger_time_ms in np.ndenumerate(stack.trigger_times_ms):
         with tolerating_values():
             ds = pydicom.dcmread(folder / f"{cine.planes[t][z].instance_number}.dcm")
-            np.testing.assert_array_equal(stack.pixels[t, z], ds.pixel_array)
+            np.testing.assert_array_equal(stack.frame(t, z), ds.pixel_array)
             assert trigger_time_ms == float(ds.TriggerTime)
 
 

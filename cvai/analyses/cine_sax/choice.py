@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.errors import GeometryRefused, HeartRefused
-from cvai.heart.cine import CineStack
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.short_axis import cross_section
 from cvai.inference.segmenter import Segmenter
@@ -55,8 +52,7 @@ def _score(selection: CineSelection, segmenter: Segmenter, watch: Stopwatch) -> 
     """How much the first phase looks like a short axis; 0 where there is nothing to see."""
     try:
         with watch.stage("assemble"):
-            stack = assemble_cine(selection).stack
-        one_phase = CineStack(np.ascontiguousarray(stack.pixels[:1]), stack.geometry, None, None)
+            one_phase = assemble_cine(selection).stack.only(0)
         with watch.inference():
             segmentation = segmenter.segment(one_phase)
     except (GeometryRefused, HeartRefused):

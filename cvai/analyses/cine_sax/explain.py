@@ -19,7 +19,7 @@ def explain_cine(study: Study) -> Explanation:
     selection = select_sax_cine(study)
     require_readable(study, selection.planes)
     cine = assemble_cine(selection)
-    t, z, y, x = cine.stack.pixels.shape
+    t, z, y, x = cine.stack.shape
     candidates = selection.candidates if len(selection.candidates) > 1 else ()
     return Explanation(
         f"series {cine.series_uid}: {z} slices, {t} phases, {x} x {y} pixels",

@@ -118,8 +118,9 @@ def _bounds(centre_mm: float, length_mm: float, spacing_mm: float, size: int) ->
 
 def _grey_limits(analysis: CineAnalysis, phases: Sequence[int], window: Window) -> tuple[float, float]:
     """Intensities shown as black and as white, the same in every picture."""
-    cut = analysis.cine.stack.pixels[list(phases), :, window.top : window.bottom, window.left : window.right]
-    low, high = np.percentile(cut, WINDOW_PERCENTILES)
+    rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
+    cut = [analysis.cine.stack.phase(t, rows=rows, columns=columns) for t in phases]
+    low, high = np.percentile(np.stack(cut), WINDOW_PERCENTILES)
     return float(low), float(max(high, low + 1e-6))
 
 
@@ -128,7 +129,7 @@ def _picture(
 ) -> HeartPicture:
     (t, z), geometry = frame, analysis.segmentation.geometry
     rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
-    cut = analysis.cine.stack.pixels[t, z, rows, columns]
+    cut = analysis.cine.stack.frame(t, z, rows, columns)
     scaled = np.clip((cut - limits[0]) / (limits[1] - limits[0]), 0.0, 1.0)
     return HeartPicture(
         grey=(scaled * 255).astype(np.uint8),

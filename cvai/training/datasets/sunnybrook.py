@@ -82,7 +82,7 @@ def _read_cine(case: Path) -> AssembledCine:
 def _contours(case: Path, kind: str, cine: AssembledCine) -> dict[Place, Mask]:
     """(y, x) masks of all pixels whose centre lies inside a contour, by the frame it was drawn on."""
     places = {plane.path.stem: (t, z) for t, phase in enumerate(cine.planes) for z, plane in enumerate(phase)}
-    shape = cine.stack.pixels.shape[2:]
+    shape = cine.stack.shape[2:]
     masks = {}
     for path in sorted((case / "contours" / f"{kind}-contours").glob("*.txt")):
         named = _CONTOUR_FILE.fullmatch(path.name)
@@ -121,7 +121,7 @@ class _Contoured:
     @property
     def volume(self) -> LabelledVolume:
         """The drawn labels; the wall is known where both of its borders are."""
-        image = self.cine.stack.pixels[self.t]
+        image = self.cine.stack.phase(self.t)
         labels = np.zeros(image.shape, dtype=np.uint8)
         drawn = {structure: np.zeros(len(image), dtype=np.bool_) for structure in _DRAWN}
         for z in range(len(image)):
