@@ -30,7 +30,7 @@ def coverage_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tupl
     """Whether the ventricle goes on beyond the first or the last slice, or was lost in slices that hold
     it."""
     geometry = segmentation.geometry
-    pixels = np.count_nonzero(segmentation.mask(Structure.LV_CAVITY), axis=(2, 3))
+    pixels = segmentation.voxel_counts(Structure.LV_CAVITY)
     if apex_comes_first(segmentation.labels[phases.end_diastole]):
         pixels = pixels[:, ::-1]
     ed_mm2, es_mm2 = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import regionprops
 
-from cvai.heart.anatomy import Structure
+from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
@@ -84,9 +84,9 @@ def _outlines(
     segmentation: CineSegmentation, phases: KeyPhases, structure: Structure
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """(y, x) masks of a structure in the slices of both key phases, with their place in words."""
-    mask = segmentation.mask(structure)
+    value = SAX_LABELS[structure]
     for name, t in (("end-diastole", phases.end_diastole), ("end-systole", phases.end_systole)):
-        for z, outline in enumerate(mask[t]):
+        for z, outline in enumerate(segmentation.labels[t] == value):
             yield f"slice {z + 1} at {name}", outline
 
 

@@ -29,8 +29,30 @@ def key_phases(lv_volume_ml: NDArray[np.float64]) -> KeyPhases:
     >>> key_phases(np.array([98.0, 100.0, 70.0, 40.0, 55.0, 90.0]))
     KeyPhases(end_diastole=0, end_systole=3)
     """
-    if lv_volume_ml.size <= 3:
-        smooth_ml = lv_volume_ml
-    else:
-        smooth_ml = (np.roll(lv_volume_ml, 1) + 2 * lv_volume_ml + np.roll(lv_volume_ml, -1)) / 4
+    smooth_ml = _smooth(lv_volume_ml)
     return KeyPhases(end_diastole=int(np.argmax(smooth_ml)), end_systole=int(np.argmin(smooth_ml)))
+
+
+def possible_key_phases(first_volumes: NDArray[np.float64]) -> set[int]:
+    """Which of the first phases of a heartbeat may turn out to be end-diastole or end-systole.
+
+    Smoothing joins the last phase to the first and each to the next, so the first one and the latest one stay
+    open; of those between, only the largest and the smallest so far can still be chosen.
+
+    Args:
+        first_volumes: (n,) volume of the LV cavity in the first n phases, in any unit.
+
+    >>> sorted(possible_key_phases(np.array([98.0, 100.0, 70.0, 40.0, 55.0, 90.0])))
+    [0, 1, 3, 5]
+    """
+    n = first_volumes.size
+    if n <= 3:
+        return set(range(n))
+    between = _smooth(first_volumes)[1:-1]
+    return {0, n - 1, int(np.argmax(between)) + 1, int(np.argmin(between)) + 1}
+
+
+def _smooth(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
+    if volumes.size <= 3:
+        return volumes
+    return np.asarray((np.roll(volumes, 1) + 2 * volumes + np.roll(volumes, -1)) / 4)

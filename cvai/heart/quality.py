@@ -162,8 +162,8 @@ def _phase_jump(lv_ml: NDArray[np.float64]) -> Finding | None:
 
 
 def _border(segmentation: CineSegmentation) -> Finding | None:
-    heart = segmentation.labels > 0
-    edges = (heart[..., 0, :], heart[..., -1, :], heart[..., 0], heart[..., -1])
+    labels = segmentation.labels
+    edges = (labels[..., 0, :], labels[..., -1, :], labels[..., 0], labels[..., -1])
     if not any(edge.any() for edge in edges):
         return None
     return Finding(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +63,22 @@ class CineSegmentation:
         return int(self.labels.shape[0])
 
     def mask(self, structure: Structure) -> NDArray[np.bool_]:
-        """(t, z, y, x) where the voxel belongs to ``structure``."""
+        """(t, z, y, x) where the voxel belongs to ``structure``, as large as the labels."""
         return np.asarray(self.labels == SAX_LABELS[structure])
+
+    def voxel_counts(self, structure: Structure) -> NDArray[np.intp]:
+        """(t, z) voxels of ``structure`` in every frame."""
+        value = SAX_LABELS[structure]
+        return np.array([np.count_nonzero(phase == value, axis=(1, 2)) for phase in self.labels])
+
+
+def background(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Labels of nothing, of which only rows that something is drawn in will take memory.
+
+    ``np.zeros`` asks for pages of 2 MiB, several slices each, all of which a heart in the middle touches.
+    """
+    memory = mmap.mmap(-1, max(1, math.prod(shape)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.ndarray(shape, dtype=np.uint8, buffer=memory)
 
 
 def apex_comes_first(labels: NDArray[np.uint8]) -> bool:

@@ -60,7 +60,7 @@ def slice_shifts(segmentation: CineSegmentation) -> NDArray[np.float64]:
 
     NaN where a slice has too little cavity, or one that hardly moves.
     """
-    areas = np.count_nonzero(segmentation.mask(Structure.LV_CAVITY), axis=(2, 3)).astype(np.float64)  # (t, z)
+    areas = segmentation.voxel_counts(Structure.LV_CAVITY).astype(np.float64)  # (t, z)
     largest = areas.max(axis=0)
     tells = (largest >= _LARGE_CAVITY * largest.max()) & (np.ptp(areas, axis=0) > _MOVES * largest)
     shifts = np.full(areas.shape[1], np.nan)

@@ -14,7 +14,7 @@ MYOCARDIAL_DENSITY_G_PER_ML = 1.05
 
 def volume_curve_ml(segmentation: CineSegmentation, structure: Structure) -> NDArray[np.float64]:
     """(t,) volume of ``structure`` in every phase: voxel count times voxel volume, gaps included."""
-    counts = np.count_nonzero(segmentation.mask(structure), axis=(1, 2, 3))
+    counts = segmentation.voxel_counts(structure).sum(axis=1)
     return np.asarray(counts * segmentation.geometry.voxel_volume_ml, dtype=np.float64)
 
 

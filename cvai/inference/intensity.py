@@ -22,9 +22,13 @@ def normalised(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 def intensity_range(pixels: NDArray[np.number[Any]]) -> tuple[float, float]:
     """The low and the high percentile of ``pixels``."""
     flat = pixels.reshape(-1)
-    sample = flat[:: max(1, flat.size // _SAMPLES)]
-    low, high = np.percentile(sample, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    low, high = np.percentile(flat[:: sampling_step(flat.size)], (LOW_PERCENTILE, HIGH_PERCENTILE))
     return float(low), float(high)
+
+
+def sampling_step(n_voxels: int) -> int:
+    """Every how many voxels one is looked at; 1 for samples already taken."""
+    return max(1, n_voxels // _SAMPLES)
 
 
 def scaled(pixels: NDArray[np.number[Any]], low: float, high: float) -> NDArray[np.float32]:

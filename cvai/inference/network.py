@@ -28,8 +28,9 @@ class Network(Protocol):
         """The runtime that really runs, for results and logs."""
         ...
 
-    def logits(self, images: NDArray[np.float32], batch_size: int = 16) -> NDArray[np.float32]:
-        """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
+    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
+        """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time; None for as
+        many as suit the runtime."""
         ...
 
 

@@ -12,7 +12,12 @@ from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.inference.card import ModelCard, load_card
 from cvai.inference.reference import check_reference
 
-PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_CPU = "CPUExecutionProvider"
+PREFERRED_PROVIDERS = ("CUDAExecutionProvider", _CPU)
+
+_BATCH, _BATCH_ON_CPU = 16, 2
+"""Images at a time. On a processor logits are the same bit by bit whatever their number, larger batches are
+no faster, and the runtime keeps the memory of the largest: 16 images of 192 x 192 took 0.4 GB, two 0.06."""
 
 
 class OnnxNetwork:
@@ -50,8 +55,9 @@ class OnnxNetwork:
         """The provider that really runs."""
         return str(self._session.get_providers()[0])
 
-    def logits(self, images: NDArray[np.float32], batch_size: int = 16) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
         """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
+        batch_size = batch_size or (_BATCH_ON_CPU if self.provider == _CPU else _BATCH)
         parts = [
             self._session.run(None, {self._input: np.ascontiguousarray(images[i : i + batch_size])})[0]
             for i in range(0, len(images), batch_size)

@@ -50,8 +50,9 @@ class OpenVinoNetwork:
         """What runs."""
         return "OpenVINO CPU"
 
-    def logits(self, images: NDArray[np.float32], batch_size: int = 16) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
         """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
+        batch_size = batch_size or 16
         parts = [
             self._compiled(np.ascontiguousarray(images[i : i + batch_size]))[0]
             for i in range(0, len(images), batch_size)

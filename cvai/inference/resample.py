@@ -7,9 +7,13 @@ of a cine, which makes it a batched matrix product instead of hundreds of interp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+_KEPT = 8
+"""Pairs of window and axis whose weights are remembered: a cine is cut and drawn back piece by piece."""
 
 
 def linear_weights(n_in: int, coordinates: NDArray[np.float64], step: float) -> NDArray[np.float32]:
@@ -50,18 +54,15 @@ class Window:
     size: tuple[int, int]
     window_spacing_mm: float
 
-    def _step(self, axis: int) -> float:
+    def step(self, axis: int) -> float:
+        """Distance between neighbouring pixels of the window, in pixels of the image plane."""
         return self.window_spacing_mm / self.spacing_mm[axis]
 
     def _into(self, axis: int) -> NDArray[np.float32]:
-        n = self.size[axis]
-        coordinates = self.centre[axis] + (np.arange(n, dtype=np.float64) - (n - 1) / 2) * self._step(axis)
-        return linear_weights(self.shape[axis], coordinates, self._step(axis))
+        return _into(self, axis)
 
     def _back(self, axis: int) -> NDArray[np.float32]:
-        n, step = self.size[axis], self._step(axis)
-        coordinates = (np.arange(self.shape[axis], dtype=np.float64) - self.centre[axis]) / step + (n - 1) / 2
-        return linear_weights(n, coordinates, 1.0 / step)
+        return _back(self, axis)
 
     def cut(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., y, x) image planes resampled to (..., *size); zero outside the image."""
@@ -81,10 +82,30 @@ class Window:
     def to_plane(self, point: tuple[float, float]) -> tuple[float, float]:
         """(y, x) in pixels of the image plane for a (y, x) in pixels of the window."""
         y, x = (
-            self.centre[axis] + (point[axis] - (self.size[axis] - 1) / 2) * self._step(axis)
-            for axis in (0, 1)
+            self.centre[axis] + (point[axis] - (self.size[axis] - 1) / 2) * self.step(axis) for axis in (0, 1)
         )
         return y, x
+
+
+@lru_cache(maxsize=_KEPT)
+def _into(window: Window, axis: int) -> NDArray[np.float32]:
+    """Weights that take an axis of the image plane to that of the window; read-only."""
+    n, step = window.size[axis], window.step(axis)
+    coordinates = window.centre[axis] + (np.arange(n, dtype=np.float64) - (n - 1) / 2) * step
+    return _read_only(linear_weights(window.shape[axis], coordinates, step))
+
+
+@lru_cache(maxsize=_KEPT)
+def _back(window: Window, axis: int) -> NDArray[np.float32]:
+    """Weights that take an axis of the window to that of the image plane; read-only."""
+    n, step, n_plane = window.size[axis], window.step(axis), window.shape[axis]
+    coordinates = (np.arange(n_plane, dtype=np.float64) - window.centre[axis]) / step + (n - 1) / 2
+    return _read_only(linear_weights(n, coordinates, 1.0 / step))
+
+
+def _read_only(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    weights.setflags(write=False)
+    return weights
 
 
 def _extent(back: NDArray[np.float32]) -> slice:

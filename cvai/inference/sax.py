@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,11 +13,11 @@ from scipy import ndimage
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.cine import CineStack
-from cvai.heart.phases import key_phases
-from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.phases import key_phases, possible_key_phases
+from cvai.heart.segmentation import CineSegmentation, background
 from cvai.inference.card import InputCard, ModelCard
 from cvai.inference.classes import likeliest
-from cvai.inference.intensity import intensity_range, scaled, with_neighbours
+from cvai.inference.intensity import intensity_range, sampling_step, scaled, with_neighbours
 from cvai.inference.network import Network
 from cvai.inference.resample import Window, full_window
 from cvai.inference.segmenter import NetworkSegmenter, one_blas_thread
@@ -34,6 +36,12 @@ WINDOW_MARGIN_MM = 24.0
 FURTHER_TURNS = (1, 2, 3)
 """Quarter turns after which end-diastole and end-systole, which all numbers come from, are looked at again;
 the logits of all four sides are added up."""
+
+_PIECE_VOXELS = 2**20
+"""Slices are rescaled, cut and drawn in pieces of about so many voxels of the image, whatever the size of the
+study: sixteen slices of 256 x 256."""
+
+_CAVITY = SAX_LABELS[Structure.LV_CAVITY]
 
 _LEFT_VENTRICLE = (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM)
 
@@ -55,36 +63,42 @@ class SaxSegmenter(NetworkSegmenter):
         Raises:
             HeartRefused: no left ventricle was found.
         """
-        pixels = self._normalised(stack.pixels)
-        window, second_heart_ml = self._locate(pixels, stack)
-        labels = np.zeros(pixels.shape, dtype=np.uint8)
+        greys = _Greys.of(stack)
+        window, second_heart_ml = self._locate(greys)
+        labels = background(stack.shape)
         rows, columns = window.footprint
-        windows = self._each(window.cut, pixels)
-        logits = [self._logits(phase) for phase in windows]
-        labels[:, :, rows, columns] = self._each(partial(_labels, window), logits)
-        for t in _measured_phases(labels):
+        seen: dict[int, _Seen] = {}
+        cavity_voxels: list[int] = []
+        for first in range(0, stack.n_phases, self._threads):
+            phases = range(first, min(first + self._threads, stack.n_phases))
+            images = self._each(partial(greys.cut, window), phases)
+            seen |= {t: _Seen(image, self._logits(image)) for t, image in zip(phases, images, strict=True)}
+            drawn = self._each(partial(_labels, window), [seen[t].logits for t in phases])
+            labels[phases.start : phases.stop, :, rows, columns] = drawn
+            cavity_voxels += [int(np.count_nonzero(phase == _CAVITY)) for phase in drawn]
+            measured = possible_key_phases(np.array(cavity_voxels, dtype=np.float64))
+            seen = {t: seen[t] for t in measured}
+        for t in _measured_phases(cavity_voxels):
+            logits = seen[t].logits
             for turn in FURTHER_TURNS:
-                logits[t] = logits[t] + self._logits(windows[t], turn)
-            labels[t, :, rows, columns] = _labels(window, logits[t])
+                logits = logits + self._logits(seen[t].images, turn)
+            labels[t, :, rows, columns] = _labels(window, logits)
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
-    def _normalised(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(t, z, y, x) pixels scaled by what they all show, a phase at a time."""
-        low, high = intensity_range(pixels)
-        return np.stack(self._each(lambda phase: scaled(phase, low, high), pixels))
-
-    def _locate(self, pixels: NDArray[np.float32], stack: CineStack) -> tuple[Window, float]:
+    def _locate(self, greys: _Greys) -> tuple[Window, float]:
         """The window that holds the heart in all slices and phases, and the mL of a second one elsewhere."""
-        shape = (pixels.shape[2], pixels.shape[3])
-        spacing_mm = (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm)
+        n_phases, _, n_rows, n_columns = greys.stack.shape
+        geometry = greys.stack.geometry
+        spacing_mm = (geometry.spacing_y_mm, geometry.spacing_x_mm)
         card, looking_mm = self._input, self._input.spacing_mm * LOCATING_SCALE
-        whole = _padded(full_window(shape, spacing_mm, looking_mm), card.multiple_of)
-        phases = np.unique(np.linspace(0, len(pixels), LOCATING_PHASES, endpoint=False).astype(int))
+        whole = _padded(full_window((n_rows, n_columns), spacing_mm, looking_mm), card.multiple_of)
+        phases = np.unique(np.linspace(0, n_phases, LOCATING_PHASES, endpoint=False).astype(int))
         seen = [
-            self._look(pixels[t], whole, slice(first, None, len(phases))) for first, t in enumerate(phases)
+            self._look(greys.cut(whole, int(t)), slice(first, None, len(phases)))
+            for first, t in enumerate(phases)
         ]
         hearts = [keep_one_heart(labels) > 0 for labels in seen]
-        voxel_ml = stack.geometry.slice_spacing_mm * looking_mm**2 / 1000.0 * len(phases)
+        voxel_ml = geometry.slice_spacing_mm * looking_mm**2 / 1000.0 * len(phases)
         largest_ml = max(np.count_nonzero(heart) for heart in hearts) * voxel_ml
         if largest_ml < SMALLEST_HEART_ML:
             raise HeartRefused(
@@ -96,9 +110,9 @@ class SaxSegmenter(NetworkSegmenter):
         second_ml = max(second_ventricle_voxels(labels) for labels in seen) * voxel_ml
         return _padded(_window_around(found, whole, card.spacing_mm), card.multiple_of), second_ml
 
-    def _look(self, volume: NDArray[np.float32], window: Window, slices: slice) -> NDArray[np.uint8]:
-        """(z, y, x) labels of the window in some of the slices of one phase, everything that was found."""
-        logits = self._network.logits(with_neighbours(window.cut(volume))[slices])
+    def _look(self, images: NDArray[np.float32], slices: slice) -> NDArray[np.uint8]:
+        """(z, y, x) labels of some slices of one phase's (z, y, x) window, everything that was found."""
+        logits = self._network.logits(with_neighbours(images)[slices])
         return likeliest(logits)
 
     def _logits(self, images: NDArray[np.float32], turn: int = 0) -> NDArray[np.float32]:
@@ -107,17 +121,60 @@ class SaxSegmenter(NetworkSegmenter):
         return np.rot90(self._network.logits(turned), -turn, axes=(2, 3))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Greys:
+    """A cine scaled by what all of it shows; no more of it is in memory at once than a few slices.
+
+    Args:
+        stack: the cine.
+        low: intensity that becomes 0.
+        high: intensity that becomes 1.
+    """
+
+    stack: CineStack
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, stack: CineStack) -> _Greys:
+        return cls(stack, *intensity_range(stack.sample(sampling_step(stack.stored.size))))
+
+    def cut(self, window: Window, t: int) -> NDArray[np.float32]:
+        """(z, y, x) images of one phase, resampled to the window."""
+        _, n_slices, rows, columns = self.stack.shape
+        return np.concatenate(
+            [
+                window.cut(scaled(self.stack.phase(t, part), self.low, self.high))
+                for part in _pieces(n_slices, rows * columns)
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the network was shown of a phase, (z, y, x), and its (z, k, y, x) logits."""
+
+    images: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+def _pieces(n_slices: int, pixels: int) -> Iterator[slice]:
+    """Runs of slices of so many pixels that make up a stack, none larger than _PIECE_VOXELS if it can be."""
+    step = max(1, _PIECE_VOXELS // pixels)
+    return (slice(first, first + step) for first in range(0, n_slices, step))
+
+
 def _labels(window: Window, logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
-    return keep_one_heart(likeliest(window.back(logits)))
+    pieces = _pieces(len(logits), window.shape[0] * window.shape[1])
+    return keep_one_heart(np.concatenate([likeliest(window.back(logits[part])) for part in pieces]))
 
 
-def _measured_phases(labels: NDArray[np.uint8]) -> set[int]:
-    """End-diastole and end-systole of (t, z, y, x) labels; all phases where there are no more than two."""
-    if len(labels) <= 2:
-        return set(range(len(labels)))
-    cavity_voxels = np.count_nonzero(labels == SAX_LABELS[Structure.LV_CAVITY], axis=(1, 2, 3))
-    phases = key_phases(cavity_voxels.astype(np.float64))
+def _measured_phases(cavity_voxels: Sequence[int]) -> set[int]:
+    """End-diastole and end-systole by the (t,) voxels of the cavity; all where there are no more than two."""
+    if len(cavity_voxels) <= 2:
+        return set(range(len(cavity_voxels)))
+    phases = key_phases(np.array(cavity_voxels, dtype=np.float64))
     return {phases.end_diastole, phases.end_systole}
 
 
@@ -166,8 +223,7 @@ def keep_one_heart(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         mask = np.isin(labels, values)
         components, count = ndimage.label(mask)
         if count > 1:
-            sizes = np.bincount(components.ravel())
-            sizes[0] = 0
-            mask = components == sizes.argmax()
+            sizes = np.sum([np.bincount(part.ravel(), minlength=count + 1) for part in components], axis=0)
+            mask = components == 1 + np.argmax(sizes[1:])
         kept[mask] = labels[mask]
     return kept

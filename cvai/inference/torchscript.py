@@ -46,11 +46,11 @@ class TorchScriptNetwork:
         """What runs."""
         return f"torch {self._device}"
 
-    def logits(self, images: NDArray[np.float32], batch_size: int = 16) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
         """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
         import torch
 
-        parts = []
+        batch_size, parts = batch_size or 16, []
         with torch.inference_mode():
             for i in range(0, len(images), batch_size):
                 batch = torch.from_numpy(np.ascontiguousarray(images[i : i + batch_size]))

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.heart.function import ejection_fraction_percent, measure_sax
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.measurement import Measurement
-from cvai.heart.phases import KeyPhases, key_phases
+from cvai.heart.phases import KeyPhases, key_phases, possible_key_phases
 from cvai.heart.segmentation import CineSegmentation
 from cvai.heart.volumes import MYOCARDIAL_DENSITY_G_PER_ML, volume_curve_ml
 
@@ -65,6 +67,17 @@ def test_an_ejection_fraction_of_nothing_is_an_error() -> None:
 def test_end_diastole_may_be_the_last_phase_of_the_cycle() -> None:
     curve = np.array([95.0, 80, 60, 45, 40, 48, 70, 85, 92, 97])
     assert key_phases(curve) == KeyPhases(end_diastole=9, end_systole=4)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12))
+def test_key_phases_are_never_dropped_while_later_phases_are_unknown(voxels: list[int]) -> None:
+    volumes = np.array(voxels, dtype=np.float64)
+    kept: set[int] = set()
+    for n in range(1, volumes.size + 1):
+        kept = (kept | {n - 1}) & possible_key_phases(volumes[:n])
+    phases = key_phases(volumes)
+    assert {phases.end_diastole, phases.end_systole} <= kept
+    assert len(kept) <= 4
 
 
 def test_one_bad_phase_is_not_taken_for_an_extreme() -> None:
