@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from cvai.errors import StudyRefused
+from cvai.heart.segmentation import background
 from cvai.results.plan import Segment
 from cvai.study.values import ImagePlane
 
@@ -41,7 +42,7 @@ def read_labels(
         for z, plane in enumerate(phase)
     }
     first = planes[0][0]
-    labels = np.zeros((len(planes), len(planes[0]), first.rows, first.columns), dtype=np.uint8)
+    labels = background((len(planes), len(planes[0]), first.rows, first.columns))
     _fill(labels, dcmread(path), places, frozenset(segment.number for segment in segments))
     return labels
 
@@ -68,12 +69,18 @@ def _fill(
         labels[place][mask] = number
 
 
-def _masks(segmentation: Dataset) -> NDArray[np.bool_]:
-    """(frame, y, x) of a BINARY segmentation: one bit a pixel, first pixel lowest (PS3.5 section 8.1.1)."""
-    shape = (int(segmentation.NumberOfFrames), int(segmentation.Rows), int(segmentation.Columns))
+def _masks(segmentation: Dataset) -> Iterator[NDArray[np.bool_]]:
+    """(y, x) of every frame of a BINARY segmentation, unpacked one by one: one bit a pixel, first pixel
+    lowest, no gaps between frames (PS3.5 section 8.1.1)."""
+    rows, columns = int(segmentation.Rows), int(segmentation.Columns)
     packed = np.frombuffer(segmentation.PixelData, dtype=np.uint8)
-    bits = np.unpackbits(packed, count=int(np.prod(shape)), bitorder="little")
-    return bits.reshape(shape).astype(bool)
+    for frame in range(int(segmentation.NumberOfFrames)):
+        start = frame * rows * columns
+        byte, offset = divmod(start, 8)
+        bits = np.unpackbits(
+            packed[byte : -(-(start + rows * columns) // 8)], count=offset + rows * columns, bitorder="little"
+        )
+        yield bits[offset:].reshape(rows, columns).astype(bool)
 
 
 def _source(group: Dataset) -> Source:

@@ -111,9 +111,14 @@ def _draws_the_same(files: Mapping[str, Path], analysis: AnyAnalysed, drawn: Seq
         if path is None:
             continue
         former = _labels_of(path, segments)
-        if former is None or not np.array_equal(former, segments.labels):
+        if former is None or not _are_equal(former, segments.labels):
             return False
     return True
+
+
+def _are_equal(former: NDArray[np.uint8], labels: NDArray[np.uint8]) -> bool:
+    """Compared phase by phase: a whole comparison would take as much memory as the labels."""
+    return former.shape == labels.shape and all(map(np.array_equal, former, labels))
 
 
 def _labels_of(path: Path, drawn: DrawnSegments) -> NDArray[np.uint8] | None:
@@ -130,7 +135,7 @@ def _digest(analysis: AnyAnalysed, plan: ResultPlan[AnyAnalysed], drawn: Sequenc
         said.save_as(buffer, implicit_vr=False, little_endian=True)
     digest = hashlib.sha256(repr(analysis.patient).encode() + buffer.getvalue())
     for segments in drawn:
-        digest.update(np.ascontiguousarray(segments.labels).tobytes())
+        digest.update(np.ascontiguousarray(segments.labels).data)
     return digest.hexdigest()
 
 

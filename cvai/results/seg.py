@@ -12,12 +12,15 @@ Derivation Image functional group is not there). How large a pixel is, the image
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from itertools import islice
 
 import highdicom
 import numpy as np
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
+from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
 from pydicom.datadict import tag_for_keyword
 
@@ -76,11 +79,20 @@ def segmentation(context: ResultContext[AnyAnalysed], drawn: DrawnSegments) -> D
 
 def packed_frames(drawn: DrawnSegments, frames: Sequence[LabelledFrame]) -> bytes:
     """Pixel data of BINARY frames: one bit a pixel, first pixel lowest, no gaps (PS3.5 section 8.1.1)."""
-    masks = np.empty((len(frames), *drawn.labels.shape[2:]), np.bool_)
-    for mask, frame in zip(masks, frames, strict=True):
-        np.equal(drawn.labels[frame.t, frame.z], frame.segment.number, out=mask)
-    packed = np.packbits(masks, bitorder="little").tobytes()
-    return packed + b"\0" * (len(packed) % 2)
+    return packed_masks(drawn.labels[frame.t, frame.z] == frame.segment.number for frame in frames)
+
+
+def packed_masks(masks: Iterable[NDArray[np.bool_]]) -> bytes:
+    """Pixel data of (y, x) masks of one size, see ``packed_frames``; no more than eight are unpacked at once.
+
+    >>> packed_masks([np.array([[True, False, True]]), np.array([[False, True, True]])]).hex()
+    '3500'
+    """
+    packed, rest = BytesIO(), iter(masks)
+    while eight := list(islice(rest, 8)):  # of any size, they end with a whole byte
+        packed.write(np.packbits(np.stack(eight), bitorder="little").tobytes())
+    packed.write(b"\0" * (packed.tell() % 2))
+    return packed.getvalue()
 
 
 def _add_image(instance: Dataset, drawn: DrawnSegments) -> None:

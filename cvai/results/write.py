@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 
 from cvai.files import private_file, private_folder
 from cvai.results.analysis import AnyAnalysed
@@ -21,7 +23,7 @@ from cvai.results.instance import ResultContext
 from cvai.results.plan import ResultKind, ResultPlan
 from cvai.results.record import Record
 from cvai.results.report import encapsulated_report
-from cvai.results.seg import segmentation
+from cvai.results.seg import PIXEL_DATA, segmentation
 from cvai.results.sr import Supersedes, measurement_document
 
 RESULT_NAME = "result.json"
@@ -72,12 +74,13 @@ def write_objects(
     context = ResultContext.of(analysis, plan, created or datetime.now(), taken_series_numbers)
     report = plan.report(context)
     _write_atomically(folder / REPORT_NAME, report)
-    instances: dict[str, Dataset] = {d.kind: segmentation(context, d) for d in plan.drawn(analysis)}
-    instances[ResultKind.SR] = measurement_document(context, supersedes)
-    instances[ResultKind.PDF] = encapsulated_report(context, report)
+    makers: dict[str, Callable[[], Dataset]] = {
+        **{drawn.kind: partial(segmentation, context, drawn) for drawn in plan.drawn(analysis)},
+        ResultKind.SR: partial(measurement_document, context, supersedes),
+        ResultKind.PDF: partial(encapsulated_report, context, report),
+    }
     objects = tuple(
-        _write_instance(kind, instance, folder / plan.series[kind].file_name)
-        for kind, instance in instances.items()
+        _write_instance(kind, make(), folder / plan.series[kind].file_name) for kind, make in makers.items()
     )
     _write_atomically(folder / FHIR_NAME, fhir_bundle(context).encode())
     return objects
@@ -101,17 +104,24 @@ def clear_results(folder: Path, plans: Iterable[ResultPlan[Any]]) -> None:
 
 def _write_instance(kind: str, instance: Dataset, path: Path) -> WrittenObject:
     say_encoded(instance)
-    buffer = BytesIO()
-    instance.save_as(buffer, enforce_file_format=True)
-    _write_atomically(path, buffer.getvalue())
+    if PIXEL_DATA in instance:  # pydicom encodes bytes in memory before it writes them, and copies a buffer
+        instance[PIXEL_DATA] = DataElement(PIXEL_DATA, "OB", BytesIO(instance[PIXEL_DATA].value))
+    with _appearing_whole(path) as file:
+        instance.save_as(file, enforce_file_format=True)
     return WrittenObject(kind, str(instance.SOPInstanceUID), path)
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Write under another name, make it durable, then rename: whoever sees ``path`` sees all of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    with private_file(partial).open("wb") as file:
+    with _appearing_whole(path) as file:
         file.write(content)
+
+
+@contextmanager
+def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file written under another name, made durable, then renamed: whoever sees ``path`` sees all of it."""
+    unfinished = path.with_name(f".{path.name}.partial")
+    with private_file(unfinished).open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
+    unfinished.replace(path)

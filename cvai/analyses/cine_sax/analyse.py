@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from traceback import clear_frames
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ def analyse_cine(study: Study, segmenter: Segmenter, watch: Stopwatch) -> CineAn
         try:
             return _analysis(study, selection, refusals, segmenter, watch)
         except (GeometryRefused, HeartRefused) as refusal:
+            clear_frames(refusal.__traceback__)  # they hold the stack, and the next one needs its room
             refusals.append(refusal)
     raise refusals[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import clear_frames
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from cvai.errors import Refused
 from cvai.heart.segmentation import CineSegmentation
 from cvai.results.labels import read_labels
 from cvai.study.assemble import assemble_cine
-from cvai.study.select import select_sax_cine
+from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.values import AssembledCine, ImagePlane, Study
 
 
@@ -52,13 +53,17 @@ def reopen_cine(study: Study, files: Mapping[str, Path]) -> ReopenedCine:
     refusals: list[Refused] = []
     for selection in (preferred, *preferred.alternatives):
         try:
-            cine = assemble_cine(selection)
-            labels = read_labels(path, cine.planes, SEGMENTS)
+            return _reopened(study, selection, path)
         except Refused as refusal:
+            clear_frames(refusal.__traceback__)  # they hold the stack, and the next one needs its room
             refusals.append(refusal)
-        else:
-            return ReopenedCine(study, cine, CineSegmentation(labels, cine.stack.geometry))
     raise refusals[0]
+
+
+def _reopened(study: Study, selection: CineSelection, path: Path) -> ReopenedCine:
+    cine = assemble_cine(selection)
+    labels = read_labels(path, cine.planes, SEGMENTS)
+    return ReopenedCine(study, cine, CineSegmentation(labels, cine.stack.geometry))
 
 
 def labels_of(reopened: ReopenedCine) -> NDArray[np.uint8]:
