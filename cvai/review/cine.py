@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ from cvai.engine.ledger import JobRecord
 from cvai.engine.opened import open_analysed, spec_of
 from cvai.errors import StudyRefused
 from cvai.files import private_folder
+from cvai.heart.cine import CineStack
 from cvai.heart.directions import edge_directions
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.segmentation import apex_comes_first
+from cvai.review.intensities import intensity_percentiles
 from cvai.review.loops import LoopPack, write_loops
 from cvai.review.packed import packed_labels, read_packed
 from cvai.study.values import AssembledCine
@@ -191,11 +193,13 @@ def _write_cine(record: JobRecord, source: Path, folder: Path) -> Meta:
     shown = _shown(record, source)
     if not isinstance(shown, ShownCine):
         raise StudyRefused("no_contours", "This analysis has no cine.", "Its numbers can be read.")
-    pixels, scale = stored_pixels(shown.cine.stack.pixels)
-    for z in range(pixels.shape[1]):
-        write_whole(folder / f"slice-{z}.u16", pixels[:, z].tobytes())
+    stack = shown.cine.stack
+    scale = StoredScale.of(stack)
+    for z in range(stack.shape[1]):
+        frames = (scale.stored(stack.frame(t, z)).tobytes() for t in range(stack.n_phases))
+        write_whole(folder / f"slice-{z}.u16", b"".join(frames))
     write_whole(folder / LABELS, packed_labels(shown.labels))
-    return {**_described(shown.cine, shown.labels), **scale}
+    return {**_described(shown.cine, shown.labels), **asdict(scale)}
 
 
 def _write_loops(record: JobRecord, source: Path, folder: Path) -> Meta:
@@ -210,25 +214,45 @@ def _read_meta(folder: Path) -> Meta:
     return meta
 
 
-def stored_pixels(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], dict[str, float]]:
-    """(t, z, y, x) intensities as unsigned 16-bit, and how to get them back: ``stored * slope + intercept``.
+@dataclass(frozen=True, slots=True)
+class StoredScale:
+    """How intensities are kept as unsigned 16-bit numbers: ``stored * slope + intercept``."""
 
-    >>> stored, scale = stored_pixels(np.array([[[[0.0, 1023.0]]]], dtype=np.float32))
-    >>> stored.ravel().tolist(), scale
-    ([0, 1023], {'slope': 1.0, 'intercept': 0.0})
-    """
-    low, high = float(pixels.min()), float(pixels.max())
-    whole = low >= 0 and high <= LARGEST_STORED and bool(np.all(pixels == np.rint(pixels)))
-    slope, intercept = (1.0, 0.0) if whole else (max(high - low, 1e-6) / LARGEST_STORED, low)
-    stored = np.rint((pixels - intercept) / slope).astype("<u2")
-    return stored, {"slope": slope, "intercept": intercept}
+    slope: float
+    intercept: float
+
+    @classmethod
+    def of(cls, stack: CineStack) -> StoredScale:
+        """Whole intensities that fit are kept as they are.
+
+        >>> geometry = StackGeometry.unplaced(2, (8.0, 1.5, 1.5))
+        >>> pixels = np.array([[[[0.0, 1023.0]], [[7.0, 8.0]]]], dtype=np.float32)
+        >>> StoredScale.of(CineStack(pixels, geometry, None, None))
+        StoredScale(slope=1.0, intercept=0.0)
+        """
+        lows, highs, are_whole = zip(*(_range(stack.phase(t)) for t in range(stack.n_phases)), strict=True)
+        low, high = min(lows), max(highs)
+        if low >= 0 and high <= LARGEST_STORED and all(are_whole):
+            return cls(1.0, 0.0)
+        return cls(max(high - low, 1e-6) / LARGEST_STORED, low)
+
+    def stored(self, intensities: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """Intensities of any shape, little endian."""
+        return np.asarray(np.rint((intensities - self.intercept) / self.slope), dtype="<u2")
+
+
+def _range(intensities: NDArray[np.float32]) -> tuple[float, float, bool]:
+    """Least, most, and whether all are whole numbers."""
+    whole = bool(np.all(intensities == np.rint(intensities)))
+    return float(intensities.min()), float(intensities.max()), whole
 
 
 def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]:
     stack, geometry = cine.stack, cine.stack.geometry
-    n_phases, n_slices, rows, columns = stack.pixels.shape
+    n_phases, n_slices, rows, columns = stack.shape
     heart = np.flatnonzero(labels.any(axis=(0, 2, 3)))
-    low, high = np.percentile(stack.pixels[:, heart] if heart.size else stack.pixels, WINDOW_PERCENTILES)
+    shown = heart if heart.size else np.arange(n_slices)
+    low, high = intensity_percentiles(stack, shown, WINDOW_PERCENTILES)
     times_ms = stack.phase_times_ms
     left, right, top, bottom = edge_directions(geometry)
     return {

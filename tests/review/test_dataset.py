@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nibabel
@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from cvai.engine.reading import FrameEdit, Verdict
+from cvai.heart.cine import CineStack
+from cvai.heart.geometry import StackGeometry
 from cvai.heart.phases import KeyPhases
 from cvai.heart.runs import encoded_runs
-from cvai.review.cine import LABELS, CinePack, stored_pixels
+from cvai.review.cine import LABELS, CinePack, StoredScale
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decision
 from cvai.review.packed import packed_labels
@@ -26,7 +28,9 @@ SHAPE = (6, 4, 30, 46)
 @pytest.fixture
 def pack(tmp_path: Path) -> CinePack:
     labels = beating_labels(*SHAPE)
-    stored, scale = stored_pixels(shaded_pixels(labels))
+    pixels = shaded_pixels(labels)
+    scale = StoredScale.of(CineStack(pixels, StackGeometry.unplaced(SHAPE[1], (8.5, 1.9, 1.3)), None, None))
+    stored = scale.stored(pixels)
     folder = tmp_path / "pack"
     folder.mkdir()
     for z in range(SHAPE[1]):
@@ -34,7 +38,7 @@ def pack(tmp_path: Path) -> CinePack:
     (folder / LABELS).write_bytes(packed_labels(labels))
     names = ("n_phases", "n_slices", "rows", "columns")
     spacing = {"spacing_x_mm": 1.3, "spacing_y_mm": 1.9, "slice_spacing_mm": 8.5}
-    return CinePack(folder, {**dict(zip(names, SHAPE, strict=True)), **spacing, **scale})
+    return CinePack(folder, {**dict(zip(names, SHAPE, strict=True)), **spacing, **asdict(scale)})
 
 
 def accepted() -> Decision:

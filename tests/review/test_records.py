@@ -18,11 +18,13 @@ from cvai.engine.job import StudyJob
 from cvai.engine.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.engine.shadow import ShadowRecord, Value
 from cvai.errors import Outdated
+from cvai.heart.cine import CineStack
+from cvai.heart.geometry import StackGeometry
 from cvai.heart.phases import KeyPhases
 from cvai.heart.runs import decoded_runs, encoded_runs
 from cvai.heart.segmentation import ModelIdentity
 from cvai.review.agreement import against_readers, agreement
-from cvai.review.cine import stored_pixels
+from cvai.review.cine import StoredScale
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions, Drafts
 
@@ -186,7 +188,9 @@ def test_a_rejection_is_counted_and_has_no_pair() -> None:
 def test_pixels_come_back_from_what_is_stored(low: float) -> None:
     rng = np.random.default_rng(1)
     pixels = (low + rng.integers(0, 4000, (2, 2, 3, 4))).astype(np.float32)
-    stored, scale = stored_pixels(pixels)
-    back = stored * scale["slope"] + scale["intercept"]
+    stack = CineStack(pixels, StackGeometry.unplaced(2, (8.0, 1.5, 1.5)), None, None)
+    scale = StoredScale.of(stack)
+    stored = scale.stored(pixels)
+    back = stored * scale.slope + scale.intercept
     assert stored.dtype == np.uint16
     assert np.abs(back - pixels).max() <= (0 if low == 0 else 0.04)
