@@ -53,6 +53,7 @@ $(OHIF):
 bench: dev system
 	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python -m benchmarks.echo_stages
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.event_to_sr
 	$(BIN)/python benchmarks/side_by_side.py
 	$(BIN)/python benchmarks/providers.py

@@ -162,7 +162,7 @@ class PhantomAcquisition:
 
     def __post_init__(self) -> None:
         if self.n_slices is not None:
-            require("n_slices", self.n_slices, 4, 40, "slices")
+            require("n_slices", self.n_slices, 4, 60, "slices")
         require("n_phases", self.n_phases, 8, 60, "phases")
         require("rows", self.rows, 64, 512, "pixels")
         require("columns", self.columns, 64, 512, "pixels")
