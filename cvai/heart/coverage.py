@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.heart.anatomy import Structure
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation, apex_comes_first
 
@@ -29,10 +29,11 @@ one to two centimetres; in the same contours it is more in 4 %, and never more t
 def coverage_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Finding, ...]:
     """Whether the ventricle goes on beyond the first or the last slice, or was lost in slices that hold
     it."""
+    base, apex = 0, segmentation.labels.shape[1] - 1
     geometry = segmentation.geometry
     pixels = segmentation.voxel_counts(Structure.LV_CAVITY)
     if apex_comes_first(segmentation.labels[phases.end_diastole]):
-        pixels = pixels[:, ::-1]
+        pixels, base, apex = pixels[:, ::-1], apex, base
     ed_mm2, es_mm2 = (
         pixels[t] * geometry.spacing_y_mm * geometry.spacing_x_mm
         for t in (phases.end_diastole, phases.end_systole)
@@ -40,11 +41,15 @@ def coverage_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tupl
     if not ed_mm2.any():
         return ()
     step_mm = geometry.slice_spacing_mm
-    found = (_base(ed_mm2, step_mm), _apex(ed_mm2), _retreat(ed_mm2, es_mm2, step_mm))
+    found = (
+        _base(ed_mm2, step_mm, Place(phases.end_diastole, base)),
+        _apex(ed_mm2, Place(phases.end_diastole, apex)),
+        _retreat(ed_mm2, es_mm2, step_mm, phases),
+    )
     return tuple(finding for finding in found if finding is not None)
 
 
-def _base(areas_mm2: NDArray[np.float64], step_mm: float) -> Finding | None:
+def _base(areas_mm2: NDArray[np.float64], step_mm: float, outermost: Place) -> Finding | None:
     """``areas_mm2`` (z,) from base to apex."""
     length_mm = np.count_nonzero(areas_mm2) * step_mm
     diameter_mm = 2.0 * float(np.sqrt(areas_mm2.max() / np.pi))
@@ -56,10 +61,13 @@ def _base(areas_mm2: NDArray[np.float64], step_mm: float) -> Finding | None:
         f"The left ventricle measures {length_mm:.0f} mm along its axis and {diameter_mm:.0f} mm across, "
         "and is still wide in the outermost basal slice: the base may lie beyond the stack, and volumes "
         "be too small.",
+        (outermost,),
     )
 
 
-def _retreat(ed_mm2: NDArray[np.float64], es_mm2: NDArray[np.float64], step_mm: float) -> Finding | None:
+def _retreat(
+    ed_mm2: NDArray[np.float64], es_mm2: NDArray[np.float64], step_mm: float, phases: KeyPhases
+) -> Finding | None:
     """Both (z,) from base to apex."""
     ed_mm, es_mm = (np.count_nonzero(areas_mm2) * step_mm for areas_mm2 in (ed_mm2, es_mm2))
     if ed_mm - es_mm <= LARGEST_RETREAT_MM:
@@ -69,10 +77,11 @@ def _retreat(ed_mm2: NDArray[np.float64], es_mm2: NDArray[np.float64], step_mm: 
         Severity.WARNING,
         f"The left ventricle measures {ed_mm:.0f} mm along its axis at end-diastole and {es_mm:.0f} mm at "
         "end-systole: look whether it was lost in slices at the base or the apex.",
+        (Place(phase=phases.end_diastole), Place(phase=phases.end_systole)),
     )
 
 
-def _apex(areas_mm2: NDArray[np.float64]) -> Finding | None:
+def _apex(areas_mm2: NDArray[np.float64], outermost: Place) -> Finding | None:
     share = float(areas_mm2[-1] / areas_mm2.max())
     if share <= LARGE_APEX:
         return None
@@ -81,4 +90,5 @@ def _apex(areas_mm2: NDArray[np.float64]) -> Finding | None:
         Severity.WARNING,
         f"In the outermost apical slice the left ventricle still has {100 * share:.0f} % of its largest "
         "area: the apex may lie beyond the stack, and volumes be too small.",
+        (outermost,),
     )

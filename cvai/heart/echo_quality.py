@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,7 +11,7 @@ from scipy import ndimage
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.beats import area_curve
 from cvai.heart.echo_function import KeyDiscs, Volumes, area_length_volumes
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.heart.loop import EchoLoop, LoopSegmentation
 from cvai.heart.phases import KeyPhases
 from cvai.heart.quality import HIGHEST_LV_EF_PERCENT, SMALLEST_LV_EDV_ML
@@ -32,7 +34,7 @@ _BEAT_SHARE = 0.9
 def loop_findings(
     name: str, loop: EchoLoop, segmentation: LoopSegmentation, beats: tuple[KeyPhases, ...]
 ) -> tuple[Finding, ...]:
-    """Findings of one loop; ``name`` says in messages which view it is."""
+    """Findings of one loop; ``name`` says in messages which view it is, places leave it open."""
     frames = [t for beat in beats for t in (beat.end_diastole, beat.end_systole)]
     found = (
         _cut_off(name, loop, segmentation, frames),
@@ -43,23 +45,32 @@ def loop_findings(
     return tuple(finding for finding in found if finding is not None)
 
 
-def volume_findings(volumes: Volumes, *, calibrated: bool) -> tuple[Finding, ...]:
-    """Volumes that a heart has rarely, and a lost outline often."""
+def volume_findings(
+    volumes: Volumes, beats: Mapping[str, KeyPhases], *, calibrated: bool
+) -> tuple[Finding, ...]:
+    """Volumes that a heart has rarely, and a lost outline often.
+
+    Args:
+        volumes: of the study.
+        beats: the first beat that was measured in each view, by name of the view, such as ``a4c``.
+        calibrated: whether the volumes are in mL.
+    """
     findings = []
     if volumes.ef_percent > HIGHEST_LV_EF_PERCENT:
         message = (
             f"The ejection fraction is very high: {volumes.ef_percent:.0f} %. Look whether the cavity was "
             "lost at end-systole."
         )
-        findings.append(Finding("ejection_fraction_very_high", Severity.WARNING, message))
+        places = tuple(Place(beat.end_systole, view=view) for view, beat in beats.items())
+        findings.append(Finding("ejection_fraction_very_high", Severity.WARNING, message, places))
     if calibrated and volumes.edv_ml < SMALLEST_LV_EDV_ML:
         message = f"The left ventricle measures {volumes.edv_ml:.0f} mL at end-diastole: check the contours."
-        findings.append(Finding("lv_implausibly_small", Severity.WARNING, message))
+        findings.append(Finding("lv_implausibly_small", Severity.WARNING, message, _end_diastoles(beats)))
     return tuple(findings)
 
 
-def disc_findings(name: str, discs: KeyDiscs) -> tuple[Finding, ...]:
-    """Whether discs and the area-length formula tell of the same ventricle at end-diastole."""
+def disc_findings(name: str, discs: KeyDiscs, beat: KeyPhases) -> tuple[Finding, ...]:
+    """Whether discs and the area-length formula tell of the same ventricle at end-diastole of a beat."""
     stack = discs.end_diastole
     discs_ml = monoplane_volume_ml(stack, shared_disc_height_mm([stack]))
     by_area_ml = area_length_volumes(discs).edv_ml
@@ -70,13 +81,23 @@ def disc_findings(name: str, discs: KeyDiscs) -> tuple[Finding, ...]:
         f"In the {name} view discs and the area-length formula differ by {100 * difference:.0f} % at "
         "end-diastole; the outline may not be a ventricle's."
     )
-    return (Finding("ventricle_shape_unusual", Severity.WARNING, message),)
+    return (Finding("ventricle_shape_unusual", Severity.WARNING, message, (Place(beat.end_diastole),)),)
 
 
 def biplane_findings(
-    four_chamber: KeyDiscs, two_chamber: KeyDiscs, rates_bpm: tuple[float | None, float | None]
+    four_chamber: KeyDiscs,
+    two_chamber: KeyDiscs,
+    rates_bpm: tuple[float | None, float | None],
+    beats: Mapping[str, KeyPhases],
 ) -> tuple[Finding, ...]:
-    """Whether both views show one ventricle under the same conditions."""
+    """Whether both views show one ventricle under the same conditions.
+
+    Args:
+        four_chamber: discs of the first beat of that view.
+        two_chamber: likewise.
+        rates_bpm: heart rate of each loop, None where it is not known.
+        beats: the first beat of both views, by name of the view.
+    """
     lengths = [discs.end_diastole.axis.length_mm for discs in (four_chamber, two_chamber)]
     difference = abs(lengths[0] - lengths[1]) / max(lengths)
     findings = []
@@ -85,12 +106,17 @@ def biplane_findings(
             f"The long axes of the two views differ by {100 * difference:.0f} % at end-diastole; the shorter "
             "view may be foreshortened, and its volumes too small."
         )
-        findings.append(Finding("view_foreshortened", Severity.WARNING, message))
+        findings.append(Finding("view_foreshortened", Severity.WARNING, message, _end_diastoles(beats)))
     first, second = rates_bpm
     if first is not None and second is not None and abs(first - second) > _RATES_DIFFER_BPM:
         message = f"The heart rates of the two views differ: {first:.0f} and {second:.0f}/min."
-        findings.append(Finding("heart_rates_differ", Severity.WARNING, message))
+        places = tuple(Place(view=view) for view in beats)
+        findings.append(Finding("heart_rates_differ", Severity.WARNING, message, places))
     return tuple(findings)
+
+
+def _end_diastoles(beats: Mapping[str, KeyPhases]) -> tuple[Place, ...]:
+    return tuple(Place(beat.end_diastole, view=view) for view, beat in beats.items())
 
 
 def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: list[int]) -> Finding | None:
@@ -115,7 +141,7 @@ def _jumps(name: str, area_px: NDArray[np.float64]) -> Finding | None:
     message = (
         f"Frame {worst + 1} of the {name} view leaves the area of its neighbours by {100 * off.max():.0f} %."
     )
-    return Finding("area_jumps_between_frames", Severity.WARNING, message)
+    return Finding("area_jumps_between_frames", Severity.WARNING, message, (Place(phase=worst),))
 
 
 def _short(name: str, loop: EchoLoop) -> Finding | None:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.measure import regionprops
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
 
@@ -33,11 +33,11 @@ def outline_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple
 
 
 def _ragged(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None:
-    places = [
-        where
-        for where, cavity in _outlines(segmentation, phases, Structure.LV_CAVITY)
+    places = {
+        words: place
+        for words, place, cavity in _outlines(segmentation, phases, Structure.LV_CAVITY)
         if _is_judged(cavity, segmentation) and _solidity(cavity) < SMALLEST_SOLIDITY
-    ]
+    }
     if not places:
         return None
     return Finding(
@@ -45,6 +45,7 @@ def _ragged(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None
         Severity.WARNING,
         f"The outline of the left ventricle is ragged in {', '.join(places)}: look whether the slice still "
         "shows the ventricle, or already atrium or outflow.",
+        tuple(places.values()),
     )
 
 
@@ -55,11 +56,11 @@ def _solidity(cavity: NDArray[np.bool_]) -> float:
 
 def _in_parts(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None:
     places = {
-        structure: [
-            where
-            for where, mask in _outlines(segmentation, phases, structure)
+        structure: {
+            words: place
+            for words, place, mask in _outlines(segmentation, phases, structure)
             if _has_second_part(mask, _pixel_mm2(segmentation))
-        ]
+        }
         for structure in (Structure.LV_CAVITY, Structure.RV_CAVITY)
     }
     named = [f"{s.display_name.lower()} in {', '.join(where)}" for s, where in places.items() if where]
@@ -69,6 +70,7 @@ def _in_parts(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | No
         "structure_in_parts",
         Severity.WARNING if places[Structure.LV_CAVITY] else Severity.INFO,
         f"Drawn in two separate parts: {'; '.join(named)}. Look which of them belongs to it.",
+        tuple(place for where in places.values() for place in where.values()),
     )
 
 
@@ -82,12 +84,12 @@ def _has_second_part(mask: NDArray[np.bool_], pixel_mm2: float) -> bool:
 
 def _outlines(
     segmentation: CineSegmentation, phases: KeyPhases, structure: Structure
-) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """(y, x) masks of a structure in the slices of both key phases, with their place in words."""
+) -> Iterator[tuple[str, Place, NDArray[np.bool_]]]:
+    """(y, x) masks of a structure in the slices of both key phases, with their place in words and values."""
     value = SAX_LABELS[structure]
     for name, t in (("end-diastole", phases.end_diastole), ("end-systole", phases.end_systole)):
         for z, outline in enumerate(segmentation.labels[t] == value):
-            yield f"slice {z + 1} at {name}", outline
+            yield f"slice {z + 1} at {name}", Place(t, z), outline
 
 
 def _pixel_mm2(segmentation: CineSegmentation) -> float:

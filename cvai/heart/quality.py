@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cvai.heart.anatomy import Structure
 from cvai.heart.coverage import coverage_findings
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.heart.function import ejection_fraction_percent
 from cvai.heart.outline import outline_findings
 from cvai.heart.phases import KeyPhases
@@ -73,6 +73,7 @@ def _small_ventricle(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding |
         Severity.WARNING,
         f"The left ventricle measures {edv_ml:.0f} mL at end-diastole, less than "
         f"{SMALLEST_LV_EDV_ML:.0f} mL: check that the contours follow it.",
+        (Place(phase=phases.end_diastole),),
     )
 
 
@@ -89,6 +90,7 @@ def _no_stroke_volume(
         Severity.WITHHELD,
         f"The {' and the '.join(growing)} ventricle is larger at end-systole than at end-diastole: stroke "
         "volume, ejection fraction and output are not given. Check its contours.",
+        (Place(phase=es), Place(phase=ed)),
     )
 
 
@@ -104,6 +106,7 @@ def _stroke_volumes(
         Severity.WARNING,
         f"Stroke volumes differ: left {lv:.0f} mL, right {rv:.0f} mL. Without a shunt or a leaking valve "
         "they are alike; check the basal slices.",
+        _key_places(phases),
     )
 
 
@@ -125,6 +128,7 @@ def _high_ejection_fraction(
         Severity.WARNING,
         f"Ejection fractions are very high: {', '.join(high)}. Look whether ventricle was lost in slices of "
         "end-systole, mostly at the base.",
+        (Place(phase=phases.end_systole),),
     )
 
 
@@ -143,6 +147,7 @@ def _masses(wall_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
         Severity.WARNING,
         f"Myocardial mass is {ed:.0f} g at end-diastole and {es:.0f} g at end-systole; it should be "
         "nearly the same. Check the contours of the wall and the basal slices.",
+        _key_places(phases),
     )
 
 
@@ -158,18 +163,25 @@ def _phase_jump(lv_ml: NDArray[np.float64]) -> Finding | None:
         "volume_jumps_between_phases",
         Severity.WARNING,
         f"The left ventricle jumps by {departure[worst]:.0f} mL at phase {worst + 1} against its neighbours.",
+        (Place(phase=worst),),
     )
+
+
+def _key_places(phases: KeyPhases) -> tuple[Place, ...]:
+    return Place(phase=phases.end_diastole), Place(phase=phases.end_systole)
 
 
 def _border(segmentation: CineSegmentation) -> Finding | None:
     labels = segmentation.labels
     edges = (labels[..., 0, :], labels[..., -1, :], labels[..., 0], labels[..., -1])
-    if not any(edge.any() for edge in edges):
+    at_border = np.sum([np.count_nonzero(edge, axis=-1) for edge in edges], axis=0)  # (t, z) pixels
+    if not at_border.any():
         return None
     return Finding(
         "heart_at_image_border",
         Severity.WARNING,
         "The heart touches the border of the image: part of it may be cut off.",
+        tuple(Place(int(at_border[:, z].argmax()), int(z)) for z in np.flatnonzero(at_border.any(axis=0))),
     )
 
 

@@ -11,7 +11,7 @@ from skimage.measure import regionprops
 
 from cvai.errors import HeartRefused
 from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.heart.phases import KeyPhases
 from cvai.heart.rings import wall_ring
 from cvai.heart.segmentation import CineSegmentation
@@ -102,7 +102,7 @@ def short_axis_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tu
         "border lies on wall: cut across its axis it is round and within a ring. Check that this is a "
         "short-axis stack."
     )
-    return (Finding("not_short_axis", Severity.WARNING, message),)
+    return (Finding("not_short_axis", Severity.WARNING, message, (Place(phase=phases.end_diastole),)),)
 
 
 def _roundness(cavity: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> float:

@@ -3,13 +3,13 @@ each."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.heart.anatomy import Structure
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Severity, whole_slices
 from cvai.heart.segmentation import CineSegmentation
 
 LARGEST_SHIFT = 0.10
@@ -40,19 +40,17 @@ def out_of_step_findings(segmentation: CineSegmentation) -> tuple[Finding, ...]:
     shifts = slice_shifts(segmentation)
     inner = np.flatnonzero(~np.isnan(shifts))[1:-1]
     leaps = np.abs((np.diff(shifts[inner]) + 0.5) % 1.0 - 0.5)
-    places = [
-        f"{a + 1} and {b + 1}"
-        for (a, b), leap in zip(pairwise(inner), leaps, strict=True)
-        if leap > LARGEST_SHIFT
-    ]
-    if not places:
+    pairs = [pair for pair, leap in zip(pairwise(inner.tolist()), leaps, strict=True) if leap > LARGEST_SHIFT]
+    if not pairs:
         return ()
+    places = ", ".join(f"{a + 1} and {b + 1}" for a, b in pairs)
     message = (
         "The cavity contracts at another time from one slice to the next, by up to "
-        f"{100 * float(leaps.max()):.0f} % of the heartbeat (slices {', '.join(places)}): slices may have "
+        f"{100 * float(leaps.max()):.0f} % of the heartbeat (slices {places}): slices may have "
         "been gated in different ways, and the ejection fraction be too low."
     )
-    return (Finding("slices_out_of_step", Severity.WARNING, message),)
+    where = whole_slices(dict.fromkeys(chain.from_iterable(pairs)))
+    return (Finding("slices_out_of_step", Severity.WARNING, message, where),)
 
 
 def slice_shifts(segmentation: CineSegmentation) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
@@ -69,7 +69,7 @@ def measure_wall(segmentation: CineSegmentation, phases: KeyPhases) -> WallMeasu
         thickness_mm = segment_thickness_mm(labels[t], geometry, apex_first=apex_first)
         missing[name] = [s for s in WALL_SEGMENTS if s not in thickness_mm]
         measurements += [Measurement(measurement_name(s, key), mm, "mm") for s, mm in thickness_mm.items()]
-    return WallMeasurements(tuple(measurements), _left_out(missing))
+    return WallMeasurements(tuple(measurements), _left_out(missing, phases))
 
 
 def segment_thickness_mm(
@@ -143,8 +143,13 @@ def _is_within(from_septum_deg: NDArray[np.floating], segment: WallSegment) -> N
     return (-half_deg <= from_centre_deg) & (from_centre_deg < half_deg)
 
 
-def _left_out(missing: Mapping[str, Sequence[WallSegment]]) -> tuple[Finding, ...]:
-    """What a reader must know of segments without a number, level by level."""
+def _left_out(missing: Mapping[str, Sequence[WallSegment]], phases: KeyPhases) -> tuple[Finding, ...]:
+    """What a reader must know of segments without a number, level by level.
+
+    Args:
+        missing: segments by ``end-diastole`` and ``end-systole``.
+        phases: which phases these are.
+    """
     where = [f"{_named(segments)} at {phase}" for phase, segments in missing.items() if segments]
     if not where:
         return ()
@@ -152,7 +157,9 @@ def _left_out(missing: Mapping[str, Sequence[WallSegment]]) -> tuple[Finding, ..
         f"The thickness of the wall could not be measured for {'; '.join(where)}: no slice there shows "
         "a closed ring of wall around the cavity, or the septum is not where it belongs."
     )
-    return (Finding("wall_not_measured", Severity.INFO, message),)
+    indices = {"end-diastole": phases.end_diastole, "end-systole": phases.end_systole}
+    places = tuple(Place(phase=indices[phase]) for phase, segments in missing.items() if segments)
+    return (Finding("wall_not_measured", Severity.INFO, message, places),)
 
 
 def _named(segments: Sequence[WallSegment]) -> str:

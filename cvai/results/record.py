@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
@@ -185,7 +185,12 @@ def _bounds(bounds: tuple[float, float] | None) -> list[float] | None:
 
 def _finding(finding: Finding) -> Record:
     """One finding."""
-    return {"code": finding.code, "severity": str(finding.severity), "message": finding.message}
+    return {
+        "code": finding.code,
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "where": [asdict(place) for place in finding.where],
+    }
 
 
 def _excluded(excluded: Iterable[PassedOver]) -> list[Record]:

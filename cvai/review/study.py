@@ -19,7 +19,6 @@ from cvai.review.cine import CinePack
 from cvai.review.decisions import Decision
 from cvai.review.measured import ChangesBody, FrameBody, checked_edits, measured, with_edits
 from cvai.review.page import Json, Page
-from cvai.review.places import LoopPlace, Place, loop_places_of, places_of
 from cvai.review.summary import Summary
 from cvai.review.wall import Wall
 from cvai.review.worklist import Row
@@ -38,14 +37,45 @@ def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
         "result": summary.result,
         "cine": dict(page.cines.open(summary.record).meta) if summary.has_contours else None,
         "loops": loops,
-        "places": [_places(finding["message"], summary, loops) for finding in summary.findings],
+        "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         **shared_json(page, job_id, reader),
     }
 
 
-def _places(message: str, summary: Summary, loops: Sequence[Json]) -> Sequence[Place | LoopPlace]:
-    return loop_places_of(message, loops) if loops else places_of(message, summary.result["key_frames"])
+def places_shown(finding: Mapping[str, Any], loops: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """Where a finding leads on the page; nowhere where result.json is older than places.
+
+    Args:
+        finding: as in result.json.
+        loops: as in ``LoopPack.meta``; empty for a cine.
+
+    Returns:
+        0-based phase and slice of a cine, null where it shows the present one; or view and 0-based frame of
+        a loop, its first end-diastole where the finding names none.
+
+    >>> places_shown({"where": [{"phase": None, "slice": 8, "view": None}]}, [])
+    [{'t': None, 'z': 8}]
+    >>> loops = [{"view": "a4c", "beats": [{"ed": 2, "es": 9}]}]
+    >>> places_shown({"where": [{"phase": None, "slice": None, "view": "a4c"}]}, loops)
+    [{'view': 'a4c', 't': 2}]
+    """
+    places = finding.get("where", [])
+    if not loops:
+        return [{"t": place["phase"], "z": place["slice"]} for place in places]
+    beats = {loop["view"]: loop["beats"] for loop in loops}
+    return [
+        {"view": place["view"], "t": _frame(place["phase"], beats[place["view"]])}
+        for place in places
+        if place["view"] in beats
+    ]
+
+
+def _frame(phase: int | None, beats: Sequence[Mapping[str, int]]) -> int:
+    """The frame named, else the end-diastole that the page begins with."""
+    if phase is not None:
+        return phase
+    return beats[0]["ed"] if beats else 0
 
 
 def wall_shown(page: Page, summary: Summary, reader: Reader) -> tuple[Wall, bool]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
 from cvai.heart.cine import CineStack
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity, whole_slices
 from cvai.heart.geometry import StackGeometry
 from cvai.study.acquisitions import acquisitions_of
 from cvai.study.conditions import ONE_SESSION_S, condition_of
@@ -60,7 +61,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     """
     _check_placed(selection.planes)
     _check_one_grid(selection.planes)
-    slices, repeats = _one_acquisition_each(slices_along_normal(selection.planes))
+    slices, repeats, repeated = _one_acquisition_each(slices_along_normal(selection.planes))
     if len(slices) < MIN_SLICES:
         message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
         raise GeometryRefused("too_few_slices", message, _RESEND)
@@ -86,7 +87,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
         passed_over=(*selection.passed_over, *_passed_over_repeats(repeats)),
         findings=(
             *selection.findings,
-            *_repeat_findings(repeats, len(slices)),
+            *_repeat_findings(repeats, repeated, len(slices)),
             *_tilt_findings(slices),
             *_pause_findings(slices),
             *_phase_findings(slices),
@@ -138,8 +139,11 @@ def _grid(plane: ImagePlane) -> str:
     return f"{plane.rows} x {plane.columns} pixels of {spacing} mm"
 
 
-def _one_acquisition_each(slices: Sequence[Sequence[ImagePlane]]) -> tuple[list[Images], list[Images]]:
-    """The acquisition of every slice that counts, and those that were repeated later or broken off."""
+def _one_acquisition_each(
+    slices: Sequence[Sequence[ImagePlane]],
+) -> tuple[list[Images], list[Images], list[int]]:
+    """The acquisition of every slice that counts, those that were repeated later or broken off, and the
+    0-based slices that have such."""
     acquired = [acquisitions_of(images) for images in slices]
     n_phases = most_common([len(images) for acquisitions in acquired for images in acquisitions])
     chosen: list[Images] = []
@@ -148,7 +152,8 @@ def _one_acquisition_each(slices: Sequence[Sequence[ImagePlane]]) -> tuple[list[
         whole = [images for images in acquisitions if len(images) == n_phases]
         chosen.append((whole or acquisitions)[-1])
         repeats.extend(images for images in acquisitions if images is not chosen[-1])
-    return chosen, repeats
+    repeated = [z for z, acquisitions in enumerate(acquired) if len(acquisitions) > 1]
+    return chosen, repeats, repeated
 
 
 def _without_doubles(slices: Sequence[Images]) -> Sequence[Images]:
@@ -234,41 +239,49 @@ def _passed_over_repeats(repeats: Sequence[Images]) -> list[PassedOver]:
     ]
 
 
-def _repeat_findings(repeats: Sequence[Images], n_slices: int) -> list[Finding]:
+def _repeat_findings(repeats: Sequence[Images], repeated: Sequence[int], n_slices: int) -> list[Finding]:
     if not repeats:
         return []
     message = (
         f"{len(repeats)} repeated acquisition(s) among {n_slices} slices; the latest whole one was analysed."
     )
-    return [Finding("repeated_slice", Severity.INFO, message)]
+    return [Finding("repeated_slice", Severity.INFO, message, whole_slices(repeated))]
 
 
 def _tilt_findings(slices: Sequence[Images]) -> list[Finding]:
     firsts = [images[0] for images in slices]
     usual = _usual_orientation(firsts)
-    turned_deg = [d for plane in firsts if (d := turn_deg(plane, usual)) > EXACTLY_PARALLEL_DEG]
+    turned_deg = {
+        z: degrees
+        for z, plane in enumerate(firsts)
+        if (degrees := turn_deg(plane, usual)) > EXACTLY_PARALLEL_DEG
+    }
     if not turned_deg:
         return []
+    most_deg = max(turned_deg.values())
     message = (
-        f"{len(turned_deg)} of {len(slices)} slices are turned by up to {max(turned_deg):.1f} degrees "
+        f"{len(turned_deg)} of {len(slices)} slices are turned by up to {most_deg:.1f} degrees "
         "against the others; they were measured as parallel ones at the place of their middles."
     )
-    severity = Severity.INFO if max(turned_deg) <= NEARLY_PARALLEL_DEG else Severity.WARNING
-    return [Finding("slices_tilted", severity, message)]
+    severity = Severity.INFO if most_deg <= NEARLY_PARALLEL_DEG else Severity.WARNING
+    return [Finding("slices_tilted", severity, message, whole_slices(turned_deg))]
 
 
 def _pause_findings(slices: Sequence[Images]) -> list[Finding]:
-    times_s = sorted(
-        c.acquired_s[0] for images in slices if (c := condition_of(images)).acquired_s is not None
+    acquired = sorted(
+        (c.acquired_s[0], z)
+        for z, images in enumerate(slices)
+        if (c := condition_of(images)).acquired_s is not None
     )
-    longest_s = float(np.diff(times_s).max()) if len(times_s) > 1 else 0.0
+    pauses = [(later - time_s, (z, other)) for (time_s, z), (later, other) in pairwise(acquired)]
+    longest_s, between = max(pauses, key=lambda pause: pause[0], default=(0.0, ()))
     if longest_s <= ONE_SESSION_S:
         return []
     message = (
         f"Between two slices of the stack lie {longest_s / 60:.0f} minutes: look whether they show the heart "
         "in the same state and at the same place."
     )
-    return [Finding("slices_acquired_apart", Severity.WARNING, message)]
+    return [Finding("slices_acquired_apart", Severity.WARNING, message, whole_slices(between))]
 
 
 def _repeated_time_findings(planes: tuple[Images, ...], stack: CineStack) -> list[Finding]:
@@ -281,23 +294,23 @@ def _repeated_time_findings(planes: tuple[Images, ...], stack: CineStack) -> lis
     Raises:
         GeometryRefused: ``duplicate_frame``, the pixels are the same.
     """
-    n_repeated = 0
+    repeated: list[Place] = []
     for z, images in enumerate(zip(*planes, strict=True)):
         for first, second in images_at_one_time(images):
-            n_repeated += 1
             t = images.index(first)
+            repeated.append(Place(t, z))
             if np.array_equal(stack.frame(t, z), stack.frame(images.index(second), z)):
                 raise GeometryRefused(
                     "duplicate_frame",
                     f"{_name(z, planes[0])} holds one image twice in place of two phases.",
                     _RESEND,
                 )
-    if n_repeated == 0:
+    if not repeated:
         return []
     message = (
-        f"{n_repeated} trigger time(s) are stated for two phases of a slice; instance numbers order them."
+        f"{len(repeated)} trigger time(s) are stated for two phases of a slice; instance numbers order them."
     )
-    return [Finding("repeated_trigger_time", Severity.WARNING, message)]
+    return [Finding("repeated_trigger_time", Severity.WARNING, message, tuple(repeated))]
 
 
 def _phase_findings(slices: Sequence[Images]) -> list[Finding]:

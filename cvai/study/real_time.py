@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Severity, whole_slices
 from cvai.study.conditions import may_be_several_beats, rr_interval_ms
 from cvai.study.parts import MIN_PHASES
 from cvai.study.pixels import intensities
@@ -54,8 +54,10 @@ def one_beat_each(slices: Sequence[Images], names: Sequence[str]) -> Beats:
         FileRefused: as ``intensities``.
     """
     beats = [_first_beat(images, name) for images, name in zip(slices, names, strict=True)]
-    n_cut = sum(len(beat) < len(images) for (beat, _), images in zip(beats, slices, strict=True))
-    findings = (_several(n_cut, len(slices)),) if n_cut else ()
+    cut = [
+        z for z, ((beat, _), images) in enumerate(zip(beats, slices, strict=True)) if len(beat) < len(images)
+    ]
+    findings = (_several(cut, len(slices)),) if cut else ()
     return Beats(tuple(beat for beat, _ in beats), tuple(rr_ms for _, rr_ms in beats), findings)
 
 
@@ -95,9 +97,9 @@ def beat_length(pixels: NDArray[np.float32], fewest: int) -> int | None:
     return None
 
 
-def _several(n_cut: int, n_slices: int) -> Finding:
+def _several(cut: Sequence[int], n_slices: int) -> Finding:
     message = (
-        f"{n_cut} of {n_slices} slices run over several heartbeats (real time); the first whole one of each "
-        "was measured, and beats of different slices may differ."
+        f"{len(cut)} of {n_slices} slices run over several heartbeats (real time); the first whole one of "
+        "each was measured, and beats of different slices may differ."
     )
-    return Finding("one_of_several_heartbeats", Severity.WARNING, message)
+    return Finding("one_of_several_heartbeats", Severity.WARNING, message, whole_slices(cut))

@@ -4,14 +4,14 @@ it."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Place, Severity, whole_slices
 from cvai.study.parts import MIN_PHASES
 from cvai.study.values import Images
 
@@ -165,14 +165,16 @@ def _uneven_steps(times_ms: Times) -> list[Finding]:
     """``times_ms`` (t, z)."""
     steps_ms = np.diff(times_ms, axis=0)
     usual_ms = np.median(steps_ms, axis=0)
-    uneven = np.flatnonzero((steps_ms > _UNEVEN_STEP * usual_ms).any(axis=0))
+    is_long = steps_ms > _UNEVEN_STEP * usual_ms
+    uneven = np.flatnonzero(is_long.any(axis=0))
     if uneven.size == 0:
         return []
     message = (
         f"Phases of {uneven.size} slice(s) are up to {steps_ms.max():.0f} ms apart where "
         f"{np.median(usual_ms):.0f} ms are usual; a phase may be missing."
     )
-    return [Finding("uneven_phase_times", Severity.WARNING, message)]
+    before = tuple(Place(int(is_long[:, z].argmax()), z) for z in uneven.tolist())
+    return [Finding("uneven_phase_times", Severity.WARNING, message, before)]
 
 
 # --- slices that have to be matched
@@ -186,11 +188,11 @@ def _matched(slices: Sequence[Images], clock: _Clock) -> Phases:
     kept = tuple(tuple(images[i] for i in indices[z, :n_kept]) for z, images in enumerate(slices))
     times_ms = np.stack([m.times_ms[:n_kept] for m in matches], axis=1)
     is_ordered = bool(np.all(np.diff(times_ms, axis=0) > 0))
-    n_left_out = sum(len(images) for images in slices) - n_kept * len(slices)
+    left_out = {z: n for z, images in enumerate(slices) if (n := len(images) - n_kept)}
     return Phases(
         kept,
         times_ms if is_ordered else None,
-        tuple(_matching_findings(matches, n_left_out)),
+        tuple(_matching_findings(matches, left_out)),
     )
 
 
@@ -324,19 +326,20 @@ def _common_beginning(indices: NDArray[np.int64], slices: Sequence[Images]) -> i
     )
 
 
-def _matching_findings(matches: Sequence[_Match], n_left_out: int) -> list[Finding]:
+def _matching_findings(matches: Sequence[_Match], left_out: Mapping[int, int]) -> list[Finding]:
+    """``left_out`` says how many images of which slices have no counterpart."""
     findings = []
-    shifted = [abs(m.shift) for m in matches if abs(m.shift) > _IN_STEP + _ROUNDING]
+    shifted = {z: abs(m.shift) for z, m in enumerate(matches) if abs(m.shift) > _IN_STEP + _ROUNDING}
     if shifted:
         message = (
-            f"{len(shifted)} slice(s) begin up to {max(shifted):.1f} phases later than the others; phases "
-            "were put together by time."
+            f"{len(shifted)} slice(s) begin up to {max(shifted.values()):.1f} phases later than the others; "
+            "phases were put together by time."
         )
-        findings.append(Finding("phases_put_in_step", Severity.WARNING, message))
-    if n_left_out:
+        findings.append(Finding("phases_put_in_step", Severity.WARNING, message, whole_slices(shifted)))
+    if left_out:
         message = (
-            f"Slices have different numbers of phases; {n_left_out} image(s) without counterpart in other "
-            "slices were left out."
+            f"Slices have different numbers of phases; {sum(left_out.values())} image(s) without "
+            "counterpart in other slices were left out."
         )
-        findings.append(Finding("phases_left_out", Severity.WARNING, message))
+        findings.append(Finding("phases_left_out", Severity.WARNING, message, whole_slices(left_out)))
     return findings

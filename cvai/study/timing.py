@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
-from cvai.heart.findings import Finding, Severity
+from cvai.heart.findings import Finding, Severity, whole_slices
 from cvai.study.conditions import (
     SAME_RATE,
     covered_ms,
@@ -126,15 +126,18 @@ def _usually_covered_ms(slices: Sequence[Images]) -> float | None:
 
 
 def _varying_rate(slices: Sequence[Images]) -> list[Finding]:
-    intervals_ms = [i for images in slices if (i := rr_interval_ms(images)) is not None]
-    if not intervals_ms or max(intervals_ms) <= SAME_RATE * min(intervals_ms):
+    intervals_ms = {z: i for z, images in enumerate(slices) if (i := rr_interval_ms(images)) is not None}
+    if not intervals_ms:
         return []
-    low_bpm, high_bpm = 60_000.0 / max(intervals_ms), 60_000.0 / min(intervals_ms)
+    slowest, fastest = (pick(intervals_ms, key=intervals_ms.__getitem__) for pick in (max, min))
+    if intervals_ms[slowest] <= SAME_RATE * intervals_ms[fastest]:
+        return []
+    low_bpm, high_bpm = 60_000.0 / intervals_ms[slowest], 60_000.0 / intervals_ms[fastest]
     message = (
         f"Slices were acquired at {low_bpm:.0f} to {high_bpm:.0f} beats a minute: they may show hearts of "
         "different filling, or not have been acquired under one condition."
     )
-    return [Finding("heart_rate_varies", Severity.WARNING, message)]
+    return [Finding("heart_rate_varies", Severity.WARNING, message, whole_slices((slowest, fastest)))]
 
 
 def _some_but_not_all_coincide(images: Images) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.findings import Place
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.phases import KeyPhases
 from cvai.heart.quality import quality_findings
@@ -32,50 +33,86 @@ def beating_heart() -> np.ndarray:
     return labels
 
 
-def codes(labels: np.ndarray) -> set[str]:
+def found(labels: np.ndarray) -> dict[str, tuple[Place, ...]]:
+    """Places of every finding by its code."""
     positions = np.array([[0.0, 0, 9.0 * z] for z in range(labels.shape[1])])
     geometry = StackGeometry(positions, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 1.4, 1.4)
-    return {f.code for f in quality_findings(CineSegmentation(labels, geometry), KeyPhases(ED, ES))}
+    findings = quality_findings(CineSegmentation(labels, geometry), KeyPhases(ED, ES))
+    return {f.code: f.where for f in findings}
 
 
 def test_a_plausible_heart_has_no_findings() -> None:
-    assert codes(beating_heart()) == set()
+    assert found(beating_heart()) == {}
 
 
 def test_a_stack_that_ends_in_mid_ventricle_is_told() -> None:
-    assert "base_not_covered" in codes(beating_heart()[:, 4:])
+    assert found(beating_heart()[:, 4:])["base_not_covered"] == (Place(ED, 0),)
+    assert found(beating_heart()[:, :5])["base_not_covered"] == (Place(ED, 4),), "from apex to base"
+
+
+def test_a_stack_that_ends_before_the_apex_is_told() -> None:
+    labels = beating_heart()[:, 3:7]
+    assert found(labels)["apex_not_covered"] == (Place(ED, 3),)
+    assert found(labels[:, ::-1])["apex_not_covered"] == (Place(ED, 0),), "from apex to base"
+
+
+def test_a_ventricle_that_is_lost_in_slices_of_end_systole_is_told() -> None:
+    labels = beating_heart()
+    labels[ES, :4][labels[ES, :4] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    assert found(labels)["ventricle_shortens_much"] == (Place(ED), Place(ES))
+
+
+def test_a_ventricle_that_grows_in_systole_is_told() -> None:
+    labels = beating_heart()
+    assert found(labels[[4, 1, 2, 3, 0, 5, 6, 7]])["no_stroke_volume"] == (Place(ES), Place(ED))
+
+
+def test_a_ventricle_that_empties_is_told() -> None:
+    labels = beating_heart()
+    cavity = labels[ES] == SAX_LABELS[Structure.LV_CAVITY]
+    labels[ES][cavity & (np.arange(labels.shape[3]) % 9 > 0)] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+    assert found(labels)["ejection_fraction_very_high"] == (Place(ES),)
 
 
 def test_a_lost_right_ventricle_is_told() -> None:
     labels = beating_heart()
     labels[ES][labels[ES] == SAX_LABELS[Structure.RV_CAVITY]] = 0
-    assert "stroke_volumes_disagree" in codes(labels)
+    assert found(labels)["stroke_volumes_disagree"] == (Place(ED), Place(ES))
 
 
 def test_a_wall_that_loses_mass_is_told() -> None:
     labels = beating_heart()
     wall = labels[ES] == SAX_LABELS[Structure.LV_MYOCARDIUM]
     labels[ES][wall & (np.arange(labels.shape[3]) < 35)] = 0
-    assert "myocardial_mass_differs" in codes(labels)
+    assert found(labels)["myocardial_mass_differs"] == (Place(ED), Place(ES))
 
 
 def test_a_phase_that_jumps_is_told() -> None:
     labels = beating_heart()
     labels[2][labels[2] == SAX_LABELS[Structure.LV_CAVITY]] = 0
-    assert "volume_jumps_between_phases" in codes(labels)
+    assert found(labels)["volume_jumps_between_phases"] == (Place(phase=2),)
 
 
 def test_a_frayed_outline_is_told_with_its_slice_and_phase() -> None:
     labels = beating_heart()
     labels[ES, 3, ::3][labels[ES, 3, ::3] == SAX_LABELS[Structure.LV_CAVITY]] = 0
-    assert "ragged_contour" in codes(labels)
+    assert found(labels)["ragged_contour"] == (Place(ES, 3),)
+
+
+def test_a_cavity_in_two_parts_is_told_with_its_slice_and_phase() -> None:
+    labels = beating_heart()
+    labels[ED, 4, :, 44:47][labels[ED, 4, :, 44:47] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    labels[ES, 5, 48:53][labels[ES, 5, 48:53] == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    assert found(labels)["structure_in_parts"] == (Place(ED, 4), Place(ES, 5))
 
 
 def test_a_heart_at_the_border_is_told() -> None:
-    assert "heart_at_image_border" in codes(beating_heart()[..., 30:])
+    where = found(beating_heart()[..., 30:])["heart_at_image_border"]
+    assert [place.slice for place in where] == list(range(1, 8))
+    assert {place.phase for place in where} == {ED}, "where most of it is cut off"
 
 
 @pytest.mark.parametrize("shrink", [3])
 def test_a_left_ventricle_of_a_few_millilitres_is_told(shrink: int) -> None:
     small = ndimage.zoom(beating_heart(), (1, 1, 1 / shrink, 1 / shrink), order=0)
-    assert "lv_implausibly_small" in codes(small)
+    assert found(small)["lv_implausibly_small"] == (Place(ED),)

@@ -65,6 +65,7 @@ def test_slices_that_run_late_are_named(phases: int) -> None:
     (finding,) = out_of_step_findings(segmentation)
     assert finding.code == "slices_out_of_step"
     assert "slices 3 and 4, 5 and 6" in finding.message
+    assert [place.slice for place in finding.where] == [2, 3, 4, 5]
 
 
 def test_contraction_that_runs_along_the_ventricle_is_no_finding() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.findings import Place
 from cvai.heart.phases import KeyPhases
 from cvai.heart.rings import N_RAYS, wall_ring
 from cvai.heart.segmentation import CineSegmentation
@@ -123,6 +124,7 @@ def test_levels_that_no_closed_ring_shows_are_left_out_and_told() -> None:
     (finding,) = wall.findings
     assert finding.code == "wall_not_measured"
     assert "the apical segments at end-diastole; the basal segments at end-systole" in finding.message
+    assert finding.where == (Place(phase=ED), Place(phase=ES))
 
 
 def test_a_septum_seen_in_other_slices_serves_the_apex() -> None:

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cvai.errors import CvaiError, GeometryRefused, StudyRefused
+from cvai.heart.findings import Finding, Place, Severity
 from cvai.results.record import (
     Record,
     Status,
@@ -137,6 +138,23 @@ def test_every_number_is_recorded_in_full() -> None:
         "lv_ml": analysis.lv_curve_ml.tolist(),
         "rv_ml": analysis.rv_curve_ml.tolist(),
     }
+
+
+def test_findings_say_where_they_can_be_looked_at() -> None:
+    where = (Place(phase=4, slice=2), Place(slice=0))
+    record = analysed(findings=(Finding("ragged_contour", Severity.WARNING, "It is ragged.", where),))
+    validate(record)
+    assert record["findings"][0]["where"] == [
+        {"phase": 4, "slice": 2, "view": None},
+        {"phase": None, "slice": 0, "view": None},
+    ]
+
+
+def test_findings_of_older_results_name_no_place() -> None:
+    record = analysed()
+    for finding in record["findings"]:
+        assert finding.pop("where") == []
+    validate(record)
 
 
 def test_intervals_and_normal_ranges_are_recorded() -> None:

@@ -55,6 +55,12 @@ def codes(cine: AssembledCine) -> list[str]:
     return [finding.code for finding in cine.findings]
 
 
+def where(cine: AssembledCine, code: str) -> list[tuple[int | None, int | None]]:
+    """0-based phases and slices that the finding with this code names."""
+    (finding,) = (finding for finding in cine.findings if finding.code == code)
+    return [(place.phase, place.slice) for place in finding.where]
+
+
 def refusal_of(call: Callable[[], object]) -> Refused:
     with pytest.raises(Refused) as refusal:
         call()

@@ -18,6 +18,7 @@ from tests.study.assembling import (
     codes,
     expected_pixels,
     refusal_of,
+    where,
 )
 from tests.study.dicom_files import (
     SeriesSpec,
@@ -160,6 +161,7 @@ def test_a_missing_phase_in_all_slices_shows_in_the_times(tmp_path: Path) -> Non
     cine = assemble(tmp_path, datasets)
     assert cine.stack.n_phases == 11
     assert codes(cine) == ["uneven_phase_times"]
+    assert where(cine, "uneven_phase_times") == [(4, z) for z in range(7)]
     assert "80 ms" in cine.findings[0].message
 
 

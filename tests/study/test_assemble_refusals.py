@@ -22,6 +22,7 @@ from tests.study.assembling import (
     lose,
     refusal_of,
     state,
+    where,
 )
 from tests.study.dicom_files import (
     edited,
@@ -156,6 +157,7 @@ def test_of_a_repeated_slice_the_later_acquisition_counts_whole(
     expected[:, z] = expected[:, z, ::-1]
     np.testing.assert_array_equal(cine.stack.pixels, expected)
     assert codes(cine) == ["repeated_slice"]
+    assert where(cine, "repeated_slice") == [(None, z)]
     assert "acquired again later" in cine.passed_over[-1].reason
 
 

@@ -14,6 +14,7 @@ from cvai.study.assemble import assemble_cine
 from cvai.study.read import read_studies
 from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.values import AssembledCine
+from tests.study.assembling import where
 from tests.study.dicom_files import SeriesSpec, edited, image, images, orthonormal, position_mm, write
 
 ROOT = "1.2.826.0.1.3680043.10.999"
@@ -99,7 +100,9 @@ def test_a_gap_is_filled_by_what_was_acquired_later_and_the_pause_is_told(tmp_pa
     later = slices_as_series(REST.but(attributes={"AcquisitionTime": "093000"}), (3,), 200)
     selection = select(tmp_path, later, rest)
     assert uids(selection) == uids_of([*rest, *later])
-    assert found(assemble_cine(selection))["slices_acquired_apart"] is Severity.WARNING
+    cine = assemble_cine(selection)
+    assert found(cine)["slices_acquired_apart"] is Severity.WARNING
+    assert where(cine, "slices_acquired_apart")[1] == (None, 3), "the last one acquired"
 
 
 def test_a_single_breath_hold_at_another_rate_stays_in_its_stack_and_is_told(tmp_path: Path) -> None:
@@ -108,6 +111,7 @@ def test_a_single_breath_hold_at_another_rate_stays_in_its_stack_and_is_told(tmp
     cine = assemble_cine(select(tmp_path, rest, fast))
     assert cine.stack.geometry.n_slices == 7
     assert found(cine) == {"heart_rate_varies": Severity.WARNING}
+    assert where(cine, "heart_rate_varies") == [(None, 0), (None, 3)]
 
 
 @pytest.mark.parametrize("shift_mm", [0.0, 0.4, 0.8, 2.0, 5.0])
@@ -154,6 +158,7 @@ def test_slices_that_were_planned_anew_belong_to_the_stack(
     cine = assemble_cine(select(tmp_path, stack, anew))
     assert cine.stack.geometry.n_slices == 7
     assert found(cine)["slices_tilted"] is severity
+    assert where(cine, "slices_tilted") == [(None, 5), (None, 6)]
     middle = ((REST.rows - 1) / 2, (REST.columns - 1) / 2)
     row, column = orthonormal(REST.axes)
     expected_mm = (

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from cvai.errors import GeometryRefused
 from cvai.study.real_time import beat_length
 from cvai.study.values import AssembledCine
-from tests.study.assembling import assemble, codes, refusal_of
+from tests.study.assembling import assemble, codes, refusal_of, where
 from tests.study.dicom_files import SeriesSpec, edited, images
 
 SPEC = SeriesSpec(n_phases=12, step_ms=70.0)
@@ -47,6 +47,7 @@ def test_slices_that_begin_later_are_turned_until_they_fit(tmp_path: Path, phase
     for z in (3, 4, 5):  # image t was taken at phase t + phases of the beat
         np.testing.assert_array_equal((found[:, z] + phases) % 12, found[:, 0])
     assert codes(cine) == ["phases_put_in_step"]
+    assert where(cine, "phases_put_in_step") == [(None, 3), (None, 4), (None, 5)]
     assert cine.stack.trigger_times_ms is not None
     assert np.ptp(cine.stack.trigger_times_ms, axis=1).max() < 1.0
 
@@ -79,6 +80,7 @@ def test_phases_that_some_slices_lack_at_the_end_are_left_out_of_all(
     cine = assemble(tmp_path, datasets)
     np.testing.assert_array_equal(moments(cine), np.tile(np.arange(10)[:, np.newaxis], 7))
     assert codes(cine) == ["phases_left_out"]
+    assert where(cine, "phases_left_out") == [(None, z) for z in (0, 1, 2, 3, 4, 6)]
 
 
 def test_a_slice_with_finer_steps_gives_the_images_nearest_in_time(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_a_trigger_time_that_is_stated_twice_is_told(tmp_path: Path) -> None:
     )
     cine = assemble(tmp_path, datasets)
     np.testing.assert_array_equal(moments(cine)[:, 2], np.arange(12))
-    assert "repeated_trigger_time" in codes(cine)
+    assert where(cine, "repeated_trigger_time") == [(1, 2)]
 
 
 def real_time(n_images: int, stated: Callable[[Dataset], None]) -> list[Dataset]:
@@ -120,6 +122,7 @@ def test_of_a_real_time_cine_whole_beats_are_taken(tmp_path: Path) -> None:
     cine = assemble(tmp_path, real_time(40, stated))
     np.testing.assert_array_equal(moments(cine), np.tile(np.arange(12)[:, np.newaxis], 4))
     assert codes(cine) == ["one_of_several_heartbeats"]
+    assert where(cine, "one_of_several_heartbeats") == [(None, z) for z in range(4)]
 
 
 def test_the_length_of_a_beat_is_seen_in_the_images_where_the_header_says_another(tmp_path: Path) -> None:

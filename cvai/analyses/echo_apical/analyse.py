@@ -76,7 +76,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
             *selection.findings,
             *choice.findings,
             *_findings(loops),
-            *volume_findings(volumes, calibrated=calibrated),
+            *volume_findings(volumes, _first_beats(loops), calibrated=calibrated),
             *unreadable_findings(study),
         )
     if segmenter.uncertainty is not None:
@@ -201,17 +201,36 @@ def _findings(loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     for loop in loops:
         name = VIEW_NAMES[loop.view]
-        findings += loop.source.findings
-        findings += _stated_otherwise(loop)
-        findings += loop_findings(name, loop.source.loop, loop.segmentation, loop.beats)
-        findings += disc_findings(name, loop.discs[0])
+        of_loop = (
+            *loop.source.findings,
+            *_stated_otherwise(loop),
+            *loop_findings(name, loop.source.loop, loop.segmentation, loop.beats),
+            *disc_findings(name, loop.discs[0], loop.beats[0]),
+        )
+        findings += (finding.in_view(loop.view.value) for finding in of_loop)
     if len(loops) == 1:
         message = f"Only an {VIEW_NAMES[loops[0].view]} view was measured; two views are more reliable."
-        findings.append(Finding("single_plane", Severity.WARNING, message))
+        findings.append(Finding("single_plane", Severity.WARNING, message).in_view(loops[0].view.value))
     else:
         first, second = loops
-        findings += biplane_findings(first.discs[0], second.discs[0], (rate_bpm(first), rate_bpm(second)))
-    return tuple({finding.code: finding for finding in findings}.values())
+        rates_bpm = (rate_bpm(first), rate_bpm(second))
+        findings += biplane_findings(first.discs[0], second.discs[0], rates_bpm, _first_beats(loops))
+    return _one_of_each_code(findings)
+
+
+def _one_of_each_code(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The last of each code; where both views have the same to say, it leads to both."""
+    by_code: dict[str, Finding] = {}
+    for finding in findings:
+        former = by_code.get(finding.code)
+        earlier = former.where if former is not None and former.message == finding.message else ()
+        by_code[finding.code] = replace(finding, where=(*earlier, *finding.where))
+    return tuple(by_code.values())
+
+
+def _first_beats(loops: Sequence[MeasuredLoop]) -> dict[str, KeyPhases]:
+    """The beat to look at in each view."""
+    return {loop.view.value: loop.beats[0] for loop in loops}
 
 
 def _stated_otherwise(loop: MeasuredLoop) -> tuple[Finding, ...]:
