@@ -1,4 +1,4 @@
-"""Folders and files are closed to others, by whatever umask and whatever stood there before."""
+"""Folders and files are closed to others whatever the umask and what stood there before, and appear whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cvai import files
-from cvai.files import is_private, private_file, private_folder
+from cvai.files import appearing_whole, is_private, private_file, private_folder, write_whole
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
@@ -75,3 +75,54 @@ def test_a_device_is_left_alone() -> None:
     before = mode(Path("/dev/null"))
     private_file(Path("/dev/null"))
     assert mode(Path("/dev/null")) == before
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("before", [None, b"former"])
+def test_a_file_takes_its_name_whole_and_nothing_else_is_left(
+    tmp_path: Path, before: bytes | None, durable: bool
+) -> None:
+    path = tmp_path / "a.json"
+    if before is not None:
+        path.write_bytes(before)
+    with appearing_whole(path, durable=durable) as partial:
+        partial.write_bytes(b"new")
+        assert (path.read_bytes() if path.exists() else None) == before
+        assert partial.name.startswith("."), "feeds and backups leave hidden names alone"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("private", "expected"), [(True, 0o600), (False, 0o644)])
+def test_a_file_that_appears_whole_is_private_unless_others_may_read_it(
+    tmp_path: Path, private: bool, expected: int
+) -> None:
+    before = os.umask(0o022)
+    write_whole(tmp_path / "a", b"a", private=private)
+    os.umask(before)
+    assert mode(tmp_path / "a") == expected
+
+
+def test_of_a_file_that_cannot_be_written_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"former")
+
+    def write_half() -> None:
+        with appearing_whole(path) as partial:
+            partial.write_bytes(b"ne")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        write_half()
+    assert path.read_bytes() == b"former"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_contents_are_on_the_disk_before_the_file_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named_when_synced: list[bool] = []
+    monkeypatch.setattr(files.os, "fsync", lambda _: named_when_synced.append((tmp_path / "a").exists()))
+    write_whole(tmp_path / "a", b"a", durable=True)
+    write_whole(tmp_path / "b", b"b")
+    assert named_when_synced == [False]

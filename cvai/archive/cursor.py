@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +11,7 @@ from sqlalchemy import Engine, delete, insert, select
 from cvai.archive.memory import CURSORS, make_tables, transaction
 from cvai.archive.port import Cursor
 from cvai.errors import ConfigurationInvalid
-from cvai.files import private_file, private_folder
+from cvai.files import private_folder, write_whole
 
 
 class KeptCursor(Protocol):
@@ -85,9 +84,4 @@ class CursorFile:
     def save(self, cursor: Cursor) -> None:
         """Store ``cursor``; it stands on disk when this returns."""
         private_folder(self._path.parent)
-        partial = self._path.with_name(f".{self._path.name}.part")
-        with private_file(partial).open("w") as file:
-            json.dump(dict(cursor), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        write_whole(self._path, json.dumps(dict(cursor)).encode(), durable=True)

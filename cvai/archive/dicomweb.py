@@ -16,7 +16,7 @@ from cvai.archive.foreign_json import AnswerTooLarge, AnswerUnreadable
 from cvai.archive.http import answered, archive_errors, once_more
 from cvai.archive.multipart import AnswerBroken
 from cvai.archive.odd import OddAnswers
-from cvai.archive.part10 import FileIdentity, read_identity, write_whole
+from cvai.archive.part10 import FileIdentity, read_identity
 from cvai.archive.phrasing import Rows
 from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
 from cvai.archive.qido import StudyPage
@@ -24,7 +24,7 @@ from cvai.archive.sameness import is_instance, says_the_same
 from cvai.archive.stow import COME_BACK_LATER, EXISTS, reasons
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
-from cvai.files import private_folder
+from cvai.files import private_folder, write_whole
 
 STORE_BATCH, STORE_BATCH_BYTES = 50, 64_000_000
 """What a STOW request carries at most, except that one instance always goes. In batches of 50 Orthanc 1.10

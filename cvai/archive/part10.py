@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydicom.errors import InvalidDicomError
 
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
 from cvai.errors import FileRefused
-from cvai.files import private_file, private_folder
+from cvai.files import appearing_whole, private_folder, sync_folder, write_whole
 from cvai.study.header import PARSE_ERRORS, UID_PATTERN, parse_identity, parse_some
 
 IDENTITY_TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
@@ -76,13 +75,6 @@ def read_traits(path: Path) -> list[tuple[str, str]]:
         return []
 
 
-def write_whole(path: Path, data: bytes | bytearray) -> None:
-    """Write a file that has its name only once it is complete."""
-    partial = path.with_name(f".{path.name}.part")
-    private_file(partial).write_bytes(data)
-    partial.replace(path)
-
-
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file that has its name only once it is complete, and stands on disk when this returns.
 
@@ -93,7 +85,8 @@ def write_durably(path: Path, data: bytes) -> None:
         try:
             if not path.parent.exists():
                 private_folder(path.parent)
-            _write_durably(path, data)
+            write_whole(path, data, durable=True)
+            sync_folder(path.parent)
         except FileNotFoundError:
             if attempt == 2:
                 raise
@@ -101,31 +94,7 @@ def write_durably(path: Path, data: bytes) -> None:
             return
 
 
-def _write_durably(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        with private_file(partial).open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file; the copy has its name only once it is complete."""
-    partial = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, private_file(partial))
-    partial.replace(target)
+    with appearing_whole(target) as partial:
+        shutil.copyfile(source, partial)

@@ -24,7 +24,7 @@ from cvai.engine.lane import Lane
 from cvai.engine.steps import StillOurs
 from cvai.engine.turns import Turns
 from cvai.errors import Refused, StudyRefused
-from cvai.files import private_file
+from cvai.files import write_whole
 from cvai.heart.measurement import Measurement
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results.record import read_entry
@@ -222,9 +222,7 @@ class ShadowSteps:
 
     def _write(self, asked: ShadowJob, record: ShadowRecord) -> None:
         path = (self.results_folder / asked.result).with_name(SHADOW_NAME)
-        partial = path.with_suffix(".part")
-        private_file(partial).write_text(json.dumps(record.to_json(), indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, (json.dumps(record.to_json(), indent=1) + "\n").encode())
 
 
 def _values(results: Sequence[Mapping[str, Any]], shadows: Sequence[Measurement]) -> tuple[Value, ...]:

@@ -17,7 +17,7 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
-from cvai.files import private_file, private_folder
+from cvai.files import private_folder, write_whole
 from cvai.results.analysis import Analysed, AnyAnalysed, Verification
 from cvai.results.instance import ResultContext, new_instance
 from cvai.results.plan import ResultKind, ResultPlan
@@ -64,9 +64,7 @@ def write_rejection(
     private_folder(folder)
     buffer, path = BytesIO(), folder / REJECTION_NAME
     instance.save_as(buffer, enforce_file_format=True)
-    partial = path.with_name(f".{path.name}.partial")
-    private_file(partial).write_bytes(buffer.getvalue())
-    partial.replace(path)
+    write_whole(path, buffer.getvalue())
     return (RejectionObject(REJECTION_KIND, str(instance.SOPInstanceUID), path),)
 
 

@@ -23,6 +23,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
 
 from cvai import __version__
+from cvai.files import private_folder, write_whole
 from cvai.results.instance import IMPLEMENTATION_CLASS_UID, free_series_number
 from cvai.results.source import (
     SourceImage,
@@ -100,12 +101,10 @@ def write_withdrawal(
     numbers = {s.series_number for s in study.series if s.series_number is not None}
     note = withdrawal_note(patient, images[0], withdrawn, created or datetime.now())
     note.SeriesNumber = free_series_number(numbers)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     buffer = BytesIO()
     note.save_as(buffer, enforce_file_format=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    write_whole(path, buffer.getvalue())
     return (WithdrawalObject(WITHDRAWAL_KIND, str(note.SOPInstanceUID), path),)
 
 

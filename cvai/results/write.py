@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pydicom import DataElement, Dataset
 
-from cvai.files import private_file, private_folder
+from cvai.files import appearing_whole, private_folder, write_whole
 from cvai.results.analysis import AnyAnalysed
 from cvai.results.encoded import say_encoded
 from cvai.results.fhir import fhir_bundle
@@ -73,7 +71,7 @@ def write_objects(
     private_folder(folder)
     context = ResultContext.of(analysis, plan, created or datetime.now(), taken_series_numbers)
     report = plan.report(context)
-    _write_atomically(folder / REPORT_NAME, report)
+    write_whole(folder / REPORT_NAME, report, durable=True)
     makers: dict[str, Callable[[], Dataset]] = {
         **{drawn.kind: partial(segmentation, context, drawn) for drawn in plan.drawn(analysis)},
         ResultKind.SR: partial(measurement_document, context, supersedes),
@@ -82,7 +80,7 @@ def write_objects(
     objects = tuple(
         _write_instance(kind, make(), folder / plan.series[kind].file_name) for kind, make in makers.items()
     )
-    _write_atomically(folder / FHIR_NAME, fhir_bundle(context).encode())
+    write_whole(folder / FHIR_NAME, fhir_bundle(context).encode(), durable=True)
     return objects
 
 
@@ -91,7 +89,7 @@ def write_record(folder: Path, record: Record) -> Path:
     private_folder(folder)
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path = folder / RESULT_NAME
-    _write_atomically(path, text.encode())
+    write_whole(path, text.encode(), durable=True)
     return path
 
 
@@ -106,22 +104,6 @@ def _write_instance(kind: str, instance: Dataset, path: Path) -> WrittenObject:
     say_encoded(instance)
     if PIXEL_DATA in instance:  # pydicom encodes bytes in memory before it writes them, and copies a buffer
         instance[PIXEL_DATA] = DataElement(PIXEL_DATA, "OB", BytesIO(instance[PIXEL_DATA].value))
-    with _appearing_whole(path) as file:
-        instance.save_as(file, enforce_file_format=True)
+    with appearing_whole(path, durable=True) as partial_path:
+        instance.save_as(partial_path, enforce_file_format=True)
     return WrittenObject(kind, str(instance.SOPInstanceUID), path)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    with _appearing_whole(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file written under another name, made durable, then renamed: whoever sees ``path`` sees all of it."""
-    unfinished = path.with_name(f".{path.name}.partial")
-    with private_file(unfinished).open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

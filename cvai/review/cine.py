@@ -21,13 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.shown import Shown, ShownCine
-from cvai.archive.part10 import write_whole
 from cvai.archive.port import Archive
 from cvai.engine.bring import bring
 from cvai.engine.ledger import JobRecord
 from cvai.engine.opened import open_analysed, spec_of
 from cvai.errors import StudyRefused
-from cvai.files import private_folder
+from cvai.files import private_folder, write_whole
 from cvai.heart.cine import CineStack
 from cvai.heart.directions import edge_directions
 from cvai.heart.geometry import StackGeometry

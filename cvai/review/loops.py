@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.shown import ShownLoop
-from cvai.archive.part10 import write_whole
 from cvai.errors import HeartRefused
+from cvai.files import write_whole
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.beats import area_curve, beats_of
 from cvai.heart.loop_times import checked_times

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tomlkit
 
+from cvai.files import write_whole
 from cvai.heart.uncertainty import conformal_half_width
 from cvai.inference.card import CARD_FILE, UncertaintyCard, load_card
 from cvai.training.evaluation.agreement import Pairs, paired
@@ -47,7 +48,5 @@ def write_calibration(folder: Path, uncertainty: UncertaintyCard) -> None:
     path = folder / CARD_FILE
     card = tomlkit.parse(path.read_text(encoding="utf-8"))
     card["uncertainty"] = uncertainty.model_dump()
-    partial = path.with_suffix(".partial")
-    partial.write_text(tomlkit.dumps(card), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, tomlkit.dumps(card).encode(), private=False)
     load_card(folder)

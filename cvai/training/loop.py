@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cvai.errors import ConfigurationInvalid
+from cvai.files import appearing_whole
 from cvai.training.config import AnyTrainConfig, EchoTrainConfig
 from cvai.training.echo.task import EchoTask
 from cvai.training.networks import network_for
@@ -45,18 +46,15 @@ class TrainState:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash while writing leaves the former one whole."""
-        partial = path.with_suffix(".partial")
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "step": self.step,
-            },
-            partial,
-        )
-        partial.replace(path)
+        values = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "step": self.step,
+        }
+        with appearing_whole(path, private=False) as partial:
+            torch.save(values, partial)
 
     def start_from(self, weights: Weights) -> None:
         """Take weights; the schedule is the run's own."""

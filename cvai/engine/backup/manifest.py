@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, cast
 
 from cvai.errors import ConfigurationInvalid
-from cvai.files import private_file
+from cvai.files import write_whole
 
 FORMAT = 1
 MANIFEST, LIST = "manifest.json", "files.jsonl"
@@ -58,9 +58,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Put the manifest into a backup, which is whole from then on."""
-        partial = private_file(folder / f".{MANIFEST}.part")
-        partial.write_text(json.dumps(asdict(self), indent=1))
-        partial.replace(folder / MANIFEST)
+        write_whole(folder / MANIFEST, json.dumps(asdict(self), indent=1).encode())
 
 
 @dataclass(frozen=True, slots=True)
