@@ -51,6 +51,10 @@ def test_every_command_is_in_the_readme_and_has_an_example() -> None:
         if not hasattr(command, "commands") and "Example" not in (command.help or "")
     }
     assert without_example == set()
+    first_lines = {
+        name: " ".join(command.help.split("\n\n")[0].split()) for name, command in commands.items()
+    }
+    assert first_lines == dict(COMMANDS), "the help page says what each command says of itself"
 
 
 def test_no_document_names_a_path_of_one_machine() -> None:

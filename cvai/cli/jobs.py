@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,8 +13,10 @@ from rich.table import Table
 
 from cvai.cli.options import Config
 from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, open_ledger
-from cvai.settings import load_settings
+
+if TYPE_CHECKING:
+    from cvai.engine.ledger import JobRecord, Ledger
+    from cvai.settings import Settings
 
 WIDTH = 160
 
@@ -47,7 +51,8 @@ def list_jobs(
     \b
     Example: cvai jobs list --state refused
     """
-    with open_ledger(load_settings(config).jobs_database_url) as ledger:
+    _, opened = _ledger(config)
+    with opened as ledger:
         records = ledger.jobs(state, limit, code)
     if as_json:
         typer.echo(json.dumps([as_values(record) for record in records], indent=1))
@@ -58,8 +63,8 @@ def list_jobs(
 @jobs_app.command("show")
 def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
     """Show one job: where it stands, why, and where its results lie."""
-    settings = load_settings(config)
-    with open_ledger(settings.jobs_database_url) as ledger:
+    settings, opened = _ledger(config)
+    with opened as ledger:
         record = ledger.job(job)
     values = as_values(record)
     if values["result"]:
@@ -89,8 +94,8 @@ def retry_job(
     """
     if sum((job is not None, code is not None, missing_results)) != 1:
         raise typer.BadParameter("name one of JOB, --code and --missing-results")
-    settings = load_settings(config)
-    with open_ledger(settings.jobs_database_url) as ledger:
+    settings, opened = _ledger(config)
+    with opened as ledger:
         if job is not None:
             records: tuple[JobRecord, ...] = (ledger.retry(job),)
         elif code is not None:
@@ -103,6 +108,15 @@ def retry_job(
     else:
         values = [as_values(record) for record in records]
         typer.echo(json.dumps(values[0] if job else values, indent=1))
+
+
+def _ledger(config: Path | None) -> tuple[Settings, AbstractContextManager[Ledger]]:
+    """The jobs that the settings name; imported here, since a help page needs no database."""
+    from cvai.engine.ledger import open_ledger
+    from cvai.settings import load_settings
+
+    settings = load_settings(config)
+    return settings, open_ledger(settings.jobs_database_url)
 
 
 def as_values(record: JobRecord) -> dict[str, Any]:

@@ -1,37 +1,47 @@
 """The commands by name, imported when they are asked for.
 
-All of them together import the service, its database and a web server; ``cvai segment`` would wait for that.
+All of them together import the service, its database and a web server; ``cvai segment`` would wait for that,
+and so would the help page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-COMMANDS = (
-    "analyze",
-    "segment",
-    "serve",
-    "worker",
-    "demo",
-    "doctor",
-    "jobs",
-    "readers",
-    "dataset",
-    "backup",
-    "restore",
-    "models",
-    "train",
-    "evaluate",
-    "pool",
-    "export",
-    "phantom",
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "analyze": "Measure the heart in every study found in SRC: short-axis cine MR, or apical ultrasound "
+        "loops.",
+        "segment": "Label an image.",
+        "serve": "Watch an archive and put SEG, SR and PDF beside every short-axis cine study, until "
+        "stopped.",
+        "worker": "Work on queued jobs without watching the archive; for a second process or machine.",
+        "demo": "Analyse a synthetic heart of known volumes with a running service.",
+        "doctor": "Look at disk, database, model, archive and clock; or explain what would become of a "
+        "study, and why.",
+        "jobs": "List, show and retry jobs.",
+        "readers": "Who may use the reader's page: add, list, remove.",
+        "dataset": "What readers have signed, as a data set for training.",
+        "backup": "Copy jobs, decisions, accounts, results, embedded archive and configuration into a new "
+        "folder.",
+        "restore": "Put a backup into the data folder and the jobs' database that the settings name.",
+        "models": "Installed models.",
+        "train": "Train a model; a run that was cut off goes on where its last checkpoint stands.",
+        "evaluate": "Compare a model with the reference contours of the split's validation patients.",
+        "pool": "Sum up patients whom networks of one training have measured that had not seen them.",
+        "export": "Write the run's network as ONNX with its card, after checking that both compute the same.",
+        "phantom": "Write a synthetic cine MR or ultrasound study whose volumes are known.",
+    }
 )
-"""In the order of the help page; ``cvai.cli.NAME`` holds a function NAME, or a ``NAME_app`` of several."""
+"""With the line that each begins its own help with, in the order of the help page; ``cvai.cli.NAME`` holds a
+function NAME, or a ``NAME_app`` of several."""
 
 
 class LazyCommands(TyperGroup):
@@ -52,3 +62,22 @@ class LazyCommands(TyperGroup):
         else:
             alone.command(cmd_name)(getattr(module, cmd_name))
         return get_group(alone).commands[cmd_name]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help page, for which no command is imported."""
+        self._described().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names and options that begin so; no command is imported either."""
+        return self._described().shell_complete(ctx, incomplete)
+
+    def _described(self) -> TyperGroup:
+        """This group with commands that are nothing but their names and lines of help."""
+        commands = [TyperCommand(name, help=line) for name, line in COMMANDS.items()]
+        return TyperGroup(
+            name=self.name,
+            commands=commands,
+            help=self.help,
+            params=self.params,
+            rich_markup_mode=self.rich_markup_mode,
+        )

@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(sys.executable).with_name("cvai")
 
 
@@ -21,6 +23,18 @@ def test_the_installed_command_turns_errors_into_a_code_a_message_and_a_hint(tmp
     assert "not_nifti" in ended.stderr
     assert "hint:" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("asked", [["--help"], ["jobs", "--help"], ["jobs", "list", "--help"]])
+def test_a_help_page_does_not_wait_for_what_the_commands_need(asked: list[str]) -> None:
+    heavy = {"numpy", "scipy", "pydicom", "dbos", "fastapi", "sqlalchemy", "pydantic_settings"}
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom cvai.cli.main import app\n"
+        f"shown = CliRunner().invoke(app, {asked})\n"
+        "assert shown.exit_code == 0\nassert 'Usage' in shown.output\n"
+        f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_a_command_imports_what_it_needs_and_not_the_service() -> None:
