@@ -56,7 +56,7 @@ bench: dev system
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.event_to_sr
 	$(BIN)/python benchmarks/side_by_side.py
-	$(BIN)/python benchmarks/providers.py
+	$(BIN)/python -m benchmarks.providers
 	$(BIN)/python benchmarks/phantom_ef.py
 
 # First picture, all pictures, frames a second and weight of the reader's page, in a real browser.

@@ -1,6 +1,6 @@
 """The same model on every runtime there is here: time a frame, Dice, LVEF, and how many labels differ.
 
-Usage: python benchmarks/providers.py [--model sax] [--patients 20] [--threads 2] [--repeats 3] [--json FILE]
+Usage: python -m benchmarks.providers [--model sax] [--patients 20] [--threads 2] [--repeats 3] [--json FILE]
 
 Candidates: ONNX Runtime in 32 bits (the reference), in 8 bits (QDQ, calibrated on slices of training
 patients), and OpenVINO with both files; CUDA where there is a device. Frames are those of the validation
@@ -25,6 +25,7 @@ import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.quantise import calibration_windows, write_quantised
 from cvai.heart.anatomy import SAX_LABELS
 from cvai.inference.card import load_card
 from cvai.inference.models import model_folder
@@ -37,7 +38,6 @@ from cvai.training.evaluation.cells import SHORT_NAMES
 from cvai.training.evaluation.cohort import Cohort
 from cvai.training.evaluation.scores import Segmented, score, segmented
 from cvai.training.evaluation.summary import summary
-from cvai.training.quantise import calibration_windows, write_quantised
 
 SPLIT = Path("data/splits/acdc.toml")
 CALIBRATION_PATIENTS = 5
