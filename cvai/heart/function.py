@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.anatomy import Structure
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.volumes import mass_g, volume_curve_ml
+from cvai.heart.volumes import VolumeCurves, mass_g
 
 
 def ejection_fraction_percent(edv_ml: float, esv_ml: float) -> float:
@@ -54,16 +53,15 @@ def ventricle_measurements(
 
 
 def measure_sax(
-    segmentation: CineSegmentation, phases: KeyPhases, heart_rate_bpm: float | None
+    curves_ml: VolumeCurves, phases: KeyPhases, heart_rate_bpm: float | None
 ) -> tuple[Measurement, ...]:
-    """Volumes, function and mass of both ventricles from a segmented short-axis cine.
+    """Volumes, function and mass of both ventricles from the volume curves of a short-axis cine.
 
     Both ventricles are read at the phases of the left one; LV mass is read at end-diastole.
     """
     ed, es = phases.end_diastole, phases.end_systole
-    curves = {s: volume_curve_ml(segmentation, s) for s in SAX_LABELS}
-    lv, rv = curves[Structure.LV_CAVITY], curves[Structure.RV_CAVITY]
-    mass = mass_g(float(curves[Structure.LV_MYOCARDIUM][ed]))
+    lv, rv = curves_ml[Structure.LV_CAVITY], curves_ml[Structure.RV_CAVITY]
+    mass = mass_g(float(curves_ml[Structure.LV_MYOCARDIUM][ed]))
     heart_rate = () if heart_rate_bpm is None else (Measurement("heart_rate", heart_rate_bpm, "/min"),)
     return (
         *ventricle_measurements("lv", float(lv[ed]), float(lv[es]), heart_rate_bpm),

@@ -14,7 +14,7 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.segmentation import CineSegmentation
 from cvai.heart.short_axis import short_axis_findings
 from cvai.heart.slice_curves import out_of_step_findings
-from cvai.heart.volumes import mass_g, volume_curve_ml
+from cvai.heart.volumes import VolumeCurves, mass_g
 
 STROKE_VOLUMES_DIFFER = 0.60
 """Share of the larger stroke volume. Both ventricles pump the same blood unless a valve leaks or a shunt
@@ -40,11 +40,18 @@ SMALLEST_LV_EDV_ML = 20.0
 """Below this a left ventricle is taken for a failed segmentation."""
 
 
-def quality_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Finding, ...]:
-    """Every reason to doubt the numbers that can be seen in the labels themselves."""
-    lv_ml = volume_curve_ml(segmentation, Structure.LV_CAVITY)
-    rv_ml = volume_curve_ml(segmentation, Structure.RV_CAVITY)
-    wall_ml = volume_curve_ml(segmentation, Structure.LV_MYOCARDIUM)
+def quality_findings(
+    segmentation: CineSegmentation, phases: KeyPhases, curves_ml: VolumeCurves
+) -> tuple[Finding, ...]:
+    """Every reason to doubt the numbers that can be seen in the labels themselves.
+
+    Args:
+        segmentation: the labels.
+        phases: those that the numbers come from.
+        curves_ml: the volumes of these labels, see ``volume_curves_ml``.
+    """
+    lv_ml, rv_ml = curves_ml[Structure.LV_CAVITY], curves_ml[Structure.RV_CAVITY]
+    wall_ml = curves_ml[Structure.LV_MYOCARDIUM]
     found = (
         _small_ventricle(lv_ml, phases),
         _no_stroke_volume(lv_ml, rv_ml, phases),

@@ -18,6 +18,7 @@ from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases
 from cvai.heart.runs import decoded_runs
 from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.volumes import volume_curves_ml
 
 
 class _Body(BaseModel):
@@ -76,7 +77,8 @@ def measured(
     """Volumes and function of labels (t, z, y, x) on the grid that ``CinePack.meta`` describes."""
     spacing_mm = (cine["slice_spacing_mm"], cine["spacing_y_mm"], cine["spacing_x_mm"])
     geometry = StackGeometry.unplaced(labels.shape[1], spacing_mm)
-    return measure_sax(CineSegmentation(labels, geometry), phases, cine["heart_rate_bpm"])
+    curves_ml = volume_curves_ml(CineSegmentation(labels, geometry))
+    return measure_sax(curves_ml, phases, cine["heart_rate_bpm"])
 
 
 def _frame_labels(runs: Sequence[int], shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from cvai.heart.geometry import StackGeometry
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import KeyPhases, key_phases, possible_key_phases
 from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.volumes import MYOCARDIAL_DENSITY_G_PER_ML, volume_curve_ml
+from cvai.heart.volumes import MYOCARDIAL_DENSITY_G_PER_ML, volume_curve_ml, volume_curves_ml
 
 VOXEL_ML = 1.5 * 2.5 * 8.0 / 1000
 
@@ -38,7 +38,10 @@ def test_volumes_are_voxels_times_voxel_volume() -> None:
 def test_function_of_both_ventricles_follows_from_the_counts() -> None:
     ed = {Structure.LV_CAVITY: 1000, Structure.LV_MYOCARDIUM: 900, Structure.RV_CAVITY: 800}
     es = {Structure.LV_CAVITY: 400, Structure.LV_MYOCARDIUM: 950, Structure.RV_CAVITY: 360}
-    values = {m.name: m for m in measure_sax(segmentation([ed, es]), KeyPhases(0, 1), heart_rate_bpm=50.0)}
+    values = {
+        m.name: m
+        for m in measure_sax(volume_curves_ml(segmentation([ed, es])), KeyPhases(0, 1), heart_rate_bpm=50.0)
+    }
     assert values["lv_ef"].value == pytest.approx(60.0)
     assert values["rv_ef"].value == pytest.approx(55.0)
     assert values["lv_sv"].value == pytest.approx(600 * VOXEL_ML)
@@ -49,12 +52,20 @@ def test_function_of_both_ventricles_follows_from_the_counts() -> None:
 
 def test_without_a_heart_rate_there_is_no_cardiac_output() -> None:
     counts = {Structure.LV_CAVITY: 1000, Structure.RV_CAVITY: 800}
-    names = {m.name for m in measure_sax(segmentation([counts]), KeyPhases(0, 0), heart_rate_bpm=None)}
+    names = {
+        m.name
+        for m in measure_sax(volume_curves_ml(segmentation([counts])), KeyPhases(0, 0), heart_rate_bpm=None)
+    }
     assert not {"lv_co", "rv_co", "heart_rate"} & names
 
 
 def test_an_empty_right_ventricle_has_no_ejection_fraction() -> None:
-    names = {m.name for m in measure_sax(segmentation([{Structure.LV_CAVITY: 9}]), KeyPhases(0, 0), None)}
+    names = {
+        m.name
+        for m in measure_sax(
+            volume_curves_ml(segmentation([{Structure.LV_CAVITY: 9}])), KeyPhases(0, 0), None
+        )
+    }
     assert "lv_ef" in names
     assert "rv_ef" not in names
 

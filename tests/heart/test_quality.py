@@ -10,6 +10,7 @@ from cvai.heart.geometry import StackGeometry
 from cvai.heart.phases import KeyPhases
 from cvai.heart.quality import quality_findings
 from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.volumes import volume_curves_ml
 
 ED, ES = 0, 4
 N_PHASES, N_SLICES = 8, 9
@@ -37,7 +38,8 @@ def found(labels: np.ndarray) -> dict[str, tuple[Place, ...]]:
     """Places of every finding by its code."""
     positions = np.array([[0.0, 0, 9.0 * z] for z in range(labels.shape[1])])
     geometry = StackGeometry(positions, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 1.4, 1.4)
-    findings = quality_findings(CineSegmentation(labels, geometry), KeyPhases(ED, ES))
+    segmentation = CineSegmentation(labels, geometry)
+    findings = quality_findings(segmentation, KeyPhases(ED, ES), volume_curves_ml(segmentation))
     return {f.code: f.where for f in findings}
 
 

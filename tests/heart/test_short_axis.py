@@ -14,6 +14,7 @@ from cvai.heart.quality import quality_findings
 from cvai.heart.segmentation import CineSegmentation
 from cvai.heart.short_axis import cross_section, require_short_axis
 from cvai.heart.slice_curves import out_of_step_findings, slice_shifts
+from cvai.heart.volumes import volume_curves_ml
 
 PHASES = KeyPhases(0, 5)
 
@@ -79,5 +80,5 @@ def test_contraction_that_runs_along_the_ventricle_is_no_finding() -> None:
 def test_a_ventricle_that_grows_gives_volumes_and_no_negative_numbers() -> None:
     assert [m.name for m in ventricle_measurements("rv", 100.0, 161.0, 70.0)] == ["rv_edv", "rv_esv"]
     backwards = KeyPhases(end_diastole=6, end_systole=0)
-    codes = [f.code for f in quality_findings(ventricle(), backwards)]
+    codes = [f.code for f in quality_findings(ventricle(), backwards, volume_curves_ml(ventricle()))]
     assert "no_stroke_volume" in codes

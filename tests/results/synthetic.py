@@ -26,7 +26,7 @@ from cvai.heart.normals import with_normal_ranges
 from cvai.heart.phases import key_phases
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.subject import Subject
-from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.volumes import volume_curves_ml
 from cvai.heart.wall import measure_wall
 from cvai.results.analysis import Analysed, AnyAnalysed
 from cvai.results.codes import CardiacPhase
@@ -187,18 +187,18 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None
     """CineAnalysis of a cine with labels that somebody made up; of nobody in particular unless told."""
     subject = subject or Subject()
     segmentation = CineSegmentation(labels, cine.stack.geometry)
-    lv = volume_curve_ml(segmentation, Structure.LV_CAVITY)
-    phases = key_phases(lv)
+    curves_ml = volume_curves_ml(segmentation)
+    phases = key_phases(curves_ml[Structure.LV_CAVITY])
     wall = measure_wall(segmentation, phases)
-    measured = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
+    measured = (*measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm), *wall.measurements)
     return CineAnalysis(
         study_uid=str(cine.planes[0][0].header.StudyInstanceUID),
         patient=one_patient(stated_patients(p.header for phase in cine.planes for p in phase)),
         cine=cine,
         segmentation=segmentation,
         phases=phases,
-        lv_curve_ml=lv,
-        rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
+        lv_curve_ml=curves_ml[Structure.LV_CAVITY],
+        rv_curve_ml=curves_ml[Structure.RV_CAVITY],
         measurements=with_normal_ranges(with_body_size(measured, subject), subject),
         findings=(
             Finding("apex_not_covered", Severity.WARNING, "The last slice still shows 2.1 mL of cavity."),

@@ -18,11 +18,12 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.heart.findings import Finding
 from cvai.heart.geometry import StackGeometry
 from cvai.heart.phases import KeyPhases, key_phases
 from cvai.heart.quality import quality_findings
 from cvai.heart.segmentation import CineSegmentation, apex_comes_first
-from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.volumes import volume_curve_ml, volume_curves_ml
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.study.assemble import assemble_cine
@@ -64,7 +65,11 @@ class Heart:
 
 def codes(labels: np.ndarray, spacing_mm: tuple[float, float, float]) -> set[str]:
     geometry = StackGeometry.unplaced(labels.shape[1], spacing_mm)
-    return {f.code for f in quality_findings(CineSegmentation(labels.copy(), geometry), KeyPhases(0, 1))}
+    return {f.code for f in findings_of(CineSegmentation(labels.copy(), geometry), KeyPhases(0, 1))}
+
+
+def findings_of(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Finding, ...]:
+    return quality_findings(segmentation, phases, volume_curves_ml(segmentation))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +142,7 @@ def test_a_cavity_in_two_parts_is_told_with_its_slice(hearts: list[Heart]) -> No
     elsewhere = np.roll(cavity, 2 * int(np.ptp(np.argwhere(cavity)[:, 0])), axis=0) & (labels[0, z] == 0)
     labels[0, z][elsewhere] = CAVITY
     geometry = StackGeometry.unplaced(labels.shape[1], heart.spacing_mm)
-    found = quality_findings(CineSegmentation(labels, geometry), KeyPhases(0, 1))
+    found = findings_of(CineSegmentation(labels, geometry), KeyPhases(0, 1))
     (finding,) = (f for f in found if f.code == "structure_in_parts")
     assert f"slice {z + 1} at end-diastole" in finding.message
 
@@ -164,7 +169,7 @@ def image(real_data: Path) -> LabelledVolume:
 
 def segmented_codes(volume: LabelledVolume, segmenter: SaxSegmenter) -> set[str]:
     segmentation = segmenter.segment(stack_of(volume))
-    return {f.code for f in quality_findings(segmentation, KeyPhases(0, 0))}
+    return {f.code for f in findings_of(segmentation, KeyPhases(0, 0))}
 
 
 def test_a_second_heart_in_the_image_is_told(image: LabelledVolume, segmenter: SaxSegmenter) -> None:
@@ -191,7 +196,7 @@ def test_exchanged_phases_of_a_real_cine_are_told(real_data: Path, segmenter: Sa
     order[[phases.end_diastole, phases.end_systole]] = order[[phases.end_systole, phases.end_diastole]]
     exchanged = CineSegmentation(segmentation.labels[order], segmentation.geometry)
     as_it_is, swapped = (
-        {f.code for f in quality_findings(s, key_phases(volume_curve_ml(s, Structure.LV_CAVITY)))}
+        {f.code for f in findings_of(s, key_phases(volume_curve_ml(s, Structure.LV_CAVITY)))}
         for s in (segmentation, exchanged)
     )
     assert "volume_jumps_between_phases" not in as_it_is

@@ -24,7 +24,7 @@ from cvai.heart.findings import Finding, Severity
 from cvai.heart.measurement import Measurement
 from cvai.heart.phases import key_phases
 from cvai.heart.short_axis import require_short_axis
-from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.volumes import volume_curves_ml
 from cvai.inference.segmenter import Segmenter
 from cvai.study.assemble import assemble_cine
 from cvai.study.select import CineSelection, select_sax_cine
@@ -78,7 +78,8 @@ def _analysis(
     with watch.inference():
         segmentation = segmenter.segment(cine.stack)
     with watch.stage("measure"):
-        lv_curve_ml = volume_curve_ml(segmentation, Structure.LV_CAVITY)
+        curves_ml = volume_curves_ml(segmentation)
+        lv_curve_ml = curves_ml[Structure.LV_CAVITY]
         _require_a_ventricle_in_every_phase(lv_curve_ml)
         phases = key_phases(lv_curve_ml)
         require_short_axis(segmentation, phases)
@@ -92,6 +93,7 @@ def _analysis(
             cine,
             segmentation,
             phases,
+            curves_ml=curves_ml,
             with_interval=with_interval,
             first_findings=_replaced(refusals),
         )

@@ -18,7 +18,7 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.quality import quality_findings
 from cvai.heart.segmentation import CineSegmentation
 from cvai.heart.subject import Subject
-from cvai.heart.volumes import volume_curve_ml
+from cvai.heart.volumes import VolumeCurves, volume_curves_ml
 from cvai.heart.wall import measure_wall
 from cvai.study.subject import subject_of
 from cvai.study.values import AssembledCine, Study
@@ -46,6 +46,7 @@ def measured(
     segmentation: CineSegmentation,
     phases: KeyPhases,
     *,
+    curves_ml: VolumeCurves | None = None,
     with_interval: Callable[[Measurement], Measurement] = as_drawn,
     first_findings: tuple[Finding, ...] = (),
 ) -> CineMeasures:
@@ -56,21 +57,23 @@ def measured(
         cine: with its sources.
         segmentation: labels on its grid.
         phases: end-diastole and end-systole.
+        curves_ml: (t,) volumes of the segmentation, where they are known already.
         with_interval: gives a measurement its interval.
         first_findings: come before those that are made here.
     """
     wall = measure_wall(segmentation, phases)
-    found = (*measure_sax(segmentation, phases, cine.stack.heart_rate_bpm), *wall.measurements)
+    curves_ml = curves_ml or volume_curves_ml(segmentation)
+    found = (*measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm), *wall.measurements)
     subject = subject_of(cine)
     return CineMeasures(
-        lv_curve_ml=volume_curve_ml(segmentation, Structure.LV_CAVITY),
-        rv_curve_ml=volume_curve_ml(segmentation, Structure.RV_CAVITY),
+        lv_curve_ml=curves_ml[Structure.LV_CAVITY],
+        rv_curve_ml=curves_ml[Structure.RV_CAVITY],
         measurements=with_normal_ranges(with_body_size(tuple(map(with_interval, found)), subject), subject),
         findings=(
             *first_findings,
             *cine.findings,
             *unreadable_findings(study),
-            *quality_findings(segmentation, phases),
+            *quality_findings(segmentation, phases, curves_ml),
             *wall.findings,
         ),
         subject=subject,

@@ -13,6 +13,7 @@ from cvai.heart.findings import Severity
 from cvai.heart.phases import KeyPhases
 from cvai.heart.quality import quality_findings
 from cvai.heart.segmentation import CineSegmentation
+from cvai.heart.volumes import volume_curves_ml
 from cvai.inference.segmenter import Segmenter
 from cvai.training.data import LabelledVolume
 from cvai.training.evaluation.agreement import paired
@@ -42,7 +43,7 @@ def findings_of(phases: Sequence[Segmented]) -> tuple[str, ...]:
         phases[0].geometry,
         second_heart_ml=max(phase.second_heart_ml for phase in phases),
     )
-    findings = quality_findings(cine, KeyPhases(0, 1))
+    findings = quality_findings(cine, KeyPhases(0, 1), volume_curves_ml(cine))
     return tuple(finding.code for finding in findings if finding.severity is not Severity.INFO)
 
 
