@@ -1,12 +1,14 @@
 """Many studies through one service that is never restarted: nothing grows, neither memory, handles nor files.
 
-``python -m benchmarks.soak [--archive folder|orthanc|dicomweb] [--studies 1000] [--warm-up 2500]``
+``python -m benchmarks.soak [--archive folder|orthanc|dicomweb] [--database sqlite|postgres] [--model]
+[--studies 1000] [--warm-up 2500]``
 
 Time is compressed: studies arrive as fast as they are done. The stand-in analysis is used, so that what is
-watched is the service, its database, its feed and its folders; the model's own memory is in ``make bench``.
-Those that warm it up fill what grows to a bound: the identities of the last few thousand files, which it
-remembers on purpose, the page caches of its databases, and Python's table of interned strings, which doubles
-once. Growth is the slope of a line through what comes then. Exit status 1 when something grows.
+watched is the service, its database, its feed and its folders; with ``--model`` the real one measures small
+phantoms, on the embedded archive. Those that warm it up fill what grows to a bound: the identities of the
+last few thousand files, which it remembers on purpose, the page caches of its databases, and Python's table
+of interned strings, which doubles once. Growth is the slope of a line through what comes then. Exit status 1
+when something grows.
 """
 
 from __future__ import annotations
@@ -16,22 +18,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.outages import site
+from cvai.phantom.parameters import PhantomAcquisition
+from cvai.phantom.study import TRUTH_FILE, write_phantom_study
 from tests.hospital import Hospital, open_files, resident_mb
-from tests.process import Process, eventually
+from tests.postgres import running_postgres
+from tests.process import CVAI, Process, eventually
 from tests.standin import derived_uid, write_study
 
 ALLOWED_KB_A_STUDY = 1.0
 """A megabyte in a thousand studies is what a heap moves by itself; a job or a study kept would be more."""
 ALLOWED_FILES_A_STUDY = 0.005
 SAMPLES = 50
+SMALL = PhantomAcquisition(n_phases=8, rows=112, columns=112, spacing_y_mm=3.0, spacing_x_mm=3.0)
 
 
 @dataclass(frozen=True)
@@ -66,15 +72,35 @@ class Running:
 
 
 @contextmanager
-def running(archive: str, root: Path) -> Iterator[Running]:
+def measuring(root: Path) -> Iterator[Running]:
+    """A service with its model on its embedded archive; studies are small phantoms of different hearts."""
+    data_folder, config = root / "data", root / "service.toml"
+    config.write_text(f'data_folder = "{data_folder}"\npoll_interval_s = 0.1\n[folder]\nsettle_s = 0.1\n')
+    inbox = data_folder / "inbox"
+
+    def deliver(number: int) -> None:
+        outside = root / "outside" / str(number)
+        write_phantom_study(outside, acquisition=replace(SMALL, seed=number))
+        (outside / TRUTH_FILE).unlink()
+        inbox.mkdir(parents=True, exist_ok=True)
+        outside.rename(inbox / str(number))
+
+    service = Process([*CVAI, "serve", "--config", config], root / "service.log")
+    try:
+        yield Running(service, data_folder, deliver)
+    finally:
+        service.stop()
+
+
+@contextmanager
+def running(archive: str, database: str, root: Path) -> Iterator[Running]:
     """A service on its embedded archive, or beside an Orthanc that it knows by its own API or by DICOMweb."""
     if archive == "folder":
-        hospital = Hospital(root)
-        service = hospital.start()
-        try:
-            yield Running(service, hospital.data_folder, hospital.deliver)
-        finally:
-            service.stop()
+        with (
+            running_postgres() if database == "postgres" else nullcontext() as url,
+            embedded(root, url) as at,
+        ):
+            yield at
         return
     with site(root, archive) as at:
 
@@ -83,6 +109,17 @@ def running(archive: str, root: Path) -> Iterator[Running]:
             at.orthanc.stow(write_study(root / "outside" / str(number), uid))
 
         yield Running(at.service, at.settings.data_folder, deliver)
+
+
+@contextmanager
+def embedded(root: Path, database_url: str | None) -> Iterator[Running]:
+    """A service on its embedded archive."""
+    hospital = Hospital(root, database_url)
+    service = hospital.start()
+    try:
+        yield Running(service, hospital.data_folder, hospital.deliver)
+    finally:
+        service.stop()
 
 
 def has_ended(service: Process, jobs: int) -> bool:
@@ -111,14 +148,18 @@ def slope(samples: list[Sample], values: list[float]) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--archive", choices=("folder", "orthanc", "dicomweb"), default="folder")
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--model", action="store_true", help="measure phantoms with the model")
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--warm-up", type=int, default=2500, help="studies that go through before")
     asked = parser.parse_args()
     begun_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cvai-soak-") as folder:
-        with running(asked.archive, Path(folder)) as at:
+        root = Path(folder)
+        with measuring(root) if asked.model else running(asked.archive, asked.database, root) as at:
             samples = soak(at, asked.studies, asked.warm_up)
-        database = (at.data_folder / "jobs.sqlite").stat().st_size
+        jobs = at.data_folder / "jobs.sqlite"
+        database = jobs.stat().st_size if jobs.exists() else None
     memory_kb = 1000 * slope(samples, [s.memory_mb for s in samples])
     handles = slope(samples, [float(s.handles) for s in samples])
     temporary = slope(samples, [float(s.temporary) for s in samples])
@@ -127,7 +168,8 @@ def main() -> int:
     print(f"memory      {first.memory_mb:7.1f} -> {last.memory_mb:7.1f} MB   {memory_kb:+.2f} kB a study")
     print(f"handles     {first.handles:7d} -> {last.handles:7d}      {handles:+.4f} a study")
     print(f"work files  {first.temporary:7d} -> {last.temporary:7d}      {temporary:+.4f} a study")
-    print(f"the jobs' database takes {database / 1000 / last.studies:.1f} kB a study, for good")
+    if database is not None:
+        print(f"the jobs' database takes {database / 1000 / last.studies:.1f} kB a study, for good")
     grows = memory_kb > ALLOWED_KB_A_STUDY or max(handles, temporary) > ALLOWED_FILES_A_STUDY
     return 1 if grows else 0
 

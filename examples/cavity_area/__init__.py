@@ -120,10 +120,11 @@ def analyse(study: Study, model: Model, watch: Stopwatch) -> AreaAnalysis:
 
 def bright_blood(cine: AssembledCine) -> NDArray[np.uint8]:
     """(t, z, y, x) labels of the largest bright piece of the middle slice."""
-    pixels = cine.stack.pixels
-    labels = np.zeros(pixels.shape, np.uint8)
-    z = pixels.shape[1] // 2
-    for t, image in enumerate(pixels[:, z]):
+    stack = cine.stack
+    labels = np.zeros(stack.shape, np.uint8)
+    z = stack.shape[1] // 2
+    for t in range(stack.n_phases):
+        image = stack.frame(t, z)
         pieces, count = ndimage.label(image > np.quantile(image, 0.9))
         if count:
             labels[t, z] = pieces == 1 + np.bincount(pieces.ravel())[1:].argmax()
