@@ -30,7 +30,7 @@ from benchmarks.workers import phantoms
 from cvai.archive.part10 import read_identity
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
-from cvai.engine.worker import load_model
+from cvai.engine.loading import load_analyses
 from cvai.phantom.parameters import PhantomAcquisition
 from cvai.settings import Settings
 from tests.hospital import resident_mb
@@ -87,8 +87,8 @@ class BackToBack:
     def __init__(self, studies: Sequence[Path], out: Path, threads: int) -> None:
         self._studies = studies
         self._out = out
-        self._model = load_model(Settings(threads=threads))
-        self._model.analyse(studies[0], out / "warm")
+        self._cine = load_analyses(Settings(threads=threads))[0]
+        self._cine.analyse(studies[0], out / "warm")
         self.done = 0
         self.took_s = 0.0
 
@@ -96,7 +96,7 @@ class BackToBack:
         """Analyse until so many are done."""
         begun_s = time.monotonic()
         for study in self._studies[self.done : to]:
-            self._model.analyse(study, self._out / study.name)
+            self._cine.analyse(study, self._out / study.name)
         self.done = to
         self.took_s += time.monotonic() - begun_s
 

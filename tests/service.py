@@ -18,11 +18,11 @@ from pathlib import Path
 from cvai.cli.page import reader_page
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.heartbeat import DeclaredDead
+from cvai.engine.installed import Analyse
 from cvai.engine.logs import configure_logs
-from cvai.engine.steps import Analyse
-from cvai.engine.worker import Model, Service
+from cvai.engine.worker import Service
 from cvai.settings import load_settings
-from tests.standin import MODEL_SHA256, analyse_noting
+from tests.standin import analyse_noting, installed
 
 
 def main(config: str, log: str, gate: str | None = None) -> None:
@@ -54,8 +54,9 @@ def serve(config: str, analyse: Analyse) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     follows = settings.worker_name == "worker-1"
     try:
-        page = reader_page(settings) if follows else nullcontext
-        ended = Service(settings, Model(MODEL_SHA256, analyse), follows, page).run(stop)
+        analysis = installed(analyse)
+        page = reader_page(settings, {analysis.kind: analysis.title}) if follows else nullcontext
+        ended = Service(settings, [analysis], follows, page).run(stop)
     except DeclaredDead:
         os._exit(1)
     if not ended:

@@ -6,6 +6,7 @@ import hashlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
@@ -21,12 +22,15 @@ from sqlalchemy import Engine
 from cvai.archive.part10 import read_identity
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.database import open_database
+from cvai.engine.installed import Analyse, Installed
 from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.errors import FileRefused, StudyRefused
 from cvai.results.record import Status, StudyStatement, study_record
 from cvai.results.write import WrittenObject, write_record
+from cvai.study.classes import CAN_HOLD_A_CINE
 
 MODEL_SHA256 = hashlib.sha256(b"stand-in").hexdigest()
+KIND = "standin"
 
 
 def derived_uid(*parts: str) -> str:
@@ -112,6 +116,14 @@ def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     path = write(made, folder / "report.dcm")
     written = WrittenObject("pdf", made.SOPInstanceUID, path)
     return (StudyOutcome(study_uid, Status.ANALYSED, folder, (written,)),)
+
+
+def installed(
+    analyse: Analyse = analyse, model_sha256: str = MODEL_SHA256, kind: str = KIND, **others: Any
+) -> Installed:
+    """An analysis of MR and ultrasound images."""
+    values = {"title": "Stand-in", "sop_classes": CAN_HOLD_A_CINE, **others}
+    return Installed(kind=kind, sha256=model_sha256, analyse=analyse, **values)
 
 
 def _cut_off(path: Path) -> bool:

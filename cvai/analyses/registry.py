@@ -35,6 +35,11 @@ def analysis_of(kind: str) -> AnySpec:
     return {spec.kind: spec for spec in ANALYSES}[kind]
 
 
+def analysis_of_view(view: str) -> AnySpec | None:
+    """The analysis that gives results of a view; None where there is none."""
+    return next((spec for spec in ANALYSES if view in spec.views), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """In the place of a model where rules measure.

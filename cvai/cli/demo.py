@@ -24,6 +24,7 @@ from cvai.cli.page import session_limits
 from cvai.cli.phantom import Modality, Truth
 from cvai.engine.job import JobState, jobs_digest
 from cvai.engine.ledger import JobRecord, Ledger, open_ledger
+from cvai.engine.result_file import read_result
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.inference.card import load_card
 from cvai.inference.echo import installed_echo_folder
@@ -33,7 +34,6 @@ from cvai.phantom.echo.phantom import EchoTruth
 from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
-from cvai.results.record import read_entry
 from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
@@ -133,7 +133,7 @@ def demo(
     """
     console = Console()
     begun = datetime.now(UTC)
-    model_sha256 = _models_at_work(model)
+    models = _models_at_work(model)
     show = Demo(folder, model, console, _page_port())
     with show.step("a synthetic heart of known volumes is imaged"):
         truth = _imaged(folder / "phantom", PhantomHeart.drawn(seed, ef), seed, modality)
@@ -141,7 +141,7 @@ def demo(
     with show.service() as service:
         _deliver(folder / "phantom" / DICOM_FOLDER, show.settings.inbox_folder)
         with show.step("cvai serve takes the study in, analyses it and stores the results"):
-            record = _wait_for_job(show, service, truth.study_uid, model_sha256)
+            record = _wait_for_job(show, service, truth.study_uid, models)
         if record.queued_at < begun:
             console.print(f"[dim]An earlier demonstration analysed it; delete {folder} to see it again.[/]")
         good = _show_result(show, truth, record)
@@ -192,14 +192,14 @@ def _deliver(instances: Path, inbox: Path) -> None:
 
 
 def _wait_for_job(
-    show: Demo, service: subprocess.Popen[bytes], study_uid: str, model_sha256: str
+    show: Demo, service: subprocess.Popen[bytes], study_uid: str, models: frozenset[str]
 ) -> JobRecord:
-    """The ended job of this study and model."""
+    """The job that has analysed this study, once all of its jobs by these models have ended."""
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         if service.poll() is not None:
             raise _service_ended(show)
-        record = _ended_job(show.settings.jobs_database_url, study_uid, model_sha256)
+        record = _ended_job(show.settings.jobs_database_url, study_uid, models)
         if record is not None:
             return record
         time.sleep(LOOK_EVERY_S)
@@ -218,28 +218,34 @@ def _service_ended(show: Demo) -> CvaiError:
     )
 
 
-def _models_at_work(model: str) -> str:
-    """The digest by which the service's jobs are told from those of other models."""
+def _models_at_work(model: str) -> frozenset[str]:
+    """The digests by which the service's jobs are told from those of other models.
+
+    One of them is of all models: in the folder of an earlier demonstration a job of an older version may
+    stand for the study.
+    """
     folders = (model_folder(model), installed_echo_folder())
-    return jobs_digest([load_card(folder).sha256 for folder in folders if folder is not None])
+    sha256s = [load_card(folder).sha256 for folder in folders if folder is not None]
+    return frozenset([*sha256s, jobs_digest(sha256s)])
 
 
-def _ended_job(database_url: str, study_uid: str, model_sha256: str) -> JobRecord | None:
-    """The newest job of this study and model if it has ended; None before."""
+def _ended_job(database_url: str, study_uid: str, models: frozenset[str]) -> JobRecord | None:
+    """The job that has analysed this study, else one that has not, once all have ended; None before."""
     try:
         with open_ledger(database_url) as ledger:
-            return _newest_ended(ledger, study_uid, model_sha256)
+            return _ended_of(ledger, study_uid, models)
     except ConfigurationInvalid as error:
         if error.code != "no_jobs_database":
             raise
         return None
 
 
-def _newest_ended(ledger: Ledger, study_uid: str, model_sha256: str) -> JobRecord | None:
-    wanted = (study_uid, model_sha256)
-    of_study = (r for r in ledger.jobs() if (r.job.study_uid, r.job.model_sha256) == wanted)
-    newest = next(of_study, None)
-    return None if newest is None or newest.outcome.state in UNDER_WAY else newest
+def _ended_of(ledger: Ledger, study_uid: str, models: frozenset[str]) -> JobRecord | None:
+    records = [record for record in ledger.of_study(study_uid) if record.job.model_sha256 in models]
+    if any(record.outcome.state in UNDER_WAY for record in records):
+        return None
+    analysed = (record for record in records if record.outcome.state is JobState.ANALYSED)
+    return next(analysed, records[0] if records else None)
 
 
 def _show_result(show: Demo, truth: Truth, record: JobRecord) -> bool:
@@ -249,7 +255,7 @@ def _show_result(show: Demo, truth: Truth, record: JobRecord) -> bool:
         show.console.print(f"[bold red]{outcome.state}[/] {outcome.code}: {outcome.message} {outcome.hint}")
         return False
     result_file = show.settings.results_folder / record.outcome.result
-    result = read_entry(result_file)
+    result = read_result(result_file)
     measured = {m["name"]: m["value"] for m in result["measurements"]}
     true = truth.to_json()["measurements"]
     show.console.print(_comparison(true, measured))

@@ -1,8 +1,9 @@
-"""``cvai jobs``: what became of every study."""
+"""``cvai jobs``: what became of every analysis of every study."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,12 +27,12 @@ COLOURS = {
     JobState.FAILED: "red",
     JobState.DEAD_LETTER: "red",
     JobState.SUPERSEDED: "dim",
+    JobState.NOTHING_TO_DO: "dim",
 }
 
-Name = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, or a StudyInstanceUID (newest job).")]
-OptionalName = Annotated[
-    str | None, typer.Argument(metavar="JOB", help="Id of a job, or a StudyInstanceUID (newest job).")
-]
+JOB_HELP = "Id of a job, or a StudyInstanceUID: the newest job of each analysis of that study."
+Name = Annotated[str, typer.Argument(metavar="JOB", help=JOB_HELP)]
+OptionalName = Annotated[str | None, typer.Argument(metavar="JOB", help=JOB_HELP)]
 Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only jobs that ended with this code.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -62,17 +63,22 @@ def list_jobs(
 
 @jobs_app.command("show")
 def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
-    """Show one job: where it stands, why, and where its results lie."""
+    """Show where a job stands, why, and where its results lie; of a study, all its jobs.
+
+    JSON is one object for a job, and a list for a study.
+    """
     settings, opened = _ledger(config)
     with opened as ledger:
-        record = ledger.job(job)
-    values = as_values(record)
-    if values["result"]:
-        values["result"] = str(settings.results_folder / record.outcome.result)
+        records = ledger.named(job)
+    shown = [as_values(record) for record in records]
+    for values in shown:
+        if values["result"]:
+            values["result"] = str(settings.results_folder / values["result"])
     if as_json:
-        typer.echo(json.dumps(values, indent=1))
+        _print_json(job, records, shown)
     else:
-        wide_console().print(_details(values))
+        for values in shown:
+            wide_console().print(_details(values))
 
 
 @jobs_app.command("retry")
@@ -85,7 +91,9 @@ def retry_job(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Queue a job that has ended once more, from its beginning; with --code, every job that ended so.
+    """Queue a job that has ended once more, from its beginning; of a study, all its jobs that have ended.
+
+    With --code, every job that ended so.
 
     \b
     Example: cvai jobs retry 1.2.826.0.1.3680043.8.498.1
@@ -97,7 +105,7 @@ def retry_job(
     settings, opened = _ledger(config)
     with opened as ledger:
         if job is not None:
-            records: tuple[JobRecord, ...] = (ledger.retry(job),)
+            records: tuple[JobRecord, ...] = ledger.retry(job)
         elif code is not None:
             records = ledger.retry_all(code)
         else:
@@ -106,8 +114,13 @@ def retry_job(
         for record in records:
             typer.echo(f"queued {record.job.job_id}")
     else:
-        values = [as_values(record) for record in records]
-        typer.echo(json.dumps(values[0] if job else values, indent=1))
+        _print_json(job, records, [as_values(record) for record in records])
+
+
+def _print_json(name: str | None, records: Sequence[JobRecord], values: Sequence[dict[str, Any]]) -> None:
+    """One object where a job was named, a list where a study was or nothing."""
+    is_job = [record.job.job_id for record in records] == [name]
+    typer.echo(json.dumps(values[0] if is_job else values, indent=1))
 
 
 def _ledger(config: Path | None) -> tuple[Settings, AbstractContextManager[Ledger]]:
@@ -124,6 +137,7 @@ def as_values(record: JobRecord) -> dict[str, Any]:
     return {
         "job": record.job.job_id,
         "study_uid": record.job.study_uid,
+        "kind": record.job.kind,
         "digest": record.job.digest,
         "model_sha256": record.job.model_sha256,
         "queued_at": record.queued_at.isoformat(),
@@ -140,13 +154,14 @@ def wide_console() -> Console:
 
 
 def _table(records: tuple[JobRecord, ...]) -> Table:
-    table = Table("state", "queued (UTC)", "seconds", "why", "study", box=None)
+    table = Table("state", "queued (UTC)", "seconds", "analysis", "why", "study", box=None)
     for record in records:
         state = record.outcome.state
         table.add_row(
             f"[{COLOURS.get(state, 'default')}]{state}[/]",
             f"{record.queued_at:%Y-%m-%d %H:%M:%S}",
             _seconds(record),
+            record.job.kind,
             record.outcome.code,
             record.job.study_uid,
         )
@@ -165,6 +180,6 @@ def _details(values: dict[str, Any]) -> Table:
     table.add_column(overflow="fold")
     objects = "\n".join(f"{item['kind']}  {item['sop_instance_uid']}" for item in values["objects"])
     for name, value in {**values, "objects": objects}.items():
-        if value not in ("", None):
+        if value not in ("", None, ()):
             table.add_row(f"[bold]{name}[/]", str(value))
     return table

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import typer
 
@@ -69,14 +70,21 @@ def openid_provider(settings: Settings, page: PageOptions) -> OpenIdProvider | N
     )
 
 
-def reader_page(settings: Settings) -> Callable[[Routes], AbstractContextManager[object]]:
-    """What serves the page beside a service; nothing where the settings name no address."""
+def reader_page(
+    settings: Settings, titles: Mapping[str, str]
+) -> Callable[[Routes], AbstractContextManager[object]]:
+    """What serves the page beside a service; nothing where the settings name no address.
+
+    Args:
+        settings: of the service.
+        titles: of its analyses by kind.
+    """
     options = page_options(settings)
     if options is None:
         return nullcontext
     archive, _ = open_archive(settings)
     return lambda routes: serving(
-        options,
+        replace(options, titles=titles),
         archive=archive,
         database_url=settings.jobs_database_url,
         data_folder=settings.data_folder,

@@ -13,8 +13,9 @@ from cvai.cli import exits
 from cvai.cli.options import Config
 from cvai.cli.page import reader_page
 from cvai.engine.heartbeat import DeclaredDead
+from cvai.engine.loading import load_analyses
 from cvai.engine.logs import configure_logs
-from cvai.engine.worker import Service, load_model
+from cvai.engine.worker import Service
 from cvai.settings import load_settings
 
 
@@ -38,8 +39,10 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    beside = reader_page(settings) if follow_feed else nullcontext
-    service = Service(settings, load_model(settings), follow_feed, beside)
+    analyses = load_analyses(settings)
+    titles = {analysis.kind: analysis.title for analysis in analyses}
+    beside = reader_page(settings, titles) if follow_feed else nullcontext
+    service = Service(settings, analyses, follow_feed, beside)
     try:
         ended = service.run(stop)
     except DeclaredDead:

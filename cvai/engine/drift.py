@@ -1,4 +1,4 @@
-"""Whether the ejection fractions a model measures are still distributed as they were at first."""
+"""Whether the ejection fractions that an analysis measures are still distributed as they were at first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from scipy.stats import ks_2samp
-from sqlalchemy import Column, Engine, Float, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
+
+from cvai.engine.job import StudyJob
 
 MEASURED = Table(
     "cvai_measured",
@@ -16,6 +31,7 @@ MEASURED = Table(
     Column("job_id", String, nullable=False, unique=True),
     Column("model_sha256", String, nullable=False, index=True),
     Column("lv_ef_percent", Float, nullable=False),
+    Column("kind", String, nullable=False, server_default=""),
 )
 WINDOW = 200
 """Studies compared. With so many on each side, a Kolmogorov-Smirnov distance of 0.14 has p = 0.05."""
@@ -23,7 +39,7 @@ WINDOW = 200
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The newest ejection fractions beside the first ones of the same model.
+    """The newest ejection fractions beside the first ones of the same analysis and model.
 
     Args:
         distance: largest difference of the two cumulative distributions, 0 to 1.
@@ -49,17 +65,24 @@ class EjectionFractions:
         self._window = window
         with suppress(DBAPIError):  # another worker made it between the look and the making
             MEASURED.create(database, checkfirst=True)
+            _add_the_kind(database)
 
-    def add(self, job_id: str, model_sha256: str, lv_ef_percent: float) -> None:
+    def add(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
         """Keep a value; a job that is done again has its new one."""
-        row = {"job_id": job_id, "model_sha256": model_sha256, "lv_ef_percent": lv_ef_percent}
         with self._database.begin() as connection:
-            connection.execute(delete(MEASURED).where(MEASURED.c.job_id == job_id))
-            connection.execute(insert(MEASURED).values(**row))
+            connection.execute(delete(MEASURED).where(MEASURED.c.job_id == job.job_id))
+            connection.execute(
+                insert(MEASURED).values(
+                    job_id=job.job_id, model_sha256=model_sha256, lv_ef_percent=lv_ef_percent, kind=job.kind
+                )
+            )
 
-    def drift(self, model_sha256: str) -> Drift | None:
-        """How far the newest are from the first; None until there are two whole windows apart."""
-        first, newest = self._ends(model_sha256)
+    def drift(self, kind: str, model_sha256: str) -> Drift | None:
+        """How far the newest are from the first; None until there are two whole windows apart.
+
+        What a job of an older version has measured counts for the kind that its model is for.
+        """
+        first, newest = self._ends(kind, model_sha256)
         if len(first) < self._window or first[-1][0] >= newest[-1][0]:
             return None
         reference, recent = [v for _, v in first], [v for _, v in newest]
@@ -67,12 +90,21 @@ class EjectionFractions:
         shift = sum(recent) / len(recent) - sum(reference) / len(reference)
         return Drift(float(test.statistic), float(test.pvalue), shift)
 
-    def _ends(self, model_sha256: str) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    def _ends(self, kind: str, model_sha256: str) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
         """(number, value) of the first, in order, and of the newest, newest first."""
         of_model = select(MEASURED.c.number, MEASURED.c.lv_ef_percent).where(
-            MEASURED.c.model_sha256 == model_sha256
+            MEASURED.c.model_sha256 == model_sha256, MEASURED.c.kind.in_([kind, ""])
         )
         with self._database.connect() as connection:
             first = connection.execute(of_model.order_by(MEASURED.c.number).limit(self._window))
             newest = connection.execute(of_model.order_by(MEASURED.c.number.desc()).limit(self._window))
             return [(r[0], r[1]) for r in first], [(r[0], r[1]) for r in newest]
+
+
+def _add_the_kind(database: Engine) -> None:
+    """A table that an older version made lacks the column."""
+    if "kind" not in {column["name"] for column in inspect(database).get_columns(MEASURED.name)}:
+        with database.begin() as connection:
+            connection.execute(
+                text(f"ALTER TABLE {MEASURED.name} ADD COLUMN kind VARCHAR NOT NULL DEFAULT ''")
+            )

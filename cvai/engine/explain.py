@@ -10,7 +10,7 @@ from cvai.analyses.spec import Explanation
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.engine.doctor import Check
-from cvai.engine.ledger import open_ledger
+from cvai.engine.ledger import JobRecord, open_ledger
 from cvai.engine.rules import read_rules
 from cvai.engine.worker import open_archive
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
@@ -27,7 +27,7 @@ def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
     """
     archive, _ = open_archive(settings)
     content = archive.content(study_uid)
-    checks = (_listed(content), _ruled(settings, archive, study_uid), _queued(settings, study_uid))
+    checks = (_listed(content), _ruled(settings, archive, study_uid), *_queued(settings, study_uid))
     if not content.sources:
         return checks
     with TemporaryDirectory(prefix="cvai-doctor-") as folder:
@@ -66,16 +66,21 @@ def _ruled(settings: Settings, archive: Archive, study_uid: str) -> Check:
     return Check("rules", decision.analyse, decision.reason, "Change [[rules]] to have it analysed.")
 
 
-def _queued(settings: Settings, study_uid: str) -> Check:
+def _queued(settings: Settings, study_uid: str) -> tuple[Check, ...]:
     try:
         with open_ledger(settings.jobs_database_url) as ledger:
-            record = ledger.job(study_uid)
+            records = ledger.of_study(study_uid)
     except ConfigurationInvalid:
-        return Check("job", ok=True, detail="none so far")
+        records = ()
+    if not records:
+        return (Check("job", ok=True, detail="none so far"),)
+    return tuple(Check("job", ok=True, detail=_stands(record)) for record in records)
+
+
+def _stands(record: JobRecord) -> str:
+    kind = f"{record.job.kind}: " if record.job.kind else ""
     why = f" ({record.outcome.code}: {record.outcome.message})" if record.outcome.code else ""
-    return Check(
-        "job", ok=True, detail=f"{record.outcome.state}{why}, queued {record.queued_at:%Y-%m-%d %H:%M}"
-    )
+    return f"{kind}{record.outcome.state}{why}, queued {record.queued_at:%Y-%m-%d %H:%M}"
 
 
 def _chosen(study: Study) -> tuple[Check, ...]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from cvai.archive.content import names_a_study
+from cvai.archive.content import StudyContent, names_a_study
 from cvai.archive.port import Archive, StudyFeed
+from cvai.engine.installed import Installed, applicable
 from cvai.engine.job import UNLISTED, StudyJob
 from cvai.engine.rules import Decision, Priority, Rules
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
@@ -21,9 +22,15 @@ Submit = Callable[[StudyJob, Priority], bool]
 
 
 def follow(
-    feed: StudyFeed, archive: Archive, submit: Submit, model_sha256: str, rules: Rules = ANALYSE_ALL
+    feed: StudyFeed,
+    archive: Archive,
+    submit: Submit,
+    analyses: Sequence[Installed],
+    rules: Rules = ANALYSE_ALL,
 ) -> bool:
-    """Queue a job for every study that has settled, then acknowledge; True when more are waiting.
+    """Queue jobs for every study that has settled, then acknowledge; True when more are waiting.
+
+    Each analysis that may apply to a study is a job of its own; a study that none applies to makes no job.
 
     The feed is acknowledged only when every job stands in the database: a crash before that announces the
     studies again, and jobs that stand already are not queued twice. Results that cvai itself stored make the
@@ -33,23 +40,24 @@ def follow(
     patient's name.
 
     A study that the archive will not list while it lists others, or rejects though it is well, must not hold
-    others up: it is queued unlisted, and its job does the waiting, and asks the rules.
+    others up: all analyses are queued unlisted, and their jobs do the waiting, and ask the rules.
 
     Raises:
         TemporarilyUnavailable, ArchiveRejected: see ``StudyFeed`` and ``Archive``; nothing is acknowledged.
     """
     announcements = feed.poll()
-    for job, priority in _jobs(announcements.study_uids, archive, model_sha256, rules):
+    for job, priority in _jobs(announcements.study_uids, archive, analyses, rules):
         submit(job, priority)
     feed.acknowledge(announcements)
     return announcements.more
 
 
 def _jobs(
-    study_uids: Sequence[str], archive: Archive, model_sha256: str, rules: Rules
+    study_uids: Sequence[str], archive: Archive, analyses: Sequence[Installed], rules: Rules
 ) -> list[tuple[StudyJob, Priority]]:
-    """A job for every study that holds images and that no rule leaves alone."""
-    jobs, failures = [], []
+    """The jobs of every study that holds images and that no rule leaves alone."""
+    jobs: list[tuple[StudyJob, Priority]] = []
+    failures = []
     for study_uid in study_uids:
         if not names_a_study(study_uid):
             log.warning("study_uid_invalid", sha256=hashlib.sha256(study_uid.encode()).hexdigest())
@@ -60,17 +68,27 @@ def _jobs(
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             log.warning("study_not_listed", study=study_uid, code=error.code)
             failures.append(error)
-            jobs.append((StudyJob(study_uid, UNLISTED, model_sha256), Priority.ROUTINE))
+            jobs.extend((analysis.job_for(study_uid, UNLISTED), Priority.ROUTINE) for analysis in analyses)
             continue
-        if not content.sources:
-            log.info("study_without_images", study=study_uid, instances=len(content.instances))
-        elif not decision.analyse:
-            log.info("study_left_alone", study=study_uid, rule=decision.rule)
+        if decision.analyse:
+            found = _applying(content, analyses)
+            jobs.extend((a.job_for(study_uid, content.digest), decision.priority) for a in found)
         else:
-            jobs.append((StudyJob(study_uid, content.digest, model_sha256), decision.priority))
+            log.info("study_left_alone", study=study_uid, rule=decision.rule)
     if failures and len(failures) == len(study_uids):
         _require_well(archive, failures[0])
     return jobs
+
+
+def _applying(content: StudyContent, analyses: Sequence[Installed]) -> tuple[Installed, ...]:
+    """The analyses that may apply to a study; where there are none, the log says why."""
+    if not content.sources:
+        log.info("study_without_images", study=content.study_uid, instances=len(content.instances))
+        return ()
+    found = applicable(analyses, content)
+    if not found:
+        log.info("nothing_to_do", study=content.study_uid, instances=len(content.instances))
+    return found
 
 
 def _require_well(archive: Archive, failure: TemporarilyUnavailable | ArchiveRejected) -> None:

@@ -24,6 +24,8 @@ class JobState(StrEnum):
     """The study has changed since: a newer job speaks for it."""
     FAILED = "failed"
     """Something is broken that has to be mended first, then ``cvai jobs retry``."""
+    NOTHING_TO_DO = "nothing_to_do"
+    """The study holds nothing that this analysis measures, which could not be known as the job was made."""
     DEAD_LETTER = "dead_letter"
     """The archive stayed away for too long, or the worker died too often; ``cvai jobs retry``."""
 
@@ -33,7 +35,7 @@ UNLISTED = "unlisted"
 
 
 def jobs_digest(sha256s: Sequence[str]) -> str:
-    """One digest of all the models at work: whichever of them is replaced, its studies are new jobs.
+    """One digest of all models at work, as jobs without a kind were named by.
 
     >>> jobs_digest(["ab" * 32]) == "ab" * 32
     True
@@ -45,23 +47,38 @@ def jobs_digest(sha256s: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StudyJob:
-    """One study as it was at one moment, to be analysed by one model.
+    """One analysis of one study as it was at one moment.
 
     Args:
         study_uid: StudyInstanceUID.
         digest: hex digest of the study's sources, see ``StudyContent.digest``; or UNLISTED, then the study is
             analysed as it is found.
-        model_sha256: hex digest of the models at work, see ``jobs_digest``.
+        model_sha256: hex digest of the model, see ``Installed.sha256``; without a kind of all models at work,
+            see ``jobs_digest``.
+        kind: which analysis, see ``Installed.kind``; empty in jobs of older versions, which did all
+            FORMER_KINDS in one.
     """
 
     study_uid: str
     digest: str
     model_sha256: str
+    kind: str = ""
 
     @property
     def job_id(self) -> str:
         """Names the job in the database, in logs and on disk: equal jobs are one job."""
-        return f"{self.study_uid}-{self.digest[:12]}-{self.model_sha256[:12]}"
+        parts = (self.study_uid, self.digest[:12], self.kind, self.model_sha256[:12])
+        return "-".join(part for part in parts if part)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """As the workflow is given it; jobs of older versions have three arguments."""
+        values = (self.study_uid, self.digest, self.model_sha256)
+        return (*values, self.kind) if self.kind else values
+
+    def to_json(self) -> dict[str, str]:
+        """As JSON values. Without a kind as older versions wrote it: digests of readings are made of it."""
+        return {name: value for name, value in asdict(self).items() if value or name != "kind"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,7 @@ class Outcome:
             results.
         images: digest of the images that were analysed, see ``images_digest``; empty in what older versions
             wrote.
+        successors: kinds whose jobs take the place of a superseded one.
     """
 
     state: JobState
@@ -96,6 +114,7 @@ class Outcome:
     result: str = ""
     objects: tuple[JobObject, ...] = field(default=())
     images: str = ""
+    successors: tuple[str, ...] = field(default=())
 
     @classmethod
     def because(cls, state: JobState, error: CvaiError) -> Outcome:
@@ -110,7 +129,9 @@ class Outcome:
     def from_json(cls, values: dict[str, Any]) -> Outcome:
         """The outcome as it was written by ``to_json``."""
         objects = tuple(JobObject(**item) for item in values["objects"])
-        return cls(**{**values, "state": JobState(values["state"]), "objects": objects})
+        successors = tuple(values.get("successors", ()))
+        state = JobState(values["state"])
+        return cls(**{**values, "state": state, "objects": objects, "successors": successors})
 
 
 DIED = Outcome(

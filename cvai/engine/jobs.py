@@ -28,6 +28,7 @@ from structlog.contextvars import bound_contextvars
 
 from cvai.engine.deliver import Deliveries
 from cvai.engine.full_disk import at_once, own_disk, wait_for_room, wants_room
+from cvai.engine.installed import former_job
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.reading import Reading
 from cvai.engine.rules import Priority
@@ -89,8 +90,8 @@ class RetryPolicy:
 class Watch(Protocol):
     """Is told how jobs go, and must not raise."""
 
-    def step_done(self, step: str, seconds: float) -> None:
-        """A step has ended, whatever it came to."""
+    def step_done(self, step: str, kind: str, seconds: float) -> None:
+        """A step of a job of this kind has ended, whatever it came to."""
         ...
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
@@ -101,7 +102,7 @@ class Watch(Protocol):
 class Unwatched:
     """Nobody wants to know."""
 
-    def step_done(self, step: str, seconds: float) -> None:
+    def step_done(self, step: str, kind: str, seconds: float) -> None:
         """See ``Watch``."""
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
@@ -137,7 +138,7 @@ class JobEngine:
         retry: patience with the archive, and with those who are given results besides.
         deliveries: who is.
         watch: is told how jobs go.
-        shadow: what a second model does, None without one.
+        shadow: what second models do, None without any.
     """
 
     def __init__(
@@ -186,16 +187,24 @@ class JobEngine:
     def submit(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
         """Queue a job; False when this job has been queued before, whatever has become of it.
 
+        So it is when an older version had a job that did the same, by the same models, among others.
+
         Raises:
             SQLAlchemyError: the disk of the jobs' database is full.
         """
+        former = former_job(self._steps.analyses, job)
+        with at_once():
+            if former is not None and DBOS.list_workflows(workflow_ids=[former.job_id], load_input=False):
+                return False
+            return self._enqueue(job, priority)
+
+    def _enqueue(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
         try:
             with (
-                at_once(),
                 SetWorkflowID(job.job_id, workflow_id_reuse_policy="reject"),
                 SetEnqueueOptions(priority=priority),
             ):
-                DBOS.enqueue_workflow(QUEUE, self._workflow, job.study_uid, job.digest, job.model_sha256)
+                DBOS.enqueue_workflow(QUEUE, self._workflow, *job.arguments)
         except dbos_error.DBOSWorkflowIDInUseError:
             return False
         log.info("job_queued", job=job.job_id, priority=priority.name)
@@ -215,13 +224,14 @@ class JobEngine:
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace_s))
         return not self._running
 
-    def _entry(self) -> Callable[[str, str, str], Json]:
+    def _entry(self) -> Callable[..., Json]:
         """The function DBOS knows by name; a closure, since DBOS writes attributes on it."""
 
-        def study_job(study_uid: str, digest: str, model_sha256: str) -> Json:
-            job = StudyJob(study_uid, digest, model_sha256)
+        def study_job(study_uid: str, digest: str, model_sha256: str, kind: str = "") -> Json:
+            job = StudyJob(study_uid, digest, model_sha256, kind)
             with bound_contextvars(job=job.job_id), self._watched(job.job_id):
                 outcome = self._line(job)
+                self._submit_successors(job, outcome)
                 self._steps.clean(job)
                 log.info("job_ended", state=outcome.state, code=outcome.code)
                 self._watch.job_ended(job, outcome)
@@ -243,11 +253,18 @@ class JobEngine:
 
         return reading_job
 
+    def _submit_successors(self, job: StudyJob, outcome: Outcome) -> None:
+        """Queue what takes the place of a job that was queued for other models, or for all at once."""
+        for analysis in self._steps.analyses:
+            if analysis.kind in outcome.successors:
+                self._enqueue(analysis.job_for(job.study_uid, job.digest))
+
     def _submit_shadow(self, job: StudyJob, outcome: Outcome) -> None:
         """Have a second model measure what was delivered, once nothing else waits."""
-        if self._shadow is None or outcome.state is not JobState.ANALYSED:
+        shadow = None if self._shadow is None else self._shadow.shadows.get(job.kind)
+        if shadow is None or outcome.state is not JobState.ANALYSED:
             return
-        asked = ShadowJob(job, outcome.result, self._shadow.shadow.identity.sha256)
+        asked = ShadowJob(job, outcome.result, shadow.identity.sha256)
         with (
             suppress(dbos_error.DBOSWorkflowIDInUseError),
             SetWorkflowID(asked.shadow_id, workflow_id_reuse_policy="reject"),
@@ -264,7 +281,7 @@ class JobEngine:
                 return Outcome(JobState.SUPERSEDED, "model_changed").to_json()
             with bound_contextvars(job=asked.shadow_id), self._watched(asked.shadow_id):
                 # Once: an archive that does not answer is waited for by those whose results are.
-                outcome = self._step("shadow", partial(steps.run, asked), attempts=1)
+                outcome = self._step(asked.job, "shadow", partial(steps.run, asked), attempts=1)
                 steps.clean(asked)
                 log.info("shadow_ended", state=outcome.state, code=outcome.code)
                 return outcome.to_json()
@@ -286,29 +303,27 @@ class JobEngine:
 
     def _line(self, job: StudyJob) -> Outcome:
         """Fetch, analyse, store; the first step that ends the job is the last."""
-        fetched = self._step("fetch", partial(self._steps.fetch, job))
-        if fetched.code == "model_changed":
-            self.submit(replace(job, model_sha256=self._steps.model_sha256))
+        fetched = self._step(job, "fetch", partial(self._steps.fetch, job))
         if fetched.state is not JobState.RUNNING:
             return fetched
-        analysed = self._step("analyse", partial(self._steps.run_analysis, job))
+        analysed = self._step(job, "analyse", partial(self._steps.run_analysis, job))
         if analysed.state is not JobState.ANALYSED and not analysed.objects:
             return analysed
-        stored = self._step("store", partial(self._steps.store, job, analysed))
-        return self._handed_on(stored, partial(self._steps.at_hand, job, stored))
+        stored = self._step(job, "store", partial(self._steps.store, job, analysed))
+        return self._handed_on(job, stored, partial(self._steps.at_hand, job, stored))
 
     def _reading_line(self, reading: Reading) -> Outcome:
         """Fetch, write, store what a reader has signed."""
-        fetched = self._step("fetch", partial(self._signing.fetch, reading))
+        fetched = self._step(reading.job, "fetch", partial(self._signing.fetch, reading))
         if fetched.state is not JobState.RUNNING:
             return fetched
-        written = self._step("write", partial(self._signing.write, reading))
+        written = self._step(reading.job, "write", partial(self._signing.write, reading))
         if written.state is not JobState.ANALYSED:
             return written
-        stored = self._step("store", partial(self._signing.store, reading, written))
-        return self._handed_on(stored, partial(self._signing.at_hand, reading, stored))
+        stored = self._step(reading.job, "store", partial(self._signing.store, reading, written))
+        return self._handed_on(reading.job, stored, partial(self._signing.at_hand, reading, stored))
 
-    def _handed_on(self, stored: Outcome, at_hand: Step) -> Outcome:
+    def _handed_on(self, job: StudyJob, stored: Outcome, at_hand: Step) -> Outcome:
         """Give what is stored to all others who want it; it stays stored where one will not have it."""
         if stored.state is not JobState.ANALYSED or not self._deliveries.any:
             return stored
@@ -318,7 +333,7 @@ class JobEngine:
             ("report", self._deliveries.send_report),
         ):
             if outcome.state is JobState.ANALYSED:
-                outcome = self._step(name, partial(self._given, hand_on, stored, at_hand))
+                outcome = self._step(job, name, partial(self._given, hand_on, stored, at_hand))
         return replace(outcome, result=stored.result, objects=stored.objects)
 
     def _given(self, hand_on: Callable[[Outcome], Outcome], stored: Outcome, at_hand: Step) -> Outcome:
@@ -331,18 +346,18 @@ class JobEngine:
         self._steps.still_ours()
         return hand_on(stored)
 
-    def _step(self, name: str, step: Step, attempts: int | None = None) -> Outcome:
+    def _step(self, job: StudyJob, name: str, step: Step, attempts: int | None = None) -> Outcome:
         """Run a step, or read what it came to when it has run before."""
         tried = attempts or self._retry.attempts
-        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, name, step, tried))
+        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, job.kind, name, step, tried))
 
-    def _timed(self, name: str, step: Step, attempts: int) -> Json:
+    def _timed(self, kind: str, name: str, step: Step, attempts: int) -> Json:
         log.info("step_begun", step=name)
         begun_s = time.monotonic()
         outcome = self._settled(step, attempts)
         took_s = time.monotonic() - begun_s
         log.info("step_done", step=name, ms=round(1000 * took_s))
-        self._watch.step_done(name, took_s)
+        self._watch.step_done(name, kind, took_s)
         return outcome.to_json()
 
     def _settled(self, step: Step, attempts: int) -> Outcome:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any, cast
 import sqlalchemy
 from dbos import DBOSClient, WorkflowStatus
 
+from cvai.analyses.former import FORMER_KINDS
 from cvai.engine.job import DIED, JobState, Outcome, StudyJob
 from cvai.engine.jobs import (
     APPLICATION,
@@ -33,6 +35,18 @@ ASKED_AT_ONCE = 1000
 """Jobs in one question: a database takes no more than some ten thousand parameters."""
 
 MADE_FILES = frozenset({JobState.ANALYSED, JobState.REFUSED})
+
+_TOLD_FIRST = (
+    JobState.RUNNING,
+    JobState.QUEUED,
+    JobState.SUPERSEDED,
+    JobState.ANALYSED,
+    JobState.FAILED,
+    JobState.DEAD_LETTER,
+    JobState.REFUSED,
+    JobState.NOTHING_TO_DO,
+)
+"""Which outcome of a study's analyses stands for the study."""
 
 BROKE = Outcome(
     JobState.FAILED,
@@ -76,7 +90,7 @@ class Ledger:
     def jobs(
         self, state: JobState | None = None, limit: int | None = None, code: str | None = None
     ) -> tuple[JobRecord, ...]:
-        """Jobs, newest first; analysed jobs are superseded by the newest analysed one of their study."""
+        """Jobs, newest first; of a study's analysed jobs of one kind, the newest supersedes the others."""
         records = self._superseded_told(self._newest_first(None if state is None else WAITS.get(state)))
         chosen = (
             r
@@ -85,22 +99,37 @@ class Ledger:
         )
         return tuple(islice(chosen, limit))
 
-    def job(self, name: str) -> JobRecord:
-        """The job of this id, or the newest job of this study.
+    def job(self, job_id: str) -> JobRecord:
+        """The job of this id.
 
         Raises:
             ConfigurationInvalid: there is none.
         """
-        # The ids of a study's jobs begin with its UID.
-        for record in self._superseded_told(self._of_study(name.rsplit("-", 2)[0])):
-            if name in (record.job.job_id, record.job.study_uid):
-                return record
-        raise ConfigurationInvalid(
-            "job_unknown", f"there is no job and no study {name}.", "cvai jobs list shows those there are."
-        )
+        found = self.find(job_id)
+        if found is None:
+            raise _unknown(job_id)
+        of_study = self._superseded_told(self._of_study(found.job.study_uid))
+        return next(record for record in of_study if record.job == found.job)
+
+    def named(self, name: str) -> tuple[JobRecord, ...]:
+        """The job of this id, or the jobs of this study, see ``of_study``.
+
+        Raises:
+            ConfigurationInvalid: there is none.
+        """
+        found = self.of_study(name)
+        return found or (self.job(name),)
+
+    def of_study(self, study_uid: str) -> tuple[JobRecord, ...]:
+        """The newest job of each kind of analysis of a study, newest first; none where it has none."""
+        newest: dict[str, JobRecord] = {}
+        for record in self._superseded_told(self._of_study(study_uid)):
+            if record.job.study_uid == study_uid and not spoken_for(record.job.kind, newest):
+                newest[record.job.kind] = record
+        return tuple(newest.values())
 
     def newest(self, limit: int) -> tuple[JobRecord, ...]:
-        """The newest jobs; of a study's analysed ones among them, the newest speaks for it."""
+        """The newest jobs; of a study's analysed ones of one kind among them, the newest speaks."""
         found = self._client.list_workflows(name=WORKFLOW, sort_desc=True, limit=limit)
         return tuple(self._superseded_told(found))
 
@@ -110,35 +139,49 @@ class Ledger:
         return _record(found[0]) if found else None
 
     def outcome_of(self, study_uid: str) -> Outcome | None:
-        """Where the newest job of a study stands; None where it has none."""
-        found = self._of_study(study_uid, limit=1)
-        return _outcome(found[0]) if found else None
+        """What has become of a study in all its analyses; None where it has no job.
 
-    def retry(self, name: str) -> JobRecord:
-        """Queue a job that has ended once more, from its first step on.
+        As long as one of them goes on, or another is to follow, that; then what was analysed, with the
+        objects of all; else why nothing was.
+        """
+        outcomes = [record.outcome for record in self.of_study(study_uid)]
+        if not outcomes:
+            return None
+        found = min(outcomes, key=lambda outcome: _TOLD_FIRST.index(outcome.state))
+        if found.state is not JobState.ANALYSED:
+            return found
+        analysed = [outcome for outcome in outcomes if outcome.state is JobState.ANALYSED]
+        return replace(found, objects=tuple(stored for outcome in analysed for stored in outcome.objects))
+
+    def retry(self, name: str) -> tuple[JobRecord, ...]:
+        """Queue a job that has ended once more, from its first step on; of a study, each that has ended.
 
         Raises:
-            ConfigurationInvalid: there is no such job, or it has not ended.
+            ConfigurationInvalid: there is no such job, or none has ended.
         """
-        record = self.job(name)
-        if record.ended_at is None:
+        records = self.named(name)
+        ended = [record for record in records if record.ended_at is not None]
+        if not ended:
             raise ConfigurationInvalid(
                 "job_not_ended",
-                f"the job is {record.outcome.state}.",
+                f"the job is {records[0].outcome.state}.",
                 "Only a job that has ended is retried.",
             )
+        return tuple(self._rewound(record) for record in ended)
+
+    def _rewound(self, record: JobRecord) -> JobRecord:
         self._client.rewind_workflow(record.job.job_id, queue_name=QUEUE)
         return self.job(record.job.job_id)
 
     def retry_all(self, code: str) -> tuple[JobRecord, ...]:
         """Queue every job that has ended with this code once more, the oldest first."""
         ended = [record for record in self.jobs(code=code) if record.ended_at is not None]
-        return tuple(self.retry(record.job.job_id) for record in reversed(ended))
+        return tuple(self._rewound(record) for record in reversed(ended))
 
     def retry_without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
         """Queue every job whose results do not lie here once more, the oldest first."""
         missing = self.without_files(results_folder)
-        return tuple(self.retry(record.job.job_id) for record in reversed(missing))
+        return tuple(self._rewound(record) for record in reversed(missing))
 
     def queue_reading(self, reading: Reading) -> None:
         """Queue what a reader has signed; a reading that stands in the queue already stays one."""
@@ -168,15 +211,13 @@ class Ledger:
         return frozenset(unknown)
 
     def without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
-        """Jobs that speak for their study and whose results do not lie here, newest first."""
+        """Jobs that speak for an analysis of their study and whose results do not lie here, newest first."""
         ended = (record for record in self.jobs() if record.outcome.state in MADE_FILES)
         return tuple(record for record in ended if not _all_there(record.outcome, results_folder))
 
-    def _of_study(self, study_uid: str, limit: int | None = None) -> list[WorkflowStatus]:
-        """Jobs of one study, newest first."""
-        return self._client.list_workflows(
-            name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True, limit=limit
-        )
+    def _of_study(self, study_uid: str) -> list[WorkflowStatus]:
+        """Jobs of one study, newest first; their ids begin with its UID."""
+        return self._client.list_workflows(name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True)
 
     def _newest_first(self, statuses: list[str] | None) -> Iterator[WorkflowStatus]:
         """Jobs in these of DBOS's states, or all, read page by page: there are a million after some years."""
@@ -192,12 +233,25 @@ class Ledger:
             before = frozenset(job.workflow_id for job in page)
 
     def _superseded_told(self, newest_first: Iterable[WorkflowStatus]) -> Iterator[JobRecord]:
-        spoken_for: set[str] = set()
+        spoken: defaultdict[str, set[str]] = defaultdict(set)
         for record in map(_record, newest_first):
-            analysed = record.outcome.state is JobState.ANALYSED
-            yield _superseded(record) if analysed and record.job.study_uid in spoken_for else record
-            if analysed:
-                spoken_for.add(record.job.study_uid)
+            if record.outcome.state is not JobState.ANALYSED:
+                yield record
+                continue
+            kinds = spoken[record.job.study_uid]
+            yield _superseded(record) if spoken_for(record.job.kind, kinds) else record
+            kinds.add(record.job.kind)
+
+
+def spoken_for(kind: str, newer: Container[str]) -> bool:
+    """Whether newer jobs speak for an analysis; a job without a kind did several, and measured one."""
+    return kind in newer or (not kind and any(former in newer for former in FORMER_KINDS))
+
+
+def _unknown(name: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        "job_unknown", f"there is no job and no study {name}.", "cvai jobs list shows those there are."
+    )
 
 
 def _all_there(outcome: Outcome, results_folder: Path) -> bool:

@@ -1,13 +1,13 @@
 """What a worker has to tell Prometheus; docs/operations.md says what each metric means and what to do then.
 
-Labels carry codes, steps and versions: nothing in here can name a study or a patient.
+Labels carry kinds of analysis, codes, steps and versions: nothing in here can name a study or a patient.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.odd import OddAnswers
 from cvai.engine.drift import EjectionFractions
+from cvai.engine.installed import Installed
 from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.queue import QueueState
+from cvai.engine.result_file import read_result
 from cvai.engine.shadow import ShadowRecord
-from cvai.heart.segmentation import ModelIdentity
-from cvai.results.record import read_entry
 
 log = structlog.get_logger(__name__)
 
@@ -64,29 +64,33 @@ class Metrics:
     """Everything one worker counts, in a registry of its own.
 
     Args:
-        models: what analyses studies here.
+        analyses: what is done with studies here.
         results_folder: where the results lie that outcomes name.
         sources: what is looked at for each scrape.
     """
 
-    def __init__(self, models: Sequence[ModelIdentity], results_folder: Path, sources: Sources) -> None:
+    def __init__(self, analyses: Sequence[Installed], results_folder: Path, sources: Sources) -> None:
         self._results_folder = results_folder
         self._sources = sources
         self._registry = registry = CollectorRegistry()
         self._ended = Counter(
-            "cvai_jobs_ended", "Jobs this worker has ended.", ["state", "code"], registry=registry
+            "cvai_jobs_ended", "Jobs this worker has ended.", ["kind", "state", "code"], registry=registry
         )
         self._steps = Histogram(
-            "cvai_step_seconds", "Duration of a job's steps.", ["step"], buckets=STEP_S, registry=registry
+            "cvai_step_seconds",
+            "Duration of a job's steps.",
+            ["kind", "step"],
+            buckets=STEP_S,
+            registry=registry,
         )
         self._stages = Histogram(
-            "cvai_stage_seconds", "Duration of stages.", ["stage"], buckets=STEP_S, registry=registry
+            "cvai_stage_seconds", "Duration of stages.", ["kind", "stage"], buckets=STEP_S, registry=registry
         )
         self._fractions = Histogram(
-            "cvai_lv_ef_percent", "Left ejection fractions.", buckets=EF_PERCENT, registry=registry
+            "cvai_lv_ef_percent", "Left ejection fractions.", ["kind"], buckets=EF_PERCENT, registry=registry
         )
         self._findings = Counter(
-            "cvai_findings", "Findings on measured studies.", ["code"], registry=registry
+            "cvai_findings", "Findings on measured studies.", ["kind", "code"], registry=registry
         )
         self._shadow = Histogram(
             "cvai_shadow_lv_ef_difference_percent",
@@ -110,16 +114,17 @@ class Metrics:
             "cvai_inbox_left", "What in the inbox cannot be taken in.", registry=registry
         )
         info = Gauge(
-            "cvai_model_info", "The models at work.", ["name", "version", "sha256"], registry=registry
+            "cvai_model_info", "The models at work.", ["kind", "name", "version", "sha256"], registry=registry
         )
-        for model in models:
-            info.labels(model.name, model.version, model.sha256[:12]).set(1)
-        registry.register(_Looked(sources, models))
+        for analysis in analyses:
+            if (model := analysis.identity) is not None:
+                info.labels(analysis.kind, model.name, model.version, model.sha256[:12]).set(1)
+        registry.register(_Looked(sources, analyses))
         ProcessCollector(registry=registry)
 
-    def step_done(self, step: str, seconds: float) -> None:
-        """A step has ended, whatever it came to."""
-        self._steps.labels(step).observe(seconds)
+    def step_done(self, step: str, kind: str, seconds: float) -> None:
+        """A step of a job of this kind has ended, whatever it came to."""
+        self._steps.labels(kind, step).observe(seconds)
 
     def feed_followed(self) -> None:
         """The archive has answered what is new in it."""
@@ -135,10 +140,9 @@ class Metrics:
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
         """A job has come to its end; what its result.json tells is counted too."""
-        self._ended.labels(outcome.state.value, outcome.code).inc()
-        path = self._results_folder / outcome.result
-        if outcome.state is JobState.ANALYSED and path.is_file():
-            self._count_result(job, read_entry(path))
+        self._ended.labels(job.kind, outcome.state.value, outcome.code).inc()
+        if outcome.state is JobState.ANALYSED:
+            self._count_result(job, read_result(self._results_folder / outcome.result))
 
     def shadow_told(self, record: ShadowRecord) -> None:
         """A model in shadow has measured a study, or refused it."""
@@ -152,30 +156,30 @@ class Metrics:
         """Status, text and content type of /metrics."""
         return 200, generate_latest(self._registry).decode(), CONTENT_TYPE_LATEST
 
-    def _count_result(self, job: StudyJob, result: dict[str, object]) -> None:
+    def _count_result(self, job: StudyJob, result: Mapping[str, Any]) -> None:
         for stage, ms in _mapping(result, "timings_ms").items():
-            self._stages.labels(stage).observe(ms / 1000)
+            self._stages.labels(job.kind, stage).observe(ms / 1000)
         for finding in _list(result, "findings"):
-            self._findings.labels(finding["code"]).inc()
+            self._findings.labels(job.kind, finding["code"]).inc()
         for measurement in _list(result, "measurements"):
             if measurement["name"] == "lv_ef":
                 self._keep_fraction(job, _mapping(result, "model")["sha256"], float(measurement["value"]))
 
     def _keep_fraction(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
-        self._fractions.observe(lv_ef_percent)
+        self._fractions.labels(job.kind).observe(lv_ef_percent)
         try:
-            self._sources.fractions.add(job.job_id, model_sha256, lv_ef_percent)
+            self._sources.fractions.add(job, model_sha256, lv_ef_percent)
         except SQLAlchemyError as error:
             # A value less in the comparison; the study's own result stands.
             log.warning("ejection_fraction_not_kept", error=type(error).__name__)
 
 
-def _mapping(result: dict[str, object], name: str) -> dict[str, Any]:
+def _mapping(result: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = result.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def _list(result: dict[str, object], name: str) -> list[dict[str, str]]:
+def _list(result: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     value = result.get(name)
     return value if isinstance(value, list) else []
 
@@ -183,9 +187,9 @@ def _list(result: dict[str, object], name: str) -> list[dict[str, str]]:
 class _Looked(Collector):
     """Metrics of the queue, the workers, the disk and the drift, looked up as they are scraped."""
 
-    def __init__(self, sources: Sources, models: Sequence[ModelIdentity]) -> None:
+    def __init__(self, sources: Sources, analyses: Sequence[Installed]) -> None:
         self._sources = sources
-        self._models = models
+        self._analyses = analyses
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: looking costs a query."""
@@ -222,15 +226,22 @@ class _Looked(Collector):
         yield from self._drifts()
 
     def _drifts(self) -> Iterator[GaugeMetricFamily]:
-        """How far each model's newest ejection fractions are from its first, where there are enough."""
+        """How far each analysis's newest ejection fractions are from the first of its model.
+
+        Nothing of those that have too few.
+        """
         told = "Newest ejection fractions against the model's first: "
-        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", labels=["model"])
-        p = GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", labels=["model"])
-        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", labels=["model"])
-        for model in self._models:
-            drift = self._sources.fractions.drift(model.sha256)
+        by = ["kind", "model"]
+        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", labels=by)
+        p = GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", labels=by)
+        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", labels=by)
+        for analysis in self._analyses:
+            if (model := analysis.identity) is None:
+                continue
+            drift = self._sources.fractions.drift(analysis.kind, model.sha256)
             if drift is not None:
-                distance.add_metric([model.name], drift.distance)
-                p.add_metric([model.name], drift.p)
-                mean.add_metric([model.name], drift.mean_shift_percent)
+                labels = [analysis.kind, model.name]
+                distance.add_metric(labels, drift.distance)
+                p.add_metric(labels, drift.p)
+                mean.add_metric(labels, drift.mean_shift_percent)
         yield from (distance, p, mean)

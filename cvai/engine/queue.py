@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import min as min_
 from cvai.engine.job import JobState
 from cvai.engine.jobs import READING_WORKFLOW, WORKFLOW
 
-WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED})
+WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED, JobState.NOTHING_TO_DO})
 
 QUEUED, RUNNING = literal_column("'ENQUEUED'", String), literal_column("'PENDING'", String)
 

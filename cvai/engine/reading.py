@@ -112,7 +112,7 @@ class Reading:
 
     def to_json(self) -> dict[str, Any]:
         """The reading as JSON values; what older versions did not know is left out, so that digests stay."""
-        values = {**asdict(self), "signed_at": self.signed_at.isoformat()}
+        values = {**asdict(self), "job": self.job.to_json(), "signed_at": self.signed_at.isoformat()}
         return {name: value for name, value in values.items() if value or name != "images"}
 
     @classmethod

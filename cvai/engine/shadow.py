@@ -14,54 +14,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cvai.analyses.registry import ReadyAnalysis
-from cvai.analyses.stopwatch import Stopwatch
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.engine.bring import bring
+from cvai.engine.installed import Shadow
 from cvai.engine.job import DIED, UNLISTED, JobState, Outcome, StudyJob
-from cvai.engine.lane import Lane
+from cvai.engine.result_file import read_result
 from cvai.engine.steps import StillOurs
 from cvai.engine.turns import Turns
 from cvai.errors import Refused, StudyRefused
 from cvai.files import write_whole
 from cvai.heart.measurement import Measurement
-from cvai.heart.segmentation import ModelIdentity
-from cvai.results.record import read_entry
-from cvai.study.read import read_studies
 
 SHADOW_NAME, SCHEMA = "shadow.json", "cvai.shadow/1"
-MEASURED_VIEW = "sax_cine"
 
 KEPT_IN_VIEW = 2000
 """Studies compared: a model's difference shows in far fewer, and a page is not to read for minutes."""
-
-Measure = Callable[[Path, str], Sequence[Measurement]]
-"""Measures the study of this UID in a folder of files; raises Refused where it cannot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shadow:
-    """A second model.
-
-    Args:
-        identity: which one.
-        measure: what it does.
-    """
-
-    identity: ModelIdentity
-    measure: Measure
-
-
-def shadow_of(analysis: ReadyAnalysis, lane: Lane) -> Shadow:
-    """An analysis with a second model in shadow: nothing of it is written."""
-
-    def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
-        (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)
-        with lane.entered() as inference_lock:
-            return analysis.analyse(study, Stopwatch(inference_lock=inference_lock)).measurements
-
-    return Shadow(analysis.model().identity, measure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +53,7 @@ class ShadowJob:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return {**asdict(self), "job": self.job.to_json()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ShadowJob:
@@ -151,7 +119,7 @@ class ShadowSteps:
 
     Args:
         archive: where studies come from.
-        shadow: the second model.
+        shadows: the second models by the kind of analysis that they are for.
         work_folder: of this worker alone.
         results_folder: where results lie, and the record goes.
         turns: at analysing, those of studies among them.
@@ -160,7 +128,7 @@ class ShadowSteps:
     """
 
     archive: Archive
-    shadow: Shadow
+    shadows: Mapping[str, Shadow]
     work_folder: Path
     results_folder: Path
     turns: Turns
@@ -171,10 +139,11 @@ class ShadowSteps:
         """Fetch, measure, write the record.
 
         Raises:
-            StudyRefused: ``shadow_not_compared``: there is no result of a short-axis cine here.
+            StudyRefused: ``shadow_not_compared``: the result does not lie here.
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
-        if asked.model_sha256 != self.shadow.identity.sha256:
+        shadow = self.shadows.get(asked.job.kind)
+        if shadow is None or asked.model_sha256 != shadow.identity.sha256:
             return _superseded("model_changed", "another model is in shadow by now.")
         if self.turns.given_up(asked.shadow_id):
             return DIED
@@ -182,7 +151,7 @@ class ShadowSteps:
         content = self.archive.content(asked.job.study_uid)
         if asked.job.digest != UNLISTED and not content.is_as(asked.job.digest):
             return _superseded("study_changed", "the study has changed since it was analysed.")
-        record = self._measured(asked, content, result)
+        record = self._measured(shadow, asked, content, result)
         self.still_ours()
         self._write(asked, record)
         self.told(record)
@@ -193,28 +162,29 @@ class ShadowSteps:
         shutil.rmtree(self.work_folder / asked.shadow_id, ignore_errors=True)
 
     def _result(self, asked: ShadowJob) -> Mapping[str, Any]:
-        path = self.results_folder / asked.result
-        result = read_entry(path) if path.is_file() else {}
-        if result.get("view") != MEASURED_VIEW:
+        result = read_result(self.results_folder / asked.result)
+        if not result.get("measurements"):
             raise StudyRefused(
                 "shadow_not_compared",
-                "there is no result of a short-axis cine here to compare a second model with.",
+                "there is no result here to compare a second model with.",
                 "Workers share data_folder where all studies are to be compared.",
             )
-        return dict(result)
+        return result
 
-    def _measured(self, asked: ShadowJob, content: StudyContent, result: Mapping[str, Any]) -> ShadowRecord:
+    def _measured(
+        self, shadow: Shadow, asked: ShadowJob, content: StudyContent, result: Mapping[str, Any]
+    ) -> ShadowRecord:
         folder, refused = self.work_folder / asked.shadow_id, ""
         bring(self.archive, content, folder)
         try:
             with self.turns.taken(asked.shadow_id):
-                measurements = self.shadow.measure(folder, asked.job.study_uid)
+                measurements = shadow.measure(folder, asked.job.study_uid)
         except Refused as refusal:
             measurements, refused = (), refusal.code
         return ShadowRecord(
             job_id=asked.job.job_id,
             study_uid=asked.job.study_uid,
-            model=f"{self.shadow.identity.name} {self.shadow.identity.version}",
+            model=f"{shadow.identity.name} {shadow.identity.version}",
             against=f"{result['model']['name']} {result['model']['version']}",
             values=_values(result["measurements"], measurements),
             refused=refused,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import Comprehensive3DSRStorage
 
+from cvai.analyses.former import FORMER_KINDS
 from cvai.analyses.registry import ANALYSES, AnyEditing, AnySpec
 from cvai.analyses.spec import Correction, Reopened
 from cvai.archive.part10 import read_identity
@@ -112,8 +113,9 @@ class SigningSteps:
 
 def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
     """The analysis that was read, and how it is corrected."""
+    kinds = (reading.job.kind,) if reading.job.kind else FORMER_KINDS
     for spec in ANALYSES:
-        if spec.editing is not None and reading.segmentation_uid:
+        if spec.kind in kinds and spec.editing is not None:
             return spec, spec.editing
     raise StudyRefused("no_contours", "This analysis cannot be corrected.", "Its numbers can be read.")
 

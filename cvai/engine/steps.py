@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from cvai.archive.content import StudyContent
 from cvai.archive.part10 import read_identity
@@ -18,14 +19,13 @@ from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.audit import AuditedObject
 from cvai.engine.bring import bring, study_differs
+from cvai.engine.installed import Installed, applicable
 from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
 from cvai.engine.turns import Turns
-from cvai.errors import Refused, StudyRefused
+from cvai.errors import StudyRefused
 from cvai.files import private_folder
-
-Analyse = Callable[[Path, Path], tuple[StudyOutcome, ...]]
-"""Analyses every study in a folder of files and writes the results below another folder."""
+from cvai.results.record import Status
 
 AS_ANNOUNCED_S = 2.0
 """How old the archive's list may be when a job begins: on an idle worker the one that announced the study."""
@@ -35,8 +35,32 @@ Stored = Callable[[str, tuple[AuditedObject, ...]], None]
 
 ANALYSE_ALL = Rules()
 
+NOTHING_FOUND = Outcome(
+    JobState.NOTHING_TO_DO,
+    "nothing_to_measure",
+    "the study holds nothing that this analysis measures.",
+    "Nothing has to be done.",
+)
+
+NOT_INSTALLED = Outcome(
+    JobState.FAILED,
+    "analysis_not_installed",
+    "this analysis is not installed here any more.",
+    "Install its model, then cvai jobs retry.",
+)
+
 StillOurs = Callable[[], None]
 """Raises when this worker's jobs have become others'."""
+
+
+STATES: Mapping[Status, JobState] = MappingProxyType(
+    {
+        Status.REFUSED: JobState.REFUSED,
+        Status.FAILED: JobState.FAILED,
+        Status.NOTHING_TO_DO: JobState.NOTHING_TO_DO,
+    }
+)
+"""State of a job by what became of its study, where nothing was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +69,7 @@ class StudySteps:
 
     Args:
         archive: where studies come from and results go to.
-        analyse: the straight line from files to result objects.
-        model_sha256: the model ``analyse`` runs.
+        analyses: what is done here; a job does one of them.
         work_folder: of this worker alone: fetched studies and results in the making, gone when the job has
             ended.
         results_folder: results, one folder a job, kept.
@@ -57,8 +80,7 @@ class StudySteps:
     """
 
     archive: Archive
-    analyse: Analyse
-    model_sha256: str
+    analyses: tuple[Installed, ...]
     work_folder: Path
     results_folder: Path
     turns: Turns
@@ -69,18 +91,21 @@ class StudySteps:
     def fetch(self, job: StudyJob) -> Outcome:
         """Bring the study here; superseded when it is not what it was any more.
 
+        What holds nothing that the analysis may apply to is not fetched.
+
         Raises:
-            StudyRefused: the study holds nothing that could be a cine, and is not fetched; or see ``bring``.
+            StudyRefused: a rule leaves the study alone; or see ``bring``.
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
         content = self.archive.content(job.study_uid, max_age_s=AS_ANNOUNCED_S)
         if job.digest != UNLISTED and not content.is_as(job.digest):
             return _superseded("study_changed", "the study has changed since it was announced.")
-        if self.model_sha256 != job.model_sha256:
-            return _superseded("model_changed", "another model has been installed since.")
+        if self._installed(job) is None:
+            return self._succeeded(job, content)
         if job.digest == UNLISTED:
             self._require_by_the_rules(job.study_uid)
-        _require_a_possible_cine(content)
+        if job.kind not in self._kinds(content):
+            return _nothing_to_measure(content)
         self._bring(job, content)
         return Outcome(JobState.RUNNING)
 
@@ -90,6 +115,9 @@ class StudySteps:
         It is fetched here where another worker had fetched it; see ``fetch`` for what that raises. A job that
         has killed its workers is given up.
         """
+        installed = self._installed(job)
+        if installed is None:
+            return self._succeeded(job, self.archive.content(job.study_uid))
         if not self._fetched(job).exists() and (fetched := self.fetch(job)).state is not JobState.RUNNING:
             return fetched
         if self.turns.given_up(job.job_id):
@@ -97,7 +125,9 @@ class StudySteps:
         making = self.work_folder / "results" / job.job_id
         with self.turns.taken(job.job_id):
             shutil.rmtree(making, ignore_errors=True)
-            outcomes = self.analyse(self._fetched(job), making)
+            outcomes = installed.analyse(self._fetched(job), making)
+        if not outcomes:
+            return NOTHING_FOUND
         study = _of_the_job(job, outcomes)
         self.still_ours()
         _put_in_place(making, self.results_folder / job.job_id)
@@ -125,6 +155,29 @@ class StudySteps:
     def clean(self, job: StudyJob) -> None:
         """Remove the fetched study."""
         shutil.rmtree(self._fetched(job), ignore_errors=True)
+
+    def _installed(self, job: StudyJob) -> Installed | None:
+        """The analysis a job asks for; None where it is not here, or has another model."""
+        for analysis in self.analyses:
+            if (analysis.kind, analysis.sha256) == (job.kind, job.model_sha256):
+                return analysis
+        return None
+
+    def _kinds(self, content: StudyContent) -> tuple[str, ...]:
+        return tuple(analysis.kind for analysis in applicable(self.analyses, content))
+
+    def _succeeded(self, job: StudyJob, content: StudyContent) -> Outcome:
+        """Which jobs take the place of one that cannot be done as it was queued."""
+        kinds = self._kinds(content)
+        if not job.kind and kinds:
+            changed = _superseded("model_changed", "this version makes a job of each analysis.")
+            return replace(changed, successors=kinds)
+        if not job.kind:
+            return _nothing_to_measure(content)
+        if all(analysis.kind != job.kind for analysis in self.analyses):
+            return NOT_INSTALLED
+        changed = _superseded("model_changed", "another model has been installed since.")
+        return replace(changed, successors=(job.kind,))
 
     def _fetched(self, job: StudyJob) -> Path:
         return self.work_folder / "studies" / job.job_id
@@ -170,8 +223,7 @@ def _told(job: StudyJob, study: StudyOutcome, made: Path) -> Outcome:
     result = placed(study.folder / "result.json")
     objects = tuple(JobObject(o.kind, o.sop_instance_uid, placed(o.path)) for o in study.objects)
     if (error := study.error) is not None:
-        state = JobState.REFUSED if isinstance(error, Refused) else JobState.FAILED
-        return Outcome(state, error.code, error.message, error.hint, result, objects)
+        return Outcome(STATES[study.status], error.code, error.message, error.hint, result, objects)
     return Outcome(JobState.ANALYSED, result=result, objects=objects, images=study.images)
 
 
@@ -191,11 +243,10 @@ def _superseded(code: str, message: str) -> Outcome:
     return Outcome(JobState.SUPERSEDED, code, message, "A newer job speaks for this study.")
 
 
-def _require_a_possible_cine(content: StudyContent) -> None:
-    """Refuse from the archive's list alone what would only be fetched to be refused."""
-    if not any(instance.can_hold_a_cine for instance in content.instances):
-        raise StudyRefused(
-            "nothing_to_measure",
-            f"none of the study's {len(content.instances)} instances is an MR or ultrasound image.",
-            "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done.",
-        )
+def _nothing_to_measure(content: StudyContent) -> Outcome:
+    return Outcome(
+        JobState.NOTHING_TO_DO,
+        "nothing_to_measure",
+        f"none of the study's {len(content.instances)} instances is an image that this analysis measures.",
+        "Nothing has to be done.",
+    )

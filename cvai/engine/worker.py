@@ -7,9 +7,8 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +17,6 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from cvai.analyses.registry import analysis_with, ready_analyses
 from cvai.archive.cursor import CursorFile, CursorRow
 from cvai.archive.dicomweb import DicomwebArchive
 from cvai.archive.dicomweb_requests import AnswerLimits
@@ -32,7 +30,6 @@ from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
 from cvai.archive.ups import Worklist
-from cvai.engine.analyse import StudyOutcome, analyse_folder
 from cvai.engine.audit import Act, AuditedObject, AuditEvent, open_audit_trail
 from cvai.engine.backup.places import RESTORING
 from cvai.engine.database import open_database
@@ -41,9 +38,9 @@ from cvai.engine.feed_files import take_over_feed_files
 from cvai.engine.feeds import follow
 from cvai.engine.health import Pulse, Readiness, Routes
 from cvai.engine.heartbeat import DeclaredDead, Heartbeat, require_living
-from cvai.engine.job import Outcome, jobs_digest
+from cvai.engine.installed import Installed
+from cvai.engine.job import Outcome
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
-from cvai.engine.lane import Lane
 from cvai.engine.ledger import open_ledger
 from cvai.engine.looking import Looking
 from cvai.engine.metrics import Metrics, Sources
@@ -53,51 +50,16 @@ from cvai.engine.queue import Queue, ended_well
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
-from cvai.engine.shadow import Shadow, ShadowSteps, shadow_of
-from cvai.engine.steps import Analyse, StillOurs, StudySteps
+from cvai.engine.shadow import ShadowSteps
+from cvai.engine.steps import StillOurs, StudySteps
 from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.engine.ways import Ways
 from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
-from cvai.heart.segmentation import ModelIdentity
 from cvai.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The analysis a service runs.
-
-    Args:
-        sha256: by which its jobs are told from those of other models, see ``jobs_digest``.
-        analyse: the straight line from files to result objects.
-        identities: the models in it.
-        shadow: a second model that measures too and is not believed, None without one.
-    """
-
-    sha256: str
-    analyse: Analyse
-    identities: tuple[ModelIdentity, ...] = ()
-    shadow: Shadow | None = None
-
-
-def load_model(settings: Settings) -> Model:
-    """Load and verify the models; see ``ready_analyses`` for errors."""
-    analyses = ready_analyses([settings.model], settings.threads, settings.provider)
-    lane = Lane()
-
-    def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-        with lane.entered() as inference_lock:
-            return analyse_folder(source, out, analyses, inference_lock)
-
-    identities = tuple(analysis.model().identity for analysis in analyses if analysis.is_installed)
-    sha256 = jobs_digest([identity.sha256 for identity in identities])
-    if settings.shadow_model is None:
-        return Model(sha256, analyse, identities)
-    shadow = analysis_with(settings.shadow_model, settings.threads, settings.provider)
-    return Model(sha256, analyse, identities, shadow_of(shadow, lane))
 
 
 OpenFeed: TypeAlias = Callable[[Engine], StudyFeed]
@@ -193,7 +155,7 @@ class Service:
 
     Args:
         settings: of the service.
-        model: what analyses a study.
+        analyses: what it does with a study, each a job of its own.
         follow_feed: look for new studies; a worker that only works on jobs leaves that to another.
         beside: entered once jobs are worked on, and left before they no longer are: the reader's page, which
             answers /metrics, /healthz and /readyz too.
@@ -202,12 +164,12 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        model: Model,
+        analyses: Sequence[Installed],
         follow_feed: bool,
         beside: Callable[[Routes], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._settings = settings
-        self._model = model
+        self._analyses = tuple(analyses)
         self._follow_feed = follow_feed
         self._beside = beside
         self._odd = OddAnswers()
@@ -286,8 +248,7 @@ class Service:
         settings = self._settings
         steps = StudySteps(
             archive=self._archive,
-            analyse=self._model.analyse,
-            model_sha256=self._model.sha256,
+            analyses=self._analyses,
             work_folder=work_folder(settings),
             results_folder=settings.results_folder,
             turns=Turns(settings.jobs_at_once, UnendedAnalyses(database)),
@@ -306,12 +267,13 @@ class Service:
         )
 
     def _shadow_steps(self, steps: StudySteps, metrics: Metrics) -> ShadowSteps | None:
-        """What the second model does, in the same places as the first."""
-        if self._model.shadow is None:
+        """What second models do, in the same places as the first."""
+        shadows = {a.kind: a.shadow for a in self._analyses if a.shadow is not None}
+        if not shadows:
             return None
         return ShadowSteps(
             archive=steps.archive,
-            shadow=self._model.shadow,
+            shadows=shadows,
             work_folder=steps.work_folder,
             results_folder=steps.results_folder,
             turns=steps.turns,
@@ -330,7 +292,7 @@ class Service:
     def _metrics(self, roll: Roll, queue: Queue, fractions: EjectionFractions) -> Metrics:
         folder = self._settings.data_folder
         sources = Sources(queue.state, lambda: len(roll.living()), fractions, folder, self._odd)
-        return Metrics(self._model.identities, self._settings.results_folder, sources)
+        return Metrics(self._analyses, self._settings.results_folder, sources)
 
     def _loop(self, looking: Looking | None, pulse: Pulse, stop: threading.Event) -> None:
         settings = self._settings
@@ -356,7 +318,7 @@ class Service:
 
     def _look(self, feed: StudyFeed, engine: JobEngine, metrics: Metrics) -> bool:
         """Queue what has settled, and tell the worklist what has ended; True when more waits."""
-        more = follow(feed, self._archive, engine.submit, self._model.sha256, self._rules)
+        more = follow(feed, self._archive, engine.submit, self._analyses, self._rules)
         if self._worklist is not None:
             self._worklist.report(self._newest_outcome, self._settings.results_folder)
         if isinstance(feed, InboxFeed):

@@ -22,7 +22,7 @@ from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 log = structlog.get_logger(__name__)
 
 OutcomeOf = Callable[[str], Outcome | None]
-"""Where the newest job of a study stands; None where there is none."""
+"""What has become of a study in all its analyses; None where it has no job."""
 
 GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
 """A superseded job is followed by another."""
@@ -30,7 +30,9 @@ GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
 AT_ONCE = 20
 """Workitems claimed in a look: what is claimed here is done by nobody else."""
 
-NO_JOB = Outcome(JobState.REFUSED, "not_queued", "the study holds no images, or a rule leaves it alone.")
+NO_JOB = Outcome(
+    JobState.REFUSED, "not_queued", "the study holds nothing to be measured, or a rule leaves it alone."
+)
 
 
 class WorklistFeed:

@@ -39,6 +39,7 @@ class PageOptions:
         proxies: addresses and networks whose X-Forwarded-For is believed.
         connections: at the same time at most.
         connections_per_address: of these, from one address that is no proxy.
+        titles: of the service's analyses by kind.
     """
 
     host: str
@@ -51,6 +52,7 @@ class PageOptions:
     proxies: tuple[str, ...] = ()
     connections: int = 200
     connections_per_address: int = 60
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:

@@ -12,8 +12,8 @@ from pydicom import dcmread
 
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
+from cvai.engine.result_file import read_result
 from cvai.heart.measurement import Measurement, Normality
-from cvai.results.record import read_entry
 from cvai.review.wall import Wall
 from cvai.study.patient import Patient, patient_of
 from cvai.study.text import one_line
@@ -54,6 +54,11 @@ class Summary:
     def job_id(self) -> str:
         """Names the job."""
         return self.record.job.job_id
+
+    @property
+    def kind(self) -> str:
+        """Which analysis; empty in a job of an older version."""
+        return self.record.job.kind
 
     @property
     def state(self) -> JobState:
@@ -131,11 +136,8 @@ def read_summary(record: JobRecord, results_folder: Path) -> Summary:
     """The summary of a job from its result.json and the headers of the objects beside it."""
     if not record.outcome.result:
         return Summary(record, {}, Identity())
-    path = results_folder / record.outcome.result
-    if not path.is_file():
-        # Results are kept for a while only, or were written by another worker, elsewhere.
-        return Summary(record, {}, Identity())
-    return Summary(record, read_entry(path), _identity(record, results_folder))
+    result = read_result(results_folder / record.outcome.result)
+    return Summary(record, result, _identity(record, results_folder) if result else Identity())
 
 
 def _identity(record: JobRecord, results_folder: Path) -> Identity:

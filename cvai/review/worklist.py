@@ -1,4 +1,4 @@
-"""The worklist: every study once, newest first, with what a reader needs to choose the next one."""
+"""The worklist: every analysis of every study once, newest first, to choose the next one from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, Ledger
+from cvai.engine.ledger import JobRecord, Ledger, spoken_for
 from cvai.errors import RequestInvalid
 from cvai.review.decisions import Decision, Decisions, Drafts
 from cvai.review.summary import Summary, read_summary
@@ -20,15 +20,15 @@ from cvai.review.summary import Summary, read_summary
 KEPT_SUMMARIES = 2000
 """Read once and kept in memory: a job that has ended does not change."""
 
-JOB_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
+JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,160}")
 """Every ``StudyJob.job_id`` is of this form."""
 
 LISTED_AT_MOST, LOOKED_AT = 300, 600
-"""Studies, and jobs looked at to find them: a study may have been analysed more than once."""
+"""Rows, and jobs looked at to find them: an analysis of a study may have been done more than once."""
 
 
 class RowState(StrEnum):
-    """What is to be done about a study, as the worklist words it."""
+    """What is to be done about an analysis, as the worklist words it."""
 
     WAITING = "in progress"
     UNREVIEWED = "to read"
@@ -37,6 +37,7 @@ class RowState(StrEnum):
     CHANGED = "changed"
     REJECTED = "rejected"
     REFUSED = "refused"
+    NOTHING = "nothing to read"
     FAILED = "failed"
 
 
@@ -46,6 +47,7 @@ OF_JOB: Mapping[JobState, RowState] = {
     JobState.ANALYSED: RowState.UNREVIEWED,
     JobState.SUPERSEDED: RowState.UNREVIEWED,
     JobState.REFUSED: RowState.REFUSED,
+    JobState.NOTHING_TO_DO: RowState.NOTHING,
     JobState.FAILED: RowState.FAILED,
     JobState.DEAD_LETTER: RowState.FAILED,
 }
@@ -120,18 +122,15 @@ class Worklist:
         self._lock = threading.Lock()
 
     def rows(self) -> list[Row]:
-        """The newest studies, each by its newest job; what has been superseded is left out."""
-        decided, drafted, seen = self._decisions.latest(), self._drafts.job_ids(), set[str]()
-        rows = []
-        for record in self._ledger.newest(LOOKED_AT):
-            study_uid = record.job.study_uid
-            if study_uid in seen or record.outcome.state is JobState.SUPERSEDED:
-                continue
-            seen.add(study_uid)
-            rows.append(_row(self.summary(record), decided.get(record.job.job_id), drafted))
-            if len(rows) == LISTED_AT_MOST:
-                break
-        return rows
+        """The newest studies, a row for each analysis by its newest job; see ``shown_jobs``."""
+        decided, drafted = self._decisions.latest(), self._drafts.job_ids()
+        shown = shown_jobs(self._ledger.newest(LOOKED_AT))[:LISTED_AT_MOST]
+        return [_row(self.summary(record), decided.get(record.job.job_id), drafted) for record in shown]
+
+    def others(self, summary: Summary) -> list[Summary]:
+        """The study's other analyses."""
+        shown = shown_jobs(self._ledger.of_study(summary.record.job.study_uid))
+        return [self.summary(record) for record in shown if record.job.kind != summary.record.job.kind]
 
     def study(self, job_id: str) -> Summary:
         """The summary of one job.
@@ -170,6 +169,29 @@ class Worklist:
                 while len(self._kept) > KEPT_SUMMARIES:
                     self._kept.popitem(last=False)
         return summary
+
+
+def shown_jobs(newest_first: Iterable[JobRecord]) -> list[JobRecord]:
+    """The newest job of each analysis of each study.
+
+    What has been superseded is left out, and so is an analysis that found nothing to do in a study in which
+    another did, or does, or has been refused.
+    """
+    shown: dict[str, dict[str, JobRecord]] = {}
+    for record in newest_first:
+        job = record.job
+        of_study = shown.setdefault(job.study_uid, {})
+        if record.outcome.state is JobState.SUPERSEDED or spoken_for(job.kind, of_study):
+            continue
+        of_study[job.kind] = record
+    kept = (record for of_study in shown.values() for record in _with_something_to_do(of_study))
+    return sorted(kept, key=lambda record: record.queued_at, reverse=True)
+
+
+def _with_something_to_do(of_study: Mapping[str, JobRecord]) -> list[JobRecord]:
+    """A study in which nothing is to be done at all has one row that says so."""
+    records = list(of_study.values())
+    return [r for r in records if r.outcome.state is not JobState.NOTHING_TO_DO] or records[:1]
 
 
 def _row(summary: Summary, decision: Decision | None, drafted: frozenset[str]) -> Row:

@@ -15,7 +15,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.settings import Settings
 from tests.engine.conftest import Bench
 from tests.orthanc import free_port
-from tests.standin import derived_uid, write_study
+from tests.standin import KIND, derived_uid, write_study
 
 GOOD, BAD = derived_uid("cli good"), derived_uid("cli bad")
 runner = CliRunner()
@@ -51,7 +51,8 @@ def test_jobs_are_listed_shown_and_retried(config: Path) -> None:
     assert (refused["study_uid"], refused["state"]) == (BAD, "refused")
 
     shown = runner.invoke(app, ["jobs", "show", GOOD, "--json", "--config", str(config)])
-    job = json.loads(shown.stdout)
+    (job,) = json.loads(shown.stdout)
+    assert job["kind"] == KIND
     assert Path(job["result"]).is_file()
     assert [item["kind"] for item in job["objects"]] == ["pdf"]
 
@@ -60,8 +61,11 @@ def test_jobs_are_listed_shown_and_retried(config: Path) -> None:
     )
     assert json.loads(by_code.stdout) == []
 
+    by_id = runner.invoke(app, ["jobs", "show", job["job"], "--json", "--config", str(config)])
+    assert json.loads(by_id.stdout) == job, "a job is an object, a study a list"
+
     retried = runner.invoke(app, ["jobs", "retry", BAD, "--json", "--config", str(config)])
-    assert json.loads(retried.stdout)["state"] == "queued"
+    assert [job["state"] for job in json.loads(retried.stdout)] == ["queued"]
     again = runner.invoke(app, ["jobs", "retry", BAD, "--config", str(config)])
     assert isinstance(again.exception, ConfigurationInvalid), "it has not ended yet"
 

@@ -12,17 +12,18 @@ import pytest
 from cvai.archive.folder import FolderArchive
 from cvai.archive.port import Archive
 from cvai.engine.deliver import Deliveries
+from cvai.engine.installed import Analyse, Installed, Shadow
 from cvai.engine.job import StudyJob
 from cvai.engine.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.engine.ledger import JobRecord, open_ledger
-from cvai.engine.shadow import Shadow, ShadowSteps
-from cvai.engine.steps import Analyse, StudySteps
-from tests.standin import MODEL_SHA256, analyse, turns_below
+from cvai.engine.shadow import ShadowSteps
+from cvai.engine.steps import StudySteps
+from tests.standin import KIND, MODEL_SHA256, analyse, installed, turns_below
 
 
 @dataclass
 class Bench:
-    """Everything a job needs, below one folder."""
+    """Everything a job needs, below one folder; ``beside`` are analyses beside the first."""
 
     root: Path
     analyse: Analyse = analyse
@@ -32,17 +33,21 @@ class Bench:
     jobs_at_once: int = 1
     deliveries: Deliveries = field(default_factory=Deliveries)
     shadow: Shadow | None = None
+    beside: tuple[Installed, ...] = ()
     engines: list[JobEngine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder_archive = FolderArchive(self.root / "archive")
         self.url = f"sqlite:///{self.root / 'jobs.sqlite'}"
 
+    @property
+    def analyses(self) -> tuple[Installed, ...]:
+        return (installed(self.analyse, self.model_sha256), *self.beside)
+
     def start(self, alone: bool = True) -> JobEngine:
         steps = StudySteps(
             archive=self.archive or self.folder_archive,
-            analyse=self.analyse,
-            model_sha256=self.model_sha256,
+            analyses=self.analyses,
             work_folder=self.root / "work",
             results_folder=self.root / "results",
             turns=turns_below(self.root, self.jobs_at_once),
@@ -57,7 +62,8 @@ class Bench:
     def shadow_steps(self, steps: StudySteps) -> ShadowSteps | None:
         if self.shadow is None:
             return None
-        return ShadowSteps(steps.archive, self.shadow, steps.work_folder, steps.results_folder, steps.turns)
+        shadows = {KIND: self.shadow}
+        return ShadowSteps(steps.archive, shadows, steps.work_folder, steps.results_folder, steps.turns)
 
     def stop(self, grace_s: float = 0) -> None:
         while self.engines:
@@ -66,9 +72,10 @@ class Bench:
     def receive(self, paths: list[Path]) -> None:
         self.folder_archive.take_in(paths)
 
-    def job(self, study_uid: str) -> StudyJob:
+    def job(self, study_uid: str, kind: str = KIND) -> StudyJob:
         """The job a service would queue for the study as it stands."""
-        return StudyJob(study_uid, self.folder_archive.content(study_uid).digest, self.model_sha256)
+        (analysis,) = (a for a in self.analyses if a.kind == kind)
+        return analysis.job_for(study_uid, self.folder_archive.content(study_uid).digest)
 
     def ended(self, job: StudyJob, having: Callable[[JobRecord], bool] = lambda _: True) -> JobRecord:
         """The job's record once it has ended."""

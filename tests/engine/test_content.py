@@ -64,7 +64,7 @@ def test_a_job_from_before_content_was_told_goes_on(bench: Bench, tmp_path: Path
     bench.receive(write_study(tmp_path / "first", study_uid))
     content = bench.folder_archive.content(study_uid)
     untold = replace(content, instances=tuple(replace(i, fingerprint="") for i in content.instances))
-    job = StudyJob(study_uid, untold.digest, bench.model_sha256)
+    job = bench.analyses[0].job_for(study_uid, untold.digest)
     assert job != bench.job(study_uid)
     bench.start().submit(job)
     assert bench.ended(job).outcome.state is JobState.ANALYSED

@@ -15,8 +15,9 @@ from cvai.engine.feeds import follow
 from cvai.engine.job import UNLISTED, StudyJob
 from cvai.engine.rules import Priority
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
-from tests.standin import derived_uid, write_image, write_segmentation, write_study
+from tests.standin import derived_uid, installed, write_image, write_segmentation, write_study
 
+ANALYSES = [installed(model_sha256="m" * 64)]
 STUDY, OTHER = derived_uid("feeds"), derived_uid("feeds other")
 
 
@@ -45,7 +46,7 @@ def test_every_settled_study_is_queued_as_it_stands(archive: FolderArchive, tmp_
     archive.take_in(write_study(tmp_path / "other", OTHER, 2))
     queued: list[StudyJob] = []
     feed = Told((STUDY, OTHER))
-    follow(feed, archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(feed, archive, lambda job, _: not queued.append(job), ANALYSES)
     assert [job.study_uid for job in queued] == [STUDY, OTHER]
     assert queued[0].digest == archive.content(STUDY).digest
     assert len(feed.acknowledged) == 1
@@ -54,24 +55,24 @@ def test_every_settled_study_is_queued_as_it_stands(archive: FolderArchive, tmp_
 def test_a_study_of_results_alone_is_no_job(archive: FolderArchive, tmp_path: Path) -> None:
     archive.take_in([write_segmentation(tmp_path, OTHER)])
     queued: list[StudyJob] = []
-    follow(Told((OTHER,)), archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(Told((OTHER,)), archive, lambda job, _: not queued.append(job), ANALYSES)
     assert queued == []
 
 
 def test_a_stored_result_asks_for_the_job_that_stands_already(archive: FolderArchive, tmp_path: Path) -> None:
     queued: list[StudyJob] = []
-    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), ANALYSES)
     archive.store(STUDY, [write_segmentation(tmp_path, STUDY)])
-    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), ANALYSES)
     assert queued[0].job_id == queued[1].job_id
 
 
 def test_a_late_image_or_another_model_asks_for_another_job(archive: FolderArchive, tmp_path: Path) -> None:
     queued: list[StudyJob] = []
-    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
-    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "n" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), ANALYSES)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), [installed(model_sha256="n" * 64)])
     archive.take_in([write_image(tmp_path, STUDY, 3)])
-    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(Told((STUDY,)), archive, lambda job, _: not queued.append(job), ANALYSES)
     assert len({job.job_id for job in queued}) == 3
 
 
@@ -106,7 +107,7 @@ class Unlisting:
 def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: FolderArchive) -> None:
     queued: list[StudyJob] = []
     feed = Told((OTHER, STUDY))
-    follow(feed, Unlisting(archive, (OTHER,)), lambda job, _: not queued.append(job), "m" * 64)
+    follow(feed, Unlisting(archive, (OTHER,)), lambda job, _: not queued.append(job), ANALYSES)
     assert [(job.study_uid, job.digest) for job in queued] == [
         (OTHER, UNLISTED),
         (STUDY, archive.content(STUDY).digest),
@@ -117,7 +118,7 @@ def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: 
 def test_a_study_that_the_archive_rejects_alone_is_its_jobs_to_tell(archive: FolderArchive) -> None:
     queued: list[StudyJob] = []
     feed = Told((OTHER,))
-    follow(feed, Unlisting(archive, (OTHER,), REJECTED), lambda job, _: not queued.append(job), "m" * 64)
+    follow(feed, Unlisting(archive, (OTHER,), REJECTED), lambda job, _: not queued.append(job), ANALYSES)
     assert [(job.study_uid, job.digest) for job in queued] == [(OTHER, UNLISTED)]
     assert len(feed.acknowledged) == 1
 
@@ -125,7 +126,7 @@ def test_a_study_that_the_archive_rejects_alone_is_its_jobs_to_tell(archive: Fol
 def test_an_archive_that_rejects_whatever_is_asked_is_waited_for(archive: FolderArchive) -> None:
     feed = Told((OTHER,))
     with pytest.raises(ArchiveRejected):
-        follow(feed, Unlisting(archive, (OTHER,), DENIED, DENIED), lambda *_: True, "m" * 64)
+        follow(feed, Unlisting(archive, (OTHER,), DENIED, DENIED), lambda *_: True, ANALYSES)
     assert feed.acknowledged == []
 
 
@@ -135,7 +136,7 @@ def test_what_is_no_uid_names_no_job_and_holds_nothing_up(
 ) -> None:
     queued: list[StudyJob] = []
     feed = Told((named, STUDY))
-    follow(feed, archive, lambda job, _: not queued.append(job), "m" * 64)
+    follow(feed, archive, lambda job, _: not queued.append(job), ANALYSES)
     assert [job.study_uid for job in queued] == [STUDY]
     assert len(feed.acknowledged) == 1
     logged = capsys.readouterr().out
@@ -146,7 +147,7 @@ def test_what_is_no_uid_names_no_job_and_holds_nothing_up(
 def test_an_archive_that_lists_nothing_is_waited_for(archive: FolderArchive) -> None:
     feed = Told((OTHER, STUDY))
     with pytest.raises(TemporarilyUnavailable):
-        follow(feed, Unlisting(archive, (OTHER, STUDY)), lambda *_: True, "m" * 64)
+        follow(feed, Unlisting(archive, (OTHER, STUDY)), lambda *_: True, ANALYSES)
     assert feed.acknowledged == []
 
 
@@ -156,5 +157,5 @@ def test_nothing_is_acknowledged_when_a_job_could_not_be_queued(archive: FolderA
 
     feed = Told((STUDY,))
     with pytest.raises(TemporarilyUnavailable):
-        follow(feed, archive, unavailable, "m" * 64)
+        follow(feed, archive, unavailable, ANALYSES)
     assert feed.acknowledged == []

@@ -11,17 +11,17 @@ import pytest
 from dbos import DBOS
 
 from cvai.archive.folder import FolderArchive
-from cvai.engine.job import UNLISTED, JobState, StudyJob
+from cvai.engine.job import UNLISTED, JobState
 from cvai.engine.jobs import QUEUE, JsonSerializer, RetryPolicy, asked_or_doubling
 from cvai.engine.ledger import open_ledger
 from cvai.engine.steps import StudySteps
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from tests.engine.conftest import Bench
 from tests.standin import (
-    MODEL_SHA256,
     analyse,
     analyse_noting,
     derived_uid,
+    installed,
     turns_below,
     write_image,
     write_segmentation,
@@ -123,7 +123,7 @@ def test_a_study_queued_unlisted_is_analysed_as_it_is_found(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
     bench.receive(write_study(tmp_path / "src", study_uid))
-    job = StudyJob(study_uid, UNLISTED, bench.model_sha256)
+    job = bench.analyses[0].job_for(study_uid, UNLISTED)
     bench.start().submit(job)
     assert bench.ended(job).outcome.state is JobState.ANALYSED
 
@@ -147,7 +147,7 @@ def test_what_another_worker_fetched_or_made_is_fetched_and_made_again(
     bench.receive(write_study(tmp_path / "src", study_uid))
     job = bench.job(study_uid)
     here, there = (
-        StudySteps(bench.folder_archive, analyse, MODEL_SHA256, at / "w", at / "r", turns_below(at))
+        StudySteps(bench.folder_archive, (installed(),), at / "w", at / "r", turns_below(at))
         for at in (tmp_path / "here", tmp_path / "there")
     )
     here.fetch(job)
@@ -165,7 +165,7 @@ def test_a_study_that_changed_before_it_is_fetched_again_is_left_to_the_newer_jo
     job = bench.job(study_uid)
     bench.receive([write_image(tmp_path / "late", study_uid, 9)])
     turns = turns_below(tmp_path)
-    steps = StudySteps(bench.folder_archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r", turns)
+    steps = StudySteps(bench.folder_archive, (installed(),), tmp_path / "w", tmp_path / "r", turns)
     assert steps.run_analysis(job).code == "study_changed"
 
 
@@ -199,7 +199,7 @@ def test_files_that_are_of_another_study_than_the_archive_says_are_refused(
     assert (outcome.state, outcome.code) == (JobState.REFUSED, "study_differs")
 
 
-def test_a_study_without_mr_images_is_refused_without_being_fetched(
+def test_a_study_without_images_of_its_kind_ends_its_job_without_being_fetched(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
     bench.receive([write_segmentation(tmp_path / "src", study_uid)])
@@ -207,7 +207,7 @@ def test_a_study_without_mr_images_is_refused_without_being_fetched(
     job = bench.job(study_uid)
     bench.start().submit(job)
     outcome = bench.ended(job).outcome
-    assert (outcome.state, outcome.code) == (JobState.REFUSED, "nothing_to_measure")
+    assert (outcome.state, outcome.code) == (JobState.NOTHING_TO_DO, "nothing_to_measure")
 
 
 def test_an_archive_that_comes_back_in_time_costs_nothing_but_time(
@@ -311,11 +311,12 @@ def test_the_ledger_finds_a_job_by_its_study_and_filters_by_state(
     bench.start().submit(job)
     bench.ended(job)
     with open_ledger(bench.url) as ledger:
-        assert ledger.job(study_uid).job == job
+        assert [record.job for record in ledger.named(study_uid)] == [job]
+        assert [record.job for record in ledger.named(job.job_id)] == [job]
         assert len(ledger.jobs(JobState.ANALYSED)) == 1
         assert ledger.jobs(JobState.REFUSED) == ()
         with pytest.raises(ConfigurationInvalid, match="there is no job"):
-            ledger.job("1.2.3")
+            ledger.named("1.2.3")
 
 
 def test_a_ledger_of_several_pages_is_read_to_its_end(

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from cvai.archive.folder import FolderArchive
 from cvai.archive.odd import OddAnswers
 from cvai.engine.database import open_database
-from cvai.engine.drift import EjectionFractions
+from cvai.engine.drift import MEASURED, EjectionFractions
 from cvai.engine.health import PLAIN, STILL_AT_MOST_S, Pulse, Readiness
-from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.engine.job import JobState, Outcome
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.queue import QueueState
@@ -28,10 +28,14 @@ from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results.record import SCHEMA_NAME
 from tests.orthanc import free_port
+from tests.standin import installed
 
 MODEL = ModelIdentity("sax", "1.2", "ab" * 32, "CPUExecutionProvider")
 ECHO = ModelIdentity("echo", "0.3", "ef" * 32, "CPUExecutionProvider")
-JOB = StudyJob("1.2.3", "cd" * 32, MODEL.sha256)
+CINE = installed(model_sha256=MODEL.sha256, kind="cine", identity=MODEL)
+LOOPS = installed(model_sha256=ECHO.sha256, kind="loops", identity=ECHO)
+RULES = installed(kind="rules")
+JOB = CINE.job_for("1.2.3", "cd" * 32)
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def fractions(database: sqlalchemy.Engine) -> EjectionFractions:
 @pytest.fixture
 def metrics(fractions: EjectionFractions, tmp_path: Path) -> Metrics:
     sources = Sources(lambda: QueueState(7, 2, 41.5), lambda: 3, fractions, tmp_path)
-    return Metrics((MODEL, ECHO), tmp_path, sources)
+    return Metrics((CINE, LOOPS, RULES), tmp_path, sources)
 
 
 def scraped(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -97,7 +101,7 @@ def test_queue_workers_disk_and_model_are_told(metrics: Metrics) -> None:
     assert told["cvai_workers",] == 3
     assert told["cvai_disk_free_bytes",] > 0
     assert told["cvai_inbox_left",] == 4
-    assert told["cvai_model_info", "sax", "ab" * 6, "1.2"] == 1
+    assert told["cvai_model_info", "cine", "sax", "ab" * 6, "1.2"] == 1
     assert told["process_resident_memory_bytes",] > 0
 
 
@@ -105,26 +109,26 @@ def test_ends_are_counted_by_code_and_results_by_what_they_tell(metrics: Metrics
     metrics.job_ended(JOB, Outcome(JobState.REFUSED, "no_cine"))
     metrics.job_ended(JOB, Outcome(JobState.REFUSED, "no_cine"))
     metrics.job_ended(JOB, analysed(tmp_path, 57.5))
-    metrics.step_done("store", 0.2)
+    metrics.step_done("store", "cine", 0.2)
     told = scraped(metrics)
-    assert told["cvai_jobs_ended_total", "no_cine", "refused"] == 2
-    assert told["cvai_jobs_ended_total", "", "analysed"] == 1
-    assert told["cvai_findings_total", "ragged_contour"] == 1
-    assert told["cvai_stage_seconds_sum", "infer"] == pytest.approx(4.6)
-    assert told["cvai_step_seconds_count", "store"] == 1
-    assert told["cvai_lv_ef_percent_bucket", "55.0"] == 0
-    assert told["cvai_lv_ef_percent_bucket", "60.0"] == 1
+    assert told["cvai_jobs_ended_total", "no_cine", "cine", "refused"] == 2
+    assert told["cvai_jobs_ended_total", "", "cine", "analysed"] == 1
+    assert told["cvai_findings_total", "ragged_contour", "cine"] == 1
+    assert told["cvai_stage_seconds_sum", "cine", "infer"] == pytest.approx(4.6)
+    assert told["cvai_step_seconds_count", "cine", "store"] == 1
+    assert told["cvai_lv_ef_percent_bucket", "cine", "55.0"] == 0
+    assert told["cvai_lv_ef_percent_bucket", "cine", "60.0"] == 1
 
 
 def test_each_model_is_compared_with_its_own_ejection_fractions(metrics: Metrics, tmp_path: Path) -> None:
     for number in range(100):
-        metrics.job_ended(StudyJob(f"1.{number}", "cd" * 32, "ab" * 32), analysed(tmp_path, 60.0))
+        metrics.job_ended(CINE.job_for(f"1.{number}", "cd" * 32), analysed(tmp_path, 60.0))
         moved = 40.0 if number < 50 else 70.0
-        metrics.job_ended(StudyJob(f"2.{number}", "cd" * 32, "ab" * 32), analysed(tmp_path, moved, ECHO))
+        metrics.job_ended(LOOPS.job_for(f"2.{number}", "cd" * 32), analysed(tmp_path, moved, ECHO))
     told = scraped(metrics)
-    assert told["cvai_model_info", "echo", "ef" * 6, "0.3"] == 1
-    assert told["cvai_ef_drift_mean_percent", "sax"] == 0
-    assert told["cvai_ef_drift_mean_percent", "echo"] == 30
+    assert told["cvai_model_info", "loops", "echo", "ef" * 6, "0.3"] == 1
+    assert told["cvai_ef_drift_mean_percent", "cine", "sax"] == 0
+    assert told["cvai_ef_drift_mean_percent", "loops", "echo"] == 30
 
 
 def test_ejection_fractions_that_move_are_seen_and_those_that_do_not_are_not(
@@ -132,14 +136,14 @@ def test_ejection_fractions_that_move_are_seen_and_those_that_do_not_are_not(
 ) -> None:
     values = np.random.default_rng(5).normal(58, 8, 150)
     for number in range(50):
-        fractions.add(f"a{number}", MODEL.sha256, values[number])
-    assert fractions.drift(MODEL.sha256) is None, "nothing to compare with yet"
+        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number])
+    assert fractions.drift("cine", MODEL.sha256) is None, "nothing to compare with yet"
     for number in range(50, 100):
-        fractions.add(f"a{number}", MODEL.sha256, values[number])
-    still = fractions.drift(MODEL.sha256)
+        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number])
+    still = fractions.drift("cine", MODEL.sha256)
     for number in range(100, 150):
-        fractions.add(f"a{number}", MODEL.sha256, values[number] - 15)
-    moved = fractions.drift(MODEL.sha256)
+        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number] - 15)
+    moved = fractions.drift("cine", MODEL.sha256)
     assert still is not None
     assert moved is not None
     assert still.p > 0.05
@@ -148,30 +152,55 @@ def test_ejection_fractions_that_move_are_seen_and_those_that_do_not_are_not(
     assert moved.mean_shift_percent == pytest.approx(values[100:].mean() - 15 - values[:50].mean())
 
 
+def test_analyses_of_one_model_are_compared_apart_and_values_of_older_versions_count(
+    database: sqlalchemy.Engine,
+) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE cvai_measured (number INTEGER PRIMARY KEY AUTOINCREMENT, job_id VARCHAR NOT NULL "
+            "UNIQUE, model_sha256 VARCHAR NOT NULL, lv_ef_percent FLOAT NOT NULL)"
+        )
+        for number in range(50):
+            row = ("job_id", "model_sha256", "lv_ef_percent")
+            values = (f"old {number}", MODEL.sha256, 60.0)
+            connection.execute(MEASURED.insert().values(**dict(zip(row, values, strict=True))))
+    fractions = EjectionFractions(database, window=50)
+    EjectionFractions(database)
+    other = installed(model_sha256=MODEL.sha256, kind="other")
+    for number in range(50):
+        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, 50.0)
+        fractions.add(other.job_for(f"1.{number}", "cd"), MODEL.sha256, 40.0)
+    shifts = {kind: fractions.drift(kind, MODEL.sha256) for kind in ("cine", "other")}
+    assert {kind: drift and drift.mean_shift_percent for kind, drift in shifts.items()} == {
+        "cine": -10.0,
+        "other": -20.0,
+    }
+
+
 def test_another_model_begins_with_a_reference_of_its_own(fractions: EjectionFractions) -> None:
     for number in range(120):
-        fractions.add(f"a{number}", "old", 55.0 + number % 7)
-        fractions.add(f"b{number}", "new", 60.0 + number % 7)
+        fractions.add(CINE.job_for(f"1.{number}", "ab"), "old", 55.0 + number % 7)
+        fractions.add(CINE.job_for(f"1.{number}", "cd"), "new", 60.0 + number % 7)
     for sha in ("old", "new"):
-        drift = fractions.drift(sha)
+        drift = fractions.drift("cine", sha)
         assert drift is not None
         assert drift.distance < 0.1
 
 
 def test_a_job_done_again_counts_once(fractions: EjectionFractions) -> None:
     for _ in range(120):
-        fractions.add("same", MODEL.sha256, 55.0)
-    assert fractions.drift(MODEL.sha256) is None
+        fractions.add(JOB, MODEL.sha256, 55.0)
+    assert fractions.drift("cine", MODEL.sha256) is None
 
 
 def test_a_database_that_is_away_is_told_and_the_rest_still_counts(tmp_path: Path) -> None:
     away = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder'}")
     sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, EjectionFractions(away), tmp_path)
-    metrics = Metrics((MODEL, ECHO), tmp_path, sources)
+    metrics = Metrics((CINE, LOOPS, RULES), tmp_path, sources)
     metrics.job_ended(JOB, analysed(tmp_path, 57.5))
     told = scraped(metrics)
     assert told["cvai_database_up",] == 0
-    assert told["cvai_jobs_ended_total", "", "analysed"] == 1
+    assert told["cvai_jobs_ended_total", "", "cine", "analysed"] == 1
 
 
 def test_a_loop_that_comes_round_is_alive_and_one_that_does_not_is_not() -> None:

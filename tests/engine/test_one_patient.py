@@ -25,7 +25,7 @@ from cvai.study.tolerance import tolerating_values
 from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart, analysed
 from tests.ready import ready
-from tests.standin import MODEL_SHA256, derived_uid, write_study
+from tests.standin import derived_uid, write_study
 from tests.study.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
 from tests.study.ultrasound_files import STUDY, beating_frames, write_loop
 
@@ -242,7 +242,7 @@ def test_a_job_whose_archive_hands_out_a_foreign_image_ends_as_refused(bench: Be
     foreign.PatientID = "X-9"
     foreign.save_as(sorted((tmp_path / "sent").iterdir())[0])
     bench.archive = HandsOut(bench.root / "archive", tmp_path / "sent")  # type: ignore[assignment]
-    job = StudyJob(study_uid, bench.folder_archive.content(study_uid).digest, MODEL_SHA256)
+    job = bench.job(study_uid)
     bench.start().submit(job)
     outcome = bench.ended(job).outcome
     assert (outcome.state, outcome.code) == (JobState.REFUSED, "patients_differ")

@@ -23,10 +23,9 @@ from cvai.settings import load_settings
 from tests.engine.conftest import Bench
 from tests.process import eventually
 from tests.standin import (
-    MODEL_SHA256,
-    analyse,
     analyse_noting,
     derived_uid,
+    installed,
     memory_below,
     turns_below,
     write_study,
@@ -122,7 +121,7 @@ def followed(tmp_path: Path, rules: Rules) -> list[tuple[str, Priority]]:
         queued.append((job.study_uid, priority))
         return True
 
-    follow(feed, archive, submit, MODEL_SHA256, rules)
+    follow(feed, archive, submit, [installed()], rules)
     assert feed.poll().study_uids == (), "what is left alone is acknowledged too"
     return queued
 
@@ -142,9 +141,9 @@ def test_a_study_queued_unlisted_is_asked_about_before_it_is_fetched(
     rules = Rules([Rule((("modality", "MR"),), analyse=False)])
     archive = FolderArchive(tmp_path / "archive")
     turns = turns_below(tmp_path)
-    steps = StudySteps(archive, analyse, MODEL_SHA256, tmp_path / "w", tmp_path / "r", turns, rules=rules)
+    steps = StudySteps(archive, (installed(),), tmp_path / "w", tmp_path / "r", turns, rules=rules)
     with pytest.raises(StudyRefused, match="rule 1 matches: left alone"):
-        steps.fetch(StudyJob(uids[0], UNLISTED, MODEL_SHA256))
+        steps.fetch(installed().job_for(uids[0], UNLISTED))
 
 
 def test_a_stat_study_overtakes_those_that_wait(bench: Bench, tmp_path: Path) -> None:

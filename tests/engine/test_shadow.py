@@ -12,18 +12,18 @@ from statistics import stdev
 import pytest
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.installed import Shadow
 from cvai.engine.job import JobState
 from cvai.engine.jobs import SHADOW_WORKFLOW
 from cvai.engine.lane import Lane
+from cvai.engine.loading import shadow_of
 from cvai.engine.queue import Queue
 from cvai.engine.shadow import (
     SHADOW_NAME,
-    Shadow,
     ShadowJob,
     ShadowRecord,
     ShadowSteps,
     Value,
-    shadow_of,
     shadow_records,
 )
 from cvai.engine.shadow_comparison import compared
@@ -35,7 +35,7 @@ from tests.engine.conftest import Bench
 from tests.engine.test_analyse import CINE, DrawnHeart
 from tests.process import closing_database, eventually
 from tests.ready import ready
-from tests.standin import analyse, derived_uid, turns_below, write_study
+from tests.standin import KIND, analyse, derived_uid, turns_below, write_study
 from tests.study.dicom_files import images, write
 
 IDENTITY = ModelIdentity("sax", "0.9.0", "5a" * 32, "CPUExecutionProvider")
@@ -163,10 +163,10 @@ def test_a_second_model_that_fails_changes_nothing_about_the_result(
     )
 
 
-def test_a_refused_study_and_one_without_a_cine_are_not_given_to_the_second_model(
+def test_a_refused_study_and_one_without_measurements_are_not_given_to_the_second_model(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
-    bench.analyse = analyse  # whose result.json names no cine
+    bench.analyse = analyse  # whose result.json holds no measurements
     uids = [f"{study_uid[:50]}.{n}" for n in range(2)]
     bench.receive(write_study(tmp_path / "refused", uids[0], n_images=1))
     bench.receive(write_study(tmp_path / "other", uids[1]))
@@ -181,8 +181,8 @@ def test_a_refused_study_and_one_without_a_cine_are_not_given_to_the_second_mode
 
 def test_a_job_for_another_second_model_is_let_be(bench: Bench, study_uid: str, tmp_path: Path) -> None:
     bench.receive(write_study(tmp_path / "src", study_uid))
-    shadow, turns = Shadow(IDENTITY, measure), turns_below(tmp_path)
-    steps = ShadowSteps(bench.folder_archive, shadow, tmp_path / "work", tmp_path / "results", turns)
+    shadows, turns = {KIND: Shadow(IDENTITY, measure)}, turns_below(tmp_path)
+    steps = ShadowSteps(bench.folder_archive, shadows, tmp_path / "work", tmp_path / "results", turns)
     outcome = steps.run(ShadowJob(bench.job(study_uid), "x/result.json", "6b" * 32))
     assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "model_changed")
 

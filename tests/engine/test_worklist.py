@@ -186,7 +186,7 @@ def test_a_workitem_becomes_a_job_whose_end_closes_it(desk: Desk, bench: Bench, 
     bench.receive(write_study(tmp_path / "src", STUDY))
     desk.store.add(workitem(ITEM, STUDY))
     engine = bench.start()
-    follow(desk.feed, bench.folder_archive, engine.submit, bench.model_sha256)
+    follow(desk.feed, bench.folder_archive, engine.submit, bench.analyses)
     record = bench.ended(bench.job(STUDY))
     with open_ledger(bench.url) as ledger:
         assert ledger.outcome_of("1.2.3") is None

@@ -1,0 +1,66 @@
+"""The analyses that a service can do, with their models loaded and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvai.analyses.registry import ReadyAnalysis, analysis_with, ready_analyses
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.installed import Installed, Shadow
+from cvai.engine.lane import Lane
+from cvai.errors import ConfigurationInvalid
+from cvai.heart.measurement import Measurement
+from cvai.settings import Settings
+from cvai.study.read import read_studies
+
+
+def load_analyses(settings: Settings) -> tuple[Installed, ...]:
+    """Load and verify the models; one network runs at a time, whichever it is.
+
+    Raises:
+        ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``shadow_without_model``.
+    """
+    lane = Lane()
+    analyses = ready_analyses([settings.model], settings.threads, settings.provider)
+    shadow = None
+    if settings.shadow_model is not None:
+        shadow = analysis_with(settings.shadow_model, settings.threads, settings.provider)
+    found = tuple(_installed(analysis, shadow, lane) for analysis in analyses if analysis.is_installed)
+    if shadow is not None and shadow.spec.kind not in {analysis.kind for analysis in found}:
+        raise ConfigurationInvalid(
+            "shadow_without_model",
+            "shadow_model is for an analysis that has no model at work.",
+            "Install the model that it is to be compared with, or leave shadow_model out.",
+        )
+    return found
+
+
+def _installed(analysis: ReadyAnalysis, shadow: ReadyAnalysis | None, lane: Lane) -> Installed:
+    def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+        with lane.entered() as inference_lock:
+            return analyse_folder(source, out, [analysis], inference_lock)
+
+    spec, identity = analysis.spec, analysis.model().identity
+    is_shadowed = shadow is not None and shadow.spec.kind == spec.kind
+    return Installed(
+        kind=spec.kind,
+        title=spec.title,
+        sop_classes=spec.sop_classes,
+        sha256=identity.sha256,
+        analyse=analyse,
+        identity=identity,
+        shadow=shadow_of(shadow, lane) if shadow is not None and is_shadowed else None,
+    )
+
+
+def shadow_of(analysis: ReadyAnalysis, lane: Lane) -> Shadow:
+    """An analysis with a second model in shadow: nothing of it is written."""
+
+    def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
+        (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)
+        with lane.entered() as inference_lock:
+            return analysis.analyse(study, Stopwatch(inference_lock=inference_lock)).measurements
+
+    return Shadow(analysis.model().identity, measure)
