@@ -1,4 +1,4 @@
-"""What versions did that made one job of a study: it is told from what is done now by the names it was given."""
+"""Names that versions gave which made one job of a study: what they did is told by them."""
 
 from __future__ import annotations
 

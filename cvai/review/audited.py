@@ -105,8 +105,8 @@ class Access:
         self._session = session
 
     def shows(self, study_uids: Iterable[str]) -> None:
-        """Name the studies whose data the answer holds."""
-        self._studies = tuple(study_uids)
+        """Name the studies whose data the answer holds, each once: several analyses may be of one."""
+        self._studies = tuple(dict.fromkeys(study_uids))
 
     def record(self) -> None:
         """Write the audit message, once; what must not happen without it calls this itself beforehand.

@@ -74,8 +74,9 @@ def _listed(rows: list[Row], wanted: Filter, access: Access) -> dict[str, object
 @pages.get("/studies/{job_id}")
 @shows(Audited(Act.SEEN))
 def study(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
-    """One study."""
-    return render("study.html", page=page, session=session, summary=summary)
+    """One analysis of a study; links lead to the others."""
+    others = page.worklist.others(summary)
+    return render("study.html", page=page, session=session, summary=summary, others=others)
 
 
 @pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse)

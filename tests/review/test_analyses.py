@@ -1,0 +1,160 @@
+"""Several analyses of one study in the worklist and on their pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from cvai.engine.job import FORMER_KINDS, JobState, Outcome, StudyJob
+from cvai.engine.ledger import JobRecord
+from cvai.review.decisions import Decisions, Drafts
+from cvai.review.page import PageOptions
+from cvai.review.wording import render
+from cvai.review.worklist import JOB_ID, Filter, RowState, Worklist, shown_jobs
+from tests.review.light_page import light_page
+from tests.review.test_records import COMPARISON, READING, database  # noqa: F401 - a fixture
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TITLES = {"cine": "Short-axis cine", "scar": "Late enhancement"}
+
+
+def record(kind: str, state: JobState, minute: int = 0, study_uid: str = "1.2.3") -> JobRecord:
+    code = "" if state is JobState.ANALYSED else f"{kind}_{state}"
+    outcome = Outcome(state, code, f"what became of {kind}." if code else "")
+    job = StudyJob(study_uid, "ab" * 32, "cd" * 32, kind)
+    return JobRecord(job, outcome, NOON + timedelta(minutes=minute), NOON, "worker-1", 1)
+
+
+@dataclass
+class Jobs:
+    """A ledger of these jobs, newest first."""
+
+    records: list[JobRecord] = field(default_factory=list)
+
+    def newest(self, limit: int) -> tuple[JobRecord, ...]:
+        return tuple(self.records[:limit])
+
+    def of_study(self, study_uid: str) -> tuple[JobRecord, ...]:
+        return tuple(r for r in self.records if r.job.study_uid == study_uid)
+
+    def find(self, job_id: str) -> JobRecord | None:
+        return next((r for r in self.records if r.job.job_id == job_id), None)
+
+
+def kinds(*newest_first: JobRecord) -> list[tuple[str, JobState]]:
+    return [(r.job.kind, r.outcome.state) for r in shown_jobs(newest_first)]
+
+
+A, R, F, N, S, Q = (
+    JobState.ANALYSED,
+    JobState.REFUSED,
+    JobState.FAILED,
+    JobState.NOTHING_TO_DO,
+    JobState.SUPERSEDED,
+    JobState.QUEUED,
+)
+CINE, LOOPS = FORMER_KINDS
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "shown"),
+    [
+        ([("cine", A), ("scar", F)], [("cine", A), ("scar", F)]),
+        ([("cine", Q), ("scar", A), ("cine", A)], [("cine", Q), ("scar", A)]),
+        ([("cine", S), ("scar", A), ("cine", A)], [("scar", A), ("cine", A)]),
+        ([("scar", N), ("cine", R)], [("cine", R)]),
+        ([("scar", N), ("cine", N)], [("scar", N)]),
+        ([(CINE, A), ("", A)], [(CINE, A)]),
+        ([("scar", A), ("", A)], [("scar", A), ("", A)]),
+    ],
+    ids=[
+        "a row each",
+        "the newest of each",
+        "superseded is left out",
+        "nothing to do beside another",
+        "nothing to do at all is said once",
+        "a former job gives way",
+        "but not to an analysis that did not exist then",
+    ],
+)
+def test_a_study_has_a_row_for_each_analysis(
+    newest_first: list[tuple[str, JobState]], shown: list[tuple[str, JobState]]
+) -> None:
+    numbered = enumerate(reversed(newest_first))
+    assert kinds(*reversed([record(*job, minute) for minute, job in numbered])) == shown
+
+
+def test_studies_stand_in_the_order_in_which_their_analyses_were_queued() -> None:
+    jobs = [record("scar", A, 3), record("cine", A, 2, "1.2.4"), record("cine", A, 1)]
+    assert shown_jobs(jobs) == jobs
+
+
+@pytest.fixture
+def worklist(database: Any, tmp_path: Path) -> Worklist:  # noqa: F811
+    jobs = Jobs([record("scar", R, 1), record("cine", A, 0), record("cine", A, 0, "1.2.4")])
+    return Worklist(cast("Any", jobs), tmp_path, Decisions(database), Drafts(database))
+
+
+def test_drafts_and_decisions_are_of_one_analysis(worklist: Worklist, database: Any) -> None:  # noqa: F811
+    job = record("cine", A).job
+    Drafts(database).save(job.job_id, "hart", {"ed": 1})
+    states = {(r.summary.record.job.study_uid, r.summary.kind): r.state for r in worklist.rows()}
+    assert states == {
+        ("1.2.3", "scar"): RowState.REFUSED,
+        ("1.2.3", "cine"): RowState.DRAFT,
+        ("1.2.4", "cine"): RowState.UNREVIEWED,
+    }
+    values = {**READING.to_json(), "job": job.to_json()}
+    Decisions(database).add("hart", type(READING).from_json(json.loads(json.dumps(values))), COMPARISON, 0)
+    decided = [row.summary.record.job for row in worklist.rows() if row.decision is not None]
+    assert decided == [job]
+
+
+def test_a_page_names_the_other_analyses_of_its_study_and_no_other_studys(worklist: Worklist) -> None:
+    cine = worklist.study(record("cine", A).job.job_id)
+    (other,) = worklist.others(cine)
+    assert (other.kind, other.state) == ("scar", R)
+    assert worklist.others(worklist.study(record("cine", A, 0, "1.2.4").job.job_id)) == []
+
+
+def test_a_row_has_the_title_of_its_analysis_and_leads_to_it(worklist: Worklist) -> None:
+    page = cast("Any", type("Shown", (), {"options": PageOptions("127.0.0.1", 1, titles=TITLES)}))
+    html = render("rows.html", page=page, rows=worklist.rows(), all_rows=[], counts={}, filter=Filter())
+    for job, title in (
+        (record("scar", R).job, "Late enhancement"),
+        (record("cine", A).job, "Short-axis cine"),
+    ):
+        (row,) = re.findall(rf'<tr data-job="{re.escape(job.job_id)}".*?</tr>', html, re.DOTALL)
+        assert title in row
+        assert f'href="/studies/{job.job_id}"' in row
+
+
+def test_the_pages_of_both_analyses_are_linked_and_an_audit_message_names_the_study_once(
+    tmp_path: Path,
+) -> None:
+    with light_page(tmp_path, titles=TITLES) as light:
+        jobs = Jobs([record("scar", R, 1), record("cine", A, 0)])
+        cast("Any", light.page.worklist)._ledger = jobs
+        session = light.signed_in("hart")
+        scar, cine = (r.job.job_id for r in jobs.records)
+        light.events.clear()
+        listed = session.get(light.url, timeout=30).text
+        assert f"/studies/{scar}" in listed
+        assert f"/studies/{cine}" in listed
+        assert [event.listed for event in light.events] == [("1.2.3",)]
+        page = session.get(f"{light.url}/studies/{cine}", timeout=30)
+        assert page.status_code == 200
+        assert f'href="/studies/{scar}"' in page.text
+        assert "Late enhancement" in page.text
+
+
+def test_every_job_id_is_known_as_one() -> None:
+    for job in (record("cine", A).job, StudyJob("1.2.3", "unlisted", "cd" * 32, "cine_sax")):
+        assert JOB_ID.fullmatch(job.job_id)
+    assert not JOB_ID.fullmatch("1.2.3/../x")
