@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.case_list import OWN, SOURCES, Case, How
 from benchmarks.case_seen import Seen
-from cvai.engine.job import JobState
+from cvai.engine.job import JobState, Outcome
 from tests.conftest import ROOT
 from tests.orthanc import free_port
 from tests.process import CVAI, Process, jobs
@@ -194,15 +194,15 @@ def _service(folder: Path, settings: str) -> Iterator[Process]:
 
 
 def _of_service(service: Process, data: Path) -> Seen:
-    """What becomes of the study that it meets."""
+    """What becomes of the study that it meets: what was analysed of it, else why nothing was."""
     until_s = time.monotonic() + SERVED_WITHIN_S
-    unended = {JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED}
     while time.monotonic() < until_s:
         if (status := service.died()) is not None:
             return Seen("failed", text=f"the service ended with status {status}")
-        ended = [job.outcome for job in jobs(data) if job.outcome.state not in unended]
-        if ended:
-            return _of_outcome(ended[0].state, ended[0].code or "", data)
+        if (outcome := _told_first([job.outcome for job in jobs(data)])) is not None:
+            return _of_outcome(outcome, data)
+        if service.count("nothing_to_do"):
+            return Seen("refused", code="nothing_to_measure", text="no job, the service goes on")
         time.sleep(1.0)
     events = [
         str(line["event"]) for line in _log_lines(data.parent / SERVICE_LOG) if line.get("level") == "warning"
@@ -214,15 +214,30 @@ def _of_service(service: Process, data: Path) -> Seen:
     )
 
 
-def _of_outcome(state: JobState, code: str, data: Path) -> Seen:
-    if state not in (JobState.ANALYSED, JobState.REFUSED):
-        return Seen("failed", text=f"the job ended as {state} {code}")
-    written = sorted(data.glob("results/**/result.json"))
-    if not written and state is JobState.REFUSED:
-        return Seen("refused", code=code)
-    if not written:
+def _told_first(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Of the ends of all analyses the one that counts; None while one of them goes on."""
+    if any(outcome.state in (JobState.QUEUED, JobState.RUNNING) for outcome in outcomes):
+        return None
+    order = (
+        JobState.ANALYSED,
+        JobState.FAILED,
+        JobState.DEAD_LETTER,
+        JobState.REFUSED,
+        JobState.NOTHING_TO_DO,
+    )
+    ended = [outcome for outcome in outcomes if outcome.state in order]
+    return min(ended, key=lambda outcome: order.index(outcome.state), default=None)
+
+
+def _of_outcome(outcome: Outcome, data: Path) -> Seen:
+    if outcome.state not in (JobState.ANALYSED, JobState.REFUSED):
+        return Seen("failed", text=f"the job ended as {outcome.state} {outcome.code}")
+    written = data / "results" / outcome.result
+    if not written.is_file() and outcome.state is JobState.REFUSED:
+        return Seen("refused", code=outcome.code)
+    if not written.is_file():
         return Seen("failed", text="the job has no result.json")
-    return seen_in(json.loads(written[-1].read_text()))
+    return seen_in(json.loads(written.read_text()))
 
 
 def _log_lines(log: Path) -> list[dict]:  # type: ignore[type-arg]

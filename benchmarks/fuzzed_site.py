@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cvai.engine.installed import applicable
 from cvai.engine.job import UNLISTED, JobState
 from cvai.engine.worker import open_archive
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from cvai.settings import load_settings
 from tests.process import Process, eventually, jobs
+from tests.standin import installed
 
 HUNG_AFTER_S = 120.0
 """Nothing takes so long: a study of 32 small images, or the next job of a service."""
@@ -22,11 +24,14 @@ HUNG_AFTER_S = 120.0
 QUIET_S = 3.0
 """Longer than a delivery or an archive takes to be called settled."""
 
-ENDS = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED})
+ENDS = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED, JobState.NOTHING_TO_DO})
 THE_ARCHIVES = frozenset({"archive_rejected", "archive_busy", "object_rejected"})
 """Codes of failures that are the archive's: it cannot give back what it took, or will not take a result."""
 
 NO_IMAGES = "nothing to analyse listed"
+
+ANALYSES = (installed(),)
+"""What the service does; which images they apply to is all that is asked here."""
 
 
 @dataclass
@@ -136,4 +141,7 @@ class Site:
             content = self.archive.content(study_uid)
         except (ArchiveRejected, TemporarilyUnavailable):
             return unlisted
-        return ended.get((study_uid, content.digest), "" if content.sources else NO_IMAGES) or unlisted
+        without_job = "" if applicable(ANALYSES, content) else NO_IMAGES
+        return (
+            ended.get((study_uid, content.digest), without_job if content.sources else NO_IMAGES) or unlisted
+        )
