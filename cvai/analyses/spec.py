@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,8 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
             their kind; raises Refused where they were drawn on other images.
         editing: how it is corrected; None where nothing can be.
         headline: name of the measurement that lists, trends and drift go by.
-        shown: what a reader is shown besides numbers; None where that is nothing.
+        viewer: of the page: ``cine`` or ``loops``, empty where it shows numbers and report alone.
+        shown: the images that the viewer shows, ``ShownCine`` or ``ShownLoop``; None without a viewer.
     """
 
     kind: str
@@ -138,6 +139,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     reopen: Callable[[Study, Mapping[str, Path]], AnyReopened]
     editing: Editing[AnyReopened, AnyAnalysed] | None = None
     headline: str = ""
+    viewer: Literal["cine", "loops", ""] = ""
     shown: Callable[[AnyReopened], Shown] | None = None
 
     def applies_to(self, study: Study) -> bool:

@@ -10,8 +10,7 @@ from statistics import fmean, stdev
 from cvai.engine.reading import Verdict
 from cvai.engine.shadow import ShadowRecord
 from cvai.review.decisions import Decision
-
-EJECTION_FRACTION = "lv_ef"
+from cvai.review.summary import EJECTION_FRACTION
 
 LIMITS_OF_AGREEMENT = 1.96
 """Standard deviations to either side of the bias (Bland and Altman, Lancet 1986;327:307)."""

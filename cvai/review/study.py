@@ -19,7 +19,7 @@ from cvai.review.cine import CinePack
 from cvai.review.decisions import Decision
 from cvai.review.measured import ChangesBody, FrameBody, checked_edits, measured, with_edits
 from cvai.review.page import Json, Page
-from cvai.review.summary import Summary
+from cvai.review.summary import EJECTION_FRACTION, Summary
 from cvai.review.wall import Wall
 from cvai.review.worklist import Row
 from cvai.study.text import lines, one_line
@@ -144,13 +144,13 @@ def _stored(state: JobState) -> str:
 def prior_json(row: Row) -> Json:
     """One point of the trend: the signed value where there is one, else the model's."""
     ef = row.summary.ef
-    signed = row.decision.comparison["measured"].get("lv_ef") if row.decision else None
+    signed = row.decision.comparison["measured"].get(EJECTION_FRACTION) if row.decision else None
     value = signed[1] if signed else (ef.value if ef else None)
     return {
         "job_id": row.summary.job_id,
         "study_date": row.summary.identity.study_date,
         "lv_ef": value,
-        "modality": "MR" if row.summary.view == "sax_cine" else "US",
+        "modality": row.summary.spec.modality if row.summary.spec else "",
         "state": row.state,
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydicom import dcmread
 
+from cvai.analyses.registry import AnySpec, analysis_of_view
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
 from cvai.engine.result_file import read_result
@@ -19,6 +20,7 @@ from cvai.study.patient import Patient, patient_of
 from cvai.study.text import one_line
 from cvai.study.tolerance import tolerating_values
 
+EJECTION_FRACTION = "lv_ef"
 IDENTITY_TAGS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence",
     "PatientBirthDate", "PatientSex", "StudyDate", "StudyDescription", "AccessionNumber",
@@ -71,18 +73,25 @@ class Summary:
         return str(self.result.get("view") or "")
 
     @property
+    def spec(self) -> AnySpec | None:
+        """The analysis that measured; None where nothing was, or it is not known here."""
+        return analysis_of_view(self.view)
+
+    @property
+    def viewer(self) -> str:
+        """How its images are shown; empty where they are not."""
+        has_images = self.state in (JobState.ANALYSED, JobState.SUPERSEDED)
+        return self.spec.viewer if self.spec is not None and has_images else ""
+
+    @property
     def has_contours(self) -> bool:
         """Whether there is a cine segmentation to be looked at and corrected."""
-        return self.view == "sax_cine" and self._has_images
+        return self.viewer == "cine"
 
     @property
     def has_loops(self) -> bool:
         """Whether there are ultrasound loops to be looked at."""
-        return self.view in ("a4c", "a2c", "biplane") and self._has_images
-
-    @property
-    def _has_images(self) -> bool:
-        return self.state in (JobState.ANALYSED, JobState.SUPERSEDED)
+        return self.viewer == "loops"
 
     @property
     def model(self) -> str:
@@ -112,8 +121,8 @@ class Summary:
 
     @property
     def ef(self) -> Measurement | None:
-        """The ejection fraction of the left ventricle."""
-        return self.measurements.get("lv_ef")
+        """The ejection fraction of the left ventricle, by which lists and trends go."""
+        return self.measurements.get(EJECTION_FRACTION)
 
     @property
     def ef_normality(self) -> Normality | None:

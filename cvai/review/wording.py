@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cvai import __version__
+from cvai.analyses.registry import ANALYSES
 from cvai.heart.measurement import Measurement, Normality
 from cvai.study.names import readable_name
 
@@ -23,12 +24,7 @@ NUMBER_ROWS = (
 """Title, name without its ventricle, unit and decimals of every line of the study's table."""
 
 NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
-VIEW_WORDS = {
-    "sax_cine": "MR short axis",
-    "a4c": "Echo, four chambers",
-    "a2c": "Echo, two chambers",
-    "biplane": "Echo, biplane",
-}
+VIEW_WORDS = {view: words for spec in ANALYSES for view, words in spec.views.items()}
 
 
 def readable_date(text: str) -> str:

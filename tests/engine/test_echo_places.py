@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cvai.results.echo_analysis import EchoAnalysis
 
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
 from cvai.heart.anatomy import ECHO_LABELS, Structure
 from cvai.heart.echo import EchoView
 from cvai.heart.echo_function import Volumes

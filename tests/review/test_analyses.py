@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from cvai.engine.job import FORMER_KINDS, JobState, Outcome, StudyJob
+from cvai.analyses.former import FORMER_KINDS
+from cvai.engine.job import JobState, Outcome, StudyJob
 from cvai.engine.ledger import JobRecord
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.page import PageOptions

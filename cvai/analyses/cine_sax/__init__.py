@@ -35,5 +35,6 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
     reopen=reopen_cine,
     editing=Editing(CineKind.CINE, SEGMENTS, labels_of, remeasured_cine),
     headline="lv_ef",
+    viewer="cine",
     shown=shown_cine,
 )

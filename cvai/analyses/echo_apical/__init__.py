@@ -39,5 +39,6 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
     ),
     reopen=reopen_loops,
     headline="lv_ef",
+    viewer="loops",
     shown=shown_loops,
 )
