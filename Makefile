@@ -15,8 +15,14 @@ DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium poppler-utils fake
 demo: install
 	$(BIN)/cvai demo --once
 
+# Four workers on two cores: most tests that take long wait for a server. Tests of a file go to one worker, the longest
+# files first (tests/conftest.py). Every worker and every service imports everything, so byte code is kept.
+unexport PYTHONDONTWRITEBYTECODE
+WORKERS ?= 4
+SHARED := --dist loadgroup --no-loadscope-reorder
+
 test: dev system viewers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) $(SHARED)
 
 check: dev
 	$(BIN)/ruff check .

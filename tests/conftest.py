@@ -9,6 +9,11 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before numpy is imported: workers share the cores, and threads of BLAS spin while they wait.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 
@@ -17,6 +22,42 @@ hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+LONGEST_FIRST = ("slow", "servers", "browser", "training")
+"""Markers of tests that take long: their files begin first, so that no worker ends with one of them."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server, and share the tests among the workers of pytest-xdist.
+
+    The tests of a file go to one worker, so that what they share is made once, unless ``xdist_group``
+    says something else.
+    """
+    for item in items:
+        if item.get_closest_marker("orthanc"):
+            item.add_marker(pytest.mark.servers)
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _begin_with_the_longest(items)
+
+
+def _begin_with_the_longest(items: list[pytest.Item]) -> None:
+    """Order groups by their markers; within a group the order stays."""
+    ranks: dict[str, int] = {}
+    for item in items:
+        rank = min(
+            (LONGEST_FIRST.index(m.name) for m in item.iter_markers() if m.name in LONGEST_FIRST), default=9
+        )
+        ranks[_group(item)] = min(rank, ranks.get(_group(item), rank))
+    items.sort(key=lambda item: (ranks[_group(item)], _group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    assert marker is not None
+    return str(marker.args[0])
 
 
 def real_data_folder() -> Path:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,8 @@ EXECUTABLE = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin"
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 USERNAME, PASSWORD = "cvai", "loopback-only"
 STABLE_AGE_S = 1
+WORKERS = 16
+"""At most so many workers of pytest-xdist have ports of their own."""
 
 needs_orthanc = pytest.mark.skipif(
     EXECUTABLE is None or not PLUGIN.exists(),
@@ -25,10 +31,24 @@ needs_orthanc = pytest.mark.skipif(
 )
 
 
+def _ports() -> Iterator[int]:
+    """Ports below those of outgoing connections; workers of pytest-xdist have none in common."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(10_240 + worker % WORKERS, 32_768, WORKERS)
+    begin = os.getpid() % len(mine)
+    return cycle([*mine[begin:], *mine[:begin]])
+
+
+PORTS = _ports()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens at; the same one does not come again soon."""
+    for port in PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("ports do not end")
 
 
 class Orthanc:

@@ -1,7 +1,7 @@
 """What all segmenters have in common."""
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cvai.heart.cine import CineStack
 from cvai.inference.models import model_folder
@@ -16,10 +16,11 @@ def blas_threads() -> list[int]:
 
 
 def test_matrix_products_keep_to_one_thread_while_a_network_runs_and_no_longer() -> None:
-    before = blas_threads()
-    assert before, "numpy brings no BLAS that threadpoolctl knows"
-    assert set(one_blas_thread(blas_threads)()) == {1}
-    assert blas_threads() == before
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        assert set(before) == {2}, "numpy brings no BLAS that threadpoolctl knows"
+        assert set(one_blas_thread(blas_threads)()) == {1}
+        assert blas_threads() == before
 
 
 def test_a_heart_turned_by_a_quarter_gets_the_same_labels() -> None:
