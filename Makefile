@@ -61,7 +61,7 @@ bench: dev system
 	$(BIN)/python -m benchmarks.echo_stages
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.event_to_sr
-	$(BIN)/python benchmarks/side_by_side.py
+	$(BIN)/python -m benchmarks.side_by_side
 	$(BIN)/python -m benchmarks.providers
 	$(BIN)/python benchmarks/phantom_ef.py
 

@@ -25,21 +25,19 @@ import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.labelled_hearts import training, validation
 from benchmarks.quantise import calibration_windows, write_quantised
 from cvai.heart.anatomy import SAX_LABELS
 from cvai.inference.card import load_card
 from cvai.inference.models import model_folder
 from cvai.inference.network import open_network
 from cvai.inference.sax import SaxSegmenter
-from cvai.training.data import LabelledVolume, load_split
-from cvai.training.datasets.kinds import DatasetKind, open_dataset
+from cvai.training.data import LabelledVolume
 from cvai.training.evaluation.agreement import agreements
 from cvai.training.evaluation.cells import SHORT_NAMES
-from cvai.training.evaluation.cohort import Cohort
 from cvai.training.evaluation.scores import Segmented, score, segmented
 from cvai.training.evaluation.summary import summary
 
-SPLIT = Path("data/splits/acdc.toml")
 CALIBRATION_PATIENTS = 5
 
 
@@ -71,13 +69,8 @@ def candidates(model: Path, int8: Path) -> list[tuple[str, Path, str]]:
 
 def quantised(model: Path, target: Path) -> Path:
     card = load_card(model)
-    dataset = open_dataset(DatasetKind.ACDC, "acdc")
-    chosen = load_split(SPLIT).train
-    volumes = [
-        volume
-        for k in np.linspace(0, len(chosen) - 1, CALIBRATION_PATIENTS).astype(int)
-        for volume in dataset.volumes(chosen[k])
-    ]
+    dataset, patients = training(CALIBRATION_PATIENTS)
+    volumes = [volume for patient in patients for volume in dataset.volumes(patient)]
     windows = calibration_windows(volumes, card.input.spacing_mm, card.input.size)  # type: ignore[union-attr]
     return write_quantised(model, windows, target)
 
@@ -146,7 +139,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     model = model_folder(arguments.model)
-    cohort = Cohort.validation(open_dataset(DatasetKind.ACDC, "acdc"), SPLIT, arguments.patients)
+    cohort = validation(arguments.patients)
     volumes = list(cohort.volumes())
     results: list[Measured] = []
     first: list[Segmented] = []
@@ -160,8 +153,9 @@ def main() -> None:
     card = load_card(model)
     print_table(
         results,
-        f"{card.name} {card.version} on {len(cohort.patients)} patients, {arguments.threads} threads, "
-        f"{os.cpu_count()} cores; labels differing from the first, as a share of the heart's",
+        f"{card.name} {card.version} on {len(cohort.patients)} of {cohort.name}, "
+        f"{arguments.threads} threads, {os.cpu_count()} cores; "
+        "labels differing from the first, as a share of the heart's",
     )
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(r) for r in results], indent=1))

@@ -1,4 +1,4 @@
-"""A real Orthanc, a real ``cvai serve`` beside it, and a real study."""
+"""A real Orthanc, a real ``cvai serve`` beside it, and studies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ import pytest
 from pydicom import dcmread
 
 from cvai.engine.ledger import JobRecord
-from tests.conftest import ROOT
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
+from tests.conftest import ROOT, real_data_folder
 from tests.orthanc import PASSWORD, USERNAME, Orthanc
 from tests.process import CVAI, Process, ended_jobs
 
 PATIENCE_S = 240.0
 """A job takes seconds; a loaded test machine may take minutes."""
+
+SMALL = PhantomAcquisition(
+    n_slices=9, n_phases=8, rows=160, columns=160, spacing_x_mm=2.2, spacing_y_mm=2.0, seed=7
+)
 
 RESULTS = {"SEG": 3, "SR": 1, "DOC": 1}
 """What cvai stores into a study, by modality."""
@@ -74,21 +80,25 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.close()
 
 
-def study_files(folder: Path) -> tuple[str, list[Path]]:
-    """StudyInstanceUID and files of a study, in order of acquisition."""
+@pytest.fixture(scope="session")
+def phantom_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
+    """A small synthetic short-axis cine: its UID and files; measured in a second or two."""
+    folder = tmp_path_factory.mktemp("phantom_study")
+    write_phantom_study(folder, PhantomHeart.drawn(7, ef_percent=50.0), SMALL)
+    paths = sorted((folder / DICOM_FOLDER).glob("*.dcm"))
+    return study_uid_of(paths[0]), paths
+
+
+@pytest.fixture
+def study(phantom_study: tuple[str, list[Path]]) -> tuple[str, list[Path]]:
+    """A real short-axis cine, or a synthetic one where CVAI_DATA holds none: its UID and files."""
+    folder = real_data_folder() / "sunnybrook" / "SCD0000301" / "dicom"
+    if not folder.is_dir():
+        return phantom_study
     paths = sorted(folder.glob("*.dcm"), key=lambda path: int(path.stem))
-    header = dcmread(paths[0], stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
-    return str(header["StudyInstanceUID"].value), paths
+    return study_uid_of(paths[0]), paths
 
 
-@pytest.fixture
-def part_of_study(real_data: Path) -> tuple[str, list[Path]]:
-    """Five whole slices from the middle of a real cine: as real, and measured in a third of the time."""
-    study_uid, paths = study_files(real_data / "sunnybrook" / "SCD0000301" / "dicom")
-    return study_uid, paths[60:160]
-
-
-@pytest.fixture
-def study(real_data: Path) -> tuple[str, list[Path]]:
-    """A real short-axis cine: its UID and files."""
-    return study_files(real_data / "sunnybrook" / "SCD0000301" / "dicom")
+def study_uid_of(path: Path) -> str:
+    header = dcmread(path, stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+    return str(header["StudyInstanceUID"].value)

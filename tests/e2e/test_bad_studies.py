@@ -17,8 +17,6 @@ from tests.e2e.conftest import PATIENCE_S
 from tests.process import CVAI, Process, ended_jobs
 from tests.study.dicom_files import SeriesSpec, images, write
 
-pytestmark = pytest.mark.real_data
-
 CINE = SeriesSpec(n_phases=10)
 
 
@@ -94,14 +92,14 @@ def service(tmp_path: Path) -> Iterator[Process]:
 
 
 def test_bad_studies_end_refused_and_the_good_one_among_them_is_analysed(
-    service: Process, part_of_study: tuple[str, list[Path]], tmp_path: Path
+    service: Process, phantom_study: tuple[str, list[Path]], tmp_path: Path
 ) -> None:
     deliveries = tmp_path / "deliveries"
     for make in BAD:
         (deliveries / make.__name__).mkdir(parents=True)
         make(deliveries / make.__name__)
     (deliveries / "good").mkdir()
-    for path in part_of_study[1]:
+    for path in phantom_study[1]:
         shutil.copy(path, deliveries / "good")
     shutil.copytree(deliveries, tmp_path / "data" / "inbox", dirs_exist_ok=True)
 

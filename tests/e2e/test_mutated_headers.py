@@ -1,6 +1,6 @@
-"""A real cine with spoiled headers is analysed or refused, and never makes an object that dciodvfy rejects.
+"""A cine with spoiled headers is analysed or refused, and never makes an object that dciodvfy rejects.
 
-A dozen mutations by default; ``make mutations`` runs 500.
+The cine is a real one where CVAI_DATA holds it. A dozen mutations by default; ``make mutations`` runs 500.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jsonschema
@@ -21,15 +21,16 @@ from cvai.engine.analyse import analyse_folder
 from cvai.heart.cine import CineStack
 from cvai.heart.segmentation import CineSegmentation, ModelIdentity
 from cvai.heart.uncertainty import Uncertainty
+from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
 from cvai.results.record import result_schema
 from cvai.study.tolerance import tolerating_values
+from tests.conftest import real_data_folder
+from tests.e2e.conftest import SMALL
 from tests.e2e.mutations import mutated_copy
 from tests.ready import ready
 from tests.results.synthetic import beating_labels
 from tests.results.test_dciodvfy import SUMMARY, errors
 from tests.standin import derived_uid
-
-pytestmark = pytest.mark.real_data
 
 N_MUTATIONS = int(os.environ.get("CVAI_MUTATIONS", "12"))
 N_PHASES, SLICES = 10, (4, 5, 6)
@@ -58,18 +59,30 @@ class MadeUpHeart:
 
 
 @pytest.fixture(scope="module")
-def cine(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Ten phases of three slices of a real cine, its malformed UIDs replaced: every fault is a mutation's."""
+def cine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Ten phases of three slices, malformed UIDs of real ones replaced: every fault is a mutation's."""
     folder = tmp_path_factory.mktemp("cine")
     paths = []
-    numbers = [20 * z + t + 1 for z in SLICES for t in range(N_PHASES)]
     with tolerating_values():
-        for number in numbers:
-            ds = dcmread(real_data / "sunnybrook" / "SCD0000301" / "dicom" / f"{number}.dcm")
+        for ds in map(dcmread, real_files() or phantom_files(tmp_path_factory.mktemp("phantom"))):
             replace_uids(ds)
-            paths.append(folder / f"{number}.dcm")
+            paths.append(folder / f"{len(paths) + 1}.dcm")
             ds.save_as(paths[-1], enforce_file_format=True)
     return paths
+
+
+def real_files() -> list[Path]:
+    """Of a real cine; none where CVAI_DATA does not hold it."""
+    folder = real_data_folder() / "sunnybrook" / "SCD0000301" / "dicom"
+    numbers = [20 * z + t + 1 for z in SLICES for t in range(N_PHASES)]
+    return [folder / f"{number}.dcm" for number in numbers] if folder.is_dir() else []
+
+
+def phantom_files(folder: Path) -> list[Path]:
+    """Of a synthetic cine: all phases of three slices in the middle of the heart."""
+    write_phantom_study(folder, acquisition=replace(SMALL, n_phases=N_PHASES))
+    slices = {path: dcmread(path).AcquisitionNumber - 1 for path in (folder / DICOM_FOLDER).glob("*.dcm")}
+    return sorted(path for path, z in slices.items() if z in SLICES)
 
 
 def replace_uids(ds: Dataset) -> None:

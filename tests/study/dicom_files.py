@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -77,41 +79,69 @@ def position_mm(spec: SeriesSpec, z: int) -> NDArray[np.float64]:
 
 def image(spec: SeriesSpec, z: int, t: int) -> Dataset:
     """One single-frame MR image."""
-    row, column = orthonormal(spec.axes)
     order = t * spec.n_slices + z if spec.phase_major else z * spec.n_phases + t
-    ds = Dataset()
-    ds.SOPClassUID = MRImageStorage
+    ds = _alike()
     ds.SOPInstanceUID = f"{spec.series_uid}.{z + 1}.{t + 1}"
     ds.StudyInstanceUID = spec.study_uid
     ds.SeriesInstanceUID = spec.series_uid
     ds.FrameOfReferenceUID = generate_uid(entropy_srcs=[ds.SOPInstanceUID])  # as GE exports were seen to do
-    ds.Modality = "MR"
     ds.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
-    ds.ScanningSequence = "GR"
-    ds.EchoTime = 1.6
     ds.SeriesNumber = spec.series_number
     ds.InstanceNumber = spec.first_instance + order
     ds.ImagePositionPatient = [_ds(v) for v in position_mm(spec, z)]
-    ds.ImageOrientationPatient = [_ds(v) for v in (*row, *column)]
+    ds.ImageOrientationPatient = _orientation(spec.axes)
     ds.PixelSpacing = [_ds(v) for v in spec.spacing_mm]
-    ds.SliceLocation = "40.42"  # wrong on purpose, as in real studies
-    ds.SpacingBetweenSlices = "6.7"
-    ds.SliceThickness = "8"
     ds.TriggerTime = _ds(10.0 + t * spec.step_ms)
     ds.NominalInterval = round(spec.step_ms * spec.n_phases)
     ds.HeartRate = round(60_000 / (spec.step_ms * spec.n_phases))
     ds.AcquisitionTime = f"0826{z:02d}"
-    add_pixels(ds, pixels_of(spec, z, t))
+    _set_pixels(ds, pixels_of(spec, z, t))
     for keyword, value in spec.attributes.items():
         setattr(ds, keyword, value)
     return ds
 
 
+def _alike() -> Dataset:
+    """What all images of all series state, as elements of their own; pydicom takes long to check each."""
+    ds = Dataset()
+    for element in _template():
+        ds._dict[element.tag] = copy(element)
+    return ds
+
+
+@cache
+def _template() -> Dataset:
+    ds = Dataset()
+    ds.SOPClassUID = MRImageStorage
+    ds.Modality = "MR"
+    ds.ScanningSequence = "GR"
+    ds.EchoTime = 1.6
+    ds.SliceLocation = "40.42"  # wrong on purpose, as in real studies
+    ds.SpacingBetweenSlices = "6.7"
+    ds.SliceThickness = "8"
+    _describe_pixels(ds)
+    return ds
+
+
+@cache
+def _orientation(axes: tuple[Vector, Vector]) -> list[str]:
+    row, column = orthonormal(axes)
+    return [_ds(v) for v in (*row, *column)]
+
+
 def add_pixels(ds: Dataset, values: NDArray[np.int16]) -> None:
-    ds.Rows, ds.Columns = values.shape[-2:]
+    _describe_pixels(ds)
+    _set_pixels(ds, values)
+
+
+def _describe_pixels(ds: Dataset) -> None:
     ds.SamplesPerPixel = 1
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+
+
+def _set_pixels(ds: Dataset, values: NDArray[np.int16]) -> None:
+    ds.Rows, ds.Columns = values.shape[-2:]
     ds.PixelData = values.astype("<i2").tobytes()
 
 

@@ -14,7 +14,7 @@ from pydicom import Dataset
 from cvai.study.assemble import assemble_cine
 from cvai.study.frames import holds_images, planes_of
 from cvai.study.header import whole_number
-from cvai.study.select import select_sax_cine
+from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.values import AssembledCine, Series, Study
 from tests.study.dicom_files import write_one
 
@@ -50,8 +50,8 @@ def _series(uid: str, datasets: Sequence[Dataset], files: Mapping[str, Path]) ->
     )
 
 
-def assembled(folder: Path, datasets: Sequence[Dataset]) -> AssembledCine:
-    """The cine that is chosen and assembled of these instances."""
+def selected(folder: Path, datasets: Sequence[Dataset]) -> CineSelection:
+    """The cine that is chosen of these instances; its files are in the folder."""
     files = {str(ds.SOPInstanceUID): folder / f"{n}.dcm" for n, ds in enumerate(datasets)}
     selection = select_sax_cine(study_of(datasets, files))
     chosen = {plane.sop_instance_uid for plane in selection.planes}
@@ -59,4 +59,9 @@ def assembled(folder: Path, datasets: Sequence[Dataset]) -> AssembledCine:
         path = files[str(ds.SOPInstanceUID)]
         if str(ds.SOPInstanceUID) in chosen and not path.exists():
             write_one(path, ds)
-    return assemble_cine(selection)
+    return selection
+
+
+def assembled(folder: Path, datasets: Sequence[Dataset]) -> AssembledCine:
+    """The cine that is chosen and assembled of these instances."""
+    return assemble_cine(selected(folder, datasets))

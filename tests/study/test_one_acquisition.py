@@ -11,11 +11,11 @@ from pydicom import Dataset
 
 from cvai.heart.findings import Severity
 from cvai.study.assemble import assemble_cine
-from cvai.study.read import read_studies
-from cvai.study.select import CineSelection, select_sax_cine
+from cvai.study.select import CineSelection
 from cvai.study.values import AssembledCine
 from tests.study.assembling import where
-from tests.study.dicom_files import SeriesSpec, edited, image, images, orthonormal, position_mm, write
+from tests.study.dicom_files import SeriesSpec, edited, image, images, orthonormal, position_mm
+from tests.study.in_memory import selected
 
 ROOT = "1.2.826.0.1.3680043.10.999"
 REST = SeriesSpec(series_uid=f"{ROOT}.11", series_number=11, step_ms=90.0)
@@ -25,9 +25,8 @@ STRESS = REST.but(
 
 
 def select(folder: Path, *groups: Sequence[Dataset]) -> CineSelection:
-    write(folder, [ds for group in groups for ds in group])
-    (study,) = read_studies(folder).studies
-    return select_sax_cine(study)
+    """Of these, assembled from the folder afterwards."""
+    return selected(folder, [ds for group in groups for ds in group])
 
 
 def uids(selection: CineSelection) -> set[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from cvai.study.read import read_studies
 from cvai.study.select import CineSelection, select_sax_cine
 from cvai.study.values import CineNotFound
 from tests.study.dicom_files import (
@@ -20,8 +19,8 @@ from tests.study.dicom_files import (
     enhanced,
     image,
     images,
-    write,
 )
+from tests.study.in_memory import study_of
 
 SAX = SeriesSpec()
 ROOT = "1.2.826.0.1.3680043.10.999"
@@ -53,9 +52,7 @@ def perfusion(spec: SeriesSpec, triggers_ms: Sequence[float]) -> list[Dataset]:
 
 
 def select(tmp_path: Path, *groups: Sequence[Dataset]) -> CineSelection:
-    write(tmp_path, [ds for group in groups for ds in group])
-    (study,) = read_studies(tmp_path).studies
-    return select_sax_cine(study)
+    return select_sax_cine(study_of([ds for group in groups for ds in group]))
 
 
 def refusal_of(tmp_path: Path, *groups: Sequence[Dataset]) -> CineNotFound:
