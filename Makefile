@@ -1,7 +1,8 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
+# test-fast: tests without servers, browser, training and what takes long, in about a minute
 # bench: the numbers in the README                 train: the shipped models, from scratch
 .DELETE_ON_ERROR:
-.PHONY: audit demo test check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean sbom lock images
+.PHONY: audit demo test test-fast check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean sbom lock images
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +24,11 @@ SHARED := --dist loadgroup --no-loadscope-reorder
 
 test: dev system viewers
 	$(BIN)/python -m pytest -n $(WORKERS) $(SHARED)
+
+# Nothing here waits, so there are as many workers as cores; importing MONAI alone takes seconds, and is left out.
+test-fast: dev
+	$(BIN)/python -m pytest -n 2 $(SHARED) -m "not (servers or browser or training or slow)" \
+		--ignore=tests/training --ignore=cvai/training --ignore=tests/notebooks
 
 check: dev
 	$(BIN)/ruff check .

@@ -23,24 +23,46 @@ hypothesis.settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 
-LONGEST_FIRST = ("slow", "servers", "browser", "training")
+LONGEST_FIRST = ("servers", "browser", "training", "slow")
 """Markers of tests that take long: their files begin first, so that no worker ends with one of them."""
+
+MARKED_FOLDERS = {
+    "tests/e2e": "servers",
+    "tests/notebooks": "training",
+    "tests/training": "training",
+    "cvai/training": "training",
+}
+"""Folders whose tests need it all."""
+
+MARKED_FIXTURES = {"browser": "browser", "site": "servers", "orthanc": "servers"}
+"""Fixtures that start something."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server, and share the tests among the workers of pytest-xdist.
+    """Mark what tests need, and share them among the workers of pytest-xdist.
 
     The tests of a file go to one worker, so that what they share is made once, unless ``xdist_group``
     says something else.
     """
     for item in items:
-        if item.get_closest_marker("orthanc"):
-            item.add_marker(pytest.mark.servers)
+        file = item.path.relative_to(ROOT).as_posix()
+        for marker in _needs(item, file):
+            item.add_marker(marker)
         if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+            item.add_marker(pytest.mark.xdist_group(file))
     if "PYTEST_XDIST_WORKER" in os.environ:
         _begin_with_the_longest(items)
+
+
+def _needs(item: pytest.Item, file: str) -> Iterator[str]:
+    """Markers that follow from where a test stands and what it asks for."""
+    yield from (name for folder, name in MARKED_FOLDERS.items() if file.startswith(f"{folder}/"))
+    yield from (
+        name for fixture, name in MARKED_FIXTURES.items() if fixture in getattr(item, "fixturenames", ())
+    )
+    if item.get_closest_marker("orthanc"):
+        yield "servers"
 
 
 def _begin_with_the_longest(items: list[pytest.Item]) -> None:

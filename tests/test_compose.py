@@ -237,6 +237,7 @@ def written_users(password: str, folder: Path) -> Path:
     return folder / "users.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_users_of_orthanc_are_json_that_only_its_owner_reads(password: str, tmp_path: Path) -> None:
     for _ in range(2):  # as it is written once more at each start

@@ -92,6 +92,7 @@ NOT_BOTH = (
 )
 
 
+@pytest.mark.slow
 @given(drawn=st.sets(st.sampled_from(MANNERS), min_size=2, max_size=8))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_study_is_served_whatever_manners_come_together(

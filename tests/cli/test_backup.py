@@ -110,6 +110,7 @@ def test_results_that_were_left_out_are_made_again_as_asked_for(settings: Settin
     assert len(list((settings.archive_folder / STUDY).iterdir())) == 4, "nothing is stored twice"
 
 
+@pytest.mark.slow
 def test_an_error_has_a_code_a_hint_and_a_status(settings: Settings, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cvai", "restore", str(tmp_path), "--config"]
     ended = subprocess.run(

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pydicom
+import pytest
 from pydicom.uid import SegmentationStorage
 
 from cvai.cli.demo import LARGEST_EF_ERROR
@@ -15,6 +16,8 @@ from cvai.inference.card import CARD_FILE
 from cvai.inference.models import model_folder
 from tests.conftest import ROOT
 from tests.process import CVAI
+
+pytestmark = pytest.mark.servers
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(sys.executable).with_name("cvai")
 
 
+@pytest.mark.slow
 def test_the_installed_command_turns_errors_into_a_code_a_message_and_a_hint(tmp_path: Path) -> None:
     (script,) = entry_points(group="console_scripts", name="cvai")
     assert script.value == "cvai.cli.main:run"
@@ -37,6 +38,7 @@ def test_a_help_page_does_not_wait_for_what_the_commands_need(asked: list[str]) 
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_a_command_imports_what_it_needs_and_not_the_service() -> None:
     script = (
         "import sys\nfrom typer.testing import CliRunner\nfrom cvai.cli.main import app\n"

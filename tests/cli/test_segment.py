@@ -46,6 +46,7 @@ def test_labels_of_a_real_heart_lie_on_the_image_s_own_grid(
     assert lv_dice(labels, reference) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "move",
     [
@@ -67,6 +68,7 @@ def test_the_heart_is_found_however_it_lies(
     assert lv_dice(segment(tmp_path / "moved.nii.gz", tmp_path / "labels.nii.gz"), move(reference)) > 0.9
 
 
+@pytest.mark.slow
 def test_a_cine_gives_one_volume_of_labels_a_phase(patient: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     image, reference = patient
     source = nibabel.load(image)

@@ -363,6 +363,7 @@ def test_analyze_is_no_nifti(tmp_path: Path) -> None:
     assert "Analyze" in refusal(lambda: read_nifti(tmp_path / "in.hdr")).message
 
 
+@pytest.mark.slow
 def test_a_heart_is_labelled_the_same_whatever_its_unit(
     tmp_path: Path, heart: NDArray[np.int16], plain: NDArray[np.uint8]
 ) -> None:
@@ -370,6 +371,7 @@ def test_a_heart_is_labelled_the_same_whatever_its_unit(
     assert dice(labels_of(write_nifti(tmp_path / "in.nii", heart, header)), plain) > 0.995
 
 
+@pytest.mark.slow
 def test_a_heart_whose_background_holds_no_numbers_is_labelled_the_same(
     tmp_path: Path, heart: NDArray[np.int16], plain: NDArray[np.uint8]
 ) -> None:
@@ -377,6 +379,7 @@ def test_a_heart_whose_background_holds_no_numbers_is_labelled_the_same(
     assert dice(labels_of(write_nifti(tmp_path / "in.nii.gz", masked)), plain) > 0.98
 
 
+@pytest.mark.slow
 def test_labels_lie_on_the_grid_of_a_big_endian_image(
     tmp_path: Path, heart: NDArray[np.int16], plain: NDArray[np.uint8]
 ) -> None:
@@ -388,6 +391,7 @@ def test_labels_lie_on_the_grid_of_a_big_endian_image(
     assert written.header.get_zooms() == nibabel.load(source).header.get_zooms()
 
 
+@pytest.mark.slow
 def test_labels_of_no_short_axis_are_doubted_beside_them(tmp_path: Path, heart: NDArray[np.int16]) -> None:
     """Slices thick and far apart, called thin and shown across: no header tells."""
     across = np.repeat(heart, 7, axis=2).transpose(2, 1, 0)[:, :, ::3]
@@ -431,6 +435,7 @@ def test_a_refusal_leaves_the_target_as_it_was(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.nii", "out.nii.gz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rgb", "slices first", "short", "no target"])
 def test_the_command_ends_with_a_code_a_sentence_and_a_hint(tmp_path: Path, kind: str) -> None:
     values = noise(96, 80, 6, 3).astype(np.uint8) if kind == "rgb" else STACK

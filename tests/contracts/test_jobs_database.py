@@ -24,7 +24,7 @@ from tests.standin import analyse, analyse_noting, derived_uid, write_study
 STUDY = derived_uid("jobs database")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers])])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     if request.param == "sqlite":
@@ -95,6 +95,7 @@ def test_what_waits_and_what_runs_is_told(bench: Bench, tmp_path: Path) -> None:
         assert queue.workers_at_work() == frozenset()
 
 
+@pytest.mark.slow
 def test_jobs_of_years_are_not_read_to_tell_what_waits_and_runs(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.start()

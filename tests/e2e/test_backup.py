@@ -97,7 +97,11 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(
-    params=["archive elsewhere", "archive inside", pytest.param("postgres", marks=needs_postgres)]
+    params=[
+        "archive elsewhere",
+        "archive inside",
+        pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers]),
+    ]
 )
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "postgres":

@@ -21,6 +21,8 @@ from tests.postgres import fresh_database, needs_postgres, running_postgres
 from tests.process import Process, eventually, jobs_at
 from tests.standin import derived_uid, write_study
 
+pytestmark = pytest.mark.servers
+
 BEAT_S = 1.0
 
 
@@ -30,7 +32,7 @@ def server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'jobs.sqlite'}"

@@ -26,6 +26,8 @@ from tests.study.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
 from tests.study.ultrasound_files import STUDY as ULTRASOUND
 from tests.study.ultrasound_files import beating_frames, write_loop
 
+pytestmark = pytest.mark.slow
+
 CINE = SeriesSpec(n_slices=7, n_phases=10, rows=18, columns=25)
 VOXEL_ML = 10.0 * 1.25 * 1.75 / 1000
 

@@ -209,6 +209,7 @@ for number in range(100):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_keep_their_lines_apart(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
     writers = [

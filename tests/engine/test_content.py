@@ -27,6 +27,8 @@ from tests.ready import ready
 from tests.standin import derived_uid, write_study
 from tests.study.dicom_files import images, write
 
+pytestmark = pytest.mark.slow
+
 READING = Reading(
     job=StudyJob("1.2.3", "ab" * 32, "cd" * 32),
     model=ModelIdentity("sax", "0.1.0", "cd" * 32, "CPUExecutionProvider"),

@@ -76,6 +76,7 @@ def test_two_loops_of_one_patient_give_a_biplane_ejection_fraction(
     assert {o["kind"] for o in result["objects"]} == {"seg_a4c", "seg_a2c", "sr", "pdf"}
 
 
+@pytest.mark.slow
 def test_the_same_loops_give_the_same_objects(real_data: Path, echo: EchoSegmenter, tmp_path: Path) -> None:
     write_camus_study(real_data, tmp_path / "study")
     uids = [
@@ -85,6 +86,7 @@ def test_the_same_loops_give_the_same_objects(real_data: Path, echo: EchoSegment
     assert uids[0] == uids[1]
 
 
+@pytest.mark.slow
 def test_real_loops_give_a_ratio_and_no_millilitres_and_nothing_burnt_in(
     real_data: Path, echo: EchoSegmenter, tmp_path: Path, dciodvfy: str
 ) -> None:

@@ -229,6 +229,7 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """What the loops at rest and those under stress state."""
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     how=st.sampled_from(sorted(STATES)),

@@ -156,6 +156,7 @@ def test_results_name_the_patient_that_all_images_state_together(tmp_path: Path)
     assert {s["identifier"]["value"] for s in subjects} == {"P-1"}
 
 
+@pytest.mark.slow
 def test_results_filed_under_a_former_name_do_not_refuse_a_corrected_study(tmp_path: Path) -> None:
     write(tmp_path / "study", changed(images(SHORT_AXIS), **OTHER))
     first, _ = analysed(tmp_path / "study", tmp_path / "first")

@@ -63,6 +63,7 @@ def test_a_folder_that_cannot_be_closed_is_named_by_its_setting(tmp_path: Path) 
     assert [(line["event"], line["setting"]) for line in lines] == [("folder_not_private", "folder.archive")]
 
 
+@pytest.mark.slow
 def test_what_is_taken_in_is_closed(tmp_path: Path) -> None:
     write_phantom_study(tmp_path / "made")
     delivered = sorted((tmp_path / "made" / DICOM_FOLDER).iterdir())
@@ -75,6 +76,7 @@ def test_what_is_taken_in_is_closed(tmp_path: Path) -> None:
     assert {mode(path) for path in kept.iterdir()} == {0o600}
 
 
+@pytest.mark.slow
 def test_what_another_user_delivered_is_kept_as_a_file_of_the_services_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

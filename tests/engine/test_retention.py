@@ -104,6 +104,7 @@ class Refusing(FolderArchive):
         raise ArchiveRejected("object_rejected", "the archive took none.", "See its log.")
 
 
+@pytest.mark.slow
 def test_a_job_whose_results_the_archive_did_not_take_has_not_ended_well(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from tests.dicomweb_server import DicomwebStore, running_archive
 from tests.process import Process, ended_jobs, eventually
 from tests.standin import derived_uid, write_study
 
+pytestmark = pytest.mark.servers
+
 STUDY = derived_uid("service on dicomweb")
 
 

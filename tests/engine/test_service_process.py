@@ -18,6 +18,8 @@ from cvai.settings import load_settings
 from tests.process import Process, closing_database, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_image, write_study
 
+pytestmark = pytest.mark.servers
+
 
 class Site:
     """A data folder, a configuration, and services one after the other on them."""

@@ -18,6 +18,8 @@ from tests.results.synthetic import FILE_NAMES
 from tests.results.test_dciodvfy import complaints
 from tests.study.dicom_files import images, write
 
+pytestmark = pytest.mark.slow
+
 CREATION = {"InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime",
             "SeriesDate", "SeriesTime", "EncapsulatedDocument"}  # fmt: skip
 """What may differ between two runs; the printed report names the minute it was made."""

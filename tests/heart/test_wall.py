@@ -33,6 +33,7 @@ def measured_mm(labels: np.ndarray, grid: Grid) -> SegmentThickness:
     return segment_thickness_mm(labels, grid.geometry, apex_first=not grid.base_first)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(grids)
 def test_every_segment_is_as_thick_as_it_was_made_however_the_heart_is_imaged(grid: Grid) -> None:

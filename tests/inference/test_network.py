@@ -48,6 +48,7 @@ def differing(a: Network, b: Network, images: NDArray[np.float32]) -> float:
     return float(np.mean(labels[0] != labels[1]))
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_openvino_labels_as_onnx_runtime_does(images: NDArray[np.float32]) -> None:
     folder = model_folder("sax")
@@ -112,6 +113,7 @@ def write_card(folder: Path, file: str, weights: NDArray[np.float32]) -> None:
     (folder / "card.toml").write_text(tomlkit.dumps(card))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_an_exported_monai_bundle_labels_as_onnx_runtime_does(
     tmp_path: Path, images: NDArray[np.float32]

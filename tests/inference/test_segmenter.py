@@ -1,6 +1,7 @@
 """What all segmenters have in common."""
 
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cvai.heart.cine import CineStack
@@ -23,6 +24,7 @@ def test_matrix_products_keep_to_one_thread_while_a_network_runs_and_no_longer()
         assert blas_threads() == before
 
 
+@pytest.mark.slow
 def test_a_heart_turned_by_a_quarter_gets_the_same_labels() -> None:
     stack = make_phantom(PhantomHeart(), PhantomAcquisition(n_phases=8)).stack
     segmenter = SaxSegmenter.load(model_folder("sax"))

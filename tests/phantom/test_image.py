@@ -22,6 +22,8 @@ from cvai.phantom.tissue import (
     STORED_BLOOD,
 )
 
+pytestmark = pytest.mark.slow
+
 QUICK = PhantomAcquisition(n_phases=8, rows=160, columns=170, spacing_x_mm=1.5)
 
 

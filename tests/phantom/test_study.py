@@ -23,6 +23,8 @@ from cvai.study.assemble import assemble_cine
 from cvai.study.read import read_studies
 from cvai.study.select import select_sax_cine
 
+pytestmark = pytest.mark.slow
+
 SMALL = PhantomAcquisition(
     n_phases=9, rows=190, columns=150, spacing_y_mm=1.35, spacing_x_mm=1.8, slice_spacing_mm=9.0, seed=21
 )

@@ -103,6 +103,7 @@ def source_uids(analysis: CineAnalysis) -> set[str]:
     return planes | {analysis.study_uid, analysis.cine.series_uid}
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("case", ["SCD0000101", "SCD0000301"])
 def test_of_a_real_study_only_its_own_malformed_uids_are_complained_of(

@@ -86,6 +86,7 @@ def test_an_outline_is_closed_at_the_edge_of_the_image() -> None:
     np.testing.assert_array_equal(outline[0], outline[-1])
 
 
+@pytest.mark.slow
 @given(st.floats(0.5, 2.5))
 def test_the_window_has_the_wanted_aspect_in_millimetres_and_keeps_the_margin(aspect: float) -> None:
     analysis = wide_analysis()

@@ -41,6 +41,7 @@ def test_a_study_without_results_of_cvai_gets_the_first_uids(analysis: EchoAnaly
     assert told_apart(analysis, PLAN, Study(analysis.study_uid, ())) is analysis
 
 
+@pytest.mark.slow
 def test_results_of_another_patient_or_with_other_labels_are_told_apart(
     analysis: EchoAnalysis, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def any_series(draw: st.DrawFn) -> SeriesSpec:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(spec=any_series(), seed=st.integers(0, 2**32 - 1))
 def test_order_of_arrival_orientation_spacing_and_shear_change_nothing(spec: SeriesSpec, seed: int) -> None:

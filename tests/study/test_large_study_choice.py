@@ -10,6 +10,8 @@ from tests.study.examination import AGAIN, REST, WHOLE_STACKS, examination, memb
 from tests.study.in_memory import assembled
 from tests.study.test_large_study import kinds_in, without_reason
 
+pytestmark = pytest.mark.slow
+
 LAYOUTS = ("one series", "a series a slice")
 AT_REST = ({REST}, {AGAIN})
 """A stack that was acquired again is as good as the first; both together are none."""

@@ -28,6 +28,8 @@ from cvai.study.values import AssembledCine
 from tests.study.dicom_files import SeriesSpec, add_pixels, image, write
 from tests.study.in_memory import study_of
 
+pytestmark = pytest.mark.slow
+
 N_SLICES, N_PHASES = 4, 9
 ROOT = "1.2.826.0.1.3680043.10.999.400"
 SPEC = SeriesSpec(

@@ -369,6 +369,7 @@ def whole_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("whole"), [image(SPEC, 0, 0)])[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12)

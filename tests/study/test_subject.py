@@ -148,6 +148,7 @@ def test_an_image_that_states_nothing_contradicts_nobody(tmp_path: Path, keyword
     assert subject_of_two_minds(tmp_path, keyword, "") == Subject("F", 63, 1.65, 62.5)
 
 
+@pytest.mark.slow
 @given(born=st.dates(date(1930, 1, 1), date(1999, 12, 31)), studied=st.dates(date(2000, 1, 1)))
 def test_an_age_from_dates_is_the_number_of_birthdays(born: date, studied: date) -> None:
     birthdays = sum(
@@ -160,12 +161,14 @@ def test_an_age_from_dates_is_the_number_of_birthdays(born: date, studied: date)
     assert age_years == (birthdays if birthdays <= 120 else None)
 
 
+@pytest.mark.slow
 @given(size=st.floats(), weight=st.floats())
 def test_no_header_gives_a_person_who_cannot_be(size: float, weight: float) -> None:
     """A subject checks itself, so that it exists is what is shown."""
     assert subject_stating(PatientSize=f"{size:.6g}", PatientWeight=f"{weight:.6g}").sex == "F"
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("case", ["SCD0000101", "SCD0000301"])
 def test_a_real_de_identified_study_tells_nothing(real_data: Path, case: str) -> None:

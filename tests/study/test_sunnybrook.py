@@ -16,7 +16,7 @@ from cvai.study.tolerance import tolerating_values
 from cvai.study.values import AssembledCine
 from tests.sunnybrook import contour_masks, reference_lv_ef
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
 
 class Truth(NamedTuple):

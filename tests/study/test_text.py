@@ -29,6 +29,7 @@ def test_line_ends_of_a_long_text_stay() -> None:
     assert lines("No heart\nseen\r\nhere\x0b\x00") == "No heart\r\nseen\r\nhere"
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_control_is_left_and_a_second_time_changes_nothing(text: str) -> None:
     for clean in (one_line, lines):

@@ -21,7 +21,7 @@ from cvai.review.server import DATABASE_NAME
 from tests.engine.backup.conftest import State
 from tests.postgres import fresh_database, needs_postgres, running_postgres
 
-pytestmark = needs_postgres
+pytestmark = [pytest.mark.servers, needs_postgres]
 
 
 @pytest.fixture(scope="module")
