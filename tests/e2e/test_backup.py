@@ -100,7 +100,7 @@ def server() -> Iterator[str]:
     params=[
         "archive elsewhere",
         "archive inside",
-        pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers]),
+        pytest.param("postgres", marks=needs_postgres),
     ]
 )
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:

@@ -12,9 +12,7 @@ from tests.hospital import Hospital
 from tests.postgres import needs_postgres
 
 
-@pytest.mark.parametrize(
-    "database", ["sqlite", pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers])]
-)
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=needs_postgres)])
 def test_killed_at_random_instants_nothing_is_lost_doubled_or_left_behind(database: str) -> None:
     with hospital(database) as site:
         uids = kill_again_and_again(site, kills=2, studies=3, seed=3)
