@@ -12,12 +12,17 @@ from cvai.cli.echo_image import EchoImage, parsed_spacing_mm
 from cvai.cli.main import app
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.anatomy import ECHO_LABELS, Structure
+from tests.apical_loops import PATIENT, VIEWS, patient_folder, phantom
 
 
 @pytest.fixture(scope="module")
-def frame(real_data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """An upright validation frame and its reference labels."""
-    stem = real_data / "camus" / "val" / "patient0200" / "patient0200_4CH_ED"
+def frame() -> tuple[np.ndarray, np.ndarray]:
+    """An upright validation frame and its reference labels; synthetic where CVAI_DATA does not hold it."""
+    folder = patient_folder()
+    if folder is None:
+        view = VIEWS["4CH"]
+        return phantom(16).frames[view][0], phantom(16).labels[view][0]
+    stem = folder / f"{PATIENT}_4CH_ED"
     image, truth = (np.asarray(Image.open(f"{stem}{end}")).T for end in (".png", "_gt.png"))
     return image, truth
 

@@ -10,15 +10,14 @@ import requests
 from pydicom import dcmread
 
 from cvai.results.record import read_entry
+from tests.apical_loops import write_apical_study
 from tests.e2e.conftest import Site
-from tests.engine.test_echo import write_camus_study
 from tests.orthanc import needs_orthanc
 from tests.study.ultrasound_files import STUDY
 
 pytestmark = [
     needs_orthanc,
     pytest.mark.orthanc,
-    pytest.mark.real_data,
 ]
 
 
@@ -27,8 +26,8 @@ STRAY_DELIMITER = bytes.fromhex("feffdde000000000")
 """The file ends with a second Sequence Delimitation Item; DCMTK, on which Orthanc rests, takes none of it."""
 
 
-def test_loops_of_both_views_get_their_results(site: Site, real_data: Path, tmp_path: Path) -> None:
-    write_camus_study(real_data, tmp_path / "study")
+def test_loops_of_both_views_get_their_results(site: Site, tmp_path: Path) -> None:
+    write_apical_study(tmp_path / "study")
     site.serve()
     site.orthanc.stow(sorted((tmp_path / "study").glob("*.dcm")))
     site.ended_jobs(1)

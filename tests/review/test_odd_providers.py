@@ -419,7 +419,6 @@ PUBLIC = KEY.as_dict(private=False)
         {**PUBLIC, "n": PUBLIC["n"][:171]},
         {**PUBLIC, "n": "A" * 341 + "Q"},
     ],
-    ids=lambda key: repr(key)[:24],
 )
 def test_a_key_that_is_none_is_left_out_and_the_others_count(provider: Provider, key: object) -> None:
     attempt = Attempt.new()
