@@ -153,7 +153,7 @@ def main() -> None:
     card = load_card(model)
     print_table(
         results,
-        f"{card.name} {card.version} on {len(cohort.patients)} of {cohort.name}, "
+        f"{card.name} {card.version} on {len(cohort.patients)} hearts ({cohort.name}), "
         f"{arguments.threads} threads, {os.cpu_count()} cores; "
         "labels differing from the first, as a share of the heart's",
     )

@@ -203,7 +203,7 @@ def accuracy(contender: Cvai | Myopari | NnUnet, n_patients: int) -> dict[str, A
     found = agreements(scores)
     quantities = {QUANTITIES[name]: found[name] for name in ("lv_ef", "rv_ef", "lv_mass") if name in found}
     return {
-        "cohort": f"{len(cohort.patients)} of {cohort.name}",
+        "cohort": f"{len(cohort.patients)} hearts, {cohort.name}",
         "dice": {
             f"{SHORT_NAMES[s]} {phase}": dice[phase][s].mean.value
             for s in SAX_LABELS
