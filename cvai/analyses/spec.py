@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         load: opens a model folder: threads, provider; None without a model.
         explain: what would be measured; raises Refused.
         analyse: from a study to what was measured; raises Refused.
+        segment: labels of an array of images of this kind, with the model: pixels and their spacing in mm.
         results: how results are written.
         reopen: an analysed study as it was read for its analysis, with the labels of its segmentations by
             their kind; raises Refused where they were drawn on other images.
@@ -135,6 +136,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     load: Callable[[Path, int, str], AnyModel] | None
     explain: Callable[[Study], Explanation]
     analyse: Callable[[Study, AnyModel, Stopwatch], AnyAnalysed]
+    segment: Callable[[AnyModel, NDArray[np.number[Any]], tuple[float, ...]], NDArray[np.uint8]] | None
     results: ResultPlan[AnyAnalysed]
     reopen: Callable[[Study, Mapping[str, Path]], AnyReopened]
     editing: Editing[AnyReopened, AnyAnalysed] | None = None

@@ -184,10 +184,8 @@ class _StudyRun:
         except TemporarilyUnavailable:
             raise
         except CvaiError as error:
-            status = Status.REFUSED if isinstance(error, Refused) else Status.FAILED
-            excluded = error.passed_over if isinstance(error, CineNotFound) else ()
-            record = ended_record(kind, status, error, excluded, watch.timings_ms)
-            return AnalysisOutcome(kind, status, record, error=error)
+            clear_results(folder, [ready.spec.results])
+            return AnalysisOutcome(kind, status_of(error), error_record(kind, error, watch), error=error)
 
     def _written(
         self, ready: ReadyAnalysis, found: Analysed, watch: Stopwatch, folder: Path
@@ -199,7 +197,7 @@ class _StudyRun:
                 analysis,
                 plan,
                 folder,
-                taken_series_numbers=_series_numbers(self.study),
+                taken_series_numbers=series_numbers(self.study),
                 supersedes=superseded_documents(analysis, self.study.documents),
             )
         record = analysed_record(analysis, [object_entry(o, self.folder) for o in objects], watch.timings_ms)
@@ -221,6 +219,17 @@ class _StudyRun:
         """The outcome with a note about earlier results that name another patient, where there are any."""
         note = write_withdrawal(self.study, outcome.folder)
         return replace(outcome, objects=(*outcome.objects, *note))
+
+
+def status_of(error: CvaiError) -> Status:
+    """What became of an analysis that ended with an error."""
+    return Status.REFUSED if isinstance(error, Refused) else Status.FAILED
+
+
+def error_record(kind: str, error: CvaiError, watch: Stopwatch) -> Record:
+    """Entry in result.json of an analysis that did not measure."""
+    excluded = error.passed_over if isinstance(error, CineNotFound) else ()
+    return ended_record(kind, status_of(error), error, excluded, watch.timings_ms)
 
 
 def _of_all(made: Sequence[AnalysisOutcome]) -> tuple[Status, CvaiError | None]:
@@ -253,6 +262,6 @@ def object_entry(written: WrittenObject, folder: Path) -> Record:
     }
 
 
-def _series_numbers(study: Study) -> list[int]:
-    """Numbers that results must not take; cvai's own results hold no image planes and do not count."""
+def series_numbers(study: Study) -> list[int]:
+    """SeriesNumbers that results must not take; cvai's own results hold no image planes and do not count."""
     return [s.series_number for s in study.series if s.planes and s.series_number is not None]

@@ -221,6 +221,7 @@ SPEC: AnalysisSpec[Model, ReopenedArea, AreaAnalysis] = AnalysisSpec(
     load=None,
     explain=explain,
     analyse=analyse,
+    segment=None,
     results=ResultPlan(
         title="Example: area of bright blood",
         first_series_number=9021,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cvai.analyses.cine_sax.analyse import analyse_cine
 from cvai.analyses.cine_sax.analysis import KIND, VIEW, CineAnalysis
+from cvai.analyses.cine_sax.arrays import segment_cine
 from cvai.analyses.cine_sax.explain import explain_cine
 from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, CineKind, document, drawn
 from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine, shown_cine
@@ -24,6 +25,7 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
     load=SaxSegmenter.load,
     explain=explain_cine,
     analyse=analyse_cine,
+    segment=segment_cine,
     results=ResultPlan(
         title="Cardiac MR: ventricular volumes and function",
         first_series_number=FIRST_SERIES_NUMBER,

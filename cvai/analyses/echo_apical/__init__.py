@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
+from cvai.analyses.echo_apical.arrays import segment_loop
 from cvai.analyses.echo_apical.explain import explain_loops
 from cvai.analyses.echo_apical.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
 from cvai.analyses.echo_apical.reading import ReopenedLoops, reopen_loops, shown_loops
@@ -29,6 +30,7 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
     load=EchoSegmenter.load,
     explain=explain_loops,
     analyse=analyse_echo,
+    segment=segment_loop,
     results=ResultPlan(
         title="Echocardiography: left ventricular function",
         first_series_number=FIRST_SERIES_NUMBER,
