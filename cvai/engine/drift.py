@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from scipy.stats import ks_2samp
 from sqlalchemy import (
     Column,
     Engine,
@@ -82,6 +81,8 @@ class EjectionFractions:
 
         What a job of an older version has measured counts for the kind that its model is for.
         """
+        from scipy.stats import ks_2samp  # takes a quarter of a service's start
+
         first, newest = self._ends(kind, model_sha256)
         if len(first) < self._window or first[-1][0] >= newest[-1][0]:
             return None

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal import find_peaks
 
 from cvai.heart.phases import KeyPhases
 
@@ -119,6 +118,8 @@ def beats_of(area: NDArray[np.float64]) -> tuple[KeyPhases, ...]:
 
 
 def _curve(area: NDArray[np.float64], sigma_frames: float, apart_frames: float) -> AreaCurve:
+    from scipy.signal import find_peaks  # brings scipy.stats along: a quarter of a service's start
+
     smooth = ndimage.gaussian_filter1d(area, max(1.0, sigma_frames), mode="nearest")
     prominence = max(_LEAST_SWING * float(np.ptp(smooth)), 1e-9)
     troughs, _ = find_peaks(-smooth, prominence=prominence, distance=max(1.0, apart_frames))
