@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [*CVAI, "demo", "--once", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
 
 
 def test_the_demo_measures_a_synthetic_heart_and_leaves_its_results_in_the_study(tmp_path: Path) -> None:
