@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.installed import Installed
+from cvai.engine.lane import Lane
+from cvai.engine.loading import installed_of
 from tests.fuzzing import DrawnHeart, NoHeart
 from tests.ready import ready
 from tests.service import serve
 
 
-def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-    return analyse_folder(source, out, ready(DrawnHeart(), NoHeart))
+def analyses() -> tuple[Installed, ...]:
+    """The analyses of the registry, their labels drawn without a network."""
+    lane = Lane()
+    return tuple(installed_of(analysis, lane) for analysis in ready(DrawnHeart(), NoHeart))
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], analyse)
+    serve(sys.argv[1], *analyses())

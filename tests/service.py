@@ -18,7 +18,7 @@ from pathlib import Path
 from cvai.cli.page import reader_page
 from cvai.engine.analyse import StudyOutcome
 from cvai.engine.heartbeat import DeclaredDead
-from cvai.engine.installed import Analyse
+from cvai.engine.installed import Installed
 from cvai.engine.logs import configure_logs
 from cvai.engine.worker import Service
 from cvai.settings import load_settings
@@ -43,20 +43,19 @@ def main(config: str, log: str, gate: str | None = None) -> None:
             time.sleep(0.02)
         return outcomes
 
-    serve(config, analyse)
+    serve(config, installed(analyse))
 
 
-def serve(config: str, analyse: Analyse) -> None:
-    """Work with ``analyse`` in the model's place until SIGTERM, as ``cvai serve`` and ``cvai worker`` do."""
+def serve(config: str, *analyses: Installed) -> None:
+    """Do these analyses until SIGTERM, as ``cvai serve`` and ``cvai worker`` do."""
     settings = load_settings(Path(config))
     configure_logs(settings.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     follows = settings.worker_name == "worker-1"
     try:
-        analysis = installed(analyse)
-        page = reader_page(settings, {analysis.kind: analysis.title}) if follows else nullcontext
-        ended = Service(settings, [analysis], follows, page).run(stop)
+        page = reader_page(settings, {a.kind: a.title for a in analyses}) if follows else nullcontext
+        ended = Service(settings, analyses, follows, page).run(stop)
     except DeclaredDead:
         os._exit(1)
     if not ended:

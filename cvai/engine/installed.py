@@ -44,7 +44,7 @@ class Installed:
     """One analysis this service can do.
 
     Args:
-        kind: names it in job ids, the database and metrics, such as ``cine_sax``.
+        kind: names it in job ids, the database and metrics.
         title: names it for people.
         sop_classes: SOP class UIDs of the images that it may apply to.
         sha256: hex digest of its model; of an analysis by rules alone, of its name and version.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cvai.analyses.registry import ReadyAnalysis, analysis_with, ready_analyses
@@ -24,11 +24,13 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     """
     lane = Lane()
     analyses = ready_analyses([settings.model], settings.threads, settings.provider)
-    shadow = None
-    if settings.shadow_model is not None:
-        shadow = analysis_with(settings.shadow_model, settings.threads, settings.provider)
-    found = tuple(_installed(analysis, shadow, lane) for analysis in analyses if analysis.is_installed)
-    if shadow is not None and shadow.spec.kind not in {analysis.kind for analysis in found}:
+    shadow = _shadow(settings, lane)
+    found = tuple(
+        installed_of(analysis, lane, shadow.get(analysis.spec.kind))
+        for analysis in analyses
+        if analysis.is_installed
+    )
+    if shadow.keys() - {analysis.kind for analysis in found}:
         raise ConfigurationInvalid(
             "shadow_without_model",
             "shadow_model is for an analysis that has no model at work.",
@@ -37,21 +39,30 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     return found
 
 
-def _installed(analysis: ReadyAnalysis, shadow: ReadyAnalysis | None, lane: Lane) -> Installed:
+def _shadow(settings: Settings, lane: Lane) -> Mapping[str, Shadow]:
+    """The model of ``shadow_model`` by the kind of the analysis that it is for."""
+    if settings.shadow_model is None:
+        return {}
+    second = analysis_with(settings.shadow_model, settings.threads, settings.provider)
+    return {second.spec.kind: shadow_of(second, lane)}
+
+
+def installed_of(analysis: ReadyAnalysis, lane: Lane, shadow: Shadow | None = None) -> Installed:
+    """An analysis as its jobs do it: alone."""
+
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         with lane.entered() as inference_lock:
             return analyse_folder(source, out, [analysis], inference_lock)
 
     spec, identity = analysis.spec, analysis.model().identity
-    is_shadowed = shadow is not None and shadow.spec.kind == spec.kind
     return Installed(
         kind=spec.kind,
         title=spec.title,
         sop_classes=spec.sop_classes,
         sha256=identity.sha256,
         analyse=analyse,
-        identity=identity,
-        shadow=shadow_of(shadow, lane) if shadow is not None and is_shadowed else None,
+        identity=None if spec.load is None else identity,
+        shadow=shadow,
     )
 
 

@@ -50,6 +50,8 @@ RESULT = {
     "status": "analysed",
     "model": {"name": "sax", "version": "0.3.0", "sha256": "a" * 64, "provider": "cpu"},
     "measurements": [],
+    "frames": {"ed": 0, "es": 4},
+    "passed_over": [],
     "findings": [],
 }
 

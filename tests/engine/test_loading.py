@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from cvai.engine.loading import load_analyses
+from cvai.engine.lane import Lane
+from cvai.engine.loading import installed_of, load_analyses
 from cvai.errors import ConfigurationInvalid
+from cvai.results.record import Status
 from cvai.settings import Settings
+from tests.conftest import ROOT
+from tests.engine.test_analyse import CINE, DrawnHeart
+from tests.fuzzing import NoHeart
+from tests.ready import ready
+from tests.study.dicom_files import images, write
+from tests.study.ultrasound_files import beating_frames, write_loop
+
+
+def test_an_analysis_is_done_alone_and_leaves_a_study_of_other_images_alone(tmp_path: Path) -> None:
+    write(tmp_path / "mr", images(CINE))
+    write_loop(tmp_path / "us" / "loop.dcm", beating_frames())
+    cine, loops = (installed_of(analysis, Lane()) for analysis in ready(DrawnHeart(), NoHeart))
+    became = {
+        (analysis.kind, name): outcome
+        for analysis in (cine, loops)
+        for name in ("mr", "us")
+        for outcome in analysis.analyse(tmp_path / name, tmp_path / f"{analysis.kind} {name}")
+    }
+    assert {key: outcome.status for key, outcome in became.items()} == {
+        ("cine_sax", "mr"): Status.ANALYSED,
+        ("cine_sax", "us"): Status.NOTHING_TO_DO,
+        ("echo_apical", "mr"): Status.NOTHING_TO_DO,
+        ("echo_apical", "us"): Status.REFUSED,
+    }
 
 
 def test_every_installed_model_is_an_analysis_and_its_shadow_follows_from_the_card() -> None:
@@ -25,5 +53,5 @@ def test_a_shadow_without_a_model_at_work_is_a_wrong_setting(monkeypatch: pytest
     monkeypatch.setattr("cvai.analyses.registry.installed_models", lambda: ("sax",))
     assert [analysis.kind for analysis in load_analyses(Settings())] == ["cine_sax"]
     with pytest.raises(ConfigurationInvalid) as caught:
-        load_analyses(Settings(shadow_model="echo"))
+        load_analyses(Settings(shadow_model=str(ROOT / "models" / "echo")))
     assert caught.value.code == "shadow_without_model"
