@@ -156,7 +156,7 @@ def seen_in(result: dict) -> Seen:  # type: ignore[type-arg]
         numbers={m["name"]: m["value"] for m in found.get("measurements") or []},
         series_uid=found.get("series_uid") or "",
         findings={f["code"]: (f["severity"], f["message"]) for f in found.get("findings") or []},
-        passed_over={p["series_uid"]: p["reason"] for p in found.get("excluded") or []},
+        excluded={p["series_uid"]: p["reason"] for p in found.get("excluded") or []},
     )
 
 

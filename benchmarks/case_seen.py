@@ -32,7 +32,7 @@ class Seen:
         numbers: measurements by name.
         series_uid: of what was measured.
         findings: severity and sentence by code.
-        passed_over: reason by SeriesInstanceUID.
+        excluded: reason by SeriesInstanceUID.
         source: folder of the input.
         results: folder of what was written.
     """
@@ -43,7 +43,7 @@ class Seen:
     numbers: dict[str, float] = field(default_factory=dict)
     series_uid: str = ""
     findings: dict[str, tuple[str, str]] = field(default_factory=dict)
-    passed_over: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
     source: Path = Path()
     results: Path = Path()
 
@@ -167,7 +167,7 @@ def passes_over_all_others(seen: Seen, _: Honest) -> str:
         str(pydicom.dcmread(f, specific_tags=["SeriesInstanceUID"]).SeriesInstanceUID)
         for f in sorted(seen.source.rglob("*.dcm"))
     }
-    silent = series - {seen.series_uid} - {uid for uid, reason in seen.passed_over.items() if reason}
+    silent = series - {seen.series_uid} - {uid for uid, reason in seen.excluded.items() if reason}
     return f"{len(silent)} of {len(series)} series have no reason" if silent else ""
 
 

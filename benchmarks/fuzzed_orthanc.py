@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from benchmarks.fuzzed_site import HUNG_AFTER_S, Account, Site
-from cvai.archive.content import names_a_study
+from cvai.archive.content import is_valid_study_uid
 from tests.fuzzing import deliveries
 from tests.orthanc import PASSWORD, USERNAME, Orthanc
 
@@ -91,7 +91,7 @@ def tell_taken(account: Account, site: Site, orthanc: Orthanc, taken: Counter[st
     tags = {i: asked(orthanc, f"/studies/{i}").get("MainDicomTags") for i in taken}
     account.fates["lost by Orthanc as it died"] += sum(taken[i] for i, told in tags.items() if told is None)
     uids = {i: str(told["StudyInstanceUID"]) for i, told in tags.items() if told is not None}
-    named = {uid for uid in uids.values() if names_a_study(uid)}
+    named = {uid for uid in uids.values() if is_valid_study_uid(uid)}
     fates = site.settled(lambda: named)
     left_out = {line["sha256"] for line in site.service.events("study_uid_invalid")}
     for identifier, uid in uids.items():

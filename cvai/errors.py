@@ -71,14 +71,14 @@ class TemporarilyUnavailable(CvaiError):
 
     Args:
         code, message, hint: see ``CvaiError``.
-        asked_wait_s: for how long it asks to be left alone, 0 where it does not say.
+        retry_after_s: for how long it asks to be left alone, 0 where it does not say.
     """
 
     retry: ClassVar[bool] = True
 
-    def __init__(self, code: str, message: str, hint: str = "", asked_wait_s: float = 0.0) -> None:
+    def __init__(self, code: str, message: str, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(code, message, hint)
-        self.asked_wait_s = asked_wait_s
+        self.retry_after_s = retry_after_s
 
 
 class ModelInvalid(CvaiError):

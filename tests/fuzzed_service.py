@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from cvai.engine.inference_lock import InferenceLock
 from cvai.engine.installed import Installed
-from cvai.engine.lane import Lane
 from cvai.engine.loading import installed_of
 from tests.fuzzing import DrawnHeart, NoHeart
 from tests.ready import ready
@@ -14,7 +14,7 @@ from tests.service import serve
 
 def analyses() -> tuple[Installed, ...]:
     """The analyses of the registry, their labels drawn without a network."""
-    lane = Lane()
+    lane = InferenceLock()
     return tuple(installed_of(analysis, lane) for analysis in ready(DrawnHeart(), NoHeart))
 
 

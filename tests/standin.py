@@ -21,9 +21,9 @@ from sqlalchemy import Engine
 
 from cvai.archive.part10 import read_identity
 from cvai.engine.analyse import StudyOutcome
+from cvai.engine.analysis_slots import AnalysisSlots, UnendedAnalyses
 from cvai.engine.database import open_database
 from cvai.engine.installed import Analyse, Installed
-from cvai.engine.turns import Turns, UnendedAnalyses
 from cvai.errors import FileRefused, StudyRefused
 from cvai.results.record import Status, StudyStatement, study_record
 from cvai.results.write import WrittenObject, write_record
@@ -148,10 +148,10 @@ def analyse_noting(log: Path) -> Callable[[Path, Path], tuple[StudyOutcome, ...]
     return noting
 
 
-def turns_below(folder: Path, at_once: int = 1) -> Turns:
+def turns_below(folder: Path, at_once: int = 1) -> AnalysisSlots:
     """Turns at being analysed, written down in a database of their own."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Turns(at_once, UnendedAnalyses(open_database(f"sqlite:///{folder / 'turns.sqlite'}")))
+    return AnalysisSlots(at_once, UnendedAnalyses(open_database(f"sqlite:///{folder / 'turns.sqlite'}")))
 
 
 def memory_below(folder: Path) -> Engine:

@@ -18,7 +18,7 @@ from cvai.heart.segmentation import ModelIdentity
 from cvai.results.analysis import AnyAnalysed, Verification
 from cvai.results.plan import ResultPlan, Segment
 from cvai.study.modality import modality_of
-from cvai.study.values import ImagePlane, PassedOver, Study
+from cvai.study.values import Excluded, ImagePlane, Study
 
 
 class Model(Protocol):
@@ -98,7 +98,7 @@ class Explanation:
     chosen: str
     candidates: tuple[str, ...]
     findings: tuple[Finding, ...]
-    excluded: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ UNREADABLE = "unreadable-"
 """The embedded archive keeps files that are no DICOM as a study of this prefix and a digest."""
 
 
-def names_a_study(name: str) -> bool:
+def is_valid_study_uid(name: str) -> bool:
     """Whether folders, files and requests may be named by what somebody calls a study.
 
     >>> names_a_study("1.2.840.1"), names_a_study("1.2/840"), names_a_study("../1.2"), names_a_study("")

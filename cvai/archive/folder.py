@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, names_a_study
+from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, is_valid_study_uid
 from cvai.archive.fingerprints import Fingerprints
 from cvai.archive.identities import Identities, SeenFile, look
 from cvai.archive.part10 import FileIdentity, copy_whole, read_identity, read_traits
@@ -109,7 +109,7 @@ class FolderArchive:
         with os.scandir(self._root) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # gone since it was listed
-                    if names_a_study(entry.name) and entry.is_dir():
+                    if is_valid_study_uid(entry.name) and entry.is_dir():
                         yield entry.name, entry.stat().st_mtime_ns
 
     def changed_ns(self, study_uid: str) -> int | None:
@@ -161,7 +161,7 @@ class FolderArchive:
         return [path for path, r in zip(paths, references, strict=True) if not r.sop_class_uid]
 
     def _study_folder(self, study_uid: str) -> Path:
-        if not names_a_study(study_uid):
+        if not is_valid_study_uid(study_uid):
             raise ArchiveRejected("study_uid_invalid", "the study asked for is not named by a UID.")
         return self._root / study_uid
 

@@ -13,7 +13,7 @@ from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
 
 from cvai.archive.foreign_json import AnswerTooLarge, AnswerUnreadable
-from cvai.archive.paced import paced
+from cvai.archive.min_throughput import min_throughput
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -23,7 +23,7 @@ TRIES = 2
 
 
 def _worth_a_try_at_once(error: Exception) -> bool:
-    return isinstance(error, TemporarilyUnavailable) and not error.asked_wait_s
+    return isinstance(error, TemporarilyUnavailable) and not error.retry_after_s
 
 
 once_more = stamina.retry(on=_worth_a_try_at_once, attempts=TRIES, wait_initial=0.2, wait_jitter=0.1)
@@ -63,7 +63,7 @@ def archive_errors(asked: str) -> Iterator[None]:
         ) from error
 
 
-def asked_wait_s(headers: Mapping[str, str]) -> float:
+def retry_after_s(headers: Mapping[str, str]) -> float:
     """For how long an answer asks to be left alone: Retry-After, seconds or a date (RFC 9110, 10.2.3).
 
     >>> asked_wait_s({"Retry-After": "120"}), asked_wait_s({"Retry-After": "soon"}), asked_wait_s({})
@@ -89,7 +89,7 @@ def answered(response: requests.Response, asked: str) -> CvaiError:
             "archive_busy",
             f"the archive answered {status} when asked to {asked}.",
             "It is asked again.",
-            asked_wait_s(response.headers),
+            retry_after_s(response.headers),
         )
     return ArchiveRejected(
         "archive_rejected",
@@ -99,12 +99,12 @@ def answered(response: requests.Response, asked: str) -> CvaiError:
 
 
 def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
-    """A session with credentials, whose answers must make headway (``cvai.archive.paced``).
+    """A session with credentials, whose answers must make headway (``cvai.archive.min_throughput``).
 
     It keeps connections. Asking Orthanc to close each one makes things worse: it answers ``keep-alive`` and
     closes all the same, so that the next request fails with RemoteDisconnected.
     """
-    session = paced(requests.Session())
+    session = min_throughput(requests.Session())
     if username is not None:
         # As bytes: text would be taken for Latin-1, which many a character is not in (RFC 7617 names UTF-8).
         session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())

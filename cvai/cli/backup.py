@@ -12,7 +12,7 @@ import typer
 from cvai.cli.options import Config
 from cvai.cli.progress import ByteBar
 from cvai.engine.audit import Act, AuditEvent, open_audit_trail
-from cvai.engine.backup.make import Part, make_backup, require_state
+from cvai.engine.backup.make import ImageGroup, make_backup, require_state
 from cvai.engine.backup.manifest import Manifest
 from cvai.engine.backup.places import Places
 from cvai.review.server import DATABASE_NAME
@@ -25,7 +25,7 @@ def backup(
     ],
     config: Config = None,
     without: Annotated[
-        list[Part] | None,
+        list[ImageGroup] | None,
         typer.Option(help="Leave out a part that is copied by other means; may be given several times."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,

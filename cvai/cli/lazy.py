@@ -17,7 +17,7 @@ from typer.main import get_group
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "analyze": "Measure the heart in every study found in SRC: short-axis cine MR, or apical ultrasound "
+        "analyze": "Measure the heart in every study found in SRC: short-axis cine MR, apical ultrasound "
         "loops.",
         "segment": "Label an image.",
         "serve": "Watch an archive and put SEG, SR and PDF beside every short-axis cine study, until "

@@ -228,7 +228,7 @@ def status_of(error: CvaiError) -> Status:
 
 def error_record(kind: str, error: CvaiError, watch: Stopwatch) -> Record:
     """Entry in result.json of an analysis that did not measure."""
-    excluded = error.passed_over if isinstance(error, CineNotFound) else ()
+    excluded = error.excluded if isinstance(error, CineNotFound) else ()
     return ended_record(kind, status_of(error), error, excluded, watch.timings_ms)
 
 

@@ -16,7 +16,7 @@ from cvai.engine.worker import open_archive
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
 from cvai.settings import Settings
 from cvai.study.read import open_studies
-from cvai.study.values import CineNotFound, PassedOver, Study
+from cvai.study.values import CineNotFound, Excluded, Study
 
 
 def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
@@ -99,16 +99,16 @@ def _explained(spec: AnySpec, study: Study) -> tuple[Check, ...]:
     try:
         found: Explanation = spec.explain(study)
     except CvaiError as error:
-        excluded = error.passed_over if isinstance(error, CineNotFound) else ()
+        excluded = error.excluded if isinstance(error, CineNotFound) else ()
         refused = Check("images", False, f"{spec.title}: {error.code}: {error.message}", error.hint)
-        return (refused, *_passed_over(excluded))
+        return (refused, *_excluded(excluded))
     return (
         Check("images", True, f"{spec.title}: {found.chosen}"),
         *(Check("candidate", True, candidate) for candidate in found.candidates),
         *(Check("finding", True, f"{f.code}: {f.message}") for f in found.findings),
-        *_passed_over(found.excluded),
+        *_excluded(found.excluded),
     )
 
 
-def _passed_over(passed_over: tuple[PassedOver, ...]) -> tuple[Check, ...]:
-    return tuple(Check("passed over", True, f"series {p.series_uid}: {p.reason}") for p in passed_over)
+def _excluded(excluded: tuple[Excluded, ...]) -> tuple[Check, ...]:
+    return tuple(Check("passed over", True, f"series {p.series_uid}: {p.reason}") for p in excluded)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from cvai.archive.content import StudyContent, names_a_study
+from cvai.archive.content import StudyContent, is_valid_study_uid
 from cvai.archive.port import Archive, StudyFeed
 from cvai.engine.installed import Installed, applicable
 from cvai.engine.job import UNLISTED, StudyJob
@@ -59,7 +59,7 @@ def _jobs(
     jobs: list[tuple[StudyJob, Priority]] = []
     failures = []
     for study_uid in study_uids:
-        if not names_a_study(study_uid):
+        if not is_valid_study_uid(study_uid):
             log.warning("study_uid_invalid", sha256=hashlib.sha256(study_uid.encode()).hexdigest())
             continue
         try:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.port import Archive
-from cvai.engine.roll import Roll
+from cvai.engine.worker_registry import WorkerRegistry
 from cvai.errors import CvaiError
 
 Answer: TypeAlias = tuple[int, str, str]
@@ -63,7 +63,7 @@ class Readiness:
     """
 
     archive: Archive
-    roll: Roll
+    roll: WorkerRegistry
     worker: str
     data_folder: Path
     clock: Callable[[], float] = time.monotonic

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.engine.database import answering
-from cvai.engine.roll import Roll
+from cvai.engine.worker_registry import WorkerRegistry
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class DeclaredDead(BaseException):
     """
 
 
-def require_living(roll: Roll, worker: str) -> None:
+def require_living(roll: WorkerRegistry, worker: str) -> None:
     """Go on only while the worker's jobs are its own.
 
     Raises:
@@ -56,7 +56,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        roll: Roll,
+        roll: WorkerRegistry,
         worker: str,
         beat_s: float,
         at_work: Callable[[], frozenset[str]],

@@ -48,9 +48,9 @@ WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
 not the release: it changes only when jobs under way cannot go on with the new steps."""
 
-TAKEN_UP_AGAIN_AT_MOST = 30
+MAX_RECOVERIES = 30
 """Whatever a job was at when its worker died. One that kills its worker as it is analysed is given up long
-before, see ``Turns``; what stood beside it has died as often by then, and goes on."""
+before, see ``AnalysisSlots``; what stood beside it has died as often by then, and goes on."""
 
 QUEUE_POLL_S = 0.1
 
@@ -69,7 +69,7 @@ class JobDatabase:
 
     Args:
         url: SQLAlchemy URL, SQLite or PostgreSQL.
-        worker: unique among the workers of one database, see ``Roll``.
+        worker: unique among the workers of one database, see ``WorkerRegistry``.
         jobs_at_once: jobs this worker works on at the same time.
     """
 
@@ -156,13 +156,13 @@ class JobEngine:
         self._retry = retry
         self._deliveries = deliveries
         self._signing = SigningSteps(
-            steps.archive, steps.work_folder, steps.results_folder, steps.still_ours, steps.stored
+            steps.archive, steps.work_folder, steps.results_folder, steps.check_ownership, steps.stored
         )
         self._watch = watch or Unwatched()
         self._shadow = shadow
         self._running: set[str] = set()
         self._dbos = DBOS(config=_configuration(database))
-        workflow = partial(DBOS.workflow, max_recovery_attempts=TAKEN_UP_AGAIN_AT_MOST)
+        workflow = partial(DBOS.workflow, max_recovery_attempts=MAX_RECOVERIES)
         self._workflow = workflow(name=WORKFLOW)(self._entry())
         workflow(name=READING_WORKFLOW)(self._reading_entry())
         self._shadow_workflow = workflow(name=SHADOW_WORKFLOW)(self._shadow_entry())
@@ -343,7 +343,7 @@ class JobEngine:
         same. Where that is not possible any more, handing on says that they are not here.
         """
         at_hand()
-        self._steps.still_ours()
+        self._steps.check_ownership()
         return hand_on(stored)
 
     def _step(self, job: StudyJob, name: str, step: Step, attempts: int | None = None) -> Outcome:
@@ -400,7 +400,7 @@ def asked_or_doubling(retry: RetryPolicy) -> Callable[[Exception], bool | float]
     def wait(error: Exception) -> bool | float:
         if not isinstance(error, TemporarilyUnavailable):
             return False
-        asked_s = min(error.asked_wait_s, retry.longest_wait_s)
+        asked_s = min(error.retry_after_s, retry.longest_wait_s)
         return asked_s if asked_s > next(doubling) else True
 
     return wait

@@ -25,7 +25,7 @@ from cvai.engine.jobs import (
     JsonSerializer,
 )
 from cvai.engine.reading import Reading
-from cvai.engine.roll import name_of
+from cvai.engine.worker_registry import name_of
 from cvai.errors import ConfigurationInvalid
 
 GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}

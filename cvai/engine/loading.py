@@ -8,8 +8,8 @@ from pathlib import Path
 from cvai.analyses.registry import ReadyAnalysis, analysis_with, ready_analyses
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.inference_lock import InferenceLock
 from cvai.engine.installed import Installed, Shadow
-from cvai.engine.lane import Lane
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.measurement import Measurement
 from cvai.settings import Settings
@@ -22,11 +22,11 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     Raises:
         ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``shadow_without_model``.
     """
-    lane = Lane()
+    lock = InferenceLock()
     analyses = ready_analyses([settings.model], settings.threads, settings.provider)
-    shadow = _shadow(settings, lane)
+    shadow = _shadow(settings, lock)
     found = tuple(
-        installed_of(analysis, lane, shadow.get(analysis.spec.kind))
+        installed_of(analysis, lock, shadow.get(analysis.spec.kind))
         for analysis in analyses
         if analysis.is_installed
     )
@@ -39,19 +39,19 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     return found
 
 
-def _shadow(settings: Settings, lane: Lane) -> Mapping[str, Shadow]:
+def _shadow(settings: Settings, lock: InferenceLock) -> Mapping[str, Shadow]:
     """The model of ``shadow_model`` by the kind of the analysis that it is for."""
     if settings.shadow_model is None:
         return {}
     second = analysis_with(settings.shadow_model, settings.threads, settings.provider)
-    return {second.spec.kind: shadow_of(second, lane)}
+    return {second.spec.kind: shadow_of(second, lock)}
 
 
-def installed_of(analysis: ReadyAnalysis, lane: Lane, shadow: Shadow | None = None) -> Installed:
+def installed_of(analysis: ReadyAnalysis, lock: InferenceLock, shadow: Shadow | None = None) -> Installed:
     """An analysis as its jobs do it: alone."""
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
-        with lane.entered() as inference_lock:
+        with lock.entered() as inference_lock:
             return analyse_folder(source, out, [analysis], inference_lock)
 
     spec, identity = analysis.spec, analysis.model().identity
@@ -66,12 +66,12 @@ def installed_of(analysis: ReadyAnalysis, lane: Lane, shadow: Shadow | None = No
     )
 
 
-def shadow_of(analysis: ReadyAnalysis, lane: Lane) -> Shadow:
+def shadow_of(analysis: ReadyAnalysis, lock: InferenceLock) -> Shadow:
     """An analysis with a second model in shadow: nothing of it is written."""
 
     def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
         (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)
-        with lane.entered() as inference_lock:
+        with lock.entered() as inference_lock:
             return analysis.analyse(study, Stopwatch(inference_lock=inference_lock)).measurements
 
     return Shadow(analysis.model().identity, measure)

@@ -56,7 +56,7 @@ class Looking:
         except Exception as error:  # noqa: BLE001 - the last net of the service: page and jobs outlive a feed
             code = _told(error)
             self.watch.feed_failed(code)
-            asked_s = error.asked_wait_s if isinstance(error, TemporarilyUnavailable) else 0.0
+            asked_s = error.retry_after_s if isinstance(error, TemporarilyUnavailable) else 0.0
             doubled_s = min(2 * max(waited_s, self.every_s), LONGEST_LOOK_S)
             return max(doubled_s, min(asked_s, self.longest_asked_s))
         self.watch.feed_followed()

@@ -16,12 +16,12 @@ from typing import Any
 
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
+from cvai.engine.analysis_slots import AnalysisSlots
 from cvai.engine.bring import bring
 from cvai.engine.installed import Shadow
 from cvai.engine.job import DIED, UNLISTED, JobState, Outcome, StudyJob
 from cvai.engine.result_file import read_result
-from cvai.engine.steps import StillOurs
-from cvai.engine.turns import Turns
+from cvai.engine.steps import CheckOwnership
 from cvai.errors import Refused, StudyRefused
 from cvai.files import write_whole
 from cvai.heart.measurement import Measurement
@@ -123,7 +123,7 @@ class ShadowSteps:
         work_folder: of this worker alone.
         results_folder: where results lie, and the record goes.
         turns: at analysing, those of studies among them.
-        still_ours: asked before the record is written, see ``StudySteps``.
+        check_ownership: asked before the record is written, see ``StudySteps``.
         told: is given every record.
     """
 
@@ -131,8 +131,8 @@ class ShadowSteps:
     shadows: Mapping[str, Shadow]
     work_folder: Path
     results_folder: Path
-    turns: Turns
-    still_ours: StillOurs = lambda: None
+    turns: AnalysisSlots
+    check_ownership: CheckOwnership = lambda: None
     told: Callable[[ShadowRecord], None] = lambda _: None
 
     def run(self, asked: ShadowJob) -> Outcome:
@@ -152,7 +152,7 @@ class ShadowSteps:
         if asked.job.digest != UNLISTED and not content.is_as(asked.job.digest):
             return _superseded("study_changed", "the study has changed since it was analysed.")
         record = self._measured(shadow, asked, content, result)
-        self.still_ours()
+        self.check_ownership()
         self._write(asked, record)
         self.told(record)
         return Outcome(JobState.ANALYSED)

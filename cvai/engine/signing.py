@@ -25,7 +25,7 @@ from cvai.engine.bring import bring
 from cvai.engine.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.engine.opened import reopened
 from cvai.engine.reading import Reading, Verdict
-from cvai.engine.steps import StillOurs, Stored, audited_objects
+from cvai.engine.steps import CheckOwnership, Stored, audited_objects
 from cvai.errors import StudyRefused
 from cvai.heart.runs import decoded_runs
 from cvai.results.analysis import Analysed, Verification
@@ -46,14 +46,14 @@ class SigningSteps:
         archive: where the study is and the signed objects go.
         work_folder: fetched studies, gone when the reading has been stored.
         results_folder: signed objects, one folder a reading, kept.
-        still_ours: asked before anything is stored, see ``StudySteps``.
+        check_ownership: asked before anything is stored, see ``StudySteps``.
         stored: told what was put into a study that did not stand there.
     """
 
     archive: Archive
     work_folder: Path
     results_folder: Path
-    still_ours: StillOurs = lambda: None
+    check_ownership: CheckOwnership = lambda: None
     stored: Stored = lambda *_: None
 
     def fetch(self, reading: Reading) -> Outcome:
@@ -96,7 +96,7 @@ class SigningSteps:
         if again.state is not JobState.ANALYSED:
             return again
         paths = [self.results_folder / stored.path for stored in written.objects]
-        if new := set(self.archive.store(reading.job.study_uid, paths, self.still_ours).stored):
+        if new := set(self.archive.store(reading.job.study_uid, paths, self.check_ownership).stored):
             objects = audited_objects(paths)
             self.stored(reading.job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return written

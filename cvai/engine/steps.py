@@ -17,12 +17,12 @@ from cvai.archive.content import StudyContent
 from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
 from cvai.engine.analyse import StudyOutcome
+from cvai.engine.analysis_slots import AnalysisSlots
 from cvai.engine.audit import AuditedObject
 from cvai.engine.bring import bring, study_differs
 from cvai.engine.installed import Installed, applicable
 from cvai.engine.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.engine.rules import Rules
-from cvai.engine.turns import Turns
 from cvai.errors import StudyRefused
 from cvai.files import private_folder
 from cvai.results.record import Status
@@ -49,7 +49,7 @@ NOT_INSTALLED = Outcome(
     "Install its model, then cvai jobs retry.",
 )
 
-StillOurs = Callable[[], None]
+CheckOwnership = Callable[[], None]
 """Raises when this worker's jobs have become others'."""
 
 
@@ -74,7 +74,7 @@ class StudySteps:
             ended.
         results_folder: results, one folder a job, kept.
         turns: of the jobs at being analysed.
-        still_ours: asked before anything is done that others see.
+        check_ownership: asked before anything is done that others see.
         rules: which studies are left alone.
         stored: told what was put into a study that did not stand there.
     """
@@ -83,8 +83,8 @@ class StudySteps:
     analyses: tuple[Installed, ...]
     work_folder: Path
     results_folder: Path
-    turns: Turns
-    still_ours: StillOurs = lambda: None
+    turns: AnalysisSlots
+    check_ownership: CheckOwnership = lambda: None
     rules: Rules = ANALYSE_ALL
     stored: Stored = lambda *_: None
 
@@ -129,7 +129,7 @@ class StudySteps:
         if not outcomes:
             return NOTHING_FOUND
         study = _of_the_job(job, outcomes)
-        self.still_ours()
+        self.check_ownership()
         _put_in_place(making, self.results_folder / job.job_id)
         return _told(job, study, making)
 
@@ -142,7 +142,7 @@ class StudySteps:
         if made.state is not analysed.state:
             return made
         paths = [self.results_folder / o.path for o in made.objects]
-        if new := set(self.archive.store(job.study_uid, paths, self.still_ours).stored):
+        if new := set(self.archive.store(job.study_uid, paths, self.check_ownership).stored):
             objects = audited_objects(paths)
             self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return made

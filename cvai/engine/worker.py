@@ -30,8 +30,10 @@ from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
 from cvai.archive.ups import Worklist
+from cvai.engine.analysis_slots import AnalysisSlots, UnendedAnalyses
 from cvai.engine.audit import Act, AuditedObject, AuditEvent, open_audit_trail
 from cvai.engine.backup.places import RESTORING
+from cvai.engine.connections import Connections
 from cvai.engine.database import open_database
 from cvai.engine.drift import EjectionFractions
 from cvai.engine.feed_files import take_over_feed_files
@@ -48,12 +50,10 @@ from cvai.engine.monitor import monitored
 from cvai.engine.private import make_private
 from cvai.engine.queue import Queue, ended_well
 from cvai.engine.retention import SWEPT_EVERY_S, Limits, Retention
-from cvai.engine.roll import Roll
 from cvai.engine.rules import read_rules
 from cvai.engine.shadow import ShadowSteps
-from cvai.engine.steps import StillOurs, StudySteps
-from cvai.engine.turns import Turns, UnendedAnalyses
-from cvai.engine.ways import Ways
+from cvai.engine.steps import CheckOwnership, StudySteps
+from cvai.engine.worker_registry import WorkerRegistry
 from cvai.engine.worklist import WorklistFeed
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
@@ -177,7 +177,7 @@ class Service:
         self._worklist = open_worklist(settings, self._odd)
         self._rules = read_rules(settings)
         self._trail = open_audit_trail(settings)
-        self._ways = Ways(settings, follow_feed, self._odd)
+        self._ways = Connections(settings, follow_feed, self._odd)
 
     def run(self, stop: threading.Event) -> bool:
         """Serve until ``stop`` is set; False when a job was still at work and must be cut off.
@@ -199,7 +199,7 @@ class Service:
     def _run_as(self, database: Engine, stop: threading.Event) -> bool:
         settings = self._settings
         feed = self._followed(database)
-        roll = Roll(database)
+        roll = WorkerRegistry(database)
         worker = roll.sign_on(settings.worker_name, place_of(settings))
         # What an earlier start left there is fetched again by whoever takes its job.
         shutil.rmtree(work_folder(settings), ignore_errors=True)
@@ -244,15 +244,17 @@ class Service:
         take_over_feed_files(self._settings.data_folder, database, self._settings.archive)
         return self._open_feed(database)
 
-    def _engine(self, database: Engine, worker: str, still_ours: StillOurs, metrics: Metrics) -> JobEngine:
+    def _engine(
+        self, database: Engine, worker: str, check_ownership: CheckOwnership, metrics: Metrics
+    ) -> JobEngine:
         settings = self._settings
         steps = StudySteps(
             archive=self._archive,
             analyses=self._analyses,
             work_folder=work_folder(settings),
             results_folder=settings.results_folder,
-            turns=Turns(settings.jobs_at_once, UnendedAnalyses(database)),
-            still_ours=still_ours,
+            turns=AnalysisSlots(settings.jobs_at_once, UnendedAnalyses(database)),
+            check_ownership=check_ownership,
             rules=self._rules,
             stored=self._audit_stored,
         )
@@ -277,7 +279,7 @@ class Service:
             work_folder=steps.work_folder,
             results_folder=steps.results_folder,
             turns=steps.turns,
-            still_ours=steps.still_ours,
+            check_ownership=steps.check_ownership,
             told=metrics.shadow_told,
         )
 
@@ -289,7 +291,7 @@ class Service:
         worker = self._settings.worker_name
         self._trail.record(AuditEvent(Act.EXPORTED, worker, study_uid, objects, requested=False, detail=to))
 
-    def _metrics(self, roll: Roll, queue: Queue, fractions: EjectionFractions) -> Metrics:
+    def _metrics(self, roll: WorkerRegistry, queue: Queue, fractions: EjectionFractions) -> Metrics:
         folder = self._settings.data_folder
         sources = Sources(queue.state, lambda: len(roll.living()), fractions, folder, self._odd)
         return Metrics(self._analyses, self._settings.results_folder, sources)

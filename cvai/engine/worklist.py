@@ -12,7 +12,7 @@ from typing import Any, cast
 import structlog
 from pydicom.uid import generate_uid
 
-from cvai.archive.content import names_a_study
+from cvai.archive.content import is_valid_study_uid
 from cvai.archive.cursor import CursorFile
 from cvai.archive.port import Announcements
 from cvai.archive.ups import Claim, Worklist
@@ -129,7 +129,7 @@ class WorklistFeed:
 
     def _is_usable(self, workitem_uid: str, study_uid: str) -> bool:
         """Whether it names a study and is not claimed yet: a worklist may be a moment behind."""
-        if names_a_study(study_uid):
+        if is_valid_study_uid(study_uid):
             return workitem_uid not in self._claims
         if workitem_uid not in self._unusable:
             self._unusable.add(workitem_uid)

@@ -101,7 +101,7 @@ class EchoSegmenter(NetworkSegmenter):
 
         def draw(frames: slice) -> None:
             for frame, drawn in zip(labels[frames], likeliest(window.back(logits[frames])), strict=True):
-                frame[rows, columns] = one_piece_each(drawn)
+                frame[rows, columns] = keep_largest_component(drawn)
 
         self._each(draw, _few_at_a_time(len(logits)))
         return labels
@@ -146,7 +146,7 @@ def _few_at_a_time(n_frames: int) -> list[slice]:
     return [slice(first, first + _AT_ONCE) for first in range(0, n_frames, _AT_ONCE)]
 
 
-def one_piece_each(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def keep_largest_component(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(y, x) labels with the largest piece of every structure, holes in cavity and atrium filled."""
     kept = np.zeros_like(labels)
     boxes = ndimage.find_objects(labels, max_label=max(ECHO_LABELS.values()))

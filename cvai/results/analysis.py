@@ -15,7 +15,7 @@ from cvai.heart.subject import Subject
 from cvai.results.codes import MeasurementCoding
 from cvai.study.patient import Patient
 from cvai.study.text import one_line
-from cvai.study.values import ImagePlane, PassedOver
+from cvai.study.values import Excluded, ImagePlane
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AnalysedImages(Protocol):
         ...
 
     @property
-    def passed_over(self) -> tuple[PassedOver, ...]:
+    def excluded(self) -> tuple[Excluded, ...]:
         """What was not analysed, with reasons."""
         ...
 

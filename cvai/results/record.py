@@ -22,7 +22,7 @@ from cvai.heart.segmentation import ModelIdentity
 from cvai.results.analysis import Analysed
 from cvai.results.codes import MeasurementCoding
 from cvai.study.patient import Patient
-from cvai.study.values import PassedOver
+from cvai.study.values import Excluded
 
 SCHEMA_NAME, FORMER_SCHEMA_NAME = "cvai.result/2", "cvai.result/1"
 STAGES = ("read", "select", "assemble", "infer", "measure", "write")
@@ -99,7 +99,7 @@ def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: M
         "curves": dict(analysis.curves),
         "findings": [_finding(f) for f in analysis.findings],
         "objects": list(objects),
-        "excluded": _excluded(analysis.images.passed_over),
+        "excluded": _excluded(analysis.images.excluded),
         "timings_ms": _timings(timings_ms),
     }
 
@@ -108,7 +108,7 @@ def ended_record(
     kind: str,
     status: Status,
     error: CvaiError,
-    excluded: Iterable[PassedOver],
+    excluded: Iterable[Excluded],
     timings_ms: Mapping[str, float],
 ) -> Record:
     """Record of an analysis that did not measure; the hint follows the message, as people read it."""
@@ -193,7 +193,7 @@ def _finding(finding: Finding) -> Record:
     }
 
 
-def _excluded(excluded: Iterable[PassedOver]) -> list[Record]:
+def _excluded(excluded: Iterable[Excluded]) -> list[Record]:
     """What was not analysed, with reasons."""
     return [{"series_uid": p.series_uid, "reason": p.reason} for p in excluded]
 

@@ -173,7 +173,7 @@ async def _told(request: Request, error: Exception) -> Response:
     if not isinstance(error, CvaiError):
         raise error
     status = _status(error)
-    wait_s = error.asked_wait_s if isinstance(error, TemporarilyUnavailable) else 0.0
+    wait_s = error.retry_after_s if isinstance(error, TemporarilyUnavailable) else 0.0
     headers = {"Retry-After": str(ceil(wait_s))} if wait_s else None
     if request.url.path.startswith(ASKED_BY_SCRIPTS):
         content = {"code": error.code, "message": error.message, "hint": error.hint}

@@ -27,7 +27,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from cvai.archive.http import new_session
-from cvai.archive.paced import paced
+from cvai.archive.min_throughput import min_throughput
 from cvai.errors import AccessDenied, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.review.accounts import KEY_BYTES, Identity
 from cvai.review.claims import ReaderClaims
@@ -180,7 +180,7 @@ class OpenIdProvider:
             redirect_uri=options.redirect_uri,
             code_challenge_method="S256",
         )
-        return paced(session)
+        return min_throughput(session)
 
     def _authentication(self) -> str:
         """How the page shows the provider who it is (OpenID Connect Core 1.0, 9)."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from cvai.study.conditions import Condition, condition_of, have_same_rate
 from cvai.study.header import texts, time_of_day_s, whole_number
-from cvai.study.parts import MIN_PHASES, MIN_SLICES, Part, series_uid_of
+from cvai.study.image_groups import MIN_PHASES, MIN_SLICES, ImageGroup, series_uid_of
 from cvai.study.values import ImagePlane, Images
 
 _MIN_OVERLAP = 0.5
@@ -57,7 +57,7 @@ class SliceAcquisition:
         )
 
 
-def stacks_apart(part: Part) -> list[Part]:
+def stacks_apart(part: ImageGroup) -> list[ImageGroup]:
     """The acquisitions of a series apart where it holds several stacks: rest and stress, or a stack and its
     repeat.
 
@@ -72,7 +72,7 @@ def stacks_apart(part: Part) -> list[Part]:
     groups = [again for group in _by_condition(acquired) for again in _by_round(group)]
     if len(groups) == 1:
         return [part]
-    return [Part(tuple(p for a in group for p in a.images)) for group in groups]
+    return [ImageGroup(tuple(p for a in group for p in a.images)) for group in groups]
 
 
 def acquisitions_of(images: Sequence[ImagePlane]) -> tuple[Images, ...]:

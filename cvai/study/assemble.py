@@ -15,7 +15,7 @@ from cvai.heart.geometry import StackGeometry
 from cvai.study.acquisitions import acquisitions_of
 from cvai.study.conditions import ONE_SESSION_S, condition_of
 from cvai.study.header import whole_number
-from cvai.study.parts import MIN_SLICES, has_same_grid, series_uid_of
+from cvai.study.image_groups import MIN_SLICES, has_same_grid, series_uid_of
 from cvai.study.pixels import stored_pixels
 from cvai.study.placement import (
     EXACTLY_PARALLEL_DEG,
@@ -35,7 +35,7 @@ from cvai.study.real_time import one_beat_each
 from cvai.study.select import CineSelection
 from cvai.study.synchrony import duplicate_frame, most_common, put_in_step
 from cvai.study.timing import heart_rate, images_at_one_time, in_phase_order
-from cvai.study.values import AssembledCine, ImagePlane, Images, PassedOver
+from cvai.study.values import AssembledCine, Excluded, ImagePlane, Images
 
 _GAP_TOLERANCE = 0.05
 """Share of the usual slice gap by which a gap may differ: rounding and table motion, no other slice."""
@@ -84,7 +84,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
         series_uid=selection.series_uid,
         stack=stack,
         planes=planes,
-        passed_over=(*selection.passed_over, *_passed_over_repeats(repeats)),
+        excluded=(*selection.excluded, *_passed_over_repeats(repeats)),
         findings=(
             *selection.findings,
             *_repeat_findings(repeats, repeated, len(slices)),
@@ -232,9 +232,9 @@ def _check_shifts(positions_mm: NDArray[np.float64], normal: NDArray[np.float64]
         raise GeometryRefused("shifted_slice", message, "Send the slices of one stack.")
 
 
-def _passed_over_repeats(repeats: Sequence[Images]) -> list[PassedOver]:
+def _passed_over_repeats(repeats: Sequence[Images]) -> list[Excluded]:
     return [
-        PassedOver(series_uid_of(images[0]), f"{len(images)} images of a slice that was acquired again later")
+        Excluded(series_uid_of(images[0]), f"{len(images)} images of a slice that was acquired again later")
         for images in repeats
     ]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cvai.study.conditions import may_be_several_beats
 from cvai.study.header import texts
-from cvai.study.parts import Part, has_contrast, is_annotated, is_derived, is_prepared
+from cvai.study.image_groups import ImageGroup, has_contrast, is_annotated, is_derived, is_prepared
 from cvai.study.placement import normal_of
 from cvai.study.stacks import is_similar_view
 
@@ -49,7 +49,7 @@ class Candidate:
         is_as_long: no other stack of the same view covers clearly more.
     """
 
-    stack: Part
+    stack: ImageGroup
     covers_ventricle: bool
     stands_across: bool
     is_original: bool
@@ -104,13 +104,13 @@ _CRITERIA: tuple[tuple[Callable[[Candidate], float], str], ...] = (
 """What decides between stacks, the most telling first, and what is said of one that falls short."""
 
 
-def candidates_of(stacks: Sequence[Part]) -> list[Candidate]:
+def candidates_of(stacks: Sequence[ImageGroup]) -> list[Candidate]:
     """The stacks with what speaks for and against them, the preferred one first."""
     candidates = [_candidate(stack, [s for s in stacks if is_similar_view(stack, s)]) for stack in stacks]
     return sorted(candidates, key=lambda c: c.preference, reverse=True)
 
 
-def _candidate(stack: Part, of_same_view: Sequence[Part]) -> Candidate:
+def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candidate:
     first = stack.planes[0]
     cosine = abs(float(normal_of(first) @ _LONG_AXIS_LPS)) / float(np.linalg.norm(_LONG_AXIS_LPS))
     return Candidate(
@@ -128,7 +128,7 @@ def _candidate(stack: Part, of_same_view: Sequence[Part]) -> Candidate:
     )
 
 
-def _is_at_rest(stack: Part, of_same_view: Sequence[Part]) -> bool:
+def _is_at_rest(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> bool:
     """Against stacks that are long enough to be measured: a scout may have any rate."""
     longest_mm = max(_length_mm(s) for s in of_same_view)
     rivals = [s.condition for s in of_same_view if _length_mm(s) >= _AS_LONG * longest_mm]
@@ -137,5 +137,5 @@ def _is_at_rest(stack: Part, of_same_view: Sequence[Part]) -> bool:
     return rr_ms is None or not intervals_ms or rr_ms * _RESTING_RATE >= max(intervals_ms)
 
 
-def _length_mm(stack: Part) -> float:
+def _length_mm(stack: ImageGroup) -> float:
     return stack.positions_mm[-1] - stack.positions_mm[0]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cvai.errors import GeometryRefused
 from cvai.heart.findings import Finding, Severity, whole_slices
 from cvai.study.conditions import may_be_several_beats, rr_interval_ms
-from cvai.study.parts import MIN_PHASES
+from cvai.study.image_groups import MIN_PHASES
 from cvai.study.pixels import intensities
 from cvai.study.values import Images
 

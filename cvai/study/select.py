@@ -9,19 +9,19 @@ from cvai.heart.findings import Finding, Severity
 from cvai.study.candidates import VENTRICLE_LENGTH_MM, Candidate, candidates_of
 from cvai.study.conditions import Condition
 from cvai.study.header import texts, whole_number
-from cvai.study.parts import (
+from cvai.study.image_groups import (
     MAX_STILLS,
     MIN_PHASES,
     MIN_SLICES,
-    Part,
+    ImageGroup,
+    image_groups_of,
     is_annotated,
     is_same_kind,
-    parts_of,
     series_uid_of,
 )
 from cvai.study.placement import is_placed
 from cvai.study.stacks import continues, is_similar_view, overlaps, stacks_of
-from cvai.study.values import CineNotFound, Component, ImagePlane, PassedOver, Series, Study
+from cvai.study.values import CineNotFound, Component, Excluded, ImagePlane, Series, Study
 
 _ALTERNATIVE_LENGTH = 0.7
 """Share of the preferred stack's length that another of the same view has to cover to be measured in its
@@ -35,7 +35,7 @@ class CineSelection:
     Args:
         series_uid: series of the cine, the first one if several were joined.
         planes: every image of the cine, in no particular order.
-        passed_over: what was left aside, with reasons.
+        excluded: what was left aside, with reasons.
         findings: what a reader should know about the choice.
         alternatives: what may be measured if this turns out not to be a short-axis cine, the best first.
         candidates: every stack that was compared, the preferred one first.
@@ -43,7 +43,7 @@ class CineSelection:
 
     series_uid: str
     planes: tuple[ImagePlane, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
     findings: tuple[Finding, ...] = ()
     alternatives: tuple[CineSelection, ...] = ()
     candidates: tuple[Candidate, ...] = ()
@@ -54,10 +54,10 @@ class _Examination:
     """What a study holds, sorted once for every choice that is made from it."""
 
     study: Study
-    unsuitable: tuple[PassedOver, ...]
+    unsuitable: tuple[Excluded, ...]
     unplaced: tuple[ImagePlane, ...]
-    parts: tuple[Part, ...]
-    stacks: tuple[Part, ...]
+    parts: tuple[ImageGroup, ...]
+    stacks: tuple[ImageGroup, ...]
     candidates: tuple[Candidate, ...]
 
 
@@ -72,9 +72,9 @@ def select_sax_cine(study: Study) -> CineSelection:
         CineNotFound: ``no_cine``, ``too_few_slices`` or ``too_few_phases``.
         FileRefused: nothing of the study could be read.
     """
-    unsuitable = tuple(PassedOver(s.series_uid, reason) for s in study.series if (reason := _unsuitable(s)))
+    unsuitable = tuple(Excluded(s.series_uid, reason) for s in study.series if (reason := _unsuitable(s)))
     suitable = [s for s in study.series if not _unsuitable(s)]
-    parts = tuple(part for s in suitable for part in parts_of(p for p in _usable(s) if is_placed(p)))
+    parts = tuple(part for s in suitable for part in image_groups_of(p for p in _usable(s) if is_placed(p)))
     stacks = tuple(stacks_of(parts))
     candidates = tuple(candidates_of([s for s in stacks if s.n_slices >= MIN_SLICES]))
     if not candidates:
@@ -90,13 +90,15 @@ def _selection(
 ) -> CineSelection:
     stack = chosen.stack
     ids = {id(plane) for plane in stack.planes}
-    left = [Part(rest) for part in seen.parts if (rest := tuple(p for p in part.planes if id(p) not in ids))]
+    left = [
+        ImageGroup(rest) for part in seen.parts if (rest := tuple(p for p in part.planes if id(p) not in ids))
+    ]
     return CineSelection(
         series_uid=stack.series_uids[0],
         planes=(*stack.planes, *(p for p in seen.unplaced if series_uid_of(p) in stack.series_uids)),
-        passed_over=(
+        excluded=(
             *seen.unsuitable,
-            *(PassedOver(uid, _reason(part, chosen, seen)) for part in left for uid in part.series_uids),
+            *(Excluded(uid, _reason(part, chosen, seen)) for part in left for uid in part.series_uids),
             *_unplaced_elsewhere(seen.unplaced, stack),
         ),
         findings=(
@@ -143,7 +145,7 @@ def _shows_anatomy(plane: ImagePlane) -> bool:
     return is_grey and not is_localizer and plane.component in (None, Component.MAGNITUDE)
 
 
-def _reason(part: Part, chosen: Candidate, seen: _Examination) -> str:
+def _reason(part: ImageGroup, chosen: Candidate, seen: _Examination) -> str:
     """Why a part is not the cine that is analysed, in words for a person."""
     rival = next((c for c in seen.candidates if c is not chosen and _shares_images(c.stack, part)), None)
     if rival is None:
@@ -160,7 +162,7 @@ def _reason(part: Part, chosen: Candidate, seen: _Examination) -> str:
     )
 
 
-def _reason_without_cine(part: Part, stack: Part | None) -> str:
+def _reason_without_cine(part: ImageGroup, stack: ImageGroup | None) -> str:
     if part.n_phases < MIN_PHASES:
         return f"{_size(part)}: still images such as scouts, late enhancement or maps, no cine"
     if not part.is_cine:
@@ -170,11 +172,11 @@ def _reason_without_cine(part: Part, stack: Part | None) -> str:
     return f"{_size(part)}: a long-axis or single-slice cine, not a stack"
 
 
-def _size(part: Part) -> str:
+def _size(part: ImageGroup) -> str:
     return f"{part.n_slices} slice{'s' if part.n_slices > 1 else ''} x {part.n_phases} images"
 
 
-def _shares_images(stack: Part, part: Part) -> bool:
+def _shares_images(stack: ImageGroup, part: ImageGroup) -> bool:
     ids = {id(plane) for plane in stack.planes}
     return any(id(plane) in ids for plane in part.planes)
 
@@ -183,13 +185,13 @@ def _unplaced(suitable: Sequence[Series]) -> list[ImagePlane]:
     return [plane for series in suitable for plane in _usable(series) if not is_placed(plane)]
 
 
-def _unplaced_elsewhere(unplaced: Sequence[ImagePlane], best: Part) -> list[PassedOver]:
+def _unplaced_elsewhere(unplaced: Sequence[ImagePlane], best: ImageGroup) -> list[Excluded]:
     series_uids = dict.fromkeys(series_uid_of(plane) for plane in unplaced)
     reason = "position, orientation or pixel spacing missing or invalid"
-    return [PassedOver(uid, reason) for uid in series_uids if uid not in best.series_uids]
+    return [Excluded(uid, reason) for uid in series_uids if uid not in best.series_uids]
 
 
-def _unplaced_cine(suitable: Sequence[Series], unsuitable: Sequence[PassedOver]) -> CineSelection | None:
+def _unplaced_cine(suitable: Sequence[Series], unsuitable: Sequence[Excluded]) -> CineSelection | None:
     """The largest series that has as many images as a cine but does not place them.
 
     It is handed on as it is, so that the refusal names what its headers lack rather than deny the cine.
@@ -200,30 +202,30 @@ def _unplaced_cine(suitable: Sequence[Series], unsuitable: Sequence[PassedOver])
     return CineSelection(largest.series_uid, tuple(_usable(largest)), tuple(unsuitable))
 
 
-def _refuse(study: Study, parts: Sequence[Part], unsuitable: Sequence[PassedOver]) -> CineSelection:
+def _refuse(study: Study, parts: Sequence[ImageGroup], unsuitable: Sequence[Excluded]) -> CineSelection:
     if not parts and study.unreadable:
         raise study.unreadable[0]
     if not any(series.modality == "MR" for series in study.series if series.planes):
         raise _nothing_to_measure(study, unsuitable)
-    passed_over = (
+    excluded = (
         *unsuitable,
-        *(PassedOver(uid, _reason_without_cine(part, None)) for part in parts for uid in part.series_uids),
+        *(Excluded(uid, _reason_without_cine(part, None)) for part in parts for uid in part.series_uids),
     )
     hint = "Send the study once its short-axis cine is complete."
     cines = stacks_of(parts)
     if cines:
         largest = max(part.n_slices for part in cines)
         message = f"The largest cine has {largest} parallel slice(s); a ventricle needs {MIN_SLICES} or more."
-        raise CineNotFound("too_few_slices", message, hint, passed_over)
+        raise CineNotFound("too_few_slices", message, hint, excluded)
     most = max((part.n_phases for part in parts if part.n_slices >= MIN_SLICES), default=0)
     if 1 < most < MIN_PHASES:
         message = f"The stack has {most} phases in a slice; a heartbeat needs {MIN_PHASES} or more."
-        raise CineNotFound("too_few_phases", message, hint, passed_over)
-    message = f"The study holds no cine; {_seen(passed_over)}."
-    raise CineNotFound("no_cine", message, hint, passed_over)
+        raise CineNotFound("too_few_phases", message, hint, excluded)
+    message = f"The study holds no cine; {_seen(excluded)}."
+    raise CineNotFound("no_cine", message, hint, excluded)
 
 
-def _nothing_to_measure(study: Study, unsuitable: Sequence[PassedOver]) -> CineNotFound:
+def _nothing_to_measure(study: Study, unsuitable: Sequence[Excluded]) -> CineNotFound:
     """CT, angiography and what else there is: nobody has to send anything."""
     modalities = sorted({series.modality or "not stated" for series in study.series if series.planes})
     held = f"images of modality {', '.join(modalities)}" if modalities else "no images"
@@ -232,8 +234,8 @@ def _nothing_to_measure(study: Study, unsuitable: Sequence[PassedOver]) -> CineN
     return CineNotFound("nothing_to_measure", message, hint, tuple(unsuitable))
 
 
-def _seen(passed_over: Sequence[PassedOver]) -> str:
-    reasons = list(dict.fromkeys(p.reason for p in passed_over))
+def _seen(excluded: Sequence[Excluded]) -> str:
+    reasons = list(dict.fromkeys(p.reason for p in excluded))
     if not reasons:
         return "it holds no series that could be read"
     shown = "; ".join(reasons[:4])
@@ -270,7 +272,7 @@ def _described(condition: Condition, chosen: Condition) -> str:
     return ", ".join(words)
 
 
-def _left_out_slices(best: Part, stacks: Sequence[Part]) -> list[Finding]:
+def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Finding]:
     """Cine slices that are no stack, and lie beside the analysed one or at its places."""
     loose = [s for s in stacks if s.n_slices < MIN_SLICES or not _is_whole(s)]
     loose = [s for s in loose if s is not best]
@@ -298,18 +300,18 @@ def _left_out_slices(best: Part, stacks: Sequence[Part]) -> list[Finding]:
     return findings
 
 
-def _lacks_phases(part: Part, stack: Part) -> bool:
+def _lacks_phases(part: ImageGroup, stack: ImageGroup) -> bool:
     """Whether a part may be what arrived of slices of the stack: too few phases for a cine, too many for
     stills."""
     is_kin = is_same_kind(stack.planes[0], part.planes[0])
     return is_kin and not part.is_cine and MAX_STILLS < part.n_phases < MIN_PHASES
 
 
-def _is_whole(stack: Part) -> bool:
+def _is_whole(stack: ImageGroup) -> bool:
     return stack.positions_mm[-1] - stack.positions_mm[0] >= VENTRICLE_LENGTH_MM
 
 
-def _altered_pixels(stack: Part) -> list[Finding]:
+def _altered_pixels(stack: ImageGroup) -> list[Finding]:
     n_annotated = sum(is_annotated(plane) for plane in stack.planes)
     if n_annotated == 0:
         return []

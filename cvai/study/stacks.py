@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvai.study.acquisitions import SAME_PLACE, stacks_apart
-from cvai.study.parts import MIN_SLICES, Part, is_same_kind, parts_of
+from cvai.study.image_groups import MIN_SLICES, ImageGroup, image_groups_of, is_same_kind
 from cvai.study.placement import SAME_PLANE_MM, is_parallel, middle_mm, normal_of, tilt_deg
 from cvai.study.values import Images
 
@@ -28,7 +28,7 @@ _NEIGHBOUR_DEG = 12.0
 differ by more."""
 
 
-def stacks_of(parts: Sequence[Part]) -> list[Part]:
+def stacks_of(parts: Sequence[ImageGroup]) -> list[ImageGroup]:
     """Every stack of parallel cine slices that the parts of a study make, each image in one of them at most.
 
     A stack is one acquisition. Parts are joined by place, and by when and how they were acquired: first those
@@ -43,7 +43,7 @@ def stacks_of(parts: Sequence[Part]) -> list[Part]:
     return _joined(stacks, alike=False)
 
 
-def continues(stack: Part, part: Part) -> bool:
+def continues(stack: ImageGroup, part: ImageGroup) -> bool:
     """Whether a part adds slices that are neighbours of the stack's slices, or lie between them.
 
     They need not be quite parallel: slices that were planned anew may be turned by several degrees.
@@ -55,39 +55,39 @@ def continues(stack: Part, part: Part) -> bool:
     return any(low_mm <= p <= high_mm and not is_at(stack, p) for p in _positions_on(stack, part))
 
 
-def overlaps(stack: Part, part: Part) -> bool:
+def overlaps(stack: ImageGroup, part: ImageGroup) -> bool:
     """Whether a part shows places of the stack once more."""
     is_near = tilt_deg(stack.planes[0], part.planes[0]) <= _NEIGHBOUR_DEG
     return is_near and any(is_at(stack, p) for p in _positions_on(stack, part))
 
 
-def is_similar_view(stack: Part, part: Part) -> bool:
+def is_similar_view(stack: ImageGroup, part: ImageGroup) -> bool:
     """Whether the slices of both stand across the same axis, roughly."""
     return tilt_deg(stack.planes[0], part.planes[0]) <= _SIMILAR_VIEW_DEG
 
 
-def is_at(stack: Part, position_mm: float) -> bool:
+def is_at(stack: ImageGroup, position_mm: float) -> bool:
     """Whether the stack has a slice there."""
     reach_mm = max(SAME_PLANE_MM, SAME_PLACE * stack.spacing_mm)
     return any(abs(position_mm - p) <= reach_mm for p in stack.positions_mm)
 
 
-def _positions_on(stack: Part, part: Part) -> list[float]:
+def _positions_on(stack: ImageGroup, part: ImageGroup) -> list[float]:
     """Where the middles of a part's slices lie along the normal of the stack."""
     normal = normal_of(stack.planes[0])
     return [float(middle_mm(images[0]) @ normal) for images in part.slices]
 
 
-def _series_per_phase(parts: Sequence[Part]) -> list[Part]:
+def _series_per_phase(parts: Sequence[ImageGroup]) -> list[ImageGroup]:
     """Stacks whose phases are series of their own: as many parallel single-phase parts as phases."""
     planes = [plane for part in parts if part.n_phases == 1 for plane in part.planes]
-    return [part for part in parts_of(planes) if part.is_cine and part.n_slices >= MIN_SLICES]
+    return [part for part in image_groups_of(planes) if part.is_cine and part.n_slices >= MIN_SLICES]
 
 
-def _rounds_of(loose: Sequence[Part]) -> list[Part]:
+def _rounds_of(loose: Sequence[ImageGroup]) -> list[ImageGroup]:
     """Series of one slice each: those of a stack that was acquired again as a whole are joined by
     themselves."""
-    pools: list[list[Part]] = []
+    pools: list[list[ImageGroup]] = []
     for part in loose:
         pool = next((p for p in pools if _are_parallel_of_a_kind(p[0], part)), None)
         if pool is None:
@@ -97,24 +97,24 @@ def _rounds_of(loose: Sequence[Part]) -> list[Part]:
     return [stack for pool in pools for stack in _rounds_of_pool(pool)]
 
 
-def _rounds_of_pool(pool: Sequence[Part]) -> list[Part]:
-    rounds = stacks_apart(Part(tuple(plane for part in pool for plane in part.planes)))
+def _rounds_of_pool(pool: Sequence[ImageGroup]) -> list[ImageGroup]:
+    rounds = stacks_apart(ImageGroup(tuple(plane for part in pool for plane in part.planes)))
     if len(rounds) == 1:
         return list(pool)
     members = [{id(plane) for plane in part.planes} for part in rounds]
-    apart = [[Part(kept) for part in pool if (kept := _within(part, ids))] for ids in members]
+    apart = [[ImageGroup(kept) for part in pool if (kept := _within(part, ids))] for ids in members]
     return [stack for parts in apart for stack in _joined(parts, alike=True)]
 
 
-def _within(part: Part, ids: set[int]) -> Images:
+def _within(part: ImageGroup, ids: set[int]) -> Images:
     return tuple(plane for plane in part.planes if id(plane) in ids)
 
 
-def _are_parallel_of_a_kind(first: Part, second: Part) -> bool:
+def _are_parallel_of_a_kind(first: ImageGroup, second: ImageGroup) -> bool:
     return is_parallel(first.planes[0], second.planes[0]) and is_same_kind(first.planes[0], second.planes[0])
 
 
-def _joined(pieces: Sequence[Part], *, alike: bool) -> list[Part]:
+def _joined(pieces: Sequence[ImageGroup], *, alike: bool) -> list[ImageGroup]:
     """Stacks of what fits together, beginning with what has most slices."""
     left = sorted(pieces, key=lambda p: (p.n_slices, p.latest_series_number), reverse=True)
     stacks = []
@@ -122,13 +122,13 @@ def _joined(pieces: Sequence[Part], *, alike: bool) -> list[Part]:
         stack = left.pop(0)
         for part in sorted(left, key=lambda p: _distance_mm(stack, p)):
             if _fits(stack, part, alike=alike):
-                stack = Part((*stack.planes, *part.planes))
+                stack = ImageGroup((*stack.planes, *part.planes))
                 left.remove(part)
         stacks.append(stack)
     return stacks
 
 
-def _fits(stack: Part, part: Part, *, alike: bool) -> bool:
+def _fits(stack: ImageGroup, part: ImageGroup, *, alike: bool) -> bool:
     """Whether a part belongs to the stack: its missing slices, or a slice that was acquired once more.
 
     A series of its own must have the stack's pixel grid and pulse sequence, and lie on its regular positions
@@ -159,7 +159,7 @@ def _fits(stack: Part, part: Part, *, alike: bool) -> bool:
     return _is_on_lattice(stack, new_mm) or (part.n_slices < MIN_SLICES and _is_next_to_an_end(stack, new_mm))
 
 
-def _goes_with(stack: Part, part: Part, *, alike: bool, repeats: bool) -> bool:
+def _goes_with(stack: ImageGroup, part: ImageGroup, *, alike: bool, repeats: bool) -> bool:
     """Whether condition and session let a part be joined.
 
     Places that are there already are repeated in the same condition and session only. What fills a gap may
@@ -175,22 +175,22 @@ def _goes_with(stack: Part, part: Part, *, alike: bool, repeats: bool) -> bool:
     return is_like or (is_near and is_named_alike and part.n_slices < MIN_SLICES)
 
 
-def _is_exactly_at(stack: Part, position_mm: float) -> bool:
+def _is_exactly_at(stack: ImageGroup, position_mm: float) -> bool:
     return any(abs(position_mm - p) <= SAME_PLANE_MM for p in stack.positions_mm)
 
 
-def _is_on_lattice(stack: Part, positions_mm: Sequence[float]) -> bool:
+def _is_on_lattice(stack: ImageGroup, positions_mm: Sequence[float]) -> bool:
     steps = (np.asarray(positions_mm) - stack.positions_mm[0]) / stack.spacing_mm
     return bool(np.all(np.abs(steps - np.round(steps)) <= _LATTICE_TOLERANCE))
 
 
-def _is_next_to_an_end(stack: Part, positions_mm: Sequence[float]) -> bool:
+def _is_next_to_an_end(stack: ImageGroup, positions_mm: Sequence[float]) -> bool:
     low_mm, high_mm = stack.positions_mm[0], stack.positions_mm[-1]
     beyond_mm = [max(low_mm - p, p - high_mm) for p in positions_mm]
     return any(0 < b <= _REACH * stack.spacing_mm for b in beyond_mm)
 
 
-def _distance_mm(stack: Part, part: Part) -> float:
+def _distance_mm(stack: ImageGroup, part: ImageGroup) -> float:
     if not is_parallel(stack.planes[0], part.planes[0]):
         return float("inf")
     return min(abs(p - q) for p in _positions_on(stack, part) for q in stack.positions_mm)

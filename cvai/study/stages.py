@@ -18,8 +18,8 @@ from cvai.heart.findings import Finding, Severity
 from cvai.study.coded import DICOM, SNOMED_CT, SNOMED_RT, coded_values
 from cvai.study.frame_times import stated_heart_rate_bpm
 from cvai.study.header import numbers, texts, whole_number
-from cvai.study.parts import series_uid_of
-from cvai.study.values import CineNotFound, Images, PassedOver
+from cvai.study.image_groups import series_uid_of
+from cvai.study.values import CineNotFound, Excluded, Images
 
 _REST_CODES = (
     ("128975004", "F-01604"),  # resting state
@@ -94,12 +94,12 @@ class StageChoice:
 
     Args:
         loops: those that may be measured.
-        passed_over: those of other stages.
+        excluded: those of other stages.
         findings: which stage it is, where there are several or where it is not known to be at rest.
     """
 
     loops: tuple[Images, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
     findings: tuple[Finding, ...]
 
 
@@ -139,12 +139,12 @@ def at_rest(loops: Sequence[Images]) -> StageChoice:
     left_out = ", ".join(str(group) for group in others)
     message = f"The study has several stages. Measured: {resting}, {how}. Left out: {left_out}."
     findings = (Finding("several_stages", Severity.WARNING, message), *_faster(resting, others))
-    passed_over = tuple(
-        PassedOver(series_uid_of(images[0]), f"{group}, not at rest; measured: {resting}")
+    excluded = tuple(
+        Excluded(series_uid_of(images[0]), f"{group}, not at rest; measured: {resting}")
         for group in others
         for images in group.loops
     )
-    return StageChoice(resting.loops, passed_over, findings)
+    return StageChoice(resting.loops, excluded, findings)
 
 
 def stage_of(header: Dataset) -> Stage | None:
@@ -216,7 +216,7 @@ def _resting(groups: Sequence[_Group]) -> tuple[_Group, str]:
         "rest_stage_unknown",
         f"The study holds loops of {len(groups)} stages, and nothing says which of them is at rest.",
         "Send the loops acquired at rest as a study of their own.",
-        tuple(PassedOver(series_uid_of(images[0]), f"of {g}") for g in groups for images in g.loops),
+        tuple(Excluded(series_uid_of(images[0]), f"of {g}") for g in groups for images in g.loops),
     )
 
 

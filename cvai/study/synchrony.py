@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvai.errors import GeometryRefused
 from cvai.heart.findings import Finding, Place, Severity, whole_slices
-from cvai.study.parts import MIN_PHASES
+from cvai.study.image_groups import MIN_PHASES
 from cvai.study.values import Images
 
 _UNEVEN_STEP = 1.75

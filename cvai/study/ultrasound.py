@@ -16,11 +16,11 @@ from cvai.study.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of
 from cvai.study.classes import ULTRASOUND_IMAGES
 from cvai.study.echo_views import StatedView, stated_view
 from cvai.study.frame_times import frame_times, heart_rate
+from cvai.study.image_groups import series_uid_of
 from cvai.study.loop_pixels import grey_loop
 from cvai.study.modality import modality_of
-from cvai.study.parts import series_uid_of
 from cvai.study.stages import at_rest
-from cvai.study.values import CineNotFound, ImagePlane, Images, PassedOver, Series, Study
+from cvai.study.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 
 MIN_FRAMES = 8
 """Fewer frames do not show a heartbeat."""
@@ -52,12 +52,12 @@ class LoopSelection:
 
     Args:
         loops: frames of each, in order.
-        passed_over: everything else, with reasons.
+        excluded: everything else, with reasons.
         findings: which stage of an examination they are of, where it has several.
     """
 
     loops: tuple[Images, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
     findings: tuple[Finding, ...]
 
 
@@ -93,20 +93,20 @@ def select_loops(study: Study) -> LoopSelection:
         FileRefused: the only loops are too large or damaged.
     """
     loops: list[Images] = []
-    passed_over: list[PassedOver] = []
+    excluded: list[Excluded] = []
     for series in study.series:
         if not series.planes:
-            passed_over.append(PassedOver(series.series_uid, f"no images (modality {series.modality})"))
+            excluded.append(Excluded(series.series_uid, f"no images (modality {series.modality})"))
         for images in _instances(series):
             reason = _unsuitable(images)
             if reason is None:
                 loops.append(images)
             else:
-                passed_over.append(PassedOver(series.series_uid, reason))
+                excluded.append(Excluded(series.series_uid, reason))
     if not loops:
-        raise _no_loop(study, passed_over)
+        raise _no_loop(study, excluded)
     choice = at_rest(loops)
-    return LoopSelection(choice.loops, (*passed_over, *choice.passed_over), choice.findings)
+    return LoopSelection(choice.loops, (*excluded, *choice.excluded), choice.findings)
 
 
 def assemble_loop(images: Images) -> AssembledLoop:
@@ -192,20 +192,20 @@ def _other_view(image: ImagePlane) -> str | None:
     return f"{_OTHER_VIEW}: {stated.name}"
 
 
-def _no_loop(study: Study, passed_over: Sequence[PassedOver]) -> CineNotFound | FileRefused:
+def _no_loop(study: Study, excluded: Sequence[Excluded]) -> CineNotFound | FileRefused:
     if study.unreadable:
         return study.unreadable[0]
-    seen = "; ".join(dict.fromkeys(p.reason for p in passed_over)) or "it holds no images"
-    if any(p.reason.startswith(_OTHER_VIEW) for p in passed_over):
+    seen = "; ".join(dict.fromkeys(p.reason for p in excluded)) or "it holds no images"
+    if any(p.reason.startswith(_OTHER_VIEW) for p in excluded):
         return CineNotFound(
             "no_apical_view",
             f"No loop may show an apical four- or two-chamber view; seen: {seen}.",
             "Send apical four- and two-chamber loops in grey scale.",
-            tuple(passed_over),
+            tuple(excluded),
         )
     return CineNotFound(
         "no_loop",
         f"The study holds no grey-scale loop of a heartbeat; seen: {seen}.",
         "Send apical four- and two-chamber loops in grey scale.",
-        tuple(passed_over),
+        tuple(excluded),
     )

@@ -174,7 +174,7 @@ class Study:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
+class Excluded:
     """A series (or part of one) that was not analysed, and why."""
 
     series_uid: str
@@ -185,12 +185,12 @@ class CineNotFound(StudyRefused):
     """No series of the study can be analysed.
 
     Args:
-        passed_over: every series that was looked at, with the reason why it is not the one.
+        excluded: every series that was looked at, with the reason why it is not the one.
     """
 
-    def __init__(self, code: str, message: str, hint: str, passed_over: tuple[PassedOver, ...]) -> None:
+    def __init__(self, code: str, message: str, hint: str, excluded: tuple[Excluded, ...]) -> None:
         super().__init__(code, message, hint)
-        self.passed_over = passed_over
+        self.excluded = excluded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,14 +201,14 @@ class AssembledCine:
         series_uid: series (the first one, if several were joined) the cine came from.
         stack: pixels, geometry and times.
         planes: (t)(z) source image of every frame of ``stack``.
-        passed_over: what was left aside on the way, with reasons.
+        excluded: what was left aside on the way, with reasons.
         findings: what a reader should know about the input.
     """
 
     series_uid: str
     stack: CineStack
     planes: tuple[tuple[ImagePlane, ...], ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
     findings: tuple[Finding, ...]
 
     def __post_init__(self) -> None:

@@ -104,7 +104,7 @@ class ReopenedArea:
 def explain(study: Study) -> Explanation:
     """What would be measured."""
     cine = assemble_cine(select_sax_cine(study))
-    return Explanation(f"the middle slice of series {cine.series_uid}", (), cine.findings, cine.passed_over)
+    return Explanation(f"the middle slice of series {cine.series_uid}", (), cine.findings, cine.excluded)
 
 
 def analyse(study: Study, model: Model, watch: Stopwatch) -> AreaAnalysis:

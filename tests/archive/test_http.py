@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvai.archive.dicomweb import DicomwebArchive, batches
-from cvai.archive.http import asked_wait_s, new_session
+from cvai.archive.http import new_session, retry_after_s
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.loopback import serving
 from tests.orthanc import free_port
@@ -104,7 +104,7 @@ def test_an_archive_that_says_when_to_come_back_is_not_asked_before(
 ) -> None:
     with pytest.raises(TemporarilyUnavailable) as caught:
         archive_at(answering.server_port).content(STUDY)
-    assert caught.value.asked_wait_s == wait_s
+    assert caught.value.retry_after_s == wait_s
     assert answering.requests == 1
 
 
@@ -117,7 +117,7 @@ A_LISTING = 2
 
 @pytest.mark.parametrize("told", ["", "-5", "inf", "soon", "Fri, 99 Dec 99999 23:59:59 GMT", "9" * 5000])
 def test_a_wait_that_is_none_is_not_waited(told: str) -> None:
-    assert 0 <= asked_wait_s({"Retry-After": told}) <= 6 * 3600
+    assert 0 <= retry_after_s({"Retry-After": told}) <= 6 * 3600
 
 
 @pytest.mark.parametrize("answering", [(200, ONE_IMAGE)], indirect=True)

@@ -273,7 +273,7 @@ def test_what_is_shown_only_later_counts_as_stored_then_and_is_reported_so(tmp_p
         with pytest.raises(TemporarilyUnavailable) as caught:
             archive.store(STUDY, [path])
         assert caught.value.code == "object_not_shown"
-        assert caught.value.asked_wait_s > 0, "the archive is left alone for a while"
+        assert caught.value.retry_after_s > 0, "the archive is left alone for a while"
         assert store.n_stows == 2, "the first without an answer, the second told that it exists"
         store.show_all()
         report = archive.store(STUDY, [path])

@@ -16,7 +16,7 @@ from cvai.engine.database import open_database
 from cvai.engine.heartbeat import MISSED_AT_MOST, DeclaredDead, Heartbeat, require_living
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
-from cvai.engine.roll import Roll
+from cvai.engine.worker_registry import WorkerRegistry
 from tests.postgres import fresh_database, needs_postgres, running_postgres
 from tests.process import Process, eventually, jobs_at
 from tests.standin import derived_uid, write_study
@@ -42,20 +42,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def roll(url: str) -> Iterator[Roll]:
+def roll(url: str) -> Iterator[WorkerRegistry]:
     database = open_database(url)
-    yield Roll(database)
+    yield WorkerRegistry(database)
     database.dispose()
 
 
-def heartbeat(roll: Roll, worker: str) -> Heartbeat:
+def heartbeat(roll: WorkerRegistry, worker: str) -> Heartbeat:
     def adopt(dead: Iterable[str]) -> int:
         raise AssertionError(f"nobody was at work: {dead}")
 
     return Heartbeat(roll, worker, BEAT_S, at_work=frozenset, adopt=adopt, on_death=lambda: None)
 
 
-def test_who_stands_still_is_struck_off_and_notices(roll: Roll) -> None:
+def test_who_stands_still_is_struck_off_and_notices(roll: WorkerRegistry) -> None:
     frozen, watching = roll.sign_on("a", "here"), roll.sign_on("b", "there")
     watcher = heartbeat(roll, watching)
     for _ in range(MISSED_AT_MOST + 1):
@@ -69,7 +69,7 @@ def test_who_stands_still_is_struck_off_and_notices(roll: Roll) -> None:
         heartbeat(roll, frozen).look()
 
 
-def test_who_beats_is_left_alone_however_often_it_is_looked_at(roll: Roll) -> None:
+def test_who_beats_is_left_alone_however_often_it_is_looked_at(roll: WorkerRegistry) -> None:
     slow, quick = roll.sign_on("a", "here"), roll.sign_on("b", "there")
     watcher = heartbeat(roll, quick)
     for look in range(5 * MISSED_AT_MOST):
@@ -79,7 +79,7 @@ def test_who_beats_is_left_alone_however_often_it_is_looked_at(roll: Roll) -> No
     assert roll.living().keys() == {slow, quick}
 
 
-def test_a_worker_that_beats_just_as_it_is_struck_off_stays(roll: Roll) -> None:
+def test_a_worker_that_beats_just_as_it_is_struck_off_stays(roll: WorkerRegistry) -> None:
     worker = roll.sign_on("a", "here")
     seen = roll.living()[worker]
     roll.beat(worker)
@@ -88,7 +88,7 @@ def test_a_worker_that_beats_just_as_it_is_struck_off_stays(roll: Roll) -> None:
     assert not roll.strike_off(worker, seen + 1), "for exactly one caller"
 
 
-def test_a_start_in_the_same_place_takes_the_place_of_the_one_before(roll: Roll) -> None:
+def test_a_start_in_the_same_place_takes_the_place_of_the_one_before(roll: WorkerRegistry) -> None:
     before, elsewhere = roll.sign_on("a", "here"), roll.sign_on("a", "there")
     after = roll.sign_on("a", "here")
     assert len({before, elsewhere, after}) == 3

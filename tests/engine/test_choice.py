@@ -53,7 +53,7 @@ def test_contours_decide_where_directions_do_not(tmp_path: Path) -> None:
     analysis = analysed(tmp_path, SAX.but(axes=DEXTROCARDIA), transverse)
     assert analysis.cine.series_uid == f"{ROOT}.1"
     assert "chosen_by_contours" in [f.code for f in analysis.findings]
-    assert [p.series_uid for p in analysis.cine.passed_over] == [f"{ROOT}.2"]
+    assert [p.series_uid for p in analysis.cine.excluded] == [f"{ROOT}.2"]
 
 
 def test_a_transverse_stack_alone_is_refused(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_loops_of_two_stages_are_never_combined(tmp_path: Path) -> None:
     assert analysis.view == "a4c"
     assert measured(analysis) == [1]
     assert {"several_stages", "single_plane"} <= codes(analysis)
-    assert [p.reason for p in analysis.passed_over] == [
+    assert [p.reason for p in analysis.excluded] == [
         'stage "PEAK" at 72/min, not at rest; measured: stage "REST" at 72/min'
     ]
 
@@ -120,7 +120,7 @@ def test_loops_at_stress_without_a_name_are_told_by_their_heart_rates(tmp_path: 
     analysis = analysed(tmp_path, loops)
     assert measured(analysis) == [2, 3]
     assert "rest_by_heart_rate" in codes(analysis)
-    assert [p.reason for p in analysis.passed_over] == ["acquired at a higher heart rate"] * 2
+    assert [p.reason for p in analysis.excluded] == ["acquired at a higher heart rate"] * 2
 
 
 def test_views_at_somewhat_different_heart_rates_are_combined_with_a_finding(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_loops_of_different_days_are_not_combined(tmp_path: Path) -> None:
     analysis = analysed(tmp_path, loops)
     assert measured(analysis) == [1, 3]
     assert "several_examinations" in codes(analysis)
-    assert [p.reason for p in analysis.passed_over] == ["of another examination in the study"] * 2
+    assert [p.reason for p in analysis.excluded] == ["of another examination in the study"] * 2
 
 
 def test_loops_of_one_examination_in_several_series_are_combined(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_reason_that_all_loops_share_is_the_reason_of_the_refusal(tmp_path: Pa
 
 def test_a_loop_stated_as_apical_that_shows_something_else_is_told_so(tmp_path: Path) -> None:
     loops: list[Loop] = [(OTHER, 0.9, {"ViewName": "A4C"}), (FOUR, 0.9, {})]
-    (reason,) = (p.reason for p in analysed(tmp_path, loops).passed_over)
+    (reason,) = (p.reason for p in analysed(tmp_path, loops).excluded)
     assert "though stated as apical four-chamber" in reason
 
 

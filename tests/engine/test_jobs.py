@@ -45,9 +45,9 @@ class Unwell:
         return getattr(self.real, name)
 
 
-def unavailable(asked_wait_s: float = 0.0) -> TemporarilyUnavailable:
+def unavailable(retry_after_s: float = 0.0) -> TemporarilyUnavailable:
     return TemporarilyUnavailable(
-        "archive_busy", "the archive answered 503.", "It is asked again.", asked_wait_s
+        "archive_busy", "the archive answered 503.", "It is asked again.", retry_after_s
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvai.engine.lane import Lane
+from cvai.engine.inference_lock import InferenceLock
 from cvai.engine.loading import installed_of, load_analyses
 from cvai.errors import ConfigurationInvalid
 from cvai.results.record import Status
@@ -22,7 +22,7 @@ from tests.study.ultrasound_files import beating_frames, write_loop
 def test_an_analysis_is_done_alone_and_leaves_a_study_of_other_images_alone(tmp_path: Path) -> None:
     write(tmp_path / "mr", images(CINE))
     write_loop(tmp_path / "us" / "loop.dcm", beating_frames())
-    cine, loops = (installed_of(analysis, Lane()) for analysis in ready(DrawnHeart(), NoHeart))
+    cine, loops = (installed_of(analysis, InferenceLock()) for analysis in ready(DrawnHeart(), NoHeart))
     became = {
         (analysis.kind, name): outcome
         for analysis in (cine, loops)

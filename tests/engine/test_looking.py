@@ -71,7 +71,7 @@ def test_a_look_that_fails_is_told_counted_and_followed_by_another_one(
 
 def test_an_archive_that_says_when_to_come_back_is_left_alone_for_so_long_and_no_longer() -> None:
     for asked_s, waited_s in ((40.0, 40.0), (500.0, 60.0)):
-        busy = TemporarilyUnavailable("archive_busy", "later.", asked_wait_s=asked_s)
+        busy = TemporarilyUnavailable("archive_busy", "later.", retry_after_s=asked_s)
         assert looking(busy, Noted()).wait_s(0.5) == waited_s
 
 

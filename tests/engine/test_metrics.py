@@ -22,8 +22,8 @@ from cvai.engine.job import JobState, Outcome
 from cvai.engine.metrics import Metrics, Sources
 from cvai.engine.monitor import monitored
 from cvai.engine.queue import QueueState
-from cvai.engine.roll import Roll
 from cvai.engine.shadow import ShadowRecord, Value
+from cvai.engine.worker_registry import WorkerRegistry
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.segmentation import ModelIdentity
 from cvai.results.record import SCHEMA_NAME
@@ -217,7 +217,7 @@ def test_readiness_names_what_is_missing_and_remembers_for_a_while(
     database: sqlalchemy.Engine, tmp_path: Path
 ) -> None:
     now_s = 0.0
-    roll = Roll(database)
+    roll = WorkerRegistry(database)
     worker = roll.sign_on("a", "here")
     ready = Readiness(FolderArchive(tmp_path / "archive"), roll, worker, tmp_path, clock=lambda: now_s)
     assert ready.readyz()[0] == 200

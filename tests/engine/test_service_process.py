@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from cvai.archive.folder import FolderArchive
+from cvai.engine.analysis_slots import DIED_AT_MOST, UnendedAnalyses
 from cvai.engine.job import JobState
 from cvai.engine.ledger import JobRecord
-from cvai.engine.turns import DIED_AT_MOST, UnendedAnalyses
 from cvai.settings import load_settings
 from tests.process import Process, closing_database, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_image, write_study

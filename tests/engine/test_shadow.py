@@ -12,10 +12,10 @@ from statistics import stdev
 import pytest
 
 from cvai.engine.analyse import StudyOutcome, analyse_folder
+from cvai.engine.inference_lock import InferenceLock
 from cvai.engine.installed import Shadow
 from cvai.engine.job import JobState
 from cvai.engine.jobs import SHADOW_WORKFLOW
-from cvai.engine.lane import Lane
 from cvai.engine.loading import shadow_of
 from cvai.engine.queue import Queue
 from cvai.engine.shadow import (
@@ -192,7 +192,9 @@ def test_a_model_in_the_shadow_of_itself_differs_by_nothing(tmp_path: Path) -> N
     (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(DrawnHeart()))
     result = read_entry(outcome.folder / "result.json")
     assert outcome.study_uid is not None
-    measured = shadow_of(ready(DrawnHeart())[0], Lane()).measure(tmp_path / "study", outcome.study_uid)
+    measured = shadow_of(ready(DrawnHeart())[0], InferenceLock()).measure(
+        tmp_path / "study", outcome.study_uid
+    )
     assert {m.name: m.value for m in measured} == pytest.approx(
         {m["name"]: m["value"] for m in result["measurements"]}, abs=0.01
     )

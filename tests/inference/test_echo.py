@@ -7,7 +7,7 @@ import pytest
 
 from cvai.errors import ConfigurationInvalid
 from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.inference.echo import EchoSegmenter, one_piece_each
+from cvai.inference.echo import EchoSegmenter, keep_largest_component
 from cvai.inference.models import model_folder
 from cvai.inference.sax import SaxSegmenter
 from cvai.inference.sector import PixelBox, lies_sideways, lies_upside_down
@@ -28,11 +28,11 @@ def test_crumbs_go_and_holes_close_but_the_wall_stays_a_ring() -> None:
     labels[38:41, 48:51] = 0  # a hole in the cavity
     labels[2:5, 2:6] = CAVITY
     labels[70:74, 90:95] = WALL
-    np.testing.assert_array_equal(one_piece_each(labels), clean)
+    np.testing.assert_array_equal(keep_largest_component(labels), clean)
 
 
 def test_nothing_stays_nothing() -> None:
-    assert not one_piece_each(np.zeros((10, 12), np.uint8)).any()
+    assert not keep_largest_component(np.zeros((10, 12), np.uint8)).any()
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -79,7 +79,7 @@ def echo_analysis(
         measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
         subject=subject,
         findings=findings,
-        passed_over=(),
+        excluded=(),
         model=MODEL,
         cvai_version="0.0.0",
         timings_ms={"read": 1.0},

@@ -35,7 +35,7 @@ from cvai.results.record import Status, StudyStatement, analysed_record, study_r
 from cvai.results.seg import segmentation
 from cvai.results.write import WrittenObject, write_objects, write_record
 from cvai.study.patient import one_patient, stated_patients
-from cvai.study.values import AssembledCine, ImagePlane, PassedOver
+from cvai.study.values import AssembledCine, Excluded, ImagePlane
 
 UID_ROOT = "1.2.826.0.1.3680043.10.999"
 HEART_RATE_BPM = 64.0
@@ -211,8 +211,8 @@ def analysis_of(cine: AssembledCine, labels: np.ndarray, subject: Subject | None
     )
 
 
-def passed_over() -> tuple[PassedOver, ...]:
-    return (PassedOver(f"{UID_ROOT}.9", "localiser"),)
+def excluded() -> tuple[Excluded, ...]:
+    return (Excluded(f"{UID_ROOT}.9", "localiser"),)
 
 
 @dataclass(frozen=True)

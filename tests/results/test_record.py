@@ -22,7 +22,7 @@ from cvai.results.record import (
 )
 from cvai.results.write import RESULT_NAME
 from cvai.study.patient import Patient
-from tests.results.synthetic import Written, make_analysis, passed_over
+from tests.results.synthetic import Written, excluded, make_analysis
 
 TIMINGS_MS = {"read": 12.54, "select": 1.0, "assemble": 3.0, "infer": 400.0, "measure": 5.0, "write": 70.0}
 OBJECT = {"kind": "sr", "sop_instance_uid": "2.25.1", "path": "sr.dcm"}
@@ -44,7 +44,7 @@ PATIENT = Patient(name="Hart^Ada", patient_id="P1", issuer="A", birth_date="1961
 
 def refused() -> Record:
     """Entry of an analysis that did not measure."""
-    return ended_record("cine_sax", Status.REFUSED, REFUSAL, passed_over(), {"read": 3.0, "write": 1.0})
+    return ended_record("cine_sax", Status.REFUSED, REFUSAL, excluded(), {"read": 3.0, "write": 1.0})
 
 
 def study_of(*entries: Record, error: CvaiError | None = None) -> Record:
@@ -72,7 +72,7 @@ def test_a_refusal_keeps_the_schema_and_says_what_to_do() -> None:
         "code": "slice_missing",
         "message": "One slice is missing. Send the study again.",
     }
-    assert entry["excluded"] == [{"series_uid": passed_over()[0].series_uid, "reason": "localiser"}]
+    assert entry["excluded"] == [{"series_uid": excluded()[0].series_uid, "reason": "localiser"}]
 
 
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.FAILED, Status.NOTHING_TO_DO])

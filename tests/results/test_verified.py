@@ -150,11 +150,11 @@ def test_a_rejection_has_no_errors_or_warnings(rejection: Path, dciodvfy: str) -
 def test_a_reason_is_written_without_controls(analysis: CineAnalysis, tmp_path: Path) -> None:
     signed = replace(analysis, verification=SIGNED)
     withdrawn = [SourceImage("1.2", "1.3", "1.4", None)]
-    (written,) = write_rejection(signed, tmp_path, withdrawn, "Wrong\x00 series.\nLook\tagain.\x07")
+    (written,) = write_rejection(signed, PLAN, tmp_path, withdrawn, "Wrong\x00 series.\nLook\tagain.\x07")
     texts = [item.TextValue for item in dcmread(written.path).ContentSequence if "TextValue" in item]
     assert texts[-1] == "Wrong series.\r\nLook again."
 
 
 def test_a_rejection_that_nobody_signed_is_not_written(analysis: CineAnalysis, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="signed by somebody"):
-        write_rejection(analysis, tmp_path, [SourceImage("1.2", "1.3", "1.4", None)], "no")
+        write_rejection(analysis, PLAN, tmp_path, [SourceImage("1.2", "1.3", "1.4", None)], "no")

@@ -158,7 +158,7 @@ def test_of_a_repeated_slice_the_later_acquisition_counts_whole(
     np.testing.assert_array_equal(cine.stack.pixels, expected)
     assert codes(cine) == ["repeated_slice"]
     assert where(cine, "repeated_slice") == [(None, z)]
-    assert "acquired again later" in cine.passed_over[-1].reason
+    assert "acquired again later" in cine.excluded[-1].reason
 
 
 def test_an_earlier_acquisition_time_is_not_beaten_by_a_higher_instance_number(tmp_path: Path) -> None:

@@ -111,6 +111,6 @@ def test_a_phase_series_is_passed_over_as_such(tmp_path: Path) -> None:
         ds.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", 1)
     assemble(tmp_path, [*images(SPEC), *phase])
     (study,) = read_studies(tmp_path).studies
-    assert [p.reason for p in select_sax_cine(study).passed_over] == [
+    assert [p.reason for p in select_sax_cine(study).excluded] == [
         "phase, velocity or colour images, no anatomy"
     ]

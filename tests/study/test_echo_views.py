@@ -81,7 +81,7 @@ def test_a_loop_stated_to_show_another_view_is_passed_over(tmp_path: Path) -> No
     (study,) = read_studies(tmp_path).studies
     selection = select_loops(study)
     assert [images[0].instance_number for images in selection.loops] == [2, 3]
-    assert {p.reason for p in selection.passed_over} == {
+    assert {p.reason for p in selection.excluded} == {
         "stated to show another view: parasternal",
         "stated to show another view: short axis",
     }

@@ -24,7 +24,7 @@ def kinds_in(cine: AssembledCine, members: Sequence[Member]) -> set[str]:
 def without_reason(cine: AssembledCine, members: Sequence[Member]) -> set[str]:
     """Kinds of series that are neither measured nor passed over with a reason."""
     measured = {uid(plane.header, "SeriesInstanceUID") for phase in cine.planes for plane in phase}
-    reasons = {passed.series_uid: passed.reason for passed in cine.passed_over}
+    reasons = {passed.series_uid: passed.reason for passed in cine.excluded}
     return {m.kind for m in members if m.series_uid not in measured and not reasons.get(m.series_uid)}
 
 
@@ -57,5 +57,5 @@ def test_a_series_is_passed_over_for_what_it_is(tmp_path: Path, kind: str, words
     members = members_of(kind)
     cine = assembled(tmp_path, shuffled(members))
     of_kind = {member.series_uid for member in members if member.kind == kind}
-    reasons = {p.reason.lower() for p in cine.passed_over if p.series_uid in of_kind}
+    reasons = {p.reason.lower() for p in cine.excluded if p.series_uid in of_kind}
     assert {reason for reason in reasons if not any(word in reason for word in words)} == set()

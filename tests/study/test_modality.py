@@ -38,7 +38,7 @@ def test_a_screenshot_in_the_series_costs_nothing_but_itself(tmp_path: Path, mod
     (study,) = read_studies(tmp_path).studies
     selection = select_sax_cine(study)
     assert {p.sop_instance_uid for p in selection.planes} == {ds.SOPInstanceUID for ds in images(SPEC)}
-    (passed,) = selection.passed_over
+    (passed,) = selection.excluded
     assert passed.series_uid == SPEC.series_uid
     assert "not an MR series" in passed.reason
 
@@ -56,7 +56,7 @@ def test_a_report_in_the_series_of_ultrasound_costs_nothing_but_itself(tmp_path:
     assert echo_apical.SPEC.applies_to(study)
     selection = select_loops(study)
     assert len(selection.loops) == 1
-    assert [(p.series_uid, p.reason) for p in selection.passed_over] == [
+    assert [(p.series_uid, p.reason) for p in selection.excluded] == [
         (series.series_uid, "no images (modality SR)")
     ]
 

@@ -55,7 +55,7 @@ def test_of_a_stack_at_rest_and_one_under_stress_the_one_at_rest_is_measured(tmp
     assert uids(selection) == uids_of(rest)
     assert found(selection) == {"other_cine_stack": Severity.WARNING}
     assert "148/min, 64 minutes later" in selection.findings[0].message
-    assert "higher heart rate" in selection.passed_over[0].reason
+    assert "higher heart rate" in selection.excluded[0].reason
     assert selection.alternatives == ()
 
 
@@ -178,7 +178,7 @@ def test_originals_are_measured_and_not_a_later_copy_with_contours_burnt_in(tmp_
                            attributes={"ImageType": ["DERIVED", "SECONDARY"]}))  # fmt: skip
     selection = select(tmp_path, copy, originals)
     assert uids(selection) == uids_of(originals)
-    assert "derived" in selection.passed_over[0].reason
+    assert "derived" in selection.excluded[0].reason
 
 
 def test_where_only_annotated_images_are_there_they_are_measured_with_a_warning(tmp_path: Path) -> None:
@@ -192,4 +192,4 @@ def test_a_slab_with_more_slices_comes_after_a_stack_of_slices(tmp_path: Path) -
                            attributes={"MRAcquisitionType": "3D"}))  # fmt: skip
     selection = select(tmp_path, slab, sax)
     assert uids(selection) == uids_of(sax)
-    assert "3D slab" in selection.passed_over[0].reason
+    assert "3D slab" in selection.excluded[0].reason

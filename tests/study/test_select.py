@@ -79,7 +79,7 @@ def test_the_cine_is_found_in_a_whole_examination(tmp_path: Path) -> None:
     selection = select(tmp_path, late, first_pass, four_chamber, sax, two_chamber, localizer)
     assert selection.series_uid == f"{ROOT}.20"
     assert uids(selection) == uids_of(sax)
-    reasons = {p.series_uid: p.reason for p in selection.passed_over}
+    reasons = {p.series_uid: p.reason for p in selection.excluded}
     assert reasons == {
         f"{ROOT}.1": "localizer",
         f"{ROOT}.8": "1 slice x 9 images: a long-axis or single-slice cine, not a stack",
@@ -94,8 +94,8 @@ def test_scouts_that_share_the_series_uid_of_the_cine_are_passed_over(tmp_path: 
     cine = images(SAX)
     selection = select(tmp_path, scouts(SAX.series_uid), cine)
     assert uids(selection) == uids_of(cine)
-    assert [p.series_uid for p in selection.passed_over] == [SAX.series_uid] * 3
-    assert all("scouts" in p.reason for p in selection.passed_over)
+    assert [p.series_uid for p in selection.excluded] == [SAX.series_uid] * 3
+    assert all("scouts" in p.reason for p in selection.excluded)
 
 
 def test_a_parallel_scout_in_the_series_of_the_cine_is_passed_over(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_series_for_every_slice_is_joined(tmp_path: Path, with_long_axis: bool
     other = images(series(8, n_slices=1, axes=FOUR_CHAMBER)) if with_long_axis else []
     selection = select(tmp_path, slices, other)
     assert uids(selection) == uids_of(slices)
-    assert len(selection.passed_over) == with_long_axis
+    assert len(selection.excluded) == with_long_axis
 
 
 def test_a_series_for_every_phase_is_joined(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_series_for_every_phase_is_joined(tmp_path: Path) -> None:
     late = images(series(30, n_phases=1, attributes=STILL))
     selection = select(tmp_path, phases, late)
     assert uids(selection) == uids_of(phases)
-    assert [p.series_uid for p in selection.passed_over] == [f"{ROOT}.30"]
+    assert [p.series_uid for p in selection.excluded] == [f"{ROOT}.30"]
 
 
 def test_two_series_that_hold_half_of_the_slices_each_are_joined(tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_of_two_whole_stacks_the_later_is_chosen_and_not_mixed_with_the_earlier(
     rest, stress = images(series(11)), images(series(31))
     selection = select(tmp_path, stress, rest)
     assert uids(selection) == uids_of(stress)
-    assert selection.passed_over[0].series_uid == f"{ROOT}.11"
-    assert "was preferred" in selection.passed_over[0].reason
+    assert selection.excluded[0].series_uid == f"{ROOT}.11"
+    assert "was preferred" in selection.excluded[0].reason
 
 
 def test_a_short_axis_stack_is_preferred_to_a_longer_transverse_one(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_phase_contrast_velocity_images_are_left_aside(tmp_path: Path) -> None:
     flow = images(series(12, attributes={"ImageType": ["DERIVED", "PRIMARY", "P", "VELOCITY"]}))
     selection = select(tmp_path, images(series(11)), flow)
     assert selection.series_uid == f"{ROOT}.11"
-    assert selection.passed_over[0].reason == "phase, velocity or colour images, no anatomy"
+    assert selection.excluded[0].reason == "phase, velocity or colour images, no anatomy"
 
 
 def test_an_enhanced_mr_cine_is_selected(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_study_without_cine_says_what_was_seen(tmp_path: Path) -> None:
     assert refusal.code == "no_cine"
     assert "late enhancement" in refusal.message
     assert "modality SR" in refusal.message
-    assert {p.series_uid for p in refusal.passed_over} == {f"{ROOT}.30", f"{ROOT}.99"}
+    assert {p.series_uid for p in refusal.excluded} == {f"{ROOT}.30", f"{ROOT}.99"}
 
 
 def test_a_cine_of_two_slices_is_refused(tmp_path: Path) -> None:

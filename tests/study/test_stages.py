@@ -88,7 +88,7 @@ def test_of_several_stages_the_resting_one_is_measured(tmp_path: Path, loops: Lo
     selection = selected(tmp_path, loops)
     assert numbers(selection) == [2, 4]
     assert [finding.code for finding in selection.findings] == ["several_stages"]
-    assert len(selection.passed_over) == 2
+    assert len(selection.excluded) == 2
 
 
 def test_the_finding_names_the_stages(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_finding_names_the_stages(tmp_path: Path) -> None:
     (finding,) = selection.findings
     assert 'stage "REST" number 1 at 62/min' in finding.message
     assert 'stage "PEAK" number 2 at 134/min' in finding.message
-    assert 'stage "PEAK" number 2' in selection.passed_over[0].reason
+    assert 'stage "PEAK" number 2' in selection.excluded[0].reason
 
 
 def test_stages_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_stages_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CineNotFound) as refused:
         selected(tmp_path, loops)
     assert refused.value.code == "rest_stage_unknown"
-    assert len(refused.value.passed_over) == 2
+    assert len(refused.value.excluded) == 2
 
 
 def test_rates_that_are_alike_do_not_say_which_stage_is_at_rest(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_real_cine_is_assembled_frame_by_frame(real_data: Path, truth: Truth) 
     assert stack.geometry.slice_spacing_mm == pytest.approx(truth.slice_step_mm, abs=0.01)
     assert (stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm) == (spacing_mm, spacing_mm)
     assert stack.heart_rate_bpm == truth.heart_rate_bpm
-    assert cine.findings == cine.passed_over == ()
+    assert cine.findings == cine.excluded == ()
     assert stack.trigger_times_ms is not None
     for (t, z), trigger_time_ms in np.ndenumerate(stack.trigger_times_ms):
         with tolerating_values():

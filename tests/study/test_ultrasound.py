@@ -212,7 +212,7 @@ def test_what_is_no_grey_loop_is_passed_over_with_a_reason(
     with pytest.raises(CineNotFound) as refused:
         select_loops(study_of(tmp_path))
     assert refused.value.code == "no_loop"
-    assert reason in refused.value.passed_over[0].reason
+    assert reason in refused.value.excluded[0].reason
 
 
 def test_every_loop_of_a_study_is_a_candidate(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_study_with_other_objects_beside_its_loops_is_one_of_ultrasound(tmp_pa
     assert echo_apical.SPEC.applies_to(study)
     selection = select_loops(study)
     assert len(selection.loops) == 1
-    assert [p.reason for p in selection.passed_over] == ["not an ultrasound image (modality OT)"]
+    assert [p.reason for p in selection.excluded] == ["not an ultrasound image (modality OT)"]
 
 
 def test_a_study_of_both_is_measured_by_both(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def explain_cine(study: Study) -> Explanation:
         f"series {cine.series_uid}: {z} slices, {t} phases, {x} x {y} pixels",
         tuple(_described(candidate, candidates[0]) for candidate in candidates),
         cine.findings,
-        cine.passed_over,
+        cine.excluded,
     )
 
 

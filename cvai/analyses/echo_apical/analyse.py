@@ -41,10 +41,10 @@ from cvai.heart.phases import KeyPhases
 from cvai.heart.subject import Subject
 from cvai.heart.uncertainty import Uncertainty
 from cvai.inference.echo import EchoSegmenter
-from cvai.study.parts import series_uid_of
+from cvai.study.image_groups import series_uid_of
 from cvai.study.subject import subject_of_headers
 from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
-from cvai.study.values import CineNotFound, Images, PassedOver, Study
+from cvai.study.values import CineNotFound, Excluded, Images, Study
 from cvai.study.whole import unreadable_findings
 
 _SQUARE_PX = (1.0, 1.0)
@@ -59,7 +59,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
     with watch.stage("select"):
         patient = study.patient()
         selection = select_loops(study)
-    measured, passed_over = _measured_loops(selection.loops, segmenter, watch)
+    measured, excluded = _measured_loops(selection.loops, segmenter, watch)
     with watch.stage("measure"):
         choice = choose_loops(measured)
         loops = choice.loops
@@ -88,7 +88,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         loops=loops,
         measurements=_with_normal_ranges(with_body_size(measurements, subject), subject, findings),
         findings=findings,
-        passed_over=(*selection.passed_over, *passed_over, *choice.passed_over),
+        excluded=(*selection.excluded, *excluded, *choice.excluded),
         model=segmenter.identity,
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
@@ -99,32 +99,32 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
 
 def _measured_loops(
     loops: Sequence[Images], segmenter: EchoSegmenter, watch: Stopwatch
-) -> tuple[list[MeasuredLoop], list[PassedOver]]:
+) -> tuple[list[MeasuredLoop], list[Excluded]]:
     """Every loop that shows an apical view and can be measured; the frames of others are not kept.
 
     Raises:
         Refused: none can; where there is one loop only, with that loop's own refusal.
     """
     measured: list[MeasuredLoop] = []
-    passed_over: list[PassedOver] = []
+    excluded: list[Excluded] = []
     refusals: list[Refused] = []
     for images in loops:
         try:
             measured.append(_measured(images, segmenter, watch))
         except Refused as refusal:
             refusals.append(refusal)
-            passed_over.append(PassedOver(series_uid_of(images[0]), f"{refusal.code}: {refusal.message}"))
+            excluded.append(Excluded(series_uid_of(images[0]), f"{refusal.code}: {refusal.message}"))
     if measured:
-        return measured, passed_over
+        return measured, excluded
     if len(loops) == 1:
         raise refusals[0]
-    reasons = "; ".join(dict.fromkeys(p.reason for p in passed_over))
+    reasons = "; ".join(dict.fromkeys(p.reason for p in excluded))
     is_one_reason = len({refusal.code for refusal in refusals}) == 1
     raise CineNotFound(
         refusals[0].code if is_one_reason else "no_apical_view",
         f"None of {len(loops)} loops can be measured: {reasons}",
         refusals[0].hint if is_one_reason else "Send apical four- and two-chamber loops in grey scale.",
-        tuple(passed_over),
+        tuple(excluded),
     )
 
 

@@ -13,7 +13,7 @@ from cvai.heart.phases import KeyPhases
 from cvai.results.analysis import Analysed
 from cvai.results.codes import MeasurementCoding
 from cvai.study.ultrasound import AssembledLoop
-from cvai.study.values import ImagePlane, PassedOver
+from cvai.study.values import Excluded, ImagePlane
 
 KIND = "echo_apical"
 BIPLANE = "biplane"
@@ -60,11 +60,11 @@ class AnalysedLoops:
 
     Args:
         loops: four-chamber view first.
-        passed_over: every series or loop that was not analysed, with the reason.
+        excluded: every series or loop that was not analysed, with the reason.
     """
 
     loops: tuple[AssembledLoop, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
 
     @property
     def series_uid(self) -> str:
@@ -83,7 +83,7 @@ class EchoAnalysis(Analysed):
 
     Args:
         loops: one for each view, four-chamber view first.
-        passed_over: what was not analysed, with reasons.
+        excluded: what was not analysed, with reasons.
         esv_factor: what the end-systolic volume of the discs was multiplied by; see docs/echo.md.
 
     Raises:
@@ -91,7 +91,7 @@ class EchoAnalysis(Analysed):
     """
 
     loops: tuple[MeasuredLoop, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
     esv_factor: float = 1.0
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class EchoAnalysis(Analysed):
     @property
     def images(self) -> AnalysedLoops:
         """The source images."""
-        return AnalysedLoops(tuple(loop.source for loop in self.loops), self.passed_over)
+        return AnalysedLoops(tuple(loop.source for loop in self.loops), self.excluded)
 
     @property
     def correction(self) -> str | None:

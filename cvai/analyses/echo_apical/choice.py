@@ -13,7 +13,7 @@ from cvai.heart.echo import EchoView
 from cvai.heart.findings import Finding, Severity
 from cvai.heart.loop_times import seen_rate_bpm
 from cvai.study.sessions import sessions_of
-from cvai.study.values import PassedOver
+from cvai.study.values import Excluded
 
 _SIMILAR_RATE_BPM = 10.0
 
@@ -30,12 +30,12 @@ class LoopChoice:
 
     Args:
         loops: one for each view, four-chamber view first.
-        passed_over: the others, with reasons.
+        excluded: the others, with reasons.
         findings: what had to be left out that could have been measured.
     """
 
     loops: tuple[MeasuredLoop, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[Excluded, ...]
     findings: tuple[Finding, ...]
 
 
@@ -57,8 +57,8 @@ def choose_loops(measured: Sequence[MeasuredLoop]) -> LoopChoice:
             if loop not in loops
         ),
     )
-    passed_over = tuple(PassedOver(loop.source.series_uid, reason) for loop, reason in reasons)
-    return LoopChoice(loops, passed_over, (*session_findings, *rate_findings))
+    excluded = tuple(Excluded(loop.source.series_uid, reason) for loop, reason in reasons)
+    return LoopChoice(loops, excluded, (*session_findings, *rate_findings))
 
 
 def rate_bpm(loop: MeasuredLoop) -> float | None:

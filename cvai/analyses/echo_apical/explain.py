@@ -15,4 +15,4 @@ def explain_loops(study: Study) -> Explanation:
     """
     selection = select_loops(study)
     chosen = f"{len(selection.loops)} loops may show an apical view; the model tells"
-    return Explanation(chosen, (), selection.findings, selection.passed_over)
+    return Explanation(chosen, (), selection.findings, selection.excluded)

@@ -54,7 +54,7 @@ from cvai.settings import Settings
 ASKED_FOR = "as asked for"
 
 
-class Part(StrEnum):
+class ImageGroup(StrEnum):
     """What may be left out of a backup, where other means copy it."""
 
     RESULTS = "results"
@@ -73,7 +73,7 @@ def make_backup(
     settings: Settings,
     places: Places,
     destination: Path,
-    without: frozenset[Part] = frozenset(),
+    without: frozenset[ImageGroup] = frozenset(),
     watched_by: Callable[[int], Advance] = lambda _: nobody_watches,
 ) -> Manifest:
     """Copy a service's state into a new folder, also while the service runs.
@@ -172,12 +172,12 @@ class _Sources:
 
     settings: Settings
     places: Places
-    without: frozenset[Part]
+    without: frozenset[ImageGroup]
 
     def everything(self) -> Iterator[FoundFile | FoundFolder]:
         """All there is, for its size."""
         yield from self.before_the_jobs()
-        if Part.DATABASE not in self.without and self.jobs_file is not None:
+        if ImageGroup.DATABASE not in self.without and self.jobs_file is not None:
             yield from walk(self.jobs_file)
         yield from walk(self.places.page)
         yield from self.after_the_jobs()
@@ -190,9 +190,9 @@ class _Sources:
 
     def after_the_jobs(self) -> Iterator[FoundFile | FoundFolder]:
         """What jobs that have ended say that it stands."""
-        if self.places.archive is not None and Part.ARCHIVE not in self.without:
+        if self.places.archive is not None and ImageGroup.ARCHIVE not in self.without:
             yield from walk(self.places.archive, self._parts)
-        if Part.RESULTS not in self.without:
+        if ImageGroup.RESULTS not in self.without:
             yield from walk(self.places.results, self._parts)
 
     def rest(self) -> Iterator[FoundFile | FoundFolder]:
@@ -316,7 +316,7 @@ class _Copying:
                 if self._places.page.is_file():
                     moment.enter_context(standing_still(self._places.page))
                     page = stack.enter_context(sqlite_as_of_now(self._places.page))
-                if Part.DATABASE not in self._sources.without:
+                if ImageGroup.DATABASE not in self._sources.without:
                     jobs = self._jobs_as_of_now()
                     stack.callback(jobs.close)
             if jobs is not None:

@@ -45,7 +45,7 @@ from cvai.engine.backup.places import (
     service_running,
 )
 from cvai.engine.database import open_database
-from cvai.engine.roll import Roll
+from cvai.engine.worker_registry import WorkerRegistry
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import OWNER_ENTERS, private_folder
 from cvai.settings import Settings
@@ -292,7 +292,7 @@ class _Target:
         """Workers on other machines show that they live by counts that grow."""
         if not inspect(database).has_table("cvai_workers"):
             return
-        roll = Roll(database)
+        roll = WorkerRegistry(database)
         if not (before := roll.living()):
             return
         wait(3 * self._settings.heartbeat_s)
@@ -326,7 +326,7 @@ class _Target:
         database = open_database(self._url)
         try:
             if inspect(database).has_table("cvai_workers"):
-                roll = Roll(database)
+                roll = WorkerRegistry(database)
                 for worker in roll.living():
                     roll.strike_off(worker)
         finally:

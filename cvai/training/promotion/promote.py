@@ -14,7 +14,7 @@ import tomlkit
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.inference.card import CARD_FILE, ModelCard, load_card
-from cvai.inference.shelf import place
+from cvai.inference.model_store import place
 from cvai.training.evaluation.write import RECORD_FILE
 from cvai.training.loop import CHECKPOINT
 from cvai.training.promotion.comparison import Compared, compared

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cvai.engine.backup.make import Part, make_backup
+from cvai.engine.backup.make import ImageGroup, make_backup
 from cvai.engine.backup.manifest import Manifest
 from cvai.engine.backup.places import Places
 from cvai.engine.backup.restore import Restored, restore_backup
@@ -80,7 +80,7 @@ class State:
         with closing(sqlite3.connect(self.data / DATABASE_NAME)) as page:
             return [name for (name,) in page.execute("SELECT name FROM readers ORDER BY name")]
 
-    def make(self, *without: Part) -> Manifest:
+    def make(self, *without: ImageGroup) -> Manifest:
         return make_backup(self.settings, self.places, self.backup, frozenset(without))
 
     def restore(self, *, replace: bool = False, settings: Settings | None = None) -> Restored:

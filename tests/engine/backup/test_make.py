@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cvai import __version__
-from cvai.engine.backup.make import Part, make_backup
+from cvai.engine.backup.make import ImageGroup, make_backup
 from cvai.engine.backup.manifest import LIST, MANIFEST
 from cvai.engine.backup.places import Places, held_alone
 from cvai.engine.ledger import open_ledger
@@ -85,7 +85,7 @@ def test_of_the_audit_trail_whole_lines_are_copied(state: State) -> None:
 
 
 def test_parts_are_left_out_as_asked_for_and_said_to_be(state: State) -> None:
-    manifest = state.make(Part.RESULTS, Part.ARCHIVE, Part.DATABASE)
+    manifest = state.make(ImageGroup.RESULTS, ImageGroup.ARCHIVE, ImageGroup.DATABASE)
     assert manifest.left_out.keys() == {"results", "archive", "database"}
     assert manifest.jobs == "left_out"
     assert not [

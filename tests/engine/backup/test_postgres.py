@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy
 
 from cvai.engine.backup.databases import PostgresDump, restore_postgres
-from cvai.engine.backup.make import Part, make_backup
+from cvai.engine.backup.make import ImageGroup, make_backup
 from cvai.engine.backup.places import Places
 from cvai.engine.backup.restore import restore_backup
 from cvai.engine.database import open_database
-from cvai.engine.roll import Roll
+from cvai.engine.worker_registry import WorkerRegistry
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.review.server import DATABASE_NAME
 from tests.engine.backup.conftest import State
@@ -100,7 +100,7 @@ def test_jobs_on_a_server_are_backed_up_and_put_back(served: State, url: str) ->
 
 def test_beside_a_worker_of_another_machine_nothing_is_restored(served: State, url: str) -> None:
     database = open_database(url)
-    roll = Roll(database)
+    roll = WorkerRegistry(database)
     worker = roll.sign_on("worker-2", "another machine")
     served.make()
     settings, places = served.settings, served.places
@@ -132,6 +132,6 @@ def test_without_the_programs_of_postgresql_it_says_what_to_do(
         served.settings,
         Places.of(served.settings, served.config, DATABASE_NAME),
         served.backup,
-        frozenset({Part.DATABASE}),
+        frozenset({ImageGroup.DATABASE}),
     )
     assert manifest.jobs == "left_out"

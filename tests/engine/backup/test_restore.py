@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cvai.engine.backup.make import Part
+from cvai.engine.backup.make import ImageGroup
 from cvai.engine.backup.manifest import LIST, MANIFEST
 from cvai.engine.backup.places import RESTORING, held_alone
 from cvai.engine.backup.restore import check_backup, restore_backup
@@ -104,7 +104,7 @@ def test_a_database_of_jobs_that_lies_elsewhere_is_not_written_over(state: State
 
 
 def test_parts_that_were_left_out_stay_as_they_are(state: State) -> None:
-    state.make(Part.RESULTS, Part.ARCHIVE, Part.DATABASE)
+    state.make(ImageGroup.RESULTS, ImageGroup.ARCHIVE, ImageGroup.DATABASE)
     state.add_reader("lung")
     before = state.files()
     state.restore(replace=True)

@@ -22,7 +22,7 @@ def name_of(worker: str) -> str:
     return worker.partition("/")[0]
 
 
-class Roll:
+class WorkerRegistry:
     """The living workers of one database, each with a count of its heartbeats.
 
     Every start of a worker is a worker of its own, ``name/token``: what is done to one that was declared dead

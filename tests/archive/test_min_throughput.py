@@ -10,7 +10,7 @@ from itertools import repeat
 import pytest
 import requests
 
-from cvai.archive import paced
+from cvai.archive import min_throughput
 from cvai.archive.http import archive_errors, new_session
 from cvai.errors import TemporarilyUnavailable
 from tests.loopback import serving
@@ -80,7 +80,7 @@ def test_an_answer_that_drips_on_is_given_up(server: str, how: str, stream: bool
 def test_a_slow_answer_that_makes_headway_is_read_to_its_end(
     server: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paced, "SLOWEST_BYTES_A_SECOND", 6 / TIMEOUT_S / 2)
+    monkeypatch.setattr(min_throughput, "SLOWEST_BYTES_A_SECOND", 6 / TIMEOUT_S / 2)
     response = new_session().get(f"{server}/{how}/20", timeout=TIMEOUT_S)
     assert (response.headers.get("X-Slow", ""), response.text)[how != "head"] == 20 * "x"
 
@@ -94,6 +94,6 @@ def test_a_line_is_kept_for_the_next_question(server: str) -> None:
     assert pool.num_requests == 3
 
 
-def _pools(session: requests.Session) -> list[paced._PacedPool]:
+def _pools(session: requests.Session) -> list[min_throughput._PacedPool]:
     manager = session.get_adapter("http://").poolmanager  # type: ignore[attr-defined]
     return [manager.pools[key] for key in manager.pools.keys()]  # noqa: SIM118 - not iterable otherwise

@@ -7,7 +7,7 @@ import pytest
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.inference.card import load_card
-from cvai.inference.shelf import bring_back, place
+from cvai.inference.model_store import bring_back, place
 from tests.conftest import ROOT
 
 

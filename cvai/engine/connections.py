@@ -21,7 +21,7 @@ from cvai.engine.deliver import Deliveries
 from cvai.settings import Settings
 
 
-class Ways:
+class Connections:
     """What a service listens to and whom it hands results on to; connects to nothing until it is opened.
 
     Args:

@@ -89,7 +89,7 @@ class _PacedAdapter(HTTPAdapter):
         return manager
 
 
-def paced(session: S) -> S:
+def min_throughput(session: S) -> S:
     """The session, whose answers have to make headway from now on."""
     for scheme in ("http://", "https://"):
         session.mount(scheme, _PacedAdapter())

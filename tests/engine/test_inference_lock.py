@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from cvai.analyses.stopwatch import Lock, Stopwatch
-from cvai.engine.lane import Lane
+from cvai.engine.inference_lock import InferenceLock
 
 IN_TIME_S = 30.0
 A_WHILE_S = 0.2
@@ -20,7 +20,7 @@ class Road:
     """Analyses in one lane, each in a thread of its own once it segments."""
 
     def __init__(self) -> None:
-        self._lane = Lane()
+        self._lane = InferenceLock()
         self._pool = ThreadPoolExecutor(4)
         self._ends = {name: threading.Event() for name in "abc"}
         self.segmenting: list[str] = []
@@ -85,7 +85,7 @@ def test_one_that_segments_again_waits_for_nobody_who_has_not_come_to_it() -> No
 
 
 def test_a_network_that_breaks_leaves_the_lane() -> None:
-    lane = Lane()
+    lane = InferenceLock()
     with pytest.raises(ValueError, match="broke"), lane.entered() as segmenting, segmenting():
         raise ValueError("broke")
     with lane.entered() as segmenting, segmenting():
@@ -94,7 +94,7 @@ def test_a_network_that_breaks_leaves_the_lane() -> None:
 
 def test_the_wait_for_the_lane_is_not_told_as_the_networks_time() -> None:
     waited_ms = 1000 * A_WHILE_S
-    lane, timer = Lane(), threading.Event()
+    lane, timer = InferenceLock(), threading.Event()
     with lane.entered() as first, lane.entered() as second, ThreadPoolExecutor(1) as pool:
         watch = Stopwatch(inference_lock=second)
 

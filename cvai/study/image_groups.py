@@ -39,7 +39,7 @@ _TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ImageGroup:
     """Parallel images of one kind; from one series, or from several that were joined.
 
     Args:
@@ -100,7 +100,7 @@ def series_uid_of(plane: ImagePlane) -> str:
     return uid(plane.header, "SeriesInstanceUID")
 
 
-def parts_of(planes: Iterable[ImagePlane]) -> list[Part]:
+def image_groups_of(planes: Iterable[ImagePlane]) -> list[ImageGroup]:
     """The placed images of one series, apart by orientation, pixel grid and pulse sequence.
 
     Scouts, several views and several contrasts share a series more often than they should.
@@ -109,7 +109,7 @@ def parts_of(planes: Iterable[ImagePlane]) -> list[Part]:
     ordered = sorted(planes, key=lambda p: (p.instance_number or 0, p.sop_instance_uid, p.frame_number or 0))
     for parallel in grouped(ordered, is_parallel):
         for images in grouped(parallel, is_same_kind):
-            parts.extend(_cine_apart_from_stills(Part(tuple(images))))
+            parts.extend(_cine_apart_from_stills(ImageGroup(tuple(images))))
     return parts
 
 
@@ -189,13 +189,13 @@ def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:
     return float(np.median(np.diff(sorted(times_s)))) >= _SHORTEST_BEAT_S
 
 
-def _cine_apart_from_stills(part: Part) -> list[Part]:
+def _cine_apart_from_stills(part: ImageGroup) -> list[ImageGroup]:
     """Separate positions with one or two images from a part that otherwise holds whole cine slices."""
     stills = [plane for images in part.slices if len(images) <= MAX_STILLS for plane in images]
     cine = [plane for images in part.slices if len(images) > MAX_STILLS for plane in images]
-    if not stills or not cine or not Part(tuple(cine)).is_cine:
+    if not stills or not cine or not ImageGroup(tuple(cine)).is_cine:
         return [part]
-    return [Part(tuple(cine)), Part(tuple(stills))]
+    return [ImageGroup(tuple(cine)), ImageGroup(tuple(stills))]
 
 
 def _is_near(first: float | None, second: float | None, share: float) -> bool:

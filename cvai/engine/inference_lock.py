@@ -11,7 +11,7 @@ from functools import partial
 from cvai.analyses.stopwatch import Lock
 
 
-class Lane:
+class InferenceLock:
     """Lets analyses segment one at a time, and in the order in which they began.
 
     A network takes all the threads and all of a device's memory that it may; what is read, measured and

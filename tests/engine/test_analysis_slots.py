@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from cvai.engine.analysis_slots import DIED_AT_MOST, UNENDED, AnalysisSlots, UnendedAnalyses
 from cvai.engine.database import open_database
-from cvai.engine.turns import DIED_AT_MOST, UNENDED, Turns, UnendedAnalyses
 from cvai.errors import TemporarilyUnavailable
 from tests.process import eventually
 
@@ -35,7 +35,7 @@ def unended(database: Engine) -> UnendedAnalyses:
 class Analyses:
     """Jobs that take turns, each until it is told to end."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: AnalysisSlots) -> None:
         self._turns = turns
         self._pool = ThreadPoolExecutor(8)
         self._ends: dict[str, threading.Event] = {}
@@ -69,7 +69,7 @@ class Analyses:
 def test_as_many_as_may_run_at_once_in_the_order_in_which_they_come(
     unended: UnendedAnalyses, at_once: int
 ) -> None:
-    analyses = Analyses(Turns(at_once, unended))
+    analyses = Analyses(AnalysisSlots(at_once, unended))
     jobs = ["a", "b", "c", "d"]
     analyses.come(*jobs)
     for number, job in enumerate(jobs):
@@ -80,7 +80,7 @@ def test_as_many_as_may_run_at_once_in_the_order_in_which_they_come(
 
 def test_what_a_worker_died_of_runs_alone_and_nothing_overtakes_it(unended: UnendedAnalyses) -> None:
     unended.begun("b")
-    analyses = Analyses(Turns(2, unended))
+    analyses = Analyses(AnalysisSlots(2, unended))
     analyses.come("a", "b", "c")
     assert analyses.begun(1) == ["a"]
     analyses.end("a")
@@ -92,14 +92,14 @@ def test_what_a_worker_died_of_runs_alone_and_nothing_overtakes_it(unended: Unen
 
 def test_what_has_ended_is_as_if_no_worker_had_died_of_it(unended: UnendedAnalyses) -> None:
     unended.begun("a")
-    turns = Turns(2, unended)
+    turns = AnalysisSlots(2, unended)
     with turns.taken("a"):
         assert unended.times("a") == 2
     assert unended.times("a") == 0
 
 
 def test_an_analysis_that_breaks_has_ended_and_leaves_its_place(unended: UnendedAnalyses) -> None:
-    turns = Turns(1, unended)
+    turns = AnalysisSlots(1, unended)
     with pytest.raises(ValueError, match="broke"), turns.taken("a"):
         raise ValueError("broke")
     assert unended.times("a") == 0
@@ -108,7 +108,7 @@ def test_an_analysis_that_breaks_has_ended_and_leaves_its_place(unended: Unended
 
 
 def test_a_job_is_given_up_after_so_many_deaths_and_a_retry_begins_anew(unended: UnendedAnalyses) -> None:
-    turns = Turns(1, unended)
+    turns = AnalysisSlots(1, unended)
     for _ in range(DIED_AT_MOST):
         assert not turns.given_up("a")
         unended.begun("a")
@@ -121,7 +121,7 @@ def test_a_job_is_given_up_after_so_many_deaths_and_a_retry_begins_anew(unended:
 def test_a_database_that_does_not_answer_is_waited_for_and_no_place_is_lost(
     unended: UnendedAnalyses, database: Engine
 ) -> None:
-    turns = Turns(1, unended)
+    turns = AnalysisSlots(1, unended)
     UNENDED.drop(database)
     for _ in range(2):
         with pytest.raises(TemporarilyUnavailable, match="does not answer"), turns.taken("a"):

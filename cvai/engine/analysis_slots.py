@@ -56,7 +56,7 @@ class UnendedAnalyses:
             connection.execute(delete(UNENDED).where(UNENDED.c.job_id == job_id))
 
 
-class Turns:
+class AnalysisSlots:
     """The turns of one worker's jobs at being analysed, in the order in which they come.
 
     A worker that dies takes along everything it was analysing, and nobody can tell which of it was the
