@@ -20,7 +20,7 @@ demo: install
 # files first (tests/conftest.py). Every worker and every service imports everything, so byte code is kept.
 unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 4
-SHARED := --dist loadgroup --no-loadscope-reorder
+SHARED := --dist loadfile --no-loadscope-reorder
 
 test: dev system viewers
 	$(BIN)/python -m pytest -n $(WORKERS) $(SHARED)

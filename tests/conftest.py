@@ -38,21 +38,29 @@ MARKED_FIXTURES = {"browser": "browser", "site": "servers", "orthanc": "servers"
 """Fixtures that start something."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what tests need, and share them among the workers of pytest-xdist.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what a test needs."""
+    for marker in _needs(item, _file(item)):
+        item.add_marker(marker)
 
-    The tests of a file go to one worker, so that what they share is made once, unless ``xdist_group``
-    says something else.
-    """
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin first; each goes to one worker of pytest-xdist."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    ranks: dict[str, int] = {}
     for item in items:
-        file = item.path.relative_to(ROOT).as_posix()
-        for marker in _needs(item, file):
-            item.add_marker(marker)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(file))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        _begin_with_the_longest(items)
+        ranks[_file(item)] = min(_rank(item), ranks.get(_file(item), len(LONGEST_FIRST)))
+    items.sort(key=lambda item: (ranks[_file(item)], _file(item)))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).as_posix()
+
+
+def _rank(item: pytest.Item) -> int:
+    found = [LONGEST_FIRST.index(mark.name) for mark in item.iter_markers() if mark.name in LONGEST_FIRST]
+    return min(found, default=len(LONGEST_FIRST))
 
 
 def _needs(item: pytest.Item, file: str) -> Iterator[str]:
@@ -63,23 +71,6 @@ def _needs(item: pytest.Item, file: str) -> Iterator[str]:
     )
     if item.get_closest_marker("orthanc"):
         yield "servers"
-
-
-def _begin_with_the_longest(items: list[pytest.Item]) -> None:
-    """Order groups by their markers; within a group the order stays."""
-    ranks: dict[str, int] = {}
-    for item in items:
-        rank = min(
-            (LONGEST_FIRST.index(m.name) for m in item.iter_markers() if m.name in LONGEST_FIRST), default=9
-        )
-        ranks[_group(item)] = min(rank, ranks.get(_group(item), rank))
-    items.sort(key=lambda item: (ranks[_group(item)], _group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    marker = item.get_closest_marker("xdist_group")
-    assert marker is not None
-    return str(marker.args[0])
 
 
 def real_data_folder() -> Path:
