@@ -27,6 +27,7 @@ def result(study: tuple[Path, PhantomTruth]) -> cvai.Result:
     return found
 
 
+@pytest.mark.slow
 def test_a_study_is_measured(result: cvai.Result, study: tuple[Path, PhantomTruth]) -> None:
     assert (result.kind, result.status, result.error) == ("cine_sax", "analysed", None)
     assert result.study_uid == study[1].study_uid
@@ -70,6 +71,7 @@ def test_a_refusal_says_why(study: tuple[Path, PhantomTruth], tmp_path: Path) ->
         refused.report()
 
 
+@pytest.mark.slow
 def test_an_array_is_labelled_as_the_study_is(result: cvai.Result) -> None:
     stack = result._analysed.cine.stack  # type: ignore[union-attr]
     geometry = stack.geometry

@@ -107,6 +107,7 @@ def test_every_script_that_is_here_is_known() -> None:
     assert {case.script for case in cases()} - OWN <= here
 
 
+@pytest.mark.slow
 def test_without_a_folder_of_cases_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CVAI_CASES", str(tmp_path / "absent"))
     ended = subprocess.run(

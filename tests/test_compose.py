@@ -197,6 +197,7 @@ def with_password(server: str, password: str, settings: Settings) -> str:
     return url.render_as_string(hide_password=False)
 
 
+@pytest.mark.slow
 @needs_postgres
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_postgresql_lets_in_whoever_has_the_password(password: str, settings_of: Any, server: str) -> None:
@@ -210,6 +211,7 @@ def test_postgresql_lets_in_whoever_has_the_password(password: str, settings_of:
     wrong.dispose()
 
 
+@pytest.mark.slow
 @needs_postgres
 def test_jobs_are_worked_on_behind_a_password_of_every_printable_character(
     settings_of: Any, server: str, tmp_path: Path

@@ -6,6 +6,8 @@ import ast
 import json
 import re
 
+import pytest
+
 from benchmarks.capacity import Study, table
 from cvai import errors
 from cvai.cli.lazy import COMMANDS, LazyCommands
@@ -33,6 +35,7 @@ def calls_and_texts() -> tuple[set[str], set[str]]:
     return codes, texts
 
 
+@pytest.mark.slow
 def test_every_code_is_explained_and_nothing_else_is() -> None:
     explained = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs" / "codes.md").read_text(), re.MULTILINE))
     codes, texts = calls_and_texts()

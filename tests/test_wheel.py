@@ -35,6 +35,7 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return Parser().parsestr(wheel.read(name).decode())
 
 
+@pytest.mark.slow
 def test_the_metadata_name_the_licences_of_code_weights_and_fonts(metadata: Message) -> None:
     assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0 AND OFL-1.1"
     assert set(metadata.get_all("License-File") or ()) == set(LICENCES)

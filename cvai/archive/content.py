@@ -27,8 +27,8 @@ UNREADABLE = "unreadable-"
 def is_valid_study_uid(name: str) -> bool:
     """Whether folders, files and requests may be named by what somebody calls a study.
 
-    >>> names_a_study("1.2.840.1"), names_a_study("1.2/840"), names_a_study("../1.2"), names_a_study("")
-    (True, False, False, False)
+    >>> [is_valid_study_uid(name) for name in ("1.2.840.1", "1.2/840", "../1.2", "")]
+    [True, False, False, False]
     """
     digest = name.removeprefix(UNREADABLE)
     if digest != name:

@@ -66,7 +66,7 @@ def archive_errors(asked: str) -> Iterator[None]:
 def retry_after_s(headers: Mapping[str, str]) -> float:
     """For how long an answer asks to be left alone: Retry-After, seconds or a date (RFC 9110, 10.2.3).
 
-    >>> asked_wait_s({"Retry-After": "120"}), asked_wait_s({"Retry-After": "soon"}), asked_wait_s({})
+    >>> retry_after_s({"Retry-After": "120"}), retry_after_s({"Retry-After": "soon"}), retry_after_s({})
     (120.0, 0.0, 0.0)
     """
     try:

@@ -63,6 +63,7 @@ def record_of(results: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_study_gives_as_many_results_as_it_holds(results: Path) -> None:
     record = record_of(results)
     cine, area = record["analyses"]

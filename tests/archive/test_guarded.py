@@ -30,7 +30,7 @@ STUDY = derived_uid("guarded")
 LIMITS = CallLimits(associations=4, by_address=6)
 ASSOCIATE_RQ, P_DATA = 0x01, 0x04
 
-pytestmark = pytest.mark.usefixtures("dead_lines_closed")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("dead_lines_closed")]
 
 
 @contextmanager

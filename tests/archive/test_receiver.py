@@ -69,7 +69,7 @@ def receiving(inbox: Path, node: Node) -> Iterator[Ward]:
         yield Ward(inbox, port)
 
 
-pytestmark = pytest.mark.usefixtures("dead_lines_closed")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("dead_lines_closed")]
 
 
 @pytest.fixture

@@ -254,6 +254,7 @@ def test_nobody_there_is_unavailable(objects: list[Path]) -> None:
     assert caught.value.code == "peer_unreachable"
 
 
+@pytest.mark.slow
 @needs_openssl
 def test_a_peer_is_called_with_tls_and_only_where_it_can_be_believed(
     objects: list[Path], tmp_path: Path

@@ -53,6 +53,7 @@ def run(tmp_path: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_person_is_told_what_was_copied_and_put_back(settings: Settings, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     told = run(tmp_path, "backup", str(backup))
@@ -66,6 +67,7 @@ def test_a_person_is_told_what_was_copied_and_put_back(settings: Settings, tmp_p
     assert STUDY in run(tmp_path, "jobs", "list")
 
 
+@pytest.mark.slow
 def test_a_program_reads_the_manifest(settings: Settings, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     made = json.loads(run(tmp_path, "backup", str(backup), "--without", "results", "--json"))
@@ -77,6 +79,7 @@ def test_a_program_reads_the_manifest(settings: Settings, tmp_path: Path) -> Non
     assert Path(restored["replaced"]).is_dir()
 
 
+@pytest.mark.slow
 def test_who_was_signed_in_signs_in_anew(settings: Settings, tmp_path: Path) -> None:
     run(tmp_path, "backup", str(tmp_path / "backup"))
     run(tmp_path, "restore", str(tmp_path / "backup"), "--replace")
@@ -94,6 +97,7 @@ def test_both_are_in_the_audit_trail(settings: Settings, tmp_path: Path) -> None
     assert "Restore of all studies" in restored
 
 
+@pytest.mark.slow
 def test_results_that_were_left_out_are_made_again_as_asked_for(settings: Settings, tmp_path: Path) -> None:
     run(tmp_path, "backup", str(tmp_path / "backup"), "--without", "results")
     shutil.rmtree(settings.data_folder)

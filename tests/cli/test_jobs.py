@@ -40,6 +40,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_jobs_are_listed_shown_and_retried(config: Path) -> None:
     listed = runner.invoke(app, ["jobs", "list", "--config", str(config)])
     assert listed.exit_code == 0

@@ -50,6 +50,7 @@ def lv_dice(labels: np.ndarray, reference: np.ndarray) -> float:
     return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
 
 
+@pytest.mark.slow
 def test_labels_of_a_heart_lie_on_the_image_s_own_grid(
     patient: tuple[Path, np.ndarray], tmp_path: Path
 ) -> None:

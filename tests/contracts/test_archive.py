@@ -96,6 +96,7 @@ def test_storing_again_adds_nothing_and_says_so(place: Place, study_uid: str, tm
     assert place.archive.content(study_uid) == before
 
 
+@pytest.mark.slow
 def test_more_objects_than_one_request_carries_are_all_stored(
     place: Place, study_uid: str, tmp_path: Path
 ) -> None:

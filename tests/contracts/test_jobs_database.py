@@ -37,6 +37,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         made.stop()
 
 
+@pytest.mark.slow
 def test_jobs_are_kept_once_listed_and_retried(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="no database of jobs yet"), open_ledger(bench.url):
         pass

@@ -48,6 +48,7 @@ def analysed(folder: Path, *specs: SeriesSpec, segmenter: Drawn | None = None): 
     return analyse_cine(study, Drawn(), Stopwatch())
 
 
+@pytest.mark.slow
 def test_contours_decide_where_directions_do_not(tmp_path: Path) -> None:
     transverse = SAX.but(series_uid=f"{ROOT}.2", series_number=2, n_slices=12, axes=TRANSVERSE)
     analysis = analysed(tmp_path, SAX.but(axes=DEXTROCARDIA), transverse)

@@ -65,6 +65,7 @@ def test_stored_results_are_handed_on(bench: Bench, study_uid: str, tmp_path: Pa
     assert (peer.got, record.got) == (["report.dcm"], ["fhir.json"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whose", ["peer", "record"])
 def test_a_destination_that_stays_away_makes_a_dead_letter_that_keeps_its_results(
     bench: Bench, study_uid: str, tmp_path: Path, whose: str

@@ -33,6 +33,7 @@ def analysed(source: Path, out: Path, echo: EchoSegmenter | None) -> StudyOutcom
     return outcome
 
 
+@pytest.mark.slow
 def test_two_loops_of_one_patient_give_a_biplane_ejection_fraction(
     echo: EchoSegmenter, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(
     assert refused.value.code in ("no_apical_view", "heart_not_found", "mitral_plane_not_found")
 
 
+@pytest.mark.slow
 def test_a_damaged_loop_beside_the_measured_ones_is_a_finding(echo: EchoSegmenter, tmp_path: Path) -> None:
     write_apical_study(tmp_path / "study")
     lost = write_loop(tmp_path / "study" / "3.dcm", beating_frames(), 3)

@@ -229,6 +229,7 @@ def worklist_of(ledger: object, bench: Former) -> list[StudyJob]:
         database.close()
 
 
+@pytest.mark.slow
 def test_another_model_of_an_analysis_makes_its_job_and_takes_the_place_of_the_former(
     bench: Former, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_the_fetched_study_is_gone_when_the_job_has_ended(
     assert [p for p in (tmp_path / "work").rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_study_announced_twice_is_analysed_once(bench: Bench, study_uid: str, tmp_path: Path) -> None:
     bench.analyse = analyse_noting(tmp_path / "log")
     bench.receive(write_study(tmp_path / "src", study_uid))
@@ -220,6 +221,7 @@ def test_an_archive_that_comes_back_in_time_costs_nothing_but_time(
     assert bench.ended(job).outcome.state is JobState.ANALYSED
 
 
+@pytest.mark.slow
 def test_an_archive_that_stays_away_makes_a_dead_letter_which_retry_takes_up(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
@@ -319,6 +321,7 @@ def test_the_ledger_finds_a_job_by_its_study_and_filters_by_state(
             ledger.named("1.2.3")
 
 
+@pytest.mark.slow
 def test_a_ledger_of_several_pages_is_read_to_its_end(
     bench: Bench, study_uid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

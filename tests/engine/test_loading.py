@@ -19,6 +19,7 @@ from tests.study.dicom_files import images, write
 from tests.study.ultrasound_files import beating_frames, write_loop
 
 
+@pytest.mark.slow
 def test_an_analysis_is_done_alone_and_leaves_a_study_of_other_images_alone(tmp_path: Path) -> None:
     write(tmp_path / "mr", images(CINE))
     write_loop(tmp_path / "us" / "loop.dcm", beating_frames())

@@ -120,6 +120,7 @@ def test_ends_are_counted_by_code_and_results_by_what_they_tell(metrics: Metrics
     assert told["cvai_lv_ef_percent_bucket", "cine", "60.0"] == 1
 
 
+@pytest.mark.slow
 def test_each_model_is_compared_with_its_own_ejection_fractions(metrics: Metrics, tmp_path: Path) -> None:
     for number in range(100):
         metrics.job_ended(CINE.job_for(f"1.{number}", "cd" * 32), analysed(tmp_path, 60.0))

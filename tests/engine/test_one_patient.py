@@ -90,6 +90,7 @@ def nothing_but_computed_tomographs() -> list[Dataset]:
     return changed(both, Modality="CT", SOPClassUID=CTImageStorage)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [
@@ -138,6 +139,7 @@ def test_cvai_doctor_says_so_too(tmp_path: Path) -> None:
     assert "patients_differ" in check.detail
 
 
+@pytest.mark.slow
 def test_results_name_the_patient_that_all_images_state_together(tmp_path: Path) -> None:
     made = images(SHORT_AXIS)
     changed(made[:40], PatientID="", PatientName="DOE", IssuerOfPatientID="")

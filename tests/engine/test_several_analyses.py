@@ -91,6 +91,7 @@ def test_one_breaks_and_the_other_is_delivered(bench: Bench, study_uid: str, tmp
     assert (tmp_path / "results" / delivered.result).is_file()
 
 
+@pytest.mark.slow
 def test_a_refused_one_says_so_and_the_other_is_delivered_with_objects_of_its_own(
     bench: Bench, study_uid: str
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_refused_one_says_so_and_the_other_is_delivered_with_objects_of_its_ow
     assert {o.sop_instance_uid for o in told.objects} == {o.objects[0].sop_instance_uid for o in outcomes}
 
 
+@pytest.mark.slow
 def test_a_new_model_of_one_makes_its_jobs_alone(bench: Bench, study_uid: str) -> None:
     announced(bench, study_uid)
     before = [bench.ended(bench.job(study_uid, kind)) for kind in (KIND, "other")]
@@ -122,6 +124,7 @@ def test_a_new_model_of_one_makes_its_jobs_alone(bench: Bench, study_uid: str) -
         assert {record.job for record in newest} == {before[0].job, bench.job(study_uid, "other")}
 
 
+@pytest.mark.slow
 def test_a_late_image_makes_a_job_of_each_and_the_newest_of_each_speaks(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
@@ -228,6 +231,7 @@ def test_each_job_has_the_priority_that_the_rules_give(bench: Bench, study_uid: 
     assert given == [(KIND, Priority.ROUTINE), ("other", Priority.ROUTINE)]
 
 
+@pytest.mark.slow
 def test_a_study_named_to_the_command_means_all_its_jobs(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
@@ -289,6 +293,7 @@ def test_results_of_each_analysis_are_kept_and_go_on_their_own(
         assert [record.job.kind for record in missing] == ["other"]
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_archive_and_has_no_job_gets_one_of_each_kind(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:

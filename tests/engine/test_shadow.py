@@ -113,6 +113,7 @@ def test_what_the_second_model_measures_is_kept_beside_the_result_and_nowhere_el
     assert [p for p in (tmp_path / "work").rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.slow
 def test_every_study_that_waits_goes_before_the_second_model(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_every_study_that_waits_goes_before_the_second_model(
         assert Queue(database).state().queued == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [False, True], ids=["it refuses", "it breaks"])
 def test_a_second_model_that_fails_changes_nothing_about_the_result(
     bench: Bench, study_uid: str, tmp_path: Path, broken: bool
@@ -187,6 +189,7 @@ def test_a_job_for_another_second_model_is_let_be(bench: Bench, study_uid: str, 
     assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "model_changed")
 
 
+@pytest.mark.slow
 def test_a_model_in_the_shadow_of_itself_differs_by_nothing(tmp_path: Path) -> None:
     write(tmp_path / "study", images(CINE))
     (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(DrawnHeart()))

@@ -61,12 +61,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_cine_is_read_into_little_more_than_its_stored_pixels(folder: Path) -> None:
     assembled, peak = peak_bytes(lambda: assemble_folder(folder))
     assert assembled.stack.stored.nbytes == STORED_BYTES
     assert peak < 1.3 * STORED_BYTES  # in float32 they are twice as much
 
 
+@pytest.mark.slow
 def test_a_cine_is_labelled_in_less_memory_than_its_stored_pixels_take() -> None:
     stored = np.random.default_rng(1).integers(0, 1000, (40, 10, 256, 256), dtype=np.uint16)
     stack = CineStack(stored, StackGeometry.unplaced(10, (10.0, 1.4, 1.4)), None, None)

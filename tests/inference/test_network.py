@@ -57,6 +57,7 @@ def test_openvino_labels_as_onnx_runtime_does(images: NDArray[np.float32]) -> No
     assert differing(OnnxNetwork(folder, threads=1), network, images) <= LABELS_MAY_DIFFER
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_openvino_does_not_report_to_its_maker(tmp_path: Path) -> None:
     """Imported as it is, it leaves a client id in the home folder and sends an event."""
@@ -124,6 +125,7 @@ def test_an_exported_monai_bundle_labels_as_onnx_runtime_does(
     assert differing(as_onnx, bundle, images) <= LABELS_MAY_DIFFER
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_another_network_than_the_card_describes_is_told(tmp_path: Path) -> None:
     folder, other = convolution(tmp_path / "a", "model.ts"), convolution(tmp_path / "b", "model.ts", seed=6)
@@ -161,6 +163,7 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert missing.value.code == "provider_missing"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_torch_labels_the_same_on_a_gpu(tmp_path: Path, images: NDArray[np.float32]) -> None:
     torch = pytest.importorskip("torch", reason="torch is an extra: pip install cvai[train]")

@@ -132,6 +132,7 @@ def test_the_segmentation_without_a_size_has_no_errors_either(
     assert complaints(dciodvfy, uncalibrated[1] / "seg_a4c.dcm") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1])
 def test_labels_are_read_back_voxel_by_voxel_by_the_frame_they_lie_on(
     biplane: tuple[EchoAnalysis, Path], place: int

@@ -89,6 +89,7 @@ def test_what_is_no_keyword_is_not_encoded() -> None:
         encoded("StackIdentity", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [cine_segmentation, measurement_document])
 def test_saying_that_an_object_is_encoded_changes_none_of_its_bytes(
     context: ResultContext, make: Callable[[ResultContext], Dataset]

@@ -102,6 +102,7 @@ def test_what_is_not_ours_to_replace_stays(edit: Callable[[Dataset], None]) -> N
     assert superseded_by(document_by(2, [first])) == []
 
 
+@pytest.mark.slow
 def test_a_document_that_a_signed_one_has_replaced_is_not_replaced_again() -> None:
     first = document_by(1)
     second = document_by(2, [first])

@@ -33,6 +33,7 @@ def with_results_of(analysis: EchoAnalysis, folder: Path) -> Study:
     return study
 
 
+@pytest.mark.slow
 def test_the_same_results_keep_their_uids(analysis: EchoAnalysis, tmp_path: Path) -> None:
     assert told_apart(analysis, PLAN, with_results_of(analysis, tmp_path)).content == ""
 

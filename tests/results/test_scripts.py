@@ -71,6 +71,7 @@ def test_every_letter_of_a_name_has_a_glyph(script: str) -> None:
     assert "[U+" not in "".join(run.text for run in runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", NAMES)
 def test_a_name_can_be_read_back_from_the_report(script: str, tmp_path: Path) -> None:
     named = Patient("P-1", name=NAMES[script])

@@ -89,6 +89,7 @@ def test_a_cine_read_back_equals_what_went_in(written: Written) -> None:
     np.testing.assert_array_equal(seg.pixel_array, frames_of(seg))
 
 
+@pytest.mark.slow
 def test_highdicom_finds_every_phase_by_its_source_images(written: Written) -> None:
     seg = highdicom.seg.segread(written.path(CineKind.CINE))
     for t, planes in enumerate(written.analysis.cine.planes):
@@ -133,6 +134,7 @@ def test_highdicom_reads_a_phase_as_a_volume_in_its_place(
         np.testing.assert_allclose((volume.affine @ [z, y, x, 1])[:3], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_pattern_on_any_grid_is_read_back(data: st.DataObject) -> None:

@@ -102,6 +102,7 @@ def test_highdicom_reads_the_groups(written: Written) -> None:
     assert [len(group.get_measurements()) for group in others] == [3, 3, 1, *wall_group_sizes(written)]
 
 
+@pytest.mark.slow
 def test_highdicom_reads_indices_beside_what_they_index(written_of_known_subject: Written) -> None:
     document = highdicom.sr.srread(written_of_known_subject.path(ResultKind.SR))
     volumes = document.content.get_volumetric_roi_measurement_groups()

@@ -90,6 +90,7 @@ def test_segments_tell_whether_a_reader_has_changed_them(
     assert {s.SegmentAlgorithmType for s in segmentation.SegmentSequence} == {algorithm}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multiframe", [False, True])
 def test_labels_are_read_back_as_they_were_written(tmp_path: Path, multiframe: bool) -> None:
     analysis = make_analysis(multiframe=multiframe)

@@ -43,6 +43,7 @@ def test_what_is_returned_is_what_is_written_and_recorded(tmp_path: Path) -> Non
         assert instance.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
 
 
+@pytest.mark.slow
 def test_the_same_analysis_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("first", "second"):
         write_results(make_analysis(SHAPE), tmp_path / name, created=CREATED)
@@ -50,6 +51,7 @@ def test_the_same_analysis_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_later_run_differs_in_its_dates_only(tmp_path: Path) -> None:
     runs = [
         write_results(make_analysis(SHAPE), tmp_path / str(year), created=datetime(year, 1, 2, 3, 4, 5))
@@ -73,6 +75,7 @@ def test_creation_is_now_where_nobody_says_otherwise(tmp_path: Path) -> None:
     assert before <= created <= datetime.now()
 
 
+@pytest.mark.slow
 def test_all_references_resolve_within_the_study(written: Written) -> None:
     instances = {kind: written.read(kind) for kind in CINE_KINDS}
     assert {i.StudyInstanceUID for i in instances.values()} == {written.analysis.study_uid}

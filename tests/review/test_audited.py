@@ -28,6 +28,8 @@ from tests.review.site import Site, new_site, running
 from tests.review.test_requests import words
 from tests.review.test_roles import STUDY, app_of, every_route
 
+pytestmark = pytest.mark.servers
+
 OF_ECHO = frozenset({f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"})
 BODIES: dict[tuple[str, str], object] = {
     ("PUT", f"{STUDY}/draft"): {"ed": 0, "es": 3, "frames": []},

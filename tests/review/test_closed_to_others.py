@@ -17,6 +17,8 @@ from tests.conftest import ROOT
 from tests.review.site import Site, new_site, running
 from tests.review.test_requests import words
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

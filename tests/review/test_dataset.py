@@ -71,6 +71,7 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
     assert entry["verdict"] == "changed"
 
 
+@pytest.mark.slow
 def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) -> None:
     datasets = pytest.importorskip("cvai.training.datasets.nifti", reason="training is not installed")
     study = ReviewedStudy(accepted(), pack)

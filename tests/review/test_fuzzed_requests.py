@@ -30,5 +30,6 @@ def test_no_request_of_a_viewer_makes_the_page_fail_or_tell(target: Target, gues
     assert target.statuses[403] > 0, "of what a viewer may not do"
 
 
+@pytest.mark.slow
 def test_every_route_that_changes_something_is_known_here() -> None:
     assert {o.label for o in operations()} >= CHANGES

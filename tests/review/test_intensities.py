@@ -28,6 +28,7 @@ def cine(dtype: str, seed: int, rescale: str) -> CineStack:
     return CineStack(values, geometry, None, None, slopes, intercepts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("rescale", ["none", "same", "each"])
 @given(st.integers(0, 2**32 - 1), st.lists(st.floats(0, 100), min_size=1, max_size=3))

@@ -441,6 +441,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(odd=st.dictionaries(st.sampled_from([*CLAIM_NAMES, "realm_access"]), ANY_JSON, min_size=1, max_size=4))
 @settings(max_examples=150)
 def test_no_claims_are_more_than_refused(provider: Provider, odd: dict[str, object]) -> None:

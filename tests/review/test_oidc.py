@@ -21,6 +21,8 @@ from tests.orthanc import free_port
 from tests.process import Process, eventually
 from tests.review.site import PATIENCE_MS, Site, running
 
+pytestmark = pytest.mark.servers
+
 ADA = {
     "sub": "a-1",
     "preferred_username": "hart",

@@ -18,6 +18,8 @@ from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.study import DICOM_FOLDER
 from tests.review.site import TABLET, Site, new_site, open_study, reader_at, running, shown_ef
 
+pytestmark = pytest.mark.servers
+
 LESS_THAN_A_BEAT = LoopAcquisition(n_frames=18, seed=3)
 """Up to end-systole and a little beyond, so that there is a finding."""
 

@@ -116,6 +116,7 @@ def test_a_series_for_every_phase_without_times_follows_the_series_numbers(tmp_p
     np.testing.assert_array_equal(cine.stack.pixels, expected_pixels(SPEC))
 
 
+@pytest.mark.slow
 def test_a_study_that_tells_no_times_has_none(tmp_path: Path) -> None:
     datasets = images(SPEC)
     for ds in datasets:

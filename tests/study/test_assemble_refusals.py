@@ -65,6 +65,7 @@ def test_uneven_slices_are_refused_with_the_gaps(tmp_path: Path) -> None:
     assert refusal.message == "Slice gaps vary from 10.00 to 13.00 mm."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("everywhere", [False, True])
 @pytest.mark.parametrize(
     ("edit", "code"),
@@ -135,6 +136,7 @@ def _as_it_is(ds: Dataset) -> None:
     """Only the instance numbers tell that the acquisition came later."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "told_by",
     [
@@ -167,6 +169,7 @@ def test_an_earlier_acquisition_time_is_not_beaten_by_a_higher_instance_number(t
     np.testing.assert_array_equal(cine.stack.pixels, expected_pixels(SPEC))
 
 
+@pytest.mark.slow
 def test_a_repeat_that_broke_off_does_not_replace_the_whole_slice(tmp_path: Path) -> None:
     repeat = edited(_repeat(4), state("AcquisitionTime", "083000"))[:-1]
     cine = assemble(tmp_path, [*images(SPEC), *repeat])

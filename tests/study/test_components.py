@@ -44,6 +44,7 @@ def test_ge_tells_a_phase_image_in_a_private_element_alone(value: object) -> Non
     assert component_of(header, header) is Component.PHASE
 
 
+@pytest.mark.slow
 def test_a_series_of_all_components_gives_its_magnitude_images(tmp_path: Path) -> None:
     datasets = []
     for number, letter in enumerate("RIPM"):
@@ -105,6 +106,7 @@ def test_an_enhanced_instance_that_describes_no_frames_is_refused_by_name(tmp_pa
     assert "describes 0 frames" in refusal.message
 
 
+@pytest.mark.slow
 def test_a_phase_series_is_passed_over_as_such(tmp_path: Path) -> None:
     phase = images(SPEC.but(series_uid=f"{SPEC.series_uid}.9", series_number=9))
     for ds in phase:

@@ -12,6 +12,8 @@ from cvai.study.values import AssembledCine
 from tests.study.examination import REST, WHOLE_STACKS, Member, kinds, members_of, shuffled
 from tests.study.in_memory import assembled
 
+pytestmark = pytest.mark.slow
+
 OTHERS = tuple(kind for kind in kinds() if kind not in (REST, *WHOLE_STACKS))
 
 

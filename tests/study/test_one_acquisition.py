@@ -113,6 +113,7 @@ def test_a_single_breath_hold_at_another_rate_stays_in_its_stack_and_is_told(tmp
     assert where(cine, "heart_rate_varies") == [(None, 0), (None, 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift_mm", [0.0, 0.4, 0.8, 2.0, 5.0])
 @pytest.mark.parametrize("layout", ["series", "one series", "series per slice"])
 def test_of_a_stack_that_was_acquired_again_one_is_measured_whole(

@@ -40,6 +40,7 @@ def delayed(datasets: list[Dataset], slices: tuple[int, ...], phases: float) -> 
     return edited(datasets, delay, where=lambda ds: place(ds)[0] in slices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phases", [1, 2, 4, 8, 11])
 def test_slices_that_begin_later_are_turned_until_they_fit(tmp_path: Path, phases: int) -> None:
     cine = assemble(tmp_path, delayed(images(SPEC), (3, 4, 5), phases))
@@ -115,6 +116,7 @@ def real_time(n_images: int, stated: Callable[[Dataset], None]) -> list[Dataset]
     return datasets
 
 
+@pytest.mark.slow
 def test_of_a_real_time_cine_whole_beats_are_taken(tmp_path: Path) -> None:
     def stated(ds: Dataset) -> None:
         ds.NominalInterval, ds.HeartRate = 840, 71
@@ -125,6 +127,7 @@ def test_of_a_real_time_cine_whole_beats_are_taken(tmp_path: Path) -> None:
     assert where(cine, "one_of_several_heartbeats") == [(None, z) for z in range(4)]
 
 
+@pytest.mark.slow
 def test_the_length_of_a_beat_is_seen_in_the_images_where_the_header_says_another(tmp_path: Path) -> None:
     def stated(ds: Dataset) -> None:
         ds.NominalInterval, ds.HeartRate = 600, 100

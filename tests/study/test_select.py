@@ -183,6 +183,7 @@ def test_slices_on_another_grid_that_continue_the_stack_are_told_of(tmp_path: Pa
     assert "2 cine slice(s) next to" in selection.findings[0].message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter_ms", [0.0, 3.0])
 def test_perfusion_with_as_many_slices_as_a_cine_is_no_cine(tmp_path: Path, jitter_ms: float) -> None:
     triggers_ms = [110.0 + jitter_ms * (t % 7) + 0.1 * t * (jitter_ms > 0) for t in range(30)]

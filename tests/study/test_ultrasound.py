@@ -271,6 +271,7 @@ def test_intravascular_ultrasound_is_not_one_of_the_heart(tmp_path: Path) -> Non
     assert not echo_apical.SPEC.applies_to(study_of(tmp_path))
 
 
+@pytest.mark.slow
 def test_real_loops_come_without_writing_and_with_the_calibration_they_deserve(real_data: Path) -> None:
     found = {}
     for study in read_studies(real_data / "echo_dicom").studies:

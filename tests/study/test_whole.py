@@ -70,6 +70,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_image_among_the_others_refuses_the_study(tmp_path: Path, damage: str) -> None:
     outcome = read_with(tmp_path, "DOE^JOHN.dcm", DAMAGED[damage](an_image()))
@@ -188,6 +189,7 @@ def test_a_whole_study_has_no_finding(tmp_path: Path) -> None:
     assert unreadable_findings(study) == ()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_belongs_to_the_studies_it_lies_among(tmp_path: Path) -> None:
     other = SPEC.but(study_uid=f"{ROOT}.2", series_uid=f"{ROOT}.2.1")
     write(tmp_path / "a" / "1", images(SPEC))

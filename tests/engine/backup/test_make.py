@@ -25,6 +25,8 @@ from cvai.review.server import DATABASE_NAME
 from cvai.settings import Settings
 from tests.engine.backup.conftest import STUDY, State
 
+pytestmark = pytest.mark.slow
+
 
 def listed(backup: Path) -> dict[str, dict[str, object]]:
     lines = [json.loads(line) for line in (backup / LIST).read_text().splitlines()]

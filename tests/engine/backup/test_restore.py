@@ -23,6 +23,8 @@ from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.review.server import DATABASE_NAME
 from tests.engine.backup.conftest import STUDY, State
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_restored_data_folder_is_what_it_was(state: State) -> None:
     (state.data / "audit.log").write_text("one\n")
