@@ -32,7 +32,7 @@ def test_a_line_through_what_grows_has_its_slope() -> None:
 
 
 def test_studies_go_through_and_leave_no_files_or_handles(tmp_path: Path) -> None:
-    with running("folder", tmp_path) as at:
+    with running("folder", "sqlite", tmp_path) as at:
         samples = soak(at, 8, 0)
     assert samples[-1].temporary == samples[0].temporary, "folders to work in, and nothing in them"
     assert max(s.handles for s in samples[4:]) <= max(s.handles for s in samples[:4]) + 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser, Page
 from cvai.phantom.echo.parameters import LoopAcquisition
 from cvai.phantom.echo.study import write_echo_phantom_study
 from cvai.phantom.study import DICOM_FOLDER
+from cvai.results.record import read_entry
 from tests.review.site import TABLET, Site, new_site, open_study, reader_at, running, shown_ef
 
 pytestmark = pytest.mark.servers
@@ -45,7 +45,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
         (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
         (record,) = site.jobs(1)
         result = site.settings.data_folder / "results" / record.outcome.result
-        yield Reading(site, site.add_reader("hart"), record.job.job_id, json.loads(result.read_text()))
+        yield Reading(site, site.add_reader("hart"), record.job.job_id, read_entry(result))
 
 
 def count_of(page: Page, view: str, colour: tuple[int, int, int]) -> int:

@@ -215,7 +215,7 @@ def test_the_page_asks_for_its_names_in_any_case(page: LightPage) -> None:
     assert status_of(answer) == 200
 
 
-@pytest.mark.parametrize("job_id", ["\x00", "a b", "é", "1" * 129, "1.2.3'--", ""])
+@pytest.mark.parametrize("job_id", ["\x00", "a b", "é", "1" * 161, "1.2.3'--", ""])
 def test_what_cannot_name_a_job_is_not_looked_for(tmp_path: Path, job_id: str) -> None:
     with light_page(tmp_path) as page:
 
