@@ -16,10 +16,10 @@ DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium poppler-utils fake
 demo: install
 	$(BIN)/cvai demo --once
 
-# Four workers on two cores: most tests that take long wait for a server. Tests of a file go to one worker, the longest
-# files first (tests/conftest.py). Every worker and every service imports everything, so byte code is kept.
+# A worker a core; WORKERS=4 is faster on two idle cores, since most tests that take long wait for a server, and too much
+# where others work there. Tests of a file go to one worker, the longest files first (tests/conftest.py). Every worker and every service imports everything, so byte code is kept.
 unexport PYTHONDONTWRITEBYTECODE
-WORKERS ?= 4
+WORKERS ?= 2
 SHARED := --dist loadfile --no-loadscope-reorder
 
 test: dev system viewers

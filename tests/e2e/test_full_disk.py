@@ -122,8 +122,10 @@ def test_a_full_disk_ends_nothing_and_all_goes_on_when_there_is_room(site: Site)
     assert written <= {200, 503}
     assert 503 in written, "to sign in is to write"
     assert session.get(site.url, timeout=30).status_code == 200, "who is signed in reads on"
-    states = {record.outcome.state for record in jobs(site.data_folder)}
-    assert states <= {JobState.QUEUED, JobState.RUNNING}, "jobs wait"
+    states = {record.job.study_uid: record.outcome.state for record in jobs(site.data_folder)}
+    # A few kilobytes come free as others close their files, and the small study may fit into them.
+    assert states.pop(under_way) in {JobState.RUNNING, JobState.ANALYSED}, "no job ends badly"
+    assert set(states.values()) <= {JobState.QUEUED, JobState.RUNNING}, "jobs wait"
 
     filler.unlink()
     ended = {r.job.study_uid: r.outcome.state for r in ended_jobs(site.data_folder, 2, LONGEST_S)}
