@@ -17,7 +17,8 @@ demo: install
 	$(BIN)/cvai demo --once
 
 # A worker a core; WORKERS=4 is faster on two idle cores, since most tests that take long wait for a server, and too much
-# where others work there. Tests of a file go to one worker, the longest files first (tests/conftest.py). Every worker and every service imports everything, so byte code is kept.
+# where others work there. Tests of a file go to one worker, the longest files first (tests/conftest.py). Every worker
+# and every service imports everything, so byte code is kept.
 unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 2
 SHARED := --dist loadfile --no-loadscope-reorder
