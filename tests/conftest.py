@@ -17,8 +17,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import hypothesis
 import pytest
 
-# How long an example takes is the machine's business: a busy one must not fail a test that holds. The examples are the
-# same in every run, so that what passed once does not fail by chance; HYPOTHESIS_PROFILE=search looks for others.
+# How long an example takes is the machine's business: a busy one must not fail a test that holds. The
+# examples are the same in every run, so that what passed once does not fail by chance;
+# HYPOTHESIS_PROFILE=search looks for others.
 hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "any machine"))
