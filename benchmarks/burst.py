@@ -28,9 +28,9 @@ from rich.progress import Progress
 
 from benchmarks.workers import phantoms
 from cvai.archive.part10 import read_identity
-from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord
-from cvai.engine.loading import load_analyses
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord
+from cvai.jobs.loading import load_analyses
 from cvai.phantom.parameters import PhantomAcquisition
 from cvai.settings import Settings
 from tests.hospital import resident_mb

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import KeyDiscs, area_length_volumes, biplane_volumes, monoplane_volumes
-from cvai.heart.simpson import disc_stack
-from cvai.training.data import data_root
-from cvai.training.echo.camus import load_camus_patient
-from cvai.training.echo.reference import PatientReference, load_references
+from cvai.domain.echo.function import KeyDiscs, area_length_volumes, biplane_volumes, monoplane_volumes
+from cvai.domain.echo.simpson import disc_stack
+from cvai.domain.echo.views import EchoView
+from cvai.training.datasets.data import data_root
+from cvai.training.tasks.echo.camus import load_camus_patient
+from cvai.training.tasks.echo.reference import PatientReference, load_references
 
 LARGEST_BIAS, LARGEST_SD, SMALLEST_R = 1.0, 3.0, 0.97
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.case_list import OWN, SOURCES, Case, How
 from benchmarks.case_seen import Seen
-from cvai.engine.job import JobState, Outcome
+from cvai.jobs.job import JobState, Outcome
 from tests.conftest import ROOT
 from tests.orthanc import free_port
 from tests.process import CVAI, Process, jobs

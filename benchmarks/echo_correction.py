@@ -17,15 +17,15 @@ import numpy as np
 import tomlkit
 from rich.progress import track
 
-from cvai.inference.card import CARD_FILE, load_card
-from cvai.inference.echo import EchoSegmenter
-from cvai.inference.models import model_folder
-from cvai.training.data import data_root, load_split
-from cvai.training.echo.camus import load_camus_patient
-from cvai.training.echo.evaluation import PatientScore, patient_score, score_patients
-from cvai.training.echo.record import METHODS
-from cvai.training.echo.reference import load_references
-from cvai.training.echo.run import SPLIT
+from cvai.models.card import CARD_FILE, load_card
+from cvai.models.echo import EchoSegmenter
+from cvai.models.folders import model_folder
+from cvai.training.datasets.data import data_root, load_split
+from cvai.training.tasks.echo.camus import load_camus_patient
+from cvai.training.tasks.echo.evaluation import PatientScore, patient_score, score_patients
+from cvai.training.tasks.echo.record import METHODS
+from cvai.training.tasks.echo.reference import load_references
+from cvai.training.tasks.echo.run import SPLIT
 
 
 def uncorrected(names: Sequence[str], root: Path, segmenter: EchoSegmenter) -> list[PatientScore]:

@@ -10,16 +10,16 @@ import sys
 
 import numpy as np
 
+from cvai.domain.echo.function import KeyDiscs, biplane_volumes
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.sector import sector_of_frame
+from cvai.domain.echo.simpson import disc_stack
+from cvai.domain.echo.views import EchoView
 from cvai.errors import HeartRefused
-from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import KeyDiscs, biplane_volumes
-from cvai.heart.loop import EchoLoop
-from cvai.heart.sector import sector_of_frame
-from cvai.heart.simpson import disc_stack
-from cvai.inference.echo import EchoSegmenter
-from cvai.inference.models import model_folder
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.phantom import VIEWS, EchoPhantom, make_echo_phantom
+from cvai.models.echo import EchoSegmenter
+from cvai.models.folders import model_folder
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.phantom import VIEWS, EchoPhantom, make_echo_phantom
 from cvai.phantom.parameters import PhantomHeart
 
 N_HEARTS = 10

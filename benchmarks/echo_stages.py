@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.stages import time_stages
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.study import write_echo_phantom_study
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
 
 N_FRAMES = 100
 

@@ -29,12 +29,12 @@ from pynetdicom import AE
 from benchmarks.fuzzed_orthanc import by_orthanc
 from benchmarks.fuzzed_site import HUNG_AFTER_S, Account, Site
 from cvai.archive.content import UNREADABLE
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder.archive import FolderArchive
 from cvai.archive.part10 import read_identity
-from cvai.archive.receiver import SUCCESS
-from cvai.engine.analyse import analyse_folder
+from cvai.dicom.read.read import read_studies
 from cvai.errors import FileRefused
-from cvai.study.read import read_studies
+from cvai.pipeline import analyse_folder
+from cvai.transfer.receiver import SUCCESS
 from tests.fuzzing import Delivery, DrawnHeart, NoHeart, deliveries, spoiled, spoiled_data_set
 from tests.orthanc import free_port
 from tests.ready import ready

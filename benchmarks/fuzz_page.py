@@ -31,10 +31,10 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis import APIOperation, Case, GenerationMode
 
 from cvai.review.access import COOKIE, CSRF_HEADER
-from cvai.review.accounts import Role
-from cvai.review.routes_pages import pages
-from cvai.review.routes_sign_in import sign_in_routes
-from cvai.review.routes_study import api
+from cvai.review.routes.pages import pages
+from cvai.review.routes.sign_in import sign_in_routes
+from cvai.review.routes.study import api
+from cvai.review.sign_in.accounts import Role
 from tests.review.site import new_site, running
 
 STACKS = ("Traceback", 'File "/', "site-packages", "sqlalchemy", "sqlite3.")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cvai.engine.installed import applicable
-from cvai.engine.job import UNLISTED, JobState
-from cvai.engine.worker import open_archive
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
+from cvai.jobs.installed import applicable
+from cvai.jobs.job import UNLISTED, JobState
+from cvai.service import open_archive
 from cvai.settings import load_settings
 from tests.process import Process, eventually, jobs
 from tests.standin import installed

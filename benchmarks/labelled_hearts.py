@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cvai.phantom.cine_sax.phantom import make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import make_phantom
-from cvai.training.data import NO_GROUP, LabelledVolume, data_root, load_split, spread_over
+from cvai.training.datasets.data import NO_GROUP, LabelledVolume, data_root, load_split, spread_over
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.datasets.port import Dataset, Source
 from cvai.training.evaluation.cohort import Cohort

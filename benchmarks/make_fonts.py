@@ -1,4 +1,4 @@
-"""Make the fonts in ``cvai/results/fonts`` from Debian's fonts-noto-core and fonts-noto-cjk.
+"""Make the fonts in ``cvai/dicom/write/fonts`` from Debian's fonts-noto-core and fonts-noto-cjk.
 
 Hints and what only editors need are left out, and the outlines of Noto Sans CJK become quadratic, within a
 thousandth of the size of a letter: reportlab embeds TrueType outlines only.
@@ -17,7 +17,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont, newTable
 
-from cvai.results.fonts import CJK, FOLDER, SCRIPT_FONTS
+from cvai.dicom.write.report.fonts import CJK, FOLDER, SCRIPT_FONTS
 
 CJK_COLLECTION = "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
 SIMPLIFIED_CHINESE = 2

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.stages import one_run
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.segmentation import CineSegmentation
-from cvai.phantom.dicom import write_instances
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.segmentation import CineSegmentation
+from cvai.phantom.cine_sax.dicom import write_instances
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
 
 N_PHASES, N_SLICES, SIDE = 30, 50, 512
 PIXELS_GB = 2 * N_PHASES * N_SLICES * SIDE * SIDE / 1e9

@@ -23,8 +23,8 @@ from pathlib import Path
 from requests.adapters import HTTPAdapter
 
 from cvai.archive.http import TRIES
-from cvai.engine.job import JobState
-from cvai.engine.looking import LONGEST_LOOK_S
+from cvai.jobs.job import JobState
+from cvai.jobs.looking import LONGEST_LOOK_S
 from cvai.settings import Settings, load_settings
 from tests.loopback import serving
 from tests.orthanc import PASSWORD, USERNAME, Orthanc

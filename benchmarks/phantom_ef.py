@@ -10,14 +10,14 @@ import sys
 
 import numpy as np
 
-from cvai.heart.anatomy import Structure
-from cvai.heart.cine import CineStack
-from cvai.heart.function import ejection_fraction_percent
-from cvai.heart.volumes import volume_curve_ml
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
+from cvai.domain.anatomy import Structure
+from cvai.domain.cine import CineStack
+from cvai.domain.function import ejection_fraction_percent
+from cvai.domain.volumes import volume_curve_ml
+from cvai.models.folders import model_folder
+from cvai.models.sax import SaxSegmenter
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
 
 N_HEARTS = 20
 LARGEST_ERROR = 5.0

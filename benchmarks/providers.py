@@ -27,12 +27,12 @@ from rich.table import Table
 
 from benchmarks.labelled_hearts import training, validation
 from benchmarks.quantise import calibration_windows, write_quantised
-from cvai.heart.anatomy import SAX_LABELS
-from cvai.inference.card import load_card
-from cvai.inference.models import model_folder
-from cvai.inference.network import open_network
-from cvai.inference.sax import SaxSegmenter
-from cvai.training.data import LabelledVolume
+from cvai.domain.anatomy import SAX_LABELS
+from cvai.models.card import load_card
+from cvai.models.folders import model_folder
+from cvai.models.network import open_network
+from cvai.models.sax import SaxSegmenter
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.agreement import agreements
 from cvai.training.evaluation.cells import SHORT_NAMES
 from cvai.training.evaluation.scores import Segmented, score, segmented

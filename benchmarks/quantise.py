@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from cvai.inference.card import CARD_FILE, load_card
-from cvai.inference.onnx import OnnxNetwork
-from cvai.inference.reference import reference_input, reference_pixels
-from cvai.training.augment import cut_centred
-from cvai.training.data import LabelledVolume, slice_samples
+from cvai.models.card import CARD_FILE, load_card
+from cvai.models.reference import reference_input, reference_pixels
+from cvai.models.runtimes.onnx import OnnxNetwork
+from cvai.training.datasets.data import LabelledVolume, slice_samples
+from cvai.training.tasks.sax.augment import cut_centred
 
 INT8_FILE = "model.int8.onnx"
 INT8_TOLERANCE = 0.5

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.ndimage import map_coordinates
 
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.ventricles.short_axis import CrossSection, cross_section
 from cvai.errors import HeartRefused
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.short_axis import CrossSection, cross_section
-from cvai.inference.sax import SaxSegmenter
+from cvai.models.sax import SaxSegmenter
 
 PIXEL_MM, SLICE_MM, N_SLICES = 2.0, 6.0, 24
 ANGLES_DEG = (0.0, 60.0, 120.0)

@@ -38,13 +38,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
+from cvai.models.folders import model_folder
+from cvai.models.sax import SaxSegmenter
+from cvai.phantom.cine_sax.phantom import make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import make_phantom
 
 WHEELS = ("myopari==0.1.6", "dynamic-network-architectures==0.4.4")
 BUILD = Path("build/side_by_side")

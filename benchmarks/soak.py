@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.outages import site
+from cvai.phantom.cine_sax.study import TRUTH_FILE, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition
-from cvai.phantom.study import TRUTH_FILE, write_phantom_study
 from tests.hospital import Hospital, open_files, resident_mb
 from tests.postgres import running_postgres
 from tests.process import CVAI, Process, eventually

@@ -2,7 +2,7 @@
 
 usage: python -m benchmarks.study_of_300_series REST STRESS OUT
 REST, STRESS: folders of ``cvai phantom``, the same number of slices and phases. Beside the cine at rest are
-the kinds of series of tests/study/examination.py, and copies of the cine as taken under stress, after
+the kinds of series of tests/dicom/read/examination.py, and copies of the cine as taken under stress, after
 contrast, with tags, as inversion recovery and with contours burnt in. Right: the cine at rest is measured;
 all other series are passed over with a reason.
 """
@@ -19,8 +19,8 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from tests.study.dicom_files import write
-from tests.study.examination import REST, WHOLE_STACKS, examination, shuffled
+from tests.dicom.read.dicom_files import write
+from tests.dicom.read.examination import REST, WHOLE_STACKS, examination, shuffled
 
 Pixels = NDArray[np.float64]
 

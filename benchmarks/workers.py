@@ -21,8 +21,8 @@ from pathlib import Path
 
 from rich.progress import track
 
+from cvai.phantom.cine_sax.study import TRUTH_FILE, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition
-from cvai.phantom.study import TRUTH_FILE, write_phantom_study
 from tests.postgres import fresh_database, running_postgres
 from tests.process import CVAI, Process, eventually
 

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from cvai.analyses.registry import ReadyAnalysis, analysis_of, analysis_with, ready_analyses
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.engine.analyse import error_record, object_entry, series_numbers
+from cvai.dicom.read.read import open_studies, read_studies
+from cvai.dicom.read.values import Study
+from cvai.dicom.read.whole import all_unreadable
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.result_json import Record, Status, StudyStatement, analysed_record, study_record
+from cvai.dicom.write.standing.predecessors import superseded_documents
+from cvai.dicom.write.standing.revision import told_apart
+from cvai.dicom.write.write import clear_results, write_objects, write_record
 from cvai.errors import Refused
-from cvai.results.analysis import Analysed
-from cvai.results.instance import ResultContext
-from cvai.results.predecessors import superseded_documents
-from cvai.results.record import Record, Status, StudyStatement, analysed_record, study_record
-from cvai.results.revision import told_apart
-from cvai.results.write import clear_results, write_objects, write_record
-from cvai.study.read import open_studies, read_studies
-from cvai.study.values import Study
-from cvai.study.whole import all_unreadable
+from cvai.pipeline import error_record, object_entry, series_numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
 
-from cvai.heart.echo import EchoView
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.phantom import EchoPhantom, make_echo_phantom
+from cvai.domain.echo.views import EchoView
+from cvai.phantom.cine_sax.phantom import make_phantom
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.phantom import EchoPhantom, make_echo_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import make_phantom
 from tests.conftest import real_data_folder
-from tests.study.ultrasound_files import region, write_loop
+from tests.dicom.read.ultrasound_files import region, write_loop
 
 PATIENT = "patient0200"
 BEAT_MS = 880.0

@@ -16,8 +16,8 @@ from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from cvai.archive.node import Node
-from cvai.archive.tls import Certificate
+from cvai.transfer.node import Node
+from cvai.transfer.tls import Certificate
 
 LOOPBACK = ip_network("127.0.0.0/8")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from cvai.engine.inference_lock import InferenceLock
-from cvai.engine.installed import Installed
-from cvai.engine.loading import installed_of
+from cvai.jobs.inference_lock import InferenceLock
+from cvai.jobs.installed import Installed
+from cvai.jobs.loading import installed_of
 from tests.fuzzing import DrawnHeart, NoHeart
 from tests.ready import ready
 from tests.service import serve

@@ -18,14 +18,14 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from cvai.domain.cine import CineStack
+from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
+from cvai.domain.segmentation import CineSegmentation, ModelIdentity
 from cvai.errors import HeartRefused
-from cvai.heart.cine import CineStack
-from cvai.heart.loop import EchoLoop, LoopSegmentation
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
+from tests.dicom.read.dicom_files import SeriesSpec, enhanced, images
+from tests.dicom.read.ultrasound_files import beating_frames, write_loop
+from tests.dicom.write.synthetic import beating_labels
 from tests.e2e.mutations import mutated_copy
-from tests.results.synthetic import beating_labels
-from tests.study.dicom_files import SeriesSpec, enhanced, images
-from tests.study.ultrasound_files import beating_frames, write_loop
 
 PATIENT_NAME, PATIENT_ID = "Fuzz^Patient", "FUZZ-4711"
 KINDS = ("explicit", "implicit", "deflated", "rle", "enhanced", "loop")

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvai.archive.folder import FolderArchive
-from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord
+from cvai.archive.folder.archive import FolderArchive
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord
 from tests.process import Process, jobs_at
 from tests.standin import derived_uid, write_study
 

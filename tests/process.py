@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from cvai.engine.database import open_database
-from cvai.engine.ledger import JobRecord, open_ledger
 from cvai.errors import ConfigurationInvalid
+from cvai.jobs.database import open_database
+from cvai.jobs.ledger import JobRecord, open_ledger
 from tests.conftest import ROOT
 
 CVAI = (sys.executable, "-m", "cvai")

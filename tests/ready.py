@@ -7,8 +7,8 @@ from collections.abc import Callable
 from cvai.analyses import cine_sax, echo_apical
 from cvai.analyses.registry import ReadyAnalysis
 from cvai.errors import StudyRefused
-from cvai.inference.echo import EchoSegmenter
-from cvai.inference.segmenter import Segmenter
+from cvai.models.echo import EchoSegmenter
+from cvai.models.segmenter import Segmenter
 
 
 def _not_installed() -> EchoSegmenter:

@@ -16,11 +16,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from cvai.cli.page import reader_page
-from cvai.engine.analyse import StudyOutcome
-from cvai.engine.heartbeat import DeclaredDead
-from cvai.engine.installed import Installed
-from cvai.engine.logs import configure_logs
-from cvai.engine.worker import Service
+from cvai.jobs.heartbeat import DeclaredDead
+from cvai.jobs.installed import Installed
+from cvai.ops.logs import configure_logs
+from cvai.pipeline import StudyOutcome
+from cvai.service import Service
 from cvai.settings import load_settings
 from tests.standin import analyse_noting, installed
 

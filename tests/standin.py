@@ -20,14 +20,14 @@ from pydicom.uid import (
 from sqlalchemy import Engine
 
 from cvai.archive.part10 import read_identity
-from cvai.engine.analyse import StudyOutcome
-from cvai.engine.analysis_slots import AnalysisSlots, UnendedAnalyses
-from cvai.engine.database import open_database
-from cvai.engine.installed import Analyse, Installed
+from cvai.dicom.read.classes import CAN_HOLD_A_CINE
+from cvai.dicom.write.result_json import Status, StudyStatement, study_record
+from cvai.dicom.write.write import WrittenObject, write_record
 from cvai.errors import FileRefused, StudyRefused
-from cvai.results.record import Status, StudyStatement, study_record
-from cvai.results.write import WrittenObject, write_record
-from cvai.study.classes import CAN_HOLD_A_CINE
+from cvai.jobs.analysis_slots import AnalysisSlots, UnendedAnalyses
+from cvai.jobs.database import open_database
+from cvai.jobs.installed import Analyse, Installed
+from cvai.pipeline import StudyOutcome
 
 MODEL_SHA256 = hashlib.sha256(b"stand-in").hexdigest()
 KIND = "standin"

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import cvai
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.phantom.cine_sax.study import write_phantom_study
+from cvai.phantom.cine_sax.truth import PhantomTruth
 from cvai.phantom.parameters import PhantomAcquisition
-from cvai.phantom.study import write_phantom_study
-from cvai.phantom.truth import PhantomTruth
 
 SMALL = PhantomAcquisition(n_phases=8, rows=112, columns=112, spacing_y_mm=3.0, spacing_x_mm=3.0)
 

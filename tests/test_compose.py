@@ -19,10 +19,10 @@ import yaml
 from psycopg import sql
 
 from cvai.archive.http import new_session
-from cvai.engine.database import open_database
+from cvai.jobs.database import open_database
 from cvai.settings import Settings
 from tests.conftest import ROOT
-from tests.engine.conftest import Bench
+from tests.jobs.conftest import Bench
 from tests.orthanc import Orthanc, needs_orthanc
 from tests.postgres import needs_postgres, running_postgres
 from tests.standin import derived_uid, write_study

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.capacity import Study, table
 from cvai import errors
 from cvai.cli.lazy import COMMANDS, LazyCommands
-from cvai.inference.card import load_card
+from cvai.models.card import load_card
 from tests.conftest import ROOT
 
 CODE_BEARERS = {name for name, kind in vars(errors).items() if isinstance(kind, type)} | {

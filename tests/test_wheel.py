@@ -15,7 +15,11 @@ import pytest
 from tests.conftest import ROOT
 
 WEIGHTS = sorted(path.name for path in (ROOT / "models").iterdir() if (path / "card.toml").is_file())
-LICENCES = ("LICENSE", "cvai/results/fonts/OFL.txt", *(f"models/{name}/LICENSE" for name in WEIGHTS))
+LICENCES = (
+    "LICENSE",
+    "cvai/dicom/write/report/fonts/OFL.txt",
+    *(f"models/{name}/LICENSE" for name in WEIGHTS),
+)
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from cvai import __version__
 from cvai.analyses import cine_sax, echo_apical
 from cvai.analyses.spec import AnalysisSpec, Editing, Model
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.values import Study
+from cvai.dicom.write.analysis import Analysed
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid, StudyRefused
-from cvai.heart.segmentation import ModelIdentity
-from cvai.inference.card import load_card
-from cvai.inference.models import installed_models, model_folder
-from cvai.results.analysis import Analysed
-from cvai.study.values import Study
+from cvai.models.card import load_card
+from cvai.models.folders import installed_models, model_folder
 
 AnySpec = AnalysisSpec[Any, Any, Any]
 AnyEditing = Editing[Any, Any]

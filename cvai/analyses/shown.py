@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.echo import EchoView
-from cvai.heart.loop import EchoLoop
-from cvai.study.values import AssembledCine
+from cvai.dicom.read.values import AssembledCine
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.views import EchoView
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from cvai.analyses.shown import Shown
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.heart.findings import Finding
-from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import ModelIdentity
-from cvai.results.analysis import AnyAnalysed, Verification
-from cvai.results.plan import ResultPlan, Segment
-from cvai.study.modality import modality_of
-from cvai.study.values import Excluded, ImagePlane, Study
+from cvai.dicom.read.modality import modality_of
+from cvai.dicom.read.values import Excluded, ImagePlane, Study
+from cvai.dicom.write.analysis import AnyAnalysed, Verification
+from cvai.dicom.write.plan import ResultPlan, Segment
+from cvai.domain.findings import Finding
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import ModelIdentity
 
 
 class Model(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from cvai.study.classes import CAN_HOLD_A_CINE
-from cvai.study.header import UID_PATTERN
+from cvai.dicom.read.classes import CAN_HOLD_A_CINE
+from cvai.dicom.read.header.attributes import UID_PATTERN
 
 NOT_A_SOURCE = (
     "1.2.840.10008.5.1.4.1.1.9.",  # waveforms

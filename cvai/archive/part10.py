@@ -12,9 +12,9 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from cvai.archive.traits import SENDER, TRAIT_KEYWORDS
+from cvai.dicom.read.header.attributes import PARSE_ERRORS, UID_PATTERN, parse_identity, parse_some
 from cvai.errors import FileRefused
 from cvai.files import appearing_whole, private_folder, sync_folder, write_whole
-from cvai.study.header import PARSE_ERRORS, UID_PATTERN, parse_identity, parse_some
 
 IDENTITY_TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
 

@@ -12,8 +12,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
 
 from cvai.archive.part10 import identity_in
-from cvai.study.header import PARSE_ERRORS
-from cvai.study.statements import is_same_element
+from cvai.dicom.read.header.attributes import PARSE_ERRORS
+from cvai.dicom.read.header.statements import is_same_element
 
 PIXEL_GROUPS = frozenset({0x0028, 0x7FE0})
 CONTENT_GROUPS = PIXEL_GROUPS | {0x0062, 0x5200}

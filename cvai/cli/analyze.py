@@ -13,9 +13,9 @@ from rich.table import Table
 
 from cvai.analyses.registry import analysis_of, ready_analyses
 from cvai.cli import exits
-from cvai.engine.analyse import StudyOutcome, analyse_folder
-from cvai.results.record import Status
-from cvai.results.write import RESULT_NAME
+from cvai.dicom.write.result_json import Status
+from cvai.dicom.write.write import RESULT_NAME
+from cvai.pipeline import StudyOutcome, analyse_folder
 
 _WALL = "lv_wall_"
 

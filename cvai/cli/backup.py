@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from cvai.audit.messages import Act, AuditEvent, open_audit_trail
 from cvai.cli.options import Config
 from cvai.cli.progress import ByteBar
-from cvai.engine.audit import Act, AuditEvent, open_audit_trail
-from cvai.engine.backup.make import ImageGroup, make_backup, require_state
-from cvai.engine.backup.manifest import Manifest
-from cvai.engine.backup.places import Places
+from cvai.ops.backup.make import ImageGroup, make_backup, require_state
+from cvai.ops.backup.manifest import Manifest
+from cvai.ops.backup.places import Places
 from cvai.review.server import DATABASE_NAME
 from cvai.settings import load_settings
 

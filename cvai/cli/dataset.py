@@ -9,17 +9,17 @@ from typing import Annotated
 
 import typer
 
+from cvai.audit.messages import Act, AuditEvent, open_audit_trail, user_of_system
 from cvai.cli.options import Config
 from cvai.cli.page import GIGABYTE
-from cvai.engine.audit import Act, AuditEvent, open_audit_trail, user_of_system
-from cvai.engine.ledger import Ledger, open_ledger
-from cvai.engine.worker import open_archive
 from cvai.errors import CvaiError
-from cvai.review.cine import CineCache
+from cvai.jobs.ledger import Ledger, open_ledger
 from cvai.review.database import Database
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decisions
 from cvai.review.server import CINES_NAME, DATABASE_NAME
+from cvai.review.viewers.cine import CineCache
+from cvai.service import open_archive
 from cvai.settings import Settings, load_settings
 
 dataset_app = typer.Typer(help="What readers have signed, as a data set for training.", no_args_is_help=True)

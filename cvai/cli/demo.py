@@ -22,21 +22,21 @@ from rich.table import Table
 
 from cvai.cli.page import session_limits
 from cvai.cli.phantom import Modality, Truth
-from cvai.engine.job import JobState, jobs_digest
-from cvai.engine.ledger import JobRecord, Ledger, open_ledger
-from cvai.engine.result_file import read_result
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
-from cvai.inference.card import load_card
-from cvai.inference.echo import installed_echo_folder
-from cvai.inference.models import model_folder
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.phantom import EchoTruth
-from cvai.phantom.echo.study import write_echo_phantom_study
+from cvai.jobs.job import JobState, jobs_digest
+from cvai.jobs.ledger import JobRecord, Ledger, open_ledger
+from cvai.jobs.result_file import read_result
+from cvai.models.card import load_card
+from cvai.models.echo import installed_echo_folder
+from cvai.models.folders import model_folder
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.phantom import EchoTruth
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
-from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.settings import FolderSettings, ReviewSettings, Settings
 
 LARGEST_EF_ERROR = 5.0

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from cvai.cli.jobs import wide_console
 from cvai.cli.options import Config
-from cvai.engine.doctor import Check, examine
-from cvai.engine.explain import explain_folder, explain_study
+from cvai.doctor.checks import Check, examine
+from cvai.doctor.study import explain_folder, explain_study
 from cvai.settings import load_settings
 
 

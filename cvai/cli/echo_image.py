@@ -14,10 +14,10 @@ from PIL import Image
 
 from cvai.cli.grey import require_grey_levels
 from cvai.cli.nifti import NiftiImage
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.sector import sector_of_frame
 from cvai.errors import ConfigurationInvalid, FileRefused, GeometryRefused, HeartRefused
-from cvai.heart.loop import EchoLoop
-from cvai.heart.sector import sector_of_frame
-from cvai.inference.sector import lies_sideways
+from cvai.models.sector import lies_sideways
 
 LARGEST_FRAME_PIXELS = 64_000_000
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
-    from cvai.heart.segmentation import ModelIdentity
-    from cvai.inference.segmenter import Segmenter
-    from cvai.training.config import AnyTrainConfig
-    from cvai.training.data import LabelledVolume
+    from cvai.domain.segmentation import ModelIdentity
+    from cvai.models.segmenter import Segmenter
+    from cvai.training.core.config import AnyTrainConfig
+    from cvai.training.datasets.data import LabelledVolume
     from cvai.training.evaluation.cohort import Cohort
     from cvai.training.evaluation.summary import Evaluation
 
@@ -92,8 +92,8 @@ def evaluate(
     Another data set: cvai evaluate --dataset sunnybrook
     Ultrasound, on CAMUS: cvai evaluate --model echo --out evaluation
     """
-    from cvai.inference.card import load_card
-    from cvai.inference.models import model_folder
+    from cvai.models.card import load_card
+    from cvai.models.folders import model_folder
 
     folder = model_folder(model)
     after = _After(folder, out, run_config, register, calibrate, as_json)
@@ -108,8 +108,8 @@ def evaluate(
 
 
 def _evaluate_sax(after: _After, cohort: Cohort, threads: int, *, robust: bool) -> None:
-    from cvai.inference.sax import SaxSegmenter
-    from cvai.training.calibrate import calibration, write_calibration
+    from cvai.models.sax import SaxSegmenter
+    from cvai.training.core.calibrate import calibration, write_calibration
     from cvai.training.evaluation.record import headline_metrics
     from cvai.training.evaluation.worst import draw_worst_cases
     from cvai.training.evaluation.write import write_evaluation
@@ -126,11 +126,11 @@ def _evaluate_sax(after: _After, cohort: Cohort, threads: int, *, robust: bool) 
 
 
 def _evaluate_echo(after: _After, threads: int, at_most: int | None) -> None:
-    from cvai.inference.echo import EchoSegmenter
-    from cvai.training.calibrate import write_calibration
-    from cvai.training.echo.record import calibration, headline_metrics, record_json
-    from cvai.training.echo.run import evaluate_echo, print_echo_tables
+    from cvai.models.echo import EchoSegmenter
+    from cvai.training.core.calibrate import write_calibration
     from cvai.training.evaluation.write import RECORD_FILE
+    from cvai.training.tasks.echo.record import calibration, headline_metrics, record_json
+    from cvai.training.tasks.echo.run import evaluate_echo, print_echo_tables
 
     segmenter = EchoSegmenter.load(after.folder, threads)
     config = _config_of(after.run_config, segmenter.identity)

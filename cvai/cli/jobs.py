@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.cli.options import Config
-from cvai.engine.job import JobState
+from cvai.jobs.job import JobState
 
 if TYPE_CHECKING:
-    from cvai.engine.ledger import JobRecord, Ledger
+    from cvai.jobs.ledger import JobRecord, Ledger
     from cvai.settings import Settings
 
 WIDTH = 160
@@ -125,7 +125,7 @@ def _print_json(name: str | None, records: Sequence[JobRecord], values: Sequence
 
 def _ledger(config: Path | None) -> tuple[Settings, AbstractContextManager[Ledger]]:
     """The jobs that the settings name; imported here, since a help page needs no database."""
-    from cvai.engine.ledger import open_ledger
+    from cvai.jobs.ledger import open_ledger
     from cvai.settings import load_settings
 
     settings = load_settings(config)

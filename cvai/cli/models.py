@@ -11,9 +11,9 @@ from rich.table import Table
 
 from cvai.cli.promote import promote
 from cvai.cli.shadow import shadow
-from cvai.inference.card import load_card
-from cvai.inference.models import installed_models, model_folder
-from cvai.inference.onnx import OnnxNetwork
+from cvai.models.card import load_card
+from cvai.models.folders import installed_models, model_folder
+from cvai.models.runtimes.onnx import OnnxNetwork
 
 models_app = typer.Typer(help="Installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)

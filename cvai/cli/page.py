@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import typer
 
-from cvai.engine.audit import open_audit_trail
-from cvai.engine.health import Routes
-from cvai.engine.worker import open_archive
-from cvai.review.accounts import Role, SessionLimits
-from cvai.review.claims import ReaderClaims
-from cvai.review.oidc import OidcOptions, OpenIdProvider
+from cvai.audit.messages import open_audit_trail
+from cvai.ops.health import Routes
 from cvai.review.page import PageOptions
-from cvai.review.routes_sign_in import CALLBACK_PATH
+from cvai.review.routes.sign_in import CALLBACK_PATH
 from cvai.review.security import SIGN_IN_PATH
 from cvai.review.server import serving
+from cvai.review.sign_in.accounts import Role, SessionLimits
+from cvai.review.sign_in.claims import ReaderClaims
+from cvai.review.sign_in.oidc import OidcOptions, OpenIdProvider
+from cvai.service import open_archive
 from cvai.settings import Settings
 
 GIGABYTE = 1_000_000_000

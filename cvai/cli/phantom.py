@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cvai.heart.echo_function import Volumes
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.phantom import EchoTruth
-from cvai.phantom.echo.study import write_echo_phantom_study
+from cvai.domain.echo.function import Volumes
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, TRUTH_FILE, write_phantom_study
+from cvai.phantom.cine_sax.truth import PhantomTruth, VentricleVolumes
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.phantom import EchoTruth
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, TRUTH_FILE, write_phantom_study
-from cvai.phantom.truth import PhantomTruth, VentricleVolumes
 
 Truth = PhantomTruth | EchoTruth
 

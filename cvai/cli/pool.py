@@ -29,7 +29,7 @@ def pool(
     \b
     Example: cvai pool runs/sax_gpu/evaluation runs/sax_gpu_fold?/evaluation
     """
-    from cvai.training.calibrate import calibration, write_calibration
+    from cvai.training.core.calibrate import calibration, write_calibration
     from cvai.training.evaluation.pooled import pooled, require_a_fold
     from cvai.training.evaluation.record import record_json
     from cvai.training.evaluation.tables import print_tables

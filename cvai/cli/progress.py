@@ -9,7 +9,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cvai.engine.backup.files import Advance
+from cvai.ops.backup.files import Advance
 
 
 class ByteBar:

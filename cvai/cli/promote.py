@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cvai.inference.card import load_card
-from cvai.inference.model_store import bring_back
-from cvai.inference.models import models_folder
+from cvai.models.card import load_card
+from cvai.models.folders import models_folder
+from cvai.models.model_store import bring_back
 
 if TYPE_CHECKING:
     from cvai.training.promotion.comparison import Compared

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from cvai.cli.options import Config
 from cvai.cli.page import session_limits
-from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.settings import load_settings
 
 readers_app = typer.Typer(help="Who may use the reader's page: add, list, remove.", no_args_is_help=True)

@@ -10,17 +10,17 @@ from typing import Annotated
 
 import typer
 
+from cvai.audit.messages import Act, AuditEvent, open_audit_trail
 from cvai.cli.backup import tell_left_out
 from cvai.cli.options import Config
 from cvai.cli.page import session_limits
 from cvai.cli.progress import ByteBar
-from cvai.engine.audit import Act, AuditEvent, open_audit_trail
-from cvai.engine.backup.manifest import CONFIGURATION, Manifest
-from cvai.engine.backup.places import Places
-from cvai.engine.backup.restore import check_backup, restore_backup
-from cvai.review.accounts import Accounts
+from cvai.ops.backup.manifest import CONFIGURATION, Manifest
+from cvai.ops.backup.places import Places
+from cvai.ops.backup.restore import check_backup, restore_backup
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Accounts
 from cvai.settings import Settings, load_settings
 
 

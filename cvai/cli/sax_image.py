@@ -6,10 +6,10 @@ import numpy as np
 
 from cvai.cli.grey import require_grey_levels
 from cvai.cli.nifti import NiftiImage
+from cvai.dicom.read.cine.placement import PIXEL_SPACING_LIMITS_MM
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
 from cvai.errors import GeometryRefused
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.study.placement import PIXEL_SPACING_LIMITS_MM
 
 _MM_IN_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """By the spatial bits of xyzt_units: none, metres, millimetres, micrometres. Where no unit is stated, lengths

@@ -16,16 +16,16 @@ from cvai.cli.echo_image import frames_of_nifti, parsed_spacing_mm, read_png, wr
 from cvai.cli.label_file import NIFTI_ENDINGS, PNG_ENDINGS, require_writable, write_whole
 from cvai.cli.nifti import NiftiImage, read_nifti
 from cvai.cli.sax_image import stack_of
-from cvai.heart.anatomy import Structure
-from cvai.heart.findings import Finding
-from cvai.heart.outline import outline_findings
-from cvai.heart.phases import key_phases
-from cvai.heart.short_axis import short_axis_findings
-from cvai.heart.volumes import volume_curve_ml
-from cvai.inference.card import load_card
-from cvai.inference.echo import EchoSegmenter
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
+from cvai.domain.anatomy import Structure
+from cvai.domain.findings import Finding
+from cvai.domain.phases import key_phases
+from cvai.domain.ventricles.outline import outline_findings
+from cvai.domain.ventricles.short_axis import short_axis_findings
+from cvai.domain.volumes import volume_curve_ml
+from cvai.models.card import load_card
+from cvai.models.echo import EchoSegmenter
+from cvai.models.folders import model_folder
+from cvai.models.sax import SaxSegmenter
 
 
 def segment(

@@ -12,10 +12,10 @@ from pathlib import Path
 from cvai.cli import exits
 from cvai.cli.options import Config
 from cvai.cli.page import reader_page
-from cvai.engine.heartbeat import DeclaredDead
-from cvai.engine.loading import load_analyses
-from cvai.engine.logs import configure_logs
-from cvai.engine.worker import Service
+from cvai.jobs.heartbeat import DeclaredDead
+from cvai.jobs.loading import load_analyses
+from cvai.ops.logs import configure_logs
+from cvai.service import Service
 from cvai.settings import load_settings
 
 

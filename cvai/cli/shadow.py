@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.cli.options import Config
-from cvai.engine.shadow import shadow_records
-from cvai.engine.shadow_comparison import Differences, ShadowComparison, compared
+from cvai.jobs.shadow import shadow_records
+from cvai.jobs.shadow_comparison import Differences, ShadowComparison, compared
 from cvai.settings import load_settings
 
 

@@ -6,7 +6,7 @@ import uuid
 
 from pydicom.uid import UID
 
-from cvai.phantom.echo.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cvai.invalid/phantom/1")

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cvai.errors import AccessDenied
-from cvai.review.accounts import Role, Session
 from cvai.review.audited import TheAccess, access_of, page_of
 from cvai.review.page import Page
 from cvai.review.security import COOKIE, SAFE_METHODS
+from cvai.review.sign_in.accounts import Role, Session
 from cvai.review.summary import Summary
 
 CSRF_HEADER = "x-csrf-token"

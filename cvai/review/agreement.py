@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from cvai.engine.reading import Verdict
-from cvai.engine.shadow import ShadowRecord
+from cvai.jobs.reading import Verdict
+from cvai.jobs.shadow import ShadowRecord
 from cvai.review.decisions import Decision
 from cvai.review.summary import EJECTION_FRACTION
 

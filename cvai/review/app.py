@@ -21,8 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from cvai.engine.audit_counts import CountedEvents
-from cvai.engine.full_disk import DISK_UNWELL, is_full
+from cvai.audit.counts import CountedEvents
 from cvai.errors import (
     AccessDenied,
     CvaiError,
@@ -31,13 +30,14 @@ from cvai.errors import (
     RequestInvalid,
     TemporarilyUnavailable,
 )
+from cvai.jobs.full_disk import DISK_UNWELL, is_full
 from cvai.review.audited import DeclaredRoute, NoPatientData, shows
-from cvai.review.brake import OF_A_PROVIDER, OF_TOKENS, SignInBrake
 from cvai.review.page import Page
-from cvai.review.routes_pages import pages
-from cvai.review.routes_sign_in import sign_in_routes
-from cvai.review.routes_study import api
+from cvai.review.routes.pages import pages
+from cvai.review.routes.sign_in import sign_in_routes
+from cvai.review.routes.study import api
 from cvai.review.security import Guard
+from cvai.review.sign_in.brake import OF_A_PROVIDER, OF_TOKENS, SignInBrake
 from cvai.review.wording import render, static_folder
 
 log = structlog.get_logger(__name__)

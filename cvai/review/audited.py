@@ -16,10 +16,10 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from cvai.engine.audit import Act, AuditEvent
-from cvai.engine.audit_counts import CountedEvents
-from cvai.review.accounts import Session
+from cvai.audit.counts import CountedEvents
+from cvai.audit.messages import Act, AuditEvent
 from cvai.review.page import Page
+from cvai.review.sign_in.accounts import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,7 +11,7 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cvai.archive.callers import Callers
+from cvai.transfer.callers import Callers
 
 log = structlog.get_logger(__name__)
 

@@ -18,12 +18,12 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.engine.reading import Reading, Verdict
+from cvai.domain.anatomy import SAX_LABELS
 from cvai.files import private_file, private_folder
-from cvai.heart.anatomy import SAX_LABELS
-from cvai.review.cine import CinePack
+from cvai.jobs.reading import Reading, Verdict
 from cvai.review.decisions import Decision
 from cvai.review.measured import with_edits
+from cvai.review.viewers.cine import CinePack
 
 MANIFEST_NAME, DESCRIPTION_NAME = "manifest.json", "dataset.toml"
 DESCRIPTION = """\

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cvai.engine.reading import Reading
 from cvai.errors import Outdated
+from cvai.jobs.reading import Reading
 from cvai.review.database import Database
 
 

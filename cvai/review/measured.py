@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from cvai.engine.reading import FrameEdit
+from cvai.domain.anatomy import SAX_LABELS
+from cvai.domain.function import measure_sax
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.measurement import Measurement
+from cvai.domain.phases import KeyPhases
+from cvai.domain.runs import decoded_runs
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.volumes import volume_curves_ml
 from cvai.errors import RequestInvalid
-from cvai.heart.anatomy import SAX_LABELS
-from cvai.heart.function import measure_sax
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.measurement import Measurement
-from cvai.heart.phases import KeyPhases
-from cvai.heart.runs import decoded_runs
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.volumes import volume_curves_ml
+from cvai.jobs.reading import FrameEdit
 
 
 class _Body(BaseModel):

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cvai.engine.audit import AuditEvent
-from cvai.engine.ledger import Ledger
-from cvai.review.accounts import Accounts, SessionLimits
-from cvai.review.cine import CineCache
+from cvai.audit.messages import AuditEvent
+from cvai.jobs.ledger import Ledger
 from cvai.review.decisions import Decisions, Drafts
-from cvai.review.first_token import FirstToken
-from cvai.review.oidc import OpenIdProvider
+from cvai.review.sign_in.accounts import Accounts, SessionLimits
+from cvai.review.sign_in.first_token import FirstToken
+from cvai.review.sign_in.oidc import OpenIdProvider
+from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
 
 Record = Callable[[AuditEvent], None]

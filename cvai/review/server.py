@@ -16,18 +16,18 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.port import Archive
-from cvai.engine.ledger import Ledger, open_ledger
 from cvai.errors import ConfigurationInvalid, CvaiError
-from cvai.review.accounts import Accounts
+from cvai.jobs.ledger import Ledger, open_ledger
 from cvai.review.app import create_app
-from cvai.review.cine import CineCache
 from cvai.review.connections import ACCEPTED_AT_ONCE, limited
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
-from cvai.review.first_token import FirstToken
-from cvai.review.oidc import OpenIdProvider
 from cvai.review.page import Page, PageOptions, Record
+from cvai.review.sign_in.accounts import Accounts
+from cvai.review.sign_in.first_token import FirstToken
+from cvai.review.sign_in.oidc import OpenIdProvider
 from cvai.review.summary import Summary
+from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import RowState, Worklist
 
 log = structlog.get_logger(__name__)

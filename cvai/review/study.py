@@ -7,22 +7,22 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from cvai.engine.job import JobState
-from cvai.engine.opened import segmentation_uid_of
-from cvai.engine.reading import Reading, Signer, Verdict
+from cvai.dicom.read.header.text import lines, one_line
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.ventricles.wall_thickness import measure_wall
 from cvai.errors import RequestInvalid
-from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
-from cvai.heart.wall import measure_wall
-from cvai.review.accounts import Reader
-from cvai.review.cine import CinePack
+from cvai.jobs.job import JobState
+from cvai.jobs.opened import segmentation_uid_of
+from cvai.jobs.reading import Reading, Signer, Verdict
 from cvai.review.decisions import Decision
 from cvai.review.measured import ChangesBody, FrameBody, checked_edits, measured, with_edits
 from cvai.review.page import Json, Page
+from cvai.review.sign_in.accounts import Reader
 from cvai.review.summary import EJECTION_FRACTION, Summary
-from cvai.review.wall import Wall
+from cvai.review.viewers.bullseye import Wall
+from cvai.review.viewers.cine import CinePack
 from cvai.review.worklist import Row
-from cvai.study.text import lines, one_line
 
 COMPARED = ("lv_edv", "lv_esv", "lv_ef", "lv_mass", "rv_edv", "rv_esv", "rv_ef")
 

@@ -11,14 +11,14 @@ from typing import Any
 from pydicom import dcmread
 
 from cvai.analyses.registry import AnySpec, analysis_of_view
-from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord
-from cvai.engine.result_file import read_result
-from cvai.heart.measurement import Measurement, Normality
-from cvai.review.wall import Wall
-from cvai.study.patient import Patient, patient_of
-from cvai.study.text import one_line
-from cvai.study.tolerance import tolerating_values
+from cvai.dicom.read.header.text import one_line
+from cvai.dicom.read.header.tolerance import tolerating_values
+from cvai.dicom.read.patient import Patient, patient_of
+from cvai.domain.measurement import Measurement, Normality
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord
+from cvai.jobs.result_file import read_result
+from cvai.review.viewers.bullseye import Wall
 
 EJECTION_FRACTION = "lv_ef"
 IDENTITY_TAGS = (

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cvai import __version__
 from cvai.analyses.registry import ANALYSES
-from cvai.heart.measurement import Measurement, Normality
-from cvai.study.names import readable_name
+from cvai.dicom.read.header.names import readable_name
+from cvai.domain.measurement import Measurement, Normality
 
 NUMBER_ROWS = (
     ("End-diastolic volume", "edv", "mL", 0),

@@ -11,9 +11,9 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, Ledger, spoken_for
 from cvai.errors import RequestInvalid
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord, Ledger, spoken_for
 from cvai.review.decisions import Decision, Decisions, Drafts
 from cvai.review.summary import Summary, read_summary
 

@@ -18,17 +18,16 @@ from scipy import ndimage
 from cvai import __version__
 from cvai.analyses.spec import AnalysisSpec, Correction, Editing, Explanation, Model
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.errors import HeartRefused
-from cvai.heart.findings import Finding, Severity
-from cvai.heart.measurement import Measurement
-from cvai.heart.segmentation import ModelIdentity
-from cvai.results import codes
-from cvai.results.analysis import Analysed, Verification
-from cvai.results.codes import MeasurementCoding
-from cvai.results.instance import ResultContext
-from cvai.results.labels import read_labels
-from cvai.results.page import Page
-from cvai.results.plan import (
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.classes import MR_IMAGES
+from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
+from cvai.dicom.write import codes
+from cvai.dicom.write.analysis import Analysed, Verification
+from cvai.dicom.write.codes import MeasurementCoding
+from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.objects.labels import read_labels
+from cvai.dicom.write.plan import (
     DocumentPlan,
     DrawnSegments,
     ResultPlan,
@@ -37,11 +36,12 @@ from cvai.results.plan import (
     document_series,
     segmentation_series,
 )
-from cvai.results.report import LEFT, draw_findings, draw_footer, draw_heading
-from cvai.study.assemble import assemble_cine
-from cvai.study.classes import MR_IMAGES
-from cvai.study.select import select_sax_cine
-from cvai.study.values import AssembledCine, ImagePlane, Study
+from cvai.dicom.write.report.document import LEFT, draw_findings, draw_footer, draw_heading
+from cvai.dicom.write.report.page import Page
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.measurement import Measurement
+from cvai.domain.segmentation import ModelIdentity
+from cvai.errors import HeartRefused
 
 KIND, SEG = "cavity_area", "seg_blood"
 BLOOD = Segment(1, "Bright blood", codes.LEFT_VENTRICLE, (213, 94, 0))

@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from cvai.archive.content import InstanceReference, StudyContent
-from cvai.study.classes import MR_IMAGES, ULTRASOUND_IMAGES
+from cvai.dicom.read.classes import MR_IMAGES, ULTRASOUND_IMAGES
 
 uids = st.sets(st.from_regex(r"2\.25\.[1-9][0-9]{0,6}", fullmatch=True), min_size=1, max_size=20)
 SAID_ABOUT_IMAGES = (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from cvai.archive import fingerprints
-from cvai.archive.fingerprints import Fingerprints, read_fingerprint
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder import fingerprints
+from cvai.archive.folder.archive import FolderArchive
+from cvai.archive.folder.fingerprints import Fingerprints, read_fingerprint
 from tests.standin import derived_uid, write_image, write_segmentation, write_study
 
 STUDY = derived_uid("fingerprints")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cvai.archive.content import UNREADABLE
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder.archive import FolderArchive
 from cvai.archive.part10 import FileIdentity
+from cvai.dicom.read.read import read_studies
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
-from cvai.study.read import read_studies
 from tests.standin import derived_uid, write_image, write_segmentation, write_study
 
 STUDY = derived_uid("folder")

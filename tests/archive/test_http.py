@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvai.archive.dicomweb import DicomwebArchive, batches
+from cvai.archive.dicomweb.archive import DicomwebArchive, batches
 from cvai.archive.http import new_session, retry_after_s
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.loopback import serving
@@ -142,8 +142,8 @@ def test_who_asks_for_the_list_of_now_gets_it(answering: Answering) -> None:
 @given(sizes=st.lists(st.integers(0, 120), max_size=40))
 def test_batches_hold_every_file_once_in_order_and_are_bounded(sizes: list[int]) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cvai.archive.dicomweb.STORE_BATCH", 4)
-        patch.setattr("cvai.archive.dicomweb.STORE_BATCH_BYTES", 100)
+        patch.setattr("cvai.archive.dicomweb.archive.STORE_BATCH", 4)
+        patch.setattr("cvai.archive.dicomweb.archive.STORE_BATCH_BYTES", 100)
         paths = [Path(folder) / str(number) for number in range(len(sizes))]
         for path, size in zip(paths, sizes, strict=True):
             path.write_bytes(bytes(size))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cvai.archive import identities
-from cvai.archive.identities import Identities, look
+from cvai.archive.folder import identities
+from cvai.archive.folder.identities import Identities, look
 from cvai.archive.part10 import FileIdentity, read_identity
 from tests.standin import derived_uid, write_image
 

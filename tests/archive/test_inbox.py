@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from cvai.archive.folder import FolderArchive
-from cvai.archive.inbox import AT_ONCE, PATIENCE, TRIED_AGAIN_S, InboxFeed, obstacles_in
+from cvai.archive.folder.archive import FolderArchive
+from cvai.archive.folder.inbox import AT_ONCE, PATIENCE, TRIED_AGAIN_S, InboxFeed, obstacles_in
 from cvai.archive.seen import SeenStudies
 from tests.faults import NOBODY, as_nobody
 from tests.standin import derived_uid, memory_below, write_image, write_study

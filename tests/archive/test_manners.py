@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
-from cvai.archive.dicomweb import DicomwebArchive
-from cvai.archive.dicomweb_requests import AnswerLimits
+from cvai.archive.dicomweb.archive import DicomwebArchive
+from cvai.archive.dicomweb.qido import QidoFeed
+from cvai.archive.dicomweb.requests import AnswerLimits
 from cvai.archive.http import new_session
 from cvai.archive.odd import OddAnswers
 from cvai.archive.port import StoreReport
-from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.dicomweb_server import MANNERS, DicomwebStore, running_archive, ui
@@ -126,7 +126,7 @@ def test_a_list_in_pages_of_any_size_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_a_list_that_goes_on_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvai.archive.dicomweb_requests.ROWS_AT_MOST", 1000)
+    monkeypatch.setattr("cvai.archive.dicomweb.requests.ROWS_AT_MOST", 1000)
     made = iter(range(10**9))
 
     def ever_new(kind: str, rows: list[object]) -> list[object]:

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from cvai.archive.cursor import CursorRow
 from cvai.archive.seen import SeenStudies
-from cvai.engine.database import open_database
 from cvai.errors import TemporarilyUnavailable
+from cvai.jobs.database import open_database
 from tests.postgres import fresh_database, needs_postgres, running_postgres
 from tests.standin import memory_below
 
@@ -76,7 +76,7 @@ def test_a_database_that_is_damaged_is_waited_for(tmp_path: Path) -> None:
 def test_a_database_held_by_another_process_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvai.engine.database.WAIT_S", 0.1)
+    monkeypatch.setattr("cvai.jobs.database.WAIT_S", 0.1)
     seen = SeenStudies(memory_below(tmp_path), "dicomweb")
     seen.save({"1.1": 1})
     with closing(sqlite3.connect(tmp_path / "seen.sqlite")) as other:

@@ -11,8 +11,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvai.archive.dicomweb import DicomwebArchive
-from cvai.archive.multipart import AnswerBroken, split
+from cvai.archive.dicomweb.archive import DicomwebArchive
+from cvai.archive.dicomweb.multipart import AnswerBroken, split
 from cvai.errors import TemporarilyUnavailable
 from tests.loopback import serving
 

@@ -11,8 +11,8 @@ from pydicom import dcmread
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.http import new_session
-from cvai.archive.orthanc import OrthancArchive, OrthancFeed
-from cvai.archive.orthanc_rest import OrthancRest
+from cvai.archive.orthanc.archive import OrthancArchive, OrthancFeed
+from cvai.archive.orthanc.rest import OrthancRest
 from cvai.errors import ArchiveRejected, ConfigurationInvalid
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc
 from tests.process import eventually
@@ -28,7 +28,7 @@ def study_uid(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def _asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvai.archive.orthanc.ASKED_EVERY_S", 0.0)
+    monkeypatch.setattr("cvai.archive.orthanc.archive.ASKED_EVERY_S", 0.0)
 
 
 def feed_of(
@@ -99,7 +99,7 @@ def test_a_late_slice_that_was_read_of_before_orthanc_died_is_announced_all_the_
     feed = feed_of(orthanc, tmp_path, clock=lambda: now_s)
     settled(feed)
     orthanc.stow([write_image(tmp_path / "late", study_uid, 4)])
-    monkeypatch.setattr("cvai.archive.orthanc.ASKED_EVERY_S", 5.0)
+    monkeypatch.setattr("cvai.archive.orthanc.archive.ASKED_EVERY_S", 5.0)
     for _ in range(3):
         assert settled(feed) == (), "the change has been read, and its study is not asked about yet"
     orthanc.kill()
@@ -142,7 +142,7 @@ def test_an_orthanc_set_up_anew_is_followed_from_its_beginning(
 def test_more_changes_than_one_page_are_all_read(
     orthanc: Orthanc, tmp_path: Path, study_uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvai.archive.orthanc_rest.CHANGES_PAGE", 2)
+    monkeypatch.setattr("cvai.archive.orthanc.rest.CHANGES_PAGE", 2)
     uids = {derived_uid(study_uid, str(number)) for number in range(3)}
     for uid in uids:
         orthanc.stow(write_study(tmp_path / uid, uid))

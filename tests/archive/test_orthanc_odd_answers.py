@@ -12,8 +12,8 @@ import pytest
 
 from cvai.archive.cursor import CursorFile
 from cvai.archive.http import new_session
-from cvai.archive.orthanc import OrthancArchive, OrthancFeed
-from cvai.archive.orthanc_rest import OrthancRest
+from cvai.archive.orthanc.archive import OrthancArchive, OrthancFeed
+from cvai.archive.orthanc.rest import OrthancRest
 from cvai.errors import TemporarilyUnavailable
 from tests.loopback import serving
 
@@ -81,7 +81,7 @@ def told() -> Iterator[Told]:
 
 @pytest.fixture(autouse=True)
 def _asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvai.archive.orthanc.ASKED_EVERY_S", 0.0)
+    monkeypatch.setattr("cvai.archive.orthanc.archive.ASKED_EVERY_S", 0.0)
 
 
 def rest_of(told: Told) -> OrthancRest:

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
-from cvai.archive import qido
-from cvai.archive.dicomweb import DicomwebArchive
+from cvai.archive.dicomweb import qido
+from cvai.archive.dicomweb.archive import DicomwebArchive
+from cvai.archive.dicomweb.qido import AT_ONCE, COUNTED_AT_ONCE, PAGE, WATCHED_AT_MOST, QidoFeed, StudyPage
 from cvai.archive.http import new_session
-from cvai.archive.qido import AT_ONCE, COUNTED_AT_ONCE, PAGE, WATCHED_AT_MOST, QidoFeed, StudyPage
 from cvai.archive.seen import SeenStudies
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc

@@ -12,8 +12,8 @@ import pytest
 import requests
 from pydicom import dcmread
 
-from cvai.archive.dicomweb import DicomwebArchive
-from cvai.archive.folder import FolderArchive
+from cvai.archive.dicomweb.archive import DicomwebArchive
+from cvai.archive.folder.archive import FolderArchive
 from tests.loopback import serving
 from tests.standin import derived_uid, write_image, write_segmentation
 

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from cvai.cli.main import app
 from cvai.cli.page import session_limits
-from cvai.review.accounts import Accounts, Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.settings import Settings, load_settings
 from tests.conftest import ROOT
-from tests.engine.conftest import Bench
+from tests.jobs.conftest import Bench
 from tests.standin import derived_uid, write_study
 
 STUDY = derived_uid("cli backup")

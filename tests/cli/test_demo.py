@@ -12,8 +12,8 @@ import pytest
 from pydicom.uid import SegmentationStorage
 
 from cvai.cli.demo import LARGEST_EF_ERROR
-from cvai.inference.card import CARD_FILE
-from cvai.inference.models import model_folder
+from cvai.models.card import CARD_FILE
+from cvai.models.folders import model_folder
 from tests.conftest import ROOT
 from tests.process import CVAI
 

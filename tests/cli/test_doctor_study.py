@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder.archive import FolderArchive
 from cvai.cli.main import app
-from cvai.engine.doctor import Check
-from tests.engine.test_analyse import CINE
+from cvai.doctor.checks import Check
+from tests.analyses.test_analyse import CINE
+from tests.dicom.read.dicom_files import images, write
+from tests.dicom.read.ultrasound_files import beating_frames, write_loop
 from tests.standin import derived_uid, write_segmentation, write_study
-from tests.study.dicom_files import images, write
-from tests.study.ultrasound_files import beating_frames, write_loop
 
 runner = CliRunner()
 

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cvai.cli.main import app
-from cvai.engine.doctor import Check, check_archive, check_clock, check_disk, check_inbox
+from cvai.doctor.checks import Check, check_archive, check_clock, check_disk, check_inbox
 from cvai.errors import ConfigurationInvalid
 from cvai.settings import Settings
-from tests.engine.conftest import Bench
+from tests.jobs.conftest import Bench
 from tests.orthanc import free_port
 from tests.standin import KIND, derived_uid, write_study
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_taken_out_of_the_inbox_is_told_without_its_name(tmp_path
 
 
 def test_a_full_disk_is_told_before_a_job_finds_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("cvai.engine.doctor.LEAST_FREE_GB", 1e9)
+    monkeypatch.setattr("cvai.doctor.checks.LEAST_FREE_GB", 1e9)
     check = check_disk(Settings(data_folder=tmp_path / "not" / "there" / "yet"))
     assert not check.ok
     assert check.hint

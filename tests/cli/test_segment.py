@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cvai.cli.main import app, exit_code
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid, FileRefused, GeometryRefused, ModelInvalid
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.phantom.cine_sax.phantom import make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import make_phantom
 from tests.conftest import real_data_folder
 
 ACDC_TO_SAX = {1: Structure.RV_CAVITY, 2: Structure.LV_MYOCARDIUM, 3: Structure.LV_CAVITY}

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from cvai.cli.echo_image import EchoImage, parsed_spacing_mm
 from cvai.cli.main import app
+from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import ECHO_LABELS, Structure
 from tests.apical_loops import PATIENT, VIEWS, patient_folder, phantom
 
 

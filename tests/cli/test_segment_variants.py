@@ -23,10 +23,10 @@ from cvai.cli.echo_image import read_png
 from cvai.cli.main import app, exit_code
 from cvai.cli.nifti import read_nifti
 from cvai.cli.sax_image import stack_of
+from cvai.domain.cine import CineStack
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
-from cvai.heart.cine import CineStack
+from cvai.phantom.cine_sax.phantom import make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import make_phantom
 from tests.cli.nifti_files import (
     METRE,
     MICRON,

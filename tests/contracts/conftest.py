@@ -11,14 +11,14 @@ from typing import Protocol, cast
 import pytest
 
 from cvai.archive.cursor import CursorRow
-from cvai.archive.dicomweb import DicomwebArchive
-from cvai.archive.folder import FolderArchive
+from cvai.archive.dicomweb.archive import DicomwebArchive
+from cvai.archive.dicomweb.qido import QidoFeed
+from cvai.archive.folder.archive import FolderArchive
+from cvai.archive.folder.inbox import InboxFeed
 from cvai.archive.http import new_session
-from cvai.archive.inbox import InboxFeed
-from cvai.archive.orthanc import OrthancArchive, OrthancFeed
-from cvai.archive.orthanc_rest import OrthancRest
+from cvai.archive.orthanc.archive import OrthancArchive, OrthancFeed
+from cvai.archive.orthanc.rest import OrthancRest
 from cvai.archive.port import Archive, StudyFeed
-from cvai.archive.qido import QidoFeed
 from cvai.archive.seen import SeenStudies
 from tests.dicomweb_server import DicomwebStore, running_archive
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, needs_orthanc

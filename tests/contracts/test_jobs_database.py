@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from cvai.engine.analyse import StudyOutcome
-from cvai.engine.doctor import check_database
-from cvai.engine.job import JobState
-from cvai.engine.ledger import open_ledger
-from cvai.engine.queue import Queue, QueueState
+from cvai.doctor.checks import check_database
 from cvai.errors import ConfigurationInvalid
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import open_ledger
+from cvai.jobs.queue import Queue, QueueState
+from cvai.pipeline import StudyOutcome
 from cvai.settings import Settings
-from tests.engine.conftest import Bench
+from tests.jobs.conftest import Bench
 from tests.postgres import needs_postgres, running_postgres
 from tests.process import closing_database, eventually
 from tests.standin import analyse, analyse_noting, derived_uid, write_study

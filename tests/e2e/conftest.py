@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from cvai.engine.ledger import JobRecord
+from cvai.jobs.ledger import JobRecord
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
 from tests.conftest import ROOT, real_data_folder
 from tests.orthanc import PASSWORD, USERNAME, Orthanc
 from tests.process import CVAI, Process, ended_jobs

@@ -13,12 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cvai.cli.main import app
+from cvai.dicom.write.result_json import result_schema
 from cvai.errors import ConfigurationInvalid
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
-from cvai.results.record import result_schema
+from tests.dicom.write.test_dciodvfy import LEADING_ZEROS, SUMMARY, errors
 from tests.e2e.test_bad_studies import BAD
-from tests.results.test_dciodvfy import LEADING_ZEROS, SUMMARY, errors
 from tests.sunnybrook import reference_lv_ef
 
 WRITTEN = {

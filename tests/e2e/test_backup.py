@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder.archive import FolderArchive
 from cvai.cli.main import app
-from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord
 from cvai.settings import load_settings
 from tests.postgres import fresh_database, needs_postgres, running_postgres
 from tests.process import Process, eventually, jobs_at

@@ -12,10 +12,10 @@ from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
-from cvai.engine.job import JobState
+from cvai.jobs.job import JobState
+from tests.dicom.read.dicom_files import SeriesSpec, images, write
 from tests.e2e.conftest import PATIENCE_S
 from tests.process import CVAI, Process, ended_jobs
-from tests.study.dicom_files import SeriesSpec, images, write
 
 CINE = SeriesSpec(n_phases=10)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from cvai.archive.folder import FolderArchive
-from cvai.engine.job import JobState
-from cvai.review.first_token import FILE_NAME as FIRST_TOKEN
+from cvai.archive.folder.archive import FolderArchive
+from cvai.jobs.job import JobState
+from cvai.review.sign_in.first_token import FILE_NAME as FIRST_TOKEN
 from tests.orthanc import free_port
 from tests.process import Process, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_study

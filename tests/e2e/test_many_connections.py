@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cvai.engine.job import JobState
+from cvai.jobs.job import JobState
 from tests.hospital import open_files
 from tests.orthanc import free_port
 from tests.process import Process, ended_jobs, eventually

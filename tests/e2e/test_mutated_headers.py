@@ -17,19 +17,19 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.datadict import keyword_for_tag
 
-from cvai.engine.analyse import analyse_folder
-from cvai.heart.cine import CineStack
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
-from cvai.heart.uncertainty import Uncertainty
-from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
-from cvai.results.record import result_schema
-from cvai.study.tolerance import tolerating_values
+from cvai.dicom.read.header.tolerance import tolerating_values
+from cvai.dicom.write.result_json import result_schema
+from cvai.domain.cine import CineStack
+from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.uncertainty import Uncertainty
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
+from cvai.pipeline import analyse_folder
 from tests.conftest import real_data_folder
+from tests.dicom.write.synthetic import beating_labels
+from tests.dicom.write.test_dciodvfy import SUMMARY, errors
 from tests.e2e.conftest import SMALL
 from tests.e2e.mutations import mutated_copy
 from tests.ready import ready
-from tests.results.synthetic import beating_labels
-from tests.results.test_dciodvfy import SUMMARY, errors
 from tests.standin import derived_uid
 
 N_MUTATIONS = int(os.environ.get("CVAI_MUTATIONS", "12"))

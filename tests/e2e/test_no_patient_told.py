@@ -10,10 +10,10 @@ import pytest
 import requests
 from pydicom import Dataset
 
-from tests.engine.test_analyse import CINE
+from tests.analyses.test_analyse import CINE
+from tests.dicom.read.dicom_files import images, write
 from tests.orthanc import free_port
 from tests.process import CVAI, Process, ended_jobs, eventually
-from tests.study.dicom_files import images, write
 
 LONGEST_S = 150.0
 

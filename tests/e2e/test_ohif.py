@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from cvai.engine.analyse import analyse_folder
-from cvai.heart.anatomy import SAX_LABELS
-from cvai.heart.cine import CineStack
-from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
-from cvai.heart.uncertainty import Uncertainty
-from cvai.phantom.dicom import write_instances
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.values import AssembledCine
+from cvai.dicom.write.codes import STRUCTURE_RGB
+from cvai.domain.anatomy import SAX_LABELS
+from cvai.domain.cine import CineStack
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.uncertainty import Uncertainty
+from cvai.phantom.cine_sax.dicom import write_instances
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
-from cvai.results.codes import STRUCTURE_RGB
-from cvai.study.assemble import assemble_cine
-from cvai.study.read import read_studies
-from cvai.study.select import select_sax_cine
-from cvai.study.values import AssembledCine
+from cvai.pipeline import analyse_folder
 from tests.conftest import ROOT
 from tests.e2e.ohif import FLAGS, Ohif, ohif_served
 from tests.orthanc import Orthanc, needs_orthanc

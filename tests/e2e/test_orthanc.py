@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from cvai.engine.job import JobState
+from cvai.jobs.job import JobState
 from tests.e2e.conftest import RESULTS, Site
 from tests.orthanc import STABLE_AGE_S, needs_orthanc
 from tests.process import Process, eventually

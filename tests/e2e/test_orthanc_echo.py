@@ -9,11 +9,11 @@ import pytest
 import requests
 from pydicom import dcmread
 
-from cvai.results.record import read_entry
+from cvai.dicom.write.result_json import read_entry
 from tests.apical_loops import write_apical_study
+from tests.dicom.read.ultrasound_files import STUDY
 from tests.e2e.conftest import Site
 from tests.orthanc import needs_orthanc
-from tests.study.ultrasound_files import STUDY
 
 pytestmark = [
     needs_orthanc,

@@ -11,8 +11,8 @@ import pytest
 import requests
 from pydicom import Dataset
 
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
 from tests.conftest import ROOT
 from tests.e2e.conftest import RESULTS, Site
 from tests.orthanc import free_port, needs_orthanc

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from cvai.engine.job import JobState
+from cvai.jobs.job import JobState
 from tests.conftest import ROOT
 from tests.hospital import Hospital
 from tests.process import CVAI, Process, eventually

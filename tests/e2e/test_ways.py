@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydicom.uid import EncapsulatedPDFStorage
 
-from cvai.engine.job import JobState
-from cvai.engine.ledger import JobRecord, open_ledger
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord, open_ledger
 from tests.dicom_peers import needs_dcmtk, storescu
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, free_port, needs_orthanc
 from tests.process import Process, ended_jobs, eventually, jobs

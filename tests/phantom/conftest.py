@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
 
 ANISOTROPIC = PhantomAcquisition(
     n_phases=12, rows=200, columns=150, spacing_y_mm=1.3, spacing_x_mm=1.9, seed=11, rotation_degrees=140.0

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.ultrasound.loops import assemble_loop, select_loops
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.function import KeyDiscs, biplane_volumes, mean_volumes, monoplane_volumes
+from cvai.domain.echo.simpson import disc_stack
+from cvai.domain.echo.views import EchoView
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import KeyDiscs, biplane_volumes, mean_volumes, monoplane_volumes
-from cvai.heart.simpson import disc_stack
-from cvai.phantom.echo.dicom import write_loops
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.phantom import VIEWS, EchoPhantom, make_echo_phantom
-from cvai.phantom.echo.ventricle import EchoVentricle, beating_ventricle
+from cvai.phantom.echo_apical.dicom import write_loops
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.phantom import VIEWS, EchoPhantom, make_echo_phantom
+from cvai.phantom.echo_apical.ventricle import EchoVentricle, beating_ventricle
 from cvai.phantom.parameters import PhantomHeart
-from cvai.study.read import read_studies
-from cvai.study.ultrasound import assemble_loop, select_loops
 
 SMALL = LoopAcquisition(
     n_frames=12, frame_time_ms=50.0, rows=240, columns=280, spacing_y_mm=0.7, spacing_x_mm=0.9, seed=4

@@ -9,10 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
-from cvai.phantom.tissue import (
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
+from cvai.phantom.cine_sax.tissue import (
     BRIGHTEST_TO_BLOOD,
     CAVITY_VARIATION,
     LUNG_TO_BLOOD,
@@ -21,6 +20,7 @@ from cvai.phantom.tissue import (
     RV_BLOOD_TO_BLOOD,
     STORED_BLOOD,
 )
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 
 pytestmark = pytest.mark.slow
 

@@ -13,15 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from cvai.cli.main import app
-from cvai.heart.anatomy import Structure
-from cvai.heart.volumes import volume_curve_ml
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.read import read_studies
+from cvai.domain.anatomy import Structure
+from cvai.domain.volumes import volume_curve_ml
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
+from cvai.phantom.cine_sax.study import write_phantom_study
+from cvai.phantom.cine_sax.truth import PhantomTruth
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
-from cvai.phantom.study import write_phantom_study
-from cvai.phantom.truth import PhantomTruth
-from cvai.study.assemble import assemble_cine
-from cvai.study.read import read_studies
-from cvai.study.select import select_sax_cine
 
 pytestmark = pytest.mark.slow
 

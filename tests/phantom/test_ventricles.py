@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cvai.domain.anatomy import Structure
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML, volume_curve_ml
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import Structure
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.volumes import MYOCARDIAL_DENSITY_G_PER_ML, volume_curve_ml
 from cvai.phantom.beat import ejected_share, systole_fraction
-from cvai.phantom.individual import ANGLES_RAD, Individual
-from cvai.phantom.labels import true_labels
+from cvai.phantom.cine_sax.individual import ANGLES_RAD, Individual
+from cvai.phantom.cine_sax.labels import true_labels
+from cvai.phantom.cine_sax.profiles import Profiles, truncated_ellipsoid_ml
+from cvai.phantom.cine_sax.stack import first_middle_mm, lay_slices
+from cvai.phantom.cine_sax.ventricles import Discs, Ventricles, beating_ventricles, clear_descent_mm
+from cvai.phantom.cine_sax.view import heart_view
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.profiles import Profiles, truncated_ellipsoid_ml
-from cvai.phantom.stack import first_middle_mm, lay_slices
-from cvai.phantom.ventricles import Discs, Ventricles, beating_ventricles, clear_descent_mm
-from cvai.phantom.view import heart_view
 
 ED_TO_ES = np.array([0.0, 0.5, 1.0])
 HEARTS = st.builds(

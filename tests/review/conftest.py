@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from cvai.review.accounts import Role
+from cvai.review.sign_in.accounts import Role
 from tests.review.site import CHROMIUM, Site, launch, new_site, running
 
 

@@ -12,13 +12,13 @@ from typing import Any, cast
 
 import requests
 
-from cvai.engine.audit import AuditEvent
-from cvai.review.accounts import Accounts, Role
+from cvai.audit.messages import AuditEvent
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
-from cvai.review.oidc import OpenIdProvider
 from cvai.review.page import Page, PageOptions
 from cvai.review.server import DATABASE_NAME, _Server
+from cvai.review.sign_in.accounts import Accounts, Role
+from cvai.review.sign_in.oidc import OpenIdProvider
 from cvai.review.worklist import Worklist
 from tests.process import eventually
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
-from cvai.archive.folder import FolderArchive
+from cvai.archive.folder.archive import FolderArchive
 from cvai.cli.page import session_limits
-from cvai.engine.ledger import JobRecord
+from cvai.jobs.ledger import JobRecord
+from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.study import DICOM_FOLDER, write_phantom_study
-from cvai.review.accounts import Accounts, Role
-from cvai.review.cine import META, CinePack
 from cvai.review.database import Database
-from cvai.review.first_token import FILE_NAME as FIRST_TOKEN
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Accounts, Role
+from cvai.review.sign_in.first_token import FILE_NAME as FIRST_TOKEN
+from cvai.review.viewers.cine import META, CinePack
 from cvai.settings import load_settings
 from tests.conftest import ROOT
 from tests.orthanc import free_port

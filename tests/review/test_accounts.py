@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cvai.errors import AccessDenied, RequestInvalid
-from cvai.review.accounts import Accounts, Role, SessionLimits
 from cvai.review.database import Database
+from cvai.review.sign_in.accounts import Accounts, Role, SessionLimits
 
 LIMITS = SessionLimits(idle_s=60, longest_s=600)
 

@@ -12,12 +12,12 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from cvai.engine.reading import Verdict
-from cvai.engine.shadow import SHADOW_NAME, ShadowRecord, Value
-from cvai.review.accounts import Role
+from cvai.jobs.reading import Verdict
+from cvai.jobs.shadow import SHADOW_NAME, ShadowRecord, Value
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Role
 from tests.review.site import Site, reader_at
 from tests.review.test_records import decision
 

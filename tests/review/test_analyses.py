@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from cvai.analyses.former import FORMER_KINDS
-from cvai.engine.job import JobState, Outcome, StudyJob
-from cvai.engine.ledger import JobRecord
+from cvai.jobs.job import JobState, Outcome, StudyJob
+from cvai.jobs.ledger import JobRecord
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.page import PageOptions
 from cvai.review.wording import render

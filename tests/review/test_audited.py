@@ -14,14 +14,14 @@ import requests
 from fastapi import APIRouter
 
 from cvai.analyses.cine_sax.objects import CineKind
-from cvai.engine.audit import Act, AuditEvent
-from cvai.engine.ledger import JobRecord
+from cvai.audit.messages import Act, AuditEvent
 from cvai.errors import TemporarilyUnavailable
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.study import write_echo_phantom_study
-from cvai.phantom.study import DICOM_FOLDER
-from cvai.review.accounts import Role
+from cvai.jobs.ledger import JobRecord
+from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
+from cvai.review.sign_in.accounts import Role
 from tests.process import eventually
 from tests.review.light_page import light_page
 from tests.review.site import Site, new_site, running

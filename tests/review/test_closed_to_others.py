@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from cvai.engine.audit import user_of_system
-from cvai.review.accounts import Role
+from cvai.audit.messages import user_of_system
+from cvai.review.sign_in.accounts import Role
 from tests.conftest import ROOT
 from tests.review.site import Site, new_site, running
 from tests.review.test_requests import words

@@ -10,16 +10,16 @@ import nibabel
 import numpy as np
 import pytest
 
-from cvai.engine.reading import FrameEdit, Verdict
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.phases import KeyPhases
-from cvai.heart.runs import encoded_runs
-from cvai.review.cine import LABELS, CinePack, StoredScale
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.phases import KeyPhases
+from cvai.domain.runs import encoded_runs
+from cvai.jobs.reading import FrameEdit, Verdict
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decision
-from cvai.review.packed import packed_labels
-from tests.results.synthetic import beating_labels, shaded_pixels
+from cvai.review.viewers.cine import LABELS, CinePack, StoredScale
+from cvai.review.viewers.packed import packed_labels
+from tests.dicom.write.synthetic import beating_labels, shaded_pixels
 from tests.review.test_records import READING, decision
 
 SHAPE = (6, 4, 30, 46)

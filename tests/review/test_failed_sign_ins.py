@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from cvai.engine.audit import Act, AuditEvent
+from cvai.audit.messages import Act, AuditEvent
 from cvai.review import app
-from cvai.review.accounts import Role
-from cvai.review.brake import MOST_ADDRESSES, OF_TOKENS, OTHERS, SignInBrake
+from cvai.review.sign_in.accounts import Role
+from cvai.review.sign_in.brake import MOST_ADDRESSES, OF_TOKENS, OTHERS, SignInBrake
 from tests.process import eventually
 from tests.review.light_page import LightPage, light_page
 

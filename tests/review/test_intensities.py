@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.review.intensities import intensity_percentiles
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
+from cvai.review.viewers.intensities import intensity_percentiles
 
 SHAPE = (3, 4, 6, 5)
 

@@ -11,18 +11,18 @@ import pytest
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
 from cvai.analyses.echo_apical.reading import ReopenedLoops, shown_loops
 from cvai.analyses.shown import ShownLoop
-from cvai.engine.job import JobObject, JobState, Outcome, StudyJob
-from cvai.engine.opened import open_analysed
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.ultrasound.loops import assemble_loop, select_loops
+from cvai.dicom.write.write import WrittenObject
+from cvai.domain.echo.simpson import N_DISCS, disc_stack
+from cvai.domain.echo.views import EchoView
 from cvai.errors import StudyRefused
-from cvai.heart.echo import EchoView
-from cvai.heart.simpson import N_DISCS, disc_stack
-from cvai.results.write import WrittenObject
-from cvai.review.loops import PART_FRAMES, LoopPack, drawn_discs, write_loops
-from cvai.study.read import read_studies
-from cvai.study.ultrasound import assemble_loop, select_loops
-from tests.results.echo_synthetic import beating_labels, echo_analysis
-from tests.results.synthetic import write_results
-from tests.study.ultrasound_files import beating_frames, write_loop, written
+from cvai.jobs.job import JobObject, JobState, Outcome, StudyJob
+from cvai.jobs.opened import open_analysed
+from cvai.review.viewers.loops import PART_FRAMES, LoopPack, drawn_discs, write_loops
+from tests.dicom.read.ultrasound_files import beating_frames, write_loop, written
+from tests.dicom.write.echo_synthetic import beating_labels, echo_analysis
+from tests.dicom.write.synthetic import write_results
 
 VIEW = EchoView.APICAL_4_CHAMBER
 SPACING_MM = (1.0, 0.8)

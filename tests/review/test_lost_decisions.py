@@ -8,14 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from cvai.engine.job import StudyJob
-from cvai.engine.ledger import open_ledger
-from cvai.engine.reading import Reading
+from cvai.jobs.job import StudyJob
+from cvai.jobs.ledger import open_ledger
+from cvai.jobs.reading import Reading
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions
 from cvai.review.page import Page
 from cvai.review.server import Chores
-from tests.engine.conftest import Bench
+from tests.jobs.conftest import Bench
 from tests.review.test_records import COMPARISON, READING
 
 

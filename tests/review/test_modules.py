@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 from scipy import ndimage
 
-from cvai.heart.phases import KeyPhases
-from cvai.heart.runs import decoded_runs, encoded_runs
+from cvai.domain.phases import KeyPhases
+from cvai.domain.runs import decoded_runs, encoded_runs
 from cvai.review.measured import measured
-from tests.results.synthetic import beating_labels
+from tests.dicom.write.synthetic import beating_labels
 from tests.review.site import Site
 
 GRID = {"rows": 30, "columns": 46}

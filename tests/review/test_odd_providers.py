@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from cvai.errors import AccessDenied, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
-from cvai.review.accounts import Identity, Role
-from cvai.review.claims import ReaderClaims
-from cvai.review.oidc import METADATA_PATH, Attempt, OidcOptions, OpenIdProvider
-from cvai.review.provider_answers import LARGEST_ANSWER_BYTES, signing_keys
-from cvai.review.routes_sign_in import ATTEMPT_COOKIE
+from cvai.review.routes.sign_in import ATTEMPT_COOKIE
+from cvai.review.sign_in.accounts import Identity, Role
+from cvai.review.sign_in.claims import ReaderClaims
+from cvai.review.sign_in.oidc import METADATA_PATH, Attempt, OidcOptions, OpenIdProvider
+from cvai.review.sign_in.provider_answers import LARGEST_ANSWER_BYTES, signing_keys
 from tests.review.light_page import light_page
 
 CLIENT_ID = "cvai"

@@ -12,10 +12,10 @@ import requests
 from playwright.sync_api import Browser, expect
 
 from cvai.errors import AccessDenied, ConfigurationInvalid, TemporarilyUnavailable
-from cvai.review.accounts import Role
-from cvai.review.claims import ReaderClaims, person_name
-from cvai.review.oidc import Attempt, OidcOptions, OpenIdProvider
-from cvai.review.routes_sign_in import ATTEMPT_COOKIE
+from cvai.review.routes.sign_in import ATTEMPT_COOKIE
+from cvai.review.sign_in.accounts import Role
+from cvai.review.sign_in.claims import ReaderClaims, person_name
+from cvai.review.sign_in.oidc import Attempt, OidcOptions, OpenIdProvider
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, SIGN_OUT_PATH
 from tests.orthanc import free_port
 from tests.process import Process, eventually

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 
-from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.segments import WALL_SEGMENTS
-from cvai.heart.wall import measure_wall, measurement_name
-from cvai.review.cine import CinePack
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_thickness import measure_wall, measurement_name
 from cvai.review.measured import ChangesBody, checked_edits, measured, with_edits
+from cvai.review.viewers.cine import CinePack
 from tests.process import eventually
 from tests.review.site import ORGANIZATION, TABLET, Site, open_study, reader_at, shown_ef
 

@@ -12,10 +12,10 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from cvai.phantom.echo.parameters import LoopAcquisition
-from cvai.phantom.echo.study import write_echo_phantom_study
-from cvai.phantom.study import DICOM_FOLDER
-from cvai.results.record import read_entry
+from cvai.dicom.write.result_json import read_entry
+from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from tests.review.site import TABLET, Site, new_site, open_study, reader_at, running, shown_ef
 
 pytestmark = pytest.mark.servers

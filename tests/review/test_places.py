@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cvai.heart.findings import Place
+from cvai.domain.findings import Place
 from cvai.review.study import places_shown
 
 LOOPS = [

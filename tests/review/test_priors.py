@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from cvai.engine.job import JobState, Outcome, StudyJob
-from cvai.engine.ledger import JobRecord, Ledger
+from cvai.dicom.read.patient import Patient
+from cvai.jobs.job import JobState, Outcome, StudyJob
+from cvai.jobs.ledger import JobRecord, Ledger
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.summary import Identity, Summary
 from cvai.review.worklist import Row, RowState, Worklist
-from cvai.study.patient import Patient
 
 JANE = Patient("P-1", "Clinic", name="Doe^Jane", birth_date="19610203")
 EF = {"name": "lv_ef", "value": 55.0, "unit": "%", "interval": None, "normal": None}

@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cvai.engine.job import StudyJob
-from cvai.engine.reading import FrameEdit, Reading, Signer, Verdict
-from cvai.engine.shadow import ShadowRecord, Value
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.phases import KeyPhases
+from cvai.domain.runs import decoded_runs, encoded_runs
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import Outdated
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.phases import KeyPhases
-from cvai.heart.runs import decoded_runs, encoded_runs
-from cvai.heart.segmentation import ModelIdentity
+from cvai.jobs.job import StudyJob
+from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
+from cvai.jobs.shadow import ShadowRecord, Value
 from cvai.review.agreement import against_readers, agreement
-from cvai.review.cine import StoredScale
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions, Drafts
+from cvai.review.viewers.cine import StoredScale
 
 READING = Reading(
     job=StudyJob("1.2.3", "ab" * 32, "cd" * 32),

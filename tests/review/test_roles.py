@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
-from cvai.review.accounts import Role
 from cvai.review.app import create_app
 from cvai.review.page import Page, PageOptions
+from cvai.review.sign_in.accounts import Role
 from tests.review.site import Site
 from tests.review.test_requests import words
 

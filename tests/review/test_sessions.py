@@ -7,9 +7,9 @@ import hashlib
 from playwright.sync_api import Browser, Page, expect
 
 from cvai.review.access import COOKIE
-from cvai.review.accounts import Role
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
+from cvai.review.sign_in.accounts import Role
 from tests.review.site import PATIENCE_MS, Site, open_study, reader_at, shown_ef
 from tests.review.test_page import drag, edge_of_the_cavity
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvai.engine.job import JobState, Outcome, StudyJob
+from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.review.summary import Identity, Summary
 from cvai.review.wording import render
 

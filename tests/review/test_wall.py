@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from skimage.draw import polygon2mask
 
-from cvai.heart.measurement import Measurement
-from cvai.heart.segments import WALL_SEGMENTS
-from cvai.heart.wall import measurement_name
-from cvai.results.bullseye import segment_outline
-from cvai.review.wall import CENTRE, RADIUS, Wall, segment_path
+from cvai.dicom.write.report.bullseye import segment_outline
+from cvai.domain.measurement import Measurement
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_thickness import measurement_name
+from cvai.review.viewers.bullseye import CENTRE, RADIUS, Wall, segment_path
 from cvai.review.wording import render
 
 OFF_THE_LINES = 0.37

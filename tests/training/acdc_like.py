@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from cvai.training.config import TrainConfig
+from cvai.training.core.config import TrainConfig
 from tests.training.small import few_steps
 
 SPACING_MM = (1.5, 1.8, 10.0)  # x, y, z: anisotropic on every axis

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cvai.training.config import EchoTrainConfig
+from cvai.training.core.config import EchoTrainConfig
 from tests.training.acdc_like import write_patient
 from tests.training.small import few_steps
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.cine import CineStack
+from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import HeartRefused
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.cine import CineStack
-from cvai.heart.segmentation import CineSegmentation, ModelIdentity
-from cvai.heart.uncertainty import Uncertainty
-from cvai.training.data import LabelledVolume
+from cvai.training.datasets.data import LabelledVolume
 
 Labels = NDArray[np.uint8]
 IDENTITY = ModelIdentity("known", "1.2.3", "ab" * 32, "none")

@@ -10,12 +10,12 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import torch
 
 from cvai.errors import ConfigurationInvalid
-from cvai.training.augment import cut_centred
-from cvai.training.batched import BatchMaker, SliceBank
-from cvai.training.config import AugmentConfig, TrainConfig
-from cvai.training.data import SliceSample, load_acdc_patient, slice_samples
-from cvai.training.loop import CHECKPOINT, train, training_progress
-from cvai.training.start import averaged_weights
+from cvai.training.core.config import AugmentConfig, TrainConfig
+from cvai.training.core.loop import CHECKPOINT, train, training_progress
+from cvai.training.core.start import averaged_weights
+from cvai.training.datasets.data import SliceSample, load_acdc_patient, slice_samples
+from cvai.training.tasks.sax.augment import cut_centred
+from cvai.training.tasks.sax.batched import BatchMaker, SliceBank
 from tests.training.acdc_like import small_config, write_patient
 from tests.training.small import LOUD_TRAINING
 

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.inference.card import load_card
-from cvai.training.calibrate import calibration, write_calibration
-from cvai.training.data import load_acdc_patient
+from cvai.models.card import load_card
+from cvai.training.core.calibrate import calibration, write_calibration
+from cvai.training.datasets.data import load_acdc_patient
 from cvai.training.evaluation.agreement import paired
 from cvai.training.evaluation.scores import VolumeScore, score_volumes
 from tests.conftest import ROOT

@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 
 from benchmarks.camus_simpson import agreement, measured_ef_percent
 from cvai.errors import ConfigurationInvalid
-from cvai.training.echo.reference import load_references
+from cvai.training.tasks.echo.reference import load_references
 
 
 def test_discs_on_the_reference_contours_give_the_ejection_fraction_camus_states(

@@ -8,16 +8,16 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import SAX_LABELS, Structure
 from cvai.phantom.parameters import PhantomHeart
+from cvai.training.core.loop import train, training_progress
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.datasets.nifti import NiftiFolder
 from cvai.training.datasets.phantoms import write_phantom_pairs
 from cvai.training.evaluation.agreement import paired
 from cvai.training.evaluation.robustness import robustness
 from cvai.training.evaluation.scores import score_volumes
-from cvai.training.loop import train, training_progress
 from tests.sunnybrook import contour_masks, phase_of, read_frames, reference_lv_ef, reference_volumes_ml
 from tests.training.acdc_like import small_config
 from tests.training.known import Known, shifted

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cvai.inference.card import load_card
+from cvai.models.card import load_card
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "models" / "echo"

@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
+from cvai.domain.echo.views import EchoView
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import HeartRefused
-from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.echo import EchoView
-from cvai.heart.loop import EchoLoop, LoopSegmentation
-from cvai.heart.segmentation import ModelIdentity
-from cvai.training.echo.camus import LabelledFrame, load_camus_patient
-from cvai.training.echo.evaluation import patient_score, score_frame
-from cvai.training.echo.record import calibration, record
-from cvai.training.echo.reference import PatientReference
+from cvai.training.tasks.echo.camus import LabelledFrame, load_camus_patient
+from cvai.training.tasks.echo.evaluation import patient_score, score_frame
+from cvai.training.tasks.echo.record import calibration, record
+from cvai.training.tasks.echo.reference import PatientReference
 from tests.training.camus_like import write_camus_patient
 
 MODEL = ModelIdentity("drawn", "0", "0" * 64, "none")

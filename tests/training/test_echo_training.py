@@ -10,18 +10,18 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import torch
 from PIL import Image
 
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.views import EchoView
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.echo import EchoView
-from cvai.inference.card import load_card
-from cvai.inference.onnx import OnnxNetwork
-from cvai.training.config import load_config
-from cvai.training.data import load_split
-from cvai.training.echo.augment import RandBeamsd, RandScrambled, beam_angle_and_depth, echo_transforms
-from cvai.training.echo.camus import load_camus_patient
-from cvai.training.echo.samples import VIEW_INDEX, frame_sample
-from cvai.training.export import averaged_network, export
-from cvai.training.loop import train, training_progress
+from cvai.models.card import load_card
+from cvai.models.runtimes.onnx import OnnxNetwork
+from cvai.training.core.config import load_config
+from cvai.training.core.export import averaged_network, export
+from cvai.training.core.loop import train, training_progress
+from cvai.training.datasets.data import load_split
+from cvai.training.tasks.echo.augment import RandBeamsd, RandScrambled, beam_angle_and_depth, echo_transforms
+from cvai.training.tasks.echo.camus import load_camus_patient
+from cvai.training.tasks.echo.samples import VIEW_INDEX, frame_sample
 from tests.conftest import ROOT
 from tests.training.camus_like import SIZE, small_echo_config, write_camus_patient
 from tests.training.small import LOUD_TRAINING

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.heart.anatomy import SAX_LABELS
+from cvai.domain.anatomy import SAX_LABELS
 from cvai.training.evaluation.agreement import Pairs, agreement, agreements, paired
 from cvai.training.evaluation.bootstrap import correlation, estimate, mean, sd
 from cvai.training.evaluation.scores import Scores, StructureScore, VolumeScore

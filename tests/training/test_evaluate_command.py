@@ -12,12 +12,12 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import mlflow
 
 from cvai.cli.main import app
+from cvai.domain.anatomy import Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import Structure
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
-from cvai.training.data import load_acdc_patient
+from cvai.models.folders import model_folder
+from cvai.models.sax import SaxSegmenter
 from cvai.training.datasets.acdc import AcdcFolder
+from cvai.training.datasets.data import load_acdc_patient
 from cvai.training.evaluation.cohort import Cohort
 from cvai.training.evaluation.conditions import CONDITIONS
 from cvai.training.evaluation.record import headline_metrics

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.training.data import LabelledVolume
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.cells import flags_grid
 from cvai.training.evaluation.flags import FlaggedPatient, Flags, findings_of, flags, score_patients
 from cvai.training.evaluation.record import record

@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 
 from rich.console import Console
 
-from cvai.training.data import LabelledVolume
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.cells import Grid, grids
 from cvai.training.evaluation.conditions import CONDITIONS
 from cvai.training.evaluation.page import page

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.training.data import LabelledVolume
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.conditions import BIAS_RATIO, CONDITIONS, Condition
 from cvai.training.evaluation.robustness import robustness
 from tests.training.known import GREY, ReadsGrey, drawn_heart

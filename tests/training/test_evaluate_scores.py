@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.levels import Level, slices_by_level
 from cvai.training.evaluation.scores import score_volume
 from cvai.training.evaluation.summary import mean_of, summary

@@ -13,16 +13,16 @@ import torch
 
 from cvai.cli.main import app
 from cvai.errors import ConfigurationInvalid
-from cvai.inference.card import load_card
-from cvai.training.calibrate import calibration
-from cvai.training.config import load_config, of_fold
-from cvai.training.data import Split, load_acdc_patient, load_split
+from cvai.models.card import load_card
+from cvai.training.core.calibrate import calibration
+from cvai.training.core.config import load_config, of_fold
+from cvai.training.core.export import export
+from cvai.training.core.loop import CHECKPOINT, new_state
+from cvai.training.datasets.data import Split, load_acdc_patient, load_split
 from cvai.training.evaluation.pooled import pooled
 from cvai.training.evaluation.record import record
 from cvai.training.evaluation.scores import VolumeScore, score_volumes
 from cvai.training.evaluation.summary import summed_up
-from cvai.training.export import export
-from cvai.training.loop import CHECKPOINT, new_state
 from tests.conftest import ROOT
 from tests.training.acdc_like import small_config, write_patient
 from tests.training.known import IDENTITY, Known, without_rows

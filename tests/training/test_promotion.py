@@ -16,9 +16,9 @@ import torch
 
 from cvai.cli.main import app
 from cvai.errors import CvaiError, ModelInvalid
-from cvai.inference.card import ModelCard, load_card
-from cvai.training.export import export
-from cvai.training.loop import CHECKPOINT, new_state
+from cvai.models.card import ModelCard, load_card
+from cvai.training.core.export import export
+from cvai.training.core.loop import CHECKPOINT, new_state
 from cvai.training.promotion.comparison import DICE_MARGIN
 from cvai.training.promotion.registry import register
 from tests.conftest import ROOT

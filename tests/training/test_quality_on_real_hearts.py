@@ -17,19 +17,19 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.findings import Finding
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.phases import KeyPhases, key_phases
-from cvai.heart.quality import quality_findings
-from cvai.heart.segmentation import CineSegmentation, apex_comes_first
-from cvai.heart.volumes import volume_curve_ml, volume_curves_ml
-from cvai.inference.models import model_folder
-from cvai.inference.sax import SaxSegmenter
-from cvai.study.assemble import assemble_cine
-from cvai.study.read import read_studies
-from cvai.study.select import select_sax_cine
-from cvai.training.data import LabelledVolume, load_acdc_patient
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.read import read_studies
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.findings import Finding
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.phases import KeyPhases, key_phases
+from cvai.domain.segmentation import CineSegmentation, apex_comes_first
+from cvai.domain.ventricles.quality import quality_findings
+from cvai.domain.volumes import volume_curve_ml, volume_curves_ml
+from cvai.models.folders import model_folder
+from cvai.models.sax import SaxSegmenter
+from cvai.training.datasets.data import LabelledVolume, load_acdc_patient
 from cvai.training.evaluation.scores import stack_of
 
 pytestmark = pytest.mark.real_data

@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from benchmarks.quantise import INT8_FILE, INT8_TOLERANCE, calibration_windows, write_quantised
-from cvai.inference.card import load_card
-from cvai.inference.network import open_network
-from cvai.inference.reference import smooth_noise
-from tests.inference.test_network import convolution
+from cvai.models.card import load_card
+from cvai.models.network import open_network
+from cvai.models.reference import smooth_noise
+from tests.models.test_network import convolution
 from tests.training.known import drawn_heart
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from cvai.errors import ConfigurationInvalid
-from cvai.training.config import TrainConfig
-from cvai.training.export import averaged_network, export
-from cvai.training.loop import CHECKPOINT, new_state, train, training_progress
-from cvai.training.networks import SAX_CHANNELS, network_for
-from cvai.training.start import first_weights
+from cvai.training.core.config import TrainConfig
+from cvai.training.core.export import averaged_network, export
+from cvai.training.core.loop import CHECKPOINT, new_state, train, training_progress
+from cvai.training.core.networks import SAX_CHANNELS, network_for
+from cvai.training.core.start import first_weights
 from tests.training.acdc_like import small_config
 from tests.training.small import LOUD_TRAINING
 

@@ -12,17 +12,17 @@ import nibabel
 import torch
 from monai.transforms import Compose, EnsureTyped
 
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid, ModelInvalid
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.inference.card import load_card
-from cvai.inference.onnx import OnnxNetwork
-from cvai.training.augment import RandImageEdged, cut_centred, training_transforms
-from cvai.training.config import load_config
-from cvai.training.data import Split, load_acdc_patient, load_split, slice_samples
-from cvai.training.export import averaged_network, export
-from cvai.training.loop import CHECKPOINT, new_state, train, training_progress
-from cvai.training.sax import batches
-from cvai.training.start import averaged_weights
+from cvai.models.card import load_card
+from cvai.models.runtimes.onnx import OnnxNetwork
+from cvai.training.core.config import load_config
+from cvai.training.core.export import averaged_network, export
+from cvai.training.core.loop import CHECKPOINT, new_state, train, training_progress
+from cvai.training.core.start import averaged_weights
+from cvai.training.datasets.data import Split, load_acdc_patient, load_split, slice_samples
+from cvai.training.tasks.sax.augment import RandImageEdged, cut_centred, training_transforms
+from cvai.training.tasks.sax.task import batches
 from tests.conftest import ROOT
 from tests.training.acdc_like import SPACING_MM, small_config, write_patient
 from tests.training.small import LOUD_TRAINING

@@ -10,9 +10,9 @@ from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES
 from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine, shown_cine
 from cvai.analyses.cine_sax.report import report_pdf
 from cvai.analyses.spec import AnalysisSpec, Editing
-from cvai.inference.sax import SaxSegmenter
-from cvai.results.plan import ResultPlan
-from cvai.study.classes import MR_IMAGES
+from cvai.dicom.read.classes import MR_IMAGES
+from cvai.dicom.write.plan import ResultPlan
+from cvai.models.sax import SaxSegmenter
 
 SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
     kind=KIND,

@@ -18,18 +18,18 @@ from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.analyses.cine_sax.choice import in_order
 from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
+from cvai.dicom.read.values import Study
+from cvai.dicom.read.whole import require_readable
+from cvai.domain.anatomy import Structure
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.measurement import Measurement
+from cvai.domain.phases import key_phases
+from cvai.domain.ventricles.short_axis import require_short_axis
+from cvai.domain.volumes import volume_curves_ml
 from cvai.errors import GeometryRefused, HeartRefused, Refused
-from cvai.heart.anatomy import Structure
-from cvai.heart.findings import Finding, Severity
-from cvai.heart.measurement import Measurement
-from cvai.heart.phases import key_phases
-from cvai.heart.short_axis import require_short_axis
-from cvai.heart.volumes import volume_curves_ml
-from cvai.inference.segmenter import Segmenter
-from cvai.study.assemble import assemble_cine
-from cvai.study.select import CineSelection, select_sax_cine
-from cvai.study.values import Study
-from cvai.study.whole import require_readable
+from cvai.models.segmenter import Segmenter
 
 
 def analyse_cine(study: Study, segmenter: Segmenter, watch: Stopwatch) -> CineAnalysis:

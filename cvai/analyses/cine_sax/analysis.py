@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.phases import KeyPhases
-from cvai.heart.segmentation import CineSegmentation
-from cvai.results.analysis import Analysed
-from cvai.results.codes import MeasurementCoding, measurement_coding
-from cvai.study.values import AssembledCine
+from cvai.dicom.read.values import AssembledCine
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.codes import MeasurementCoding, measurement_coding
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation
 
 KIND, VIEW = "cine_sax", "sax_cine"
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.inference.segmenter import Segmenter
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
+from cvai.models.segmenter import Segmenter
 
 
 def segment_cine(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.placement import tilt_deg
+from cvai.dicom.read.cine.select import CineSelection
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.ventricles.short_axis import cross_section
 from cvai.errors import GeometryRefused, HeartRefused
-from cvai.heart.findings import Finding, Severity
-from cvai.heart.short_axis import cross_section
-from cvai.inference.segmenter import Segmenter
-from cvai.study.assemble import assemble_cine
-from cvai.study.placement import tilt_deg
-from cvai.study.select import CineSelection
+from cvai.models.segmenter import Segmenter
 
 _SAME_VIEW_DEG = 30.0
 """Stacks whose planes differ by less cut the heart alike."""

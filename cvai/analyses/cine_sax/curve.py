@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.cine_sax.analysis import CineAnalysis
-from cvai.heart.anatomy import Structure
-from cvai.results.curve import TICK_SIZE_PT, Axis, draw_key, round_ticks
-from cvai.results.page import GREY, LIGHT, Box, Page, Stroke
+from cvai.dicom.write.report.curve import TICK_SIZE_PT, Axis, draw_key, round_ticks
+from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke
+from cvai.domain.anatomy import Structure
 
 LV_STROKE = Stroke((213, 94, 0), 1.4)
 RV_STROKE = Stroke((0, 114, 178), 1.4, (3.5, 2.0))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cvai.analyses.spec import Explanation
-from cvai.study.assemble import assemble_cine
-from cvai.study.candidates import Candidate
-from cvai.study.select import select_sax_cine
-from cvai.study.values import Study
-from cvai.study.whole import require_readable
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.candidates import Candidate
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.values import Study
+from cvai.dicom.read.whole import require_readable
 
 
 def explain_cine(study: Study) -> Explanation:

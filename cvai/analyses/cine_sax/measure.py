@@ -8,21 +8,21 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.anatomy import Structure
-from cvai.heart.body import with_body_size
-from cvai.heart.findings import Finding
-from cvai.heart.function import measure_sax
-from cvai.heart.measurement import Measurement
-from cvai.heart.normals import with_normal_ranges
-from cvai.heart.phases import KeyPhases
-from cvai.heart.quality import quality_findings
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.subject import Subject
-from cvai.heart.volumes import VolumeCurves, volume_curves_ml
-from cvai.heart.wall import measure_wall
-from cvai.study.subject import subject_of
-from cvai.study.values import AssembledCine, Study
-from cvai.study.whole import unreadable_findings
+from cvai.dicom.read.subject import subject_of
+from cvai.dicom.read.values import AssembledCine, Study
+from cvai.dicom.read.whole import unreadable_findings
+from cvai.domain.anatomy import Structure
+from cvai.domain.body import with_body_size
+from cvai.domain.findings import Finding
+from cvai.domain.function import measure_sax
+from cvai.domain.measurement import Measurement
+from cvai.domain.normals import with_normal_ranges
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.subject import Subject
+from cvai.domain.ventricles.quality import quality_findings
+from cvai.domain.ventricles.wall_thickness import measure_wall
+from cvai.domain.volumes import VolumeCurves, volume_curves_ml
 
 
 class CineMeasures(TypedDict):

@@ -7,12 +7,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from cvai.analyses.cine_sax.analysis import CineAnalysis
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.segments import WALL_SEGMENTS, WallSegment
-from cvai.heart.wall import measurement_name
-from cvai.results import codes
-from cvai.results.codes import CardiacPhase
-from cvai.results.plan import (
+from cvai.dicom.write import codes
+from cvai.dicom.write.codes import CardiacPhase
+from cvai.dicom.write.plan import (
     DocumentPlan,
     DrawnSegments,
     SegmentGroup,
@@ -22,6 +19,9 @@ from cvai.results.plan import (
     segmentation_series,
     segments_of,
 )
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
+from cvai.domain.ventricles.wall_thickness import measurement_name
 
 FIRST_SERIES_NUMBER = 9001
 PAPILLARY_MUSCLES = (

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from cvai.analyses.cine_sax.analysis import CineAnalysis
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.directions import edge_directions
-from cvai.heart.geometry import StackGeometry
-from cvai.heart.segmentation import apex_comes_first
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.directions import edge_directions
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.segmentation import apex_comes_first
 
 MARGIN_MM = 12.0
 """Kept around the heart on every side, so that a reader sees what the contours leave out."""

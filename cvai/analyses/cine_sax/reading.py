@@ -16,12 +16,12 @@ from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.cine_sax.objects import SEGMENTS, CineKind
 from cvai.analyses.shown import ShownCine
 from cvai.analyses.spec import Correction
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
+from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
+from cvai.dicom.write.objects.labels import read_labels
+from cvai.domain.segmentation import CineSegmentation
 from cvai.errors import Refused
-from cvai.heart.segmentation import CineSegmentation
-from cvai.results.labels import read_labels
-from cvai.study.assemble import assemble_cine
-from cvai.study.select import CineSelection, select_sax_cine
-from cvai.study.values import AssembledCine, ImagePlane, Study
 
 
 @dataclass(frozen=True, slots=True, eq=False)

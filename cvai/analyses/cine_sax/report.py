@@ -10,15 +10,13 @@ from cvai.analyses.cine_sax.curve import draw_volume_curve
 from cvai.analyses.cine_sax.objects import phase_index
 from cvai.analyses.cine_sax.pictures import HeartPicture, heart_pictures
 from cvai.analyses.cine_sax.table import draw_table
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.results import codes
-from cvai.results.bullseye import draw_bullseye, thickening_bullseye, thickness_bullseye
-from cvai.results.codes import CardiacPhase
-from cvai.results.curve import draw_key
-from cvai.results.identity import Cell, draw_identity, patient_id_cell
-from cvai.results.instance import ResultContext
-from cvai.results.page import GREY, WHITE, Box, Page, Stroke
-from cvai.results.report import (
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.write import codes
+from cvai.dicom.write.codes import CardiacPhase
+from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.report.bullseye import draw_bullseye, thickening_bullseye, thickness_bullseye
+from cvai.dicom.write.report.curve import draw_key
+from cvai.dicom.write.report.document import (
     LEFT,
     RIGHT,
     accession_cell,
@@ -30,8 +28,10 @@ from cvai.results.report import (
     readable_date,
     sex_and_age,
 )
-from cvai.results.source import checked_value
-from cvai.study.names import readable_name
+from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.page import GREY, WHITE, Box, Page, Stroke
+from cvai.dicom.write.source import checked_value
+from cvai.domain.anatomy import SAX_LABELS, Structure
 
 IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0, 171.0)
 """Left edges of the columns that say whose heart it is."""

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.analyses.cine_sax.objects import PAPILLARY_MUSCLES
-from cvai.heart.measurement import Measurement
-from cvai.results.bounds import MARKS, normal_note, value_bounds
-from cvai.results.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
+from cvai.dicom.write.report.bounds import MARKS, normal_note, value_bounds
+from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
+from cvai.domain.measurement import Measurement
 
 TITLE_SIZE_PT, VALUE_SIZE_PT, SMALL_SIZE_PT = 7.8, 9.0, 5.8
 SMALL_LINE_MM = 2.5

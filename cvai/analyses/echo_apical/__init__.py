@@ -10,10 +10,10 @@ from cvai.analyses.echo_apical.objects import FIRST_SERIES_NUMBER, SERIES, docum
 from cvai.analyses.echo_apical.reading import ReopenedLoops, reopen_loops, shown_loops
 from cvai.analyses.echo_apical.report import echo_report_pdf
 from cvai.analyses.spec import AnalysisSpec
-from cvai.heart.echo import EchoView
-from cvai.inference.echo import EchoSegmenter
-from cvai.results.plan import ResultPlan
-from cvai.study.classes import ULTRASOUND_IMAGES
+from cvai.dicom.read.classes import ULTRASOUND_IMAGES
+from cvai.dicom.write.plan import ResultPlan
+from cvai.domain.echo.views import EchoView
+from cvai.models.echo import EchoSegmenter
 
 SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
     kind=KIND,

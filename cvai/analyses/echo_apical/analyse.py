@@ -18,12 +18,15 @@ from cvai.analyses.echo_apical.analysis import BIPLANE, EchoAnalysis, MeasuredLo
 from cvai.analyses.echo_apical.choice import choose_loops, rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.errors import HeartRefused, Refused
-from cvai.heart.anatomy import Structure
-from cvai.heart.beats import area_curve
-from cvai.heart.body import with_body_size
-from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import (
+from cvai.dicom.read.cine.image_groups import series_uid_of
+from cvai.dicom.read.subject import subject_of_headers
+from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
+from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
+from cvai.dicom.read.whole import unreadable_findings
+from cvai.domain.anatomy import Structure
+from cvai.domain.beats import area_curve
+from cvai.domain.body import with_body_size
+from cvai.domain.echo.function import (
     KeyDiscs,
     key_discs,
     mean_volumes,
@@ -31,21 +34,18 @@ from cvai.heart.echo_function import (
     monoplane_volumes,
     require_ejection,
 )
-from cvai.heart.echo_quality import biplane_findings, disc_findings, loop_findings, volume_findings
-from cvai.heart.findings import Finding, Severity
-from cvai.heart.loop import LoopSegmentation
-from cvai.heart.loop_times import checked_times
-from cvai.heart.measurement import Measurement
-from cvai.heart.normals import with_normal_ranges
-from cvai.heart.phases import KeyPhases
-from cvai.heart.subject import Subject
-from cvai.heart.uncertainty import Uncertainty
-from cvai.inference.echo import EchoSegmenter
-from cvai.study.image_groups import series_uid_of
-from cvai.study.subject import subject_of_headers
-from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
-from cvai.study.values import CineNotFound, Excluded, Images, Study
-from cvai.study.whole import unreadable_findings
+from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.loop_times import checked_times
+from cvai.domain.echo.quality import biplane_findings, disc_findings, loop_findings, volume_findings
+from cvai.domain.echo.views import EchoView
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.measurement import Measurement
+from cvai.domain.normals import with_normal_ranges
+from cvai.domain.phases import KeyPhases
+from cvai.domain.subject import Subject
+from cvai.domain.uncertainty import Uncertainty
+from cvai.errors import HeartRefused, Refused
+from cvai.models.echo import EchoSegmenter
 
 _SQUARE_PX = (1.0, 1.0)
 

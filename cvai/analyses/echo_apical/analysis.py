@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cvai.analyses.echo_apical.codes import echo_coding
-from cvai.heart.anatomy import Structure
-from cvai.heart.echo import EchoView
-from cvai.heart.echo_function import KeyDiscs, volume_curve_by_area_ml
-from cvai.heart.loop import LoopSegmentation
-from cvai.heart.phases import KeyPhases
-from cvai.results.analysis import Analysed
-from cvai.results.codes import MeasurementCoding
-from cvai.study.ultrasound import AssembledLoop
-from cvai.study.values import Excluded, ImagePlane
+from cvai.dicom.read.ultrasound.loops import AssembledLoop
+from cvai.dicom.read.values import Excluded, ImagePlane
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.codes import MeasurementCoding
+from cvai.domain.anatomy import Structure
+from cvai.domain.echo.function import KeyDiscs, volume_curve_by_area_ml
+from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.views import EchoView
+from cvai.domain.phases import KeyPhases
 
 KIND = "echo_apical"
 BIPLANE = "biplane"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.loop import EchoLoop
-from cvai.heart.sector import sector_of_frame, sector_of_loop
-from cvai.inference.echo import EchoSegmenter
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.sector import sector_of_frame, sector_of_loop
+from cvai.models.echo import EchoSegmenter
 
 
 def segment_loop(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from cvai.analyses.echo_apical.analysis import MeasuredLoop
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
-from cvai.heart.anatomy import Structure
-from cvai.heart.beats import area_curve
-from cvai.heart.echo import EchoView
-from cvai.heart.findings import Finding, Severity
-from cvai.heart.loop_times import seen_rate_bpm
-from cvai.study.sessions import sessions_of
-from cvai.study.values import Excluded
+from cvai.dicom.read.ultrasound.sessions import sessions_of
+from cvai.dicom.read.values import Excluded
+from cvai.domain.anatomy import Structure
+from cvai.domain.beats import area_curve
+from cvai.domain.echo.loop_times import seen_rate_bpm
+from cvai.domain.echo.views import EchoView
+from cvai.domain.findings import Finding, Severity
 
 _SIMILAR_RATE_BPM = 10.0
 

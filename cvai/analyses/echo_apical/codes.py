@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 from pydicom.sr.coding import Code
 
-from cvai.heart.echo import EchoView
-from cvai.results.codes import (
+from cvai.dicom.write.codes import (
     LEFT_VENTRICLE,
     WITH_PAPILLARY_MUSCLES,
     MeasurementCoding,
     measurement_coding,
 )
+from cvai.domain.echo.views import EchoView
 
 ULTRASOUND = Code("US", "DCM", "Ultrasound")
 ECHOCARDIOGRAPHY = Code("40701008", "SCT", "Echocardiography")

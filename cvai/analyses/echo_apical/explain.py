@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cvai.analyses.spec import Explanation
-from cvai.study.ultrasound import select_loops
-from cvai.study.values import Study
+from cvai.dicom.read.ultrasound.loops import select_loops
+from cvai.dicom.read.values import Study
 
 
 def explain_loops(study: Study) -> Explanation:

@@ -8,10 +8,8 @@ from types import MappingProxyType
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.analyses.echo_apical.codes import ECHOCARDIOGRAPHY, IMAGE_VIEW, ULTRASOUND, VIEW_CODES, VIEW_NAMES
-from cvai.heart.anatomy import ECHO_LABELS
-from cvai.heart.echo import EchoView
-from cvai.results import codes
-from cvai.results.plan import (
+from cvai.dicom.write import codes
+from cvai.dicom.write.plan import (
     DocumentPlan,
     DrawnSegments,
     SeriesPlan,
@@ -20,6 +18,8 @@ from cvai.results.plan import (
     segmentation_series,
     segments_of,
 )
+from cvai.domain.anatomy import ECHO_LABELS
+from cvai.domain.echo.views import EchoView
 
 FIRST_SERIES_NUMBER = 9001
 DISC_HEIGHT = (

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from cvai.analyses.echo_apical.analysis import MeasuredLoop
-from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.heart.simpson import DiscStack, disc_chords_mm
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.simpson import DiscStack, disc_chords_mm
 
 Line = NDArray[np.float64]
 

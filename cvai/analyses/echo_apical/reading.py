@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cvai.analyses.echo_apical.objects import LOOP_KINDS, SEGMENTS
 from cvai.analyses.shown import ShownLoop
-from cvai.heart.echo import EchoView
-from cvai.results.labels import of_other_images, read_labels, source_instance_of
-from cvai.study.ultrasound import AssembledLoop, assemble_loop, select_loops
-from cvai.study.values import ImagePlane, Study
+from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
+from cvai.dicom.read.values import ImagePlane, Study
+from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
+from cvai.domain.echo.views import EchoView
 
 
 @dataclass(frozen=True, slots=True, eq=False)

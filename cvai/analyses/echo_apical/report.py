@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.analyses.echo_apical.pictures import EchoPicture, echo_picture
-from cvai.heart.anatomy import ECHO_LABELS, Structure
-from cvai.results import codes
-from cvai.results.bounds import MARKS, normal_note, value_bounds
-from cvai.results.codes import CardiacPhase
-from cvai.results.curve import Axis, draw_key, round_ticks
-from cvai.results.identity import Cell, draw_identity, patient_id_cell
-from cvai.results.instance import ResultContext
-from cvai.results.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, wrapped
-from cvai.results.report import (
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.write import codes
+from cvai.dicom.write.codes import CardiacPhase
+from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.report.bounds import MARKS, normal_note, value_bounds
+from cvai.dicom.write.report.curve import Axis, draw_key, round_ticks
+from cvai.dicom.write.report.document import (
     LEFT,
     RIGHT,
     WIDTH,
@@ -32,8 +30,10 @@ from cvai.results.report import (
     readable_date,
     sex_and_age,
 )
-from cvai.results.source import checked_value
-from cvai.study.names import readable_name
+from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, wrapped
+from cvai.dicom.write.source import checked_value
+from cvai.domain.anatomy import ECHO_LABELS, Structure
 
 METHOD = (
     "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. With a "

@@ -5,7 +5,7 @@ export const WALL = 2;
 export const RIGHT = 3;
 const N_LABELS = 4;
 
-/** Density of myocardium in g/mL; as MYOCARDIAL_DENSITY_G_PER_ML in cvai/heart/volumes.py. */
+/** Density of myocardium in g/mL; as MYOCARDIAL_DENSITY_G_PER_ML in cvai/domain/volumes.py. */
 const DENSITY_G_PER_ML = 1.05;
 
 /**
@@ -66,7 +66,7 @@ export class LabelVolume {
 }
 
 /**
- * The same numbers as measure_sax in cvai/heart/function.py, under the same names.
+ * The same numbers as measure_sax in cvai/domain/function.py, under the same names.
  * @param {LabelVolume} labels
  * @param {number} ed
  * @param {number} es

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvai.training.data import LabelledVolume, load_acdc_patient
+from cvai.training.datasets.data import LabelledVolume, load_acdc_patient
 from cvai.training.datasets.port import Source
 
 ACDC = Source(

@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from cvai.training.data import data_root
 from cvai.training.datasets.acdc import AcdcFolder
+from cvai.training.datasets.data import data_root
 from cvai.training.datasets.nifti import NiftiFolder
 from cvai.training.datasets.port import Dataset
 from cvai.training.datasets.sunnybrook import SunnybrookFolder

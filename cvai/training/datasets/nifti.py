@@ -13,9 +13,9 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from cvai.domain.anatomy import BACKGROUND, SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import BACKGROUND, SAX_LABELS, Structure
-from cvai.training.data import NO_GROUP, LabelledVolume
+from cvai.training.datasets.data import NO_GROUP, LabelledVolume
 from cvai.training.datasets.port import Source
 
 DESCRIPTION_FILE = "dataset.toml"

@@ -10,9 +10,9 @@ import numpy as np
 import tomlkit
 from numpy.typing import NDArray
 
-from cvai.heart.anatomy import SAX_LABELS
+from cvai.domain.anatomy import SAX_LABELS
+from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
-from cvai.phantom.phantom import Phantom, make_phantom
 from cvai.training.datasets.nifti import DESCRIPTION_FILE
 
 _IMAGE, _LABEL = "images/{patient}_{phase}.nii.gz", "labels/{patient}_{phase}.nii.gz"

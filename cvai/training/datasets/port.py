@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from cvai.training.data import LabelledVolume
+from cvai.training.datasets.data import LabelledVolume
 
 
 @dataclass(frozen=True, slots=True)

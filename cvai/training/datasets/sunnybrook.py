@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.values import AssembledCine
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.study.assemble import assemble_cine
-from cvai.study.read import read_studies
-from cvai.study.select import select_sax_cine
-from cvai.study.values import AssembledCine
-from cvai.training.data import NO_GROUP, LabelledVolume
+from cvai.training.datasets.data import NO_GROUP, LabelledVolume
 from cvai.training.datasets.port import Source
 
 SUNNYBROOK = Source(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.anatomy import Structure
-from cvai.heart.function import ventricle_measurements
-from cvai.heart.volumes import mass_g
+from cvai.domain.anatomy import Structure
+from cvai.domain.function import ventricle_measurements
+from cvai.domain.volumes import mass_g
 from cvai.training.evaluation.bootstrap import Column, Estimate, correlation, estimate, mean, sd
 from cvai.training.evaluation.scores import PHASES, VolumeScore
 

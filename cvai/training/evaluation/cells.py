@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.agreement import QUANTITIES, Agreement
 from cvai.training.evaluation.bootstrap import Estimate
 from cvai.training.evaluation.flags import GROSS_ERROR_POINTS, Flags

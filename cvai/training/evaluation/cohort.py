@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from cvai.errors import ConfigurationInvalid
-from cvai.training.data import LabelledVolume, load_split, spread_over
+from cvai.training.datasets.data import LabelledVolume, load_split, spread_over
 from cvai.training.datasets.port import Dataset
 
 

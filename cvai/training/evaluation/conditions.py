@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cvai.heart.anatomy import SAX_LABELS
-from cvai.inference.resample import full_window
-from cvai.training.data import LabelledVolume
+from cvai.domain.anatomy import SAX_LABELS
+from cvai.models.resample import full_window
+from cvai.training.datasets.data import LabelledVolume
 
 CORNER_MARGIN_MM = 8.0
 """What is left between the heart and the corner it is moved to, and around it in half the field of view."""

@@ -9,13 +9,13 @@ from itertools import groupby
 
 import numpy as np
 
-from cvai.heart.findings import Severity
-from cvai.heart.phases import KeyPhases
-from cvai.heart.quality import quality_findings
-from cvai.heart.segmentation import CineSegmentation
-from cvai.heart.volumes import volume_curves_ml
-from cvai.inference.segmenter import Segmenter
-from cvai.training.data import LabelledVolume
+from cvai.domain.findings import Severity
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.ventricles.quality import quality_findings
+from cvai.domain.volumes import volume_curves_ml
+from cvai.models.segmenter import Segmenter
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.agreement import paired
 from cvai.training.evaluation.scores import PHASES, Segmented, VolumeScore, score, segmented
 

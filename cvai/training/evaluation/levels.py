@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.domain.anatomy import SAX_LABELS, Structure
 
 
 class Level(StrEnum):

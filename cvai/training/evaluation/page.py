@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 from cvai import __version__
-from cvai.heart.anatomy import SAX_LABELS, Structure
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.cells import SHORT_NAMES, Grid, grids
 from cvai.training.evaluation.scores import PHASES
 from cvai.training.evaluation.summary import Evaluation

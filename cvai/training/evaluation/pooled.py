@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cvai.domain.anatomy import Structure
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.anatomy import Structure
-from cvai.heart.segmentation import ModelIdentity
-from cvai.inference.card import load_card
+from cvai.models.card import load_card
 from cvai.training.evaluation.levels import Level
 from cvai.training.evaluation.record import SCHEMA
 from cvai.training.evaluation.scores import Scores, StructureScore, VolumeScore

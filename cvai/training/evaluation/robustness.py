@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.inference.segmenter import Segmenter
-from cvai.training.data import LabelledVolume
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.models.segmenter import Segmenter
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.conditions import CONDITIONS, Condition
 from cvai.training.evaluation.distances import dice
 from cvai.training.evaluation.scores import Labels, segment_volume

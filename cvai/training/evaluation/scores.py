@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.cine import CineStack
+from cvai.domain.geometry import StackGeometry
 from cvai.errors import HeartRefused
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.cine import CineStack
-from cvai.heart.geometry import StackGeometry
-from cvai.inference.segmenter import Segmenter
-from cvai.training.data import LabelledVolume
+from cvai.models.segmenter import Segmenter
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.distances import SurfaceDistances, dice
 from cvai.training.evaluation.levels import Level, slices_by_level
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.heart.segmentation import ModelIdentity
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.segmentation import ModelIdentity
 from cvai.training.evaluation.agreement import Agreement, agreements
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean, sd
 from cvai.training.evaluation.flags import Flags, flags

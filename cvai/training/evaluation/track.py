@@ -7,10 +7,10 @@ from pathlib import Path
 
 import mlflow
 
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid
-from cvai.heart.segmentation import ModelIdentity
-from cvai.training.config import AnyTrainConfig, load_config
-from cvai.training.tracking import Tracker
+from cvai.training.core.config import AnyTrainConfig, load_config
+from cvai.training.core.tracking import Tracker
 
 ARTIFACTS = "evaluation"
 

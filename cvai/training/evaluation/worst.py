@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cvai.heart.anatomy import SAX_LABELS, Structure
-from cvai.inference.segmenter import Segmenter
-from cvai.training.data import LabelledVolume
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.models.segmenter import Segmenter
+from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.agreement import QUANTITIES
 from cvai.training.evaluation.cohort import Cohort
 from cvai.training.evaluation.scores import Labels, VolumeScore, segment_volume

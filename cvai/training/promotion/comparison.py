@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvai.errors import ModelInvalid
-from cvai.training.echo.record import SCHEMA as ECHO_SCHEMA
+from cvai.training.tasks.echo.record import SCHEMA as ECHO_SCHEMA
 
 DICE_MARGIN = 0.005
 """Of a mean Dice: half of what a changed image may cost (docs/evaluation.md), a quarter of what two readers

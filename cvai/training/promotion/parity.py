@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from cvai.errors import ModelInvalid
-from cvai.inference.onnx import OnnxNetwork
-from cvai.inference.reference import reference_input
-from cvai.training.config import load_config
-from cvai.training.export import averaged_network
+from cvai.models.reference import reference_input
+from cvai.models.runtimes.onnx import OnnxNetwork
+from cvai.training.core.config import load_config
+from cvai.training.core.export import averaged_network
 
 CONFIG_FILE = "train.toml"
 

@@ -13,10 +13,10 @@ from typing import Any
 import tomlkit
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
-from cvai.inference.card import CARD_FILE, ModelCard, load_card
-from cvai.inference.model_store import place
+from cvai.models.card import CARD_FILE, ModelCard, load_card
+from cvai.models.model_store import place
+from cvai.training.core.loop import CHECKPOINT
 from cvai.training.evaluation.write import RECORD_FILE
-from cvai.training.loop import CHECKPOINT
 from cvai.training.promotion.comparison import Compared, compared
 from cvai.training.promotion.parity import CONFIG_FILE, check_parity
 from cvai.training.promotion.registry import check_evaluation, fetch

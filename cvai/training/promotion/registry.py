@@ -17,12 +17,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
-from cvai.inference.card import CARD_FILE, load_card
-from cvai.training.config import AnyTrainConfig
+from cvai.models.card import CARD_FILE, load_card
+from cvai.training.core.config import AnyTrainConfig
+from cvai.training.core.loop import CHECKPOINT
+from cvai.training.core.tracking import Tracker
 from cvai.training.evaluation.write import RECORD_FILE
-from cvai.training.loop import CHECKPOINT
 from cvai.training.promotion.parity import CONFIG_FILE, check_parity
-from cvai.training.tracking import Tracker
 
 _ARTIFACT = "model"
 _BESIDE_THE_MODEL = ("LICENSE", "MODEL_CARD.md")

@@ -1,0 +1,92 @@
+"""Studies brought here from the archive: all that it lists of a study, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from cvai.archive.content import StudyContent
+from cvai.archive.folder.fingerprints import read_fingerprint
+from cvai.archive.part10 import FileIdentity, read_identity
+from cvai.archive.port import Archive
+from cvai.dicom.read.patient import one_patient
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.values import ImagePlane
+from cvai.errors import StudyRefused, TemporarilyUnavailable
+
+
+def bring(archive: Archive, content: StudyContent, folder: Path) -> None:
+    """Fetch a study into a folder, in the place of what lies there.
+
+    Args:
+        archive: where it is kept.
+        content: what the archive lists of it.
+        folder: where the files go.
+
+    Raises:
+        StudyRefused: ``patients_differ`` or ``study_differs``: a file is of another study than was asked for.
+        TemporarilyUnavailable: ``fetch_incomplete``, or see ``Archive``.
+        ArchiveRejected: see ``Archive``.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    n_files = archive.fetch(content.study_uid, folder)
+    identities = [i for path in sorted(folder.glob("*.dcm")) if (i := read_identity(path)) is not None]
+    _require_one_study(content, identities, folder)
+    missing = _missing(content, identities)
+    if n_files != len(content.instances) or missing:
+        raise TemporarilyUnavailable(
+            "fetch_incomplete",
+            f"the archive lists {len(content.instances)} instances and sent {n_files}; {missing} of those "
+            "listed are not among them.",
+            "It is asked again.",
+        )
+
+
+def _require_one_study(content: StudyContent, identities: list[FileIdentity], folder: Path) -> None:
+    foreign = [i for i in identities if i.study_uid != content.study_uid]
+    if not foreign:
+        return
+    one_patient([stated for study in read_studies(folder).studies for stated in study.stated_patients])
+    raise study_differs(f"{len(foreign)} of {len(identities)}")
+
+
+def study_differs(files: str) -> StudyRefused:
+    """The archive keeps files under a StudyInstanceUID that is not theirs."""
+    return StudyRefused(
+        "study_differs",
+        f"{files} files state another StudyInstanceUID than the one the archive keeps them under.",
+        "Correct the study in the archive, or send it again from the scanner.",
+    )
+
+
+def _missing(content: StudyContent, identities: list[FileIdentity]) -> int:
+    """How many of the listed instances were not sent; a file that is no DICOM may be any of them."""
+    unnamed = len(content.instances) - len(identities)
+    return max(0, len(content.sop_instance_uids - {i.sop_instance_uid for i in identities}) - max(0, unnamed))
+
+
+def images_digest(planes: Iterable[ImagePlane]) -> str:
+    """Hex SHA-256 over images and what their files hold, in whatever order they come."""
+    paths = {plane.sop_instance_uid: plane.path for plane in planes}
+    lines = (f"{uid} {read_fingerprint(path):016x}" for uid, path in sorted(paths.items()))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def require_images(planes: Iterable[ImagePlane], digest: str) -> None:
+    """Refuse images that are not those that were analysed.
+
+    Args:
+        planes: as they were brought now.
+        digest: of those that were analysed; empty where an older version did it.
+
+    Raises:
+        StudyRefused: ``images_changed``.
+    """
+    if digest and images_digest(planes) != digest:
+        raise StudyRefused(
+            "images_changed",
+            "The images are not those that were analysed: others stand under their UIDs in the archive.",
+            "The study is analysed anew once the archive tells of it; cvai jobs retry does it at once.",
+        )

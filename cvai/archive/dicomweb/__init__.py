@@ -1,0 +1,1 @@
+"""Archives that speak DICOMweb (PS3.18)."""

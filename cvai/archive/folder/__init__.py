@@ -1,0 +1,1 @@
+"""The embedded archive: a folder of studies, and an inbox that feeds it."""

@@ -1,0 +1,1 @@
+"""Orthanc: its DICOMweb plugin as the archive, its list of changes as the feed."""

@@ -1,0 +1,1 @@
+"""Who saw, changed, signed and exported what."""

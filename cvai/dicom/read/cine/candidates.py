@@ -1,0 +1,141 @@
+"""Stacks that could be the short-axis cine, side by side: which is preferred, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cvai.dicom.read.cine.conditions import may_be_several_beats
+from cvai.dicom.read.cine.image_groups import ImageGroup, has_contrast, is_annotated, is_derived, is_prepared
+from cvai.dicom.read.cine.placement import normal_of
+from cvai.dicom.read.cine.stacks import is_similar_view
+from cvai.dicom.read.header.attributes import texts
+
+_LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
+"""Usual direction of the left ventricle from base to apex: to the left, to the front, down. Short-axis slices
+stand across it, transverse and long-axis ones do not. Only used to look at one stack before another: what
+decides is whether the wall of the ventricle closes to a ring, see ``cvai.domain.ventricles.short_axis``."""
+
+_SHORT_AXIS_MIN_COSINE = 0.7
+"""Short-axis stacks lie within 45 degrees of the usual direction; a transverse stack is 63 degrees away."""
+
+VENTRICLE_LENGTH_MM = 50.0
+"""A stack that covers less does not hold a whole adult ventricle."""
+
+_AS_LONG = 0.8
+"""Share of the longest stack of the same view that another has to cover to be as good."""
+
+_RESTING_RATE = 1.15
+"""A heart rate this many times the lowest one, of two stacks of one heart, is no rate at rest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A stack of cine slices with what speaks for and against it.
+
+    Args:
+        stack: its images.
+        covers_ventricle: it is as long as a ventricle.
+        stands_across: its direction is that of most short-axis stacks.
+        is_original: its pixels are neither derived nor annotated.
+        is_two_dimensional: not a slab, as of a 3D or 4D flow acquisition.
+        is_plain: its magnetisation was neither tagged nor inverted.
+        is_gated: its slices show one heartbeat, not several in real time.
+        is_not_stress: nothing calls it a stress acquisition.
+        is_at_rest: no other stack of the same view has a clearly lower heart rate.
+        is_native: no contrast agent had been given.
+        is_as_long: no other stack of the same view covers clearly more.
+    """
+
+    stack: ImageGroup
+    covers_ventricle: bool
+    stands_across: bool
+    is_original: bool
+    is_two_dimensional: bool
+    is_plain: bool
+    is_gated: bool
+    is_not_stress: bool
+    is_at_rest: bool
+    is_native: bool
+    is_as_long: bool
+
+    @property
+    def length_mm(self) -> float:
+        """From the first slice to the last."""
+        return _length_mm(self.stack)
+
+    @property
+    def rate_bpm(self) -> float | None:
+        """Heart rate during acquisition."""
+        rr_ms = self.stack.condition.rr_ms
+        return None if rr_ms is None else 60_000.0 / rr_ms
+
+    @property
+    def preference(self) -> tuple[float, ...]:
+        """Sorts candidates, the preferred one last."""
+        return tuple(float(value(self)) for value, _ in _CRITERIA)
+
+    def why_not(self, preferred: Candidate) -> str:
+        """What speaks against it where another was preferred, as the end of a sentence."""
+        for value, reason in _CRITERIA:
+            if value(self) < value(preferred):
+                return reason
+        return "is equal to it"
+
+
+_CRITERIA: tuple[tuple[Callable[[Candidate], float], str], ...] = (
+    (lambda c: c.covers_ventricle, f"covers less than {VENTRICLE_LENGTH_MM:.0f} mm"),
+    (lambda c: c.stands_across, "does not stand across the usual long axis of the heart"),
+    (lambda c: c.is_original, "is derived from other images or has something burnt in"),
+    (lambda c: c.is_two_dimensional, "is a 3D slab"),
+    (lambda c: c.is_plain, "is a tagged or inversion-prepared cine"),
+    (lambda c: c.is_gated, "runs over several heartbeats in real time"),
+    (lambda c: c.is_not_stress, "is called a stress acquisition"),
+    (lambda c: c.is_at_rest, "was acquired at a higher heart rate"),
+    (lambda c: c.is_native, "was acquired after a contrast agent"),
+    (lambda c: c.is_as_long, "covers less of the heart"),
+    (lambda c: c.stack.n_slices, "has fewer slices"),
+    (lambda c: c.stack.n_phases, "has fewer phases"),
+    (lambda c: c.stack.latest_series_number, "has a lower series number"),
+    (lambda c: (c.stack.condition.acquired_s or (0.0, 0.0))[1], "was acquired earlier"),
+)
+"""What decides between stacks, the most telling first, and what is said of one that falls short."""
+
+
+def candidates_of(stacks: Sequence[ImageGroup]) -> list[Candidate]:
+    """The stacks with what speaks for and against them, the preferred one first."""
+    candidates = [_candidate(stack, [s for s in stacks if is_similar_view(stack, s)]) for stack in stacks]
+    return sorted(candidates, key=lambda c: c.preference, reverse=True)
+
+
+def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candidate:
+    first = stack.planes[0]
+    cosine = abs(float(normal_of(first) @ _LONG_AXIS_LPS)) / float(np.linalg.norm(_LONG_AXIS_LPS))
+    return Candidate(
+        stack=stack,
+        covers_ventricle=_length_mm(stack) >= VENTRICLE_LENGTH_MM,
+        stands_across=cosine >= _SHORT_AXIS_MIN_COSINE,
+        is_original=not (is_derived(first) or is_annotated(first)),
+        is_two_dimensional=texts(first.header, "MRAcquisitionType") != ("3D",),
+        is_plain=not is_prepared(first),
+        is_gated=not may_be_several_beats(stack.slices[stack.n_slices // 2]),
+        is_not_stress=not stack.condition.under_stress,
+        is_at_rest=_is_at_rest(stack, of_same_view),
+        is_native=not has_contrast(first),
+        is_as_long=_length_mm(stack) >= _AS_LONG * max(_length_mm(s) for s in of_same_view),
+    )
+
+
+def _is_at_rest(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> bool:
+    """Against stacks that are long enough to be measured: a scout may have any rate."""
+    longest_mm = max(_length_mm(s) for s in of_same_view)
+    rivals = [s.condition for s in of_same_view if _length_mm(s) >= _AS_LONG * longest_mm]
+    intervals_ms = [c.rr_ms for c in rivals if c.rr_ms is not None and not c.under_stress]
+    rr_ms = stack.condition.rr_ms
+    return rr_ms is None or not intervals_ms or rr_ms * _RESTING_RATE >= max(intervals_ms)
+
+
+def _length_mm(stack: ImageGroup) -> float:
+    return stack.positions_mm[-1] - stack.positions_mm[0]

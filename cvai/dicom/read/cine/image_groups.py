@@ -1,0 +1,210 @@
+"""Parts of series: parallel images of one kind, sorted into slices, and whether they show a beating heart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+import numpy as np
+
+from cvai.dicom.read.cine.conditions import Condition, common_condition, condition_of
+from cvai.dicom.read.cine.placement import (
+    along_normal_mm,
+    grouped,
+    is_parallel,
+    normal_of,
+    slices_along_normal,
+)
+from cvai.dicom.read.header.attributes import number, texts, time_of_day_s, uid, whole_number
+from cvai.dicom.read.values import ImagePlane
+
+MIN_SLICES = 3
+"""Fewer parallel slices cannot be summed to the volume of a ventricle."""
+
+MIN_PHASES = 8
+"""Fewer phases over a heartbeat miss end-systole by more than its own duration."""
+
+MAX_STILLS = 2
+"""A position with so few images beside whole cine slices holds scouts, not what is left of a cine slice."""
+
+_LONGEST_STEP_MS = 300.0
+"""An R-R interval at 200 beats a minute: images further apart may come one a heartbeat."""
+
+_SHORTEST_CINE_MS = 150.0
+"""Half an R-R interval at 200 beats a minute: trigger times that spread over less show one phase repeated."""
+
+_SHORTEST_BEAT_S = 0.3
+"""An R-R interval at 200 beats a minute: images acquired further apart may come one a heartbeat."""
+
+
+_NAMES = ("SequenceName", "PulseSequenceName", "ProtocolName", "SeriesDescription")
+_TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageGroup:
+    """Parallel images of one kind; from one series, or from several that were joined.
+
+    Args:
+        planes: placed images of equal orientation.
+    """
+
+    planes: tuple[ImagePlane, ...]
+
+    @cached_property
+    def slices(self) -> tuple[tuple[ImagePlane, ...], ...]:
+        """Images by slice, in order along the normal."""
+        return tuple(tuple(images) for images in slices_along_normal(self.planes))
+
+    @cached_property
+    def positions_mm(self) -> tuple[float, ...]:
+        """Distance of every slice from the origin along the normal, increasing."""
+        firsts = [images[0] for images in self.slices]
+        return tuple(float(p) for p in along_normal_mm(firsts, normal_of(self.planes[0])))
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return len(self.slices)
+
+    @cached_property
+    def n_phases(self) -> int:
+        """Images in a typical slice."""
+        return int(median(len(images) for images in self.slices))
+
+    @cached_property
+    def series_uids(self) -> tuple[str, ...]:
+        """Series the images come from, in order of first appearance."""
+        return tuple(dict.fromkeys(series_uid_of(plane) for plane in self.planes))
+
+    @property
+    def latest_series_number(self) -> int:
+        """SeriesNumber that was acquired last, 0 where none is stated."""
+        return max(whole_number(plane.header, "SeriesNumber") or 0 for plane in self.planes)
+
+    @cached_property
+    def is_cine(self) -> bool:
+        """Whether the slices show a beating heart in many phases."""
+        return self.n_phases >= MIN_PHASES and shows_heartbeat(self.slices[self.n_slices // 2])
+
+    @cached_property
+    def condition(self) -> Condition:
+        """When and how its slices were acquired."""
+        return common_condition([condition_of(images) for images in self.slices])
+
+    @property
+    def spacing_mm(self) -> float:
+        """Usual distance between slices, 0 for a single one."""
+        return float(np.median(np.diff(self.positions_mm))) if self.n_slices > 1 else 0.0
+
+
+def series_uid_of(plane: ImagePlane) -> str:
+    """SeriesInstanceUID of an image."""
+    return uid(plane.header, "SeriesInstanceUID")
+
+
+def image_groups_of(planes: Iterable[ImagePlane]) -> list[ImageGroup]:
+    """The placed images of one series, apart by orientation, pixel grid and pulse sequence.
+
+    Scouts, several views and several contrasts share a series more often than they should.
+    """
+    parts = []
+    ordered = sorted(planes, key=lambda p: (p.instance_number or 0, p.sop_instance_uid, p.frame_number or 0))
+    for parallel in grouped(ordered, is_parallel):
+        for images in grouped(parallel, is_same_kind):
+            parts.extend(_cine_apart_from_stills(ImageGroup(tuple(images))))
+    return parts
+
+
+def is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
+    """Whether two images share pixel grid, pulse sequence and processing.
+
+    That is ScanningSequence, EchoTime within a fifth, MRAcquisitionType, the component of the signal, and
+    whether pixels are original or derived.
+    """
+    return (
+        has_same_grid(first, second)
+        and all(
+            texts(first.header, k) == texts(second.header, k)
+            for k in ("ScanningSequence", "MRAcquisitionType")
+        )
+        and _is_near(number(first.header, "EchoTime"), number(second.header, "EchoTime"), share=0.2)
+        and first.component is second.component
+        and has_contrast(first) == has_contrast(second)
+        and is_derived(first) == is_derived(second)
+    )
+
+
+def is_derived(plane: ImagePlane) -> bool:
+    """Whether pixels were made from other images (ImageType value 1, PS3.3 C.7.6.1.1.2)."""
+    return texts(plane.header, "ImageType")[:1] == ("DERIVED",)
+
+
+def is_annotated(plane: ImagePlane) -> bool:
+    """Whether something is burnt into the pixels, or they were made by reading software."""
+    is_secondary = is_derived(plane) and "SECONDARY" in texts(plane.header, "ImageType")
+    return is_secondary or texts(plane.header, "BurnedInAnnotation") == ("YES",)
+
+
+def is_prepared(plane: ImagePlane) -> bool:
+    """Whether tags or an inversion were laid over the image: Tagging (PS3.3 C.8.13.5.7), ScanningSequence,
+    InversionTime, or the name of the sequence."""
+    header = plane.header
+    names = " ".join(text for keyword in _NAMES for text in texts(header, keyword))
+    is_tagged = any(t != "NONE" for t in texts(header, "Tagging")) or bool(_TAGGED.search(names))
+    return is_tagged or "IR" in texts(header, "ScanningSequence") or bool(number(header, "InversionTime"))
+
+
+def has_contrast(plane: ImagePlane) -> bool:
+    """Whether a contrast agent had been given (PS3.3 C.7.6.4)."""
+    return bool(texts(plane.header, "ContrastBolusAgent"))
+
+
+def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:
+    """Whether two images have the same matrix and, within a thousandth, the same pixel spacing."""
+    if (first.rows, first.columns) != (second.rows, second.columns):
+        return False
+    spacings = zip(first.spacing_mm or (), second.spacing_mm or (), strict=True)
+    return all(_is_near(a, b, share=1e-3) for a, b in spacings)
+
+
+def shows_heartbeat(images: Sequence[ImagePlane]) -> bool:
+    """Whether images of one slice run through a heartbeat or several, not one image from each of many.
+
+    Perfusion and other dynamic series also have dozens of images at a position. Their trigger times do not
+    run through the heartbeat but stand nearly still, or go on by a heartbeat each, or the images were
+    acquired a heartbeat apart. Where a study tells no times, many images count as phases.
+    """
+    triggers_ms = np.array([p.trigger_time_ms for p in images if p.trigger_time_ms is not None])
+    if triggers_ms.size == len(images) and triggers_ms.max() > 0:
+        different_ms = np.unique(triggers_ms)
+        if np.ptp(triggers_ms) < _SHORTEST_CINE_MS or np.median(np.diff(different_ms)) > _LONGEST_STEP_MS:
+            return False
+        if different_ms.size > len(images) / 2:
+            return True
+    return not _are_a_beat_apart(images)
+
+
+def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:
+    times_s = [t for p in images if (t := time_of_day_s(p.header, "AcquisitionTime")) is not None]
+    if len(times_s) < len(images):
+        return False
+    return float(np.median(np.diff(sorted(times_s)))) >= _SHORTEST_BEAT_S
+
+
+def _cine_apart_from_stills(part: ImageGroup) -> list[ImageGroup]:
+    """Separate positions with one or two images from a part that otherwise holds whole cine slices."""
+    stills = [plane for images in part.slices if len(images) <= MAX_STILLS for plane in images]
+    cine = [plane for images in part.slices if len(images) > MAX_STILLS for plane in images]
+    if not stills or not cine or not ImageGroup(tuple(cine)).is_cine:
+        return [part]
+    return [ImageGroup(tuple(cine)), ImageGroup(tuple(stills))]
+
+
+def _is_near(first: float | None, second: float | None, share: float) -> bool:
+    if first is None or second is None:
+        return first is second
+    return abs(first - second) <= share * max(abs(first), abs(second))

@@ -1,0 +1,1 @@
+"""From files, folders, archives and media to the DICOM files in them."""

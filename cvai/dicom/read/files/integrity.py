@@ -1,0 +1,132 @@
+"""Whether the pixels a header promises are really in the file, seen without decoding them."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import BinaryIO
+
+from pydicom import FileDataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import get_expected_length
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from cvai.dicom.read.header.attributes import uid, whole_number
+from cvai.errors import FileRefused
+
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_ITEM = 0xFFFEE000
+_SEQUENCE_END = 0xFFFEE0DD
+
+
+def pixel_data_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
+    """What keeps the pixels of an image from being decoded, None where nothing does.
+
+    Args:
+        file: positioned where reading the header stopped: at the Pixel Data element, or at the file's end.
+        header: the header as read with ``stop_before_pixels``.
+    """
+    return _transfer_syntax_defect(header) or _length_defect(file, header)
+
+
+def _transfer_syntax_defect(header: FileDataset) -> FileRefused | None:
+    syntax = _syntax(header)
+    return None if _has_decoder(syntax) else _unsupported(header, syntax or "(none stated)")
+
+
+def _syntax(header: FileDataset) -> UID:
+    return UID(uid(header.file_meta, "TransferSyntaxUID"))
+
+
+def _unsupported(header: FileDataset, syntax: str) -> FileRefused:
+    return FileRefused(
+        "unsupported_transfer_syntax",
+        f"Instance {uid(header, 'SOPInstanceUID')} is stored with transfer syntax {syntax}, "
+        "which cannot be decoded here.",
+        "Ask the archive for Explicit VR Little Endian.",
+    )
+
+
+def _has_decoder(syntax: UID) -> bool:
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
+
+
+def _length_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
+    if header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+        return None  # the compressed stream was checked as a whole when the header was read
+    is_implicit, is_little = header.original_encoding
+    declared_bytes = _pixel_data_length(file, bool(is_implicit), "<" if is_little else ">")
+    if declared_bytes is None:
+        return _truncated(header, "the file ends before its pixel data")
+    if declared_bytes == _UNDEFINED_LENGTH:
+        return _fragments_defect(file, header) or _codec_defect(header)
+    present_bytes = min(declared_bytes, _bytes_left(file))
+    expected_bytes = _expected_bytes(header)
+    if expected_bytes is None:
+        return FileRefused(
+            "unreadable_header",
+            f"Instance {uid(header, 'SOPInstanceUID')} does not describe its pixels.",
+            "Send the instance again from the scanner or archive.",
+        )
+    if present_bytes < expected_bytes:
+        return _truncated(header, f"its pixel data holds {present_bytes} of {expected_bytes} bytes")
+    return None
+
+
+def _pixel_data_length(file: BinaryIO, is_implicit: bool, byte_order: str) -> int | None:
+    """Length stated in the Pixel Data element (PS3.5 7.1), None at the end; leaves file at the value."""
+    element = file.read(8 if is_implicit else 12)
+    layout = f"{byte_order}HHL" if is_implicit else f"{byte_order}HH4xL"
+    if len(element) < struct.calcsize(layout):
+        return None
+    group, _, length = struct.unpack(layout, element)
+    return int(length) if group == 0x7FE0 else None
+
+
+def _bytes_left(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size - file.tell()
+
+
+def _expected_bytes(header: FileDataset) -> int | None:
+    try:
+        return int(get_expected_length(header, unit="bytes"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _fragments_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
+    """Walk over the items of encapsulated pixel data (PS3.5 A.4); every frame has one fragment or more."""
+    n_items = 0
+    while len(item := file.read(8)) == 8:
+        group, element, length = struct.unpack("<HHL", item)
+        tag = (group << 16) | element
+        if tag == _SEQUENCE_END:
+            break
+        if tag != _ITEM or length > _bytes_left(file):
+            return _truncated(header, "its compressed pixel data breaks off")
+        file.seek(length, os.SEEK_CUR)
+        n_items += 1
+    n_fragments = n_items - 1  # the first item is the offset table
+    n_frames = whole_number(header, "NumberOfFrames") or 1
+    if n_fragments < n_frames:
+        return _truncated(
+            header, f"it holds {max(n_fragments, 0)} compressed fragments for {n_frames} frames"
+        )
+    return None
+
+
+def _codec_defect(header: FileDataset) -> FileRefused | None:
+    """Compressed pixels in a file that states no compression, or nothing."""
+    syntax = _syntax(header)
+    return None if syntax.is_encapsulated else _unsupported(header, f"{syntax} and compressed pixels")
+
+
+def _truncated(header: FileDataset, how: str) -> FileRefused:
+    return FileRefused(
+        "truncated_file",
+        f"Instance {uid(header, 'SOPInstanceUID')} is incomplete: {how}.",
+        "Send the instance again from the scanner or archive.",
+    )

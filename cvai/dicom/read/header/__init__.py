@@ -1,0 +1,1 @@
+"""Values of DICOM headers, as careful plain values."""

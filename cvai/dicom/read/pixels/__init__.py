@@ -1,0 +1,1 @@
+"""Pixels of chosen images, decoded when they are needed."""

@@ -1,0 +1,211 @@
+"""Ultrasound loops of a study: which can be analysed, and their frames freed from the writing around them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cvai.dicom.read.cine.image_groups import series_uid_of
+from cvai.dicom.read.classes import ULTRASOUND_IMAGES
+from cvai.dicom.read.modality import modality_of
+from cvai.dicom.read.ultrasound.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
+from cvai.dicom.read.ultrasound.frame_times import frame_times, heart_rate
+from cvai.dicom.read.ultrasound.loop_pixels import grey_loop
+from cvai.dicom.read.ultrasound.stages import at_rest
+from cvai.dicom.read.ultrasound.views import StatedView, stated_view
+from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.sector import sector_of_loop
+from cvai.domain.echo.views import EchoView
+from cvai.domain.findings import Finding
+from cvai.errors import FileRefused, HeartRefused
+
+MIN_FRAMES = 8
+"""Fewer frames do not show a heartbeat."""
+
+_COLOURED_SHARE = 0.01
+"""Of the sector; colour Doppler fills more, a tinted marker less."""
+
+_NOT_THROUGH_THE_CHEST = {
+    "INTRAVASCULAR": "intravascular ultrasound",
+    "INTRACARDIAC": "intracardiac ultrasound",
+    "TRANSESOPHAGEAL": "transesophageal ultrasound",
+    "FETAL HEART": "a fetal heart",
+}
+"""Value 3 of ImageType that rules out an apical view (PS3.3 C.8.5.6.1.1)."""
+
+_OTHER_VIEW = "stated to show another view"
+
+_MODES = (
+    (0x0002 | 0x0004 | 0x0008, "M-mode or spectral Doppler"),
+    (0x0010 | 0x0020 | 0x0100, "colour Doppler"),
+    (0x0040, "a rendering of a volume"),
+)
+"""Bits of value 4 of ImageType, written as four hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopSelection:
+    """The loops of a study that may show an apical view at rest.
+
+    Args:
+        loops: frames of each, in order.
+        excluded: everything else, with reasons.
+        findings: which stage of an examination they are of, where it has several.
+    """
+
+    loops: tuple[Images, ...]
+    excluded: tuple[Excluded, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssembledLoop:
+    """A loop that will be analysed, with the source of every frame.
+
+    Args:
+        series_uid: its SeriesInstanceUID.
+        loop: frames, sector, size of a pixel, times.
+        images: (t,) source of every frame.
+        findings: what a reader should know about the input.
+        stated_view: the view that its header states, None where it states none.
+    """
+
+    series_uid: str
+    loop: EchoLoop
+    images: Images
+    findings: tuple[Finding, ...]
+    stated_view: StatedView | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.images) != self.loop.n_frames:
+            raise ValueError(f"{len(self.images)} source images for {self.loop.n_frames} frames")
+
+
+def select_loops(study: Study) -> LoopSelection:
+    """Find the grey-scale loops of a study that may show an apical view at rest.
+
+    Raises:
+        CineNotFound: ``no_loop``, there is none; ``no_apical_view``, all are stated to show something else;
+            ``rest_stage_unknown``.
+        FileRefused: the only loops are too large or damaged.
+    """
+    loops: list[Images] = []
+    excluded: list[Excluded] = []
+    for series in study.series:
+        if not series.planes:
+            excluded.append(Excluded(series.series_uid, f"no images (modality {series.modality})"))
+        for images in _instances(series):
+            reason = _unsuitable(images)
+            if reason is None:
+                loops.append(images)
+            else:
+                excluded.append(Excluded(series.series_uid, reason))
+    if not loops:
+        raise _no_loop(study, excluded)
+    choice = at_rest(loops)
+    return LoopSelection(choice.loops, (*excluded, *choice.excluded), choice.findings)
+
+
+def assemble_loop(images: Images) -> AssembledLoop:
+    """Decode a loop, turn it grey, find its sector and blacken everything else.
+
+    Raises:
+        FileRefused: ``loop_too_large``, a known defect, or ``pixel_data_unreadable``.
+        GeometryRefused: ``frame_times_implausible`` or ``pixels_not_square``.
+        HeartRefused: ``sector_not_found`` or ``colour_doppler``.
+    """
+    header = images[0].header
+    times = frame_times(header, len(images))
+    rate_bpm, rate_findings = heart_rate(header)
+    frames, colour = grey_loop(images)
+    sector = sector_of_loop(frames)
+    if not sector.any():
+        raise HeartRefused(
+            "sector_not_found",
+            f"Nothing moves in the {len(images)} frames: no ultrasound sector was found.",
+            "Check that the loop shows a beating heart.",
+        )
+    if float(colour[sector].mean()) > _COLOURED_SHARE:
+        raise HeartRefused(
+            "colour_doppler",
+            f"{100 * float(colour[sector].mean()):.0f} % of the sector is coloured: this is Doppler.",
+            "Send the loop in grey scale.",
+        )
+    calibration = calibration_of(header, sector)
+    loop = EchoLoop(frames * sector, sector, calibration.spacing_mm, times.times_ms, rate_bpm)
+    findings = (*calibration.findings, *times.findings, *rate_findings)
+    return AssembledLoop(series_uid_of(images[0]), loop, images, findings, stated_view(header))
+
+
+def _instances(series: Series) -> list[Images]:
+    by_instance: dict[str, list[ImagePlane]] = defaultdict(list)
+    for plane in series.planes:
+        by_instance[plane.sop_instance_uid].append(plane)
+    return [tuple(planes) for planes in by_instance.values()]
+
+
+def _unsuitable(images: Images) -> str | None:
+    """Why an instance is out of the question; None where its frames have to be looked at."""
+    modality = _modality(images[0])
+    if modality != "US":
+        return f"not an ultrasound image (modality {modality or 'not stated'})"
+    if images[0].sop_class_uid not in ULTRASOUND_IMAGES:
+        return "not an ultrasound image by its SOP class"
+    if len(images) == 1:
+        return "a still image"
+    if len(images) < MIN_FRAMES:
+        return f"{len(images)} frames: too few for a heartbeat"
+    return _other_mode(images[0]) or _other_view(images[0])
+
+
+def _other_mode(image: ImagePlane) -> str | None:
+    """Why an image is not in grey and two dimensions, by its regions and by ImageType."""
+    regions = regions_of(image.header)
+    if any(region.spatial_format in (M_MODE, SPECTRAL) for region in regions):
+        return "M-mode or spectral Doppler"
+    if any(region.data_type == COLOUR_FLOW for region in regions):
+        return "colour Doppler"
+    return _other_kind([str(value).strip().upper() for value in image.header.get("ImageType") or ()])
+
+
+def _modality(image: ImagePlane) -> str:
+    """Of the image itself: a series may hold objects of several kinds."""
+    return modality_of(image.header)
+
+
+def _other_kind(image_type: Sequence[str]) -> str | None:
+    """Why an image is no view through the chest in grey, by values 3 and 4 of ImageType, empty or not."""
+    where, how = (*image_type[2:4], "", "")[:2]
+    if where in _NOT_THROUGH_THE_CHEST:
+        return _NOT_THROUGH_THE_CHEST[where]
+    modes = int(how, 16) if re.fullmatch("[0-9A-F]{4}", how) else 0
+    return next((name for bits, name in _MODES if modes & bits), None)
+
+
+def _other_view(image: ImagePlane) -> str | None:
+    stated = stated_view(image.header)
+    if stated is None or stated.view is not EchoView.OTHER:
+        return None
+    return f"{_OTHER_VIEW}: {stated.name}"
+
+
+def _no_loop(study: Study, excluded: Sequence[Excluded]) -> CineNotFound | FileRefused:
+    if study.unreadable:
+        return study.unreadable[0]
+    seen = "; ".join(dict.fromkeys(p.reason for p in excluded)) or "it holds no images"
+    if any(p.reason.startswith(_OTHER_VIEW) for p in excluded):
+        return CineNotFound(
+            "no_apical_view",
+            f"No loop may show an apical four- or two-chamber view; seen: {seen}.",
+            "Send apical four- and two-chamber loops in grey scale.",
+            tuple(excluded),
+        )
+    return CineNotFound(
+        "no_loop",
+        f"The study holds no grey-scale loop of a heartbeat; seen: {seen}.",
+        "Send apical four- and two-chamber loops in grey scale.",
+        tuple(excluded),
+    )

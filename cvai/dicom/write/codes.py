@@ -1,0 +1,278 @@
+"""Coded concepts of the result objects, as data.
+
+Meanings are those of PS3.16's context groups; where the measured thing has a code of its own for the right
+ventricle, that one is used, so that no number needs its context to be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from pydicom.sr.coding import Code
+
+from cvai.domain.anatomy import Structure
+from cvai.domain.measurement import Normality
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_thickness import measurement_name
+
+
+class CardiacPhase(StrEnum):
+    """A phase of the cine at which volumes are read; the value is its name in messages."""
+
+    END_DIASTOLE = "end-diastole"
+    END_SYSTOLE = "end-systole"
+
+
+Qualifier = tuple[Code, Code]
+"""Concept and value of a modifier, which says more exactly what a coded name means."""
+
+ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
+"""Category of every segment (CID 7150)."""
+
+HEART = Code("80891009", "SCT", "Heart")
+ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
+LEFT_VENTRICLE = Code("87878005", "SCT", "Left ventricle")
+RIGHT_VENTRICLE = Code("53085002", "SCT", "Right ventricle")
+LEFT_VENTRICLE_MYOCARDIUM = Code("49848007", "SCT", "Left Ventricle Myocardium")
+LEFT_ATRIUM = Code("82471001", "SCT", "Left atrium")
+
+STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
+    {
+        Structure.LV_CAVITY: LEFT_VENTRICLE,
+        Structure.LV_MYOCARDIUM: LEFT_VENTRICLE_MYOCARDIUM,
+        Structure.RV_CAVITY: RIGHT_VENTRICLE,
+        Structure.LEFT_ATRIUM: LEFT_ATRIUM,
+    }
+)
+"""Segmented Property Type of every structure."""
+
+STRUCTURE_RGB: Mapping[Structure, tuple[int, int, int]] = MappingProxyType(
+    {
+        Structure.LV_CAVITY: (213, 94, 0),
+        Structure.LV_MYOCARDIUM: (0, 158, 115),
+        Structure.RV_CAVITY: (86, 180, 233),
+        Structure.LEFT_ATRIUM: (204, 121, 167),
+    }
+)
+"""Vermillion, bluish green, sky blue and reddish purple of Okabe and Ito's palette: told apart with any
+colour vision."""
+
+PHASE_CODES: Mapping[CardiacPhase, Code] = MappingProxyType(
+    {
+        CardiacPhase.END_DIASTOLE: Code("416190007", "SCT", "End diastole"),
+        CardiacPhase.END_SYSTOLE: Code("416430001", "SCT", "End Systole"),
+    }
+)
+CARDIAC_CYCLE_POINT = Code("272518008", "SCT", "Cardiac Cycle Point")
+
+CARDIAC_MRI = Code("241620005", "SCT", "Cardiac MRI")
+MAGNETIC_RESONANCE = Code("MR", "DCM", "Magnetic Resonance")
+ENGLISH = Code("en", "RFC5646", "English")
+SUM_OF_SEGMENTED_VOXELS = Code("126030", "DCM", "Sum of segmented voxel method for volume")
+MOSTELLER = Code("122244", "DCM", "BSA = (HT*WT/36)^0.5")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
+SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
+DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
+
+FINDING = Code("121071", "DCM", "Finding")
+COMMENT = Code("121106", "DCM", "Comment")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+SOURCE = Code("260753009", "SCT", "Source")
+IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
+MODALITY = Code("121139", "DCM", "Modality")
+UPPER_UNCERTAINTY = Code("371886008", "SCT", "+, range of upper measurement uncertainty")
+LOWER_UNCERTAINTY = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
+NORMAL_LOWER_LIMIT = Code("385524004", "SCT", "Normal Range Lower Limit")
+NORMAL_UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
+NORMAL_RANGE_DESCRIPTION = Code("121407", "DCM", "Normal Range description")
+NORMAL_RANGE_AUTHORITY = Code("121408", "DCM", "Normal Range Authority")
+
+NORMALITY_CODES: Mapping[Normality, Code] = MappingProxyType(
+    {
+        Normality.LOW: Code("371880002", "SCT", "Abnormally Low"),
+        Normality.NORMAL: Code("17621005", "SCT", "Normal"),
+        Normality.HIGH: Code("371879000", "SCT", "Abnormally High"),
+    }
+)
+"""Values of Normality (CID 222)."""
+
+NORMALITY = Code("121402", "DCM", "Normality")
+BODY_SURFACE_AREA = Code("8277-6", "LN", "BSA")
+INDEXED_BY_BODY_SURFACE: Qualifier = (Code("121425", "DCM", "Index"), BODY_SURFACE_AREA)
+"""Index method of CID 3455; it turns the code of a volume or mass into that of its index."""
+
+_PAPILLARY_MUSCLES = Code("122670", "DCM", "Papillary Muscle Included/Excluded")
+WITH_PAPILLARY_MUSCLES: Qualifier = (
+    _PAPILLARY_MUSCLES,
+    Code("122621", "DCM", "Papillary Muscle Included"),
+)
+WITHOUT_PAPILLARY_MUSCLES: Qualifier = (
+    _PAPILLARY_MUSCLES,
+    Code("122620", "DCM", "Papillary Muscle Excluded"),
+)
+"""Whether they are in what the number measures (CID 3821): the volumes have them, the mass has not, see
+``cvai.domain.anatomy.SAX_PAPILLARY_MUSCLES``."""
+
+UNITS: Mapping[str, Code] = MappingProxyType(
+    {
+        unit: Code(unit, "UCUM", meaning)
+        for unit, meaning in {
+            "mm": "millimeter",
+            "cm2": "square centimeter",
+            "m2": "square meter",
+            "mL": "milliliter",
+            "%": "percent",
+            "g": "gram",
+            "L/min": "liter per minute",
+            "/min": "per minute",
+            "mL/m2": "milliliter per square meter",
+            "g/m2": "gram per square meter",
+            "L/min/m2": "liter per minute per square meter",
+        }.items()
+    }
+)
+"""Units of measurements, by UCUM code."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementCoding:
+    """How one measurement of cvai is said in codes.
+
+    Args:
+        name: coded name of the measurement.
+        site: where in the body it was taken.
+        method: how it was taken, None where the name says it all.
+        qualifiers: what the name alone does not say.
+        words: what tells it from others of the same name, to be read behind it.
+    """
+
+    name: Code
+    site: Code
+    method: Code | None = None
+    qualifiers: tuple[Qualifier, ...] = ()
+    words: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """What was measured, in words; an index is written as LOINC writes those of CID 12300."""
+        if INDEXED_BY_BODY_SURFACE in self.qualifiers:
+            return f"{self.name.meaning} / BSA"
+        return ", ".join(filter(None, (self.name.meaning, self.words)))
+
+
+def _coding(value: str, scheme: str, meaning: str, site: Code) -> MeasurementCoding:
+    return MeasurementCoding(Code(value, scheme, meaning), site)
+
+
+def _volume(value: str, meaning: str, site: Code) -> MeasurementCoding:
+    name = Code(value, "LN", meaning)
+    return MeasurementCoding(name, site, SUM_OF_SEGMENTED_VOXELS, (WITH_PAPILLARY_MUSCLES,))
+
+
+WALL_PHASES: Mapping[str, CardiacPhase] = MappingProxyType(
+    {"ed": CardiacPhase.END_DIASTOLE, "es": CardiacPhase.END_SYSTOLE}
+)
+"""Phases at which the wall is measured, by their key in names of measurements."""
+
+WALL_THICKNESS = Code("122445", "DCM", "Wall Thickness")
+WALL_SEGMENT_CODES: Mapping[int, Code] = MappingProxyType(
+    {
+        number: Code(value, "SCT", f"left ventricle {segment} segment")
+        for number, (value, segment) in enumerate(
+            (
+                ("264850008", "basal anterior"),
+                ("396482007", "basal anteroseptal"),
+                ("396646008", "basal inferoseptal"),
+                ("264846001", "basal inferior"),
+                ("396652009", "basal inferolateral"),
+                ("396654005", "basal anterolateral"),
+                ("264848000", "mid anterior"),
+                ("396647004", "mid anteroseptal"),
+                ("396649001", "mid inferoseptal"),
+                ("264847005", "mid inferior"),
+                ("396655006", "mid inferolateral"),
+                ("396656007", "mid anterolateral"),
+                ("264844003", "apical anterior"),
+                ("264845002", "apical septal"),
+                ("264849008", "apical inferior"),
+                ("264853005", "apical lateral"),
+            ),
+            start=1,
+        )
+    }
+)
+"""Segments of the wall by their number (CID 3717); the apical cap is not measured."""
+
+_WALL: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        measurement_name(segment, key): MeasurementCoding(
+            WALL_THICKNESS,
+            WALL_SEGMENT_CODES[segment.number],
+            qualifiers=((CARDIAC_CYCLE_POINT, PHASE_CODES[phase]),),
+            words=f"{segment.display_name}, {phase}",
+        )
+        for key, phase in WALL_PHASES.items()
+        for segment in WALL_SEGMENTS
+    }
+)
+
+_COUNTED: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        "lv_edv": _volume("8821-1", "Left Ventricular ED Volume", LEFT_VENTRICLE),
+        "lv_esv": _volume("8823-7", "Left Ventricular ES Volume", LEFT_VENTRICLE),
+        "lv_mass": MeasurementCoding(
+            Code("18087-7", "LN", "Left Ventricle Mass"),
+            LEFT_VENTRICLE_MYOCARDIUM,
+            SUM_OF_SEGMENTED_VOXELS,
+            (WITHOUT_PAPILLARY_MUSCLES,),
+        ),
+        "rv_edv": _volume("8822-9", "Right Ventricular ED Volume", RIGHT_VENTRICLE),
+        "rv_esv": _volume("8824-5", "Right Ventricular ES Volume", RIGHT_VENTRICLE),
+    }
+)
+"""What is counted in voxels. No context group has a code for its index by cardiac MR."""
+
+
+def _index(coding: MeasurementCoding) -> MeasurementCoding:
+    """The same per square metre of body surface: post-coordinated, so that any reader knows both halves."""
+    return replace(coding, qualifiers=(*coding.qualifiers, INDEXED_BY_BODY_SURFACE))
+
+
+MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        **_COUNTED,
+        **_WALL,
+        **{f"{name}_index": _index(coding) for name, coding in _COUNTED.items()},
+        "lv_sv": _coding("90096001", "SCT", "Stroke Volume", LEFT_VENTRICLE),
+        "lv_sv_index": _coding("277381004", "SCT", "Stroke Index", LEFT_VENTRICLE),
+        "lv_ef": _coding("8811-2", "LN", "Left ventricular ejection fraction by MR", LEFT_VENTRICLE),
+        "lv_co": _coding("82799009", "SCT", "Cardiac Output", LEFT_VENTRICLE),
+        "lv_co_index": _coding("54993008", "SCT", "Cardiac Index", LEFT_VENTRICLE),
+        "rv_sv": _coding("429483009", "SCT", "RV Stroke Volume", RIGHT_VENTRICLE),
+        "rv_sv_index": _coding("429619008", "SCT", "RV Stroke Index", RIGHT_VENTRICLE),
+        "rv_ef": _coding("8818-7", "LN", "Right ventricular ejection fraction by MR", RIGHT_VENTRICLE),
+        "rv_co": _coding("428628004", "SCT", "RV Cardiac Output", RIGHT_VENTRICLE),
+        "rv_co_index": _coding("427990004", "SCT", "RV Cardiac Index", RIGHT_VENTRICLE),
+        "heart_rate": _coding("8867-4", "LN", "Heart rate", HEART),
+        "bsa": MeasurementCoding(BODY_SURFACE_AREA, ENTIRE_BODY, MOSTELLER),
+    }
+)
+"""Coding of every measurement, by its name in result.json."""
+
+
+def measurement_coding(name: str) -> MeasurementCoding:
+    """Coding of the measurement called ``name``.
+
+    Raises:
+        ValueError: nobody has given this measurement a code yet.
+    """
+    if name not in MEASUREMENT_CODES:
+        raise ValueError(
+            f"measurement {name} has no code; add one to cvai.dicom.write.codes.MEASUREMENT_CODES"
+        )
+    return MEASUREMENT_CODES[name]

@@ -1,0 +1,271 @@
+"""The measurements for the health record: a FHIR R4 transaction of a DiagnosticReport and its Observations.
+
+The resources are named by identifiers that follow from source images and model, so that a server that is
+given the same again has it already: what the model found is created where there is none (``ifNoneExist``) and
+never overwrites; what a reader has signed takes the place of what the model found (conditional update).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydicom.sr.coding import Code
+from pydicom.uid import UID
+
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.read.patient import MANUFACTURER
+from cvai.dicom.write import codes
+from cvai.dicom.write.analysis import AnyAnalysed
+from cvai.dicom.write.codes import (
+    BODY_SURFACE_AREA,
+    INDEXED_BY_BODY_SURFACE,
+    MeasurementCoding,
+)
+from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
+from cvai.dicom.write.objects.number import SHOWN_DECIMALS
+from cvai.dicom.write.source import checked_value, header_uid, stated_text
+from cvai.dicom.write.uids import RESULTS_VERSION, derived_uid
+from cvai.domain.measurement import Measurement, Normality, RangeSource
+
+Json = dict[str, Any]
+
+SYSTEMS: Mapping[str, str] = MappingProxyType(
+    {
+        "LN": "http://loinc.org",
+        "SCT": "http://snomed.info/sct",
+        "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+    }
+)
+"""Code systems by their name in DICOM (PS3.16 chapter 8)."""
+
+UCUM = "http://unitsofmeasure.org"
+URI = "urn:ietf:rfc:3986"
+"""System of an identifier that is a URI."""
+
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+CATEGORIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"MR": ("NMR", "Nuclear Magnetic Resonance"), "US": ("CUS", "Cardiac Ultrasound")}
+)
+"""Diagnostic service section (v2-0074) by Modality."""
+
+INTERPRETATIONS: Mapping[Normality, tuple[str, str]] = MappingProxyType(
+    {Normality.LOW: ("L", "Low"), Normality.NORMAL: ("N", "Normal"), Normality.HIGH: ("H", "High")}
+)
+UNCERTAINTY_RANGE = Code("371884006", "SCT", "+/-, range of measurement uncertainty")
+
+
+def fhir_bundle(context: ResultContext[AnyAnalysed]) -> str:
+    """The transaction as JSON, checked against the definition of every resource in it.
+
+    Args:
+        context: what was found, and whom it is about.
+
+    Raises:
+        pydantic.ValidationError: a defect of this module: what it made is not FHIR.
+    """
+    from fhir.resources.R4B.bundle import Bundle  # two seconds that only those who write results wait
+
+    device = _device(context)
+    analysis = context.analysis
+    observations = [_observation(context, m, analysis.coding(m.name), device) for m in analysis.measurements]
+    report = _report(context, observations)
+    resources = [device, *observations, report]
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [_entry(resource, replaces=_is_signed(context)) for resource in resources],
+    }
+    return str(Bundle.model_validate(bundle).model_dump_json(indent=1))
+
+
+def _is_signed(context: ResultContext[AnyAnalysed]) -> bool:
+    return context.analysis.verification is not None
+
+
+def _named(context: ResultContext[AnyAnalysed], name: str) -> UID:
+    """Names a resource: the same for what the model found and for what was signed about it."""
+    uids = context.uids
+    apart = [uids.content] if uids.content else []
+    return derived_uid(RESULTS_VERSION, uids.sources, uids.model_sha256, *apart, "fhir", name)
+
+
+def _identifier(uid: UID) -> Json:
+    return {"system": URI, "value": f"urn:oid:{uid}"}
+
+
+def _uuid_url(uid: UID) -> str:
+    """How resources of one bundle refer to each other: a derived UID is a UUID (PS3.5 section B.2)."""
+    return uuid.UUID(int=int(uid.removeprefix("2.25."))).urn
+
+
+def _entry(resource: Json, replaces: bool) -> Json:
+    """A resource with what the server is to do; a device is the same whoever signs."""
+    (identifier,) = resource["identifier"]
+    uid = UID(identifier["value"].removeprefix("urn:oid:"))
+    kind, condition = resource["resourceType"], f"identifier={identifier['system']}|{identifier['value']}"
+    request = (
+        {"method": "PUT", "url": f"{kind}?{condition}"}
+        if replaces and kind != "Device"
+        else {"method": "POST", "url": kind, "ifNoneExist": condition}
+    )
+    return {"fullUrl": _uuid_url(uid), "resource": resource, "request": request}
+
+
+def _device(context: ResultContext[AnyAnalysed]) -> Json:
+    """What measured: this version of cvai with this model."""
+    model, version = context.analysis.model, context.analysis.cvai_version
+    return {
+        "resourceType": "Device",
+        "identifier": [_identifier(derived_uid("fhir device", model.sha256, version))],
+        "manufacturer": MANUFACTURER,
+        "serialNumber": model.sha256,
+        "deviceName": [{"name": f"cvai {model.name}", "type": "model-name"}],
+        "version": [{"value": f"cvai {version}, {model.name} {model.version}"}],
+    }
+
+
+def _shared(context: ResultContext[AnyAnalysed]) -> Json:
+    """What report and observations have in common: status, whom they are about, and when."""
+    date = checked_value(context.first_header, "StudyDate")
+    effective = {} if date is None else {"effectiveDateTime": f"{date[:4]}-{date[4:6]}-{date[6:8]}"}
+    status = "final" if _is_signed(context) else "preliminary"
+    return {"status": status, **effective, **_subject(context)}
+
+
+def _subject(context: ResultContext[AnyAnalysed]) -> Json:
+    """The patient as the images name them: an identifier, which the server knows how to resolve."""
+    patient = context.analysis.patient
+    if not patient.patient_id:
+        return {}
+    system = {"system": f"urn:oid:{patient.issuer_uid}"} if patient.issuer_uid_type == "ISO" else {}
+    assigner = {"assigner": {"display": patient.issuer}} if patient.issuer else {}
+    return {"subject": {"type": "Patient", "identifier": {**system, "value": patient.patient_id, **assigner}}}
+
+
+def _report(context: ResultContext[AnyAnalysed], observations: Iterable[Json]) -> Json:
+    modality = str(context.first_header.get("Modality") or "")
+    category = (
+        [_concept_of(f"{TERMINOLOGY}/v2-0074", *CATEGORIES[modality])] if modality in CATEGORIES else None
+    )
+    report = {
+        "resourceType": "DiagnosticReport",
+        "identifier": [_identifier(_named(context, "report"))],
+        **_shared(context),
+        "category": category,
+        "code": _concept(codes.DIAGNOSTIC_IMAGING_REPORT),
+        "issued": context.created.astimezone().isoformat(timespec="seconds"),
+        "imagingStudy": [_imaging_study(context)],
+        "basedOn": _order(context),
+        "resultsInterpreter": _reader(context),
+        "result": [{"reference": _uuid_url(_uid_of(o)), "display": o["code"]["text"]} for o in observations],
+        "conclusion": " ".join([f"{NOT_FOR_CLINICAL_USE}.", *(f.message for f in context.analysis.findings)]),
+    }
+    return {name: value for name, value in report.items() if value is not None}
+
+
+def _uid_of(resource: Json) -> UID:
+    return UID(resource["identifier"][0]["value"].removeprefix("urn:oid:"))
+
+
+def _imaging_study(context: ResultContext[AnyAnalysed]) -> Json:
+    """The study by its UID, as FHIR's ImagingStudy writes it."""
+    study_uid = header_uid(context.first_header, "StudyInstanceUID")
+    return {
+        "type": "ImagingStudy",
+        "identifier": {"system": "urn:dicom:uid", "value": f"urn:oid:{study_uid}"},
+    }
+
+
+def _order(context: ResultContext[AnyAnalysed]) -> list[Json] | None:
+    accession_number = stated_text(context.first_header, "AccessionNumber").strip()
+    if not accession_number:
+        return None
+    kind = _concept_of(f"{TERMINOLOGY}/v2-0203", "ACSN", "Accession ID")
+    return [{"type": "ServiceRequest", "identifier": {"type": kind, "value": accession_number}}]
+
+
+def _reader(context: ResultContext[AnyAnalysed]) -> list[Json] | None:
+    verification = context.analysis.verification
+    if verification is None:
+        return None
+    return [{"display": f"{readable_name(verification.name)}, {verification.organization}"}]
+
+
+def _observation(
+    context: ResultContext[AnyAnalysed], measurement: Measurement, coding: MeasurementCoding, device: Json
+) -> Json:
+    observation = {
+        "resourceType": "Observation",
+        "identifier": [_identifier(_named(context, measurement.name))],
+        **_shared(context),
+        "category": [_concept_of(f"{TERMINOLOGY}/observation-category", "imaging", "Imaging")],
+        "code": _measured(coding),
+        "valueQuantity": _quantity(measurement.value, measurement.unit),
+        "interpretation": _interpretation(measurement),
+        "bodySite": _concept(coding.site),
+        "method": None if coding.method is None else _concept(coding.method),
+        "device": {"reference": _uuid_url(_uid_of(device))},
+        "note": _notes(coding),
+        "referenceRange": _reference_range(measurement),
+        "component": _interval(measurement),
+    }
+    return {name: value for name, value in observation.items() if value is not None}
+
+
+def _measured(coding: MeasurementCoding) -> Json:
+    """What was measured; an index has no code of its own, and its volume's code would be a wrong one."""
+    if INDEXED_BY_BODY_SURFACE in coding.qualifiers:
+        return {"text": coding.meaning}
+    return {**_concept(coding.name), "text": coding.meaning}
+
+
+def _notes(coding: MeasurementCoding) -> list[Json] | None:
+    """What qualifies the coded name."""
+    said = (value.meaning for _, value in coding.qualifiers if value != BODY_SURFACE_AREA)
+    return [{"text": text} for text in said] or None
+
+
+def _quantity(value: float, unit: str) -> Json:
+    return {"value": round(value, SHOWN_DECIMALS), "unit": unit, "system": UCUM, "code": unit}
+
+
+def _interpretation(measurement: Measurement) -> list[Json] | None:
+    if measurement.normality is None:
+        return None
+    return [
+        _concept_of(f"{TERMINOLOGY}/v3-ObservationInterpretation", *INTERPRETATIONS[measurement.normality])
+    ]
+
+
+def _reference_range(measurement: Measurement) -> list[Json] | None:
+    if measurement.normal is None:
+        return None
+    low, high = (_quantity(limit, measurement.unit) for limit in measurement.normal)
+    text = {} if measurement.normal_source is None else {"text": _source(measurement.normal_source)}
+    kind = _concept_of(f"{TERMINOLOGY}/referencerange-meaning", "normal", "Normal Range")
+    return [{"low": low, "high": high, "type": kind, **text}]
+
+
+def _source(source: RangeSource) -> str:
+    words = (f"{source.population}.", source.caveat, f"{source.citation}, {source.table}, doi:{source.doi}")
+    return " ".join(filter(None, words))
+
+
+def _interval(measurement: Measurement) -> list[Json] | None:
+    """The bounds that hold the truth, as a component beside the value."""
+    if measurement.interval is None:
+        return None
+    low, high = (_quantity(bound, measurement.unit) for bound in measurement.interval)
+    return [{"code": _concept(UNCERTAINTY_RANGE), "valueRange": {"low": low, "high": high}}]
+
+
+def _concept(code: Code) -> Json:
+    """DICOM's meaning of a code is not always the display its own system gives, so it stands as text."""
+    return {"coding": [{"system": SYSTEMS[code.scheme_designator], "code": code.value}], "text": code.meaning}
+
+
+def _concept_of(system: str, code: str, display: str) -> Json:
+    return {"coding": [{"system": system, "code": code, "display": display}]}

@@ -1,0 +1,1 @@
+"""The objects of a result: segmentations, measurement documents, rejection notes."""

@@ -1,0 +1,304 @@
+"""The measurements as a Comprehensive 3D SR document, TID 1500 Measurement Report.
+
+One measurement group for every structure and phase that was segmented, with a reference to the segment it
+was counted in, and one group for what follows from both phases of a ventricle. The document stays UNVERIFIED
+until a reader signs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from highdicom import sr
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import Comprehensive3DSRStorage
+
+from cvai.dicom.read.patient import MANUFACTURER
+from cvai.dicom.write import codes
+from cvai.dicom.write.analysis import Analysed, AnyAnalysed, Verification
+from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
+from cvai.dicom.write.objects.encoded import (
+    encoded,
+    encoded_dataset,
+    encoded_item,
+    encoded_sequence,
+    put_sequence,
+)
+from cvai.dicom.write.objects.number import number_items
+from cvai.dicom.write.objects.seg import tracking_id
+from cvai.dicom.write.plan import DocumentPlan, ResultKind, SegmentGroup, SiteGroup
+from cvai.dicom.write.source import (
+    SourceImage,
+    encoded_code,
+    instance_reference,
+    series_references,
+    verbatim_element,
+)
+from cvai.dicom.write.uids import derived_uid, device_uid
+from cvai.domain.findings import Finding, Severity
+
+STAND_IN_UID = derived_uid("stand-in")
+"""Handed to highdicom where a source UID belongs, which it would check; the real one replaces it."""
+
+DISCLAIMER = (
+    f"{NOT_FOR_CLINICAL_USE}. Measured automatically by software that is no medical device, "
+    "and not verified by a reader."
+)
+VERIFIED_DISCLAIMER = (
+    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, and verified by a reader."
+)
+CORRECTED_DISCLAIMER = (
+    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, in contours or at phases that "
+    "a reader has corrected, and verified by that reader."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Supersedes:
+    """An earlier measurement document of cvai that a new one takes the place of.
+
+    Args:
+        study_uid: StudyInstanceUID it stands in.
+        series_uid: its SeriesInstanceUID.
+        sop_instance_uid: its SOPInstanceUID.
+    """
+
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+
+
+def measurement_document(
+    context: ResultContext[AnyAnalysed], supersedes: Sequence[Supersedes] = ()
+) -> Dataset:
+    """Structured report of an analysis; it refers to the segmentations of the same context.
+
+    Args:
+        context: what the report is made from.
+        supersedes: earlier documents that this one takes the place of.
+    """
+    plan = context.plan.document(context.analysis)
+    document = new_instance(context, ResultKind.SR)
+    _add_document_general(document, context, plan)
+    if supersedes:
+        document.PredecessorDocumentsSequence = [predecessor(earlier) for earlier in supersedes]
+    for element in _content(context, plan)[0]:
+        document.add(element)
+    return document
+
+
+def _add_document_general(document: Dataset, context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> None:
+    """SR Document Series and SR Document General (PS3.3 sections C.17.1 and C.17.2)."""
+    withheld = any(f.severity is Severity.WITHHELD for f in context.analysis.findings)
+    document.ReferencedPerformedProcedureStepSequence = []
+    document.PerformedProcedureCodeSequence = []
+    document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
+    add_verification(document, context.analysis.verification)
+    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, plan)]
+
+
+def add_verification(document: Dataset, verification: Verification | None) -> None:
+    """Whether a reader has signed it, and who (PS3.3 table C.17-2)."""
+    document.VerificationFlag = "UNVERIFIED" if verification is None else "VERIFIED"
+    document.PreliminaryFlag = "PRELIMINARY" if verification is None else "FINAL"
+    if verification is not None:
+        observer = Dataset()
+        observer.VerifyingObserverName = verification.name
+        observer.VerifyingObserverIdentificationCodeSequence = []
+        observer.VerifyingOrganization = verification.organization
+        observer.VerificationDateTime = verification.at.strftime("%Y%m%d%H%M%S%z")
+        document.VerifyingObserverSequence = [observer]
+
+
+def _evidence(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> Dataset:
+    """Every instance the document refers to: the source images and the segmentations."""
+    uids, series = context.uids, context.plan.series
+    segmentations = [
+        SourceImage(series[kind].sop_class_uid, uids.sop_instance(kind), uids.series(kind), None)
+        for kind in plan.evidence
+    ]
+    item = Dataset()
+    item.add(verbatim_element("StudyInstanceUID", context.analysis.study_uid))
+    item.ReferencedSeriesSequence = series_references(
+        [*context.all_sources, *segmentations], "ReferencedSOPSequence"
+    )
+    return item
+
+
+def predecessor(earlier: Supersedes) -> Dataset:
+    """Item of the Predecessor Documents Sequence."""
+    series = Dataset()
+    series.add(verbatim_element("SeriesInstanceUID", earlier.series_uid))
+    series.ReferencedSOPSequence = [instance_reference(Comprehensive3DSRStorage, earlier.sop_instance_uid)]
+    study = Dataset()
+    study.add(verbatim_element("StudyInstanceUID", earlier.study_uid))
+    study.ReferencedSeriesSequence = [series]
+    return study
+
+
+def _content(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> sr.MeasurementReport:
+    model = algorithm(context)
+    sites = (_site_group(context, group, model) for group in plan.sites)
+    report = sr.MeasurementReport(
+        observation_context=observer(context),
+        procedure_reported=plan.procedure,
+        language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.ENGLISH),
+        imaging_measurements=[
+            *(_segment_group(context, group, model) for group in plan.segments),
+            *(group for group in sites if group is not None),
+        ],
+    )
+    items = report[0].ContentSequence
+    measurements = items.pop()
+    for item in (image_library(context, plan.modality), measurements, _evaluations(context.analysis, plan)):
+        items.append(item)
+    return report
+
+
+def observer(context: ResultContext[AnyAnalysed]) -> sr.ObservationContext:
+    """TID 1002: the software, and the reader where one has signed."""
+    model = context.analysis.model
+    device = sr.DeviceObserverIdentifyingAttributes(
+        uid=device_uid(model.sha256),
+        name=f"cvai {context.analysis.cvai_version}",
+        manufacturer_name=MANUFACTURER,
+        model_name=f"cvai {model.name}",
+        serial_number=model.sha256,
+    )
+    return sr.ObservationContext(
+        observer_person_context=_person(context.analysis.verification),
+        observer_device_context=sr.ObserverContext(
+            observer_type=Code("121007", "DCM", "Device"), observer_identifying_attributes=device
+        ),
+    )
+
+
+def _person(verification: Verification | None) -> sr.ObserverContext | None:
+    if verification is None:
+        return None
+    person = sr.PersonObserverIdentifyingAttributes(
+        name=verification.name, organization_name=verification.organization
+    )
+    return sr.ObserverContext(
+        observer_type=Code("121006", "DCM", "Person"), observer_identifying_attributes=person
+    )
+
+
+def image_library(context: ResultContext[AnyAnalysed], made_with: Code) -> sr.ContainerContentItem:
+    """TID 1600: every image the measurements were taken from."""
+    contains = sr.RelationshipTypeValues.CONTAINS
+    group = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY_GROUP, relationship_type=contains)
+    modality = sr.CodeContentItem(
+        name=codes.MODALITY,
+        value=made_with,
+        relationship_type=sr.RelationshipTypeValues.HAS_ACQ_CONTEXT,
+    )
+    name = encoded_code("ConceptNameCodeSequence", codes.SOURCE)
+    images = (_image_item(source, name) for source in context.all_sources)
+    put_sequence(group, "ContentSequence", (encoded_dataset(modality), *images))
+    library = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY, relationship_type=contains)
+    library.ContentSequence = sr.ContentSequence([group])
+    return library
+
+
+def _image_item(source: SourceImage, name: bytes) -> bytes:
+    """An IMAGE content item (PS3.3 table C.17-5)."""
+    return encoded_item(
+        encoded_sequence("ReferencedSOPSequence", [encoded_item(source.encoded_reference())]),
+        encoded("RelationshipType", "CONTAINS"),
+        encoded("ValueType", "IMAGE"),
+        name,
+    )
+
+
+def algorithm(context: ResultContext[AnyAnalysed]) -> sr.AlgorithmIdentification:
+    """TID 4019: which model measured."""
+    model = context.analysis.model
+    return sr.AlgorithmIdentification(
+        name=f"cvai {model.name}",
+        version=model.version,
+        parameters=[f"model sha256 {model.sha256}", f"cvai {context.analysis.cvai_version}"],
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        manufacturer=MANUFACTURER,
+    )
+
+
+def _segment_group(
+    context: ResultContext[AnyAnalysed], group: SegmentGroup, model: sr.AlgorithmIdentification
+) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    """TID 1411; it stands even where its measurement was withheld, since the segment is there to be seen."""
+    name = tracking_id(group.segment, group.phase)
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(uid=context.uids.tracking(name), identifier=name),
+        referenced_segment=_referenced_segment(context, group),
+        finding_category=codes.ANATOMICAL_STRUCTURE,
+        finding_type=group.segment.code,
+        algorithm_id=model,
+        measurements=number_items(context.analysis, group.names, group.phase),
+    )
+
+
+def _site_group(
+    context: ResultContext[AnyAnalysed], group: SiteGroup, model: sr.AlgorithmIdentification
+) -> sr.MeasurementsAndQualitativeEvaluations | None:
+    """TID 1501; None where nothing of it was measured."""
+    numbers = number_items(context.analysis, group.names)
+    if not numbers:
+        return None
+    uid = context.uids.tracking(group.title)
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(uid=uid, identifier=group.title),
+        finding_sites=[sr.FindingSite(anatomic_location=group.site)],
+        algorithm_id=model if group.of_model else None,
+        measurements=numbers,
+    )
+
+
+def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup) -> sr.ReferencedSegment:
+    series = sr.SourceSeriesForSegmentation(referenced_series_instance_uid=STAND_IN_UID)
+    series.add(verbatim_element("UID", context.analysis.images.series_uid))
+    return sr.ReferencedSegment(
+        sop_class_uid=context.plan.series[group.kind].sop_class_uid,
+        sop_instance_uid=context.uids.sop_instance(group.kind),
+        segment_number=group.segment.number,
+        source_series=series,
+    )
+
+
+def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
+    """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
+    contains = sr.RelationshipTypeValues.CONTAINS
+    comments = [(codes.COMMENT, remark) for remark in (disclaimer(analysis.verification), *plan.remarks)]
+    texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
+    container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
+    container.ContentSequence = sr.ContentSequence(
+        [
+            *(
+                sr.CodeContentItem(name=name, value=value, relationship_type=contains)
+                for name, value in plan.evaluations
+            ),
+            *(
+                sr.TextContentItem(name=name, value=text, relationship_type=contains)
+                for name, text in (*comments, *texts)
+            ),
+        ]
+    )
+    return container
+
+
+def disclaimer(verification: Verification | None) -> str:
+    """What must stand beside the numbers."""
+    if verification is None:
+        return DISCLAIMER
+    return CORRECTED_DISCLAIMER if verification.changed else VERIFIED_DISCLAIMER
+
+
+def finding_text(finding: Finding) -> str:
+    """A finding as one line of text.
+
+    >>> finding_text(Finding("apex_not_covered", Severity.WARNING, "The last slice still shows cavity."))
+    'Warning: The last slice still shows cavity. [apex_not_covered]'
+    """
+    return f"{finding.severity.capitalize()}: {finding.message} [{finding.code}]"

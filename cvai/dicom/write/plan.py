@@ -1,0 +1,209 @@
+"""How the results of one kind of analysis are written, for writers that know none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.sr.coding import Code
+from pydicom.uid import UID, Comprehensive3DSRStorage, EncapsulatedPDFStorage, SegmentationStorage
+
+from cvai.dicom.read.values import ImagePlane
+from cvai.dicom.write.analysis import AnyAnalysed
+from cvai.dicom.write.codes import STRUCTURE_CODES, STRUCTURE_RGB, CardiacPhase
+from cvai.domain.anatomy import Structure
+from cvai.domain.geometry import StackGeometry
+
+if TYPE_CHECKING:
+    from cvai.dicom.write.instance import ResultContext
+
+
+class ResultKind(StrEnum):
+    """Objects that every analysis writes; the value is their ``kind`` in result.json."""
+
+    SR = "sr"
+    PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPlan:
+    """How the one-object series of a kind of object is made.
+
+    Args:
+        sop_class_uid: of the object.
+        modality: Modality of the series.
+        title: what the series holds.
+        offset: of its SeriesNumber from that of the analysis' first series; it never changes.
+        file_name: of the object.
+    """
+
+    sop_class_uid: UID
+    modality: str
+    title: str
+    offset: int
+    file_name: str
+
+    def described(self, *, signed: bool = False) -> str:
+        """SeriesDescription of what the model made, or of what a reader has signed."""
+        return f"cvai {'signed ' if signed else ''}{self.title} (not for clinical use)"
+
+
+def segmentation_series(title: str, offset: int, file_name: str) -> SeriesPlan:
+    """Plan of a Segmentation object."""
+    return SeriesPlan(SegmentationStorage, "SEG", title, offset, file_name)
+
+
+def document_series(sr_offset: int, pdf_offset: int) -> Mapping[str, SeriesPlan]:
+    """Plans of the objects that every analysis writes."""
+    return MappingProxyType(
+        {
+            ResultKind.SR: SeriesPlan(Comprehensive3DSRStorage, "SR", "measurements", sr_offset, "sr.dcm"),
+            ResultKind.PDF: SeriesPlan(EncapsulatedPDFStorage, "DOC", "report", pdf_offset, "report.dcm"),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Something that is segmented.
+
+    Args:
+        number: its label, and its Segment Number; counts from 1.
+        name: for readers.
+        code: Segmented Property Type.
+        rgb: colour on pictures, 0 to 255.
+    """
+
+    number: int
+    name: str
+    code: Code
+    rgb: tuple[int, int, int]
+
+
+def segments_of(labels: Mapping[Structure, int]) -> tuple[Segment, ...]:
+    """Segments of structures of the heart, by their labels."""
+    return tuple(
+        Segment(number, structure.display_name, STRUCTURE_CODES[structure], STRUCTURE_RGB[structure])
+        for structure, number in labels.items()
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnSegments:
+    """What one Segmentation object holds.
+
+    Args:
+        kind: of the object, as in result.json.
+        name: what its Tracking IDs say behind the structure: a phase, ``cine``, a view.
+        labels: (t, z, y, x) on the pixels of the source images.
+        segments: what is labelled, in order.
+        planes: (t)(z) source images.
+        phases: indices of the phases that are stored.
+        geometry: place of the slices in the patient, None where the images have none.
+        times_ms: (t,) time of every phase, None where it is not told.
+        has_time: whether the phase is a dimension of the segmentation.
+    """
+
+    kind: str
+    name: str
+    labels: NDArray[np.uint8]
+    segments: tuple[Segment, ...]
+    planes: tuple[tuple[ImagePlane, ...], ...]
+    phases: Sequence[int]
+    geometry: StackGeometry | None = None
+    times_ms: NDArray[np.float64] | None = None
+    has_time: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every phase is stored."""
+        return len(self.phases) == len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentGroup:
+    """Measurements that were counted in one segment (TID 1411).
+
+    Args:
+        kind: of the Segmentation object.
+        segment: of it.
+        phase: point of the cardiac cycle at which it was drawn.
+        names: of measurements.
+    """
+
+    kind: str
+    segment: Segment
+    phase: CardiacPhase
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteGroup:
+    """Measurements that no single segment holds (TID 1501); left out where none of them was made.
+
+    Args:
+        title: of the group.
+        site: where in the body.
+        names: of measurements.
+        of_model: whether the model had a part in them.
+    """
+
+    title: str
+    site: Code
+    names: tuple[str, ...]
+    of_model: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """Content of the measurement document (TID 1500).
+
+    Args:
+        procedure: that was reported.
+        modality: of the images.
+        evidence: kinds of the Segmentation objects that it refers to.
+        segments: groups of measurements counted in a segment, in order.
+        sites: groups of other measurements, in order.
+        evaluations: coded name and value of what was seen.
+        remarks: sentences on how it was measured.
+    """
+
+    procedure: Code
+    modality: Code
+    evidence: tuple[str, ...]
+    segments: tuple[SegmentGroup, ...] = ()
+    sites: tuple[SiteGroup, ...] = ()
+    evaluations: tuple[tuple[Code, Code], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPlan(Generic[AnyAnalysed]):
+    """How the results of one kind of analysis are written.
+
+    Args:
+        title: of the report.
+        first_series_number: SeriesNumbers of its objects count from here, in steps of SERIES_NUMBER_STEP
+            where they are taken.
+        series: how each kind of object is made, in the order they are written.
+        drawn: its Segmentation objects.
+        document: its measurement document.
+        report: its report as a PDF file; the same context gives the same bytes.
+    """
+
+    title: str
+    first_series_number: int
+    series: Mapping[str, SeriesPlan]
+    drawn: Callable[[AnyAnalysed], tuple[DrawnSegments, ...]]
+    document: Callable[[AnyAnalysed], DocumentPlan]
+    report: Callable[[ResultContext[AnyAnalysed]], bytes]
+
+    @property
+    def n_series_numbers(self) -> int:
+        """Consecutive SeriesNumbers that its objects need."""
+        return 1 + max(plan.offset for plan in self.series.values())

@@ -1,0 +1,1 @@
+"""The report: one A4 page, in any script."""

@@ -1,0 +1,47 @@
+"""What stands beside a value in a report: its interval, its normal range, and where that is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from cvai.domain.measurement import Measurement, Normality, RangeSource
+from cvai.domain.subject import Subject
+
+MARKS: Mapping[Normality, str] = MappingProxyType({Normality.LOW: "▼", Normality.HIGH: "▲"})
+"""Beside values outside their normal range: a reader who sees no colour sees the direction."""
+
+
+def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
+    """Interval and normal range of a value, as far as they are known.
+
+    >>> value_bounds(Measurement("lv_ef", 56.0, "%", interval=(51.0, 60.0), normal=(52.0, 72.0)), 0)
+    ['51–60', 'N 52–72']
+    """
+    named = {"": measurement.interval, "N ": measurement.normal}
+    return [
+        f"{name}{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
+        for name, bounds in named.items()
+        if bounds is not None
+    ]
+
+
+def normal_note(measurements: Iterable[Measurement], subject: Subject) -> str:
+    """Where the normal ranges are from, or why there are none."""
+    measurements = tuple(measurements)
+    sources = {m.normal_source: None for m in measurements if m.normal_source is not None}
+    if sources:
+        return " ".join(_source_note(source) for source in sources)
+    if any(m.normal is not None for m in measurements):
+        return ""
+    return f"No normal ranges: {_reason_for_no_range(subject)}."
+
+
+def _source_note(source: RangeSource) -> str:
+    return f"Normal: {source.population}; {source.citation}, doi:{source.doi}. {source.caveat}".strip()
+
+
+def _reason_for_no_range(subject: Subject) -> str:
+    if subject.sex is None or subject.age_years is None:
+        return "no usable sex and age are stated"
+    return "none is known for this sex and age"

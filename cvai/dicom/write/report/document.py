@@ -1,0 +1,183 @@
+"""What the reports of all analyses have in common: one A4 page, and the DICOM object that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pydicom import Dataset
+from pydicom.uid import Comprehensive3DSRStorage
+
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.read.patient import Patient
+from cvai.dicom.write import codes
+from cvai.dicom.write.analysis import AnyAnalysed, Verification
+from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
+from cvai.dicom.write.plan import ResultKind
+from cvai.dicom.write.report.identity import Cell
+from cvai.dicom.write.report.page import (
+    ALARM,
+    GREY,
+    LIGHT,
+    WHITE,
+    Box,
+    Page,
+    Stroke,
+    fitted,
+    text_width,
+    wrapped,
+)
+from cvai.dicom.write.source import code_item, instance_reference, stated_text
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.subject import Subject
+
+LEFT, RIGHT = 15.0, 195.0
+WIDTH = RIGHT - LEFT
+"""Printed part of the page, in mm."""
+
+FINDINGS = Box(LEFT, 247.0, WIDTH, 26.5)
+FOOTER_TOP = 278.0
+
+
+def encapsulated_report(context: ResultContext[AnyAnalysed], report: bytes) -> Dataset:
+    """The report as an Encapsulated PDF object (PS3.3 section A.45.1).
+
+    Args:
+        context: what the report was made from.
+        report: the PDF file.
+    """
+    instance = new_instance(context, ResultKind.PDF)
+    instance.ConversionType = "SYN"
+    instance.AcquisitionDateTime = None
+    instance.BurnedInAnnotation = "YES"
+    instance.RecognizableVisualFeatures = "NO"
+    instance.DocumentTitle = f"{context.plan.title} ({NOT_FOR_CLINICAL_USE.lower()})"
+    instance.ConceptNameCodeSequence = [code_item(codes.DIAGNOSTIC_IMAGING_REPORT)]
+    instance.VerificationFlag = "UNVERIFIED" if context.analysis.verification is None else "VERIFIED"
+    instance.SourceInstanceSequence = [
+        instance_reference(Comprehensive3DSRStorage, context.uids.sop_instance(ResultKind.SR))
+    ]
+    instance.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    instance.EncapsulatedDocumentLength = len(report)
+    instance.EncapsulatedDocument = report + b"\0" * (len(report) % 2)
+    return instance
+
+
+def draw_heading(page: Page, context: ResultContext[AnyAnalysed], measured_from: str) -> None:
+    """Title, who stands for the numbers, and what they are not for.
+
+    Args:
+        page: to be drawn on.
+        context: what the report is made from.
+        measured_from: such as ``the short-axis cine``.
+    """
+    page.text(LEFT, 20.5, context.plan.title, 13.5, bold=True)
+    provenance = _provenance(context.analysis.verification, measured_from)
+    page.text(LEFT, 26, fitted(provenance, 8, WIDTH), 8, colour=GREY)
+    notice = NOT_FOR_CLINICAL_USE.upper()
+    width = text_width(notice, 8, bold=True) + 6
+    page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)
+    page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
+
+
+def _provenance(verification: Verification | None, measured_from: str) -> str:
+    if verification is None:
+        return f"Measured automatically from {measured_from}; no reader has verified it."
+    how = "Corrected and verified" if verification.changed else "Measured automatically, verified"
+    when = f"{verification.at:%d %b %Y %H:%M}"
+    return f"{how} by {readable_name(verification.name)}, {verification.organization}, {when}."
+
+
+def draw_section(page: Page, left: float, top: float, title: str, width: float) -> None:
+    """A heading over a line."""
+    page.text(left, top, title, 9.5, bold=True)
+    page.line([(left, top + 1.6), (left + width, top + 1.6)], Stroke(LIGHT, 0.6))
+
+
+def accession_cell(header: Dataset) -> Cell:
+    """AccessionNumber of the study."""
+    return Cell("Accession number", stated_text(header, "AccessionNumber"), is_identifier=True)
+
+
+def sex_and_age(patient: Patient, subject: Subject) -> str:
+    """Sex, year of birth and age, as far as they are stated."""
+    age = "" if subject.age_years is None else f"{subject.age_years} years"
+    return ", ".join(filter(None, (patient.sex, patient.birth_date[:4], age)))
+
+
+def height_and_weight(subject: Subject) -> str:
+    """Height and weight, as far as they are stated."""
+    height = "" if subject.height_m is None else f"{subject.height_m:.2f} m"
+    weight = "" if subject.weight_kg is None else f"{subject.weight_kg:.0f} kg"
+    return ", ".join(filter(None, (height, weight)))
+
+
+def readable_date(date: str) -> str:
+    """A DICOM date as people write it in data.
+
+    >>> readable_date("20240229")
+    '2024-02-29'
+    """
+    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if date else ""
+
+
+def draw_findings(page: Page, findings: Sequence[Finding]) -> None:
+    """What makes the numbers doubtful, gravest first."""
+    draw_section(
+        page, FINDINGS.left, FINDINGS.top, "What to know before trusting the numbers", FINDINGS.width
+    )
+    baseline = FINDINGS.top + 6
+    if not findings:
+        page.text(FINDINGS.left, baseline, "Nothing was noticed that makes the numbers doubtful.", 8)
+    for line in finding_lines(findings, FINDINGS.width - 22, int((FINDINGS.height - 6) / 4)):
+        page.text(FINDINGS.left, baseline, line.severity, 8, bold=True, colour=line.colour)
+        page.text(FINDINGS.left + 20, baseline, line.text, 8)
+        baseline += 4
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """One printed line; the severity stands only on the first line of a finding."""
+
+    severity: str
+    text: str
+    colour: tuple[int, int, int]
+
+
+SEVERITY_WORDS: Mapping[Severity, tuple[str, tuple[int, int, int]]] = MappingProxyType(
+    {
+        Severity.WITHHELD: ("Withheld", ALARM),
+        Severity.WARNING: ("Warning", ALARM),
+        Severity.INFO: ("Note", GREY),
+    }
+)
+"""In the order they are printed."""
+
+
+def finding_lines(findings: Sequence[Finding], width: float, room: int) -> list[FindingLine]:
+    """Findings as lines of at most ``width`` mm, gravest first; the last line counts what has no room."""
+    ordered = sorted(findings, key=lambda finding: list(SEVERITY_WORDS).index(finding.severity))
+    lines: list[FindingLine] = []
+    for place, finding in enumerate(ordered):
+        word, colour = SEVERITY_WORDS[finding.severity]
+        texts = wrapped(finding.message, 8, width)
+        left_over = len(ordered) - place
+        if len(lines) + len(texts) > room - (left_over > 1):
+            lines.append(FindingLine("", f"{left_over} more in the structured report.", GREY))
+            break
+        lines += [FindingLine(word if i == 0 else "", text, colour) for i, text in enumerate(texts)]
+    return lines
+
+
+def draw_footer(page: Page, context: ResultContext[AnyAnalysed]) -> None:
+    """Which software and model made the page, and for which study."""
+    analysis, model = context.analysis, context.analysis.model
+    page.line([(LEFT, FOOTER_TOP), (RIGHT, FOOTER_TOP)], Stroke(LIGHT, 0.6))
+    made_by = (
+        f"cvai {analysis.cvai_version}, model {model.name} {model.version} (sha256 {model.sha256[:12]}), "
+        f"{context.created:%Y-%m-%d %H:%M}"
+    )
+    page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
+    page.text(LEFT, FOOTER_TOP + 7.5, f"Study {analysis.study_uid}", 6.5, colour=GREY)
+    page.text(RIGHT, FOOTER_TOP + 4, f"{NOT_FOR_CLINICAL_USE}.", 6.5, bold=True, colour=ALARM, align="right")

@@ -1,0 +1,235 @@
+"""result.json: what was found in a study, or why nothing was, for programs to read.
+
+A study has an entry for every analysis that may apply to it. Every key of the schema is always there; what
+does not apply is null or empty. The schema itself lies beside this file as ``result.schema.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from cvai.dicom.read.patient import Patient
+from cvai.dicom.read.values import Excluded
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.codes import MeasurementCoding
+from cvai.domain.findings import Finding
+from cvai.domain.measurement import Measurement
+from cvai.domain.segmentation import ModelIdentity
+from cvai.errors import CvaiError, FileRefused
+
+SCHEMA_NAME, FORMER_SCHEMA_NAME = "cvai.result/2", "cvai.result/1"
+STAGES = ("read", "select", "assemble", "infer", "measure", "write")
+
+Record = dict[str, Any]
+
+
+class Status(StrEnum):
+    """What became of a study, or of one analysis of it."""
+
+    ANALYSED = "analysed"
+    REFUSED = "refused"
+    """It cannot be measured honestly."""
+    FAILED = "failed"
+    """Something is broken that has to be mended first."""
+    NOTHING_TO_DO = "nothing_to_do"
+    """No analysis applies to the study."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatement:
+    """What result.json says of a study besides its analyses.
+
+    Args:
+        study_uid: StudyInstanceUID; None where no file told it.
+        patient: whose study it is; None where that is not known.
+        unreadable: files of the study, or beside it, that could not be read.
+        error: why nothing was measured, where that is so.
+    """
+
+    study_uid: str | None
+    patient: Patient | None
+    unreadable: Sequence[FileRefused] = ()
+    error: CvaiError | None = None
+
+
+def result_schema() -> Record:
+    """The JSON Schema that every result.json keeps."""
+    text = resources.files("cvai.dicom.write").joinpath("result.schema.json").read_text("utf-8")
+    schema: Record = json.loads(text)
+    return schema
+
+
+def study_record(study: StudyStatement, status: Status, analyses: Sequence[Record] = ()) -> Record:
+    """Record of a study with the records of its analyses."""
+    return {
+        "schema": SCHEMA_NAME,
+        "study_uid": study.study_uid,
+        "patient": None if study.patient is None else _patient(study.patient),
+        "status": str(status),
+        "refused": _error(study.error),
+        "analyses": list(analyses),
+        "unreadable": _unreadable(study.unreadable),
+    }
+
+
+def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
+    """Record of an analysis that measured.
+
+    Args:
+        analysis: what was found.
+        objects: kind, SOP Instance UID and path of every object written.
+        timings_ms: duration of each stage, writing included.
+    """
+    return {
+        "kind": analysis.kind,
+        "status": str(Status.ANALYSED),
+        "refused": None,
+        "series_uid": analysis.images.series_uid,
+        "view": analysis.view,
+        "model": _model(analysis.model),
+        "measurements": [_measurement(m, analysis.coding(m.name)) for m in analysis.measurements],
+        "key_frames": dict(analysis.key_frames),
+        "curves": dict(analysis.curves),
+        "findings": [_finding(f) for f in analysis.findings],
+        "objects": list(objects),
+        "excluded": _excluded(analysis.images.excluded),
+        "timings_ms": _timings(timings_ms),
+    }
+
+
+def ended_record(
+    kind: str,
+    status: Status,
+    error: CvaiError,
+    excluded: Iterable[Excluded],
+    timings_ms: Mapping[str, float],
+) -> Record:
+    """Record of an analysis that did not measure; the hint follows the message, as people read it."""
+    return {
+        **_EMPTY_ENTRY,
+        "kind": kind,
+        "status": str(status),
+        "refused": _error(error),
+        "excluded": _excluded(excluded),
+        "timings_ms": _timings(timings_ms),
+    }
+
+
+_EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
+    {
+        "kind": "",
+        "status": "",
+        "refused": None,
+        "series_uid": None,
+        "view": None,
+        "model": None,
+        "measurements": [],
+        "key_frames": None,
+        "curves": None,
+        "findings": [],
+        "objects": [],
+        "excluded": [],
+        "timings_ms": {},
+    }
+)
+
+
+def _error(error: CvaiError | None) -> Record | None:
+    return None if error is None else {"code": error.code, "message": str(error)}
+
+
+def _patient(patient: Patient) -> Record:
+    return {
+        "name": patient.name,
+        "patient_id": patient.patient_id,
+        "issuer": patient.issuer,
+        "birth_date": patient.birth_date,
+        "sex": patient.sex,
+    }
+
+
+def _model(model: ModelIdentity) -> Record:
+    """Which model ran."""
+    return {
+        "name": model.name,
+        "version": model.version,
+        "sha256": model.sha256,
+        "provider": model.provider,
+    }
+
+
+def _measurement(measurement: Measurement, coding: MeasurementCoding) -> Record:
+    """One measurement with its code."""
+    return {
+        "name": measurement.name,
+        "code": coding.name.value,
+        "scheme": coding.name.scheme_designator,
+        "meaning": coding.meaning,
+        "value": measurement.value,
+        "unit": measurement.unit,
+        "interval": _bounds(measurement.interval),
+        "normal": _bounds(measurement.normal),
+    }
+
+
+def _bounds(bounds: tuple[float, float] | None) -> list[float] | None:
+    return None if bounds is None else list(bounds)
+
+
+def _finding(finding: Finding) -> Record:
+    """One finding."""
+    return {
+        "code": finding.code,
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "where": [asdict(place) for place in finding.where],
+    }
+
+
+def _excluded(excluded: Iterable[Excluded]) -> list[Record]:
+    """What was not analysed, with reasons."""
+    return [{"series_uid": p.series_uid, "reason": p.reason} for p in excluded]
+
+
+def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:
+    """How many files could not be read for each reason; with the message of the first."""
+    by_code: dict[str, list[FileRefused]] = {}
+    for refusal in refusals:
+        by_code.setdefault(refusal.code, []).append(refusal)
+    return [{"code": c, "count": len(some), "message": some[0].message} for c, some in by_code.items()]
+
+
+def _timings(timings_ms: Mapping[str, float]) -> Record:
+    """Every stage by name, null where it was not reached, and the sum of those that were."""
+    stages: Record = {stage: _milliseconds(timings_ms.get(stage)) for stage in STAGES}
+    return {**stages, "total": _milliseconds(sum(timings_ms.get(stage, 0.0) for stage in STAGES))}
+
+
+def _milliseconds(duration_ms: float | None) -> float | None:
+    return None if duration_ms is None else round(duration_ms, 1)
+
+
+def read_entry(path: Path) -> Record:
+    """What became of the one analysis of a result.json, and ``unreadable`` of its study.
+
+    Results that older versions wrote, of which a study had one, are read as if they were written now, but for
+    their kind, which only ``view`` tells.
+
+    Args:
+        path: of a result.json with one analysis, or with none where the study was refused before.
+    """
+    result: Record = json.loads(path.read_text(encoding="utf-8"))
+    if result["schema"] == FORMER_SCHEMA_NAME:
+        return {**result, "kind": "", "key_frames": result["frames"], "excluded": result["passed_over"]}
+    shared = {"study_uid": result["study_uid"], "unreadable": result["unreadable"]}
+    if not result["analyses"]:
+        return {**_EMPTY_ENTRY, "status": result["status"], "refused": result["refused"], **shared}
+    (entry,) = result["analyses"]
+    return {**entry, **shared}

@@ -1,0 +1,1 @@
+"""Results that stand in a study already: told apart, succeeded, withdrawn."""

@@ -1,0 +1,93 @@
+"""Which earlier measurement documents of cvai a new one takes the place of.
+
+A study that is measured again by another model, or again after late slices have come, then holds two
+documents about one cine. The new one names the old one as its predecessor (PS3.3 section C.17.2), so that a
+reader is shown the one that holds. What a reader has signed is nothing that software may replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydicom import Dataset
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import Comprehensive3DSRStorage
+
+from cvai.dicom.read.patient import MANUFACTURER, patient_of
+from cvai.dicom.read.values import Document
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.instance import result_uids
+from cvai.dicom.write.objects.sr import Supersedes
+from cvai.dicom.write.plan import ResultKind
+from cvai.dicom.write.source import header_uid
+
+
+def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
+    """Documents that the measurement document of ``analysis`` takes the place of.
+
+    These are cvai's own about the same series, unsigned, of the same patient, and not replaced by another one
+    already. Where the very same document stands in the study, it is made again as it stands. What names
+    another patient is withdrawn, see ``cvai.dicom.write.standing.withdrawal``, and no predecessor.
+
+    Args:
+        analysis: what will be written.
+        documents: every structured report of the study.
+    """
+    former = [
+        d
+        for d in own_documents(documents)
+        if analysis.images.series_uid in _evidence_series(d)
+        and not patient_of(d.header).contradicts(analysis.patient)
+    ]
+    own_uid = result_uids(analysis).sop_instance(ResultKind.SR)
+    for document in former:
+        if document.sop_instance_uid == own_uid:
+            return _predecessors(document)
+    replaced = {p.sop_instance_uid for document in documents for p in _predecessors(document)}
+    return tuple(
+        Supersedes(analysis.study_uid, d.series_uid, d.sop_instance_uid)
+        for d in former
+        if d.sop_instance_uid not in replaced
+    )
+
+
+def own_documents(documents: Iterable[Document]) -> list[Document]:
+    """Measurement documents of cvai that nobody has signed."""
+    return [document for document in documents if _is_ours(document)]
+
+
+def _is_ours(document: Document) -> bool:
+    header = document.header
+    return (
+        document.sop_class_uid == Comprehensive3DSRStorage
+        and header.get("Manufacturer") == MANUFACTURER
+        and header.get("VerificationFlag") == "UNVERIFIED"
+    )
+
+
+def _evidence_series(document: Document) -> set[str]:
+    studies = _items([document.header], "CurrentRequestedProcedureEvidenceSequence")
+    return {
+        uid
+        for series in _items(studies, "ReferencedSeriesSequence")
+        if (uid := header_uid(series, "SeriesInstanceUID"))
+    }
+
+
+def _predecessors(document: Document) -> tuple[Supersedes, ...]:
+    return tuple(
+        Supersedes(
+            header_uid(study, "StudyInstanceUID") or "",
+            header_uid(series, "SeriesInstanceUID") or "",
+            header_uid(instance, "ReferencedSOPInstanceUID") or "",
+        )
+        for study in _items([document.header], "PredecessorDocumentsSequence")
+        for series in _items([study], "ReferencedSeriesSequence")
+        for instance in _items([series], "ReferencedSOPSequence")
+    )
+
+
+def _items(parents: Iterable[Dataset], keyword: str) -> list[Dataset]:
+    """Items of a sequence in every parent; none where it is absent, or is no sequence."""
+    values = (parent.get(keyword) for parent in parents)
+    return [item for value in values if isinstance(value, Items) for item in value]

@@ -1,0 +1,104 @@
+"""Whether the times and the heart rate that a loop states are those of the heart seen in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cvai.domain.beats import AreaCurve
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.findings import Finding, Severity
+
+RATES_DIFFER = 1.5
+"""Ratio of two heart rates of one loop above which one is wrong; atrial fibrillation mostly stays below."""
+
+_BEAT_MS = (240.0, 3000.0)
+"""R-R intervals at 250 and 20 beats a minute."""
+
+_EMPTY_MS = (100.0, 2000.0)
+"""How long a ventricle is less than half full in a beat: a third to a half of it."""
+
+_EMPTY_SHARE = 0.85
+"""Of a beat: a ventricle that relaxes badly is less than half full for up to three quarters of it."""
+
+_HIDDEN_BEATS = 0.4
+"""Beats that may go unseen at the ends of a loop, where a trough does not stand out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedLoop:
+    """A loop that states only what its images do not contradict.
+
+    Args:
+        loop: without times, or without times and heart rate, where they are contradicted.
+        findings: what was contradicted by what.
+    """
+
+    loop: EchoLoop
+    findings: tuple[Finding, ...]
+
+
+def checked_times(name: str, loop: EchoLoop, curve: AreaCurve) -> CheckedLoop:
+    """Compare what a loop states with the beats seen in it, which were found without its times.
+
+    Args:
+        name: the view, in messages.
+        loop: as stated.
+        curve: of the area of its LV cavity.
+    """
+    if loop.times_ms is None:
+        return CheckedLoop(loop, ())
+    step_ms = float(np.median(np.diff(loop.times_ms)))
+    doubt = _implausible(curve, step_ms)
+    if doubt is not None:
+        message = f"By the frame times of the {name} loop {doubt}; they are withheld."
+        finding = Finding("frame_times_contradicted", Severity.WITHHELD, message)
+        return CheckedLoop(replace(loop, times_ms=None), (finding,))
+    doubt = _other_rate(curve, loop, step_ms)
+    if doubt is not None:
+        message = (
+            f"The {name} loop states a heart rate of {loop.heart_rate_bpm:.0f}/min, but by its frame times "
+            f"{doubt}. Heart rate, cardiac output and frame times are withheld."
+        )
+        finding = Finding("heart_rate_contradicted", Severity.WITHHELD, message)
+        return CheckedLoop(replace(loop, times_ms=None, heart_rate_bpm=None), (finding,))
+    return CheckedLoop(loop, ())
+
+
+def seen_rate_bpm(loop: EchoLoop, curve: AreaCurve) -> float | None:
+    """Heart rate between the end-systoles of a loop; None with fewer than two, or without times."""
+    if loop.times_ms is None or curve.beat_frames is None:
+        return None
+    return 60_000.0 / (curve.beat_frames * float(np.median(np.diff(loop.times_ms))))
+
+
+def _implausible(curve: AreaCurve, step_ms: float) -> str | None:
+    """What no heart does, if these were its times."""
+    if curve.beat_frames is not None:
+        beat_ms = curve.beat_frames * step_ms
+        is_plausible = _BEAT_MS[0] <= beat_ms <= _BEAT_MS[1]
+        return None if is_plausible else f"a heartbeat takes {beat_ms:.0f} ms"
+    if curve.empty_frames is not None:
+        empty_ms = curve.empty_frames * step_ms
+        is_plausible = _EMPTY_MS[0] <= empty_ms <= _EMPTY_MS[1]
+        return None if is_plausible else f"the ventricle empties and fills again within {empty_ms:.0f} ms"
+    return None
+
+
+def _other_rate(curve: AreaCurve, loop: EchoLoop, step_ms: float) -> str | None:
+    """How often the heart is seen to beat instead of as stated."""
+    if loop.heart_rate_bpm is None or loop.times_ms is None or not curve.end_systoles:
+        return None
+    stated_ms = 60_000.0 / loop.heart_rate_bpm
+    if curve.beat_frames is not None:
+        seen_ms = curve.beat_frames * step_ms
+        agree = max(seen_ms, stated_ms) <= RATES_DIFFER * min(seen_ms, stated_ms)
+        return None if agree else f"the heart beats at {60_000.0 / seen_ms:.0f}/min"
+    empty_ms = (curve.empty_frames or 0) * step_ms
+    if empty_ms > _EMPTY_SHARE * stated_ms:
+        return f"the ventricle empties and fills again within {empty_ms:.0f} ms"
+    length_ms = float(loop.times_ms[-1])
+    if int(length_ms / stated_ms - _HIDDEN_BEATS) <= 1:
+        return None
+    return f"it lasts {length_ms:.0f} ms, and the heart beats once in it"

@@ -1,0 +1,167 @@
+"""What makes the numbers of an ultrasound study doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.beats import area_curve
+from cvai.domain.echo.function import KeyDiscs, Volumes, area_length_volumes
+from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
+from cvai.domain.echo.simpson import monoplane_volume_ml, shared_disc_height_mm
+from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.phases import KeyPhases
+from cvai.domain.ventricles.quality import HIGHEST_LV_EF_PERCENT, SMALLEST_LV_EDV_ML
+
+_JUMP = 0.25
+"""Share of the largest area by which one frame may leave the mean of its neighbours."""
+
+_CUT_SHARE = 0.1
+"""Of the cavity's outline that may lie at the border of the sector."""
+
+_LENGTHS_DIFFER = 0.15
+"""Lang et al. 2015: long axes of the two views that differ by more hint at foreshortening."""
+
+_SHAPES_DIFFER = 0.25
+_RATES_DIFFER_BPM = 10.0
+_BEAT_SHARE = 0.9
+
+
+def loop_findings(
+    name: str, loop: EchoLoop, segmentation: LoopSegmentation, beats: tuple[KeyPhases, ...]
+) -> tuple[Finding, ...]:
+    """Findings of one loop; ``name`` says in messages which view it is, places leave it open."""
+    frames = [t for beat in beats for t in (beat.end_diastole, beat.end_systole)]
+    found = (
+        _cut_off(name, loop, segmentation, frames),
+        _jumps(name, segmentation.area_curve_px(Structure.LV_CAVITY)),
+        _short(name, loop),
+        _no_whole_beat(name, segmentation),
+    )
+    return tuple(finding for finding in found if finding is not None)
+
+
+def volume_findings(
+    volumes: Volumes, beats: Mapping[str, KeyPhases], *, calibrated: bool
+) -> tuple[Finding, ...]:
+    """Volumes that a heart has rarely, and a lost outline often.
+
+    Args:
+        volumes: of the study.
+        beats: the first beat that was measured in each view, by name of the view, such as ``a4c``.
+        calibrated: whether the volumes are in mL.
+    """
+    findings = []
+    if volumes.ef_percent > HIGHEST_LV_EF_PERCENT:
+        message = (
+            f"The ejection fraction is very high: {volumes.ef_percent:.0f} %. Look whether the cavity was "
+            "lost at end-systole."
+        )
+        places = tuple(Place(beat.end_systole, view=view) for view, beat in beats.items())
+        findings.append(Finding("ejection_fraction_very_high", Severity.WARNING, message, places))
+    if calibrated and volumes.edv_ml < SMALLEST_LV_EDV_ML:
+        message = f"The left ventricle measures {volumes.edv_ml:.0f} mL at end-diastole: check the contours."
+        findings.append(Finding("lv_implausibly_small", Severity.WARNING, message, _end_diastoles(beats)))
+    return tuple(findings)
+
+
+def disc_findings(name: str, discs: KeyDiscs, beat: KeyPhases) -> tuple[Finding, ...]:
+    """Whether discs and the area-length formula tell of the same ventricle at end-diastole of a beat."""
+    stack = discs.end_diastole
+    discs_ml = monoplane_volume_ml(stack, shared_disc_height_mm([stack]))
+    by_area_ml = area_length_volumes(discs).edv_ml
+    difference = abs(discs_ml - by_area_ml) / by_area_ml
+    if difference <= _SHAPES_DIFFER:
+        return ()
+    message = (
+        f"In the {name} view discs and the area-length formula differ by {100 * difference:.0f} % at "
+        "end-diastole; the outline may not be a ventricle's."
+    )
+    return (Finding("ventricle_shape_unusual", Severity.WARNING, message, (Place(beat.end_diastole),)),)
+
+
+def biplane_findings(
+    four_chamber: KeyDiscs,
+    two_chamber: KeyDiscs,
+    rates_bpm: tuple[float | None, float | None],
+    beats: Mapping[str, KeyPhases],
+) -> tuple[Finding, ...]:
+    """Whether both views show one ventricle under the same conditions.
+
+    Args:
+        four_chamber: discs of the first beat of that view.
+        two_chamber: likewise.
+        rates_bpm: heart rate of each loop, None where it is not known.
+        beats: the first beat of both views, by name of the view.
+    """
+    lengths = [discs.end_diastole.axis.length_mm for discs in (four_chamber, two_chamber)]
+    difference = abs(lengths[0] - lengths[1]) / max(lengths)
+    findings = []
+    if difference > _LENGTHS_DIFFER:
+        message = (
+            f"The long axes of the two views differ by {100 * difference:.0f} % at end-diastole; the shorter "
+            "view may be foreshortened, and its volumes too small."
+        )
+        findings.append(Finding("view_foreshortened", Severity.WARNING, message, _end_diastoles(beats)))
+    first, second = rates_bpm
+    if first is not None and second is not None and abs(first - second) > _RATES_DIFFER_BPM:
+        message = f"The heart rates of the two views differ: {first:.0f} and {second:.0f}/min."
+        places = tuple(Place(view=view) for view in beats)
+        findings.append(Finding("heart_rates_differ", Severity.WARNING, message, places))
+    return tuple(findings)
+
+
+def _end_diastoles(beats: Mapping[str, KeyPhases]) -> tuple[Place, ...]:
+    return tuple(Place(beat.end_diastole, view=view) for view, beat in beats.items())
+
+
+def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: list[int]) -> Finding | None:
+    """Readers and networks draw on where a narrow sector ends; how much is drawn from nothing is told."""
+    inside = ndimage.binary_erosion(loop.sector, iterations=2)
+    cavity = segmentation.labels[frames] == ECHO_LABELS[Structure.LV_CAVITY]
+    edge = cavity & ~np.stack([ndimage.binary_erosion(frame) for frame in cavity])
+    share = int(np.count_nonzero(edge & ~inside)) / max(1, int(np.count_nonzero(edge)))
+    if share <= _CUT_SHARE:
+        return None
+    message = f"{100 * share:.0f} % of the left ventricle's outline in the {name} view leave the sector."
+    return Finding("sector_cut", Severity.WARNING, message)
+
+
+def _jumps(name: str, area_px: NDArray[np.float64]) -> Finding | None:
+    if area_px.size < 3:
+        return None
+    off = np.abs(area_px[1:-1] - (area_px[:-2] + area_px[2:]) / 2) / area_px.max()
+    if off.max() <= _JUMP:
+        return None
+    worst = int(off.argmax()) + 1
+    message = (
+        f"Frame {worst + 1} of the {name} view leaves the area of its neighbours by {100 * off.max():.0f} %."
+    )
+    return Finding("area_jumps_between_frames", Severity.WARNING, message, (Place(phase=worst),))
+
+
+def _short(name: str, loop: EchoLoop) -> Finding | None:
+    if loop.times_ms is None or loop.heart_rate_bpm is None:
+        return None
+    beat_ms = 60_000.0 / loop.heart_rate_bpm
+    covered = float(loop.times_ms[-1]) / beat_ms
+    if covered >= _BEAT_SHARE:
+        return None
+    message = (
+        f"The {name} loop covers {100 * covered:.0f} % of a beat; end-diastole or end-systole may be missing."
+    )
+    return Finding("less_than_a_beat", Severity.WARNING, message)
+
+
+def _no_whole_beat(name: str, segmentation: LoopSegmentation) -> Finding | None:
+    if area_curve(segmentation.area_curve_px(Structure.LV_CAVITY)).beats:
+        return None
+    message = (
+        f"The {name} loop shows no whole systole; its largest and its smallest frame stand for end-diastole "
+        "and end-systole, and may be neither."
+    )
+    return Finding("no_whole_beat", Severity.WARNING, message)

@@ -1,0 +1,94 @@
+"""Whether a stack of slices holds the whole left ventricle, from base to apex."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.domain.anatomy import Structure
+from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation, apex_comes_first
+
+LARGE_APEX = 0.4
+"""Cavity area in the outermost apical slice, as a share of the largest slice's. In the reference contours
+of 80 ACDC patients it is more in 3 %; with one, two or three apical slices taken away in 40, 81 and 96
+%."""
+
+LARGE_BASE, SHORT_VENTRICLE = 0.8, 1.1
+"""Cavity area in the outermost basal slice as a share of the largest slice's, and length of the cavity over
+its largest diameter. A basal slice is large in most whole stacks as well, so that its area alone says
+nothing; a ventricle that is large at the end *and* short for its width is rare. In the same contours both
+hold in 1 %; with one, two or three basal slices taken away in 15, 39 and 68 %."""
+
+LARGEST_RETREAT_MM = 25.0
+"""How much shorter the cavity may be at end-systole, counted in slices that hold it. The base comes down by
+one to two centimetres; in the same contours it is more in 4 %, and never more than 30 mm."""
+
+
+def coverage_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Finding, ...]:
+    """Whether the ventricle goes on beyond the first or the last slice, or was lost in slices that hold
+    it."""
+    base, apex = 0, segmentation.labels.shape[1] - 1
+    geometry = segmentation.geometry
+    pixels = segmentation.voxel_counts(Structure.LV_CAVITY)
+    if apex_comes_first(segmentation.labels[phases.end_diastole]):
+        pixels, base, apex = pixels[:, ::-1], apex, base
+    ed_mm2, es_mm2 = (
+        pixels[t] * geometry.spacing_y_mm * geometry.spacing_x_mm
+        for t in (phases.end_diastole, phases.end_systole)
+    )
+    if not ed_mm2.any():
+        return ()
+    step_mm = geometry.slice_spacing_mm
+    found = (
+        _base(ed_mm2, step_mm, Place(phases.end_diastole, base)),
+        _apex(ed_mm2, Place(phases.end_diastole, apex)),
+        _retreat(ed_mm2, es_mm2, step_mm, phases),
+    )
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _base(areas_mm2: NDArray[np.float64], step_mm: float, outermost: Place) -> Finding | None:
+    """``areas_mm2`` (z,) from base to apex."""
+    length_mm = np.count_nonzero(areas_mm2) * step_mm
+    diameter_mm = 2.0 * float(np.sqrt(areas_mm2.max() / np.pi))
+    if areas_mm2[0] <= LARGE_BASE * areas_mm2.max() or length_mm >= SHORT_VENTRICLE * diameter_mm:
+        return None
+    return Finding(
+        "base_not_covered",
+        Severity.WARNING,
+        f"The left ventricle measures {length_mm:.0f} mm along its axis and {diameter_mm:.0f} mm across, "
+        "and is still wide in the outermost basal slice: the base may lie beyond the stack, and volumes "
+        "be too small.",
+        (outermost,),
+    )
+
+
+def _retreat(
+    ed_mm2: NDArray[np.float64], es_mm2: NDArray[np.float64], step_mm: float, phases: KeyPhases
+) -> Finding | None:
+    """Both (z,) from base to apex."""
+    ed_mm, es_mm = (np.count_nonzero(areas_mm2) * step_mm for areas_mm2 in (ed_mm2, es_mm2))
+    if ed_mm - es_mm <= LARGEST_RETREAT_MM:
+        return None
+    return Finding(
+        "ventricle_shortens_much",
+        Severity.WARNING,
+        f"The left ventricle measures {ed_mm:.0f} mm along its axis at end-diastole and {es_mm:.0f} mm at "
+        "end-systole: look whether it was lost in slices at the base or the apex.",
+        (Place(phase=phases.end_diastole), Place(phase=phases.end_systole)),
+    )
+
+
+def _apex(areas_mm2: NDArray[np.float64], outermost: Place) -> Finding | None:
+    share = float(areas_mm2[-1] / areas_mm2.max())
+    if share <= LARGE_APEX:
+        return None
+    return Finding(
+        "apex_not_covered",
+        Severity.WARNING,
+        f"In the outermost apical slice the left ventricle still has {100 * share:.0f} % of its largest "
+        "area: the apex may lie beyond the stack, and volumes be too small.",
+        (outermost,),
+    )

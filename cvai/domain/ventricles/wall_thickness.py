@@ -1,0 +1,168 @@
+"""Thickness of the left ventricular wall by segment, at end-diastole and at end-systole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.measurement import Measurement
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation, apex_comes_first
+from cvai.domain.ventricles.rings import ANGLES_DEG, WallRing, wall_ring
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
+
+HEAD = np.array([0.0, 0.0, 1.0])
+"""In DICOM's LPS; the anterior wall of a heart in its usual place lies on that side of the septum."""
+
+SegmentThickness = Mapping[WallSegment, float]
+"""Thickness in mm of every segment that could be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class WallMeasurements:
+    """What was measured of the wall, and what could not be."""
+
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+
+
+def measurement_name(segment: WallSegment, phase: str) -> str:
+    """Name of a segment's thickness at phase ``ed`` or ``es`` in result.json.
+
+    >>> measurement_name(WALL_SEGMENTS[0], "ed")
+    'lv_wall_ed_basal_anterior'
+    """
+    return f"lv_wall_{phase}_{segment.key}"
+
+
+def thickening_percent(ed_mm: float, es_mm: float) -> float:
+    """By how much a segment grows thicker in systole, as a share of its diastolic thickness.
+
+    >>> thickening_percent(ed_mm=8.0, es_mm=12.0)
+    50.0
+    """
+    return 100.0 * (es_mm - ed_mm) / ed_mm
+
+
+def measure_wall(segmentation: CineSegmentation, phases: KeyPhases) -> WallMeasurements:
+    """Thickness of every segment that slices cover, at end-diastole and at end-systole.
+
+    Levels are thirds of the slices that show the cavity at that phase, since the base descends in systole
+    through slices that stand still. A segment whose level has no slice with a closed ring is left out, and so
+    are all where the septum cannot be told, or where the anterior wall would come to lie below the septum:
+    then apex and base, or left and right, are not what they are taken for.
+    """
+    labels, geometry = segmentation.labels, segmentation.geometry
+    apex_first = apex_comes_first(labels[phases.end_diastole])
+    measurements: list[Measurement] = []
+    missing: dict[str, list[WallSegment]] = {}
+    for key, name, t in (
+        ("ed", "end-diastole", phases.end_diastole),
+        ("es", "end-systole", phases.end_systole),
+    ):
+        thickness_mm = segment_thickness_mm(labels[t], geometry, apex_first=apex_first)
+        missing[name] = [s for s in WALL_SEGMENTS if s not in thickness_mm]
+        measurements += [Measurement(measurement_name(s, key), mm, "mm") for s, mm in thickness_mm.items()]
+    return WallMeasurements(tuple(measurements), _left_out(missing, phases))
+
+
+def segment_thickness_mm(
+    labels: NDArray[np.uint8], geometry: StackGeometry, *, apex_first: bool
+) -> SegmentThickness:
+    """Mean thickness of the segments of one phase; those that are not covered are absent.
+
+    Args:
+        labels: (z, y, x) values of ``SAX_LABELS``.
+        geometry: where the slices lie.
+        apex_first: whether the slices run from apex to base.
+    """
+    base_to_apex = _slices_with_cavity(labels)[:: -1 if apex_first else 1]
+    spacing_mm = (geometry.spacing_y_mm, geometry.spacing_x_mm)
+    rings = [wall_ring(labels[z], spacing_mm) for z in base_to_apex]
+    septa_deg = _septum_of_every_ring(rings)
+    sense = _sense_of_rotation(geometry, apex_first=apex_first)
+    if septa_deg is None or not _is_upright(septa_deg, sense, geometry):
+        return {}
+    values_mm: dict[WallSegment, list[float]] = {}
+    for place, (ring, septum_deg) in enumerate(zip(rings, septa_deg, strict=True)):
+        if ring is not None:
+            level = tuple(Level)[int(len(Level) * (place + 0.5) / len(rings))]
+            from_septum_deg = sense * (ANGLES_DEG - septum_deg)
+            for segment in (s for s in WALL_SEGMENTS if s.level is level):
+                values_mm.setdefault(segment, []).extend(
+                    ring.thickness_mm[_is_within(from_septum_deg, segment)]
+                )
+    return {segment: float(np.mean(values)) for segment, values in values_mm.items()}
+
+
+def _slices_with_cavity(labels: NDArray[np.uint8]) -> list[int]:
+    cavity = labels == SAX_LABELS[Structure.LV_CAVITY]
+    return [int(z) for z in np.flatnonzero(cavity.any(axis=(1, 2)))]
+
+
+def _septum_of_every_ring(rings: Sequence[WallRing | None]) -> list[float] | None:
+    """Direction of the septum in every slice, that of the nearest slice where it does not show one."""
+    told = {place: ring.septum_deg for place, ring in enumerate(rings) if ring is not None}
+    known = {place: degrees for place, degrees in told.items() if degrees is not None}
+    if not known:
+        return None
+    return [known[min(known, key=lambda other: abs(other - place))] for place in range(len(rings))]
+
+
+def _sense_of_rotation(geometry: StackGeometry, *, apex_first: bool) -> int:
+    """1 where the image shows the heart as seen from its apex, -1 where it shows it from its base.
+
+    The viewer of an image looks along row x column, and sees the heart from the apex when that leads to the
+    base.
+    """
+    first, last = geometry.positions_mm[0], geometry.positions_mm[-1]
+    towards_base = last - first if apex_first else first - last
+    return 1 if float(geometry.normal @ towards_base) > 0 else -1
+
+
+def _is_upright(septa_deg: Sequence[float], sense: int, geometry: StackGeometry) -> bool:
+    """Whether the anterior wall, a quarter turn from the septum, lies on the side of the head."""
+    anterior = np.deg2rad(np.array(septa_deg) - sense * 90.0)
+    directions = (
+        np.cos(anterior)[:, np.newaxis] * geometry.row_cosine
+        - np.sin(anterior)[:, np.newaxis] * geometry.column_cosine
+    )
+    return bool(directions.mean(axis=0) @ HEAD > 0)
+
+
+def _is_within(from_septum_deg: NDArray[np.floating], segment: WallSegment) -> NDArray[np.bool_]:
+    """(ray,) whether a ray lies in the segment's angle."""
+    from_centre_deg = (from_septum_deg - segment.centre_deg + 180.0) % 360.0 - 180.0
+    half_deg = segment.width_deg / 2
+    return (-half_deg <= from_centre_deg) & (from_centre_deg < half_deg)
+
+
+def _left_out(missing: Mapping[str, Sequence[WallSegment]], phases: KeyPhases) -> tuple[Finding, ...]:
+    """What a reader must know of segments without a number, level by level.
+
+    Args:
+        missing: segments by ``end-diastole`` and ``end-systole``.
+        phases: which phases these are.
+    """
+    where = [f"{_named(segments)} at {phase}" for phase, segments in missing.items() if segments]
+    if not where:
+        return ()
+    message = (
+        f"The thickness of the wall could not be measured for {'; '.join(where)}: no slice there shows "
+        "a closed ring of wall around the cavity, or the septum is not where it belongs."
+    )
+    indices = {"end-diastole": phases.end_diastole, "end-systole": phases.end_systole}
+    places = tuple(Place(phase=indices[phase]) for phase, segments in missing.items() if segments)
+    return (Finding("wall_not_measured", Severity.INFO, message, places),)
+
+
+def _named(segments: Sequence[WallSegment]) -> str:
+    """Segments in words; a level is missing as a whole, since a closed ring shows all of it."""
+    levels = list(dict.fromkeys(segment.level for segment in segments))
+    return "any segment" if len(levels) == len(Level) else f"the {' and '.join(levels)} segments"

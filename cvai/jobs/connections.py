@@ -1,0 +1,111 @@
+"""Ways in and out beside the archive: from settings to parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pynetdicom.events import EventHandlerType
+from pynetdicom.presentation import PresentationContext
+
+from cvai.archive.odd import OddAnswers
+from cvai.jobs.deliver import Deliveries
+from cvai.settings import Settings
+from cvai.transfer.commitment import REPORT_CONTEXT, CommitmentReports
+from cvai.transfer.fhir import FhirServer
+from cvai.transfer.guarded import CallLimits
+from cvai.transfer.node import Node, listening
+from cvai.transfer.peer import Peer
+from cvai.transfer.receiver import STORAGE_CONTEXTS, InboxReceiver
+from cvai.transfer.send import DicomDestination
+from cvai.transfer.tls import Certificate
+
+
+class Connections:
+    """What a service listens to and whom it hands results on to; connects to nothing until it is opened.
+
+    Args:
+        settings: of the service.
+        receive: take in studies, where the archive is the embedded one.
+        odd: told of parts of answers that are left out.
+    """
+
+    def __init__(self, settings: Settings, receive: bool, odd: OddAnswers) -> None:
+        self._settings = settings
+        self._odd = odd
+        self._receive = receive and settings.archive == "folder"
+        self._reports = CommitmentReports()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Listen, where the settings say so.
+
+        Raises:
+            ConfigurationInvalid: see ``listening``.
+        """
+        if not self._settings.dicom.listen:
+            yield
+            return
+        contexts: list[PresentationContext] = [REPORT_CONTEXT]
+        handlers: list[EventHandlerType] = self._reports.handlers
+        if self._receive:
+            contexts += STORAGE_CONTEXTS
+            handlers += InboxReceiver(self._settings.inbox_folder).handlers
+        with listening(self._node(), contexts, handlers):
+            yield
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Who is given results."""
+        return Deliveries(self._settings.results_folder, self._destination(), self._health_record())
+
+    def _node(self) -> Node:
+        dicom, limits = self._settings.dicom, self._settings.limits
+        return Node(
+            dicom.ae_title,
+            dicom.host,
+            dicom.port,
+            dicom.allowed_ae_titles,
+            dicom.allowed_networks,
+            None if dicom.tls_certificate is None else self._certificate(),
+            CallLimits(
+                dicom.associations,
+                dicom.connections_per_address,
+                round(limits.associate_kb * 1e3),
+                round(limits.instance_mb * 1e6),
+            ),
+        )
+
+    def _destination(self) -> DicomDestination | None:
+        send = self._settings.send
+        if send.host is None:
+            return None
+        peer = Peer(
+            send.ae_title,
+            send.host,
+            send.port,
+            self._settings.dicom.ae_title,
+            send.timeout_s,
+            self._certificate() if send.tls else None,
+        )
+        reports = self._reports if send.commitment else None
+        return DicomDestination(peer, reports, send.commitment_timeout_s)
+
+    def _health_record(self) -> FhirServer | None:
+        fhir = self._settings.fhir
+        if fhir.url is None:
+            return None
+        token = None if fhir.token is None else fhir.token.get_secret_value()
+        largest_bytes = round(self._settings.limits.json_mb * 1e6)
+        return FhirServer(
+            fhir.url,
+            token,
+            fhir.timeout_s,
+            fhir.patient_system,
+            largest_json_bytes=largest_bytes,
+            odd=self._odd,
+        )
+
+    def _certificate(self) -> Certificate:
+        dicom = self._settings.dicom
+        return Certificate(dicom.tls_certificate, dicom.tls_key, dicom.tls_authorities)

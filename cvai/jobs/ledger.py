@@ -1,0 +1,321 @@
+"""Reading the jobs from outside the service, and asking for one to be taken up again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy
+from dbos import DBOSClient, WorkflowStatus
+
+from cvai.analyses.former import FORMER_KINDS
+from cvai.errors import ConfigurationInvalid
+from cvai.jobs.job import DIED, JobState, Outcome, StudyJob
+from cvai.jobs.jobs import (
+    APPLICATION,
+    QUEUE,
+    READING_WORKFLOW,
+    WORKFLOW,
+    WORKFLOW_VERSION,
+    JsonSerializer,
+)
+from cvai.jobs.reading import Reading
+from cvai.jobs.worker_registry import name_of
+
+GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
+WAITS = {state: [told for told, meant in GOES_ON.items() if meant is state] for state in GOES_ON.values()}
+PAGE = 2000
+ASKED_AT_ONCE = 1000
+"""Jobs in one question: a database takes no more than some ten thousand parameters."""
+
+MADE_FILES = frozenset({JobState.ANALYSED, JobState.REFUSED})
+
+_TOLD_FIRST = (
+    JobState.RUNNING,
+    JobState.QUEUED,
+    JobState.SUPERSEDED,
+    JobState.ANALYSED,
+    JobState.FAILED,
+    JobState.DEAD_LETTER,
+    JobState.REFUSED,
+    JobState.NOTHING_TO_DO,
+)
+"""Which outcome of a study's analyses stands for the study."""
+
+BROKE = Outcome(
+    JobState.FAILED,
+    "internal_error",
+    "the program broke while it worked on this study.",
+    "This is a defect of cvai, or a full disk: the log line job_broke says where.",
+)
+CANCELLED = Outcome(
+    JobState.FAILED, "cancelled", "the job was cancelled.", "cvai jobs retry takes it up again."
+)
+ENDED_WITHOUT_OUTCOME = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": DIED, "ERROR": BROKE, "CANCELLED": CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job as it stands.
+
+    Args:
+        job: what is (to be) analysed, by which model.
+        outcome: where it stands; ``running`` and ``queued`` are no end.
+        queued_at: when the study was announced.
+        ended_at: when the job ended, None before.
+        worker: name of the worker that took it last, empty before.
+        attempts: how often a worker began with it.
+    """
+
+    job: StudyJob
+    outcome: Outcome
+    queued_at: datetime
+    ended_at: datetime | None
+    worker: str
+    attempts: int
+
+
+class Ledger:
+    """All jobs of one database. Open it with ``open_ledger``."""
+
+    def __init__(self, client: DBOSClient) -> None:
+        self._client = client
+
+    def jobs(
+        self, state: JobState | None = None, limit: int | None = None, code: str | None = None
+    ) -> tuple[JobRecord, ...]:
+        """Jobs, newest first; of a study's analysed jobs of one kind, the newest supersedes the others."""
+        records = self._superseded_told(self._newest_first(None if state is None else WAITS.get(state)))
+        chosen = (
+            r
+            for r in records
+            if (state is None or r.outcome.state is state) and (code is None or r.outcome.code == code)
+        )
+        return tuple(islice(chosen, limit))
+
+    def job(self, job_id: str) -> JobRecord:
+        """The job of this id.
+
+        Raises:
+            ConfigurationInvalid: there is none.
+        """
+        found = self.find(job_id)
+        if found is None:
+            raise _unknown(job_id)
+        of_study = self._superseded_told(self._of_study(found.job.study_uid))
+        return next(record for record in of_study if record.job == found.job)
+
+    def named(self, name: str) -> tuple[JobRecord, ...]:
+        """The job of this id, or the jobs of this study, see ``of_study``.
+
+        Raises:
+            ConfigurationInvalid: there is none.
+        """
+        found = self.of_study(name)
+        return found or (self.job(name),)
+
+    def of_study(self, study_uid: str) -> tuple[JobRecord, ...]:
+        """The newest job of each kind of analysis of a study, newest first; none where it has none."""
+        newest: dict[str, JobRecord] = {}
+        for record in self._superseded_told(self._of_study(study_uid)):
+            if record.job.study_uid == study_uid and not spoken_for(record.job.kind, newest):
+                newest[record.job.kind] = record
+        return tuple(newest.values())
+
+    def newest(self, limit: int) -> tuple[JobRecord, ...]:
+        """The newest jobs; of a study's analysed ones of one kind among them, the newest speaks."""
+        found = self._client.list_workflows(name=WORKFLOW, sort_desc=True, limit=limit)
+        return tuple(self._superseded_told(found))
+
+    def find(self, job_id: str) -> JobRecord | None:
+        """The job of this id as it ended, without a look at others that may speak for its study by now."""
+        found = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
+        return _record(found[0]) if found else None
+
+    def outcome_of(self, study_uid: str) -> Outcome | None:
+        """What has become of a study in all its analyses; None where it has no job.
+
+        As long as one of them goes on, or another is to follow, that; then what was analysed, with the
+        objects of all; else why nothing was.
+        """
+        outcomes = [record.outcome for record in self.of_study(study_uid)]
+        if not outcomes:
+            return None
+        found = min(outcomes, key=lambda outcome: _TOLD_FIRST.index(outcome.state))
+        if found.state is not JobState.ANALYSED:
+            return found
+        analysed = [outcome for outcome in outcomes if outcome.state is JobState.ANALYSED]
+        return replace(found, objects=tuple(stored for outcome in analysed for stored in outcome.objects))
+
+    def retry(self, name: str) -> tuple[JobRecord, ...]:
+        """Queue a job that has ended once more, from its first step on; of a study, each that has ended.
+
+        Raises:
+            ConfigurationInvalid: there is no such job, or none has ended.
+        """
+        records = self.named(name)
+        ended = [record for record in records if record.ended_at is not None]
+        if not ended:
+            raise ConfigurationInvalid(
+                "job_not_ended",
+                f"the job is {records[0].outcome.state}.",
+                "Only a job that has ended is retried.",
+            )
+        return tuple(self._rewound(record) for record in ended)
+
+    def _rewound(self, record: JobRecord) -> JobRecord:
+        self._client.rewind_workflow(record.job.job_id, queue_name=QUEUE)
+        return self.job(record.job.job_id)
+
+    def retry_all(self, code: str) -> tuple[JobRecord, ...]:
+        """Queue every job that has ended with this code once more, the oldest first."""
+        ended = [record for record in self.jobs(code=code) if record.ended_at is not None]
+        return tuple(self._rewound(record) for record in reversed(ended))
+
+    def retry_without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
+        """Queue every job whose results do not lie here once more, the oldest first."""
+        missing = self.without_files(results_folder)
+        return tuple(self._rewound(record) for record in reversed(missing))
+
+    def queue_reading(self, reading: Reading) -> None:
+        """Queue what a reader has signed; a reading that stands in the queue already stays one."""
+        self._client.enqueue(
+            {
+                "workflow_name": READING_WORKFLOW,
+                "queue_name": QUEUE,
+                "workflow_id": reading.reading_id,
+                "app_version": WORKFLOW_VERSION,
+            },
+            reading.to_json(),
+        )
+
+    def reading_outcome(self, reading_id: str) -> Outcome | None:
+        """Where a signed reading stands on its way into the archive; None before it is queued."""
+        found = self._client.list_workflows(workflow_ids=[reading_id], name=READING_WORKFLOW)
+        return _outcome(found[0]) if found else None
+
+    def unknown_readings(self, reading_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the signed readings that were never queued, as this database knows."""
+        wanted, unknown = iter(reading_ids), set[str]()
+        while some := set(islice(wanted, ASKED_AT_ONCE)):
+            known = self._client.list_workflows(
+                workflow_ids=list(some), name=READING_WORKFLOW, load_input=False, load_output=False
+            )
+            unknown |= some - {job.workflow_id for job in known}
+        return frozenset(unknown)
+
+    def without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
+        """Jobs that speak for an analysis of their study and whose results do not lie here, newest first."""
+        ended = (record for record in self.jobs() if record.outcome.state in MADE_FILES)
+        return tuple(record for record in ended if not _all_there(record.outcome, results_folder))
+
+    def _of_study(self, study_uid: str) -> list[WorkflowStatus]:
+        """Jobs of one study, newest first; their ids begin with its UID."""
+        return self._client.list_workflows(name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True)
+
+    def _newest_first(self, statuses: list[str] | None) -> Iterator[WorkflowStatus]:
+        """Jobs in these of DBOS's states, or all, read page by page: there are a million after some years."""
+        before: frozenset[str] = frozenset()
+        for offset in count(step=PAGE):
+            page = self._client.list_workflows(
+                name=WORKFLOW, status=statuses, sort_desc=True, limit=PAGE, offset=offset
+            )
+            # What was queued meanwhile moves the end of the last page to the beginning of this one.
+            yield from (job for job in page if job.workflow_id not in before)
+            if len(page) < PAGE:
+                return
+            before = frozenset(job.workflow_id for job in page)
+
+    def _superseded_told(self, newest_first: Iterable[WorkflowStatus]) -> Iterator[JobRecord]:
+        spoken: defaultdict[str, set[str]] = defaultdict(set)
+        for record in map(_record, newest_first):
+            if record.outcome.state is not JobState.ANALYSED:
+                yield record
+                continue
+            kinds = spoken[record.job.study_uid]
+            yield _superseded(record) if spoken_for(record.job.kind, kinds) else record
+            kinds.add(record.job.kind)
+
+
+def spoken_for(kind: str, newer: Container[str]) -> bool:
+    """Whether newer jobs speak for an analysis; a job without a kind did several, and measured one."""
+    return kind in newer or (not kind and any(former in newer for former in FORMER_KINDS))
+
+
+def _unknown(name: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        "job_unknown", f"there is no job and no study {name}.", "cvai jobs list shows those there are."
+    )
+
+
+def _all_there(outcome: Outcome, results_folder: Path) -> bool:
+    paths = [outcome.result, *(item.path for item in outcome.objects)]
+    return all((results_folder / path).is_file() for path in paths if path)
+
+
+def _superseded(record: JobRecord) -> JobRecord:
+    outcome = replace(record.outcome, state=JobState.SUPERSEDED, hint="A newer job speaks for this study.")
+    return replace(record, outcome=outcome)
+
+
+def _record(status: WorkflowStatus) -> JobRecord:
+    arguments = () if status.input is None else status.input["args"]
+    return JobRecord(
+        job=StudyJob(*arguments),
+        outcome=_outcome(status),
+        queued_at=_time(status.created_at or 0),
+        ended_at=None if status.completed_at is None else _time(status.completed_at),
+        worker=name_of(status.executor_id or ""),
+        attempts=status.recovery_attempts or 0,
+    )
+
+
+def _outcome(status: WorkflowStatus) -> Outcome:
+    if status.status in GOES_ON:
+        return Outcome(GOES_ON[status.status])
+    if status.status in ENDED_WITHOUT_OUTCOME:
+        return ENDED_WITHOUT_OUTCOME[status.status]
+    return Outcome.from_json(cast("dict[str, Any]", status.output))
+
+
+def _time(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+@contextmanager
+def open_ledger(database_url: str) -> Iterator[Ledger]:
+    """The jobs of a database; it may be in use by a running service.
+
+    Raises:
+        ConfigurationInvalid: there is no such database, or no job has ever been kept in it.
+    """
+    none_yet = ConfigurationInvalid(
+        "no_jobs_database",
+        "there is no database of jobs yet, or it cannot be opened.",
+        "It is made by the first cvai serve; check --config and data_folder.",
+    )
+    url = sqlalchemy.make_url(database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise none_yet
+    try:
+        client = DBOSClient(
+            system_database_url=database_url,
+            serializer=JsonSerializer(),
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+        )
+    except sqlalchemy.exc.OperationalError as error:
+        raise none_yet from error
+    with ExitStack() as stack:
+        stack.callback(client.destroy)
+        try:
+            client.list_workflows(name=WORKFLOW, limit=1)
+        except sqlalchemy.exc.DBAPIError as error:
+            raise none_yet from error  # the first service is only just making the tables
+        yield Ledger(client)

@@ -1,0 +1,133 @@
+"""What a reader decided about an analysed study: all that a worker needs to put it into the archive."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import ModelIdentity
+from cvai.jobs.job import StudyJob
+
+
+class Verdict(StrEnum):
+    """What a reader says of an analysis."""
+
+    ACCEPTED = "accepted"
+    CHANGED = "changed"
+    """Accepted after contours or phases were corrected."""
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs, as the report will name them.
+
+    Args:
+        name: DICOM person name, ``Family^Given``.
+        organization: for which they sign.
+
+    Raises:
+        ValueError: one of them is empty.
+    """
+
+    name: str
+    organization: str
+
+    def __post_init__(self) -> None:
+        if not (self.name.strip() and self.organization.strip()):
+            raise ValueError("a signer has a name and an organization")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEdit:
+    """Labels a reader gave one frame, whole: nothing is left to be rasterised again.
+
+    Args:
+        t: 0-based phase.
+        z: 0-based slice.
+        runs: as ``cvai.domain.runs.encoded_runs`` gives them.
+    """
+
+    t: int
+    z: int
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A signed decision.
+
+    Args:
+        job: the analysis that was read.
+        model: which model had drawn the contours.
+        segmentation_uid: SOPInstanceUID of the cine SEG the contours were read from.
+        replaces: SOPInstanceUIDs of the objects this reading speaks about: a new document takes the place of
+            their structured reports, a rejection withdraws them all.
+        verdict: what was decided.
+        signer: who signed.
+        signed_at: when, with its time zone.
+        phases: end-diastole and end-systole as the reader left them.
+        edits: every frame that differs from the model's.
+        reason: why it was rejected; free text without patient data.
+        images: digest of the images that were analysed, see ``images_digest``.
+
+    Raises:
+        ValueError: a rejection without a reason, edits under a verdict that has none, or a time without zone.
+    """
+
+    job: StudyJob
+    model: ModelIdentity
+    segmentation_uid: str
+    replaces: tuple[str, ...]
+    verdict: Verdict
+    signer: Signer
+    signed_at: datetime
+    phases: KeyPhases
+    edits: tuple[FrameEdit, ...] = ()
+    reason: str = ""
+    images: str = ""
+
+    def __post_init__(self) -> None:
+        if self.verdict is Verdict.REJECTED and not self.reason.strip():
+            raise ValueError("a rejection has a reason")
+        if self.edits and self.verdict is not Verdict.CHANGED:
+            raise ValueError(f"a reading that is {self.verdict} has no edits")
+        if self.signed_at.tzinfo is None:
+            raise ValueError("signed_at must state its time zone")
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of everything that was decided; the signed objects' UIDs are derived from it."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def reading_id(self) -> str:
+        """Names the reading in the database, in logs and on disk."""
+        return f"{self.job.job_id}-{self.verdict}-{self.digest[:12]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The reading as JSON values; what older versions did not know is left out, so that digests stay."""
+        values = {**asdict(self), "job": self.job.to_json(), "signed_at": self.signed_at.isoformat()}
+        return {name: value for name, value in values.items() if value or name != "images"}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Reading:
+        """The reading as it was written by ``to_json``."""
+        return cls(
+            job=StudyJob(**values["job"]),
+            model=ModelIdentity(**values["model"]),
+            segmentation_uid=values["segmentation_uid"],
+            replaces=tuple(values["replaces"]),
+            verdict=Verdict(values["verdict"]),
+            signer=Signer(**values["signer"]),
+            signed_at=datetime.fromisoformat(values["signed_at"]),
+            phases=KeyPhases(**values["phases"]),
+            edits=tuple(FrameEdit(e["t"], e["z"], tuple(e["runs"])) for e in values["edits"]),
+            reason=values["reason"],
+            images=values.get("images", ""),
+        )

@@ -1,0 +1,88 @@
+"""How a model in shadow agrees with the one whose results are delivered, measurement by measurement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from cvai.jobs.shadow import ShadowRecord
+
+COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv", "lv_mass", "rv_ef", "rv_edv", "rv_esv", "rv_sv")
+"""Measurements that are compared; indexed ones and walls follow from them or are many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Shadow minus result of one measurement, over all studies both have measured.
+
+    Args:
+        name: of the measurement.
+        unit: UCUM code.
+        n: studies.
+        bias: mean difference.
+        sd: standard deviation of the differences, None with fewer than two.
+        largest: the difference that is farthest from 0.
+    """
+
+    name: str
+    unit: str
+    n: int
+    bias: float
+    sd: float | None
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowComparison:
+    """One model in shadow of another.
+
+    Args:
+        model: name and version of the one in shadow.
+        against: name and version of the one whose results were delivered.
+        n: studies it was given.
+        refused: how many of them it refused.
+        differences: by measurement.
+    """
+
+    model: str
+    against: str
+    n: int
+    refused: int
+    differences: tuple[Differences, ...]
+
+
+def compared(records: Iterable[ShadowRecord]) -> tuple[ShadowComparison, ...]:
+    """Every pair of models; of several records of a study, the last counts."""
+    groups: defaultdict[tuple[str, str], dict[str, ShadowRecord]] = defaultdict(dict)
+    for record in records:
+        groups[record.model, record.against][record.study_uid] = record
+    return tuple(_comparison(*pair, list(groups[pair].values())) for pair in sorted(groups))
+
+
+def _comparison(model: str, against: str, records: Sequence[ShadowRecord]) -> ShadowComparison:
+    found = (_differences(name, records) for name in COMPARED)
+    refused = sum(bool(record.refused) for record in records)
+    return ShadowComparison(model, against, len(records), refused, tuple(d for d in found if d is not None))
+
+
+def _differences(name: str, records: Sequence[ShadowRecord]) -> Differences | None:
+    """None where no study has both values."""
+    both = [
+        (value.unit, value.shadow - value.result)
+        for record in records
+        for value in record.values
+        if value.name == name and value.result is not None and value.shadow is not None
+    ]
+    if not both:
+        return None
+    differences = [difference for _, difference in both]
+    return Differences(
+        name=name,
+        unit=both[0][0],
+        n=len(both),
+        bias=fmean(differences),
+        sd=stdev(differences) if len(differences) > 1 else None,
+        largest=max(differences, key=abs),
+    )

@@ -1,0 +1,200 @@
+"""A reading becomes DICOM objects in the study: verified ones, or a note that the model's are rejected.
+
+Every step may be run any number of times: UIDs are derived from the reading, and what the model wrote is
+never touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import Comprehensive3DSRStorage
+
+from cvai.analyses.former import FORMER_KINDS
+from cvai.analyses.registry import ANALYSES, AnyEditing, AnySpec
+from cvai.analyses.spec import Correction, Reopened
+from cvai.archive.bring import bring
+from cvai.archive.part10 import read_identity
+from cvai.archive.port import Archive
+from cvai.dicom.read.header.text import one_line
+from cvai.dicom.read.whole import all_unreadable
+from cvai.dicom.write.analysis import Analysed, Verification
+from cvai.dicom.write.objects.rejection import RejectionObject, write_rejection
+from cvai.dicom.write.objects.sr import Supersedes
+from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
+from cvai.dicom.write.source import SourceImage
+from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
+from cvai.domain.runs import decoded_runs
+from cvai.errors import StudyRefused
+from cvai.jobs.job import UNLISTED, JobObject, JobState, Outcome
+from cvai.jobs.opened import reopened
+from cvai.jobs.reading import Reading, Verdict
+from cvai.jobs.steps import CheckOwnership, Stored, audited_objects
+from cvai.pipeline import object_entry
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSteps:
+    """What is done for a reading.
+
+    Args:
+        archive: where the study is and the signed objects go.
+        work_folder: fetched studies, gone when the reading has been stored.
+        results_folder: signed objects, one folder a reading, kept.
+        check_ownership: asked before anything is stored, see ``StudySteps``.
+        stored: told what was put into a study that did not stand there.
+    """
+
+    archive: Archive
+    work_folder: Path
+    results_folder: Path
+    check_ownership: CheckOwnership = lambda: None
+    stored: Stored = lambda *_: None
+
+    def fetch(self, reading: Reading) -> Outcome:
+        """Bring the study here; superseded when it is not what was read any more."""
+        content = self.archive.content(reading.job.study_uid)
+        if reading.job.digest != UNLISTED and not content.is_as(reading.job.digest):
+            return Outcome(
+                JobState.SUPERSEDED,
+                "study_changed",
+                "the study has changed since it was read.",
+                "It is analysed anew; read it again.",
+            )
+        bring(self.archive, content, self.work_folder / reading.reading_id)
+        return Outcome(JobState.RUNNING)
+
+    def write(self, reading: Reading) -> Outcome:
+        """Write what was signed; what an earlier, unfinished run left is replaced.
+
+        The study is fetched here where another worker had fetched it.
+        """
+        folder = self.results_folder / reading.reading_id / reading.job.study_uid
+        source = self.work_folder / reading.reading_id
+        if not source.exists() and (fetched := self.fetch(reading)).state is not JobState.RUNNING:
+            return fetched
+        spec, editing = editable(reading)
+        uids = {editing.segmentation: reading.segmentation_uid}
+        opened = reopened(source, reading.job, spec, uids, reading.images)
+        objects = _write(opened, _replaced(source, reading), reading, folder)
+        stored = tuple(
+            JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))
+            for o in objects
+        )
+        result = folder / "result.json"
+        named = str(result.relative_to(self.results_folder)) if result.exists() else ""
+        return Outcome(JobState.ANALYSED, result=named, objects=stored)
+
+    def store(self, reading: Reading, written: Outcome) -> Outcome:
+        """Put the signed objects into the study; written again where another worker wrote them elsewhere."""
+        again = self.at_hand(reading, written)
+        if again.state is not JobState.ANALYSED:
+            return again
+        paths = [self.results_folder / stored.path for stored in written.objects]
+        if new := set(self.archive.store(reading.job.study_uid, paths, self.check_ownership).stored):
+            objects = audited_objects(paths)
+            self.stored(reading.job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
+        return written
+
+    def at_hand(self, reading: Reading, written: Outcome) -> Outcome:
+        """``written`` where its files lie here, else what writing them again comes to."""
+        paths = [self.results_folder / stored.path for stored in written.objects]
+        return written if all(path.exists() for path in paths) else self.write(reading)
+
+    def clean(self, reading: Reading) -> None:
+        """Remove the fetched study."""
+        shutil.rmtree(self.work_folder / reading.reading_id, ignore_errors=True)
+
+
+def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
+    """The analysis that was read, and how it is corrected."""
+    kinds = (reading.job.kind,) if reading.job.kind else FORMER_KINDS
+    for spec in ANALYSES:
+        if spec.kind in kinds and spec.editing is not None:
+            return spec, spec.editing
+    raise StudyRefused("no_contours", "This analysis cannot be corrected.", "Its numbers can be read.")
+
+
+def _write(
+    opened: Reopened, replaced: Sequence[SourceImage], reading: Reading, folder: Path
+) -> tuple[WrittenObject | RejectionObject, ...]:
+    spec, editing = editable(reading)
+    analysis, study = signed_analysis(editing, opened, reading), opened.study
+    numbers = [s.series_number for s in study.series if s.series_number is not None]
+    if reading.verdict is Verdict.REJECTED:
+        return write_rejection(
+            analysis, spec.results, folder, replaced, reading.reason, taken_series_numbers=numbers
+        )
+    clear_results(folder, [spec.results])
+    objects = write_objects(
+        analysis,
+        spec.results,
+        folder,
+        created=reading.signed_at.replace(tzinfo=None),
+        taken_series_numbers=numbers,
+        supersedes=tuple(
+            Supersedes(reading.job.study_uid, document.series_uid, document.sop_instance_uid)
+            for document in replaced
+            if document.sop_class_uid == Comprehensive3DSRStorage
+        ),
+    )
+    statement = StudyStatement(study.study_uid, analysis.patient, all_unreadable(study))
+    record = analysed_record(analysis, [object_entry(o, folder) for o in objects], analysis.timings_ms)
+    write_record(folder, study_record(statement, Status.ANALYSED, [record]))
+    return objects
+
+
+def _replaced(source: Path, reading: Reading) -> list[SourceImage]:
+    """The objects a reading speaks about, as they stand in the study."""
+    identities = map(read_identity, sorted(source.glob("*.dcm")))
+    return [
+        SourceImage(i.sop_class_uid, i.sop_instance_uid, i.series_uid, None)
+        for i in identities
+        if i is not None and i.sop_instance_uid in reading.replaces
+    ]
+
+
+def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> Analysed:
+    """The analysis as the reader left it: their contours, their phases, measured anew.
+
+    Numbers carry no interval: it told how far a reader may be from the model, and this is the reader's.
+
+    Raises:
+        StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.
+    """
+    verification = Verification(
+        name=one_line(reading.signer.name),
+        organization=one_line(reading.signer.organization),
+        at=reading.signed_at,
+        changed=reading.verdict is Verdict.CHANGED,
+        digest=reading.digest,
+    )
+    known = frozenset({0, *(segment.number for segment in editing.segments)})
+    labels = _edited(editing.labels(opened), reading, known)
+    correction = Correction(labels, reading.phases, reading.model, verification)
+    measured: Analysed = editing.remeasure(opened, correction)
+    return measured
+
+
+def _edited(drawn: NDArray[np.uint8], reading: Reading, known: frozenset[int]) -> NDArray[np.uint8]:
+    labels = drawn.copy()
+    phases = (reading.phases.end_diastole, reading.phases.end_systole)
+    try:
+        for edit in reading.edits:
+            labels[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
+        if max(phases) >= len(labels):
+            raise IndexError(f"{len(labels)} phases")
+        if unknown := set(np.unique(labels).tolist()) - known:
+            raise ValueError(f"labels {sorted(unknown)} have no name")
+    except (IndexError, ValueError) as error:
+        raise StudyRefused(
+            "reading_does_not_fit",
+            f"The reading does not fit the study's images ({error}).",
+            "The study has changed since; read it again.",
+        ) from error
+    return labels

@@ -1,0 +1,169 @@
+"""Workitems of a worklist become jobs, and their ends are told to the worklist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+from pydicom.uid import generate_uid
+
+from cvai.archive.content import is_valid_study_uid
+from cvai.archive.cursor import CursorFile
+from cvai.archive.port import Announcements
+from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
+from cvai.jobs.job import JobState, Outcome
+from cvai.transfer.ups import Claim, Worklist
+
+log = structlog.get_logger(__name__)
+
+OutcomeOf = Callable[[str], Outcome | None]
+"""What has become of a study in all its analyses; None where it has no job."""
+
+GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
+"""A superseded job is followed by another."""
+
+AT_ONCE = 20
+"""Workitems claimed in a look: what is claimed here is done by nobody else."""
+
+NO_JOB = Outcome(
+    JobState.REFUSED, "not_queued", "the study holds nothing to be measured, or a rule leaves it alone."
+)
+
+
+class WorklistFeed:
+    """Claims workitems and announces their studies; a ``StudyFeed``.
+
+    A claim is on disk before it is made, so that a crash leaves none that nobody works on: one that was not
+    confirmed is asked about by telling progress under its transaction.
+
+    Args:
+        worklist: where workitems are.
+        claims: what is claimed, by workitem.
+    """
+
+    def __init__(self, worklist: Worklist, claims: CursorFile) -> None:
+        self._worklist = worklist
+        self._file = claims
+        stored = cast("Mapping[str, Mapping[str, Any]]", claims.load())
+        # Announced once more: the jobs' database may have been restored to a time before the claim.
+        self._claims = {uid: replace(Claim(**values), announced=False) for uid, values in stored.items()}
+        self._unconfirmed = set(self._claims)
+        self._begun: set[str] = set()
+        self._unusable: set[str] = set()
+
+    def poll(self) -> Announcements:
+        """Claim what waits, and announce studies whose job is not queued yet; see ``StudyFeed.poll``."""
+        self._each([self._claims[uid] for uid in sorted(self._unconfirmed)], self._confirm)
+        usable = (new_claim(*item) for item in self._worklist.scheduled() if self._is_usable(*item))
+        self._each(list(islice(usable, AT_ONCE)), self._claim)
+        waiting = [claim for claim in self._claims.values() if not claim.announced]
+        uids = dict.fromkeys(claim.study_uid for claim in waiting)
+        return Announcements(tuple(uids), {"workitems": [claim.workitem_uid for claim in waiting]})
+
+    def acknowledge(self, announcements: Announcements) -> None:
+        """Remember whose jobs stand; see ``StudyFeed.acknowledge``."""
+        announced = cast("list[str]", announcements.cursor["workitems"])
+        if announced:
+            told = {uid: replace(self._claims[uid], announced=True) for uid in announced}
+            self._save({**self._claims, **told})
+
+    def report(self, outcome_of: OutcomeOf, results_folder: Path) -> None:
+        """Tell the worklist of every job that has ended.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``; what was not told is told next time.
+        """
+
+        def report_one(claim: Claim) -> None:
+            outcome = outcome_of(claim.study_uid) or NO_JOB
+            if outcome.state not in GOES_ON:
+                self._close(claim, outcome, results_folder)
+            elif outcome.state is JobState.RUNNING and claim.workitem_uid not in self._begun:
+                self._begun.add(claim.workitem_uid)
+                self._confirmed(claim, self._worklist.progress(claim, 50, "being analysed"))
+
+        failure = self._each([claim for claim in self._claims.values() if claim.announced], report_one)
+        if failure is not None:
+            raise failure
+
+    def _each(self, claims: Iterable[Claim], do: Callable[[Claim], None]) -> CvaiError | None:
+        """Do it for each, so that one that fails holds up no other; returns what the last failure was.
+
+        Raises:
+            TemporarilyUnavailable: nobody is there.
+        """
+        failure: CvaiError | None = None
+        for claim in claims:
+            try:
+                do(claim)
+            except (TemporarilyUnavailable, ArchiveRejected) as error:
+                log.warning("workitem_failed", workitem=claim.workitem_uid, code=error.code)
+                failure = error
+                if error.code == "archive_unreachable":
+                    raise
+        return failure
+
+    def _close(self, claim: Claim, outcome: Outcome, results_folder: Path) -> None:
+        """Tell how it ended; a workitem that the worklist will not have closed is given up."""
+        try:
+            told = self._told(claim, outcome, results_folder)
+        except ArchiveRejected as error:
+            if error.code == "archive_denied":
+                raise
+            log.error("workitem_not_closed", workitem=claim.workitem_uid, code=error.code)
+            told = False
+        log.info("workitem_closed", workitem=claim.workitem_uid, state=outcome.state, told=told)
+        self._forget(claim)
+
+    def _told(self, claim: Claim, outcome: Outcome, results_folder: Path) -> bool:
+        if outcome.state is JobState.ANALYSED:
+            paths = (results_folder / item.path for item in outcome.objects)
+            # Results of a study analysed long ago may have been removed here; it is done all the same.
+            return self._worklist.complete(claim, [path for path in paths if path.exists()])
+        return self._worklist.cancel(claim, f"{outcome.code}: {outcome.message} {outcome.hint}".strip())
+
+    def _is_usable(self, workitem_uid: str, study_uid: str) -> bool:
+        """Whether it names a study and is not claimed yet: a worklist may be a moment behind."""
+        if is_valid_study_uid(study_uid):
+            return workitem_uid not in self._claims
+        if workitem_uid not in self._unusable:
+            self._unusable.add(workitem_uid)
+            log.warning("workitem_without_study", workitem=workitem_uid)
+        return False
+
+    def _claim(self, claim: Claim) -> None:
+        self._save({**self._claims, claim.workitem_uid: claim})
+        self._unconfirmed.add(claim.workitem_uid)
+        try:
+            self._confirmed(claim, self._worklist.claim(claim))
+        except ArchiveRejected:
+            self._confirmed(claim, False)
+            raise
+
+    def _confirm(self, claim: Claim) -> None:
+        """Find out whether a claim whose answer is not known was made."""
+        self._confirmed(claim, self._worklist.progress(claim, 0, "queued"))
+
+    def _confirmed(self, claim: Claim, ours: bool) -> None:
+        self._unconfirmed.discard(claim.workitem_uid)
+        if not ours:
+            log.info("workitem_not_ours", workitem=claim.workitem_uid)
+            self._forget(claim)
+
+    def _forget(self, claim: Claim) -> None:
+        self._begun.discard(claim.workitem_uid)
+        self._save({uid: kept for uid, kept in self._claims.items() if uid != claim.workitem_uid})
+
+    def _save(self, claims: dict[str, Claim]) -> None:
+        self._file.save({uid: claim.to_json() for uid, claim in claims.items()})
+        self._claims = claims
+
+
+def new_claim(workitem_uid: str, study_uid: str) -> Claim:
+    """A claim to a workitem, under a transaction of its own."""
+    return Claim(workitem_uid, generate_uid(), study_uid, datetime.now().strftime("%Y%m%d%H%M%S"))

@@ -1,0 +1,1 @@
+"""Keeping a service running: health, metrics, logs, retention, backup and restore."""

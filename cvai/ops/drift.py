@@ -1,0 +1,111 @@
+"""Whether the ejection fractions that an analysis measures are still distributed as they were at first."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+
+from cvai.jobs.job import StudyJob
+
+MEASURED = Table(
+    "cvai_measured",
+    MetaData(),
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String, nullable=False, unique=True),
+    Column("model_sha256", String, nullable=False, index=True),
+    Column("lv_ef_percent", Float, nullable=False),
+    Column("kind", String, nullable=False, server_default=""),
+)
+WINDOW = 200
+"""Studies compared. With so many on each side, a Kolmogorov-Smirnov distance of 0.14 has p = 0.05."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The newest ejection fractions beside the first ones of the same analysis and model.
+
+    Args:
+        distance: largest difference of the two cumulative distributions, 0 to 1.
+        p: how often chance alone gives such a distance (two-sample Kolmogorov-Smirnov test).
+        mean_shift_percent: newest mean minus first mean, in points of ejection fraction.
+    """
+
+    distance: float
+    p: float
+    mean_shift_percent: float
+
+
+class EjectionFractions:
+    """Left ventricular ejection fractions in the order they were measured, kept beside the jobs.
+
+    Args:
+        database: where jobs are kept; the table is made when missing.
+        window: how many of the first and of the newest are compared.
+    """
+
+    def __init__(self, database: Engine, window: int = WINDOW) -> None:
+        self._database = database
+        self._window = window
+        with suppress(DBAPIError):  # another worker made it between the look and the making
+            MEASURED.create(database, checkfirst=True)
+            _add_the_kind(database)
+
+    def add(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
+        """Keep a value; a job that is done again has its new one."""
+        with self._database.begin() as connection:
+            connection.execute(delete(MEASURED).where(MEASURED.c.job_id == job.job_id))
+            connection.execute(
+                insert(MEASURED).values(
+                    job_id=job.job_id, model_sha256=model_sha256, lv_ef_percent=lv_ef_percent, kind=job.kind
+                )
+            )
+
+    def drift(self, kind: str, model_sha256: str) -> Drift | None:
+        """How far the newest are from the first; None until there are two whole windows apart.
+
+        What a job of an older version has measured counts for the kind that its model is for.
+        """
+        from scipy.stats import ks_2samp  # takes a quarter of a service's start
+
+        first, newest = self._ends(kind, model_sha256)
+        if len(first) < self._window or first[-1][0] >= newest[-1][0]:
+            return None
+        reference, recent = [v for _, v in first], [v for _, v in newest]
+        test = ks_2samp(reference, recent, method="asymp")
+        shift = sum(recent) / len(recent) - sum(reference) / len(reference)
+        return Drift(float(test.statistic), float(test.pvalue), shift)
+
+    def _ends(self, kind: str, model_sha256: str) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+        """(number, value) of the first, in order, and of the newest, newest first."""
+        of_model = select(MEASURED.c.number, MEASURED.c.lv_ef_percent).where(
+            MEASURED.c.model_sha256 == model_sha256, MEASURED.c.kind.in_([kind, ""])
+        )
+        with self._database.connect() as connection:
+            first = connection.execute(of_model.order_by(MEASURED.c.number).limit(self._window))
+            newest = connection.execute(of_model.order_by(MEASURED.c.number.desc()).limit(self._window))
+            return [(r[0], r[1]) for r in first], [(r[0], r[1]) for r in newest]
+
+
+def _add_the_kind(database: Engine) -> None:
+    """A table that an older version made lacks the column."""
+    if "kind" not in {column["name"] for column in inspect(database).get_columns(MEASURED.name)}:
+        with database.begin() as connection:
+            connection.execute(
+                text(f"ALTER TABLE {MEASURED.name} ADD COLUMN kind VARCHAR NOT NULL DEFAULT ''")
+            )

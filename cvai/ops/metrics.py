@@ -1,0 +1,247 @@
+"""What a worker has to tell Prometheus; docs/operations.md says what each metric means and what to do then.
+
+Labels carry kinds of analysis, codes, steps and versions: nothing in here can name a study or a patient.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from cvai.archive.odd import OddAnswers
+from cvai.jobs.installed import Installed
+from cvai.jobs.job import JobState, Outcome, StudyJob
+from cvai.jobs.queue import QueueState
+from cvai.jobs.result_file import read_result
+from cvai.jobs.shadow import ShadowRecord
+from cvai.ops.drift import EjectionFractions
+
+log = structlog.get_logger(__name__)
+
+STEP_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+DIFFERENCE_PERCENT = (1, 2, 3, 4, 5, 7.5, 10, 15, 20)
+EF_PERCENT = (20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is looked at anew for each scrape.
+
+    Args:
+        queue: how many jobs wait and run.
+        workers: how many workers live.
+        fractions: ejection fractions measured so far, by all workers.
+        data_folder: whose disk must not fill up.
+        odd: parts of answers that were left out.
+    """
+
+    queue: Callable[[], QueueState]
+    workers: Callable[[], int]
+    fractions: EjectionFractions
+    data_folder: Path
+    odd: OddAnswers = field(default_factory=OddAnswers)
+
+
+class Metrics:
+    """Everything one worker counts, in a registry of its own.
+
+    Args:
+        analyses: what is done with studies here.
+        results_folder: where the results lie that outcomes name.
+        sources: what is looked at for each scrape.
+    """
+
+    def __init__(self, analyses: Sequence[Installed], results_folder: Path, sources: Sources) -> None:
+        self._results_folder = results_folder
+        self._sources = sources
+        self._registry = registry = CollectorRegistry()
+        self._ended = Counter(
+            "cvai_jobs_ended", "Jobs this worker has ended.", ["kind", "state", "code"], registry=registry
+        )
+        self._steps = Histogram(
+            "cvai_step_seconds",
+            "Duration of a job's steps.",
+            ["kind", "step"],
+            buckets=STEP_S,
+            registry=registry,
+        )
+        self._stages = Histogram(
+            "cvai_stage_seconds", "Duration of stages.", ["kind", "stage"], buckets=STEP_S, registry=registry
+        )
+        self._fractions = Histogram(
+            "cvai_lv_ef_percent", "Left ejection fractions.", ["kind"], buckets=EF_PERCENT, registry=registry
+        )
+        self._findings = Counter(
+            "cvai_findings", "Findings on measured studies.", ["kind", "code"], registry=registry
+        )
+        self._shadow = Histogram(
+            "cvai_shadow_lv_ef_difference_percent",
+            "By how much a model in shadow differs.",
+            ["model"],
+            buckets=DIFFERENCE_PERCENT,
+            registry=registry,
+        )
+        self._shadow_refused = Counter(
+            "cvai_shadow_refused", "Measured studies it refused.", ["model", "code"], registry=registry
+        )
+        self._followed = Gauge(
+            "cvai_feed_followed_timestamp_seconds",
+            "When new studies were last looked for.",
+            registry=registry,
+        )
+        self._failed = Counter(
+            "cvai_feed_failures", "Looks for new studies that failed.", ["code"], registry=registry
+        )
+        self._inbox_left = Gauge(
+            "cvai_inbox_left", "What in the inbox cannot be taken in.", registry=registry
+        )
+        info = Gauge(
+            "cvai_model_info", "The models at work.", ["kind", "name", "version", "sha256"], registry=registry
+        )
+        for analysis in analyses:
+            if (model := analysis.identity) is not None:
+                info.labels(analysis.kind, model.name, model.version, model.sha256[:12]).set(1)
+        registry.register(_Looked(sources, analyses))
+        ProcessCollector(registry=registry)
+
+    def step_done(self, step: str, kind: str, seconds: float) -> None:
+        """A step of a job of this kind has ended, whatever it came to."""
+        self._steps.labels(kind, step).observe(seconds)
+
+    def feed_followed(self) -> None:
+        """The archive has answered what is new in it."""
+        self._followed.set(time.time())
+
+    def feed_failed(self, code: str) -> None:
+        """A look for new studies has failed."""
+        self._failed.labels(code).inc()
+
+    def inbox_looked_into(self, n_left: int) -> None:
+        """So many things in the inbox cannot be taken in."""
+        self._inbox_left.set(n_left)
+
+    def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
+        """A job has come to its end; what its result.json tells is counted too."""
+        self._ended.labels(job.kind, outcome.state.value, outcome.code).inc()
+        if outcome.state is JobState.ANALYSED:
+            self._count_result(job, read_result(self._results_folder / outcome.result))
+
+    def shadow_told(self, record: ShadowRecord) -> None:
+        """A model in shadow has measured a study, or refused it."""
+        if record.refused:
+            self._shadow_refused.labels(record.model, record.refused).inc()
+        for value in record.values:
+            if value.name == "lv_ef" and value.result is not None and value.shadow is not None:
+                self._shadow.labels(record.model).observe(abs(value.shadow - value.result))
+
+    def exposition(self) -> tuple[int, str, str]:
+        """Status, text and content type of /metrics."""
+        return 200, generate_latest(self._registry).decode(), CONTENT_TYPE_LATEST
+
+    def _count_result(self, job: StudyJob, result: Mapping[str, Any]) -> None:
+        for stage, ms in _mapping(result, "timings_ms").items():
+            self._stages.labels(job.kind, stage).observe(ms / 1000)
+        for finding in _list(result, "findings"):
+            self._findings.labels(job.kind, finding["code"]).inc()
+        for measurement in _list(result, "measurements"):
+            if measurement["name"] == "lv_ef":
+                self._keep_fraction(job, _mapping(result, "model")["sha256"], float(measurement["value"]))
+
+    def _keep_fraction(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
+        self._fractions.labels(job.kind).observe(lv_ef_percent)
+        try:
+            self._sources.fractions.add(job, model_sha256, lv_ef_percent)
+        except SQLAlchemyError as error:
+            # A value less in the comparison; the study's own result stands.
+            log.warning("ejection_fraction_not_kept", error=type(error).__name__)
+
+
+def _mapping(result: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = result.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(result: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    value = result.get(name)
+    return value if isinstance(value, list) else []
+
+
+class _Looked(Collector):
+    """Metrics of the queue, the workers, the disk and the drift, looked up as they are scraped."""
+
+    def __init__(self, sources: Sources, analyses: Sequence[Installed]) -> None:
+        self._sources = sources
+        self._analyses = analyses
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: looking costs a query."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._odd_answers()
+        free = shutil.disk_usage(self._sources.data_folder).free
+        yield GaugeMetricFamily("cvai_disk_free_bytes", "Free in data_folder.", free)
+        try:
+            yield from self._from_database()
+        except SQLAlchemyError as error:
+            log.warning("metrics_incomplete", error=type(error).__name__)
+            yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 0)
+
+    def _odd_answers(self) -> Metric:
+        told = CounterMetricFamily(
+            "cvai_odd_answers", "Parts of others' answers left out.", labels=["protocol", "part"]
+        )
+        for labels, number in self._sources.odd.counts.items():
+            told.add_metric(labels, number)
+        return told
+
+    def _from_database(self) -> Iterator[GaugeMetricFamily]:
+        queue = self._sources.queue()
+        jobs = GaugeMetricFamily("cvai_jobs", "Jobs that have not ended.", labels=["state"])
+        jobs.add_metric([JobState.QUEUED.value], queue.queued)
+        jobs.add_metric([JobState.RUNNING.value], queue.running)
+        living = self._sources.workers()
+        yield jobs
+        yield GaugeMetricFamily("cvai_oldest_queued_seconds", "How long the oldest waits.", queue.oldest_s)
+        yield GaugeMetricFamily("cvai_workers", "Workers that live.", living)
+        yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 1)
+        yield from self._drifts()
+
+    def _drifts(self) -> Iterator[GaugeMetricFamily]:
+        """How far each analysis's newest ejection fractions are from the first of its model.
+
+        Nothing of those that have too few.
+        """
+        told = "Newest ejection fractions against the model's first: "
+        by = ["kind", "model"]
+        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", labels=by)
+        p = GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", labels=by)
+        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", labels=by)
+        for analysis in self._analyses:
+            if (model := analysis.identity) is None:
+                continue
+            drift = self._sources.fractions.drift(analysis.kind, model.sha256)
+            if drift is not None:
+                labels = [analysis.kind, model.name]
+                distance.add_metric(labels, drift.distance)
+                p.add_metric(labels, drift.p)
+                mean.add_metric(labels, drift.mean_shift_percent)
+        yield from (distance, p, mean)

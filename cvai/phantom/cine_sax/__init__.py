@@ -1,0 +1,1 @@
+"""Synthetic short-axis cines whose volumes are known."""

@@ -1,0 +1,142 @@
+"""Two apical loops of one synthetic heart with their truth: the straight line through this package."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import UID
+
+from cvai.domain.echo.function import Volumes
+from cvai.domain.echo.views import EchoView
+from cvai.domain.phases import KeyPhases
+from cvai.phantom.beat import ejected_share, systole_fraction
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.plane import ApicalPlane, Placement
+from cvai.phantom.echo_apical.scanner import Beams, Speckle, pixels_mm
+from cvai.phantom.echo_apical.ventricle import EchoVentricle, beating_ventricle
+from cvai.phantom.parameters import PhantomHeart
+from cvai.phantom.uids import phantom_uid
+
+VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
+TRUTH_SCHEMA = "cvai.echo_phantom/1"
+
+
+@dataclass(frozen=True, slots=True)
+class EchoTruth:
+    """What is true about a phantom, in closed form.
+
+    Args:
+        by_discs: what discs of one height give (cvai.domain.echo.simpson): a ventricle that has shortened is
+            measured with the discs of the long one, so end-systole comes out larger than it is.
+        continuous: the volumes themselves.
+        phases: end-diastole and end-systole of the first beat.
+        curve_ml: (t,) volume of the left ventricle in every frame.
+        heart: what was asked for.
+        acquisition: how it was imaged.
+    """
+
+    by_discs: Volumes
+    continuous: Volumes
+    phases: KeyPhases
+    curve_ml: tuple[float, ...]
+    heart: PhantomHeart
+    acquisition: LoopAcquisition
+
+    @property
+    def study_uid(self) -> UID:
+        """StudyInstanceUID of the phantom as DICOM."""
+        return phantom_uid(self.heart, self.acquisition, "study")
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of truth.json; ``measurements`` has the names of result.json."""
+        return {
+            "schema": TRUTH_SCHEMA,
+            "study_uid": self.study_uid,
+            "frames": {"ed": self.phases.end_diastole, "es": self.phases.end_systole},
+            "measurements": _volumes_json(self.by_discs),
+            "continuous": _volumes_json(self.continuous),
+            "curves": {"lv_ml": list(self.curve_ml)},
+            "heart": asdict(self.heart),
+            "acquisition": asdict(self.acquisition),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EchoPhantom:
+    """Loops as a machine would have stored them, and what is true about them.
+
+    Args:
+        frames: (t, y, x) grey levels of each view.
+        labels: (t, y, x) true values of ECHO_LABELS of each view.
+        truth: true volumes.
+    """
+
+    frames: dict[EchoView, NDArray[np.uint8]]
+    labels: dict[EchoView, NDArray[np.uint8]]
+    truth: EchoTruth
+
+
+def make_echo_phantom(heart: PhantomHeart, acquisition: LoopAcquisition) -> EchoPhantom:
+    """Image a heart; the same arguments give the same pixels."""
+    times_ms = np.arange(acquisition.n_frames, dtype=np.float64) * acquisition.frame_time_ms
+    fraction = times_ms / heart.rr_interval_ms % 1.0
+    ventricles = beating_ventricle(heart, ejected_share(fraction, heart.heart_rate_bpm))
+    is_filling = fraction > systole_fraction(heart.heart_rate_bpm) + _RELAXATION
+    planes = [ApicalPlane(view, Placement.drawn(acquisition.seed, view)) for view in VIEWS]
+    depth_mm, right_mm = pixels_mm(acquisition)
+    return EchoPhantom(
+        frames={plane.view: _frames(plane, ventricles, is_filling, acquisition) for plane in planes},
+        labels={p.view: np.stack([p.labels(v, depth_mm, right_mm) for v in ventricles]) for p in planes},
+        truth=_truth(heart, acquisition, ventricles),
+    )
+
+
+_RELAXATION = 0.05
+"""Share of the heartbeat between end-systole and the opening of the mitral valve, as in cvai.phantom.beat."""
+
+
+def _frames(
+    plane: ApicalPlane,
+    ventricles: tuple[EchoVentricle, ...],
+    is_filling: NDArray[np.bool_],
+    acquisition: LoopAcquisition,
+) -> NDArray[np.uint8]:
+    """(t, y, x) grey levels of one view."""
+    beams, speckle = Beams.of(acquisition), Speckle(acquisition.seed, plane.index)
+    frames = [
+        beams.laid_out(
+            speckle.seen(plane.echo_db(v, bool(opened), beams.depth_mm, beams.right_mm), beams.depth_mm)
+        )
+        for v, opened in zip(ventricles, is_filling, strict=True)
+    ]
+    return np.stack(frames)
+
+
+def _truth(
+    heart: PhantomHeart, acquisition: LoopAcquisition, ventricles: tuple[EchoVentricle, ...]
+) -> EchoTruth:
+    curve_ml = [ventricle.volume_ml for ventricle in ventricles]
+    end_diastole, end_systole = int(np.argmax(curve_ml)), int(np.argmin(curve_ml))
+    longest_mm = max(ventricle.length_mm for ventricle in ventricles)
+    edv_ml, esv_ml = curve_ml[end_diastole], curve_ml[end_systole]
+    stretched = longest_mm / ventricles[end_systole].length_mm
+    return EchoTruth(
+        by_discs=Volumes(edv_ml, esv_ml * stretched),
+        continuous=Volumes(edv_ml, esv_ml),
+        phases=KeyPhases(end_diastole, end_systole),
+        curve_ml=tuple(curve_ml),
+        heart=heart,
+        acquisition=acquisition,
+    )
+
+
+def _volumes_json(volumes: Volumes) -> dict[str, float]:
+    return {
+        "lv_edv": volumes.edv_ml,
+        "lv_esv": volumes.esv_ml,
+        "lv_sv": volumes.edv_ml - volumes.esv_ml,
+        "lv_ef": volumes.ef_percent,
+    }

@@ -1,0 +1,267 @@
+"""From files to results: every analysis that applies to a study is made. Start reading here.
+
+::
+
+    files -> Study -> for each analysis of the registry: select, assemble, predict, measure, judge
+          -> SEG, SR, PDF, result.json
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cvai.analyses.registry import ANALYSES, ReadyAnalysis
+from cvai.analyses.stopwatch import Lock, Stopwatch
+from cvai.archive.bring import images_digest
+from cvai.dicom.read.modality import modality_of
+from cvai.dicom.read.patient import Patient
+from cvai.dicom.read.read import open_studies
+from cvai.dicom.read.values import CineNotFound, Study
+from cvai.dicom.read.whole import all_unreadable
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.result_json import (
+    Record,
+    Status,
+    StudyStatement,
+    analysed_record,
+    ended_record,
+    study_record,
+)
+from cvai.dicom.write.standing.predecessors import superseded_documents
+from cvai.dicom.write.standing.revision import told_apart
+from cvai.dicom.write.standing.withdrawal import WithdrawalObject, write_withdrawal
+from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
+from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
+
+UNREADABLE_FOLDER = "unreadable"
+"""Where result.json goes when no file tells which study it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOutcome:
+    """What became of one analysis of a study.
+
+    Args:
+        kind: of the analysis.
+        status: as in result.json.
+        record: its entry in result.json.
+        objects: DICOM objects to be stored.
+        error: why it did not measure.
+        images: digest of the images that were analysed, see ``images_digest``.
+    """
+
+    kind: str
+    status: Status
+    record: Record
+    objects: tuple[WrittenObject, ...] = ()
+    error: CvaiError | None = None
+    images: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOutcome:
+    """What became of one study.
+
+    Args:
+        study_uid: StudyInstanceUID, None where no file told it.
+        status: as in result.json.
+        folder: where result.json and the objects were written.
+        objects: DICOM objects to be stored; of a study that was not analysed at most a note that withdraws
+            earlier results.
+        error: why nothing was measured, where that is so.
+        images: digest of the images that were analysed, empty where none were; see ``images_digest``.
+        analyses: one for each analysis that applies.
+    """
+
+    study_uid: str | None
+    status: Status
+    folder: Path
+    objects: tuple[WrittenObject | WithdrawalObject, ...]
+    error: CvaiError | None = None
+    images: str = ""
+    analyses: tuple[AnalysisOutcome, ...] = ()
+
+
+def analyse_folder(
+    source: Path, out: Path, analyses: Sequence[ReadyAnalysis], inference_lock: Lock = nullcontext
+) -> tuple[StudyOutcome, ...]:
+    """Make the analyses of every study in ``source``; results of each go to ``out/<StudyInstanceUID>``.
+
+    Args:
+        source: a DICOM file, a folder of them, a DICOMDIR, a zip or a tar.
+        out: created where it does not exist.
+        analyses: those to be made where they apply.
+        inference_lock: held while a network runs.
+
+    Raises:
+        TemporarilyUnavailable: the disk failed; nothing is said of the study.
+    """
+    reading, outcomes = Stopwatch(), []
+    with ExitStack() as opened:
+        with reading.stage("read"):
+            read = opened.enter_context(open_studies(source))
+        for study in read.studies:
+            watches = [Stopwatch(reading.timings_ms, inference_lock) for _ in analyses]
+            run = _StudyRun(study, out / study.study_uid, read.no_images)
+            outcomes.append(run.outcome(tuple(zip(analyses, watches, strict=True))))
+    if not read.studies:
+        error = read.unreadable[0] if read.unreadable else _nothing_there()
+        statement = StudyStatement(None, None, read.unreadable, error)
+        outcomes.append(_without_analyses(statement, Status.REFUSED, out / UNREADABLE_FOLDER))
+    return tuple(outcomes)
+
+
+def _nothing_there() -> StudyRefused:
+    return StudyRefused(
+        "no_files", "The source holds no files.", "Name a folder of DICOM files, a zip or a tar."
+    )
+
+
+def _without_analyses(statement: StudyStatement, status: Status, folder: Path) -> StudyOutcome:
+    clear_results(folder, _PLANS)
+    write_record(folder, study_record(statement, status))
+    return StudyOutcome(statement.study_uid, status, folder, (), statement.error)
+
+
+_PLANS = tuple(spec.results for spec in ANALYSES)
+
+
+@dataclass(frozen=True, slots=True)
+class _StudyRun:
+    """One study on its way to its results.
+
+    Args:
+        study: as read.
+        folder: for its results.
+        beside: files that lay beside the study's and are no images of it.
+    """
+
+    study: Study
+    folder: Path
+    beside: Sequence[FileRefused]
+
+    def outcome(self, analyses: Sequence[tuple[ReadyAnalysis, Stopwatch]]) -> StudyOutcome:
+        """Make the analyses that apply, and write what they found."""
+        try:
+            patient = self.study.patient()
+        except StudyRefused as refusal:
+            return _without_analyses(self._statement(error=refusal), Status.REFUSED, self.folder)
+        applying = [(ready, watch) for ready, watch in analyses if ready.spec.applies_to(self.study)]
+        if not applying:
+            return self._with_withdrawal(self._nothing_to_do(patient))
+        clear_results(self.folder, _PLANS)
+        made: list[AnalysisOutcome] = []
+        for ready, watch in applying:
+            # The first results lie in the study's folder itself.
+            apart = any(outcome.objects for outcome in made)
+            folder = self.folder / ready.spec.kind if apart else self.folder
+            clear_results(self.folder / ready.spec.kind, _PLANS)
+            made.append(self._made(ready, watch, folder))
+        status, error = _of_all(made)
+        statement = self._statement(patient, error)
+        write_record(self.folder, study_record(statement, status, [outcome.record for outcome in made]))
+        return self._with_withdrawal(
+            StudyOutcome(
+                self.study.study_uid,
+                status,
+                self.folder,
+                tuple(written for outcome in made for written in outcome.objects),
+                error,
+                images=next((outcome.images for outcome in made if outcome.images), ""),
+                analyses=tuple(made),
+            )
+        )
+
+    def _made(self, ready: ReadyAnalysis, watch: Stopwatch, folder: Path) -> AnalysisOutcome:
+        """One analysis; what goes wrong in it is told, and costs the others nothing."""
+        kind = ready.spec.kind
+        try:
+            return self._written(ready, ready.analyse(self.study, watch), watch, folder)
+        except TemporarilyUnavailable:
+            raise
+        except CvaiError as error:
+            clear_results(folder, [ready.spec.results])
+            return AnalysisOutcome(kind, status_of(error), error_record(kind, error, watch), error=error)
+
+    def _written(
+        self, ready: ReadyAnalysis, found: Analysed, watch: Stopwatch, folder: Path
+    ) -> AnalysisOutcome:
+        plan = ready.spec.results
+        with watch.stage("write"):
+            analysis: Analysed = told_apart(found, plan, self.study)
+            objects = write_objects(
+                analysis,
+                plan,
+                folder,
+                taken_series_numbers=series_numbers(self.study),
+                supersedes=superseded_documents(analysis, self.study.documents),
+            )
+        record = analysed_record(analysis, [object_entry(o, self.folder) for o in objects], watch.timings_ms)
+        images = images_digest(plane for phase in analysis.images.planes for plane in phase)
+        return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
+
+    def _nothing_to_do(self, patient: Patient) -> StudyOutcome:
+        """No analysis applies; where files were lost, nobody can tell."""
+        lost = all_unreadable(self.study)
+        error = lost[0] if lost else _nothing_to_measure(self.study)
+        status = Status.REFUSED if lost else Status.NOTHING_TO_DO
+        return _without_analyses(self._statement(patient, error), status, self.folder)
+
+    def _statement(self, patient: Patient | None = None, error: CvaiError | None = None) -> StudyStatement:
+        unreadable = (*all_unreadable(self.study), *self.beside)
+        return StudyStatement(self.study.study_uid, patient, unreadable, error)
+
+    def _with_withdrawal(self, outcome: StudyOutcome) -> StudyOutcome:
+        """The outcome with a note about earlier results that name another patient, where there are any."""
+        note = write_withdrawal(self.study, outcome.folder)
+        return replace(outcome, objects=(*outcome.objects, *note))
+
+
+def status_of(error: CvaiError) -> Status:
+    """What became of an analysis that ended with an error."""
+    return Status.REFUSED if isinstance(error, Refused) else Status.FAILED
+
+
+def error_record(kind: str, error: CvaiError, watch: Stopwatch) -> Record:
+    """Entry in result.json of an analysis that did not measure."""
+    excluded = error.excluded if isinstance(error, CineNotFound) else ()
+    return ended_record(kind, status_of(error), error, excluded, watch.timings_ms)
+
+
+def _of_all(made: Sequence[AnalysisOutcome]) -> tuple[Status, CvaiError | None]:
+    """What became of the study: analysed where one analysis was, else as the first was not."""
+    if any(outcome.status is Status.ANALYSED for outcome in made):
+        return Status.ANALYSED, None
+    worst = next((o for o in made if o.status is Status.FAILED), made[0])
+    return worst.status, worst.error
+
+
+def _nothing_to_measure(study: Study) -> StudyRefused:
+    modalities = Counter(
+        modality_of(plane.header) or "unknown modality" for series in study.series for plane in series.planes
+    )
+    held = ", ".join(f"{n} of {modality}" for modality, n in sorted(modalities.items())) or "none"
+    titles = "; ".join(spec.title for spec in ANALYSES)
+    return StudyRefused(
+        "nothing_to_measure",
+        f"No analysis applies to this study. Its images: {held}.",
+        f"Nothing has to be done. What cvai measures: {titles}.",
+    )
+
+
+def object_entry(written: WrittenObject, folder: Path) -> Record:
+    """Entry of an object in the result.json of ``folder``."""
+    return {
+        "kind": written.kind,
+        "sop_instance_uid": written.sop_instance_uid,
+        "path": written.path.relative_to(folder).as_posix(),
+    }
+
+
+def series_numbers(study: Study) -> list[int]:
+    """SeriesNumbers that results must not take; cvai's own results hold no image planes and do not count."""
+    return [s.series_number for s in study.series if s.planes and s.series_number is not None]

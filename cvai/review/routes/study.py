@@ -1,0 +1,161 @@
+"""The study page's own requests: numbers, pixels, labels, drafts and decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from cvai.audit.messages import Act
+from cvai.dicom.read.header.text import lines
+from cvai.errors import RequestInvalid
+from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
+from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.measured import ChangesBody, checked_edits
+from cvai.review.page import Json, Page
+from cvai.review.study import new_reading, prior_json, shared_json, study_json, wall_shown
+from cvai.review.summary import Summary
+from cvai.review.viewers.cine import CinePack
+from cvai.review.viewers.loops import LoopPack
+from cvai.review.wording import render
+
+api = APIRouter(prefix="/api/studies/{job_id}", route_class=DeclaredRoute)
+
+
+class DecisionBody(BaseModel):
+    """What a reader decides, and which decision they knew of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    after: int = Field(ge=0)
+    changes: ChangesBody | None
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+@api.get("")
+@shows(Audited(Act.SEEN))
+def study(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
+    """Everything about a study but pixels and labels."""
+    page.presence.tell(summary.job_id, session.reader.name)
+    return study_json(page, summary, session.reader)
+
+
+@api.get("/priors")
+@shows(Audited(Act.LISTED))
+def priors(summary: TheStudy, page: ThePage, access: TheAccess) -> list[Json]:
+    """Ejection fractions of the same patient, oldest first."""
+    rows = page.worklist.priors(summary, page.worklist.rows())
+    rows = [row for row in rows if row.summary.identity.study_date]
+    access.shows(row.summary.record.job.study_uid for row in rows)
+    return [prior_json(row) for row in rows]
+
+
+@api.get("/shared")
+@shows(Audited(Act.SEEN, repeated=True))
+def shared(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
+    """What may have changed since; asking tells the others that this reader is here."""
+    page.presence.tell(summary.job_id, session.reader.name)
+    return shared_json(page, summary.job_id, session.reader)
+
+
+@api.get("/pixels/{z}")
+@shows(Audited(Act.SEEN))
+def pixels(summary: TheStudy, z: int, page: ThePage) -> Response:
+    """One slice in every phase: (t, y, x) unsigned 16-bit little endian."""
+    path = _pack(page, summary).pixels(z)
+    if path is None:
+        raise RequestInvalid("study_unknown", f"There is no slice {z}.", "Load the study again.")
+    return _bytes(path)
+
+
+@api.get("/labels")
+@shows(Audited(Act.SEEN))
+def labels(summary: TheStudy, page: ThePage) -> Response:
+    """Labels of every frame as run lengths, see ``CinePack.labels``."""
+    return _bytes(_pack(page, summary).labels)
+
+
+@api.get("/loops/{view}/frames/{part}")
+@shows(Audited(Act.SEEN))
+def loop_frames(summary: TheStudy, view: str, part: int, page: ThePage) -> Response:
+    """A part of a loop's frames, cut to the sector and black outside: (t, y, x) bytes."""
+    frames = _loops(page, summary).frames(view, part)
+    if frames is None:
+        raise RequestInvalid("study_unknown", "There are no such frames.", "Load the study again.")
+    return Response(frames, media_type="application/octet-stream")
+
+
+@api.get("/loops/{view}/labels")
+@shows(Audited(Act.SEEN))
+def loop_labels(summary: TheStudy, view: str, page: ThePage) -> Response:
+    """Labels of every frame of a loop as run lengths."""
+    path = _loops(page, summary).labels(view)
+    if path is None:
+        raise RequestInvalid("study_unknown", "There is no such view.", "Load the study again.")
+    return _bytes(path)
+
+
+@api.get("/wall", response_class=HTMLResponse)
+@shows(Audited(Act.SEEN))
+def wall(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
+    """The bullseyes as the reader's contours stand."""
+    if not summary.has_contours:
+        raise _no_contours()
+    shown, of_reader = wall_shown(page, summary, session.reader)
+    return render("wall.html", wall=shown, of_reader=of_reader)
+
+
+@api.put("/draft")
+@shows(Audited(Act.CHANGED, repeated=True))
+def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page: ThePage) -> Json:
+    """Keep what the reader has changed."""
+    checked_edits(changes, _pack(page, summary).read_labels())
+    saved_s = page.drafts.save(summary.job_id, session.reader.name, changes.model_dump())
+    return {"saved_s": saved_s}
+
+
+@api.delete("/draft")
+@shows(Audited(Act.CHANGED))
+def discard_draft(session: Reviewer, summary: TheStudy, page: ThePage) -> Json:
+    """Forget what the reader has changed."""
+    page.drafts.discard(summary.job_id, session.reader.name)
+    return {}
+
+
+@api.post("/decision")
+@shows(Audited(Act.SIGNED))
+def decide(
+    session: Reviewer, summary: TheStudy, body: DecisionBody, page: ThePage, access: TheAccess
+) -> Json:
+    """Sign: recorded first, then queued for the archive, so that no crash can lose it."""
+    if body.changes is None and not lines(body.reason).strip():
+        raise RequestInvalid("reason_missing", "A rejection needs a reason.", "Say what is wrong.")
+    reading, comparison = new_reading(page, summary, session.reader, body.changes, body.reason)
+    access.record()
+    decision = page.decisions.add(session.reader.name, reading, comparison, body.after)
+    page.ledger.queue_reading(reading)
+    page.decisions.mark_queued(decision)
+    return shared_json(page, summary.job_id, session.reader)
+
+
+def _bytes(path: Path) -> Response:
+    """A file in one piece: a few megabytes, which in the small chunks of a file response take far longer."""
+    return Response(path.read_bytes(), media_type="application/octet-stream")
+
+
+def _pack(page: Page, summary: Summary) -> CinePack:
+    if not summary.has_contours:
+        raise _no_contours()
+    return page.cines.open(summary.record)
+
+
+def _loops(page: Page, summary: Summary) -> LoopPack:
+    if not summary.has_loops:
+        raise RequestInvalid("study_unknown", "This study has no loops.", "Its numbers can be read.")
+    return page.cines.open_loops(summary.record)
+
+
+def _no_contours() -> RequestInvalid:
+    return RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")

@@ -1,0 +1,1 @@
+"""Who may use the page: accounts, sessions, an organisation's own sign-in."""

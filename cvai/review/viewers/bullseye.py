@@ -1,0 +1,142 @@
+"""The wall of the left ventricle as the study page shows it: two bullseyes and the table behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cvai.dicom.write.report.bullseye import (
+    DARK_FROM,
+    NOT_MEASURED,
+    RADII,
+    Bullseye,
+    scale_colour,
+    segment_middle,
+    segment_outline,
+    thickening_bullseye,
+    thickness_bullseye,
+)
+from cvai.domain.measurement import Measurement
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
+from cvai.domain.ventricles.wall_thickness import measurement_name
+
+RADIUS = 100.0
+"""Of a bullseye, in units of its drawing."""
+
+CENTRE = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSegment:
+    """One segment of a bullseye.
+
+    Args:
+        name: such as ``1 basal anterior``.
+        path: its outline as an SVG path.
+        x: where its number stands.
+        y: and how far down.
+        text: its number, a dash where it was not measured.
+        colour: of its area.
+        on_dark: whether the number stands on a dark colour.
+    """
+
+    name: str
+    path: str
+    x: float
+    y: float
+    text: str
+    colour: str
+    on_dark: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBullseye:
+    """A bullseye around (0, 0), ``RADIUS`` large, and its scale: colours from ``low`` to ``high``."""
+
+    title: str
+    segments: tuple[DrawnSegment, ...]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """A line of the table; None where it was not measured."""
+
+    name: str
+    ed_mm: float | None
+    es_mm: float | None
+    thickening_percent: float | None
+
+
+class Wall:
+    """What was measured of the wall.
+
+    Args:
+        measurements: all numbers of a study; those of the wall are taken from them.
+    """
+
+    def __init__(self, measurements: Sequence[Measurement]) -> None:
+        self._measurements = {m.name: m for m in measurements}
+
+    def measurement(self, name: str) -> Measurement | None:
+        """The measurement called ``name``, None where it was not made."""
+        return self._measurements.get(name)
+
+    @property
+    def bullseyes(self) -> tuple[DrawnBullseye, ...]:
+        """Thickness and thickening; none where no segment was measured."""
+        found = (thickness_bullseye(self), thickening_bullseye(self))
+        return tuple(_drawn(bullseye) for bullseye in found if bullseye.values)
+
+    @property
+    def rows(self) -> tuple[SegmentRow, ...]:
+        """All segments, by their numbers."""
+        thickening = thickening_bullseye(self).values
+        return tuple(
+            SegmentRow(_name(s), self._mm(s, "ed"), self._mm(s, "es"), thickening.get(s))
+            for s in WALL_SEGMENTS
+        )
+
+    def _mm(self, segment: WallSegment, phase: str) -> float | None:
+        found = self.measurement(measurement_name(segment, phase))
+        return None if found is None else found.value
+
+
+def _name(segment: WallSegment) -> str:
+    return f"{segment.number} {segment.display_name}"
+
+
+def _drawn(bullseye: Bullseye) -> DrawnBullseye:
+    segments = tuple(_drawn_segment(segment, bullseye) for segment in WALL_SEGMENTS)
+    return DrawnBullseye(bullseye.title, segments, bullseye.low, bullseye.high)
+
+
+def _drawn_segment(segment: WallSegment, bullseye: Bullseye) -> DrawnSegment:
+    value = bullseye.values.get(segment)
+    x, y = segment_middle(CENTRE, RADIUS, segment)
+    return DrawnSegment(
+        name=_name(segment),
+        path=segment_path(segment),
+        x=round(x, 1),
+        y=round(y, 1),
+        text="–" if value is None else str(round(value)),
+        colour=_hex(NOT_MEASURED if value is None else scale_colour(bullseye.share(value))),
+        on_dark=value is not None and bullseye.share(value) > DARK_FROM,
+    )
+
+
+def segment_path(segment: WallSegment) -> str:
+    """Outline of a segment as an SVG path; no segment spans half a circle, so the short arc is meant."""
+    corners = [f"{x:.2f} {y:.2f}" for x, y in segment_outline(CENTRE, RADIUS, segment, n_points=2)]
+    inner, outer = (share * RADIUS for share in RADII[segment.level])
+    forth, back = f"A{outer:g} {outer:g} 0 0 0", f"A{inner:g} {inner:g} 0 0 1"
+    return f"M{corners[0]}{forth} {corners[1]}L{corners[2]}{back} {corners[3]}Z"
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    """
+    >>> _hex((8, 69, 148))
+    '#084594'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,0 +1,302 @@
+"""The images of an analysed study as files a browser takes as they are: pixels by slice, labels in runs.
+
+The images come from the archive, not from what the analysis left: the archive is where they are kept, its
+work folder is emptied when a job ends, and another worker may have done it. They are fetched once into a
+cache that is bounded, and may be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.analyses.shown import Shown, ShownCine
+from cvai.archive.bring import bring
+from cvai.archive.port import Archive
+from cvai.dicom.read.values import AssembledCine
+from cvai.domain.cine import CineStack
+from cvai.domain.directions import edge_directions
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.segmentation import apex_comes_first
+from cvai.errors import StudyRefused
+from cvai.files import private_folder, write_whole
+from cvai.jobs.ledger import JobRecord
+from cvai.jobs.opened import open_analysed, spec_of
+from cvai.review.viewers.intensities import intensity_percentiles
+from cvai.review.viewers.loops import LoopPack, write_loops
+from cvai.review.viewers.packed import packed_labels, read_packed
+
+META, LABELS = "pack.json", "labels.runs"
+Meta = dict[str, Any]
+WINDOW_PERCENTILES = (1.0, 99.5)
+LARGEST_STORED = 65535.0
+
+
+@dataclass(frozen=True, slots=True)
+class CinePack:
+    """A cine that lies ready.
+
+    Args:
+        folder: holds the files.
+        meta: what a page must know to show them; JSON values.
+    """
+
+    folder: Path
+    meta: Mapping[str, Any]
+
+    def pixels(self, z: int) -> Path | None:
+        """File of one slice, (t, y, x) as unsigned 16-bit little endian; None where there is none."""
+        return self.folder / f"slice-{z}.u16" if 0 <= z < self.meta["n_slices"] else None
+
+    @property
+    def labels(self) -> Path:
+        """File of the labels, (t, z, y, x), see ``packed_labels``."""
+        return self.folder / LABELS
+
+    def read_labels(self) -> NDArray[np.uint8]:
+        """(t, z, y, x) as the model drew them."""
+        meta = self.meta
+        shape = (meta["n_phases"], meta["n_slices"], meta["rows"], meta["columns"])
+        return read_packed(self.labels, shape)
+
+    @property
+    def geometry(self) -> StackGeometry:
+        """Where the slices lie in the patient."""
+        placed = self.meta["placed"]
+        return StackGeometry(
+            np.array(placed["positions_mm"]),
+            np.array(placed["row_cosine"]),
+            np.array(placed["column_cosine"]),
+            self.meta["spacing_y_mm"],
+            self.meta["spacing_x_mm"],
+        )
+
+    def read_pixels(self) -> NDArray[np.float32]:
+        """(t, z, y, x) intensities."""
+        meta, slices = self.meta, []
+        for z in range(meta["n_slices"]):
+            stored = np.fromfile(self.folder / f"slice-{z}.u16", "<u2")
+            slices.append(stored.reshape(meta["n_phases"], meta["rows"], meta["columns"]))
+        return np.float32(meta["slope"]) * np.stack(slices, axis=1) + np.float32(meta["intercept"])
+
+
+class CineCache:
+    """Images of analysed studies, fetched from the archive when they are first asked for.
+
+    Args:
+        archive: where they are kept.
+        folder: holds patients' images, bounded.
+        largest_bytes: of all studies together; those looked at last stay.
+    """
+
+    def __init__(self, archive: Archive, folder: Path, largest_bytes: int) -> None:
+        self._archive = archive
+        self._folder = folder
+        self._largest_bytes = largest_bytes
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def has(self, job_id: str) -> bool:
+        """Whether the images lie ready."""
+        return (self._folder / job_id / META).exists()
+
+    def open(self, record: JobRecord) -> CinePack:
+        """The cine a job has analysed, with the labels it drew.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
+            Refused: the study is not what was analysed any more.
+        """
+        folder = self._ready(record, _write_cine)
+        return CinePack(folder, _read_meta(folder))
+
+    def open_loops(self, record: JobRecord) -> LoopPack:
+        """The ultrasound loops a job has analysed, with the labels it drew.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
+            Refused: the study is not what was analysed any more.
+        """
+        folder = self._ready(record, _write_loops)
+        return LoopPack(folder, _read_meta(folder))
+
+    def _ready(self, record: JobRecord, write: Callable[[JobRecord, Path, Path], Meta]) -> Path:
+        """The folder of a job's images, made by ``write`` where it is not there yet."""
+        job_id = record.job.job_id
+        folder = self._folder / job_id
+        with self._locks[job_id]:
+            if not self.has(job_id):
+                with self._fetched(record) as source:
+                    self._make(folder, lambda making: write(record, source, making))
+                self._keep_within_bounds(folder)
+            (folder / META).touch()
+        return folder
+
+    def _make(self, folder: Path, write: Callable[[Path], Meta]) -> None:
+        """Under another name until all is there: what has this name is whole."""
+        making = folder.with_name(f".{folder.name}-making")
+        for old in (making, folder):
+            shutil.rmtree(old, ignore_errors=True)
+        private_folder(making)
+        meta = write(making)
+        write_whole(making / META, json.dumps(meta).encode())
+        making.rename(folder)
+
+    @contextmanager
+    def _fetched(self, record: JobRecord) -> Iterator[Path]:
+        folder = self._folder / f".{record.job.job_id}"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            content = self._archive.content(record.job.study_uid)
+            if not content.instances:
+                raise StudyRefused(
+                    "study_not_in_archive",
+                    "The archive does not have this study any more.",
+                    "Its numbers and report are still here; its images are not.",
+                )
+            bring(self._archive, content, folder)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _keep_within_bounds(self, newest: Path) -> None:
+        """Throw away what was looked at longest ago, never what was just made."""
+        others = (f for f in self._folder.iterdir() if f != newest and not f.name.startswith("."))
+        oldest_first = sorted(others, key=_last_used_s)
+        used = _size(newest) + sum(map(_size, oldest_first))
+        for folder in oldest_first:
+            if used <= self._largest_bytes:
+                return
+            used -= _size(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _shown(record: JobRecord, source: Path) -> Shown:
+    spec = spec_of(record.outcome)
+    if spec is None or spec.shown is None:
+        raise StudyRefused("no_contours", "This analysis has no such images.", "Its numbers can be read.")
+    shown: Shown = spec.shown(open_analysed(source, record.job, record.outcome))
+    return shown
+
+
+def _write_cine(record: JobRecord, source: Path, folder: Path) -> Meta:
+    shown = _shown(record, source)
+    if not isinstance(shown, ShownCine):
+        raise StudyRefused("no_contours", "This analysis has no cine.", "Its numbers can be read.")
+    stack = shown.cine.stack
+    scale = StoredScale.of(stack)
+    for z in range(stack.shape[1]):
+        frames = (scale.stored(stack.frame(t, z)).tobytes() for t in range(stack.n_phases))
+        write_whole(folder / f"slice-{z}.u16", b"".join(frames))
+    write_whole(folder / LABELS, packed_labels(shown.labels))
+    return {**_described(shown.cine, shown.labels), **asdict(scale)}
+
+
+def _write_loops(record: JobRecord, source: Path, folder: Path) -> Meta:
+    shown = _shown(record, source)
+    if isinstance(shown, ShownCine):
+        raise StudyRefused("no_contours", "This analysis has no loops.", "Its numbers can be read.")
+    return write_loops(folder, shown)
+
+
+def _read_meta(folder: Path) -> Meta:
+    meta: Meta = json.loads((folder / META).read_text("utf-8"))
+    return meta
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScale:
+    """How intensities are kept as unsigned 16-bit numbers: ``stored * slope + intercept``."""
+
+    slope: float
+    intercept: float
+
+    @classmethod
+    def of(cls, stack: CineStack) -> StoredScale:
+        """Whole intensities that fit are kept as they are.
+
+        >>> geometry = StackGeometry.unplaced(2, (8.0, 1.5, 1.5))
+        >>> pixels = np.array([[[[0.0, 1023.0]], [[7.0, 8.0]]]], dtype=np.float32)
+        >>> StoredScale.of(CineStack(pixels, geometry, None, None))
+        StoredScale(slope=1.0, intercept=0.0)
+        """
+        lows, highs, are_whole = zip(*(_range(stack.phase(t)) for t in range(stack.n_phases)), strict=True)
+        low, high = min(lows), max(highs)
+        if low >= 0 and high <= LARGEST_STORED and all(are_whole):
+            return cls(1.0, 0.0)
+        return cls(max(high - low, 1e-6) / LARGEST_STORED, low)
+
+    def stored(self, intensities: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """Intensities of any shape, little endian."""
+        return np.asarray(np.rint((intensities - self.intercept) / self.slope), dtype="<u2")
+
+
+def _range(intensities: NDArray[np.float32]) -> tuple[float, float, bool]:
+    """Least, most, and whether all are whole numbers."""
+    whole = bool(np.all(intensities == np.rint(intensities)))
+    return float(intensities.min()), float(intensities.max()), whole
+
+
+def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]:
+    stack, geometry = cine.stack, cine.stack.geometry
+    n_phases, n_slices, rows, columns = stack.shape
+    heart = np.flatnonzero(labels.any(axis=(0, 2, 3)))
+    shown = heart if heart.size else np.arange(n_slices)
+    low, high = intensity_percentiles(stack, shown, WINDOW_PERCENTILES)
+    times_ms = stack.phase_times_ms
+    left, right, top, bottom = edge_directions(geometry)
+    return {
+        "n_phases": n_phases,
+        "n_slices": n_slices,
+        "rows": rows,
+        "columns": columns,
+        "spacing_y_mm": geometry.spacing_y_mm,
+        "spacing_x_mm": geometry.spacing_x_mm,
+        "placed": {
+            "positions_mm": geometry.positions_mm.tolist(),
+            "row_cosine": geometry.row_cosine.tolist(),
+            "column_cosine": geometry.column_cosine.tolist(),
+        },
+        "slice_spacing_mm": geometry.slice_spacing_mm,
+        "voxel_volume_ml": geometry.voxel_volume_ml,
+        "heart_rate_bpm": stack.heart_rate_bpm,
+        "times_ms": None if times_ms is None else times_ms.tolist(),
+        "apex_first": apex_comes_first(labels.max(axis=0)),
+        "window": [float(low), float(max(high, low + 1e-6))],
+        "edges": {"left": left, "right": right, "top": top, "bottom": bottom},
+        "heart": _heart_box(labels),
+        "scanner": _scanner(cine),
+    }
+
+
+def _heart_box(labels: NDArray[np.uint8]) -> list[int] | None:
+    """First and last row, first and last column of the heart in all frames; None where there is none."""
+    y = np.flatnonzero(labels.any(axis=(0, 1, 3)))
+    x = np.flatnonzero(labels.any(axis=(0, 1, 2)))
+    return [int(y[0]), int(y[-1]), int(x[0]), int(x[-1])] if y.size else None
+
+
+def _scanner(cine: AssembledCine) -> str:
+    """Manufacturer and model, by which disagreements are grouped."""
+    header = cine.planes[0][0].header
+    stated = (str(header.get(keyword) or "").strip() for keyword in ("Manufacturer", "ManufacturerModelName"))
+    return " ".join(text for text in stated if text)
+
+
+def _last_used_s(folder: Path) -> float:
+    """When a study was looked at; what an older version left there was not, as far as this one knows."""
+    meta = folder / META
+    return meta.stat().st_mtime if meta.exists() else 0.0
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())

@@ -1,0 +1,1 @@
+"""The network of short-axis cines: samples, augmentation, previews."""

@@ -1,0 +1,216 @@
+"""Whole batches cut out of all slices at once, bent and shaded where the network trains.
+
+What ``augment.py`` does to one image after another on a processor, which a graphics card would wait for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.nn.functional import conv2d, grid_sample, interpolate, pad
+
+from cvai.training.core.config import AugmentConfig
+from cvai.training.core.task import Batch
+from cvai.training.datasets.data import SliceSample
+from cvai.training.tasks.sax.augment import BEND_EVERY_MM, HOLE_MM
+
+_MOST_HOLES = 4
+
+
+class Chance:
+    """Random numbers on a device, the same again from the same seed."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._device = device
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._by_batch = torch.Generator().manual_seed(seed)
+
+    def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
+        """Evenly between ``low`` and ``high``."""
+        drawn = torch.rand(shape, generator=self._generator, device=self._device)
+        return drawn * (high - low) + low
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """With mean 0 and standard deviation 1."""
+        return torch.randn(shape, generator=self._generator, device=self._device)
+
+    def some(self, share: float, n: int) -> torch.Tensor:
+        """(n, 1, 1, 1) of which ``share`` are true."""
+        return self.uniform(0, 1, n, 1, 1, 1) < share
+
+    def weighted(self, weights: torch.Tensor, n: int) -> torch.Tensor:
+        """(n,) indices, each as often as its weight says."""
+        return torch.multinomial(weights, n, replacement=True, generator=self._generator)
+
+    def number(self, low: float, high: float) -> float:
+        """One for a whole batch, known to the processor without asking the device."""
+        return low + (high - low) * float(torch.rand((), generator=self._by_batch))
+
+
+class SliceBank:
+    """All training slices on one device, each with zeros to its right and below up to the largest size."""
+
+    def __init__(self, samples: Sequence[SliceSample], device: torch.device) -> None:
+        sizes = [tuple(sample["image"].shape[-2:]) for sample in samples]
+        largest = max(y for y, _ in sizes), max(x for _, x in sizes)
+        self.images = _stacked([sample["image"] for sample in samples], largest).to(device)  # (n, 3, y, x)
+        self.shares = _stacked([sample["label"] for sample in samples], largest).to(device)  # (n, 4, y, x)
+        self.sizes = torch.tensor(sizes, dtype=torch.float32, device=device)  # (n, 2)
+        self.centres = torch.tensor([s["centre"] for s in samples], dtype=torch.float32, device=device)
+
+
+def _stacked(images: Sequence[torch.Tensor], largest: tuple[int, int]) -> torch.Tensor:
+    height, width = largest
+    return torch.stack([pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images])
+
+
+class BatchMaker:
+    """Batches of image (n, 3, size, size) and label (n, 1, size, size) from a bank of slices.
+
+    Args:
+        bank: all slices.
+        config: how far they are changed.
+        size: pixels on a side.
+        spacing_mm: of a pixel.
+        seed: the same seed gives the same batches.
+    """
+
+    def __init__(
+        self, bank: SliceBank, config: AugmentConfig, size: int, spacing_mm: float, seed: int
+    ) -> None:
+        self._bank, self._config, self._size, self._spacing_mm = bank, config, size, spacing_mm
+        self._chance = Chance(seed, bank.images.device)
+
+    def endless(self, weights: Sequence[float], batch_size: int) -> Iterator[Batch]:
+        """Slices are drawn as often as their weights say."""
+        drawn = torch.tensor(weights, dtype=torch.float32, device=self._bank.images.device)
+        while True:
+            yield self.batch(self._chance.weighted(drawn, batch_size))
+
+    @torch.no_grad()
+    def batch(self, chosen: torch.Tensor) -> Batch:
+        """Some slices of the bank, changed at random."""
+        grid = self._grid(chosen)
+        image = grid_sample(self._bank.images[chosen].float(), grid, align_corners=False)
+        shares = grid_sample(self._bank.shares[chosen].float(), grid, align_corners=False)
+        shares[:, 0] = 1 - shares[:, 1:].sum(dim=1)  # outside the image every share is zero: background
+        label = shares.argmax(dim=1, keepdim=True)
+        seen = self._with_gaps(self._degraded(self._shaded(image)))
+        kept = self._within_edge(len(chosen))
+        return {"image": seen * kept, "label": label * kept}
+
+    def _grid(self, chosen: torch.Tensor) -> torch.Tensor:
+        """(n, size, size, 2) points of the slices, as ``grid_sample`` counts them: x first, -1 to 1."""
+        at = self._centres(chosen)[:, None, None] + self._offsets(len(chosen))
+        height, width = self._bank.images.shape[-2:]
+        extent = torch.tensor((height, width), device=at.device)
+        return ((2 * at + 1) / extent - 1).flip(-1)
+
+    def _centres(self, chosen: torch.Tensor) -> torch.Tensor:
+        """(n, 2) middles of the windows: around the heart, or anywhere in the image."""
+        chance, config, n = self._chance, self._config, len(chosen)
+        jitter = config.centre_jitter_mm / self._spacing_mm
+        around = self._bank.centres[chosen] + chance.normal(n, 2) * jitter
+        anywhere = self._bank.sizes[chosen] * chance.uniform(0, 1, n, 2)
+        return torch.where(chance.some(config.anywhere, n)[:, :, 0, 0], anywhere, around)
+
+    def _offsets(self, n: int) -> torch.Tensor:
+        """(n, size, size, 2) pixels from the middle: bent, then zoomed, sheared, turned and mirrored."""
+        chance, config, size = self._chance, self._config, self._size
+        line = torch.arange(size, device=self._bank.images.device) - (size - 1) / 2
+        straight = torch.stack(torch.meshgrid(line, line, indexing="ij"), dim=-1)
+        scale, shear = 1 + chance.uniform(-config.scale, config.scale, n, 2), config.shear
+        skewed = torch.eye(2, device=line.device) + chance.uniform(-shear, shear, n, 2, 2) * (
+            1 - torch.eye(2, device=line.device)
+        )
+        turned = _rotation(chance.uniform(-math.pi, math.pi, n), mirrored=chance.some(0.5, n)[:, 0, 0, 0])
+        return (straight + self._bend(n)) @ (turned @ skewed * scale[:, None]).mT[:, None]
+
+    def _bend(self, n: int) -> torch.Tensor:
+        """(n, size, size, 2) shifts that follow those of points BEND_EVERY_MM apart."""
+        chance, size = self._chance, self._size
+        points = math.ceil(size * self._spacing_mm / BEND_EVERY_MM) + 1
+        largest = chance.uniform(0, self._config.bend_mm / self._spacing_mm, n, 1, 1, 1)
+        shifts = chance.uniform(-1, 1, n, 2, points, points) * largest
+        smooth = interpolate(shifts, size=(size, size), mode="bicubic", align_corners=True)
+        return smooth.permute(0, 2, 3, 1)
+
+    def _shaded(self, image: torch.Tensor) -> torch.Tensor:
+        """Another coil, another contrast, another brightness."""
+        chance, config, n = self._chance, self._config, len(image)
+        field = (self._field(n) * chance.some(0.3, n)).exp()
+        image = image * field
+        low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+        gamma = chance.uniform(1 / (1 + config.gamma), 1 + config.gamma, n, 1, 1, 1)
+        share = ((image - low) / (high - low).clamp(min=1e-6)).clamp(min=1e-6)
+        image = torch.where(chance.some(0.4, n), share**gamma * (high - low) + low, image)
+        factor = chance.uniform(-config.brightness, config.brightness, n, 1, 1, 1) * chance.some(0.5, n)
+        offset = chance.uniform(-0.1, 0.1, n, 1, 1, 1) * chance.some(0.5, n)
+        return image * (1 + factor) + offset
+
+    def _field(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) logarithms of a coil's field: Legendre polynomials up to the second degree."""
+        line = torch.linspace(-1, 1, self._size, device=self._bank.images.device)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        terms = torch.stack([torch.ones_like(x), y, x, (3 * y**2 - 1) / 2, x * y, (3 * x**2 - 1) / 2])
+        strength = self._config.bias_field
+        coefficients = self._chance.uniform(-strength, strength, n, len(terms))
+        return torch.einsum("nk,kyx->nyx", coefficients, terms)[:, None]
+
+    def _degraded(self, image: torch.Tensor) -> torch.Tensor:
+        """Less sharp, coarser, noisier; how blurred and how coarse is drawn once for a batch."""
+        chance, config, n = self._chance, self._config, len(image)
+        image = torch.where(chance.some(0.2, n), _smoothed(image, chance.number(0.4, 1.1)), image)
+        fewer = round(self._size * chance.number(0.5, 1.0))
+        coarse = interpolate(interpolate(image, size=fewer, mode="area"), size=self._size, mode="bilinear")
+        image = torch.where(chance.some(config.coarse, n), coarse, image)
+        noise = chance.uniform(0, config.noise, n, 1, 1, 1) * chance.some(0.3, n)
+        return image + chance.normal(*image.shape) * noise
+
+    def _with_gaps(self, image: torch.Tensor) -> torch.Tensor:
+        """Neighbours exchanged (a stack may run from apex to base) or lost (it may end here); holes."""
+        chance, config, n = self._chance, self._config, len(image)
+        image = torch.where(chance.some(0.5, n), image.flip(1), image)
+        lost = chance.uniform(0, 1, n, 3, 1, 1) < config.drop_neighbour
+        lost[:, 1] = False
+        image = image.masked_fill(lost, 0.0)
+        return torch.where(self._holes(n), chance.uniform(0, 1, n, 1, 1, 1), image)
+
+    def _holes(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) true within one to four squares in some of the images."""
+        chance, side = self._chance, HOLE_MM / self._spacing_mm
+        line = torch.arange(self._size, device=self._bank.images.device)
+        first = chance.uniform(0, self._size - side, n, _MOST_HOLES, 2, 1)
+        within = (line >= first) & (line < first + side)  # (n, holes, 2, size)
+        squares = within[:, :, 0, :, None] & within[:, :, 1, None, :]
+        there = chance.uniform(0, _MOST_HOLES, n, 1) >= torch.arange(_MOST_HOLES, device=line.device)
+        return (squares & there[:, :, None, None]).any(1, keepdim=True) & chance.some(self._config.occlude, n)
+
+    def _within_edge(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) false where the field of view has ended: up to a third, from one border."""
+        chance, size = self._chance, self._size
+        line = torch.arange(size, device=self._bank.images.device).expand(n, 1, 1, size)
+        line = torch.where(chance.some(0.5, n), line, size - 1 - line)
+        kept = (line >= chance.uniform(0, size / 3, n, 1, 1, 1)) | ~chance.some(self._config.edge, n)
+        kept = kept.expand(n, 1, size, size)
+        return torch.where(chance.some(0.5, n), kept, kept.mT)
+
+
+def _rotation(angles: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """(n, 2, 2) matrices; where ``mirrored`` the first axis is turned round."""
+    cos, sin = angles.cos(), angles.sin()
+    sign = 1 - 2 * mirrored.to(cos.dtype)
+    return torch.stack([cos * sign, -sin, sin * sign, cos], dim=-1).view(-1, 2, 2)
+
+
+def _smoothed(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    """A Gaussian over rows and columns; zeros beyond the image."""
+    line = torch.arange(-4, 5, device=image.device, dtype=image.dtype)
+    weights = (-(line**2) / (2 * sigma**2)).exp()
+    weights = weights / weights.sum()
+    n, c, height, width = image.shape
+    flat = image.reshape(n * c, 1, height, width)
+    flat = conv2d(flat, weights.view(1, 1, -1, 1), padding=(4, 0))
+    return conv2d(flat, weights.view(1, 1, 1, -1), padding=(0, 4)).view_as(image)

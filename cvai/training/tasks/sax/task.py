@@ -1,0 +1,103 @@
+"""Short-axis cine MR as a training task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from monai.losses import DiceCELoss
+from monai.transforms import Compose
+
+from cvai.errors import ConfigurationInvalid
+from cvai.training.core.config import OptimiseConfig, TrainConfig
+from cvai.training.core.task import Batch, weighted_batches
+from cvai.training.datasets.data import LabelledVolume, SliceSample, load_split, slice_samples
+from cvai.training.datasets.kinds import open_dataset
+from cvai.training.tasks.sax.augment import training_transforms
+from cvai.training.tasks.sax.batched import BatchMaker, SliceBank
+from cvai.training.tasks.sax.preview import save_validation_picture, window_dice
+
+
+class SaxTask:
+    """Slices with their neighbours, and the labels of the slice in the middle."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        split = load_split(config.data.split)
+        self._config = config
+        self._training = _samples(config, split.train)
+        self._validation = _samples(config, split.validation)
+        self._loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """See ``TrainingTask``; ``image`` (n, 3, y, x) and ``label`` (n, 1, y, x)."""
+        config = self._config
+        if config.augment.batched:
+            return self._batched(start)
+        transforms = training_transforms(config.augment, config.input.size, config.input.spacing_mm)
+        return batches(self._training, transforms, config.optimise, start, config.seed)
+
+    def _batched(self, start: int) -> Iterator[Batch]:
+        config = self._config
+        bank = SliceBank(self._training, torch.device(config.optimise.device))
+        maker = BatchMaker(
+            bank, config.augment, config.input.size, config.input.spacing_mm, config.seed + start
+        )
+        return maker.endless(_weights(self._training, config.optimise), config.optimise.batch_size)
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Dice and cross-entropy."""
+        loss: torch.Tensor = self._loss(logits, batch["label"])
+        return loss
+
+    def look(self, network: torch.nn.Module, picture: Path) -> dict[str, float]:
+        """Dice of each structure over all windows pooled."""
+        size = self._config.input.size
+        save_validation_picture(network, self._validation, size, picture)
+        return window_dice(network, self._validation, size)
+
+
+def _samples(config: TrainConfig, patients: tuple[str, ...]) -> list[SliceSample]:
+    spacing_mm = config.input.spacing_mm
+    return [s for volume in load_volumes(config, patients) for s in slice_samples(volume, spacing_mm)]
+
+
+def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
+    """The labelled phases of every patient.
+
+    Raises:
+        ConfigurationInvalid: a patient is missing, or not every structure was drawn: what nobody drew would
+            be learnt as background.
+    """
+    dataset = open_dataset(config.data.kind, config.data.folder)
+    volumes = [volume for patient in patients for volume in dataset.volumes(patient)]
+    partial = next((volume for volume in volumes if not volume.is_drawn_throughout), None)
+    if partial is not None:
+        raise ConfigurationInvalid(
+            "labels_partial",
+            f"{partial.patient} {partial.phase} is not labelled throughout: some structure was not drawn.",
+            "Evaluate on these patients, and train on others.",
+        )
+    return volumes
+
+
+def batches(
+    samples: list[SliceSample], transforms: Compose, optimise: OptimiseConfig, start: int, seed: int
+) -> Iterator[Batch]:
+    """Endless random batches of image (n, 3, y, x) and label (n, 1, y, x); ``start`` varies the seed."""
+    weights = _weights(samples, optimise)
+    return weighted_batches(samples, weights, transforms, optimise.batch_size, seed + start)
+
+
+def _weights(samples: list[SliceSample], optimise: OptimiseConfig) -> list[float]:
+    """How often slices are drawn, against each other.
+
+    Slices at the base and the apex are drawn ``optimise.extremes`` times as often as the others: whether a
+    slice still belongs to the ventricle is the hardest question there is here. Those of end-systole are drawn
+    ``optimise.end_systole`` times as often: small cavities and thick walls are missed most.
+    """
+    return [
+        (optimise.extremes if sample["extreme"] else 1.0)
+        * (optimise.end_systole if sample["end_systole"] else 1.0)
+        for sample in samples
+    ]

@@ -1,0 +1,263 @@
+"""A DICOM server that outlives its callers: so many at a time, within time and size, each in a thread."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from socketserver import BaseServer
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import structlog
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu import P_DATA_TF
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from cvai.transfer.callers import Callers
+
+log = structlog.get_logger(__name__)
+
+HANDSHAKE_S = 5.0
+"""For a caller to agree on TLS."""
+
+REQUEST_S = 10.0
+"""For a caller to begin to ask for an association."""
+
+PDU_S = 30.0
+"""For a protocol data unit to arrive, from its first byte on, and for the other side to take what is sent."""
+
+OUT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE})
+HANDLES_AGAIN_AFTER_S = 0.2
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What a server takes from its callers.
+
+    Args:
+        associations: at the same time; each holds one message in memory while it arrives.
+        by_address: connections from one address.
+        pdu_bytes: of an A-ASSOCIATE or any other protocol data unit (PS3.8 section 9.3).
+        message_bytes: of a message (PS3.7), such as a C-STORE with its instance.
+    """
+
+    associations: int = 20
+    by_address: int = 10
+    pdu_bytes: int = 500_000
+    message_bytes: int = 2_000_000_000
+
+    @property
+    def connections(self) -> int:
+        """At the same time, those included that have not asked for an association yet."""
+        return 2 * self.associations
+
+
+@dataclass(eq=False)
+class Call:
+    """A connection, from the moment it was taken; a ``Caller``.
+
+    Args:
+        socket: as it was accepted, then with TLS.
+        host: address it came from.
+        port: and port.
+    """
+
+    socket: socket.socket
+    host: str
+    port: int
+    association: Association | None = None
+    is_refused: bool = False
+    is_dropped: bool = False
+
+    @property
+    def address(self) -> str:
+        """See ``Caller``."""
+        return self.host
+
+    @property
+    def is_gone(self) -> bool:
+        """See ``Caller``."""
+        return self.is_refused or (self.association is not None and not self.association.is_alive())
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has not been granted an association yet."""
+        return self.association is None or not self.association.is_established
+
+    def hang_up(self) -> None:
+        """End the connection: whoever waits for its next byte is told at once."""
+        log.warning("call_dropped", address=self.host)
+        self.is_dropped = True
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def await_first_byte(self) -> None:
+        """Wait for the caller to say something.
+
+        Raises:
+            OSError: it does not, or has been hung up on.
+        """
+        if not (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
+            line = select.poll()
+            line.register(self.socket, select.POLLIN)
+            if not line.poll(1000 * REQUEST_S):
+                raise TimeoutError("nothing was said")
+        if self.is_dropped:
+            raise ConnectionAbortedError("hung up on")
+
+
+class GuardedSocket(AssociationSocket):
+    """Reads a protocol data unit as a whole, within PDU_S and up to a size.
+
+    pynetdicom waits for the rest of one without limit, and takes as much as its header announces.
+    """
+
+    largest_bytes: int
+
+    @classmethod
+    def around(cls, made: AssociationSocket, largest_bytes: int) -> GuardedSocket:
+        """A socket in the place of the one that pynetdicom has made and announced already."""
+        guarded = cls.__new__(cls)
+        guarded.__dict__.update(made.__dict__)
+        guarded.largest_bytes = largest_bytes
+        return guarded
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read so many bytes, fewer where the other side has hung up.
+
+        Raises:
+            OSError: they are too many, or do not come in time.
+        """
+        line = cast("socket.socket", self.socket)
+        if nr_bytes > self.largest_bytes:
+            log.warning("pdu_too_large", bytes=nr_bytes)
+            raise OSError(errno.EMSGSIZE, "too large")
+        until_s = time.monotonic() + PDU_S
+        received = bytearray()
+        while len(received) < nr_bytes:
+            line.settimeout(max(0.001, until_s - time.monotonic()))
+            piece = line.recv(min(65536, nr_bytes - len(received)))
+            if not piece:
+                break
+            received += piece
+        line.settimeout(PDU_S)
+        return received
+
+    def _shutdown_socket(self) -> None:
+        """Close the line also where the other side has hung up, which pynetdicom leaves to the collector."""
+        super()._shutdown_socket()
+        with suppress(OSError):
+            cast("socket.socket", self.socket).close()
+
+
+class _Handler(RequestHandler):
+    """Begins an association on a connection."""
+
+    association: Association
+
+    def handle(self) -> None:
+        """See the base class."""
+        server = cast("GuardedServer", self.server)
+        self.association = self._create_association()
+        dul = self.association.dul
+        dul.socket = GuardedSocket.around(cast("AssociationSocket", dul.socket), server.limits.pdu_bytes)
+        evt.trigger(self.association, evt.EVT_CONN_OPEN, {"address": self.client_address})
+        self.association.start()
+
+
+class GuardedServer(ThreadedAssociationServer):
+    """Hangs up on strangers before a word is said, and lets nobody hold up the others.
+
+    pynetdicom agrees on TLS in the thread that takes all calls, without limit: one silent caller would keep
+    everybody else out.
+    """
+
+    request_queue_size = 128
+
+    def __init__(self, *args: Any, networks: Sequence[Network], limits: CallLimits, **kwargs: Any) -> None:
+        self.limits = limits
+        self._networks = networks
+        self._callers: Callers[Call] = Callers(limits.connections, limits.by_address)
+        super().__init__(*args, **kwargs)
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """The next call; an OSError makes socketserver go on with the one after."""
+        try:
+            caller, address = cast("socket.socket", self.socket).accept()
+        except OSError as error:
+            if error.errno in OUT_OF_HANDLES:
+                log.error("call_not_taken", reason=error.strerror)
+                time.sleep(HANDLES_AGAIN_AFTER_S)
+            raise
+        return caller, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Let a call in or not; what follows happens in a thread of its own."""
+        host, port = client_address[:2]
+        call = Call(request, host, port)
+        if not self._is_allowed(host):
+            self._refuse(call, "address")
+        elif not self._callers.enter(call):
+            self._refuse(call, "too many")
+        else:
+            threading.Thread(target=self._begin, args=(call,), name="dicom-call", daemon=True).start()
+
+    def shutdown(self) -> None:
+        """Close the port; pynetdicom's own way works only for servers that it has started itself."""
+        BaseServer.shutdown(self)
+        self.server_close()
+
+    def _begin(self, call: Call) -> None:
+        """Agree on TLS where it is asked for, then begin an association once there is one to begin.
+
+        To begin one is dear: pynetdicom copies the contexts of all that may be asked for.
+        """
+        try:
+            call.socket.settimeout(HANDSHAKE_S)
+            if self.ssl_context is not None:
+                call.socket = self.ssl_context.wrap_socket(call.socket, server_side=True)
+            call.socket.settimeout(PDU_S)
+            call.await_first_byte()
+            call.association = _Handler(call.socket, (call.host, call.port), self).association
+        except OSError as error:
+            self._refuse(call, type(error).__name__)
+            self._callers.leave(call)
+
+    def _refuse(self, call: Call, reason: str) -> None:
+        call.is_refused = True
+        call.socket.close()
+        log.warning("call_refused", address=call.host, reason=reason)
+
+    def _is_allowed(self, host: str) -> bool:
+        address = ip_address(host)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks)
+
+
+def limiting(message_bytes: int) -> list[EventHandlerType]:
+    """Handlers that hang up on a caller whose message grows over so many bytes."""
+    arrived: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
+
+    def count(event: Event) -> None:
+        if isinstance(event.pdu, P_DATA_TF):
+            arrived[event.assoc] = arrived.get(event.assoc, 0) + event.pdu.pdu_length
+            if arrived[event.assoc] > message_bytes:
+                log.warning("message_too_large", caller=event.assoc.requestor.ae_title, bytes=message_bytes)
+                cast("AssociationSocket", event.assoc.dul.socket).close()
+
+    def begin_anew(event: Event) -> None:
+        arrived.pop(event.assoc, None)
+
+    return [(evt.EVT_PDU_RECV, count), (evt.EVT_DIMSE_RECV, begin_anew)]

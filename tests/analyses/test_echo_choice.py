@@ -1,0 +1,254 @@
+"""Which loops of an ultrasound study are measured, with a model that draws what it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cvai.analyses.echo_apical.analyse import analyse_echo
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.read import read_studies
+from cvai.domain.echo.function import Volumes, require_ejection
+from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
+from cvai.domain.echo.views import EchoView
+from cvai.errors import Refused
+from cvai.models.echo import EchoSegmenter
+from tests.dicom.read.ultrasound_files import STUDY, beating_frames, write_loop
+from tests.dicom.write.echo_synthetic import COLUMNS, FOUR, MODEL, N_FRAMES, ROWS, TWO, beating_labels
+from tests.dicom.write.synthetic import CREATED, write_results
+from tests.dicom.write.test_pdf import run
+
+OTHER = EchoView.OTHER
+WHOLE_BEAT_BPM = 72
+"""At which the loops hold nine tenths of a beat and more."""
+
+Loop = tuple[EchoView, float, Mapping[str, Any]]
+"""What the model sees in it, how surely, and what its header states."""
+
+
+class DrawingSegmenter:
+    """Draws the same heart into every loop and names the views it is given, in turn."""
+
+    identity = MODEL
+    uncertainty = None
+    esv_factors: Mapping[str, float] = MappingProxyType({})
+
+    def __init__(self, views: Iterable[tuple[EchoView, float]], draw: Callable[[], np.ndarray]) -> None:
+        self._views, self._draw = iter(views), draw
+        self.n_loops = 0
+
+    def segment(self, loop: EchoLoop) -> LoopSegmentation:
+        assert loop.n_frames == N_FRAMES
+        self.n_loops += 1
+        return LoopSegmentation(self._draw(), *next(self._views))
+
+
+def drawn() -> np.ndarray:
+    return beating_labels(22.0)
+
+
+def analysed(folder: Path, loops: list[Loop], draw: Callable[[], np.ndarray] = drawn) -> EchoAnalysis:
+    """``number`` in the header of a loop is its place in the study, from 1."""
+    for number, (_, _, changes) in enumerate(loops, start=1):
+        frames = beating_frames(N_FRAMES, ROWS, COLUMNS, seed=number)
+        write_loop(folder / f"{number}.dcm", frames, number, **{"HeartRate": WHOLE_BEAT_BPM, **changes})
+    (study,) = read_studies(folder).studies
+    segmenter = DrawingSegmenter([(view, surely) for view, surely, _ in loops], draw)
+    return analyse_echo(study, cast(EchoSegmenter, segmenter), Stopwatch())
+
+
+def measured(analysis: EchoAnalysis) -> list[int | None]:
+    return [loop.source.images[0].instance_number for loop in analysis.loops]
+
+
+def codes(analysis: EchoAnalysis) -> set[str]:
+    return {finding.code for finding in analysis.findings}
+
+
+def values(analysis: EchoAnalysis) -> dict[str, float]:
+    return {m.name: m.value for m in analysis.measurements}
+
+
+def test_loops_of_two_stages_are_never_combined(tmp_path: Path) -> None:
+    loops: list[Loop] = [(FOUR, 0.9, {"StageName": "REST"}), (TWO, 0.9, {"StageName": "PEAK"})]
+    analysis = analysed(tmp_path, loops)
+    assert analysis.view == "a4c"
+    assert measured(analysis) == [1]
+    assert {"several_stages", "single_plane"} <= codes(analysis)
+    assert [p.reason for p in analysis.excluded] == [
+        'stage "PEAK" at 72/min, not at rest; measured: stage "REST" at 72/min'
+    ]
+
+
+def test_the_network_is_not_asked_about_loops_that_are_left_out(tmp_path: Path) -> None:
+    changes = ({"StageName": "PEAK"}, {"ViewName": "PLAX", "StageName": "REST"}, {"StageName": "REST"})
+    for number, stated in enumerate(changes, start=1):
+        write_loop(tmp_path / f"{number}.dcm", beating_frames(N_FRAMES, ROWS, COLUMNS), number, **stated)
+    (study,) = read_studies(tmp_path).studies
+    segmenter = DrawingSegmenter([(FOUR, 0.9)], drawn)
+    analyse_echo(study, cast(EchoSegmenter, segmenter), Stopwatch())
+    assert segmenter.n_loops == 1
+
+
+def test_what_was_measured_under_stress_alone_says_so_and_is_not_held_to_normal_ranges(
+    tmp_path: Path,
+) -> None:
+    person = {"PatientSex": "M", "PatientAge": "060Y"}
+    resting = analysed(tmp_path / "rest", [(FOUR, 0.9, person)])
+    stressed = analysed(tmp_path / "peak", [(FOUR, 0.9, {**person, "StageName": "PEAK"})])
+    assert any(m.normal is not None for m in resting.measurements)
+    assert "not_at_rest" in codes(stressed)
+    assert all(m.normal is None for m in stressed.measurements)
+
+
+def test_loops_at_stress_without_a_name_are_told_by_their_heart_rates(tmp_path: Path) -> None:
+    loops: list[Loop] = [
+        (FOUR, 0.99, {"HeartRate": 134, "FrameTime": "20"}),
+        (FOUR, 0.8, {"HeartRate": 62}),
+        (TWO, 0.8, {"HeartRate": 66}),
+        (TWO, 0.99, {"HeartRate": 140, "FrameTime": "20"}),
+    ]
+    analysis = analysed(tmp_path, loops)
+    assert measured(analysis) == [2, 3]
+    assert "rest_by_heart_rate" in codes(analysis)
+    assert [p.reason for p in analysis.excluded] == ["acquired at a higher heart rate"] * 2
+
+
+def test_views_at_somewhat_different_heart_rates_are_combined_with_a_finding(tmp_path: Path) -> None:
+    analysis = analysed(tmp_path, [(FOUR, 0.9, {"HeartRate": 72}), (TWO, 0.9, {"HeartRate": 88})])
+    assert analysis.view == "biplane"
+    assert codes(analysis) == {"heart_rates_differ"}
+
+
+def test_loops_of_different_days_are_not_combined(tmp_path: Path) -> None:
+    def on(date: str, time: str) -> dict[str, str]:
+        return {"AcquisitionDate": date, "AcquisitionTime": time}
+
+    loops: list[Loop] = [
+        (FOUR, 0.9, on("20240229", "101500")),
+        (TWO, 0.9, {**on("20240301", "0915"), "SeriesInstanceUID": f"{STUDY}.2"}),
+        (TWO, 0.8, on("20240229", "102000")),
+        (FOUR, 0.8, on("20240301", "160000")),
+    ]
+    analysis = analysed(tmp_path, loops)
+    assert measured(analysis) == [1, 3]
+    assert "several_examinations" in codes(analysis)
+    assert [p.reason for p in analysis.excluded] == ["of another examination in the study"] * 2
+
+
+def test_loops_of_one_examination_in_several_series_are_combined(tmp_path: Path) -> None:
+    later = {"AcquisitionDate": "20240229", "AcquisitionTime": "103500", "SeriesInstanceUID": f"{STUDY}.2"}
+    first = {"AcquisitionDate": "20240229", "AcquisitionTime": "101500"}
+    analysis = analysed(tmp_path, [(FOUR, 0.9, first), (TWO, 0.9, later)])
+    assert analysis.view == "biplane"
+    assert codes(analysis) == set()
+
+
+def test_a_loop_that_looks_like_another_view_than_stated_is_found_and_not_preferred(tmp_path: Path) -> None:
+    stated = {"ViewName": "A2C"}
+    alone = analysed(tmp_path / "alone", [(FOUR, 0.99, stated)])
+    assert "view_contradicts_header" in codes(alone)
+    both = analysed(tmp_path / "both", [(FOUR, 0.99, stated), (FOUR, 0.8, {"ViewName": "A4C"})])
+    assert measured(both) == [2]
+    assert "view_contradicts_header" not in codes(both)
+
+
+def test_a_loop_in_which_nothing_beats_gives_no_ejection_fraction(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, [(FOUR, 0.9, {})], lambda: np.repeat(beating_labels(22.0)[:1], N_FRAMES, axis=0))
+    assert refused.value.code == "no_ejection"
+
+
+@pytest.mark.parametrize(("edv_ml", "esv_ml"), [(80.0, 90.0), (80.0, 80.0), (80.0, 0.0), (0.0, 0.0)])
+def test_volumes_of_no_heartbeat_are_refused(edv_ml: float, esv_ml: float) -> None:
+    with pytest.raises(Refused) as refused:
+        require_ejection(Volumes(edv_ml, esv_ml))
+    assert refused.value.code == "no_ejection"
+
+
+def test_a_heart_rate_that_the_loop_contradicts_gives_no_cardiac_output(tmp_path: Path) -> None:
+    assert {"heart_rate", "lv_co"} <= values(analysed(tmp_path / "a", [(FOUR, 0.9, {})])).keys()
+    analysis = analysed(tmp_path / "b", [(FOUR, 0.9, {"HeartRate": 200})])
+    assert "heart_rate_contradicted" in codes(analysis)
+    assert not {"heart_rate", "lv_co"} & values(analysis).keys()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"FrameTime": None}, id="not stated"),
+        pytest.param({"CineRate": "60"}, id="contradicted"),
+        pytest.param({"FrameTime": "120"}, id="three times as long"),
+        pytest.param({"FrameTime": "4"}, id="a tenth"),
+    ],
+)
+def test_frame_times_change_no_ejection_fraction(tmp_path: Path, changes: dict[str, Any]) -> None:
+    plain = analysed(tmp_path / "a", [(FOUR, 0.9, {})])
+    analysis = analysed(tmp_path / "b", [(FOUR, 0.9, changes)])
+    assert values(analysis)["lv_ef"] == values(plain)["lv_ef"]
+    assert analysis.loops[0].beats == plain.loops[0].beats
+    assert codes(plain) == {"single_plane"}
+    assert codes(analysis) > {"single_plane"}
+
+
+def test_a_page_of_loops_without_times_counts_frames(tmp_path: Path) -> None:
+    loops: list[Loop] = [(FOUR, 0.9, {}), (TWO, 0.9, {"FrameTime": None})]
+    write_results(analysed(tmp_path / "study", loops), tmp_path / "results", created=CREATED)
+    page = run("pdftotext", "-layout", tmp_path / "results" / "report.pdf", "-")
+    assert "Time (ms)" not in page
+    assert "Frame" in page.split("Area of the left ventricle")[1]
+
+
+def test_a_reason_that_all_loops_share_is_the_reason_of_the_refusal(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, [(FOUR, 0.9, {"FrameTime": "0.04"}), (TWO, 0.9, {"FrameTime": "0.04"})])
+    assert refused.value.code == "frame_times_implausible"
+
+
+def test_a_loop_stated_as_apical_that_shows_something_else_is_told_so(tmp_path: Path) -> None:
+    loops: list[Loop] = [(OTHER, 0.9, {"ViewName": "A4C"}), (FOUR, 0.9, {})]
+    (reason,) = (p.reason for p in analysed(tmp_path, loops).excluded)
+    assert "though stated as apical four-chamber" in reason
+
+
+STATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "name": ({"StageName": "BASELINE"}, {"StageName": "PEAK"}),
+    "number": ({"StageNumber": 1, "NumberOfStages": 4}, {"StageNumber": 3, "NumberOfStages": 4}),
+    "only the stress": ({}, {"StageName": "POST EXERCISE"}),
+    "heart rate": ({}, {"HeartRate": 140, "FrameTime": "20"}),
+}
+"""What the loops at rest and those under stress state."""
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(
+    how=st.sampled_from(sorted(STATES)),
+    loops=st.lists(
+        st.tuples(st.booleans(), st.sampled_from([FOUR, TWO]), st.floats(0.5, 1.0)), min_size=1, max_size=5
+    ),
+)
+def test_no_mixture_of_rest_and_stress_is_measured_as_one(
+    how: str, loops: list[tuple[bool, EchoView, float]]
+) -> None:
+    """Any number of loops in any order: those at rest give the result, or it says that there are none."""
+    stated = [(view, surely, STATES[how][1 if is_stress else 0]) for is_stress, view, surely in loops]
+    with TemporaryDirectory() as folder:
+        analysis = analysed(Path(folder), stated)
+    under_stress = {is_stress for is_stress, _, _ in loops}
+    chosen = {loops[(number or 0) - 1][0] for number in measured(analysis)}
+    assert len(chosen) == 1
+    if len(under_stress) == 2:
+        assert chosen == {False}
+        assert {"several_stages", "rest_by_heart_rate"} & codes(analysis)
+    elif under_stress == {True} and how != "heart rate":
+        assert "not_at_rest" in codes(analysis)

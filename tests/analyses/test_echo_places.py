@@ -1,0 +1,65 @@
+"""Where the findings of an ultrasound study can be looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.function import Volumes
+from cvai.domain.echo.quality import volume_findings
+from cvai.domain.echo.views import EchoView
+from cvai.domain.findings import Place
+from cvai.domain.phases import KeyPhases
+from tests.analyses.test_echo_choice import FOUR, TWO, Loop, analysed
+from tests.dicom.write.echo_synthetic import beating_labels
+
+BOTH: list[Loop] = [(FOUR, 0.9, {}), (TWO, 0.9, {})]
+
+
+def where(analysis: EchoAnalysis, code: str) -> tuple[Place, ...]:
+    (finding,) = (finding for finding in analysis.findings if finding.code == code)
+    return finding.where
+
+
+@pytest.mark.parametrize("view", [FOUR, TWO])
+def test_what_is_said_of_one_loop_leads_to_its_view(view: EchoView, tmp_path: Path) -> None:
+    analysis = analysed(tmp_path, [(view, 0.9, {"ViewName": "A2C" if view is FOUR else "A4C"})])
+    assert where(analysis, "single_plane") == (Place(view=view.value),)
+    assert where(analysis, "view_contradicts_header") == (Place(view=view.value),)
+
+
+def test_a_frame_that_jumps_is_named_with_its_view(tmp_path: Path) -> None:
+    steady, jumping = beating_labels(22.0), beating_labels(22.0)
+    jumping[4][jumping[4] == ECHO_LABELS[Structure.LV_CAVITY]] = 0
+    drawn = iter([steady, jumping])
+    analysis = analysed(tmp_path, BOTH, lambda: next(drawn))
+    assert where(analysis, "area_jumps_between_frames") == (Place(phase=4, view="a2c"),)
+
+
+def test_what_both_loops_lack_leads_to_both(tmp_path: Path) -> None:
+    analysis = analysed(tmp_path, [(FOUR, 0.9, {"FrameTime": None}), (TWO, 0.9, {"FrameTime": None})])
+    assert where(analysis, "times_unknown") == (Place(view="a4c"), Place(view="a2c"))
+
+
+def test_what_tells_two_views_apart_leads_to_both(tmp_path: Path) -> None:
+    short = np.zeros_like(beating_labels(22.0))
+    short[:, 40:100] = beating_labels(22.0)[:, ::2]  # of half the length
+    drawn = iter([beating_labels(22.0), short])
+    loops: list[Loop] = [(FOUR, 0.9, {"HeartRate": 72}), (TWO, 0.9, {"HeartRate": 88})]
+    analysis = analysed(tmp_path, loops, lambda: next(drawn))
+    ed = [loop.beats[0].end_diastole for loop in analysis.loops]
+    assert where(analysis, "view_foreshortened") == (Place(ed[0], view="a4c"), Place(ed[1], view="a2c"))
+    assert where(analysis, "heart_rates_differ") == (Place(view="a4c"), Place(view="a2c"))
+
+
+def test_volumes_that_cannot_be_lead_to_the_phase_they_are_of() -> None:
+    beats = {"a4c": KeyPhases(2, 9), "a2c": KeyPhases(0, 8)}
+    found = volume_findings(Volumes(edv_ml=15.0, esv_ml=2.0), beats, calibrated=True)
+    assert {finding.code: finding.where for finding in found} == {
+        "ejection_fraction_very_high": (Place(9, view="a4c"), Place(8, view="a2c")),
+        "lv_implausibly_small": (Place(2, view="a4c"), Place(0, view="a2c")),
+    }

@@ -1,0 +1,86 @@
+"""An analysed ultrasound study whose labels are drawn: two beating half-ellipses in a speckled sector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
+from cvai.dicom.read.patient import one_patient, stated_patients
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
+from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.beats import beats_of
+from cvai.domain.body import with_body_size
+from cvai.domain.echo.function import key_discs, mean_volumes, measure_echo
+from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.views import EchoView
+from cvai.domain.normals import with_normal_ranges
+from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.subject import Subject
+from tests.dicom.read.ultrasound_files import beating_frames, region, write_loop
+
+N_FRAMES, ROWS, COLUMNS = 20, 120, 160
+FOUR, TWO = EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER
+MODEL = ModelIdentity("echo", "0.0.0", "ab" * 32, "CPUExecutionProvider")
+
+
+def beating_labels(widest_px: float) -> np.ndarray:
+    """(t, y, x) half an ellipse, open at row 80, that narrows to 0.6 of its width in mid-loop."""
+    y, x = np.mgrid[:ROWS, :COLUMNS]
+    labels = np.zeros((N_FRAMES, ROWS, COLUMNS), np.uint8)
+    for t in range(N_FRAMES):
+        half = widest_px * (1 - 0.4 * np.sin(np.pi * t / (N_FRAMES - 1)))
+        for structure, grown in ((Structure.LV_MYOCARDIUM, 6.0), (Structure.LV_CAVITY, 0.0)):
+            inside = np.hypot((x - 80) / (half + grown), (y - 80) / (60 + grown)) < 1
+            labels[t][inside & (y < 80)] = ECHO_LABELS[structure]
+        labels[t][(np.hypot(x - 80, y - 92) < 12) & (y >= 80)] = ECHO_LABELS[Structure.LEFT_ATRIUM]
+    return labels
+
+
+def assembled_loops(folder: Path, *, calibrated: bool = True, n_loops: int = 2) -> list[AssembledLoop]:
+    """Loops read back from files."""
+    regions = [region()] if calibrated else []
+    for number in range(1, n_loops + 1):
+        frames = beating_frames(N_FRAMES, ROWS, COLUMNS, seed=number)
+        write_loop(folder / f"{number}.dcm", frames, number, SequenceOfUltrasoundRegions=regions)
+    (study,) = read_studies(folder).studies
+    return [assemble_loop(images) for images in select_loops(study).loops]
+
+
+def measured_loop(source: AssembledLoop, view: EchoView, widest_px: float) -> MeasuredLoop:
+    """A loop with drawn labels and the discs of its beats."""
+    segmentation = LoopSegmentation(beating_labels(widest_px), view, 0.99)
+    beats = beats_of(segmentation.area_curve_px(Structure.LV_CAVITY))
+    spacing = source.loop.spacing_mm or (1.0, 1.0)
+    return MeasuredLoop(
+        source, segmentation, beats, tuple(key_discs(segmentation, b, spacing) for b in beats)
+    )
+
+
+def echo_analysis(
+    folder: Path, *, calibrated: bool = True, n_loops: int = 2, subject: Subject | None = None
+) -> EchoAnalysis:
+    """A biplane analysis, or one of the four-chamber view alone."""
+    subject = subject or Subject()
+    sources = assembled_loops(folder, calibrated=calibrated, n_loops=n_loops)
+    loops = tuple(
+        measured_loop(source, view, widest)
+        for source, view, widest in zip(sources, (FOUR, TWO), (24.0, 20.0), strict=False)
+    )
+    discs = [[d for loop in loops if loop.view is view for d in loop.discs] for view in (FOUR, TWO)]
+    measurements = measure_echo(mean_volumes(*discs), 62.0, calibrated=calibrated)
+    findings = tuple(f for loop in loops for f in loop.source.findings)
+    return EchoAnalysis(
+        study_uid=str(sources[0].images[0].header.StudyInstanceUID),
+        patient=one_patient(stated_patients(image.header for s in sources for image in s.images)),
+        loops=loops,
+        measurements=with_normal_ranges(with_body_size(measurements, subject), subject, "US"),
+        subject=subject,
+        findings=findings,
+        excluded=(),
+        model=MODEL,
+        cvai_version="0.0.0",
+        timings_ms={"read": 1.0},
+    )

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.findings import Place
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.phases import KeyPhases
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.ventricles.quality import quality_findings
+from cvai.domain.volumes import volume_curves_ml
+
+ED, ES = 0, 4
+N_PHASES, N_SLICES = 8, 9
+
+
+def beating_heart() -> np.ndarray:
+    """(t, z, y, x) labels of a plausible heart: an ellipsoid with a wall and a ventricle beside it."""
+    z, y, x = np.meshgrid(np.arange(N_SLICES), np.arange(96), np.arange(110), indexing="ij")
+    labels = np.zeros((N_PHASES, *z.shape), dtype=np.uint8)
+    for t in range(N_PHASES):
+        squeeze = 1 - 0.25 * (1 - np.cos(2 * np.pi * t / N_PHASES)) / 2
+        height = (z - 4) / 4.4
+        inner, mass = 17 * squeeze, 26**2 - 17**2
+        outer = np.sqrt(inner**2 + mass)
+        left = ((y - 50) ** 2 + (x - 45) ** 2) / 1.0
+        right = ((y - 50) / (24 * squeeze)) ** 2 + ((x - 72) / (18 * squeeze)) ** 2
+        shape = 1 - height**2
+        labels[t][right + height**2 < 1] = SAX_LABELS[Structure.RV_CAVITY]
+        labels[t][left < outer**2 * shape] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+        labels[t][left < inner**2 * shape] = SAX_LABELS[Structure.LV_CAVITY]
+    return labels
+
+
+def found(labels: np.ndarray) -> dict[str, tuple[Place, ...]]:
+    """Places of every finding by its code."""
+    positions = np.array([[0.0, 0, 9.0 * z] for z in range(labels.shape[1])])
+    geometry = StackGeometry(positions, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 1.4, 1.4)
+    segmentation = CineSegmentation(labels, geometry)
+    findings = quality_findings(segmentation, KeyPhases(ED, ES), volume_curves_ml(segmentation))
+    return {f.code: f.where for f in findings}
+
+
+def test_a_plausible_heart_has_no_findings() -> None:
+    assert found(beating_heart()) == {}
+
+
+def test_a_stack_that_ends_in_mid_ventricle_is_told() -> None:
+    assert found(beating_heart()[:, 4:])["base_not_covered"] == (Place(ED, 0),)
+    assert found(beating_heart()[:, :5])["base_not_covered"] == (Place(ED, 4),), "from apex to base"
+
+
+def test_a_stack_that_ends_before_the_apex_is_told() -> None:
+    labels = beating_heart()[:, 3:7]
+    assert found(labels)["apex_not_covered"] == (Place(ED, 3),)
+    assert found(labels[:, ::-1])["apex_not_covered"] == (Place(ED, 0),), "from apex to base"
+
+
+def test_a_ventricle_that_is_lost_in_slices_of_end_systole_is_told() -> None:
+    labels = beating_heart()
+    labels[ES, :4][labels[ES, :4] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    assert found(labels)["ventricle_shortens_much"] == (Place(ED), Place(ES))
+
+
+def test_a_ventricle_that_grows_in_systole_is_told() -> None:
+    labels = beating_heart()
+    assert found(labels[[4, 1, 2, 3, 0, 5, 6, 7]])["no_stroke_volume"] == (Place(ES), Place(ED))
+
+
+def test_a_ventricle_that_empties_is_told() -> None:
+    labels = beating_heart()
+    cavity = labels[ES] == SAX_LABELS[Structure.LV_CAVITY]
+    labels[ES][cavity & (np.arange(labels.shape[3]) % 9 > 0)] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+    assert found(labels)["ejection_fraction_very_high"] == (Place(ES),)
+
+
+def test_a_lost_right_ventricle_is_told() -> None:
+    labels = beating_heart()
+    labels[ES][labels[ES] == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    assert found(labels)["stroke_volumes_disagree"] == (Place(ED), Place(ES))
+
+
+def test_a_wall_that_loses_mass_is_told() -> None:
+    labels = beating_heart()
+    wall = labels[ES] == SAX_LABELS[Structure.LV_MYOCARDIUM]
+    labels[ES][wall & (np.arange(labels.shape[3]) < 35)] = 0
+    assert found(labels)["myocardial_mass_differs"] == (Place(ED), Place(ES))
+
+
+def test_a_phase_that_jumps_is_told() -> None:
+    labels = beating_heart()
+    labels[2][labels[2] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    assert found(labels)["volume_jumps_between_phases"] == (Place(phase=2),)
+
+
+def test_a_frayed_outline_is_told_with_its_slice_and_phase() -> None:
+    labels = beating_heart()
+    labels[ES, 3, ::3][labels[ES, 3, ::3] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    assert found(labels)["ragged_contour"] == (Place(ES, 3),)
+
+
+def test_a_cavity_in_two_parts_is_told_with_its_slice_and_phase() -> None:
+    labels = beating_heart()
+    labels[ED, 4, :, 44:47][labels[ED, 4, :, 44:47] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    labels[ES, 5, 48:53][labels[ES, 5, 48:53] == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    assert found(labels)["structure_in_parts"] == (Place(ED, 4), Place(ES, 5))
+
+
+def test_a_heart_at_the_border_is_told() -> None:
+    where = found(beating_heart()[..., 30:])["heart_at_image_border"]
+    assert [place.slice for place in where] == list(range(1, 8))
+    assert {place.phase for place in where} == {ED}, "where most of it is cut off"
+
+
+@pytest.mark.parametrize("shrink", [3])
+def test_a_left_ventricle_of_a_few_millilitres_is_told(shrink: int) -> None:
+    small = ndimage.zoom(beating_heart(), (1, 1, 1 / shrink, 1 / shrink), order=0)
+    assert found(small)["lv_implausibly_small"] == (Place(ED),)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvai.domain.measurement import Measurement
+from cvai.domain.uncertainty import Uncertainty, conformal_half_width
+
+KNOWN = Uncertainty(0.9, half_widths={"lv_ef": 5.0}, shares={"lv_edv": 0.1})
+
+
+def test_an_ejection_fraction_is_known_to_so_many_points() -> None:
+    assert KNOWN.around(Measurement("lv_ef", 60.0, "%")).interval == (55.0, 65.0)
+
+
+def test_a_volume_is_known_to_a_share_of_itself() -> None:
+    assert KNOWN.around(Measurement("lv_edv", 200.0, "mL")).interval == pytest.approx((180.0, 220.0))
+
+
+def test_a_volume_per_body_surface_is_known_to_the_same_share() -> None:
+    indexed = KNOWN.around(Measurement("lv_edv_index", 100.0, "mL/m2"))
+    assert indexed.interval == pytest.approx((90.0, 110.0))
+
+
+def test_no_interval_leaves_what_is_possible() -> None:
+    assert KNOWN.around(Measurement("lv_ef", 98.0, "%")).interval == (93.0, 100.0)
+    assert KNOWN.around(Measurement("lv_ef", 2.0, "%")).interval == (0.0, 7.0)
+
+
+def test_what_was_not_calibrated_has_no_interval() -> None:
+    assert KNOWN.around(Measurement("lv_co", 5.0, "L/min")).interval is None
+
+
+@pytest.mark.parametrize("n", [20, 50])
+def test_intervals_hold_new_patients_as_often_as_promised(n: int) -> None:
+    rng = np.random.default_rng(4)
+    held = []
+    for _ in range(4000):
+        errors = rng.standard_t(3, n + 1)  # heavy tails: nothing is assumed about the distribution
+        held.append(abs(errors[-1]) <= conformal_half_width(list(errors[:-1]), confidence=0.9))
+    assert 0.88 <= np.mean(held) <= 0.94
+
+
+def test_too_few_patients_promise_nothing() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        conformal_half_width([1.0] * 8, confidence=0.9)
