@@ -87,8 +87,8 @@ def test_its_objects_are_valid_and_stand_in_series_of_their_own(results: Path, d
 
 
 def test_nothing_but_the_registry_names_an_analysis() -> None:
-    """Import-linter holds imports; this, the words by which one could be told from another. A phantom says for which
-    analysis it is."""
+    """Import-linter holds imports; this, the words by which one could be told from another."""
+    # A phantom may say for which analysis it is.
     kinds = re.compile(r"(?<!phantom\.)\b(cine_sax|echo_apical)\b")
     places = {
         path.relative_to(ROOT / "cvai").as_posix()
