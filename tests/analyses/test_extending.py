@@ -15,8 +15,10 @@ import pytest
 from pydicom import dcmread
 
 from cvai.phantom.cine_sax.study import write_phantom_study
+from cvai.phantom.parameters import PhantomAcquisition
 from tests.dicom.write.test_dciodvfy import complaints
 
+SMALL = PhantomAcquisition(n_phases=8, rows=112, columns=112, spacing_y_mm=3.0, spacing_x_mm=3.0)
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = Path("cvai") / "analyses" / "registry.py"
 
@@ -52,7 +54,7 @@ def run(tree: Path, *words: object) -> subprocess.CompletedProcess[str]:
 def results(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the results of a study that has two analyses."""
     folder = tmp_path_factory.mktemp("study")
-    truth = write_phantom_study(folder / "study")
+    truth = write_phantom_study(folder / "study", acquisition=SMALL)
     done = run(tree, "analyze", folder / "study", "--out", folder / "out")
     assert done.returncode == 0, done.stderr
     return folder / "out" / truth.study_uid

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from cvai.archive.folder.archive import FolderArchive
 from cvai.audit.messages import Act, AuditEvent, AuditTrail
 from cvai.ops.private import make_private
-from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.settings import FolderSettings, Settings
+from tests.standin import derived_uid, write_study
 
 
 def mode(path: Path) -> int:
@@ -63,10 +63,8 @@ def test_a_folder_that_cannot_be_closed_is_named_by_its_setting(tmp_path: Path) 
     assert [(line["event"], line["setting"]) for line in lines] == [("folder_not_private", "folder.archive")]
 
 
-@pytest.mark.slow
 def test_what_is_taken_in_is_closed(tmp_path: Path) -> None:
-    write_phantom_study(tmp_path / "made")
-    delivered = sorted((tmp_path / "made" / DICOM_FOLDER).iterdir())
+    delivered = write_study(tmp_path / "made", derived_uid("closed"))
     for path in delivered:
         path.chmod(0o644)
     opened(tmp_path / "archive", 0o755)
@@ -76,12 +74,10 @@ def test_what_is_taken_in_is_closed(tmp_path: Path) -> None:
     assert {mode(path) for path in kept.iterdir()} == {0o600}
 
 
-@pytest.mark.slow
 def test_what_another_user_delivered_is_kept_as_a_file_of_the_services_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_phantom_study(tmp_path / "made")
-    delivered = sorted((tmp_path / "made" / DICOM_FOLDER).iterdir())[:1]
+    delivered = write_study(tmp_path / "made", derived_uid("another user's"), n_images=1)
     delivered[0].chmod(0o644)
     of_another = delivered[0].stat().st_ino
     chmod = Path.chmod
