@@ -1,4 +1,4 @@
-# CPU image of the service. Reviewed, not built by us: see docs/operations.md.
+# CPU image of the service. Reviewed, not built by us: see docs/howto/operations.md.
 # Build argument ONNXRUNTIME: "onnxruntime" (CPU) or "onnxruntime-gpu" (with a CUDA base image given as BASE).
 # `make images` puts the digest behind the tag.
 ARG BASE=python:3.11-slim-bookworm

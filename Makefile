@@ -52,7 +52,7 @@ fuzz: dev system
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -m benchmarks.fuzz_page
 
-# OHIF in front of an Orthanc, in a real browser: docs/viewers.md.
+# OHIF in front of an Orthanc, in a real browser: docs/reference/viewers.md.
 OHIF := build/ohif/package/dist/index.html
 proof-ohif: dev system $(OHIF)
 	CVAI_OHIF_PICTURES=docs/images $(BIN)/python -m pytest -q tests/e2e/test_ohif.py
@@ -77,7 +77,7 @@ bench-page: dev system
 	$(BIN)/python -m benchmarks.page
 
 # Ten minutes of a CUDA device, two hours of one core; what is better than the models in place is promoted, and what there
-# is without such a device: docs/training.md.
+# is without such a device: docs/howto/training.md.
 train: dev
 	$(BIN)/cvai train configs/train/sax_gpu.toml
 	$(BIN)/cvai train configs/train/echo.toml

@@ -1,4 +1,4 @@
-"""How many workers a hospital, a region and a nation need: the table of docs/scaling.md, from stage times.
+"""Workers needed by a hospital, a region and a nation: the table of docs/explanation/scaling.md.
 
 ``python -m benchmarks.capacity --rest-s 1.7 --infer-s 4.6 [--fetched-mb 300] [--stored-mb 6]``
 

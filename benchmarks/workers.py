@@ -1,4 +1,5 @@
-"""One, two and three workers on one PostgreSQL: studies a minute, beside what docs/scaling.md predicts.
+"""Studies a minute of one to three workers on one PostgreSQL, beside the prediction of
+docs/explanation/scaling.md.
 
 ``python -m benchmarks.workers [--workers 1 2 3] [--studies 12] [--threads 2]``
 

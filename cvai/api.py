@@ -49,7 +49,7 @@ class Result:
 
     @property
     def record(self) -> Record:
-        """Its entry in result.json, without objects; docs/extending.md and the schema say what is in it."""
+        """Its entry in result.json, without objects; docs/reference/result.md describes the fields."""
         if self._analysed is None:
             return error_record(self.kind, self._require_error(), self._watch)
         return analysed_record(self._analysed, (), self._watch.timings_ms)

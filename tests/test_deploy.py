@@ -33,7 +33,7 @@ def test_the_unit_is_hardened() -> None:
 
 def test_the_unit_of_the_documentation_is_the_one_in_its_file() -> None:
     (quoted,) = re.findall(
-        r"```ini\n(\[Unit\].*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL
+        r"```ini\n(\[Unit\].*?)```", (ROOT / "docs" / "howto" / "operations.md").read_text(), re.DOTALL
     )
     assert quoted == UNIT.read_text()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,18 @@ from cvai.cli.lazy import COMMANDS, LazyCommands
 from cvai.models.card import load_card
 from tests.conftest import ROOT
 
+DOCUMENTS = sorted(
+    path
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "models/*/*.md",
+        "data/*.md",
+        "requirements/*.md",
+        "notebooks/*.md",
+    )
+    for path in ROOT.glob(pattern)
+)
 CODE_BEARERS = {name for name, kind in vars(errors).items() if isinstance(kind, type)} | {
     "Finding",
     "CineNotFound",
@@ -37,7 +50,9 @@ def calls_and_texts() -> tuple[set[str], set[str]]:
 
 @pytest.mark.slow
 def test_every_code_is_explained_and_nothing_else_is() -> None:
-    explained = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs" / "codes.md").read_text(), re.MULTILINE))
+    explained = set(
+        re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs" / "reference" / "codes.md").read_text(), re.MULTILINE)
+    )
     codes, texts = calls_and_texts()
     assert codes - explained == set()
     assert explained - texts == set()
@@ -62,7 +77,7 @@ def test_every_command_is_in_the_readme_and_has_an_example() -> None:
 
 def test_no_document_names_a_path_of_one_machine() -> None:
     home = re.compile(r"/(home|root|Users)/")
-    texts = [p for pattern in ("*.md", "docs/**/*.md", "configs/**/*.toml") for p in ROOT.glob(pattern)]
+    texts = [*DOCUMENTS, *ROOT.glob("configs/**/*.toml")]
     assert [p.name for p in texts if home.search(p.read_text(encoding="utf-8"))] == []
 
 
@@ -82,13 +97,48 @@ def test_the_model_card_quotes_the_evaluation_of_the_committed_model() -> None:
 
 
 def test_the_table_of_workers_is_what_its_command_prints() -> None:
-    text = (ROOT / "docs" / "scaling.md").read_text()
+    text = (ROOT / "docs" / "explanation" / "scaling.md").read_text()
     (given,) = re.findall(r"benchmarks\.capacity (--rest-s .*)", text)
     rest_s, infer_s = (float(word) for word in given.split()[1::2])
     assert table(Study(rest_s + infer_s, fetched_mb=300, stored_mb=6)) in text
 
 
 def test_every_test_that_a_document_names_is_there() -> None:
-    for document in ("threats.md", "proofs.md", "page.md", "operations.md"):
-        named = re.findall(r"\btests/[\w/]+\.py", (ROOT / "docs" / document).read_text())
-        assert [path for path in named if not (ROOT / path).is_file()] == []
+    named = {
+        (document.name, path)
+        for document in DOCUMENTS
+        for path in re.findall(r"\btests/[\w/]+\.py", document.read_text(encoding="utf-8"))
+    }
+    assert {(document, path) for document, path in named if not (ROOT / path).is_file()} == set()
+
+
+def anchors(document: Path) -> set[str]:
+    """Fragments of the headings of a document, as GitHub and Python-Markdown make them."""
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+def broken_links(document: Path) -> set[str]:
+    """Relative links of a document that lead to no file, or to no heading of it."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    broken = set()
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        address, _, fragment = link.partition("#")
+        if re.match(r"[a-z]+:", address):
+            continue
+        target = (document.parent / address).resolve() if address else document
+        if not target.exists() or (fragment and fragment not in anchors(target)):
+            broken.add(link)
+    return broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    assert broken_links(document) == set()
+
+
+def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Some title: here\n[a](page.md#some-title-here) [b](#other) [c](gone.md) `[d](x)`\n")
+    assert broken_links(page) == {"#other", "gone.md"}

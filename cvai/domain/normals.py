@@ -1,7 +1,7 @@
 """Normal ranges by modality, sex and age, from sources that draw the ventricle as cvai's models do.
 
-``normals.csv`` beside this file holds one range a row, with its source, table and DOI; docs/normals.md says
-how it came about. No row that matches, no range.
+``normals.csv`` beside this file holds one range a row, with its source, table and DOI;
+docs/explanation/normals.md says how it came about. No row that matches, no range.
 """
 
 from __future__ import annotations

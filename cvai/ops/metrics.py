@@ -1,4 +1,4 @@
-"""What a worker has to tell Prometheus; docs/operations.md says what each metric means and what to do then.
+"""Metrics of a worker for Prometheus; docs/reference/metrics.md says what each one means and what to do.
 
 Labels carry kinds of analysis, codes, steps and versions: nothing in here can name a study or a patient.
 """

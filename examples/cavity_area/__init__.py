@@ -1,7 +1,7 @@
 """An analysis as small as one can be: the area of bright blood in the middle slice of a cine, by a threshold.
 
-It is an example of how an analysis is added, and no measurement that anybody should use; docs/extending.md
-goes through it.
+It is an example of how an analysis is added, and no measurement that anybody should use;
+docs/howto/extending.md goes through it.
 """
 
 from __future__ import annotations

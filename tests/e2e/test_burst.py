@@ -17,7 +17,7 @@ def test_studies_that_come_at_once_are_all_analysed_in_their_order(tmp_path: Pat
     assert len(told.records) == 3
     assert told.not_analysed == 0
     assert told.out_of_turn == 0
-    assert 0 < max(told.memory_mb) < 2000, "what one job at a time may take: docs/operations.md"
+    assert 0 < max(told.memory_mb) < 2000, "what one job at a time may take: docs/howto/operations.md"
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_its_colours_are_drawn_where_its_voxels_are(shown: Shown) -> None:
 
 
 def test_the_first_phase_of_a_slice_is_drawn_over_all_others(shown: Shown) -> None:
-    """OHIF's own fault (its issue 4789), told in docs/viewers.md: when this fails, it has been mended."""
+    """A defect of OHIF (its issue 4789; docs/reference/viewers.md): when this fails, it has been fixed."""
     ed, z = shown.phases.end_diastole, shown.labels.shape[1] // 2
     assert ed == 0
     other = shown.viewer.colours(shown.image(shown.phases.end_systole, z), shown.points(ed, z, 1))

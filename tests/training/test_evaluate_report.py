@@ -57,7 +57,7 @@ def keys_of(tree: object) -> set[str]:
 
 
 def test_every_key_of_the_record_is_documented(evaluation: Evaluation) -> None:
-    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "evaluation.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`([\w.]+)`", text))
     unknown = keys_of(record(evaluation)) - documented - {"NOR"}  # the disease group of the drawn hearts
     # Quantities of the right ventricle are documented by their prefix.

@@ -84,7 +84,7 @@ class EchoAnalysis(Analysed):
     Args:
         loops: one for each view, four-chamber view first.
         excluded: what was not analysed, with reasons.
-        esv_factor: what the end-systolic volume of the discs was multiplied by; see docs/echo.md.
+        esv_factor: what the end-systolic volume of the discs was multiplied by; see docs/explanation/echo.md.
 
     Raises:
         ValueError: no loop, or two of one view.

@@ -186,7 +186,7 @@ def _program(name: str) -> str:
             "pg_tools_missing",
             f"{name} is not installed; the jobs are kept in PostgreSQL.",
             "Install the PostgreSQL client of the server's version, or use --without database and copy the "
-            "database with the server's own means, before the rest: see docs/operations.md.",
+            "database with the server's own means, before the rest: see docs/howto/backup.md.",
         )
     return found
 

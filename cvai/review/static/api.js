@@ -3,7 +3,7 @@
 /** A request the server did not fulfil. */
 export class Problem extends Error {
   /**
-   * @param {string} code stable code, see docs/codes.md
+   * @param {string} code stable code, see docs/reference/codes.md
    * @param {string} message what happened
    * @param {string} hint what to do
    * @param {number} status HTTP status, 0 where no answer came

@@ -1,4 +1,4 @@
-"""The evaluation as plain values, in the layout that docs/evaluation.md describes."""
+"""The evaluation as plain values, in the layout that docs/reference/evaluation.md describes."""
 
 from __future__ import annotations
 

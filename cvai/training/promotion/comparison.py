@@ -10,8 +10,8 @@ from cvai.errors import ModelInvalid
 from cvai.training.tasks.echo.record import SCHEMA as ECHO_SCHEMA
 
 DICE_MARGIN = 0.005
-"""Of a mean Dice: half of what a changed image may cost (docs/evaluation.md), a quarter of what two readers
-differ by."""
+"""Of a mean Dice: half of what a changed image may cost (docs/reference/evaluation.md), a quarter of what two
+readers differ by."""
 
 AGREEMENT_MARGINS: Mapping[tuple[str, str], float] = {
     ("lv_ef", "bias"): 0.5,

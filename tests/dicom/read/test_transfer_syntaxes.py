@@ -1,4 +1,4 @@
-"""Every way of storing pixels that docs/reading.md calls tested, from file to assembled cine."""
+"""Every way of storing pixels that docs/explanation/reading.md calls tested, from file to assembled cine."""
 
 from __future__ import annotations
 
@@ -207,8 +207,8 @@ def test_twelve_bits_of_extended_jpeg_are_refused_and_not_guessed(tmp_path: Path
 
 
 def named_in_docs(heading: str) -> set[str]:
-    """UIDs in the table below a heading of docs/reading.md."""
-    text = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    """UIDs in the table below a heading of docs/explanation/reading.md."""
+    text = (ROOT / "docs" / "explanation" / "reading.md").read_text(encoding="utf-8")
     section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     return set(re.findall(r"`(1\.2\.840\.10008\.1\.2[0-9.]*)`", section))
 
