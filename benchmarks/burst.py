@@ -1,7 +1,7 @@
 """Many studies at once: is memory bounded, do they end in order of arrival, what does the service cost?
 
 ``python -m benchmarks.burst [--studies 200] [--slices 9] [--phases 10] [--pixels 160] [--threads 2]
-[--jobs-at-once 2]``
+[--jobs-at-once 2] [--record]``
 
 Synthetic studies are dropped into the inbox of a real ``cvai serve``, faster than it can work. Whenever it
 has done twenty of them it is frozen, and this process analyses twenty of the same back to back, without a
@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
+from benchmarks.numbers import keep
 from benchmarks.workers import phantoms
 from cvai.archive.part10 import read_identity
 from cvai.jobs.job import JobState
@@ -172,6 +173,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for name, number in USUAL.items():
         parser.add_argument(f"--{name}", type=int, default=number)
+    parser.add_argument("--record", action="store_true", help="keep the ratio for the documents")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cvai-burst-") as name:
         root = Path(name)
@@ -189,6 +191,8 @@ def main() -> int:
     print(f"its memory    {max(told.memory_mb):7.0f} MB at most, {told.growth_mb:+.0f} MB after warming up")
     print(f"not analysed  {told.not_analysed:7d}")
     print(f"out of turn   {told.out_of_turn:7d}")
+    if asked.record:
+        keep("burst", {"ratio": slower})
     wrong = troubles(told, slower)
     for words in wrong:
         print(f"  {words}")

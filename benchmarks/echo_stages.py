@@ -1,7 +1,7 @@
 """Where the time goes with ultrasound: milliseconds by stage for one loop of 100 frames, and peak memory.
 
 Each run is a fresh ``cvai analyze`` process on the same four-chamber phantom loop; medians over the runs.
-Usage: python -m benchmarks.echo_stages [--runs 5] [--threads 2]
+Usage: python -m benchmarks.echo_stages [--runs 5] [--threads 2] [--record]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def one_loop(folder: Path) -> Path:
 
 def main() -> None:
     shape = LoopAcquisition()
-    time_stages(__doc__, f"one loop of {N_FRAMES} x {shape.rows} x {shape.columns}", one_loop)
+    time_stages("echo_stages", __doc__, f"one loop of {N_FRAMES} x {shape.rows} x {shape.columns}", one_loop)
 
 
 if __name__ == "__main__":

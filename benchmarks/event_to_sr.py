@@ -1,6 +1,6 @@
 """From the archive's event to the SR in it: a 250-frame study, a real Orthanc, a real ``cvai serve``.
 
-``python -m benchmarks.event_to_sr [--studies 5] [--threads 2]``
+``python -m benchmarks.event_to_sr [--studies 5] [--threads 2] [--record]``
 
 One study after the other is stored by STOW. The clock runs from Orthanc's change ``StableStudy`` to the one
 called ``NewInstance`` of the SR, both looked for every 20 ms from outside the service; the analysis is the
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.burst import study_uid
+from benchmarks.numbers import keep
 from benchmarks.workers import phantoms
 from cvai.phantom.parameters import PhantomAcquisition
 from tests.orthanc import EXECUTABLE, PASSWORD, PLUGIN, USERNAME, Orthanc
@@ -157,6 +158,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--studies", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="keep the medians for the documents")
     asked = parser.parse_args()
     if EXECUTABLE is None or not PLUGIN.exists():
         print("event to SR: needs Orthanc and its DICOMweb plugin (Debian: orthanc, orthanc-dicomweb)")
@@ -168,6 +170,12 @@ def main() -> int:
         with place(root, asked.threads) as at:
             passages = [passage(at, number, study) for number, study in enumerate(studies, start=1)]
     print_table(passages[1:], asked.threads)
+    if asked.record:
+        medians = {
+            "event_to_sr_ms": statistics.median(p.event_to_sr_ms for p in passages[1:]),
+            "beside_ms": statistics.median(p.beside_ms for p in passages[1:]),
+        }
+        keep("event_to_sr", medians)
     return 0
 
 

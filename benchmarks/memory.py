@@ -2,7 +2,7 @@
 
 The bound is 1.3 times the pixels as they are stored, two bytes each, and 0.6 GB for everything else. Above it
 the exit status is 1.
-Usage: python -m benchmarks.memory [--threads 2]
+Usage: python -m benchmarks.memory [--threads 2] [--record]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.numbers import keep
 from benchmarks.stages import one_run
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.segmentation import CineSegmentation
@@ -67,6 +68,7 @@ def doubled(phantom: Phantom) -> Phantom:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="keep the peak for the documents")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         study = Path(name) / "study"
@@ -77,6 +79,8 @@ def main() -> None:
         f"{N_PHASES} phases x {N_SLICES} slices x {SIDE} x {SIDE}, {PIXELS_GB:.2f} GB of pixels: "
         f"{peak_gb:.2f} GB at the peak, {timings_ms['total'] / 1000:.0f} s; bound {BOUND_GB:.2f} GB"
     )
+    if arguments.record:
+        keep("memory", {"peak_gb": peak_gb})
     sys.exit(int(peak_gb > BOUND_GB))
 
 

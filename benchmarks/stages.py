@@ -1,7 +1,7 @@
 """Where the time goes: milliseconds by stage for a 10 x 25 x 256 x 256 study, and peak memory.
 
 Each run is a fresh ``cvai analyze`` process on the same phantom study; medians over the runs.
-Usage: python benchmarks/stages.py [--runs 5] [--threads 2]
+Usage: python -m benchmarks.stages [--runs 5] [--threads 2] [--record]
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from time import perf_counter
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.numbers import keep
 
 STAGES = ("read", "select", "assemble", "infer", "measure", "write", "total")
 
@@ -61,19 +63,24 @@ def cine(folder: Path) -> Path:
 
 
 def main() -> None:
-    time_stages(__doc__, "10 slices x 25 phases x 256 x 256", cine)
+    time_stages("stages", __doc__, "10 slices x 25 phases x 256 x 256", cine)
 
 
-def time_stages(description: str | None, what: str, make_study: Callable[[Path], Path]) -> None:
+def time_stages(name: str, description: str | None, what: str, make_study: Callable[[Path], Path]) -> None:
     """Analyse what ``make_study`` writes, as often as the command line says, and print the table."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="keep the medians for the documents")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        study = make_study(Path(name) / "study")
-        runs = [one_run(study, Path(name) / f"out{k}", arguments.threads) for k in range(arguments.runs)]
+    with tempfile.TemporaryDirectory() as folder:
+        study = make_study(Path(folder) / "study")
+        runs = [one_run(study, Path(folder) / f"out{k}", arguments.threads) for k in range(arguments.runs)]
     print_table(what, runs, arguments.threads)
+    if arguments.record:
+        stages = {f"{stage}_ms": statistics.median(run[0][stage] for run in runs) for stage in STAGES}
+        process = {"process_ms": statistics.median(run[1] for run in runs)}
+        keep(name, stages | process | {"peak_mib": statistics.median(run[2] for run in runs)})
 
 
 def print_table(what: str, runs: list[tuple[dict[str, float], float, float]], threads: int) -> None:

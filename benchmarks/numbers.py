@@ -1,0 +1,301 @@
+"""Numbers in the documents, from the records that they come from.
+
+``python -m benchmarks.numbers [--check]``
+
+A document marks a number as ``<!-- numbers: NAME -->...<!-- end -->``, in a line or around lines. What lies
+between is written anew from models/*/evaluation.json, models/*/card.toml and benchmarks/results.json. With
+``--check`` nothing is written, and the exit status is 1 where a document differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.capacity import Study, table
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results.json"
+MARKED = re.compile(r"(?s)(<!-- numbers: (?P<name>[\w.]+) -->)(?P<text>.*?)(<!-- end -->)")
+PATTERNS = ("*.md", "docs/**/*.md", "models/*/MODEL_CARD.md")
+
+STRUCTURES = {"lv_cavity": "LV cavity", "lv_myocardium": "LV myocardium", "rv_cavity": "RV cavity"}
+ECHO_STRUCTURES = {"lv_cavity": "LV cavity", "lv_myocardium": "LV myocardium", "left_atrium": "left atrium"}
+EF_METHODS = {"biplane": "biplane", "a4c": "four-chamber view alone", "a2c": "two-chamber view alone"}
+QUANTITIES = {
+    "lv_edv": "LV EDV, mL",
+    "lv_esv": "LV ESV, mL",
+    "lv_ef": "LVEF, points",
+    "lv_mass": "LV mass, g",
+    "rv_edv": "RV EDV, mL",
+    "rv_esv": "RV ESV, mL",
+    "rv_ef": "RVEF, points",
+}
+
+
+@cache
+def evaluation(model: str) -> Any:
+    return json.loads((ROOT / "models" / model / "evaluation.json").read_text(encoding="utf-8"))
+
+
+@cache
+def card(model: str) -> Any:
+    return tomllib.loads((ROOT / "models" / model / "card.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def results() -> Any:
+    return json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def keep(benchmark: str, values: Mapping[str, float]) -> None:
+    """Keep what a benchmark measured; ``python -m benchmarks.numbers`` then brings it into the documents."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    kept[benchmark] = {**kept.get(benchmark, {}), **{key: round(value, 4) for key, value in values.items()}}
+    RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def rows(*lines: list[str]) -> str:
+    """Rows of a Markdown table, which begins and ends on lines of its own."""
+    return "\n\n" + "".join(f"| {' | '.join(cells)} |\n" for cells in lines) + "\n"
+
+
+def with_head(head: list[str], *lines: list[str]) -> str:
+    return rows(head, ["---"] * len(head), *lines)
+
+
+def within(found: Mapping[str, Any], pattern: str, key: str = "value") -> str:
+    """A value with its bootstrap interval, such as ``0.974 (0.968 to 0.979)``."""
+    low, high = found["interval"]
+    return f"{found[key]:{pattern}} ({low:{pattern}} to {high:{pattern}})"
+
+
+def accuracy(dice: Mapping[str, Any], agreement: Mapping[str, Any]) -> str:
+    """Dice beside the errors of the three quantities that a reader asks for first."""
+    quantities = ("lv_ef", "rv_ef", "lv_mass")
+    lines = []
+    for (structure, title), quantity in zip(STRUCTURES.items(), quantities, strict=True):
+        found = agreement[quantity]
+        errors = [
+            f"{found['bias']:+z.1f}",
+            f"{found['sd']:.1f}",
+            f"{found['mae']:.1f}",
+            f"{found['worst']:+.1f}",
+        ]
+        scores = [f"{dice[phase][structure]:.3f}" for phase in ("ED", "ES")]
+        lines.append([title, *scores, QUANTITIES[quantity], *errors])
+    return with_head(["", "Dice ED", "Dice ES", "", "bias", "SD", "MAE", "worst"], *lines)
+
+
+def sax_accuracy() -> str:
+    found = evaluation("sax")
+    dice = {phase: {s: v["mean"] for s, v in by.items()} for phase, by in found["dice"].items()}
+    agreement = {
+        quantity: {**{key: of[key]["value"] for key in ("bias", "sd", "mae")}, "worst": of["worst"]}
+        for quantity, of in found["agreement"].items()
+    }
+    return accuracy(dice, agreement)
+
+
+def folds_accuracy() -> str:
+    found = results()["five_folds"]
+    return accuracy(found["dice"], found["agreement"])
+
+
+def sax_dice() -> str:
+    found = evaluation("sax")
+    lines = [
+        [
+            title,
+            *(within(found["dice"][phase][structure], ".3f", "mean") for phase in ("ED", "ES")),
+            *(f"{found['hd95_mm'][phase][structure]['mean']:.1f}" for phase in ("ED", "ES")),
+        ]
+        for structure, title in STRUCTURES.items()
+    ]
+    return with_head(["structure", "Dice ED", "Dice ES", "HD95 ED, mm", "HD95 ES, mm"], *lines)
+
+
+def sax_agreement() -> str:
+    lines = []
+    for quantity, title in QUANTITIES.items():
+        found = evaluation("sax")["agreement"][quantity]
+        lines.append(
+            [
+                title,
+                within(found["bias"], "+z.1f"),
+                within(found["sd"], ".1f"),
+                within(found["mae"], ".1f"),
+                f"{found['worst']:+.1f} ({found['worst_patient']})",
+                f"{found['correlation']['value']:.3f}",
+            ]
+        )
+    return with_head(["against reference", "bias", "SD", "MAE", "worst", "r"], *lines)
+
+
+def sax_groups() -> str:
+    lines = [
+        [group, *(f"{by['dice'][phase][s]['mean']:.3f}" for s in STRUCTURES for phase in ("ED", "ES"))]
+        for group, by in evaluation("sax")["by_group"].items()
+    ]
+    head = ["group", *(f"{name} {phase}" for name in ("LV", "myocardium", "RV") for phase in ("ED", "ES"))]
+    return with_head(head, *lines)
+
+
+def sax_robustness() -> str:
+    lines = []
+    for name, found in evaluation("sax")["robustness"]["conditions"].items():
+        scores = [f"{found['dice'][s]:.3f}" for s in STRUCTURES]
+        losses = [f" ({found['loss'][s]:z.3f})" if name != "unchanged" else "" for s in STRUCTURES]
+        cells = [score + loss for score, loss in zip(scores, losses, strict=True)]
+        lines.append([found["title"], *cells, str(found["refused"])])
+    return with_head(["images", "LV", "myocardium", "RV", "refused"], *lines)
+
+
+def sax_largest_loss() -> str:
+    conditions = evaluation("sax")["robustness"]["conditions"]
+    return f"{max(loss for found in conditions.values() for loss in found['loss'].values()):.4f}"
+
+
+def echo_dice() -> str:
+    dice = evaluation("echo")["dice"]
+    lines = [
+        [title, *(within(dice[phase][structure], ".3f") for phase in ("ED", "ES"))]
+        for structure, title in ECHO_STRUCTURES.items()
+    ]
+    return with_head(["structure", "Dice ED", "Dice ES"], *lines)
+
+
+def echo_agreement() -> str:
+    lines = []
+    for method, title in EF_METHODS.items():
+        found = evaluation("echo")["ejection_fraction"][method]
+        worst = f"{found['worst']['error']:+.1f} ({found['worst']['patient']})"
+        cells = [
+            within(found["bias"], "+.1f"),
+            within(found["sd"], ".1f"),
+            within(found["mae"], ".1f"),
+            worst,
+        ]
+        lines.append([title, *cells, within(found["r"], ".3f")])
+    return with_head(["", "bias", "SD", "MAE", "worst", "r"], *lines)
+
+
+def intervals() -> str:
+    """Half-widths of the intervals of both models."""
+    sax, echo = (card(model)["uncertainty"] for model in ("sax", "echo"))
+    titles = {"edv": "EDV", "esv": "ESV", "sv": "SV", "mass": "mass", "ef": "EF"}
+    lines = []
+    for model, source in (("short axis", sax), ("ultrasound", echo)):
+        widths = {name: f"± {width:.1f} points" for name, width in source["half_widths"].items()}
+        widths |= {name: f"± {100 * share:.0f} %" for name, share in source["shares"].items()}
+        for name, width in widths.items():
+            chamber, kind, *view = name.split("_")
+            title = " ".join([chamber.upper(), titles[kind], *(f"from {v.upper()} alone" for v in view)])
+            lines.append([model, title, width, str(source["patients"])])
+    return with_head(["model", "measurement", "interval", "patients"], *lines)
+
+
+def stages() -> str:
+    """The table of times of the README."""
+    found = results()["stages"]
+    names = ("read", "select", "assemble", "infer", "measure", "write")
+    cells = [f"{found[f'{name}_ms']:.0f} ms" for name in names]
+    cells += [f"{found[key] / 1000:.1f} s" for key in ("total_ms", "process_ms")]
+    return with_head(
+        [*names, "total", "process, start to exit", "peak memory"], [*cells, f"{found['peak_mib']:.0f} MiB"]
+    )
+
+
+def rest_s() -> str:
+    """Seconds of CPU of all stages but the network."""
+    found = results()["stages"]
+    return f"{(found['total_ms'] - found['infer_ms']) / 1000:.1f}"
+
+
+def workers_needed() -> str:
+    """The table of docs/explanation/scaling.md, and the command that prints it."""
+    infer_s = NUMBERS["stages_infer_s"]()
+    study = Study(float(rest_s()) + float(infer_s), fetched_mb=300, stored_mb=6)
+    command = f"python -m benchmarks.capacity --rest-s {rest_s()} --infer-s {infer_s}"
+    return f"\n\n{table(study)}\n\nIt is what this command prints:\n```\n{command}\n```\n\n"
+
+
+def benchmark(name: str, key: str, pattern: str, scale: float = 1.0) -> Callable[[], str]:
+    """One value of benchmarks/results.json."""
+    return lambda: f"{results()[name][key] * scale:{pattern}}"
+
+
+def fold(quantity: str, key: str, pattern: str) -> Callable[[], str]:
+    """One value over the five folds."""
+    return lambda: f"{results()['five_folds']['agreement'][quantity][key]:{pattern}}"
+
+
+NUMBERS: Mapping[str, Callable[[], str]] = {
+    "sax_accuracy": sax_accuracy,
+    "sax_dice": sax_dice,
+    "sax_agreement": sax_agreement,
+    "sax_groups": sax_groups,
+    "sax_robustness": sax_robustness,
+    "sax_largest_loss": sax_largest_loss,
+    "folds_accuracy": folds_accuracy,
+    **{
+        f"folds_{quantity}_{key}": fold(quantity, key, pattern)
+        for quantity in ("lv_ef", "rv_ef")
+        for key, pattern in {"bias": "+z.1f", "sd": ".1f", "worst": "+.1f"}.items()
+    },
+    "folds_lv_mass_bias": fold("lv_mass", "bias", "+z.1f"),
+    "folds_lv_mass_sd": fold("lv_mass", "sd", ".1f"),
+    "echo_dice": echo_dice,
+    "echo_agreement": echo_agreement,
+    "intervals": intervals,
+    "stages": stages,
+    "stages_total_s": benchmark("stages", "total_ms", ".1f", 1e-3),
+    "stages_rest_s": rest_s,
+    "workers_needed": workers_needed,
+    "stages_infer_s": benchmark("stages", "infer_ms", ".1f", 1e-3),
+    "echo_total_s": benchmark("echo_stages", "total_ms", ".1f", 1e-3),
+    "echo_infer_s": benchmark("echo_stages", "infer_ms", ".1f", 1e-3),
+    "memory_peak_gb": benchmark("memory", "peak_gb", ".1f"),
+    "event_to_sr_s": benchmark("event_to_sr", "event_to_sr_ms", ".1f", 1e-3),
+    "event_beside_s": benchmark("event_to_sr", "beside_ms", ".2f", 1e-3),
+    "burst_ratio": benchmark("burst", "ratio", ".2f"),
+}
+
+
+def documents() -> list[Path]:
+    return sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
+
+
+def refreshed(text: str) -> str:
+    """A document with its numbers as the records have them.
+
+    Raises:
+        KeyError: it marks a number that is not known here.
+    """
+    return MARKED.sub(lambda found: f"{found[1]}{NUMBERS[found['name']]()}{found[4]}", text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 where one differs")
+    check = parser.parse_args().check
+    differs = False
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        if (fresh := refreshed(text)) != text:
+            differs = True
+            print(path.relative_to(ROOT))
+            if not check:
+                path.write_text(fresh, encoding="utf-8")
+    return int(check and differs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
