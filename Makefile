@@ -1,8 +1,9 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
 # test-fast: tests without servers, browser, training and what takes long, in about a minute
 # bench: the numbers in the README                 train: the shipped models, from scratch
+# docs: the documentation as a site
 .DELETE_ON_ERROR:
-.PHONY: audit demo test test-fast check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train install dev system viewers clean sbom lock images
+.PHONY: audit demo test test-fast check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train docs install dev system viewers clean sbom lock images
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,7 +65,7 @@ $(OHIF):
 
 # About 20 minutes; on a quiet machine.
 bench: dev system
-	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks.echo_stages
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.event_to_sr
@@ -134,6 +135,15 @@ sbom: install build/tools/.installed
 build/tools/.installed: requirements/tools.txt
 	$(PYTHON) -m venv build/tools
 	build/tools/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
+	touch $@
+
+# The documentation as a site in build/site; a broken link or anchor fails.
+docs: build/docs/.installed
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --strict
+
+build/docs/.installed: requirements/docs.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
 	touch $@
 
 # The versions of constraints.txt with the hashes of their files: requirements/README.md.

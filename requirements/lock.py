@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +35,12 @@ def compiled(*arguments: str | Path) -> str:
         command = [sys.executable, "-m", "piptools", "compile", *OPTIONS, "--output-file", out, *arguments]
         subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
         return out.read_text()
+
+
+def extra(name: str) -> str:
+    """What an extra asks for, without what cvai itself needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return "".join(f"{requirement}\n" for requirement in project["optional-dependencies"][name])
 
 
 def without(text: str, names: frozenset[str]) -> str:
@@ -64,6 +71,10 @@ def main() -> None:
     }
     for name in ("build", "tools", "gpu"):
         texts[name] = compiled(*constraints, HERE / f"{name}.in")
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "docs.in"
+        wanted.write_text(extra("docs"))
+        texts["docs"] = compiled(*constraints, wanted)
     # The rest of what it needs stands there already.
     texts["gpu"] = only(texts["gpu"], "onnxruntime-gpu")
     for name, text in texts.items():

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import numbers
+from benchmarks import numbers, reference
 from benchmarks.capacity import Study, table
 from cvai import errors
 from cvai.cli.lazy import COMMANDS, LazyCommands
 from cvai.models.card import load_card
+from cvai.training.core.config import load_config
 from tests.conftest import ROOT
 
 DOCUMENTS = sorted(
@@ -167,3 +168,27 @@ def test_what_a_benchmark_measures_is_kept(tmp_path: Path, monkeypatch: pytest.M
     numbers.RESULTS.write_text('{"memory": {"peak_gb": 1.6}, "burst": {"ratio": 1.1}}')
     numbers.keep("memory", {"peak_gb": 1.49999})
     assert json.loads(numbers.RESULTS.read_text()) == {"burst": {"ratio": 1.1}, "memory": {"peak_gb": 1.5}}
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_the_pages_of_the_reference_are_made_from_the_code(page: str) -> None:
+    made = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+    assert reference.PAGES[page]() == made, "python -m benchmarks.reference writes it anew"
+
+
+@pytest.mark.parametrize(
+    "page", [path for path in DOCUMENTS if path.parent.parent == ROOT / "docs"], ids=lambda path: path.name
+)
+def test_every_page_is_in_the_index_and_on_the_site(page: Path) -> None:
+    name = f"{page.parent.name}/{page.name}"
+    assert f"({name})" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert f"- {name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+
+
+def test_the_configuration_of_the_tutorial_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "tutorial" / "first-model.md").read_text(encoding="utf-8")
+    split, configuration = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("split.toml").write_text(split)
+    Path("tiny.toml").write_text(configuration)
+    assert load_config(Path("tiny.toml")).data.split.name == "split.toml"

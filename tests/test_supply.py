@@ -19,7 +19,7 @@ import yaml
 from tests.conftest import ROOT
 
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ["service", "build", "tools", "dev", "gpu"]
+LOCKS = ["service", "build", "tools", "dev", "gpu", "docs"]
 BY_VERSION_ALONE = {"torch"}
 
 
@@ -69,6 +69,7 @@ def required() -> dict[str, list[str]]:
 def test_everything_the_project_asks_for_is_locked_but_torch() -> None:
     asked = required()
     assert set(asked[""]) <= pins(REQUIREMENTS / "service.txt").keys()
+    assert set(asked.pop("docs")) <= pins(REQUIREMENTS / "docs.txt").keys()
     everything = {name for listed in asked.values() for name in listed} - {"cvai"}
     assert everything - pins(REQUIREMENTS / "dev.txt").keys() == BY_VERSION_ALONE
 
