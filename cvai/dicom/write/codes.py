@@ -78,7 +78,8 @@ SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
 SOURCE_IMAGE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
 DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
 
-FINDING = Code("121071", "DCM", "Finding")
+QUALITY_FINDING = Code("111052", "DCM", "Quality Finding")
+"""Of an image or an analysis (PS3.16 annex D); 121071 "Finding" would be read as one about the patient."""
 COMMENT = Code("121106", "DCM", "Comment")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")

@@ -41,6 +41,14 @@ def test_with_what_it_was_made_is_not() -> None:
     assert says(segment, other)
 
 
+def test_quality_findings_may_have_their_former_name() -> None:
+    now = document(item("1", "a", item("111052", "b")))
+    assert says(document(item("1", "a", item("121071", "b"))), now)
+    assert not says(document(item("1", "a", item("121071", "c"))), now)
+    assert not says(document(item("1", "a", item("121106", "b"))), now)
+    assert not says(now, document(item("1", "a", item("121106", "b"))))
+
+
 def test_what_an_archive_has_added_contradicts_nothing() -> None:
     theirs = document(item("1", "a"))
     theirs.RetrieveAETitle = "ARCHIVE"

@@ -7,19 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.sr.coding import Code
 
 from cvai.analyses import echo_apical
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.archive.sameness import says_the_same
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import Study
+from cvai.dicom.write import codes
 from cvai.dicom.write.instance import result_uids
 from cvai.dicom.write.plan import ResultKind
 from cvai.dicom.write.standing.revision import told_apart
 from cvai.dicom.write.uids import ResultUids
+from cvai.domain.findings import Finding, Severity
 from tests.dicom.write.echo_synthetic import echo_analysis
 from tests.dicom.write.synthetic import CREATED, write_results
 
 PLAN = echo_apical.SPEC.results
+FILE_NAME = PLAN.series[ResultKind.SR].file_name
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +71,27 @@ def test_a_segmentation_that_has_gone_contradicts_nothing(analysis: EchoAnalysis
     (tmp_path / "seg_a4c.dcm").unlink()
     (study,) = read_studies(tmp_path).studies
     assert told_apart(analysis, PLAN, study).content == ""
+
+
+@pytest.mark.slow
+def test_a_document_with_the_former_name_of_quality_findings_says_the_same(
+    analysis: EchoAnalysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under its first UIDs, and under those that follow from what it says."""
+    flagged = replace(analysis, findings=(Finding("a_code", Severity.WARNING, "Look at it."),))
+    others = replace(flagged, measurements=flagged.measurements[1:])
+    former_folder, now_folder = tmp_path / "former", tmp_path / "now"
+    with monkeypatch.context() as former_version:
+        former_version.setattr(codes, "QUALITY_FINDING", Code("121071", "DCM", "Finding"))
+        study = with_results_of(flagged, former_folder)
+        former_others = told_apart(others, PLAN, study)
+    assert told_apart(flagged, PLAN, study).content == ""
+    assert former_others.content == told_apart(others, PLAN, study).content != ""
+    write_results(flagged, now_folder, created=CREATED)
+    former, now = (folder / FILE_NAME for folder in (former_folder, now_folder))
+    assert [code in str(dcmread(former)) for code in ("121071", "111052")] == [True, False]
+    assert "111052" in str(dcmread(now))
+    assert says_the_same(former.read_bytes(), now)
 
 
 def test_content_tells_every_uid_of_results_apart() -> None:

@@ -271,7 +271,7 @@ def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentI
     """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
     contains = sr.RelationshipTypeValues.CONTAINS
     comments = [(codes.COMMENT, remark) for remark in (disclaimer(analysis.verification), *plan.remarks)]
-    texts = [(codes.FINDING, finding_text(finding)) for finding in analysis.findings]
+    texts = [(codes.QUALITY_FINDING, finding_text(finding)) for finding in analysis.findings]
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(
         [

@@ -22,7 +22,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from cvai.dicom.read.header.attributes import PARSE_ERRORS
-from cvai.dicom.read.header.statements import says
+from cvai.dicom.read.header.statements import rename_to_former, says
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.values import Study
 from cvai.dicom.write.analysis import AnyAnalysed
@@ -132,6 +132,7 @@ def _labels_of(path: Path, drawn: DrawnSegments) -> NDArray[np.uint8] | None:
 def _digest(analysis: AnyAnalysed, plan: ResultPlan[AnyAnalysed], drawn: Sequence[DrawnSegments]) -> str:
     said, buffer = _said(replace(analysis, cvai_version=_ANY_VERSION), plan), BytesIO()
     with tolerating_values():
+        rename_to_former(said)
         said.save_as(buffer, implicit_vr=False, little_endian=True)
     digest = hashlib.sha256(repr(analysis.patient).encode() + buffer.getvalue())
     for segments in drawn:
