@@ -27,6 +27,7 @@ from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
+from cvai.jobs.database import SmallCacheConnection
 from cvai.jobs.deliver import Deliveries
 from cvai.jobs.full_disk import at_once, own_disk, wait_for_room, wants_room
 from cvai.jobs.installed import former_job
@@ -408,6 +409,7 @@ def asked_or_doubling(retry: RetryPolicy) -> Callable[[Exception], bool | float]
 
 def _configuration(database: JobDatabase) -> DBOSConfig:
     """DBOS with everything off that talks to anybody but the database."""
+    is_sqlite = database.url.startswith("sqlite")
     return {
         "name": APPLICATION,
         "system_database_url": database.url,
@@ -415,6 +417,7 @@ def _configuration(database: JobDatabase) -> DBOSConfig:
         "executor_id": database.worker,
         "serializer": JsonSerializer(),
         "enable_otlp": False,
+        "db_engine_kwargs": {"connect_args": {"factory": SmallCacheConnection}} if is_sqlite else None,
         "sys_db_idle_transaction_timeout_sec": FROZEN_TRANSACTION_S,
         "log_level": "ERROR",
     }
