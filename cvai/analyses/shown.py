@@ -1,32 +1,77 @@
-"""What a reader is shown of an analysis besides its numbers: images, and what was drawn on them."""
+"""What a reader is shown of one analysed study: images, what was drawn on them, and the wall by segment."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.dicom.read.values import AssembledCine
+from cvai.dicom.write.report.bullseye import Bullseye
 from cvai.domain.echo.loop import EchoLoop
-from cvai.domain.echo.views import EchoView
+from cvai.domain.phases import KeyPhases
+
+Line = Sequence[tuple[float, float]]
+"""Points (y, x) in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShownCine:
-    """A short-axis cine with the labels (t, z, y, x) of ventricles and wall, which a reader corrects."""
+class ShownStack:
+    """A stack of slices over the phases of a heartbeat.
+
+    Args:
+        cine: with its sources.
+        labels: (t, z, y, x) as they were drawn.
+        last_slice_first: whether the slices are listed from the last to the first.
+    """
 
     cine: AssembledCine
     labels: NDArray[np.uint8]
+    last_slice_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownLoop:
-    """An apical loop of ultrasound with the labels (t, y, x) of ventricle, wall and atrium."""
+    """A loop of ultrasound.
 
-    view: EchoView
+    Args:
+        view: tells it from the other loops of the study; part of addresses.
+        title: of the view, for readers.
+        loop: its frames; the page shows the sector alone.
+        labels: (t, y, x) as they were drawn.
+        beats: that were measured.
+        lines: by frame and by the name of an ``OverlayLine``; empty where nothing is drawn on a frame.
+    """
+
+    view: str
+    title: str
     loop: EchoLoop
     labels: NDArray[np.uint8]
+    beats: tuple[KeyPhases, ...] = ()
+    lines: Sequence[Mapping[str, Sequence[Line]]] = ()
 
 
-Shown = ShownCine | tuple[ShownLoop, ...]
+Shown = ShownStack | tuple[ShownLoop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Numbers of the 17 segments of the left ventricle's wall.
+
+    Args:
+        title: of the section.
+        bullseyes: none where no segment was measured.
+        columns: titles of the table, and the digits after the point of each.
+        rows: name of a segment and its numbers, None where one was not measured.
+        note: below the bullseyes.
+        missing: what is said where no segment was measured.
+    """
+
+    title: str
+    bullseyes: tuple[Bullseye, ...]
+    columns: tuple[tuple[str, int], ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    note: str
+    missing: str

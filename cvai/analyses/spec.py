@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -10,13 +10,15 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.shown import Shown
+from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Table
+from cvai.analyses.shown import Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.write.analysis import AnyAnalysed, Verification
 from cvai.dicom.write.plan import ResultPlan, Segment
 from cvai.domain.findings import Finding
+from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 
@@ -58,13 +60,13 @@ class Correction:
         labels: (t, z, y, x) of all frames.
         phases: end-diastole and end-systole.
         model: which model had drawn the labels.
-        verification: who has signed.
+        verification: who has signed; None as long as it is a draft.
     """
 
     labels: NDArray[np.uint8]
     phases: KeyPhases
     model: ModelIdentity
-    verification: Verification
+    verification: Verification | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,36 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
     segments: tuple[Segment, ...]
     labels: Callable[[AnyReopened], NDArray[np.uint8]]
     remeasure: Callable[[AnyReopened, Correction], AnyAnalysed]
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec(Generic[AnyReopened]):
+    """How the reader's page shows an analysis; what it shows is edited and signed where there is ``editing``.
+
+    Args:
+        viewer: ``stack``: slices over the phases of a heartbeat, whose contours can be edited; or ``loops``:
+            side by side, read-only.
+        shown: the images, a ``ShownStack`` or ``ShownLoop`` as the viewer needs.
+        layers: contours, the first one on top and chosen when a study is opened.
+        curve: over the heartbeat.
+        table: of measurements; None lists all of them.
+        signed: numbers that are shown before a reader signs; empty shows all.
+        live: what the page counts while a contour is dragged, before the server has measured it.
+        overlay: lines that loops have besides contours.
+        wall: numbers of the wall by segment, from all measurements; None where none are shown.
+        note: below the measurements.
+    """
+
+    viewer: Literal["stack", "loops"]
+    shown: Callable[[AnyReopened], Shown]
+    layers: tuple[Layer, ...]
+    curve: Curve
+    table: Table | None = None
+    signed: tuple[Number, ...] = ()
+    live: Live | None = None
+    overlay: Overlay | None = None
+    wall: Callable[[Sequence[Measurement]], Wall] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +153,12 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         reopen: an analysed study as it was read for its analysis, with the labels of its segmentations by
             their kind; raises Refused where they were drawn on other images.
         editing: how it is corrected; None where nothing can be.
-        headline: name of the measurement that lists, trends and drift go by.
-        viewer: of the page: ``cine`` or ``loops``, empty where it shows numbers and report alone.
-        shown: the images that the viewer shows, ``ShownCine`` or ``ShownLoop``; None without a viewer.
+        headline: the measurement that lists, trends and agreement go by; None without one.
+        compared: names of the measurements by which models and readers are compared.
+        page: how the page shows its images; None where it shows numbers and report alone.
+
+    Raises:
+        ValueError: a layer that can be edited has a label that is no segment of ``editing``.
     """
 
     kind: str
@@ -140,9 +175,17 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     results: ResultPlan[AnyAnalysed]
     reopen: Callable[[Study, Mapping[str, Path]], AnyReopened]
     editing: Editing[AnyReopened, AnyAnalysed] | None = None
-    headline: str = ""
-    viewer: Literal["cine", "loops", ""] = ""
-    shown: Callable[[AnyReopened], Shown] | None = None
+    headline: Headline | None = None
+    compared: tuple[str, ...] = ()
+    page: PageSpec[AnyReopened] | None = None
+
+    def __post_init__(self) -> None:
+        if self.editing is None or self.page is None:
+            return
+        known = {0, *(segment.number for segment in self.editing.segments)}
+        for layer in (layer for layer in self.page.layers if layer.editable):
+            if unknown := {*layer.labels, layer.leaves} - known:
+                raise ValueError(f"layer {layer.name} of {self.kind} has labels without a segment: {unknown}")
 
     def applies_to(self, study: Study) -> bool:
         """Whether the study has images that it may measure, or such as say nothing of what made them."""

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from cvai.analyses.registry import ANALYSES
 from cvai.jobs.shadow import ShadowRecord
 
-COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv", "lv_mass", "rv_ef", "rv_edv", "rv_esv", "rv_sv")
-"""Measurements that are compared; indexed ones and walls follow from them or are many."""
+COMPARED = tuple(dict.fromkeys(name for spec in ANALYSES for name in spec.compared))
+"""Measurements that are compared, of all analyses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,13 @@ from cvai.dicom.write.objects.sr import Supersedes
 from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
 from cvai.dicom.write.source import SourceImage
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
+from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import StudyRefused
 from cvai.jobs.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.jobs.opened import reopened
-from cvai.jobs.reading import Reading, Verdict
+from cvai.jobs.reading import FrameEdit, Reading, Verdict
 from cvai.jobs.steps import CheckOwnership, Stored, audited_objects
 from cvai.pipeline import object_entry
 
@@ -174,20 +176,44 @@ def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> 
         changed=reading.verdict is Verdict.CHANGED,
         digest=reading.digest,
     )
+    return measured_again(
+        editing,
+        opened,
+        reading.edits,
+        phases=reading.phases,
+        model=reading.model,
+        verification=verification,
+    )
+
+
+def measured_again(
+    editing: AnyEditing,
+    opened: Reopened,
+    edits: Sequence[FrameEdit],
+    *,
+    phases: KeyPhases,
+    model: ModelIdentity,
+    verification: Verification | None = None,
+) -> Analysed:
+    """The analysis with a reader's contours and phases, before it is signed and when it is.
+
+    Raises:
+        StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.
+    """
     known = frozenset({0, *(segment.number for segment in editing.segments)})
-    labels = _edited(editing.labels(opened), reading, known)
-    correction = Correction(labels, reading.phases, reading.model, verification)
-    measured: Analysed = editing.remeasure(opened, correction)
+    labels = _edited(editing.labels(opened), edits, phases, known)
+    measured: Analysed = editing.remeasure(opened, Correction(labels, phases, model, verification))
     return measured
 
 
-def _edited(drawn: NDArray[np.uint8], reading: Reading, known: frozenset[int]) -> NDArray[np.uint8]:
+def _edited(
+    drawn: NDArray[np.uint8], edits: Sequence[FrameEdit], phases: KeyPhases, known: frozenset[int]
+) -> NDArray[np.uint8]:
     labels = drawn.copy()
-    phases = (reading.phases.end_diastole, reading.phases.end_systole)
     try:
-        for edit in reading.edits:
+        for edit in edits:
             labels[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
-        if max(phases) >= len(labels):
+        if max(phases.end_diastole, phases.end_systole) >= len(labels):
             raise IndexError(f"{len(labels)} phases")
         if unknown := set(np.unique(labels).tolist()) - known:
             raise ValueError(f"labels {sorted(unknown)} have no name")

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from cvai.analyses.former import FORMER_KINDS
+from cvai.analyses.page import Headline
+from cvai.analyses.registry import ANALYSES
 from cvai.jobs.reading import Verdict
 from cvai.jobs.shadow import ShadowRecord
 from cvai.review.decisions import Decision
-from cvai.review.summary import EJECTION_FRACTION
 
 LIMITS_OF_AGREEMENT = 1.96
 """Standard deviations to either side of the bias (Bland and Altman, Lancet 1986;327:307)."""
@@ -18,7 +20,7 @@ LIMITS_OF_AGREEMENT = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A value of the model and the one a reader has signed, in points of ejection fraction."""
+    """A value of the model and the one a reader has signed."""
 
     model: float
     signed: float
@@ -42,7 +44,7 @@ class Agreement:
     Args:
         name: of the group, such as a model's version.
         verdicts: how many there are of each.
-        pairs: ejection fractions of what was accepted or changed.
+        pairs: main measurements of what was accepted or changed.
     """
 
     name: str
@@ -79,56 +81,72 @@ class AgreementTables:
     by_finding: tuple[Agreement, ...]
 
 
-def agreement(decisions: Iterable[Decision]) -> AgreementTables:
-    """Tables of the decisions that hold: of several on one analysis, the last."""
+def by_headline(decisions: Iterable[Decision]) -> dict[Headline, list[Decision]]:
+    """Decisions by the main measurement of their analysis; those of analyses that have none are left out."""
+    groups: defaultdict[Headline, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        kind = decision.reading.job.kind
+        for spec in ANALYSES:
+            if spec.kind in ((kind,) if kind else FORMER_KINDS) and spec.editing and spec.headline:
+                groups[spec.headline].append(decision)
+    return dict(groups)
+
+
+def agreement(decisions: Iterable[Decision], name: str) -> AgreementTables:
+    """Tables of the decisions that hold: of several on one analysis, the last.
+
+    Args:
+        decisions: on analyses that make the same main measurement.
+        name: of this measurement.
+    """
     last = {decision.reading.job.job_id: decision for decision in decisions}
     held = tuple(last.values())
     return AgreementTables(
-        everything=_group("all", held),
-        by_model=_grouped(held, lambda d: [d.comparison["model"]]),
-        by_scanner=_grouped(held, lambda d: [d.comparison["scanner"] or "not stated"]),
-        by_finding=_grouped(held, lambda d: d.comparison["findings"] or ["no finding"]),
+        everything=_group("all", held, name),
+        by_model=_grouped(held, lambda d: [d.comparison["model"]], name),
+        by_scanner=_grouped(held, lambda d: [d.comparison["scanner"] or "not stated"], name),
+        by_finding=_grouped(held, lambda d: d.comparison["findings"] or ["no finding"], name),
     )
 
 
-def against_readers(records: Iterable[ShadowRecord], decisions: Iterable[Decision]) -> tuple[Agreement, ...]:
+def against_readers(
+    records: Iterable[ShadowRecord], decisions: Iterable[Decision], name: str
+) -> tuple[Agreement, ...]:
     """Each model in shadow beside the one readers saw, on the studies they signed and both have measured."""
     last = {decision.reading.job.job_id: decision for decision in decisions}
     pairs: defaultdict[tuple[str, str], list[tuple[Decision, float]]] = defaultdict(list)
     for record in records:
-        value, decision = record.shadow_value(EJECTION_FRACTION), last.get(record.job_id)
-        if (
-            value is not None
-            and decision is not None
-            and EJECTION_FRACTION in decision.comparison["measured"]
-        ):
+        value, decision = record.shadow_value(name), last.get(record.job_id)
+        if value is not None and decision is not None and name in decision.comparison["measured"]:
             pairs[record.model, record.against].append((decision, value))
-    return tuple(found for names in sorted(pairs) for found in _side_by_side(*names, pairs[names]))
+    return tuple(found for names in sorted(pairs) for found in _side_by_side(*names, pairs[names], name))
 
 
-def _side_by_side(shadow: str, seen: str, both: Sequence[tuple[Decision, float]]) -> Iterator[Agreement]:
+def _side_by_side(
+    shadow: str, seen: str, both: Sequence[tuple[Decision, float]], name: str
+) -> Iterator[Agreement]:
     decisions = [decision for decision, _ in both]
-    yield _group(f"{seen}, as seen", decisions)
-    signed = [float(d.comparison["measured"][EJECTION_FRACTION][1]) for d in decisions]
+    yield _group(f"{seen}, as seen", decisions, name)
+    signed = [float(d.comparison["measured"][name][1]) for d in decisions]
     pairs = [Pair(value, truth, d.reading.verdict) for (d, value), truth in zip(both, signed, strict=True)]
     yield Agreement(f"{shadow}, in shadow", Counter(d.reading.verdict for d in decisions), tuple(pairs))
 
 
 def _grouped(
-    decisions: Iterable[Decision], names_of: Callable[[Decision], Iterable[str]]
+    decisions: Iterable[Decision], groups_of: Callable[[Decision], Iterable[str]], name: str
 ) -> tuple[Agreement, ...]:
     groups: defaultdict[str, list[Decision]] = defaultdict(list)
     for decision in decisions:
-        for name in names_of(decision):
-            groups[name].append(decision)
-    return tuple(_group(name, groups[name]) for name in sorted(groups))
+        for group in groups_of(decision):
+            groups[group].append(decision)
+    return tuple(_group(group, groups[group], name) for group in sorted(groups))
 
 
-def _group(name: str, decisions: Sequence[Decision]) -> Agreement:
+def _group(group: str, decisions: Sequence[Decision], name: str) -> Agreement:
     pairs = [
         Pair(float(model), float(signed), d.reading.verdict)
         for d in decisions
-        if EJECTION_FRACTION in d.comparison["measured"]
-        for model, signed in [d.comparison["measured"][EJECTION_FRACTION]]
+        if name in d.comparison["measured"]
+        for model, signed in [d.comparison["measured"][name]]
     ]
-    return Agreement(name, Counter(d.reading.verdict for d in decisions), tuple(pairs))
+    return Agreement(group, Counter(d.reading.verdict for d in decisions), tuple(pairs))

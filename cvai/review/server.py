@@ -208,7 +208,7 @@ class Chores:
                 log.warning("cine_not_prepared", job=job_id, code=error.code)
 
     def _prepare(self, summary: Summary) -> None:
-        if summary.has_contours:
+        if summary.has_stack:
             self._page.cines.open(summary.record)
         elif summary.has_loops:
             self._page.cines.open_loops(summary.record)

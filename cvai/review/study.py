@@ -7,24 +7,26 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from cvai.analyses.page import Number
+from cvai.analyses.registry import AnyEditing
+from cvai.analyses.spec import PageSpec
 from cvai.dicom.read.header.text import lines, one_line
+from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
-from cvai.domain.segmentation import CineSegmentation, ModelIdentity
-from cvai.domain.ventricles.wall_thickness import measure_wall
+from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import RequestInvalid
 from cvai.jobs.job import JobState
 from cvai.jobs.opened import segmentation_uid_of
 from cvai.jobs.reading import Reading, Signer, Verdict
+from cvai.jobs.signing import measured_again
 from cvai.review.decisions import Decision
-from cvai.review.measured import ChangesBody, FrameBody, checked_edits, measured, with_edits
+from cvai.review.measured import ChangesBody, FrameBody, checked_edits
 from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Reader
-from cvai.review.summary import EJECTION_FRACTION, Summary
-from cvai.review.viewers.bullseye import Wall
-from cvai.review.viewers.cine import CinePack
+from cvai.review.summary import Summary
+from cvai.review.viewers.bullseye import drawn_wall
+from cvai.review.wording import render, unit_text
 from cvai.review.worklist import Row
-
-COMPARED = ("lv_edv", "lv_esv", "lv_ef", "lv_mass", "rv_edv", "rv_esv", "rv_ef")
 
 
 def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
@@ -35,11 +37,28 @@ def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
         "job_id": job_id,
         "state": summary.state,
         "result": summary.result,
-        "cine": dict(page.cines.open(summary.record).meta) if summary.has_contours else None,
+        "page": None if summary.page is None else page_json(summary, summary.page),
+        "cine": dict(page.cines.open(summary.record).meta) if summary.has_stack else None,
         "loops": loops,
         "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         **shared_json(page, job_id, reader),
+    }
+
+
+def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
+    """How the study is shown, see ``PageSpec``."""
+    signed = page.signed or tuple(Number(name, summary.meaning(name)) for name in summary.measurements)
+    return {
+        "layers": [asdict(layer) for layer in page.layers],
+        "curve": asdict(page.curve),
+        "live": None if page.live is None else asdict(page.live),
+        "overlay": None if page.overlay is None else asdict(page.overlay),
+        "signed": [
+            {**asdict(number), "unit": unit_text(summary.measurements[number.name].unit)}
+            for number in signed
+            if number.name in summary.measurements
+        ],
     }
 
 
@@ -78,15 +97,43 @@ def _frame(phase: int | None, beats: Sequence[Mapping[str, int]]) -> int:
     return beats[0]["ed"] if beats else 0
 
 
-def wall_shown(page: Page, summary: Summary, reader: Reader) -> tuple[Wall, bool]:
-    """The wall of the contours that this reader sees, and whether a reader has drawn them."""
+def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
+    """What the contours that this reader sees measure, and the wall of them as HTML.
+
+    Raises:
+        RequestInvalid: ``study_unknown``: this analysis is not corrected here.
+    """
+    editing = _editing(summary)
     changes = _standing_changes(page, summary.job_id, reader)
     if changes is None:
-        return summary.wall, False
-    pack = page.cines.open(summary.record)
-    labels = pack.read_labels()
-    edited = CineSegmentation(with_edits(labels, checked_edits(changes, labels)), pack.geometry)
-    return Wall(measure_wall(edited, KeyPhases(changes.ed, changes.es)).measurements), True
+        measurements = tuple(summary.measurements.values())
+    else:
+        edits = checked_edits(changes, page.cines.open(summary.record).read_labels(), editing)
+        phases = KeyPhases(changes.ed, changes.es)
+        opened = page.cines.reopen(summary.record)
+        measurements = measured_again(
+            editing, opened, edits, phases=phases, model=_model(summary)
+        ).measurements
+    return {
+        "measurements": {m.name: m.value for m in measurements},
+        "wall": _wall_html(summary.page, measurements, of_reader=changes is not None),
+    }
+
+
+def _editing(summary: Summary) -> AnyEditing:
+    if summary.editing is None:
+        raise RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")
+    return summary.editing
+
+
+def _model(summary: Summary) -> ModelIdentity:
+    return ModelIdentity(**summary.result["model"])
+
+
+def _wall_html(page: PageSpec[Any] | None, measurements: Sequence[Measurement], *, of_reader: bool) -> str:
+    if page is None or page.wall is None:
+        return ""
+    return render("wall.html", wall=drawn_wall(page.wall(measurements)), of_reader=of_reader)
 
 
 def _standing_changes(page: Page, job_id: str, reader: Reader) -> ChangesBody | None:
@@ -143,13 +190,12 @@ def _stored(state: JobState) -> str:
 
 def prior_json(row: Row) -> Json:
     """One point of the trend: the signed value where there is one, else the model's."""
-    ef = row.summary.ef
-    signed = row.decision.comparison["measured"].get(EJECTION_FRACTION) if row.decision else None
-    value = signed[1] if signed else (ef.value if ef else None)
+    main = row.summary.main
+    signed = row.decision.comparison["measured"].get(main.name) if row.decision and main else None
     return {
         "job_id": row.summary.job_id,
         "study_date": row.summary.identity.study_date,
-        "lv_ef": value,
+        "value": signed[1] if signed else (main.value if main else None),
         "modality": row.summary.spec.modality if row.summary.spec else "",
         "state": row.state,
     }
@@ -170,19 +216,19 @@ def new_reading(
     Raises:
         RequestInvalid: ``changes_invalid``; ``not_to_be_signed``: there is nothing to be signed.
     """
-    if not summary.has_contours:
+    editing = summary.editing
+    if editing is None:
         raise RequestInvalid(
-            "not_to_be_signed", "This study has no contours to be signed.", "Only measured cines are signed."
+            "not_to_be_signed", "This study has no contours to be signed.", "Its numbers can be read."
         )
     pack = page.cines.open(summary.record)
     frames = summary.result["key_frames"]
     found = KeyPhases(frames["ed"], frames["es"])
-    labels = pack.read_labels()
-    edits = () if changes is None else checked_edits(changes, labels)
+    edits = () if changes is None else checked_edits(changes, pack.read_labels(), editing)
     phases = found if changes is None else KeyPhases(changes.ed, changes.es)
     reading = Reading(
         job=summary.record.job,
-        model=ModelIdentity(**summary.result["model"]),
+        model=_model(summary),
         segmentation_uid=segmentation_uid_of(summary.record.outcome),
         replaces=_standing_objects(page, summary),
         verdict=_verdict(changed=bool(edits) or phases != found, rejected=changes is None),
@@ -193,7 +239,11 @@ def new_reading(
         reason=lines(reason).strip(),
         images=summary.record.outcome.images,
     )
-    return reading, _comparison(summary, pack, reading)
+    signed: tuple[Measurement, ...] = ()
+    if reading.verdict is not Verdict.REJECTED:
+        opened = page.cines.reopen(summary.record)
+        signed = measured_again(editing, opened, edits, phases=phases, model=reading.model).measurements
+    return reading, _comparison(summary, pack.meta["scanner"], signed)
 
 
 def _verdict(*, changed: bool, rejected: bool) -> Verdict:
@@ -211,16 +261,14 @@ def _standing_objects(page: Page, summary: Summary) -> tuple[str, ...]:
     return tuple(stored.sop_instance_uid for stored in objects)
 
 
-def _comparison(summary: Summary, pack: CinePack, reading: Reading) -> dict[str, Any]:
+def _comparison(summary: Summary, scanner: str, signed: Sequence[Measurement]) -> dict[str, Any]:
     """Values of the model and of the reader; a rejected value has no counterpart."""
-    signed: dict[str, float] = {}
-    if reading.verdict is not Verdict.REJECTED:
-        labels = with_edits(pack.read_labels(), reading.edits)
-        signed = {m.name: m.value for m in measured(labels, reading.phases, pack.meta)}
-    model = {name: m.value for name, m in summary.measurements.items()}
+    values = {m.name: m.value for m in signed}
+    compared = summary.spec.compared if summary.spec is not None else ()
+    both = [name for name in compared if name in summary.measurements and name in values]
     return {
         "model": summary.model,
-        "scanner": pack.meta["scanner"],
+        "scanner": scanner,
         "findings": [finding["code"] for finding in summary.findings],
-        "measured": {n: [model[n], signed[n]] for n in COMPARED if n in model and n in signed},
+        "measured": {name: [summary.measurements[name].value, values[name]] for name in both},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +10,18 @@ from typing import Any
 
 from pydicom import dcmread
 
-from cvai.analyses.registry import AnySpec, analysis_of_view
+from cvai.analyses.page import Headline
+from cvai.analyses.registry import AnyEditing, AnySpec, analysis_of_view
+from cvai.analyses.spec import PageSpec
 from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.patient import Patient, patient_of
-from cvai.domain.measurement import Measurement, Normality
+from cvai.domain.measurement import Measurement
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.result_file import read_result
-from cvai.review.viewers.bullseye import Wall
+from cvai.review.viewers.bullseye import DrawnWall, drawn_wall
 
-EJECTION_FRACTION = "lv_ef"
 IDENTITY_TAGS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence",
     "PatientBirthDate", "PatientSex", "StudyDate", "StudyDescription", "AccessionNumber",
@@ -78,20 +79,25 @@ class Summary:
         return analysis_of_view(self.view)
 
     @property
-    def viewer(self) -> str:
-        """How its images are shown; empty where they are not."""
+    def page(self) -> PageSpec[Any] | None:
+        """How its images are shown; None where they are not."""
         has_images = self.state in (JobState.ANALYSED, JobState.SUPERSEDED)
-        return self.spec.viewer if self.spec is not None and has_images else ""
+        return self.spec.page if self.spec is not None and has_images else None
 
     @property
-    def has_contours(self) -> bool:
-        """Whether there is a cine segmentation to be looked at and corrected."""
-        return self.viewer == "cine"
+    def has_stack(self) -> bool:
+        """Whether there is a stack of slices to be looked at."""
+        return self.page is not None and self.page.viewer == "stack"
 
     @property
     def has_loops(self) -> bool:
-        """Whether there are ultrasound loops to be looked at."""
-        return self.viewer == "loops"
+        """Whether there are loops to be looked at."""
+        return self.page is not None and self.page.viewer == "loops"
+
+    @property
+    def editing(self) -> AnyEditing | None:
+        """How it is corrected and signed on the page; None where it is not."""
+        return self.spec.editing if self.spec is not None and self.has_stack else None
 
     @property
     def model(self) -> str:
@@ -115,19 +121,30 @@ class Summary:
         return {m["name"]: _measurement(m) for m in self.result.get("measurements") or []}
 
     @property
-    def wall(self) -> Wall:
-        """The wall of the left ventricle by segment."""
-        return Wall(tuple(self.measurements.values()))
+    def wall(self) -> DrawnWall | None:
+        """The wall by segment; None where the analysis shows none."""
+        if self.page is None or self.page.wall is None:
+            return None
+        return drawn_wall(self.page.wall(tuple(self.measurements.values())))
 
     @property
-    def ef(self) -> Measurement | None:
-        """The ejection fraction of the left ventricle, by which lists and trends go."""
-        return self.measurements.get(EJECTION_FRACTION)
+    def headline(self) -> Headline | None:
+        """By which measurement lists and trends go; None where they have none of it."""
+        return self.spec.headline if self.spec is not None else None
 
     @property
-    def ef_normality(self) -> Normality | None:
-        """Where it stands against its normal range."""
-        return None if self.ef is None else self.ef.normality
+    def main(self) -> Measurement | None:
+        """The measurement that ``headline`` names."""
+        return None if self.headline is None else self.measurements.get(self.headline.name)
+
+    def made(self, names: Iterable[str]) -> list[Measurement]:
+        """The measurements of these names that were made."""
+        return [self.measurements[name] for name in names if name in self.measurements]
+
+    def meaning(self, name: str) -> str:
+        """What a measurement is, in words; its name where result.json says nothing of it."""
+        found = (m for m in self.result.get("measurements") or [] if m["name"] == name)
+        return next((str(m.get("meaning", name)) for m in found), name)
 
 
 def _measurement(values: Mapping[str, Any]) -> Measurement:
@@ -151,9 +168,8 @@ def read_summary(record: JobRecord, results_folder: Path) -> Summary:
 
 def _identity(record: JobRecord, results_folder: Path) -> Identity:
     """From the smallest object that states it."""
-    smallest = ("seg_ed", "seg_es", "sr")
-    paths = {stored.kind: results_folder / stored.path for stored in record.outcome.objects}
-    path = next((paths[kind] for kind in smallest if kind in paths and paths[kind].is_file()), None)
+    paths = (results_folder / stored.path for stored in record.outcome.objects)
+    path = min((path for path in paths if path.is_file()), key=lambda path: path.stat().st_size, default=None)
     if path is None:
         return Identity()
     with tolerating_values():

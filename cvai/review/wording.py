@@ -13,16 +13,6 @@ from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.header.names import readable_name
 from cvai.domain.measurement import Measurement, Normality
 
-NUMBER_ROWS = (
-    ("End-diastolic volume", "edv", "mL", 0),
-    ("End-systolic volume", "esv", "mL", 0),
-    ("Stroke volume", "sv", "mL", 0),
-    ("Ejection fraction", "ef", "%", 1),
-    ("Cardiac output", "co", "L/min", 1),
-    ("Myocardial mass", "mass", "g", 0),
-)
-"""Title, name without its ventricle, unit and decimals of every line of the study's table."""
-
 NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
 VIEW_WORDS = {view: words for spec in ANALYSES for view, words in spec.views.items()}
 
@@ -37,6 +27,24 @@ def readable_date(text: str) -> str:
         return f"{datetime.strptime(text, '%Y%m%d'):%d %b %Y}"
     except ValueError:
         return text
+
+
+def number_text(value: float | None, decimals: int = 0) -> str:
+    """A number, a dash where there is none.
+
+    >>> number_text(54.27, 1), number_text(-0.2), number_text(None)
+    ('54.3', '0', '–')
+    """
+    return "–" if value is None else f"{value:z.{decimals}f}"
+
+
+def unit_text(ucum: str) -> str:
+    """A UCUM unit as people write it.
+
+    >>> unit_text("mL/m2"), unit_text("cm2")
+    ('mL/m²', 'cm²')
+    """
+    return ucum.replace("m2", "m²")
 
 
 def interval_text(measurement: Measurement, decimals: int = 0) -> str:
@@ -66,11 +74,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        date=readable_date, person=readable_name, interval=interval_text, normal=normal_text
+        date=readable_date,
+        person=readable_name,
+        interval=interval_text,
+        normal=normal_text,
+        number=number_text,
+        unit=unit_text,
     )
-    environment.globals.update(
-        version=__version__, number_rows=NUMBER_ROWS, normality_words=NORMALITY_WORDS, view_words=VIEW_WORDS
-    )
+    environment.globals.update(version=__version__, normality_words=NORMALITY_WORDS, view_words=VIEW_WORDS)
     return environment
 
 

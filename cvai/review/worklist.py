@@ -147,12 +147,18 @@ class Worklist:
         return self.summary(record)
 
     def priors(self, summary: Summary, rows: Iterable[Row]) -> list[Row]:
-        """Measured studies that are surely of the same patient, oldest first; see ``Patient.is_surely``."""
+        """Studies with the same main measurement that are surely of the same patient, oldest first.
+
+        See ``Patient.is_surely``.
+        """
         patient = summary.identity.patient
         same = [
             row
             for row in rows
-            if row.summary.ef is not None and row.summary.identity.patient.is_surely(patient)
+            if summary.main is not None
+            and row.summary.main is not None
+            and row.summary.main.name == summary.main.name
+            and row.summary.identity.patient.is_surely(patient)
         ]
         return sorted(same, key=lambda row: row.summary.identity.study_date)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
-from cvai.analyses.echo_apical.reading import ReopenedLoops, shown_loops
+from cvai.analyses.echo_apical.page import drawn_discs, shown_loops
+from cvai.analyses.echo_apical.reading import ReopenedLoops
 from cvai.analyses.shown import ShownLoop
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.ultrasound.loops import assemble_loop, select_loops
@@ -19,12 +20,12 @@ from cvai.domain.echo.views import EchoView
 from cvai.errors import StudyRefused
 from cvai.jobs.job import JobObject, JobState, Outcome, StudyJob
 from cvai.jobs.opened import open_analysed
-from cvai.review.viewers.loops import PART_FRAMES, LoopPack, drawn_discs, write_loops
+from cvai.review.viewers.loops import PART_FRAMES, LoopPack, write_loops
 from tests.dicom.read.ultrasound_files import beating_frames, write_loop, written
 from tests.dicom.write.echo_synthetic import beating_labels, echo_analysis
 from tests.dicom.write.synthetic import write_results
 
-VIEW = EchoView.APICAL_4_CHAMBER
+VIEW = EchoView.APICAL_4_CHAMBER.value
 SPACING_MM = (1.0, 0.8)
 Analysed = tuple[EchoAnalysis, tuple[WrittenObject, ...], Path]
 """An analysis, its results, and a folder of the study as an archive gives it back."""
@@ -44,7 +45,7 @@ def test_nothing_that_is_written_around_the_sector_is_sent(tmp_path: Path) -> No
     (study,) = read_studies(tmp_path / "study").studies
     source = assemble_loop(select_loops(study).loops[0])
     labels = np.zeros_like(source.loop.frames)
-    pack = LoopPack(tmp_path, write_loops(tmp_path, [ShownLoop(VIEW, source.loop, labels)]))
+    pack = LoopPack(tmp_path, write_loops(tmp_path, [ShownLoop(VIEW, "Four chambers", source.loop, labels)]))
     sent = whole_loop(pack, "a4c")
     rows, columns = (np.flatnonzero(source.loop.sector.any(axis=axis)) for axis in (1, 0))
     cut = np.zeros_like(frames)
@@ -60,11 +61,11 @@ def test_discs_are_those_of_the_whole_frame_wherever_the_heart_lies() -> None:
     for shift in ((0, 0), (9, -31), (-14, 40)):
         shifted = np.roll(labels, shift, axis=(0, 1))
         drawn, stack = drawn_discs(shifted, SPACING_MM), disc_stack(shifted, SPACING_MM)
-        assert drawn is not None
-        axis_mm = np.array(drawn["axis"])[:, ::-1] * SPACING_MM
+        (axis,) = drawn["axis"]
+        axis_mm = np.array(axis) * SPACING_MM
         assert axis_mm == pytest.approx(np.stack([stack.axis.apex_mm, stack.axis.mitral_mm]), abs=0.06)
         assert len(drawn["chords"]) == N_DISCS
-        chords_mm = np.array(drawn["chords"])[..., ::-1] * SPACING_MM
+        chords_mm = np.array(drawn["chords"]) * SPACING_MM
         widths_mm = np.linalg.norm(chords_mm[:, 1] - chords_mm[:, 0], axis=1)
         assert widths_mm == pytest.approx(stack.diameters_mm, abs=3.0), "as long as the disc is wide"
 
@@ -73,7 +74,7 @@ def test_discs_are_those_of_the_whole_frame_wherever_the_heart_lies() -> None:
 def test_a_frame_without_a_mitral_plane_has_no_discs(value: int) -> None:
     labels = np.zeros((40, 50), np.uint8)
     labels[10:20, 10:20] = value
-    assert drawn_discs(labels, SPACING_MM) is None
+    assert drawn_discs(labels, SPACING_MM) == {}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_an_analysed_study_is_opened_as_it_was_drawn(analysed: Analysed, tmp_pat
     analysis, results, folder = analysed
     job = StudyJob(analysis.study_uid, "ab" * 32, "cd" * 32)
     opened = loops_of(folder, job, outcome_of(results))
-    assert [loop.view for loop in opened] == [loop.view for loop in analysis.loops]
+    assert [loop.view for loop in opened] == [loop.view.value for loop in analysis.loops]
     pack = LoopPack(tmp_path, write_loops(tmp_path, opened))
     for drawn, found, told in zip(analysis.loops, opened, pack.meta["loops"], strict=True):
         assert np.array_equal(found.labels, drawn.segmentation.labels)

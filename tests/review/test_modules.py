@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,13 +11,19 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 from scipy import ndimage
 
+from cvai.analyses.cine_sax import SPEC
+from cvai.domain.function import measure_sax
+from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs, encoded_runs
-from cvai.review.measured import measured
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.volumes import volume_curves_ml
 from tests.dicom.write.synthetic import beating_labels
 from tests.review.site import Site
 
 GRID = {"rows": 30, "columns": 46}
+assert SPEC.page is not None
+PAGE = SPEC.page
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +81,16 @@ def test_pulling_moves_what_is_near_and_leaves_the_far_side(page: Page) -> None:
     y, x = np.mgrid[0 : GRID["rows"], 0 : GRID["columns"]]
     labels = np.where(np.hypot(y - 14, x - 22) < 8, 1, np.where(np.hypot(y - 14, x - 22) < 11, 2, 0))
     runs = page.evaluate(
-        """async ({runs, rows, columns}) => {
+        """async ({runs, rows, columns, layer}) => {
           const {decodeRuns, encodeRuns} = await import("/static/labels.js");
           const {outlinesOf, withChange} = await import("/static/layers.js");
           const {pull} = await import("/static/outlines.js");
           const labels = decodeRuns(runs, rows * columns), grid = {rows, columns};
-          const before = outlinesOf(labels, "endo", grid);
+          const before = outlinesOf(labels, layer, grid);
           const after = before.map((outline) => pull(outline, {x: 30, y: 14}, {x: 5, y: 0}, 3));
-          return encodeRuns(withChange(labels, "endo", before, after, grid));
+          return encodeRuns(withChange(labels, layer, before, after, grid));
         }""",
-        {"runs": list(encoded_runs(labels.astype(np.uint8))), **GRID},
+        {"runs": list(encoded_runs(labels.astype(np.uint8))), "layer": asdict(PAGE.layers[0]), **GRID},
     )
     pulled = decoded_runs(runs, labels.shape)
     assert np.array_equal(pulled[:, :22], labels[:, :22]), "the far side stays pixel for pixel"
@@ -99,19 +106,21 @@ def test_the_page_measures_what_python_measures(page: Page, heart_rate_bpm: floa
         "n_phases": 6,
         "n_slices": 4,
         **GRID,
-        "slice_spacing_mm": 8.5,
         "spacing_y_mm": 1.9,
         "spacing_x_mm": 1.3,
         "heart_rate_bpm": heart_rate_bpm,
         "voxel_volume_ml": 8.5 * 1.9 * 1.3 / 1000,
     }
     shown = page.evaluate(
-        """async ({runs, grid}) => {
+        """async ({runs, grid, live}) => {
           const {decodeRuns, LabelVolume, measure} = await import("/static/labels.js");
           const size = grid.n_phases * grid.n_slices * grid.rows * grid.columns;
-          return measure(new LabelVolume(decodeRuns(runs, size), grid), 5, 2);
+          return measure(new LabelVolume(decodeRuns(runs, size), grid), 5, 2, live);
         }""",
-        {"runs": list(encoded_runs(labels)), "grid": cine},
+        {"runs": list(encoded_runs(labels)), "grid": cine, "live": asdict(PAGE.live) if PAGE.live else None},
     )
-    python = {m.name: m.value for m in measured(labels, KeyPhases(5, 2), cine) if m.name != "heart_rate"}
+    geometry = StackGeometry.unplaced(4, (8.5, 1.9, 1.3))
+    curves_ml = volume_curves_ml(CineSegmentation(labels, geometry))
+    found = measure_sax(curves_ml, KeyPhases(5, 2), heart_rate_bpm)
+    python = {m.name: m.value for m in found if m.name != "heart_rate"}
     assert shown == pytest.approx(python)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 
+from cvai.analyses.cine_sax import SPEC
+from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.values import AssembledCine
+from cvai.domain.function import measure_sax
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.wall_thickness import measure_wall, measurement_name
-from cvai.review.measured import ChangesBody, checked_edits, measured, with_edits
-from cvai.review.viewers.cine import CinePack
+from cvai.domain.volumes import volume_curves_ml
+from cvai.review.measured import ChangesBody, checked_edits, with_edits
 from tests.process import eventually
 from tests.review.site import ORGANIZATION, TABLET, Site, open_study, reader_at, shown_ef
 
@@ -50,18 +54,22 @@ def edge_of_the_cavity(page: Page) -> tuple[float, float]:
 
 
 def measured_in_python(site: Site, job_id: str, draft: dict[str, object]) -> dict[str, float]:
-    labels, changes, pack = drafted(site, job_id, draft)
-    return {m.name: m.value for m in measured(labels, KeyPhases(changes.ed, changes.es), pack.meta)}
+    segmentation, phases, cine = drafted(site, job_id, draft)
+    found = measure_sax(volume_curves_ml(segmentation), phases, cine.stack.heart_rate_bpm)
+    return {m.name: m.value for m in found}
 
 
 def drafted(
     site: Site, job_id: str, draft: dict[str, object]
-) -> tuple[NDArray[np.uint8], ChangesBody, CinePack]:
-    """(t, z, y, x) labels as a draft has them."""
-    pack = site.pack(job_id)
+) -> tuple[CineSegmentation, KeyPhases, AssembledCine]:
+    """Labels and phases as a draft has them, on the images in the archive."""
+    (study,) = read_studies(site.settings.archive_folder / job_id.split("-", maxsplit=1)[0]).studies
+    cine = assemble_cine(select_sax_cine(study))
     changes = ChangesBody.model_validate({k: draft[k] for k in ("ed", "es", "frames")})
-    labels = pack.read_labels()
-    return with_edits(labels, checked_edits(changes, labels)), changes, pack
+    labels = site.pack(job_id).read_labels()
+    assert SPEC.editing is not None
+    edited = with_edits(labels, checked_edits(changes, labels, SPEC.editing))
+    return CineSegmentation(edited, cine.stack.geometry), KeyPhases(changes.ed, changes.es), cine
 
 
 def shown_wall_mm(page: Page) -> dict[str, float]:
@@ -73,8 +81,8 @@ def shown_wall_mm(page: Page) -> dict[str, float]:
 
 
 def wall_in_python_mm(site: Site, job_id: str, draft: dict[str, object]) -> dict[str, float]:
-    labels, changes, pack = drafted(site, job_id, draft)
-    wall = measure_wall(CineSegmentation(labels, pack.geometry), KeyPhases(changes.ed, changes.es))
+    segmentation, phases, _ = drafted(site, job_id, draft)
+    wall = measure_wall(segmentation, phases)
     values = {m.name: m.value for m in wall.measurements}
     named = {s.display_name: measurement_name(s, "ed") for s in WALL_SEGMENTS}
     return {display: values[name] for display, name in named.items() if name in values}

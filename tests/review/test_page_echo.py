@@ -123,13 +123,13 @@ def test_nothing_can_be_changed_or_signed_and_the_page_says_so(browser: Browser,
             "loops/a4c/frames/99",
             "loops/a2c/frames/-1",
             "loops/x/labels",
-            "wall",
+            "measured",
         ):
             assert page.request.get(f"{address}/{path}").status == 404, path
 
 
 def test_loops_are_for_readers_only(echo: Reading) -> None:
-    for path in ("loops/a4c/frames/0", "loops/a4c/labels", "wall"):
+    for path in ("loops/a4c/frames/0", "loops/a4c/labels", "measured"):
         answer = requests.get(f"{echo.site.url}/api/studies/{echo.job_id}/{path}", timeout=10)
         assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_needed"), path
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from cvai.analyses.former import FORMER_KINDS
+from cvai.analyses.registry import analysis_of
 from cvai.dicom.read.patient import Patient
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.ledger import JobRecord, Ledger
@@ -15,13 +17,18 @@ from cvai.review.summary import Identity, Summary
 from cvai.review.worklist import Row, RowState, Worklist
 
 JANE = Patient("P-1", "Clinic", name="Doe^Jane", birth_date="19610203")
+(VIEW,) = analysis_of(FORMER_KINDS[0]).views
 EF = {"name": "lv_ef", "value": 55.0, "unit": "%", "interval": None, "normal": None}
 
 
 def row(patient: Patient, date: str) -> Row:
     job = StudyJob(f"1.2.3.{date}", "ab", "cd")
     record = JobRecord(job, Outcome(JobState.ANALYSED), datetime(2026, 1, 1, tzinfo=UTC), None, "", 1)
-    return Row(Summary(record, {"measurements": [EF]}, Identity(patient, date)), RowState.UNREVIEWED, None)
+    return Row(
+        Summary(record, {"view": VIEW, "measurements": [EF]}, Identity(patient, date)),
+        RowState.UNREVIEWED,
+        None,
+    )
 
 
 def test_a_trend_holds_studies_of_this_patient_alone(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def decision(number: int, model: float, signed: float, name: str = "sax 0.1.0") 
 
 def test_agreement_gives_bias_and_limits_by_model() -> None:
     made = [decision(1, 50, 50), decision(2, 54, 50), decision(3, 48, 50), decision(4, 60, 50, "sax 0.2.0")]
-    found = agreement(made)
+    found = agreement(made, "lv_ef")
     assert found.everything.bias == pytest.approx(3.0)
     assert found.everything.verdicts == Counter({Verdict.CHANGED: 3, Verdict.ACCEPTED: 1})
     old, new = found.by_model
@@ -133,13 +133,13 @@ def test_agreement_gives_bias_and_limits_by_model() -> None:
 
 def test_of_several_decisions_on_one_analysis_the_last_counts() -> None:
     revised = replace(decision(1, 50, 58), number=9)
-    assert agreement([decision(1, 50, 50), revised]).everything.bias == pytest.approx(-8.0)
+    assert agreement([decision(1, 50, 50), revised], "lv_ef").everything.bias == pytest.approx(-8.0)
 
 
 def test_a_model_in_shadow_stands_beside_the_one_readers_saw_on_the_same_studies() -> None:
     made = [decision(1, 50, 52), decision(2, 54, 52), decision(3, 60, 61)]
     records = [shadow_record(made[0], 53), shadow_record(made[1], 52), shadow_record(made[2], None)]
-    seen, shadow = against_readers([*records, replace(records[0], job_id="unsigned")], made)
+    seen, shadow = against_readers([*records, replace(records[0], job_id="unsigned")], made, "lv_ef")
     assert (seen.name, shadow.name) == ("sax 0.1.0, as seen", "sax 0.2.0, in shadow")
     assert (seen.total, shadow.total) == (2, 2), "studies that one has not measured count for neither"
     assert [pair.difference for pair in seen.pairs] == [-2, 2]
@@ -161,7 +161,7 @@ def test_scanners_and_findings_are_told_apart() -> None:
             (decision(3, 50, 58), "Aera", ["base_not_covered"]),
         )
     ]
-    found = agreement(made)
+    found = agreement(made, "lv_ef")
     assert {g.name: (g.total, g.bias) for g in found.by_scanner} == {
         "Aera": (2, -5.0),
         "not stated": (1, 0.0),
@@ -180,7 +180,7 @@ def test_a_rejection_is_counted_and_has_no_pair() -> None:
         reading=replace(made.reading, verdict=Verdict.REJECTED, reason="motion"),
         comparison={**made.comparison, "measured": {}},
     )
-    found = agreement([rejected]).everything
+    found = agreement([rejected], "lv_ef").everything
     assert (found.verdicts, found.pairs, found.bias) == (Counter({Verdict.REJECTED: 1}), (), None)
 
 

@@ -37,7 +37,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", f"{STUDY}/labels"): VIEWER,
     ("GET", f"{STUDY}/loops/{{view}}/frames/{{part}}"): VIEWER,
     ("GET", f"{STUDY}/loops/{{view}}/labels"): VIEWER,
-    ("GET", f"{STUDY}/wall"): VIEWER,
+    ("GET", f"{STUDY}/measured"): VIEWER,
     ("PUT", f"{STUDY}/draft"): REVIEWER,
     ("DELETE", f"{STUDY}/draft"): REVIEWER,
     ("POST", f"{STUDY}/decision"): REVIEWER,

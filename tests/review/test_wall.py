@@ -8,24 +8,25 @@ import numpy as np
 import pytest
 from skimage.draw import polygon2mask
 
+from cvai.analyses.cine_sax.page import wall_of
 from cvai.dicom.write.report.bullseye import segment_outline
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.wall_thickness import measurement_name
-from cvai.review.viewers.bullseye import CENTRE, RADIUS, Wall, segment_path
+from cvai.review.viewers.bullseye import CENTRE, RADIUS, DrawnWall, drawn_wall, segment_path
 from cvai.review.wording import render
 
 OFF_THE_LINES = 0.37
 """Shifts the drawing against the grid, so that no point lies on a line between two segments."""
 
 
-def measured(ed_mm: float = 8.0, es_mm: float = 12.0, leave_out: int = 0) -> Wall:
+def measured(ed_mm: float = 8.0, es_mm: float = 12.0, leave_out: int = 0) -> DrawnWall:
     """A thickness that grows with the segment's number; the first ``leave_out`` are not measured."""
     numbers = []
     for segment in WALL_SEGMENTS[leave_out:]:
         for phase, mm in (("ed", ed_mm), ("es", es_mm)):
             numbers.append(Measurement(measurement_name(segment, phase), mm + segment.number / 10, "mm"))
-    return Wall(numbers)
+    return drawn_wall(wall_of(numbers))
 
 
 def test_every_number_stands_in_its_own_segment() -> None:
@@ -54,16 +55,16 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     wall = measured(leave_out=6)
     thickness, _ = wall.bullseyes
     assert {drawn.text for drawn in thickness.segments[:6]} == {"–"}
-    assert wall.rows[0].ed_mm is None
-    assert wall.rows[0].thickening_percent is None
-    assert wall.rows[6].ed_mm == pytest.approx(8.7)
-    assert "Not measured" in render("wall.html", wall=Wall([]), of_reader=False)
+    rows = [values for _, values in wall.wall.rows]
+    assert rows[0] == (None, None, None)
+    assert rows[6][0] == pytest.approx(8.7)
+    assert "Not measured" in render("wall.html", wall=drawn_wall(wall_of([])), of_reader=False)
 
 
 def test_the_table_says_what_the_bullseyes_show() -> None:
     html = render("wall.html", wall=measured(), of_reader=True)
-    for row in measured().rows:
-        assert f'<th scope="row">{row.name}</th><td>{row.ed_mm:.1f}</td><td>{row.es_mm:.1f}</td>' in html
+    for name, (ed_mm, es_mm, _) in measured().wall.rows:
+        assert f'<th scope="row">{name}</th><td>{ed_mm:.1f}</td><td>{es_mm:.1f}</td>' in html
     assert "Measured anew on the corrected contours." in html
     assert "style=" not in html, "the content security policy lets no style through"
 

@@ -7,7 +7,8 @@ from cvai.analyses.cine_sax.analysis import KIND, VIEW, CineAnalysis
 from cvai.analyses.cine_sax.arrays import segment_cine
 from cvai.analyses.cine_sax.explain import explain_cine
 from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, CineKind, document, drawn
-from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine, shown_cine
+from cvai.analyses.cine_sax.page import COMPARED, HEADLINE, PAGE
+from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine
 from cvai.analyses.cine_sax.report import report_pdf
 from cvai.analyses.spec import AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
@@ -36,7 +37,7 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
     ),
     reopen=reopen_cine,
     editing=Editing(CineKind.CINE, SEGMENTS, labels_of, remeasured_cine),
-    headline="lv_ef",
-    viewer="cine",
-    shown=shown_cine,
+    headline=HEADLINE,
+    compared=COMPARED,
+    page=PAGE,
 )

@@ -14,13 +14,13 @@ from cvai import __version__
 from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.cine_sax.objects import SEGMENTS, CineKind
-from cvai.analyses.shown import ShownCine
+from cvai.analyses.shown import ShownStack
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
 from cvai.dicom.write.objects.labels import read_labels
-from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 from cvai.errors import Refused
 
 
@@ -71,9 +71,10 @@ def labels_of(reopened: ReopenedCine) -> NDArray[np.uint8]:
     return reopened.segmentation.labels
 
 
-def shown_cine(reopened: ReopenedCine) -> ShownCine:
-    """What a reader is shown."""
-    return ShownCine(reopened.cine, reopened.segmentation.labels)
+def shown_cine(reopened: ReopenedCine) -> ShownStack:
+    """What a reader is shown, the base first."""
+    labels = reopened.segmentation.labels
+    return ShownStack(reopened.cine, labels, last_slice_first=apex_comes_first(labels.max(axis=0)))
 
 
 def remeasured_cine(reopened: ReopenedCine, correction: Correction) -> CineAnalysis:

@@ -7,7 +7,8 @@ from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
 from cvai.analyses.echo_apical.arrays import segment_loop
 from cvai.analyses.echo_apical.explain import explain_loops
 from cvai.analyses.echo_apical.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
-from cvai.analyses.echo_apical.reading import ReopenedLoops, reopen_loops, shown_loops
+from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE
+from cvai.analyses.echo_apical.reading import ReopenedLoops, reopen_loops
 from cvai.analyses.echo_apical.report import echo_report_pdf
 from cvai.analyses.spec import AnalysisSpec
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
@@ -40,7 +41,7 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         report=echo_report_pdf,
     ),
     reopen=reopen_loops,
-    headline="lv_ef",
-    viewer="loops",
-    shown=shown_loops,
+    headline=HEADLINE,
+    compared=COMPARED,
+    page=PAGE,
 )

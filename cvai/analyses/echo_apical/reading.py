@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.echo_apical.objects import LOOP_KINDS, SEGMENTS
-from cvai.analyses.shown import ShownLoop
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
 from cvai.dicom.read.values import ImagePlane, Study
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
@@ -60,8 +59,3 @@ def reopen_loops(study: Study, files: Mapping[str, Path]) -> ReopenedLoops:
         labels = read_labels(files[kind], tuple((image,) for image in images), SEGMENTS)
         reopened.append(ReopenedLoop(view, assemble_loop(images), labels[:, 0]))
     return ReopenedLoops(study, tuple(reopened))
-
-
-def shown_loops(reopened: ReopenedLoops) -> tuple[ShownLoop, ...]:
-    """What a reader is shown."""
-    return tuple(ShownLoop(loop.view, loop.source.loop, loop.labels) for loop in reopened.loops)

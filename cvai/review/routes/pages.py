@@ -15,7 +15,7 @@ from cvai.errors import RequestInvalid
 from cvai.jobs.shadow import shadow_records
 from cvai.jobs.shadow_comparison import compared
 from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
-from cvai.review.agreement import against_readers, agreement
+from cvai.review.agreement import against_readers, agreement, by_headline
 from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.page import Page
 from cvai.review.wording import render
@@ -111,8 +111,10 @@ def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date
         "agreement.html",
         page=page,
         session=session,
-        found=agreement(decisions),
+        found=[
+            (headline, agreement(of_it, headline.name), against_readers(records, of_it, headline.name))
+            for headline, of_it in by_headline(decisions).items()
+        ],
         shadows=compared(records),
-        against_readers=against_readers(records, decisions),
         since=since,
     )

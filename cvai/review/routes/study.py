@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.audit.messages import Act
@@ -16,11 +16,10 @@ from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.study import new_reading, prior_json, shared_json, study_json, wall_shown
+from cvai.review.study import measured_json, new_reading, prior_json, shared_json, study_json
 from cvai.review.summary import Summary
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack
-from cvai.review.wording import render
 
 api = APIRouter(prefix="/api/studies/{job_id}", route_class=DeclaredRoute)
 
@@ -45,7 +44,7 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
 @api.get("/priors")
 @shows(Audited(Act.LISTED))
 def priors(summary: TheStudy, page: ThePage, access: TheAccess) -> list[Json]:
-    """Ejection fractions of the same patient, oldest first."""
+    """The main measurement of the same patient over time, oldest first."""
     rows = page.worklist.priors(summary, page.worklist.rows())
     rows = [row for row in rows if row.summary.identity.study_date]
     access.shows(row.summary.record.job.study_uid for row in rows)
@@ -97,21 +96,20 @@ def loop_labels(summary: TheStudy, view: str, page: ThePage) -> Response:
     return _bytes(path)
 
 
-@api.get("/wall", response_class=HTMLResponse)
+@api.get("/measured")
 @shows(Audited(Act.SEEN))
-def wall(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
-    """The bullseyes as the reader's contours stand."""
-    if not summary.has_contours:
-        raise _no_contours()
-    shown, of_reader = wall_shown(page, summary, session.reader)
-    return render("wall.html", wall=shown, of_reader=of_reader)
+def measured(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
+    """Every number as the reader's contours stand."""
+    return measured_json(page, summary, session.reader)
 
 
 @api.put("/draft")
 @shows(Audited(Act.CHANGED, repeated=True))
 def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page: ThePage) -> Json:
     """Keep what the reader has changed."""
-    checked_edits(changes, _pack(page, summary).read_labels())
+    if summary.editing is None:
+        raise _no_contours()
+    checked_edits(changes, _pack(page, summary).read_labels(), summary.editing)
     saved_s = page.drafts.save(summary.job_id, session.reader.name, changes.model_dump())
     return {"saved_s": saved_s}
 
@@ -146,7 +144,7 @@ def _bytes(path: Path) -> Response:
 
 
 def _pack(page: Page, summary: Summary) -> CinePack:
-    if not summary.has_contours:
+    if not summary.has_stack:
         raise _no_contours()
     return page.cines.open(summary.record)
 

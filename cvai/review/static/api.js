@@ -45,11 +45,6 @@ export async function getJson(path) {
   return (await request(path)).json();
 }
 
-/** @param {string} path @returns {Promise<string>} */
-export async function getText(path) {
-  return (await request(path)).text();
-}
-
 /** @param {string} path @returns {Promise<ArrayBuffer>} */
 export async function getBytes(path) {
   return (await request(path)).arrayBuffer();

@@ -63,15 +63,15 @@ export class Plot {
     return low + ((x - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right)) * (high - low);
   }
 
-  /** @param {[number, number][]} points @param {string} kind @returns {SVGElement} */
-  line(points, kind) {
+  /** @param {[number, number][]} points @param {Record<string, string>} look attributes @returns {SVGElement} */
+  line(points, look) {
     const path = points.map(([x, y]) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
-    return element("polyline", { points: path, class: kind }, this.svg);
+    return element("polyline", { points: path, ...look }, this.svg);
   }
 
-  /** @param {number} x @param {number} y @param {string} kind @param {number} [radius] @returns {SVGElement} */
-  dot(x, y, kind, radius = 3) {
-    return element("circle", { cx: this.x(x), cy: this.y(y), r: radius, class: kind }, this.svg);
+  /** @param {number} x @param {number} y @param {Record<string, string>} look attributes @param {number} [radius] @returns {SVGElement} */
+  dot(x, y, look, radius = 3) {
+    return element("circle", { cx: this.x(x), cy: this.y(y), r: radius, ...look }, this.svg);
   }
 
   /** @param {number} x @param {string} kind @param {string} [name] @returns {SVGElement} */
@@ -106,8 +106,7 @@ export class Plot {
 
 /** @typedef {{time: string, unit: string, what: string}} CurveWords */
 
-/** @type {CurveWords} */
-const VOLUMES = { time: "ms after the R wave", unit: "mL", what: "Volume curves" };
+/** @typedef {{values: number[], colour: string, dashed: boolean}} CurveLine */
 
 /** Curves of a heartbeat; a click goes to the phase. */
 export class BeatCurve {
@@ -115,9 +114,9 @@ export class BeatCurve {
    * @param {HTMLElement} host
    * @param {{times_ms: number[] | null, n_phases: number}} cine
    * @param {(t: number) => void} go
-   * @param {CurveWords} [words]
+   * @param {CurveWords} words
    */
-  constructor(host, cine, go, words = VOLUMES) {
+  constructor(host, cine, go, words) {
     this.host = host;
     this.words = words;
     this.times = cine.times_ms ?? Array.from({ length: cine.n_phases }, (_, t) => t + 1);
@@ -130,22 +129,24 @@ export class BeatCurve {
     });
   }
 
-  /** @param {number[]} lv @param {number[]} rv @param {{ed: number, es: number}[]} beats @param {number} t */
-  draw(lv, rv, beats, t) {
+  /** @param {CurveLine[]} lines the first has dots @param {{ed: number, es: number}[]} beats @param {number} t */
+  draw(lines, beats, t) {
     const { times } = this;
     const last = times[times.length - 1];
     const xTicks = ticks(times[0], last, 5).filter((v) => v >= times[0] && v <= last);
     const ends = beats.map(({ ed, es }) => `End-diastole at phase ${ed + 1}, end-systole at phase ${es + 1}.`);
     const label = `${this.words.what}. ${ends.join(" ")}`;
-    const y = ticks(0, Math.max(...lv, ...rv, 1), 4);
+    const y = ticks(0, Math.max(...lines.flatMap(({ values }) => values), 1), 4);
     this.plot = new Plot(this.host, { x: [times[0], last], y, xTicks, xTitle: this.xTitle, yTitle: this.words.unit, label });
     for (const { ed, es } of beats) {
       this.plot.upright(times[ed], "mark", "ED");
       this.plot.upright(times[es], "mark", "ES");
     }
-    this.plot.line(rv.map((v, i) => [times[i], v]), "rv");
-    this.plot.line(lv.map((v, i) => [times[i], v]), "lv");
-    lv.forEach((v, i) => this.plot?.dot(times[i], v, "lv", 2));
+    for (const { values, colour, dashed } of [...lines].reverse()) {
+      const look = { stroke: colour, ...(dashed ? { "stroke-dasharray": "6 3" } : {}) };
+      this.plot.line(values.map((v, i) => [times[i], v]), look);
+    }
+    lines[0]?.values.forEach((v, i) => this.plot?.dot(times[i], v, { fill: lines[0].colour }, 2));
     this.cursor = null;
     this.moveTo(t);
   }
@@ -172,9 +173,9 @@ export async function showTrend(base) {
 }
 
 /**
- * Ejection fractions of one patient over time; a click opens the study.
+ * The main measurement of one patient over time; a click opens the study.
  * @param {HTMLElement} host
- * @param {{job_id: string, study_date: string, lv_ef: number, modality: string}[]} priors by MR or ultrasound
+ * @param {{job_id: string, study_date: string, value: number, modality: string}[]} priors of one or several modalities
  * @param {string} current
  */
 function drawTrend(host, priors, current) {
@@ -183,20 +184,25 @@ function drawTrend(host, priors, current) {
   const room = Math.max(20, 0.1 * (Math.max(...days) - Math.min(...days)));
   const x = /** @type {[number, number]} */ ([Math.min(...days) - room, Math.max(...days) + room]);
   const xText = (/** @type {number} */ value) => new Date(value * 864e5).toISOString().slice(0, 7);
-  const label = `LV ejection fraction: ${priors.map((p) => `${dated(p.study_date)} ${p.lv_ef.toFixed(0)} % by ${p.modality}`).join(", ")}`;
-  const plot = new Plot(host, { x, y: [0, 20, 40, 60, 80, 100], xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: "%", label });
+  const unit = meta("unit");
+  const words = (/** @type {{value: number}} */ { value }) => `${value.toFixed(0)} ${unit}`;
+  const label = `${meta("headline")}: ${priors.map((p) => `${dated(p.study_date)} ${words(p)} by ${p.modality}`).join(", ")}`;
+  const y = unit === "%" ? ticks(0, 100, 5) : ticks(0, Math.max(...priors.map(({ value }) => value)), 4);
+  const plot = new Plot(host, { x, y, xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: unit, label });
   plot.svg.setAttribute("role", "group");
-  for (const modality of ["MR", "US"]) {
-    const points = priors.flatMap((prior, i) => (prior.modality === modality ? [[days[i], prior.lv_ef]] : []));
-    plot.line(/** @type {[number, number][]} */ (points), modality === "MR" ? "lv" : "us");
+  const modalities = [...new Set(priors.map(({ modality }) => modality))].sort();
+  const kindOf = (/** @type {string} */ modality) => `kind-${modalities.indexOf(modality) % 2}`;
+  for (const modality of modalities) {
+    const points = priors.flatMap((prior, i) => (prior.modality === modality ? [[days[i], prior.value]] : []));
+    plot.line(/** @type {[number, number][]} */ (points), { class: kindOf(modality) });
   }
   priors.forEach((prior, i) => {
     const link = element("a", { href: `/studies/${prior.job_id}` }, plot.svg);
-    const kind = prior.modality === "MR" ? "lv" : "us", here = prior.job_id === current;
-    element("title", {}, link).textContent = `${prior.modality}, ${dated(prior.study_date)}: ${prior.lv_ef.toFixed(0)} %`;
-    link.append(plot.dot(days[i], prior.lv_ef, here ? `${kind} here` : kind, here ? 6 : 4));
-    const text = element("text", { x: plot.x(days[i]), y: plot.y(prior.lv_ef) - 9, "text-anchor": "middle", class: "tick" }, link);
-    text.textContent = `${prior.lv_ef.toFixed(0)} %`;
+    const kind = kindOf(prior.modality), here = prior.job_id === current;
+    element("title", {}, link).textContent = `${prior.modality}, ${dated(prior.study_date)}: ${words(prior)}`;
+    link.append(plot.dot(days[i], prior.value, { class: here ? `${kind} here` : kind }, here ? 6 : 4));
+    const text = element("text", { x: plot.x(days[i]), y: plot.y(prior.value) - 9, "text-anchor": "middle", class: "tick" }, link);
+    text.textContent = words(prior);
   });
 }
 

@@ -1,8 +1,8 @@
-/** @file Pixels of the cine, fetched slice by slice, the ones looked at first. */
+/** @file Pixels of a stack of slices, fetched slice by slice, the ones looked at first. */
 
 import { getBytes } from "./api.js";
 
-/** @typedef {import("./labels.js").Grid & {slope: number, intercept: number, window: [number, number], spacing_x_mm: number, spacing_y_mm: number, times_ms: number[] | null, apex_first: boolean, heart: number[] | null, edges: Record<string, string>}} Cine */
+/** @typedef {import("./labels.js").Grid & {slope: number, intercept: number, window: [number, number], times_ms: number[] | null, last_slice_first: boolean, heart: number[] | null, edges: Record<string, string>}} Cine */
 
 /** Stored pixels of every frame, as far as they have come. */
 export class Pixels {

@@ -1,13 +1,7 @@
 /** @file Accept, accept with changes, reject: what is signed, and how far it is on its way into the archive. */
 
 import { Problem, sendJson } from "./api.js";
-import { measure } from "./labels.js";
 
-/** @type {[string, string, string, number][]} name, title, unit, decimals */
-const SIGNED_ROWS = [
-  ["lv_ef", "LV ejection fraction", "%", 1], ["lv_edv", "LV end-diastolic volume", "mL", 0],
-  ["lv_esv", "LV end-systolic volume", "mL", 0], ["lv_mass", "LV mass", "g", 0], ["rv_ef", "RV ejection fraction", "%", 1],
-];
 const VERDICTS = { accepted: "Accepted", changed: "Accepted with changes", rejected: "Rejected" };
 const STORED = { stored: "stored in the archive", storing: "on its way into the archive", failed: "not stored" };
 
@@ -17,13 +11,15 @@ export class Decide {
    * @param {any} study
    * @param {import("./editor.js").Editor} editor
    * @param {import("./draft.js").Draft} draft
+   * @param {import("./numbers.js").Numbers} numbers
    * @param {boolean} maySign
    */
-  constructor(base, study, editor, draft, maySign) {
+  constructor(base, study, editor, draft, numbers, maySign) {
     this.base = base;
     this.study = study;
     this.editor = editor;
     this.draft = draft;
+    this.numbers = numbers;
     this.maySign = maySign;
     this.holds = study.holds;
     this.accept = /** @type {HTMLButtonElement} */ (document.getElementById("accept"));
@@ -59,10 +55,7 @@ export class Decide {
   }
 
   #listen() {
-    this.accept.addEventListener("click", () => {
-      this.#fillTable();
-      this.acceptDialog.showModal();
-    });
+    this.accept.addEventListener("click", () => this.#ask());
     this.reject.addEventListener("click", () => this.rejectDialog.showModal());
     this.acceptDialog.addEventListener("close", () => {
       if (this.acceptDialog.returnValue === "sign") this.#send(this.editor.changes, "");
@@ -80,15 +73,28 @@ export class Decide {
     );
   }
 
+  /** Show what would be signed, as the server has measured it. */
+  async #ask() {
+    await this.draft.flush();
+    await this.numbers.settled.catch(() => "");
+    this.#fillTable();
+    this.acceptDialog.showModal();
+  }
+
   #fillTable() {
-    const now = measure(this.editor.labels, this.editor.phases.ed, this.editor.phases.es);
-    const rows = SIGNED_ROWS.filter(([name]) => now[name] !== undefined).map(([name, title, unit, decimals]) => {
+    const now = this.numbers.values;
+    const body = document.createElement("tbody");
+    for (const { name, title, unit, decimals } of this.study.page.signed) {
+      if (now[name] === undefined) continue;
       const model = this.study.result.measurements.find((/** @type {any} */ m) => m.name === name)?.value;
       const moved = model !== undefined && Math.abs(model - now[name]) > 1e-6;
-      return `<tr><th scope="row">${title} <span class="muted small">${unit}</span></th><td class="value">${now[name].toFixed(decimals)}</td><td class="muted small">${moved ? `AI ${model.toFixed(decimals)}` : ""}</td></tr>`;
-    });
+      const row = body.insertRow();
+      row.innerHTML = '<th scope="row"><span></span> <span class="muted small"></span></th><td class="value"></td><td class="muted small"></td>';
+      const texts = [title, unit, now[name].toFixed(decimals), moved ? `AI ${model.toFixed(decimals)}` : ""];
+      row.querySelectorAll("span, td").forEach((place, i) => (place.textContent = texts[i]));
+    }
     const table = /** @type {HTMLElement} */ (document.getElementById("accept-table"));
-    table.innerHTML = `<tbody>${rows.join("")}</tbody>`;
+    table.replaceChildren(body);
     const { frames, ed, es } = this.editor.changes;
     const moved = [frames.length ? `${frames.length} ${frames.length > 1 ? "images" : "image"} corrected` : ""];
     if (ed !== this.editor.found.ed || es !== this.editor.found.es) moved.push("phases chosen anew");

@@ -10,7 +10,7 @@ export class Draft {
    * @param {string} base address of the study's API
    * @param {import("./editor.js").Editor} editor
    * @param {(text: string, wrong?: boolean) => void} say
-   * @param {() => void} saved told after every save
+   * @param {(revision: number) => Promise<void>} saved told after every save, which revision of the editor was saved
    */
   constructor(base, editor, say, saved) {
     this.base = base;
@@ -20,6 +20,8 @@ export class Draft {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.waiting = false;
+    /** @type {Promise<void>} the save under way, or the last one */
+    this.saving = Promise.resolve();
     addEventListener("pagehide", () => this.waiting && this.#save(true));
   }
 
@@ -28,26 +30,28 @@ export class Draft {
     this.waiting = true;
     this.say("Saving…");
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#save(), SAVE_AFTER_MS);
+    this.timer = setTimeout(() => (this.saving = this.#save()), SAVE_AFTER_MS);
   }
 
   /** Save what waits, now. */
   async flush() {
     clearTimeout(this.timer);
-    if (this.waiting) await this.#save();
+    if (this.waiting) this.saving = this.#save();
+    await this.saving;
   }
 
   /** @param {boolean} [leaving] */
   async #save(leaving = false) {
     this.waiting = false;
+    const { revision } = this.editor;
     try {
       const sent = this.editor.changed;
       await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
       this.say(sent ? `Draft saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "");
-      if (!leaving) this.saved();
+      if (!leaving) await this.saved(revision);
     } catch (problem) {
       this.waiting = true;
-      this.timer = setTimeout(() => this.#save(), LOOK_EVERY_MS);
+      this.timer = setTimeout(() => (this.saving = this.#save()), LOOK_EVERY_MS);
       this.say(`Not saved: ${problem instanceof Error ? problem.message : problem}`, true);
     }
   }

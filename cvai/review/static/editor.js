@@ -27,6 +27,8 @@ export class Editor extends EventTarget {
     this.model = model;
     this.found = found;
     this.phases = { ...found };
+    /** Counts changes, so that it is known which ones the server has measured. */
+    this.revision = 0;
     /** @type {Set<number>} frames that were ever touched */
     this.touched = new Set();
     /** @type {Step[]} */
@@ -78,10 +80,11 @@ export class Editor extends EventTarget {
    * @returns {boolean} whether it took hold of something
    */
   begin(t, z, layer, tool, at) {
+    if (tool === "look" || !layer.editable) return false;
     const base = this.labels.frame(t, z).slice();
     const outlines = outlinesOf(base, layer, this.labels.grid);
     const hold = nearest(outlines, at);
-    if (tool === "look" || (tool === "pull" && (!hold || hold.distance > GRIP))) return false;
+    if (tool === "pull" && (!hold || hold.distance > GRIP)) return false;
     this.drag = { t, z, layer, tool, from: at, base, outlines, path: [at], swept: new Uint8Array(base.length) };
     if (tool === "add" || tool === "erase") this.move(at);
     return true;
@@ -111,13 +114,13 @@ export class Editor extends EventTarget {
 
   /** @param {number} t @param {number} z @param {Layer} layer take the contour out of a frame */
   drop(t, z, layer) {
-    this.#replace(t, z, (labels) => withLayer(labels, layer, () => false));
+    if (layer.editable) this.#replace(t, z, (labels) => withLayer(labels, layer, () => false));
   }
 
   /** @param {number} t @param {number} z @param {number} from @param {Layer} layer give a frame another phase's contour */
   copy(t, z, from, layer) {
     const source = this.labels.frame(from, z);
-    this.#replace(t, z, (labels) => withLayer(labels, layer, (i) => belongs(source[i], layer)));
+    if (layer.editable) this.#replace(t, z, (labels) => withLayer(labels, layer, (i) => belongs(source[i], layer)));
   }
 
   /** @param {Partial<Phases>} phases */
@@ -214,6 +217,7 @@ export class Editor extends EventTarget {
   }
 
   #changed() {
+    this.revision++;
     this.dispatchEvent(new Event("change"));
   }
 }

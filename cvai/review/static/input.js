@@ -45,7 +45,7 @@ class Tools {
 
   /** @param {string} name ``tool`` or ``layer`` @param {string} value */
   choose(name, value) {
-    if (name === "layer") this.app.viewer.layer = /** @type {Layer} */ (value);
+    if (name === "layer") this.app.viewer.layer = /** @type {Layer} */ (this.app.viewer.layers.find((layer) => layer.name === value));
     else if (this.app.mayChange) this.tool = /** @type {Tool} */ (value);
     const chosen = name === "layer" ? value : this.tool;
     for (const button of this.#buttons(name)) {
@@ -118,7 +118,9 @@ function wheel(app, looking, event) {
 function keyTable(app, tools, looking) {
   const { editor, viewer, player, go } = app;
   const press = (/** @type {string} */ id) => () => app.part(id).click();
+  const layers = viewer.layers.map(({ name }, i) => [String(i + 1), () => tools.choose("layer", name)]);
   return {
+    ...Object.fromEntries(layers),
     " ": () => player.toggle(),
     ArrowLeft: () => go(viewer.t - 1, viewer.z),
     ArrowRight: () => go(viewer.t + 1, viewer.z),
@@ -132,9 +134,6 @@ function keyTable(app, tools, looking) {
     d: () => tools.choose("tool", "draw"),
     a: () => tools.choose("tool", "add"),
     e: () => tools.choose("tool", "erase"),
-    1: () => tools.choose("layer", "endo"),
-    2: () => tools.choose("layer", "epi"),
-    3: () => tools.choose("layer", "rv"),
     "[": () => editor.widen(-1),
     "]": () => editor.widen(1),
     Delete: press("drop"),

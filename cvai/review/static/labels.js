@@ -1,20 +1,19 @@
-/** @file Labels of a cine, the numbers they give, and their run lengths. */
+/** @file Labels of a stack or loop, the numbers they give, and their run lengths. */
 
-export const CAVITY = 1;
-export const WALL = 2;
-export const RIGHT = 3;
-const N_LABELS = 4;
+const N_LABELS = 256;
 
-/** Density of myocardium in g/mL; as MYOCARDIAL_DENSITY_G_PER_ML in cvai/domain/volumes.py. */
-const DENSITY_G_PER_ML = 1.05;
+/** @typedef {{chambers: {prefix: string, label: number}[], masses: {name: string, label: number, g_per_ml: number}[]}} Live see Live in cvai/analyses/page.py */
 
 /**
- * @typedef {object} Grid what the server tells of the cine
+ * @typedef {object} Grid what the server tells of the images
  * @property {number} n_phases
  * @property {number} n_slices
  * @property {number} rows
  * @property {number} columns
- * @property {number} voxel_volume_ml
+ * @property {number} [voxel_volume_ml] of a stack
+ * @property {number} spacing_x_mm
+ * @property {number} spacing_y_mm
+ * @property {boolean} calibrated whether pixels have a size
  * @property {number | null} heart_rate_bpm
  */
 
@@ -46,16 +45,24 @@ export class LabelVolume {
     return this.counts[(t * this.grid.n_slices + z) * N_LABELS + label];
   }
 
-  /** @param {number} t @param {number} label @returns {number} volume of a structure in a phase, in mL */
-  volumeMl(t, label) {
+  /** @param {number} t @param {number} label @returns {number} how many pixels of all slices of a phase have it */
+  voxels(t, label) {
     let voxels = 0;
     for (let z = 0; z < this.grid.n_slices; z++) voxels += this.pixels(t, z, label);
-    return voxels * this.grid.voxel_volume_ml;
+    return voxels;
   }
 
-  /** @param {number} label @returns {number[]} volume of a structure in every phase, in mL */
-  curveMl(label) {
-    return Array.from({ length: this.grid.n_phases }, (_, t) => this.volumeMl(t, label));
+  /** @param {number} t @param {number} label @returns {number} volume of a structure in a phase, in mL */
+  volumeMl(t, label) {
+    return this.voxels(t, label) * (this.grid.voxel_volume_ml ?? 0);
+  }
+
+  /** @param {number} label @param {"volume" | "area"} quantity @returns {number[]} of a structure in every phase, in the unit of ``unitOf`` */
+  curve(label, quantity) {
+    const voxels = Array.from({ length: this.grid.n_phases }, (_, t) => this.voxels(t, label));
+    const { calibrated, spacing_x_mm, spacing_y_mm, voxel_volume_ml } = this.grid;
+    const cm2 = calibrated ? (spacing_x_mm * spacing_y_mm) / 100 : 100 / Math.max(1, ...voxels);
+    return voxels.map((n) => n * (quantity === "volume" ? voxel_volume_ml ?? 0 : cm2));
   }
 
   /** @param {number} i */
@@ -65,25 +72,38 @@ export class LabelVolume {
   }
 }
 
+/** @param {Grid} grid @param {"volume" | "area"} quantity @returns {string} unit of a curve */
+export function unitOf(grid, quantity) {
+  if (quantity === "volume") return "mL";
+  return grid.calibrated ? "cm²" : "%";
+}
+
 /**
- * The same numbers as measure_sax in cvai/domain/function.py, under the same names.
+ * A preview of what the server measures, under the same names; see ventricle_measurements and mass_g in cvai/domain.
  * @param {LabelVolume} labels
  * @param {number} ed
  * @param {number} es
+ * @param {Live | null} live
  * @returns {Record<string, number>}
  */
-export function measure(labels, ed, es) {
-  const left = ventricle("lv", labels.volumeMl(ed, CAVITY), labels.volumeMl(es, CAVITY), labels.grid);
-  const right = ventricle("rv", labels.volumeMl(ed, RIGHT), labels.volumeMl(es, RIGHT), labels.grid);
-  return { ...left, lv_mass: labels.volumeMl(ed, WALL) * DENSITY_G_PER_ML, ...right };
+export function measure(labels, ed, es, live) {
+  /** @type {Record<string, number>} */
+  const values = {};
+  for (const { prefix, label } of live?.chambers ?? []) {
+    Object.assign(values, chamber(prefix, labels.volumeMl(ed, label), labels.volumeMl(es, label), labels.grid));
+  }
+  for (const { name, label, g_per_ml } of live?.masses ?? []) values[name] = labels.volumeMl(ed, label) * g_per_ml;
+  return values;
 }
 
-/** @param {string} side @param {number} edv @param {number} esv @param {Grid} grid */
-function ventricle(side, edv, esv, grid) {
+/** @param {string} prefix @param {number} edv @param {number} esv @param {Grid} grid */
+function chamber(prefix, edv, esv, grid) {
   /** @type {Record<string, number>} */
-  const values = { [`${side}_edv`]: edv, [`${side}_esv`]: esv, [`${side}_sv`]: edv - esv };
-  if (edv > 0) values[`${side}_ef`] = (100 * (edv - esv)) / edv;
-  if (grid.heart_rate_bpm) values[`${side}_co`] = ((edv - esv) * grid.heart_rate_bpm) / 1000;
+  const values = { [`${prefix}_edv`]: edv, [`${prefix}_esv`]: esv };
+  if (edv < esv) return values;
+  values[`${prefix}_sv`] = edv - esv;
+  if (edv > 0) values[`${prefix}_ef`] = (100 * (edv - esv)) / edv;
+  if (grid.heart_rate_bpm) values[`${prefix}_co`] = ((edv - esv) * grid.heart_rate_bpm) / 1000;
   return values;
 }
 

@@ -1,23 +1,21 @@
-/**
- * @file The three contours a reader sees, as layers over the labels of one frame: the inside of the left
- * ventricle lies within its outside, and the left ventricle goes before the right one.
- */
+/** @file The contours a reader sees, as layers over the labels of one frame; which there are, the analysis says. */
 
-import { CAVITY, RIGHT, WALL } from "./labels.js";
 import { fill, smooth, trace } from "./outlines.js";
 
-/** @typedef {"endo" | "epi" | "rv"} Layer */
-
-/** @type {Layer[]} */
-export const LAYERS = ["epi", "endo", "rv"];
-
-/** Okabe and Ito's vermillion, bluish green and sky blue, as in the objects cvai writes. */
-export const COLOURS = { endo: "#ff7a1a", epi: "#00c08b", rv: "#56b4e9" };
+/**
+ * @typedef {object} Layer see Layer in cvai/analyses/page.py
+ * @property {string} name
+ * @property {string} title
+ * @property {string} colour
+ * @property {number[]} labels of the pixels within it; what is drawn gets the first
+ * @property {number[]} spares labels that it does not take pixels from
+ * @property {number} leaves label of the pixels that it withdraws from
+ * @property {boolean} editable
+ */
 
 /** @param {number} label @param {Layer} layer @returns {boolean} whether a pixel of this label lies in the layer */
 export function belongs(label, layer) {
-  if (layer === "rv") return label === RIGHT;
-  return label === CAVITY || (layer === "epi" && label === WALL);
+  return layer.labels.includes(label);
 }
 
 /**
@@ -29,20 +27,9 @@ export function belongs(label, layer) {
 export function withLayer(labels, layer, wanted) {
   return labels.map((label, i) => {
     if (belongs(label, layer) === wanted(i)) return label;
-    return wanted(i) ? taken(label, layer) : left(label, layer);
+    if (!wanted(i)) return layer.leaves;
+    return layer.spares.includes(label) ? label : layer.labels[0];
   });
-}
-
-/** @param {number} label @param {Layer} layer @returns {number} label of a pixel the layer has grown over */
-function taken(label, layer) {
-  if (layer === "endo") return CAVITY;
-  if (layer === "epi") return WALL;
-  return label === 0 ? RIGHT : label;
-}
-
-/** @param {number} label @param {Layer} layer @returns {number} label of a pixel the layer has withdrawn from */
-function left(label, layer) {
-  return layer === "endo" && label === CAVITY ? WALL : 0;
 }
 
 /**

@@ -1,14 +1,13 @@
-/** @file Ultrasound loops: frames fetched part by part, contours, and the discs a ventricle was measured by. */
+/** @file Loops: frames fetched part by part, contours, and the lines that the analysis draws on them. */
 
 import { getBytes } from "./api.js";
-import { CAVITY, LabelVolume, unpackLabels } from "./labels.js";
+import { LabelVolume, unpackLabels } from "./labels.js";
 import { Viewer } from "./viewer.js";
 
 /** @typedef {[number, number]} Place x and y in pixels */
-/** @typedef {{axis: Place[], chords: Place[][]}} Discs */
-/** @typedef {import("./cine.js").Cine & {view: string, part_frames: number, calibrated: boolean, beats: {ed: number, es: number}[], discs: (Discs | null)[]}} Loop */
-
-const DISC_COLOUR = "#f0e442", AXIS_COLOUR = "#ffffff";
+/** @typedef {Record<string, Place[][]>} Lines by the name of a line of the overlay */
+/** @typedef {{title: string, key: string, lines: {name: string, colour: string, width: number}[]}} Overlay */
+/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[]}} Loop */
 
 /** Frames of a loop, as far as they have come. */
 class Frames {
@@ -49,30 +48,28 @@ class Frames {
 
 /** One loop on its own canvas. */
 export class LoopView {
-  /** @param {string} base address of the study's API @param {Loop} cine @param {ArrayBuffer} packed its labels */
-  constructor(base, cine, packed) {
+  /**
+   * @param {string} base address of the study's API
+   * @param {Loop} cine
+   * @param {ArrayBuffer} packed its labels
+   * @param {{layers: import("./layers.js").Layer[], overlay: Overlay | null}} page
+   */
+  constructor(base, cine, packed, { layers, overlay }) {
     this.cine = cine;
+    this.overlay = overlay;
     this.frames = new Frames(`${base}/loops/${cine.view}`, cine);
-    this.stage = /** @type {HTMLElement} */ (document.querySelector(`[data-view="${cine.view}"]`));
+    this.stage = newStage(cine);
     const canvas = /** @type {HTMLCanvasElement} */ (this.stage.querySelector("canvas"));
     this.labels = new LabelVolume(unpackLabels(packed, cine.n_phases * cine.rows * cine.columns), cine);
-    this.viewer = new Viewer(canvas, this.frames, this.labels);
-    this.viewer.over = (context, scale) => this.#drawDiscs(context, scale);
-    this.showDiscs = true;
+    this.viewer = new Viewer(canvas, this.frames, this.labels, layers);
+    this.viewer.over = (context, scale) => this.#drawOverlay(context, scale);
+    this.showOverlay = true;
   }
 
   /** @param {string} name @param {string} text of a corner of the image */
   say(name, text) {
     const place = this.stage.querySelector(`[data-corner="${name}"]`);
     if (place) place.textContent = text;
-  }
-
-  /** @returns {number[]} area of the left ventricle in every frame, in cm2, or in percent of its largest */
-  get areas() {
-    const { calibrated, spacing_x_mm, spacing_y_mm, n_phases } = this.cine;
-    const pixels = Array.from({ length: n_phases }, (_, t) => this.labels.pixels(t, 0, CAVITY));
-    const unit = calibrated ? (spacing_x_mm * spacing_y_mm) / 100 : 100 / Math.max(1, ...pixels);
-    return pixels.map((n) => n * unit);
   }
 
   /** @param {"ed" | "es"} phase @returns {number} its next frame, that of the first beat after the last one */
@@ -89,25 +86,34 @@ export class LoopView {
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} scale */
-  #drawDiscs(context, scale) {
-    const discs = this.cine.discs[this.viewer.t];
-    if (!this.showDiscs || !discs) return;
-    const ratio = window.devicePixelRatio || 1;
-    context.lineWidth = (0.8 * ratio) / scale;
-    context.strokeStyle = DISC_COLOUR;
-    context.stroke(lines(discs.chords));
-    context.lineWidth = (1.3 * ratio) / scale;
-    context.strokeStyle = AXIS_COLOUR;
-    context.stroke(lines([discs.axis]));
+  #drawOverlay(context, scale) {
+    if (!this.showOverlay || !this.overlay) return;
+    const ratio = window.devicePixelRatio || 1, drawn = this.cine.lines[this.viewer.t] ?? {};
+    for (const { name, colour, width } of this.overlay.lines) {
+      context.lineWidth = (width * ratio) / scale;
+      context.strokeStyle = colour;
+      context.stroke(pathOf(drawn[name] ?? []));
+    }
   }
 }
 
-/** @param {Place[][]} pairs @returns {Path2D} */
-function lines(pairs) {
+/** @param {Loop} loop @returns {HTMLElement} where it is shown, behind those of the loops before it */
+function newStage({ view, title }) {
+  const template = /** @type {HTMLTemplateElement} */ (document.getElementById("stage-of-a-loop"));
+  const made = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  const stage = /** @type {HTMLElement} */ (made.firstElementChild);
+  stage.dataset.view = view;
+  const place = /** @type {HTMLElement} */ (stage.querySelector('[data-corner="title"]'));
+  place.textContent = title;
+  const label = `${title}: loop with contours. Left and right arrow keys change the frame.`;
+  stage.querySelector("canvas")?.setAttribute("aria-label", label);
+  document.getElementById("loading")?.before(stage);
+  return stage;
+}
+
+/** @param {Place[][]} lines @returns {Path2D} */
+function pathOf(lines) {
   const path = new Path2D();
-  for (const [from, to] of pairs) {
-    path.moveTo(...from);
-    path.lineTo(...to);
-  }
+  for (const line of lines) line.forEach((place, i) => (i ? path.lineTo(...place) : path.moveTo(...place)));
   return path;
 }

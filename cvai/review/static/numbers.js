@@ -1,25 +1,85 @@
-/** @file The table of measurements, as the contours stand now. */
+/** @file The measurements, as the contours stand now. */
 
+import { getJson } from "./api.js";
 import { measure } from "./labels.js";
 
-/**
- * Show the numbers of the labels, and beside those that moved, what the model had measured.
- * @param {import("./editor.js").Editor} editor
- * @param {{name: string, value: number, interval: [number, number] | null, normal: [number, number] | null}[]} measurements of the model
- */
-export function showNumbers(editor, measurements) {
-  const values = measure(editor.labels, editor.phases.ed, editor.phases.es);
-  const changed = editor.changed;
-  const surface = measurements.find((m) => m.name === "bsa")?.value;
-  for (const { name, value, interval, normal } of measurements) {
-    const now = values[name] ?? (surface && name.endsWith("_index") ? values[name.replace("_index", "")] / surface : undefined);
-    if (now === undefined) continue;
-    const moved = changed && Math.abs(now - value) > 1e-6;
-    for (const place of document.querySelectorAll(`[data-value="${name}"]`)) show(place, now, moved);
-    for (const place of document.querySelectorAll(`[data-model="${name}"]`)) {
-      place.textContent = modelInWords(place, value, interval, changed, decimalsOf(name));
+/** @typedef {{name: string, value: number, interval: [number, number] | null, normal: [number, number] | null}} Measurement */
+
+/** Numbers of the contours: the server measures what has been saved; some are counted here while the hand moves. */
+export class Numbers {
+  /**
+   * @param {string} base address of the study's API
+   * @param {import("./editor.js").Editor} editor
+   * @param {Measurement[]} model what the model measured
+   * @param {import("./labels.js").Live | null} live
+   */
+  constructor(base, editor, model, live) {
+    this.base = base;
+    this.editor = editor;
+    this.model = model;
+    this.live = live;
+    /** @type {Record<string, number>} */
+    this.measured = {};
+    /** Of the editor: which contours ``measured`` is of. */
+    this.revision = -1;
+    /** @type {Promise<string>} */
+    this.settled = Promise.resolve("");
+  }
+
+  /**
+   * Take what the server measures of the contours that are saved.
+   * @param {number} revision of the editor that was saved
+   * @returns {Promise<string>} the wall of these contours as HTML, empty where the analysis has none
+   */
+  refresh(revision) {
+    this.settled = getJson(`${this.base}/measured`).then((told) => {
+      this.measured = told.measurements;
+      this.revision = revision;
+      return told.wall;
+    });
+    return this.settled;
+  }
+
+  /** @returns {boolean} whether the server has measured the contours as they stand */
+  get current() {
+    return !this.editor.changed || this.revision === this.editor.revision;
+  }
+
+  /** @returns {Record<string, number>} every number by its name, the newest there is */
+  get values() {
+    const { counted, measured } = this;
+    const model = Object.fromEntries(this.model.map(({ name, value }) => [name, value]));
+    if (!this.editor.changed) return model;
+    return this.current ? { ...counted, ...measured } : { ...model, ...measured, ...counted };
+  }
+
+  /** @returns {Record<string, number>} the numbers that need no server, also by body surface where it is known */
+  get counted() {
+    const { editor, live } = this;
+    const values = measure(editor.labels, editor.phases.ed, editor.phases.es, live);
+    const surface = this.model.find(({ name }) => name === "bsa")?.value;
+    if (!surface) return values;
+    const indexed = Object.entries(values).map(([name, value]) => [`${name}_index`, value / surface]);
+    return { ...values, ...Object.fromEntries(indexed) };
+  }
+
+  /** Show them, and beside those that moved what the model had measured. */
+  show() {
+    const { values, counted, current } = this;
+    const { changed } = this.editor;
+    for (const { name, value, interval, normal } of this.model) {
+      const now = values[name];
+      if (now === undefined) continue;
+      const moved = changed && Math.abs(now - value) > 1e-6;
+      for (const place of document.querySelectorAll(`[data-value="${name}"]`)) {
+        show(place, now, moved);
+        place.classList.toggle("waits", !current && !(name in counted));
+      }
+      for (const place of document.querySelectorAll(`[data-model="${name}"]`)) {
+        place.textContent = modelInWords(place, value, interval, changed, decimalsOf(name));
+      }
+      if (normal) showNormality(name, now, normal);
     }
-    if (normal) showNormality(name, now, normal);
   }
 }
 

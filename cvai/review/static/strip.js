@@ -1,4 +1,4 @@
-/** @file All slices of the phase shown, base first; a click goes there. */
+/** @file All slices of the phase shown, in the order the analysis gives; a click goes there. */
 
 const SIDE = 72;
 
@@ -12,8 +12,8 @@ export class Strip {
   constructor(host, viewer, editor, go) {
     this.viewer = viewer;
     this.editor = editor;
-    const { n_slices, apex_first } = viewer.cine;
-    this.order = Array.from({ length: n_slices }, (_, i) => (apex_first ? n_slices - 1 - i : i));
+    const { n_slices, last_slice_first } = viewer.cine;
+    this.order = Array.from({ length: n_slices }, (_, i) => (last_slice_first ? n_slices - 1 - i : i));
     /** @type {Map<number, {cell: HTMLElement, canvas: HTMLCanvasElement}>} */
     this.cells = new Map();
     host.replaceChildren(...this.order.map((z) => this.#cell(z, go)));
@@ -56,7 +56,7 @@ export class Strip {
     return false;
   }
 
-  /** @param {number} z @param {number} by slices towards the apex @returns {number} */
+  /** @param {number} z @param {number} by slices further on @returns {number} */
   beside(z, by) {
     const at = this.order.indexOf(z) + by;
     return this.order[Math.min(this.order.length - 1, Math.max(0, at))];

@@ -1,15 +1,15 @@
 /** @file The study page: puts viewer, editor, numbers and decisions together. */
 
-import { getBytes, getJson, getText, meta } from "./api.js";
+import { getBytes, getJson, meta } from "./api.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { Pixels } from "./cine.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { Editor } from "./editor.js";
 import { linkFindings } from "./findings.js";
-import { CAVITY, LabelVolume, RIGHT, unpackLabels } from "./labels.js";
+import { LabelVolume, unitOf, unpackLabels } from "./labels.js";
 import { handle } from "./input.js";
-import { showNumbers } from "./numbers.js";
+import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
 import { fail, notice, part } from "./status.js";
 import { Strip } from "./strip.js";
@@ -38,11 +38,14 @@ class StudyPage {
     this.mayChange = meta("may-sign") === "yes";
     this.opened = false;
     this.asked = 0;
-    this.draft = new Draft(base, editor, saySaved, () => this.showWall());
-    this.curve = new BeatCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z));
+    this.numbers = new Numbers(base, editor, study.result.measurements, study.page.live);
+    this.draft = new Draft(base, editor, saySaved, (revision) => this.showMeasured(revision));
+    const { title, quantity } = study.page.curve;
+    const words = { time: "ms after the R wave", unit: unitOf(this.cine, quantity), what: title };
+    this.curve = new BeatCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z), words);
     this.strip = new Strip(part("strip"), viewer, editor, (z) => this.go(viewer.t, z));
     this.player = new Player([this], (t) => this.go(t, viewer.z, this.player.playing));
-    this.decide = new Decide(base, study, editor, this.draft, this.mayChange);
+    this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.mayChange);
     this.#listen();
     this.#tellEdges();
     handle({
@@ -84,8 +87,10 @@ class StudyPage {
   /** Show every number as the contours stand. */
   showNumbers() {
     const { editor, study } = this;
-    showNumbers(editor, study.result.measurements);
-    this.curve.draw(editor.labels.curveMl(CAVITY), editor.labels.curveMl(RIGHT), [editor.phases], this.viewer.t);
+    const { lines, quantity } = study.page.curve;
+    this.numbers.show();
+    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: editor.labels.curve(line.label, quantity) }));
+    this.curve.draw(curves, [editor.phases], this.viewer.t);
     for (const name of /** @type {const} */ (["ed", "es"])) {
       const place = document.querySelector(`[data-phase="${name}"]`);
       if (place) place.textContent = `phase ${editor.phases[name] + 1}`;
@@ -102,13 +107,18 @@ class StudyPage {
       this.decide.update(shared.holds);
     });
     showTrend(base);
-    if (this.editor.changed) this.showWall();
+    if (this.editor.changed) this.showMeasured(this.editor.revision);
   }
 
-  /** Have the wall measured anew on the contours as they are saved. */
-  async showWall() {
-    const told = await getText(`${base}/wall`).catch(() => null);
-    if (told !== null) part("wall-shown").innerHTML = told;
+  /** @param {number} revision have the contours measured anew as they were saved */
+  async showMeasured(revision) {
+    try {
+      const wall = await this.numbers.refresh(revision);
+      if (wall) part("wall-shown").innerHTML = wall;
+      this.showNumbers();
+    } catch (problem) {
+      saySaved(`Not measured: ${problem instanceof Error ? problem.message : problem}`, true);
+    }
   }
 
   #listen() {
@@ -154,10 +164,13 @@ class StudyPage {
   }
 }
 
-/** @param {LabelVolume} labels @param {number} t @returns {number} slice in the middle of the left ventricle */
-function middleSlice(labels, t) {
+/**
+ * @param {LabelVolume} labels @param {import("./layers.js").Layer} layer @param {number} t
+ * @returns {number} slice in the middle of a layer
+ */
+function middleSlice(labels, layer, t) {
   const { n_slices } = labels.grid;
-  const slices = Array.from({ length: n_slices }, (_, z) => z).filter((z) => labels.frame(t, z).includes(CAVITY));
+  const slices = Array.from({ length: n_slices }, (_, z) => z).filter((z) => labels.pixels(t, z, layer.labels[0]) > 0);
   return slices.length ? slices[Math.floor(slices.length / 2)] : Math.floor(n_slices / 2);
 }
 
@@ -168,12 +181,12 @@ async function open() {
   const model = unpackLabels(packed, cine.n_phases * cine.n_slices * cine.rows * cine.columns);
   const editor = new Editor(new LabelVolume(model.slice(), cine), model, study.result.key_frames);
   const pixels = new Pixels(base, cine);
-  const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, editor.labels);
+  const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, editor.labels, study.page.layers);
   const page = new StudyPage(study, editor, viewer);
   if (study.holds && study.holds.verdict !== "rejected") editor.restore(study.holds);
   if (study.draft) editor.restore(study.draft);
   page.showNumbers();
-  page.go(editor.phases.ed, middleSlice(editor.labels, editor.phases.ed));
+  page.go(editor.phases.ed, middleSlice(editor.labels, viewer.layer, editor.phases.ed));
   page.follow();
   await pixels.load(viewer.z, (z) => {
     page.arrived(z);

@@ -1,7 +1,7 @@
 /** @file The canvas: one frame with its contours, window and level, zoom and place. */
 
 import { greyTable, paint } from "./cine.js";
-import { COLOURS, LAYERS, outlinesOf } from "./layers.js";
+import { outlinesOf } from "./layers.js";
 
 /** @typedef {import("./outlines.js").Point} Point */
 /** @typedef {import("./layers.js").Layer} Layer */
@@ -14,23 +14,24 @@ export class Viewer {
    * @param {HTMLCanvasElement} canvas
    * @param {import("./cine.js").Pixels} pixels
    * @param {import("./labels.js").LabelVolume} labels
+   * @param {Layer[]} layers the first one on top, and chosen
    */
-  constructor(canvas, pixels, labels) {
+  constructor(canvas, pixels, labels, layers) {
     this.canvas = canvas;
     this.pixels = pixels;
     this.labels = labels;
+    this.layers = layers;
     this.cine = pixels.cine;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     this.image = new ImageData(this.cine.columns, this.cine.rows);
     this.sheet = new OffscreenCanvas(this.cine.columns, this.cine.rows);
     this.ink = /** @type {OffscreenCanvasRenderingContext2D} */ (this.sheet.getContext("2d", { alpha: false }));
-    /** @type {Map<number, Record<Layer, Path2D>>} */
+    /** @type {Map<number, {layer: Layer, path: Path2D}[]>} by frame, the one on top last */
     this.paths = new Map();
     this.showContours = true;
     /** @type {((context: CanvasRenderingContext2D, scale: number) => void) | null} more to be drawn on the image */
     this.over = null;
-    /** @type {Layer} */
-    this.layer = "endo";
+    this.layer = layers[0];
     this.t = 0;
     this.z = 0;
     /** @type {[number, number]} */
@@ -117,12 +118,11 @@ export class Viewer {
 
   /** @param {number} scale */
   #drawContours(scale) {
-    const paths = this.#pathsOf(this.t, this.z);
     const ratio = window.devicePixelRatio || 1;
-    for (const layer of LAYERS) {
+    for (const { layer, path } of this.#pathsOf(this.t, this.z)) {
       this.context.lineWidth = ((layer === this.layer ? 2.4 : 1.5) * ratio) / scale;
-      this.context.strokeStyle = COLOURS[layer];
-      this.context.stroke(paths[layer]);
+      this.context.strokeStyle = layer.colour;
+      this.context.stroke(path);
     }
   }
 
@@ -136,19 +136,18 @@ export class Viewer {
       this.context.stroke();
     }
     if (this.stroke && this.stroke.length > 1) {
-      this.context.strokeStyle = COLOURS[this.layer];
+      this.context.strokeStyle = this.layer.colour;
       this.context.stroke(pathOf([this.stroke], false));
     }
   }
 
-  /** @param {number} t @param {number} z @returns {Record<Layer, Path2D>} */
+  /** @param {number} t @param {number} z @returns {{layer: Layer, path: Path2D}[]} */
   #pathsOf(t, z) {
     const key = t * this.cine.n_slices + z;
     let paths = this.paths.get(key);
     if (!paths) {
       const frame = this.labels.frame(t, z);
-      const made = LAYERS.map((layer) => [layer, pathOf(outlinesOf(frame, layer, this.cine))]);
-      paths = /** @type {Record<Layer, Path2D>} */ (Object.fromEntries(made));
+      paths = this.layers.map((layer) => ({ layer, path: pathOf(outlinesOf(frame, layer, this.cine)) })).reverse();
       this.paths.set(key, paths);
     }
     return paths;
@@ -171,11 +170,10 @@ export class Viewer {
     context.setTransform(x, 0, 0, y, canvas.width / 2 - ((left + right) / 2) * x, canvas.height / 2 - ((top + bottom) / 2) * y);
     context.drawImage(this.sheet, -0.5, -0.5);
     if (!this.showContours) return;
-    const paths = this.#pathsOf(t, z);
-    for (const layer of LAYERS) {
+    for (const { layer, path } of this.#pathsOf(t, z)) {
       context.lineWidth = 1.4 / x;
-      context.strokeStyle = COLOURS[layer];
-      context.stroke(paths[layer]);
+      context.strokeStyle = layer.colour;
+      context.stroke(path);
     }
   }
 }

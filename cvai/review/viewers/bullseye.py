@@ -1,10 +1,10 @@
-"""The wall of the left ventricle as the study page shows it: two bullseyes and the table behind them."""
+"""The wall of the left ventricle as the study page shows it: bullseyes and the table behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cvai.analyses.shown import Wall
 from cvai.dicom.write.report.bullseye import (
     DARK_FROM,
     NOT_MEASURED,
@@ -13,12 +13,8 @@ from cvai.dicom.write.report.bullseye import (
     scale_colour,
     segment_middle,
     segment_outline,
-    thickening_bullseye,
-    thickness_bullseye,
 )
-from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
-from cvai.domain.ventricles.wall_thickness import measurement_name
 
 RADIUS = 100.0
 """Of a bullseye, in units of its drawing."""
@@ -60,47 +56,16 @@ class DrawnBullseye:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentRow:
-    """A line of the table; None where it was not measured."""
+class DrawnWall:
+    """A wall, and its bullseyes as they are drawn."""
 
-    name: str
-    ed_mm: float | None
-    es_mm: float | None
-    thickening_percent: float | None
+    wall: Wall
+    bullseyes: tuple[DrawnBullseye, ...]
 
 
-class Wall:
-    """What was measured of the wall.
-
-    Args:
-        measurements: all numbers of a study; those of the wall are taken from them.
-    """
-
-    def __init__(self, measurements: Sequence[Measurement]) -> None:
-        self._measurements = {m.name: m for m in measurements}
-
-    def measurement(self, name: str) -> Measurement | None:
-        """The measurement called ``name``, None where it was not made."""
-        return self._measurements.get(name)
-
-    @property
-    def bullseyes(self) -> tuple[DrawnBullseye, ...]:
-        """Thickness and thickening; none where no segment was measured."""
-        found = (thickness_bullseye(self), thickening_bullseye(self))
-        return tuple(_drawn(bullseye) for bullseye in found if bullseye.values)
-
-    @property
-    def rows(self) -> tuple[SegmentRow, ...]:
-        """All segments, by their numbers."""
-        thickening = thickening_bullseye(self).values
-        return tuple(
-            SegmentRow(_name(s), self._mm(s, "ed"), self._mm(s, "es"), thickening.get(s))
-            for s in WALL_SEGMENTS
-        )
-
-    def _mm(self, segment: WallSegment, phase: str) -> float | None:
-        found = self.measurement(measurement_name(segment, phase))
-        return None if found is None else found.value
+def drawn_wall(wall: Wall) -> DrawnWall:
+    """The wall with its bullseyes drawn."""
+    return DrawnWall(wall, tuple(map(_drawn, wall.bullseyes)))
 
 
 def _name(segment: WallSegment) -> str:

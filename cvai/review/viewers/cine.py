@@ -2,7 +2,8 @@
 
 The images come from the archive, not from what the analysis left: the archive is where they are kept, its
 work folder is emptied when a job ends, and another worker may have done it. They are fetched once into a
-cache that is bounded, and may be thrown away at any time.
+cache that is bounded, and may be thrown away at any time. The study as it was fetched stays beside them: what
+a reader draws is measured on it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,14 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.shown import Shown, ShownCine
+from cvai.analyses.shown import Shown, ShownStack
+from cvai.analyses.spec import Reopened
 from cvai.archive.bring import bring
 from cvai.archive.port import Archive
 from cvai.dicom.read.values import AssembledCine
 from cvai.domain.cine import CineStack
 from cvai.domain.directions import edge_directions
-from cvai.domain.geometry import StackGeometry
-from cvai.domain.segmentation import apex_comes_first
 from cvai.errors import StudyRefused
 from cvai.files import private_folder, write_whole
 from cvai.jobs.ledger import JobRecord
@@ -36,10 +36,12 @@ from cvai.review.viewers.intensities import intensity_percentiles
 from cvai.review.viewers.loops import LoopPack, write_loops
 from cvai.review.viewers.packed import packed_labels, read_packed
 
-META, LABELS = "pack.json", "labels.runs"
+META, LABELS, SOURCE = "images.json", "labels.runs", "source"
 Meta = dict[str, Any]
 WINDOW_PERCENTILES = (1.0, 99.5)
 LARGEST_STORED = 65535.0
+KEPT_OPEN = 2
+"""Studies in memory: those that readers are changing right now. Opening one again takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +71,6 @@ class CinePack:
         shape = (meta["n_phases"], meta["n_slices"], meta["rows"], meta["columns"])
         return read_packed(self.labels, shape)
 
-    @property
-    def geometry(self) -> StackGeometry:
-        """Where the slices lie in the patient."""
-        placed = self.meta["placed"]
-        return StackGeometry(
-            np.array(placed["positions_mm"]),
-            np.array(placed["row_cosine"]),
-            np.array(placed["column_cosine"]),
-            self.meta["spacing_y_mm"],
-            self.meta["spacing_x_mm"],
-        )
-
     def read_pixels(self) -> NDArray[np.float32]:
         """(t, z, y, x) intensities."""
         meta, slices = self.meta, []
@@ -104,6 +94,8 @@ class CineCache:
         self._folder = folder
         self._largest_bytes = largest_bytes
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._open: OrderedDict[str, Reopened] = OrderedDict()
+        self._open_lock = threading.Lock()
 
     def has(self, job_id: str) -> bool:
         """Whether the images lie ready."""
@@ -116,7 +108,7 @@ class CineCache:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
             Refused: the study is not what was analysed any more.
         """
-        folder = self._ready(record, _write_cine)
+        folder = self._ready(record)
         return CinePack(folder, _read_meta(folder))
 
     def open_loops(self, record: JobRecord) -> LoopPack:
@@ -126,28 +118,49 @@ class CineCache:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
             Refused: the study is not what was analysed any more.
         """
-        folder = self._ready(record, _write_loops)
+        folder = self._ready(record)
         return LoopPack(folder, _read_meta(folder))
 
-    def _ready(self, record: JobRecord, write: Callable[[JobRecord, Path, Path], Meta]) -> Path:
-        """The folder of a job's images, made by ``write`` where it is not there yet."""
+    def reopen(self, record: JobRecord) -> Reopened:
+        """The study as it was read for its analysis, to be measured again.
+
+        Raises:
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
+            Refused: the study is not what was analysed any more.
+        """
+        job_id = record.job.job_id
+        folder = self._ready(record)
+        with self._locks[job_id]:
+            opened = self._open.get(job_id)
+            if opened is None:
+                opened = _opened(record, folder / SOURCE)
+        with self._open_lock:
+            self._open[job_id] = opened
+            self._open.move_to_end(job_id)
+            while len(self._open) > KEPT_OPEN:
+                self._open.popitem(last=False)
+        return opened
+
+    def _ready(self, record: JobRecord) -> Path:
+        """The folder of a job's images, made where it is not there yet."""
         job_id = record.job.job_id
         folder = self._folder / job_id
         with self._locks[job_id]:
             if not self.has(job_id):
                 with self._fetched(record) as source:
-                    self._make(folder, lambda making: write(record, source, making))
+                    self._make(folder, source, record)
                 self._keep_within_bounds(folder)
             (folder / META).touch()
         return folder
 
-    def _make(self, folder: Path, write: Callable[[Path], Meta]) -> None:
+    def _make(self, folder: Path, source: Path, record: JobRecord) -> None:
         """Under another name until all is there: what has this name is whole."""
         making = folder.with_name(f".{folder.name}-making")
         for old in (making, folder):
             shutil.rmtree(old, ignore_errors=True)
         private_folder(making)
-        meta = write(making)
+        meta = _write(_shown(record, source), making)
+        source.rename(making / SOURCE)
         write_whole(making / META, json.dumps(meta).encode())
         making.rename(folder)
 
@@ -180,32 +193,31 @@ class CineCache:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _opened(record: JobRecord, source: Path) -> Reopened:
+    return open_analysed(source, record.job, record.outcome)
+
+
 def _shown(record: JobRecord, source: Path) -> Shown:
     spec = spec_of(record.outcome)
-    if spec is None or spec.shown is None:
+    if spec is None or spec.page is None:
         raise StudyRefused("no_contours", "This analysis has no such images.", "Its numbers can be read.")
-    shown: Shown = spec.shown(open_analysed(source, record.job, record.outcome))
+    shown: Shown = spec.page.shown(_opened(record, source))
     return shown
 
 
-def _write_cine(record: JobRecord, source: Path, folder: Path) -> Meta:
-    shown = _shown(record, source)
-    if not isinstance(shown, ShownCine):
-        raise StudyRefused("no_contours", "This analysis has no cine.", "Its numbers can be read.")
+def _write(shown: Shown, folder: Path) -> Meta:
+    """Write images and labels; returns what a page must know of them."""
+    return _write_stack(shown, folder) if isinstance(shown, ShownStack) else write_loops(folder, shown)
+
+
+def _write_stack(shown: ShownStack, folder: Path) -> Meta:
     stack = shown.cine.stack
     scale = StoredScale.of(stack)
     for z in range(stack.shape[1]):
         frames = (scale.stored(stack.frame(t, z)).tobytes() for t in range(stack.n_phases))
         write_whole(folder / f"slice-{z}.u16", b"".join(frames))
     write_whole(folder / LABELS, packed_labels(shown.labels))
-    return {**_described(shown.cine, shown.labels), **asdict(scale)}
-
-
-def _write_loops(record: JobRecord, source: Path, folder: Path) -> Meta:
-    shown = _shown(record, source)
-    if isinstance(shown, ShownCine):
-        raise StudyRefused("no_contours", "This analysis has no loops.", "Its numbers can be read.")
-    return write_loops(folder, shown)
+    return {**_described(shown), **asdict(scale)}
 
 
 def _read_meta(folder: Path) -> Meta:
@@ -224,6 +236,7 @@ class StoredScale:
     def of(cls, stack: CineStack) -> StoredScale:
         """Whole intensities that fit are kept as they are.
 
+        >>> from cvai.domain.geometry import StackGeometry
         >>> geometry = StackGeometry.unplaced(2, (8.0, 1.5, 1.5))
         >>> pixels = np.array([[[[0.0, 1023.0]], [[7.0, 8.0]]]], dtype=np.float32)
         >>> StoredScale.of(CineStack(pixels, geometry, None, None))
@@ -246,12 +259,12 @@ def _range(intensities: NDArray[np.float32]) -> tuple[float, float, bool]:
     return float(intensities.min()), float(intensities.max()), whole
 
 
-def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]:
+def _described(shown: ShownStack) -> dict[str, Any]:
+    cine, labels = shown.cine, shown.labels
     stack, geometry = cine.stack, cine.stack.geometry
     n_phases, n_slices, rows, columns = stack.shape
-    heart = np.flatnonzero(labels.any(axis=(0, 2, 3)))
-    shown = heart if heart.size else np.arange(n_slices)
-    low, high = intensity_percentiles(stack, shown, WINDOW_PERCENTILES)
+    drawn = np.flatnonzero(labels.any(axis=(0, 2, 3)))
+    low, high = intensity_percentiles(stack, drawn if drawn.size else np.arange(n_slices), WINDOW_PERCENTILES)
     times_ms = stack.phase_times_ms
     left, right, top, bottom = edge_directions(geometry)
     return {
@@ -261,16 +274,12 @@ def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]
         "columns": columns,
         "spacing_y_mm": geometry.spacing_y_mm,
         "spacing_x_mm": geometry.spacing_x_mm,
-        "placed": {
-            "positions_mm": geometry.positions_mm.tolist(),
-            "row_cosine": geometry.row_cosine.tolist(),
-            "column_cosine": geometry.column_cosine.tolist(),
-        },
+        "calibrated": True,
         "slice_spacing_mm": geometry.slice_spacing_mm,
         "voxel_volume_ml": geometry.voxel_volume_ml,
         "heart_rate_bpm": stack.heart_rate_bpm,
         "times_ms": None if times_ms is None else times_ms.tolist(),
-        "apex_first": apex_comes_first(labels.max(axis=0)),
+        "last_slice_first": shown.last_slice_first,
         "window": [float(low), float(max(high, low + 1e-6))],
         "edges": {"left": left, "right": right, "top": top, "bottom": bottom},
         "heart": _heart_box(labels),
@@ -279,7 +288,7 @@ def _described(cine: AssembledCine, labels: NDArray[np.uint8]) -> dict[str, Any]
 
 
 def _heart_box(labels: NDArray[np.uint8]) -> list[int] | None:
-    """First and last row, first and last column of the heart in all frames; None where there is none."""
+    """First and last row, first and last column that are labelled in any frame; None where none is."""
     y = np.flatnonzero(labels.any(axis=(0, 1, 3)))
     x = np.flatnonzero(labels.any(axis=(0, 1, 2)))
     return [int(y[0]), int(y[-1]), int(x[0]), int(x[-1])] if y.size else None
@@ -299,4 +308,4 @@ def _last_used_s(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(path.stat().st_size for path in folder.rglob("*"))

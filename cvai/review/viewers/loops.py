@@ -1,11 +1,11 @@
-"""The loops of an analysed ultrasound study as files a browser takes as they are: frames, labels, discs.
+"""The loops of an analysed ultrasound study as files a browser takes as they are: frames, labels, lines.
 
 What is written around a sector never leaves the server: frames are cut to it, and black outside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.shown import ShownLoop
-from cvai.domain.anatomy import ECHO_LABELS, Structure
-from cvai.domain.beats import area_curve, beats_of
-from cvai.domain.echo.loop_times import checked_times
-from cvai.domain.echo.simpson import disc_chords_mm, disc_stack
-from cvai.errors import HeartRefused
+from cvai.analyses.shown import Line, ShownLoop
 from cvai.files import write_whole
 from cvai.review.viewers.packed import packed_labels, read_packed
 
@@ -26,8 +21,6 @@ PART_FRAMES = 8
 """Frames that are sent at once: the one looked at first need not wait for all others."""
 
 SQUARE_PX = (1.0, 1.0)
-ROOM_PX = 3
-"""Around the heart, so that cutting a frame down to it changes nothing that is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +65,15 @@ def write_loops(folder: Path, loops: Iterable[ShownLoop]) -> dict[str, Any]:
     return {"loops": [_write_loop(folder, loop) for loop in loops]}
 
 
-def _write_loop(folder: Path, opened: ShownLoop) -> dict[str, Any]:
-    loop = opened.loop
+def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
+    loop = shown.loop
     rows, columns = _box(loop.sector)
-    frames, labels = loop.frames[:, rows, columns], opened.labels[:, rows, columns]
-    write_whole(_frames_file(folder, opened.view.value), frames.tobytes())
-    write_whole(_labels_file(folder, opened.view.value), packed_labels(labels))
-    discs = [drawn_discs(frame, loop.spacing_mm or SQUARE_PX) for frame in labels]
-    area_px = np.count_nonzero(labels == ECHO_LABELS[Structure.LV_CAVITY], axis=(1, 2)).astype(np.float64)
-    stated = checked_times("", loop, area_curve(area_px)).loop
+    frames, labels = loop.frames[:, rows, columns], shown.labels[:, rows, columns]
+    write_whole(_frames_file(folder, shown.view), frames.tobytes())
+    write_whole(_labels_file(folder, shown.view), packed_labels(labels))
     return {
-        "view": opened.view.value,
+        "view": shown.view,
+        "title": shown.title,
         "n_phases": loop.n_frames,
         "n_slices": 1,
         "rows": frames.shape[1],
@@ -91,61 +82,29 @@ def _write_loop(folder: Path, opened: ShownLoop) -> dict[str, Any]:
         "calibrated": loop.spacing_mm is not None,
         "spacing_y_mm": (loop.spacing_mm or SQUARE_PX)[0],
         "spacing_x_mm": (loop.spacing_mm or SQUARE_PX)[1],
-        "times_ms": None if stated.times_ms is None else stated.times_ms.tolist(),
-        "heart_rate_bpm": stated.heart_rate_bpm,
+        "times_ms": None if loop.times_ms is None else loop.times_ms.tolist(),
+        "heart_rate_bpm": loop.heart_rate_bpm,
         "slope": 1.0,
         "intercept": 0.0,
         "window": [0.0, 255.0],
         "heart": None,
-        "beats": _beats(area_px, discs),
-        "discs": discs,
+        "beats": [{"ed": beat.end_diastole, "es": beat.end_systole} for beat in shown.beats],
+        "lines": [_placed(lines, rows.start, columns.start) for lines in shown.lines],
     }
 
 
-def drawn_discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> dict[str, Any] | None:
-    """Long axis and discs of one frame as lines of points (x, y) in pixels; None where there are none.
-
-    Args:
-        labels: (y, x) values of ``ECHO_LABELS``.
-        spacing_mm: (between rows, between columns).
-    """
-    heart = labels > 0
-    if not heart.any():
-        return None
-    rows, columns = _box(heart, ROOM_PX)
-    near = labels[rows, columns]
-    try:
-        stack = disc_stack(near, spacing_mm)
-    except HeartRefused:
-        return None
-    to_px, corner = np.asarray(spacing_mm), np.array([rows.start, columns.start])
-
-    def points(points_mm: NDArray[np.float64]) -> list[list[float]]:
-        """(n, 2) points (y, x) in mm of the cut as (x, y) in pixels of the frame."""
-        return [[round(x, 1), round(y, 1)] for y, x in (points_mm / to_px + corner).tolist()]
-
+def _placed(lines: Mapping[str, Sequence[Line]], top: int, left: int) -> dict[str, Any]:
+    """Lines of a frame by their names, as points (x, y) of the frame as it is sent."""
     return {
-        "axis": points(np.stack([stack.axis.apex_mm, stack.axis.mitral_mm])),
-        "chords": [points(chord) for chord in disc_chords_mm(near, stack, spacing_mm)],
+        name: [[[round(x - left, 1), round(y - top, 1)] for y, x in line] for line in of_name]
+        for name, of_name in lines.items()
     }
 
 
-def _beats(area_px: NDArray[np.float64], discs: list[dict[str, Any] | None]) -> list[dict[str, int]]:
-    """The beats that were measured: those with discs at both ends."""
-    return [
-        {"ed": beat.end_diastole, "es": beat.end_systole}
-        for beat in beats_of(area_px)
-        if discs[beat.end_diastole] and discs[beat.end_systole]
-    ]
-
-
-def _box(mask: NDArray[np.bool_], room_px: int = 0) -> tuple[slice, slice]:
-    """Rows and columns from the first to the last that are occupied, with room around them."""
-    slices = []
-    for axis, size in enumerate(mask.shape):
-        places = np.flatnonzero(mask.any(axis=1 - axis))
-        slices.append(slice(max(0, int(places[0]) - room_px), min(size, int(places[-1]) + 1 + room_px)))
-    return slices[0], slices[1]
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns from the first to the last that are occupied."""
+    y, x = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
 
 
 def _frames_file(folder: Path, view: str) -> Path:

@@ -1,9 +1,10 @@
-/** @file The study page of ultrasound: loops side by side with contours and discs; nothing is changed here. */
+/** @file The study page of loops: side by side with their contours; nothing is changed here. */
 
 import { getBytes, getJson, meta } from "./api.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { othersInWords, watch } from "./draft.js";
 import { linkFindings } from "./findings.js";
+import { unitOf } from "./labels.js";
 import { nextToRead, onKey, wanted, ZOOM_STEP } from "./keys.js";
 import { Look } from "./look.js";
 import { LoopView } from "./loops.js";
@@ -11,12 +12,12 @@ import { Player } from "./player.js";
 import { fail, notice, part } from "./status.js";
 
 const base = `/api/studies/${meta("job")}`;
-const VIEW_NAMES = /** @type {Record<string, string>} */ ({ a4c: "four chambers", a2c: "two chambers" });
 
-class EchoPage {
+class LoopsPage {
   /** @param {any} study what the server tells of it @param {LoopView[]} views */
   constructor(study, views) {
     this.views = views;
+    this.curveOf = study.page.curve;
     this.looks = views.map((view, i) => new Look(view.viewer, () => this.#showWhere(i)));
     this.player = new Player(views, (t, i) => this.go(t, i));
     this.leading = 0;
@@ -51,8 +52,8 @@ class EchoPage {
   lead(i) {
     this.leading = this.player.leading = i;
     this.views.forEach((view, j) => view.stage.classList.toggle("leading", this.views.length > 1 && i === j));
-    const { view, calibrated } = this.leader.cine;
-    part("curve-view").textContent = `${VIEW_NAMES[view]}${calibrated ? "" : ", in % of its largest"}`;
+    const { title, calibrated } = this.leader.cine;
+    part("curve-view").textContent = `${title.toLowerCase()}${calibrated ? "" : ", in % of its largest"}`;
     this.#drawCurve();
     this.player.show();
   }
@@ -64,12 +65,14 @@ class EchoPage {
   }
 
   #drawCurve() {
-    const { cine, areas, viewer } = this.leader;
-    const words = { time: "ms", unit: cine.calibrated ? "cm²" : "%", what: "Area of the left ventricle" };
+    const { cine, labels, viewer } = this.leader;
+    const { title, quantity, lines } = this.curveOf;
+    const words = { time: "ms", unit: unitOf(cine, quantity), what: title };
     const host = part("curve").cloneNode(false);
     part("curve").replaceWith(host);
     this.curve = new BeatCurve(/** @type {HTMLElement} */ (host), cine, (t) => this.go(t), words);
-    this.curve.draw(areas, [], cine.beats, viewer.t);
+    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: labels.curve(line.label, quantity) }));
+    this.curve.draw(curves, cine.beats, viewer.t);
   }
 
   /** @param {number} i */
@@ -104,7 +107,7 @@ class EchoPage {
 
   /** @returns {Record<string, () => void>} */
   #keys() {
-    const { leader, player } = this, look = this.looks[this.leading];
+    const { leader, player } = this, { overlay } = leader, look = this.looks[this.leading];
     const press = (/** @type {string} */ id) => () => part(id).click();
     return {
       " ": () => player.toggle(),
@@ -113,7 +116,7 @@ class EchoPage {
       Home: () => this.goTo("ed"),
       End: () => this.goTo("es"),
       c: press("contours"),
-      d: press("discs"),
+      ...(overlay ? { [overlay.key]: press("overlay") } : {}),
       v: () => this.lead((this.leading + 1) % this.views.length),
       0: () => look.reset(),
       "+": () => look.zoomBy(ZOOM_STEP),
@@ -126,7 +129,7 @@ class EchoPage {
 
   #buttons() {
     this.#toggle("contours", (view, shown) => (view.viewer.showContours = shown));
-    this.#toggle("discs", (view, shown) => (view.showDiscs = shown));
+    if (this.leader.overlay) this.#toggle("overlay", (view, shown) => (view.showOverlay = shown));
     part("go-ed").addEventListener("click", () => this.goTo("ed"));
     part("go-es").addEventListener("click", () => this.goTo("es"));
     part("fit").addEventListener("click", () => this.looks.forEach((look) => look.reset()));
@@ -146,7 +149,7 @@ class EchoPage {
   }
 }
 
-/** @param {EchoPage} page fetch all frames, every view's end-diastole first */
+/** @param {LoopsPage} page fetch all frames, every view's end-diastole first */
 async function load(page) {
   const begun = performance.now();
   const since = () => (performance.now() - begun).toFixed(0);
@@ -162,7 +165,8 @@ async function load(page) {
 async function open() {
   const study = await getJson(base);
   const packed = await Promise.all(study.loops.map(({ view }) => getBytes(`${base}/loops/${view}/labels`)));
-  const page = new EchoPage(study, study.loops.map((/** @type {any} */ loop, /** @type {number} */ i) => new LoopView(base, loop, packed[i])));
+  const views = study.loops.map((/** @type {any} */ loop, /** @type {number} */ i) => new LoopView(base, loop, packed[i], study.page));
+  const page = new LoopsPage(study, views);
   page.lead(0);
   page.views.forEach((view, i) => page.go(view.cine.beats[0]?.ed ?? 0, i));
   notice(othersInWords(study.others));

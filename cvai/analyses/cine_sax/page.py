@@ -1,0 +1,100 @@
+"""A short-axis cine on the reader's page: two ventricles, the wall between them, and its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cvai.analyses.cine_sax.reading import ReopenedCine, shown_cine
+from cvai.analyses.page import Chamber, Curve, CurveLine, Headline, Layer, Live, Mass, Number, Row, Table
+from cvai.analyses.shown import Wall
+from cvai.analyses.spec import PageSpec
+from cvai.dicom.write.report.bullseye import thickening_bullseye, thickness_bullseye
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.measurement import Measurement
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_thickness import measurement_name
+from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML
+
+_CAVITY, _WALL, _RIGHT = (
+    SAX_LABELS[s] for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM, Structure.RV_CAVITY)
+)
+# Okabe and Ito's vermillion, bluish green and sky blue, lighter than in the objects: the ground is black.
+_INSIDE_COLOUR, _OUTSIDE_COLOUR, _RIGHT_COLOUR = "#ff7a1a", "#00c08b", "#56b4e9"
+
+HEADLINE = Headline("lv_ef", "LV ejection fraction", "LVEF", "%")
+COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv", "lv_mass", "rv_ef", "rv_edv", "rv_esv", "rv_sv")
+"""Indexed measurements and those of the wall follow from them or are many."""
+
+_LAYERS = (
+    Layer("endo", "LV inside", _INSIDE_COLOUR, (_CAVITY,), leaves=_WALL),
+    Layer("epi", "LV outside", _OUTSIDE_COLOUR, (_WALL, _CAVITY)),
+    Layer("rv", "RV", _RIGHT_COLOUR, (_RIGHT,), spares=(_CAVITY, _WALL)),
+)
+_TABLE = Table(
+    columns=("Left", "Right"),
+    rows=(
+        Row("End-diastolic volume", ("lv_edv", "rv_edv")),
+        Row("End-systolic volume", ("lv_esv", "rv_esv")),
+        Row("Stroke volume", ("lv_sv", "rv_sv")),
+        Row("Ejection fraction", ("lv_ef", "rv_ef"), decimals=1),
+        Row("Cardiac output", ("lv_co", "rv_co"), decimals=1),
+        Row("Myocardial mass", ("lv_mass", "")),
+    ),
+)
+_SIGNED = (
+    Number("lv_ef", "LV ejection fraction"),
+    Number("lv_edv", "LV end-diastolic volume", 0),
+    Number("lv_esv", "LV end-systolic volume", 0),
+    Number("lv_mass", "LV mass", 0),
+    Number("rv_ef", "RV ejection fraction"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurements:
+    by_name: dict[str, Measurement]
+
+    def measurement(self, name: str) -> Measurement | None:
+        return self.by_name.get(name)
+
+
+def wall_of(measurements: Sequence[Measurement]) -> Wall:
+    """Thickness at both key phases and thickening of every segment."""
+    measured = _Measurements({m.name: m for m in measurements})
+    bullseyes = (thickness_bullseye(measured), thickening_bullseye(measured))
+    thickening = bullseyes[1].values
+
+    rows = []
+    for segment in WALL_SEGMENTS:
+        thickness = (measured.measurement(measurement_name(segment, phase)) for phase in ("ed", "es"))
+        ed_mm, es_mm = (None if m is None else m.value for m in thickness)
+        rows.append((f"{segment.number} {segment.display_name}", (ed_mm, es_mm, thickening.get(segment))))
+    return Wall(
+        title="Wall of the left ventricle",
+        bullseyes=tuple(bullseye for bullseye in bullseyes if bullseye.values),
+        columns=(("ED mm", 1), ("ES mm", 1), ("Thickening %", 0)),
+        rows=tuple(rows),
+        note="Segment 17, the apical cap, is not seen in short axis.",
+        missing="Not measured: no slice shows a closed ring of wall with its septum.",
+    )
+
+
+PAGE: PageSpec[ReopenedCine] = PageSpec(
+    viewer="stack",
+    shown=shown_cine,
+    layers=_LAYERS,
+    curve=Curve(
+        "Volume over the beat",
+        "volume",
+        (CurveLine(_CAVITY, _INSIDE_COLOUR), CurveLine(_RIGHT, _RIGHT_COLOUR, dashed=True)),
+    ),
+    table=_TABLE,
+    signed=_SIGNED,
+    live=Live(
+        chambers=(Chamber("lv", _CAVITY), Chamber("rv", _RIGHT)),
+        masses=(Mass("lv_mass", _WALL, MYOCARDIAL_DENSITY_G_PER_ML),),
+    ),
+    wall=wall_of,
+    note="Papillary muscles count as cavity.",
+)
