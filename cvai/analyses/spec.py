@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -102,6 +102,7 @@ class PageSpec(Generic[AnyReopened]):
         overlay: lines that loops have besides contours.
         wall: numbers of the wall by segment, from all measurements; None where none are shown.
         note: below the measurements.
+        reasons: to reject it, to be chosen from.
     """
 
     viewer: Literal["stack", "loops"]
@@ -114,6 +115,7 @@ class PageSpec(Generic[AnyReopened]):
     overlay: Overlay | None = None
     wall: Callable[[Sequence[Measurement]], Wall] | None = None
     note: str = ""
+    reasons: tuple[str, ...] = ("Wrong series", "Contours do not follow the heart", "Image quality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
             their kind; raises Refused where they were drawn on other images.
         editing: how it is corrected; None where nothing can be.
         headline: the measurement that lists, trends and agreement go by; None without one.
+        labels: their names in data sets of reviewed studies; empty where no such data set is exported.
         compared: names of the measurements by which models and readers are compared.
         page: how the page shows its images; None where it shows numbers and report alone.
 
@@ -176,6 +179,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     reopen: Callable[[Study, Mapping[str, Path]], AnyReopened]
     editing: Editing[AnyReopened, AnyAnalysed] | None = None
     headline: Headline | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
     compared: tuple[str, ...] = ()
     page: PageSpec[AnyReopened] | None = None
 

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from cvai.analyses.former import FORMER_KINDS
 from cvai.analyses.page import Headline
-from cvai.analyses.registry import ANALYSES
 from cvai.jobs.reading import Verdict
 from cvai.jobs.shadow import ShadowRecord
 from cvai.review.decisions import Decision
@@ -85,10 +83,8 @@ def by_headline(decisions: Iterable[Decision]) -> dict[Headline, list[Decision]]
     """Decisions by the main measurement of their analysis; those of analyses that have none are left out."""
     groups: defaultdict[Headline, list[Decision]] = defaultdict(list)
     for decision in decisions:
-        kind = decision.reading.job.kind
-        for spec in ANALYSES:
-            if spec.kind in ((kind,) if kind else FORMER_KINDS) and spec.editing and spec.headline:
-                groups[spec.headline].append(decision)
+        if decision.spec is not None and decision.spec.headline is not None:
+            groups[decision.spec.headline].append(decision)
     return dict(groups)
 
 

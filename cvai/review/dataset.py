@@ -18,7 +18,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.domain.anatomy import SAX_LABELS
+from cvai.analyses.registry import AnySpec
 from cvai.files import private_file, private_folder
 from cvai.jobs.reading import Reading, Verdict
 from cvai.review.decisions import Decision
@@ -27,13 +27,13 @@ from cvai.review.viewers.cine import CinePack
 
 MANIFEST_NAME, DESCRIPTION_NAME = "manifest.json", "dataset.toml"
 DESCRIPTION = """\
-title = "Reviewed short-axis studies"
+title = "Reviewed studies: {title}"
 citation = "Contours verified by readers of this installation"
 license = "as agreed with those whose images these are"
 
 [files]
-image = "images/{patient}_{phase}.nii.gz"
-label = "labels/{patient}_{phase}.nii.gz"
+image = "images/{{patient}}_{{phase}}.nii.gz"
+label = "labels/{{patient}}_{{phase}}.nii.gz"
 
 [labels]
 """
@@ -52,25 +52,27 @@ class ReviewedStudy:
         return f"r{hashlib.sha256(self.decision.reading.job.study_uid.encode()).hexdigest()[:12]}"
 
 
-def to_be_exported(decisions: Iterable[Decision]) -> list[Decision]:
-    """The decisions that hold and stand for contours: of several on one study, the last."""
-    last = {decision.reading.job.study_uid: decision for decision in decisions}
+def to_be_exported(decisions: Iterable[Decision], spec: AnySpec) -> list[Decision]:
+    """The decisions on one kind of analysis that hold and stand for contours, the last one of each study."""
+    last = {decision.reading.job.study_uid: decision for decision in decisions if decision.spec is spec}
     return [d for d in last.values() if d.reading.verdict is not Verdict.REJECTED]
 
 
-def write_dataset(folder: Path, studies: Iterable[ReviewedStudy]) -> int:
+def write_dataset(folder: Path, studies: Iterable[ReviewedStudy], spec: AnySpec) -> int:
     """Write the data set; returns how many studies it holds.
 
     Args:
         folder: made where it does not exist.
         studies: what is written, one after the other, so that one cine is in memory at a time.
+        spec: the analysis that was read, whose labels these are.
     """
     private_folder(folder)
     for name in ("images", "labels"):
         private_folder(folder / name)
     entries = [_write_study(folder, study) for study in studies]
-    labels = "".join(f"{structure} = {value}\n" for structure, value in SAX_LABELS.items())
-    private_file(folder / DESCRIPTION_NAME).write_text(DESCRIPTION + labels, encoding="utf-8")
+    labels = "".join(f"{structure} = {value}\n" for structure, value in spec.labels.items())
+    description = DESCRIPTION.format(title=spec.title) + labels
+    private_file(folder / DESCRIPTION_NAME).write_text(description, encoding="utf-8")
     manifest = json.dumps(entries, indent=1) + "\n"
     private_file(folder / MANIFEST_NAME).write_text(manifest, encoding="utf-8")
     return len(entries)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cvai.analyses.former import FORMER_KINDS
+from cvai.analyses.registry import ANALYSES, AnySpec
 from cvai.errors import Outdated
 from cvai.jobs.reading import Reading
 from cvai.review.database import Database
@@ -23,13 +25,20 @@ class Decision:
         reader: short name of who made it.
         reading: what was decided.
         comparison: values of the model and of the reader by name of measurement, with what the model is told
-            from another by: ``{"model", "scanner", "findings", "measured": {"lv_ef": [ai, signed], ...}}``.
+            from another by: ``{"model", "scanner", "findings", "measured": {name: [ai, signed], ...}}``.
     """
 
     number: int
     reader: str
     reading: Reading
     comparison: Mapping[str, Any]
+
+    @property
+    def spec(self) -> AnySpec | None:
+        """The analysis that was read; None where it is not known here."""
+        kind = self.reading.job.kind
+        kinds = (kind,) if kind else FORMER_KINDS
+        return next((spec for spec in ANALYSES if spec.kind in kinds and spec.editing is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def unit_text(ucum: str) -> str:
 def interval_text(measurement: Measurement, decimals: int = 0) -> str:
     """Bounds of a measurement's interval; empty where there is none.
 
-    >>> interval_text(Measurement("lv_ef", 55.0, "%", interval=(49.6, 61.2)))
+    >>> interval_text(Measurement("mass", 55.0, "%", interval=(49.6, 61.2)))
     '50–61'
     """
     return _bounds(measurement.interval, decimals)

@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from cvai.analyses.cine_sax import SPEC
 from cvai.domain.cine import CineStack
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
@@ -56,7 +57,7 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
     )
     study = ReviewedStudy(replace(decision(1, 50, 54), reading=reading), pack)
     out = tmp_path / "out"
-    assert write_dataset(out, [study]) == 1
+    assert write_dataset(out, [study], SPEC) == 1
     image = nibabel.load(out / "images" / f"{study.patient}_ED.nii.gz")
     label = nibabel.load(out / "labels" / f"{study.patient}_ED.nii.gz")
     assert image.header.get_zooms() == pytest.approx((1.3, 1.9, 8.5))
@@ -75,7 +76,7 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
 def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) -> None:
     datasets = pytest.importorskip("cvai.training.datasets.nifti", reason="training is not installed")
     study = ReviewedStudy(accepted(), pack)
-    write_dataset(tmp_path / "out", [study])
+    write_dataset(tmp_path / "out", [study], SPEC)
     volumes = datasets.NiftiFolder.open(tmp_path / "out").volumes(study.patient)
     assert [volume.phase for volume in volumes] == ["ED", "ES"]
     assert volumes[0].spacing_mm == pytest.approx((8.5, 1.9, 1.3))
@@ -83,7 +84,7 @@ def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) ->
 
 
 def test_no_file_tells_whose_study_it_was(pack: CinePack, tmp_path: Path) -> None:
-    write_dataset(tmp_path / "out", [ReviewedStudy(accepted(), pack)])
+    write_dataset(tmp_path / "out", [ReviewedStudy(accepted(), pack)], SPEC)
     for path in (tmp_path / "out").rglob("*.*"):
         content = path.read_bytes() + path.name.encode()
         assert READING.signer.name.encode() not in content
@@ -97,5 +98,5 @@ def test_of_a_study_the_last_decision_is_exported_unless_it_rejects() -> None:
         number=3,
         reading=replace(READING, verdict=Verdict.REJECTED, edits=(), reason="blurred", job=first.reading.job),
     )
-    assert to_be_exported([first, revised]) == [revised]
-    assert to_be_exported([first, rejected]) == []
+    assert to_be_exported([first, revised], SPEC) == [revised]
+    assert to_be_exported([first, rejected], SPEC) == []

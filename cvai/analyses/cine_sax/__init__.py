@@ -13,6 +13,7 @@ from cvai.analyses.cine_sax.report import report_pdf
 from cvai.analyses.spec import AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.write.plan import ResultPlan
+from cvai.domain.anatomy import SAX_LABELS
 from cvai.models.sax import SaxSegmenter
 
 SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
@@ -38,6 +39,7 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
     reopen=reopen_cine,
     editing=Editing(CineKind.CINE, SEGMENTS, labels_of, remeasured_cine),
     headline=HEADLINE,
+    labels={structure.value: label for structure, label in SAX_LABELS.items()},
     compared=COMPARED,
     page=PAGE,
 )

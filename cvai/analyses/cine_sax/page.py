@@ -97,4 +97,5 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
     ),
     wall=wall_of,
     note="Papillary muscles count as cavity.",
+    reasons=("Wrong series", "Contours do not follow the heart", "Base or apex missed", "Image quality"),
 )

@@ -1,4 +1,4 @@
-/** @file Small charts as SVG: volumes over the beat, ejection fraction over the years, agreement. */
+/** @file Small charts as SVG: curves over the beat, a measurement over the years, agreement. */
 
 import { getJson, meta } from "./api.js";
 
