@@ -158,7 +158,8 @@ class Metrics:
 
     def _count_result(self, job: StudyJob, result: Mapping[str, Any]) -> None:
         for stage, ms in _mapping(result, "timings_ms").items():
-            self._stages.labels(job.kind, stage).observe(ms / 1000)
+            if ms is not None:  # an analysis need not have every stage
+                self._stages.labels(job.kind, stage).observe(ms / 1000)
         for finding in _list(result, "findings"):
             self._findings.labels(job.kind, finding["code"]).inc()
         for measurement in _list(result, "measurements"):

@@ -16,7 +16,9 @@ from pydicom.sr.coding import Code
 from scipy import ndimage
 
 from cvai import __version__
-from cvai.analyses.spec import AnalysisSpec, Correction, Editing, Explanation, Model
+from cvai.analyses.page import Curve, CurveLine, Headline, Layer
+from cvai.analyses.shown import ShownStack
+from cvai.analyses.spec import AnalysisSpec, Correction, Editing, Explanation, Model, PageSpec
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.select import select_sax_cine
@@ -44,7 +46,7 @@ from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import HeartRefused
 
 KIND, SEG = "cavity_area", "seg_blood"
-BLOOD = Segment(1, "Bright blood", codes.LEFT_VENTRICLE, (213, 94, 0))
+BLOOD, COLOUR = Segment(1, "Bright blood", codes.LEFT_VENTRICLE, (213, 94, 0)), "#ff7a1a"
 AREA = MeasurementCoding(Code("42798000", "SCT", "Area"), codes.HEART, words="bright blood, middle slice")
 FINDING = Finding("example", Severity.WARNING, "An example of an analysis: a threshold knows no anatomy.")
 
@@ -164,6 +166,11 @@ def reopen(study: Study, files: Mapping[str, Path]) -> ReopenedArea:
     return ReopenedArea(study, cine, read_labels(files[SEG], cine.planes, [BLOOD]))
 
 
+def shown(reopened: ReopenedArea) -> ShownStack:
+    """What the page shows."""
+    return ShownStack(reopened.cine, reopened.labels)
+
+
 def labels_of(reopened: ReopenedArea) -> NDArray[np.uint8]:
     """(t, z, y, x) as they were drawn."""
     return reopened.labels
@@ -232,4 +239,13 @@ SPEC: AnalysisSpec[Model, ReopenedArea, AreaAnalysis] = AnalysisSpec(
     ),
     reopen=reopen,
     editing=Editing(SEG, (BLOOD,), labels_of, remeasured),
+    headline=Headline("blood_area", "Area of bright blood", "Blood", "cm²"),
+    compared=("blood_area",),
+    page=PageSpec(
+        viewer="stack",
+        shown=shown,
+        layers=(Layer("blood", "Bright blood", COLOUR, (BLOOD.number,)),),
+        curve=Curve("Area over the beat", "area", (CurveLine(BLOOD.number, COLOUR),)),
+        note="An example: nobody should use this number.",
+    ),
 )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,34 +14,24 @@ from pydicom import dcmread
 
 from cvai.phantom.cine_sax.study import write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition
+from tests.analyses.extended import environment_of, extended_tree
+from tests.conftest import ROOT
 from tests.dicom.write.test_dciodvfy import complaints
 
 SMALL = PhantomAcquisition(n_phases=8, rows=112, columns=112, spacing_y_mm=3.0, spacing_x_mm=3.0)
-ROOT = Path(__file__).resolve().parents[2]
-REGISTRY = Path("cvai") / "analyses" / "registry.py"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package with the example among its analyses."""
-    root = tmp_path_factory.mktemp("tree")
-    shutil.copytree(ROOT / "cvai", root / "cvai", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "examples" / "cavity_area", root / "cvai" / "analyses" / "cavity_area")
-    source = (root / REGISTRY).read_text()
-    extended = source.replace("import cine_sax, echo_apical", "import cavity_area, cine_sax, echo_apical")
-    extended = extended.replace(
-        "(cine_sax.SPEC, echo_apical.SPEC)", "(cine_sax.SPEC, echo_apical.SPEC, cavity_area.SPEC)"
-    )
-    assert extended.count("cavity_area") == 2
-    (root / REGISTRY).write_text(extended)
-    return root
+    return extended_tree(tmp_path_factory.mktemp("tree"))
 
 
 def run(tree: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cvai", *map(str, words)],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree), "CVAI_MODELS": str(ROOT / "models")},
+        env=environment_of(tree),
         capture_output=True,
         text=True,
         check=False,
@@ -99,3 +87,15 @@ def test_nothing_but_the_registry_names_an_analysis() -> None:
     }
     inside = {place for place in places if place.startswith(("analyses/cine_sax/", "analyses/echo_apical/"))}
     assert places - inside == {"analyses/former.py", "analyses/registry.py", "api.py"}
+
+
+def test_the_page_names_no_structure_that_an_analysis_draws_or_measures() -> None:
+    """What it shows comes from the spec; phases of a heartbeat and segments of the wall are all it knows."""
+    words = re.compile(
+        r"\b(lv|rv|endo|epi|lv_\w+|rv_\w+|lvef|myocardium|atrium|discs|papillary|sax_labels|echo_labels)\b",
+        re.IGNORECASE,
+    )
+    folder = ROOT / "cvai" / "review"
+    files = [path for ending in ("py", "js", "css", "html") for path in folder.rglob(f"*.{ending}")]
+    assert len(files) > 60
+    assert {path.name: found for path in files if (found := words.findall(path.read_text()))} == {}

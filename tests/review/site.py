@@ -129,12 +129,16 @@ class Site:
 
 
 @contextmanager
-def running(site: Site) -> Iterator[Site]:
-    """The service as a process of its own, stopped by its id."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"}
+def running(site: Site, tree: Path = ROOT) -> Iterator[Site]:
+    """The service as a process of its own, of the package in a tree, stopped by its id."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"},
+        "PYTHONPATH": str(tree),
+    }
+    environment.setdefault("CVAI_MODELS", str(ROOT / "models"))
     command = [sys.executable, "-m", "cvai", "serve", "--config", str(site.config)]
     with (site.root / "out.log").open("ab") as out, (site.root / "err.log").open("ab") as err:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err)
+        process = subprocess.Popen(command, cwd=tree, env=environment, stdout=out, stderr=err)
     try:
         eventually(lambda: site.answers() or process.poll() is not None, "the page to answer", 120)
         assert process.poll() is None, site.log
