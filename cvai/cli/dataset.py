@@ -35,7 +35,9 @@ def _group() -> None:
 def export_dataset(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the data set.")],
     config: Config = None,
-    kind: Annotated[str, typer.Option(help="Kind of analysis; without it the first that has labels.")] = "",
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of analysis; without it the first that has labels.")
+    ] = None,
 ) -> None:
     """Write reviewed studies as NIfTI pairs with a manifest, without patient data.
 
@@ -58,9 +60,9 @@ def export_dataset(
         typer.echo(f"{write_dataset(out, studies, spec)} studies in {out}")
 
 
-def _exported(kind: str) -> AnySpec:
+def _exported(kind: str | None) -> AnySpec:
     for spec in ANALYSES:
-        if spec.labels and kind in ("", spec.kind):
+        if spec.labels and kind in (None, spec.kind):
             return spec
     raise ConfigurationInvalid(
         "dataset_unknown",
