@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from cvai.analyses.page import Headline
+from cvai.analyses.registry import ANALYSES
 from cvai.jobs.reading import Verdict
 from cvai.jobs.shadow import ShadowRecord
 from cvai.review.decisions import Decision
@@ -85,7 +86,10 @@ def by_headline(decisions: Iterable[Decision]) -> dict[Headline, list[Decision]]
     for decision in decisions:
         if decision.spec is not None and decision.spec.headline is not None:
             groups[decision.spec.headline].append(decision)
-    return dict(groups)
+    in_order = dict.fromkeys(spec.headline for spec in ANALYSES)
+    return {
+        headline: groups[headline] for headline in in_order if headline is not None and headline in groups
+    }
 
 
 def agreement(decisions: Iterable[Decision], name: str) -> AgreementTables:

@@ -239,11 +239,19 @@ def new_reading(
         reason=lines(reason).strip(),
         images=summary.record.outcome.images,
     )
-    signed: tuple[Measurement, ...] = ()
-    if reading.verdict is not Verdict.REJECTED:
-        opened = page.cines.reopen(summary.record)
-        signed = measured_again(editing, opened, edits, phases=phases, model=reading.model).measurements
-    return reading, _comparison(summary, pack.meta["scanner"], signed)
+    return reading, _comparison(summary, pack.meta["scanner"], _signed(page, summary, editing, reading))
+
+
+def _signed(page: Page, summary: Summary, editing: AnyEditing, reading: Reading) -> Sequence[Measurement]:
+    """What is signed: the model's numbers where nothing was changed, none where they were rejected."""
+    if reading.verdict is Verdict.ACCEPTED:
+        return tuple(summary.measurements.values())
+    if reading.verdict is Verdict.REJECTED:
+        return ()
+    opened = page.cines.reopen(summary.record)
+    return measured_again(
+        editing, opened, reading.edits, phases=reading.phases, model=reading.model
+    ).measurements
 
 
 def _verdict(*, changed: bool, rejected: bool) -> Verdict:

@@ -14,6 +14,7 @@ import requests
 from cvai.audit.messages import user_of_system
 from cvai.review.sign_in.accounts import Role
 from tests.conftest import ROOT
+from tests.process import eventually
 from tests.review.site import Site, new_site, running
 from tests.review.test_requests import words
 
@@ -45,6 +46,10 @@ def sign(site: Site, job_id: str) -> None:
     signed = {"after": 0, "changes": {"ed": 0, "es": 3, "frames": []}}
     address = f"{site.url}/api/studies/{job_id}"
     session.post(f"{address}/decision", json=signed, timeout=120).raise_for_status()
+    shared = f"{address}/shared"
+    eventually(
+        lambda: session.get(shared, timeout=60).json()["holds"]["stored"] == "stored", "it to be stored"
+    )
 
 
 def open_to_others(folder: Path) -> list[str]:
