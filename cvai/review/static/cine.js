@@ -61,7 +61,7 @@ export function greyTable(cine, [low, high]) {
 
 /**
  * Paint a frame in grey into an image of its own size.
- * @param {Uint16Array} frame
+ * @param {Uint16Array | Uint8Array} frame
  * @param {Uint8ClampedArray} table
  * @param {ImageData} image
  */

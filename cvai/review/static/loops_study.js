@@ -164,7 +164,7 @@ async function load(page) {
 
 async function open() {
   const study = await getJson(base);
-  const packed = await Promise.all(study.loops.map(({ view }) => getBytes(`${base}/loops/${view}/labels`)));
+  const packed = await Promise.all(study.loops.map((/** @type {any} */ { view }) => getBytes(`${base}/loops/${view}/labels`)));
   const views = study.loops.map((/** @type {any} */ loop, /** @type {number} */ i) => new LoopView(base, loop, packed[i], study.page));
   const page = new LoopsPage(study, views);
   page.lead(0);

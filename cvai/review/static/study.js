@@ -72,9 +72,8 @@ class StudyPage {
     if (!playing) this.strip.show();
   }
 
-  /** @param {number} z the images of a slice have come */
-  arrived(z) {
-    const { pixels } = this.viewer;
+  /** @param {number} z the images of a slice have come @param {Pixels} pixels */
+  arrived(z, pixels) {
     const left = this.cine.n_slices - pixels.ready;
     part("loading-text").textContent = `Loading images, ${left} slices to come…`;
     part("loading").classList.toggle("corner-note", pixels.ready > 0);
@@ -189,7 +188,7 @@ async function open() {
   page.go(editor.phases.ed, middleSlice(editor.labels, viewer.layer, editor.phases.ed));
   page.follow();
   await pixels.load(viewer.z, (z) => {
-    page.arrived(z);
+    page.arrived(z, pixels);
     if (pixels.ready === 1) document.body.dataset.firstFrameMs = (performance.now() - begun).toFixed(0);
   });
   document.body.dataset.allFramesMs = (performance.now() - begun).toFixed(0);

@@ -5,6 +5,7 @@ import { outlinesOf } from "./layers.js";
 
 /** @typedef {import("./outlines.js").Point} Point */
 /** @typedef {import("./layers.js").Layer} Layer */
+/** @typedef {{cine: import("./cine.js").Cine, frame: (t: number, z: number) => Uint16Array | Uint8Array | null}} Source of frames */
 
 /** Room around the heart when a study is opened, as a multiple of its size. */
 const ROOM = 1.8;
@@ -12,7 +13,7 @@ const ROOM = 1.8;
 export class Viewer {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {import("./cine.js").Pixels} pixels
+   * @param {Source} pixels
    * @param {import("./labels.js").LabelVolume} labels
    * @param {Layer[]} layers the first one on top, and chosen
    */

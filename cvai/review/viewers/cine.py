@@ -41,7 +41,7 @@ Meta = dict[str, Any]
 WINDOW_PERCENTILES = (1.0, 99.5)
 LARGEST_STORED = 65535.0
 KEPT_OPEN = 2
-"""Studies in memory: those that readers are changing right now. Opening one again takes about a second."""
+"""Studies in memory: those that readers are changing right now; another one is read from its files again."""
 
 
 @dataclass(frozen=True, slots=True)
