@@ -17,8 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from cvai.models.card import CARD_FILE, load_card
 from cvai.models.reference import reference_input, reference_pixels
 from cvai.models.runtimes.onnx import OnnxNetwork
-from cvai.training.datasets.data import LabelledVolume, slice_samples
-from cvai.training.tasks.sax.augment import cut_centred
+from cvai.training.datasets.data import LabelledVolume
+from cvai.training.tasks.sax.samples import cut_centred, slice_samples
 
 INT8_FILE = "model.int8.onnx"
 INT8_TOLERANCE = 0.5

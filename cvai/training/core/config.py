@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from cvai.errors import ConfigurationInvalid
 from cvai.training.datasets.kinds import DatasetKind
@@ -60,10 +60,12 @@ class AugmentConfig(_Section):
     edge: Probability = Field(default=0.0, description="share of windows in which the field of view ends")
     bend_mm: NotNegative = Field(default=0.0, description="largest shift of points every 36 mm, bent between")
     occlude: Probability = Field(default=0.0, description="share of windows with square holes of 24 mm")
-    batched: bool = Field(
-        default=False,
-        description="whole batches by torch on the device that trains, instead of image by image by MONAI",
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_batched(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Leave out the choice between two augmentations, which configurations of registered runs state."""
+        return {name: value for name, value in values.items() if name != "batched"}
 
 
 class OptimiseConfig(_Section):

@@ -1,4 +1,4 @@
-"""Labelled patients, and the slices a network is trained on."""
+"""Labelled patients, and which of them train and validate."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import nibabel
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.models.intensity import normalised, with_neighbours
-from cvai.models.resample import full_window
 
 ACDC_LABELS = {1: Structure.RV_CAVITY, 2: Structure.LV_MYOCARDIUM, 3: Structure.LV_CAVITY}
 """Label values in the ACDC ground truth files (Bernard et al., IEEE TMI 2018;37:2514)."""
@@ -74,16 +70,6 @@ class LabelledVolume:
         if self.drawn is None:
             return np.arange(len(self.labels))
         return np.flatnonzero(self.drawn[structure]) if structure in self.drawn else None
-
-
-class SliceSample(TypedDict):
-    """One training slice at the network's spacing, whole field of view."""
-
-    image: torch.Tensor  # (3, y, x) slice between its neighbours
-    label: torch.Tensor  # (4, y, x) share of background and of each structure in every pixel
-    centre: tuple[float, float]  # (y, x) of the heart in this patient
-    extreme: bool  # at the end of the labelled slices, or the first beyond it
-    end_systole: bool  # of the phase in which most is missed
 
 
 def data_root() -> Path:
@@ -152,26 +138,3 @@ def _load_phase(folder: Path, info: dict[str, str], phase: str) -> LabelledVolum
         labels=_to_sax_labels(np.asarray(truth.dataobj).astype(np.uint8).transpose(2, 1, 0)),
         spacing_mm=(sz, sy, sx),
     )
-
-
-def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample]:
-    """Every slice of a volume at ``spacing_mm``, with its neighbours."""
-    shape = (volume.image.shape[1], volume.image.shape[2])
-    window = full_window(shape, volume.spacing_mm[1:], spacing_mm)
-    image = window.cut(with_neighbours(normalised(volume.image)))
-    one_hot = np.stack([volume.labels == k for k in range(len(SAX_LABELS) + 1)], axis=1)
-    shares = window.cut(one_hot.astype(np.float32))
-    where = np.argwhere(shares[:, 1:].sum(axis=1) > 0.5)
-    centre_y, centre_x = (float(v) for v in where[:, 1:].mean(axis=0))
-    labelled = np.flatnonzero(volume.labels.any(axis=(1, 2)))
-    ends = (labelled[0] - 1, labelled[0], labelled[-1], labelled[-1] + 1)
-    return [
-        SliceSample(
-            image=torch.from_numpy(image[z]).half(),
-            label=torch.from_numpy(shares[z]).half(),
-            centre=(centre_y, centre_x),
-            extreme=z in ends,
-            end_systole=volume.phase == "ES",
-        )
-        for z in range(len(image))
-    ]

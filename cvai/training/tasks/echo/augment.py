@@ -29,7 +29,6 @@ from torch.nn.functional import interpolate
 from cvai.domain.echo.views import EchoView
 from cvai.training.core.config import EchoAugmentConfig
 from cvai.training.tasks.echo.samples import VIEW_INDEX
-from cvai.training.tasks.sax.augment import LabelFromSharesd
 
 _TILES = 4
 _WIDEST_SHADOW = 0.25
@@ -137,6 +136,19 @@ class RandSectorCutd(Randomizable, MapTransform):
             for key in ("image", "label"):
                 out[key] = out[key].clone()
                 out[key][:, last:] = 0
+        return out
+
+
+class LabelFromSharesd(MapTransform):
+    """(k, y, x) shares of each label -> (1, y, x) the label with the largest share."""
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Sample:
+        """Take the label that fills most of each pixel."""
+        out = dict(data)
+        for key in self.keys:
+            shares = data[key]
+            shares[0] = 1 - shares[1:].sum(dim=0)  # outside the image every share is zero: background
+            out[key] = shares.argmax(dim=0, keepdim=True)
         return out
 
 

@@ -1,179 +1,221 @@
-"""What a training slice goes through, so that the network meets every orientation, zoom, coil and noise."""
+"""What training slices go through, so that the network meets every orientation, zoom, coil and noise.
+
+Whole batches are cut out of all slices at once, bent and shaded on the device that trains.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
-from monai.transforms import (
-    Compose,
-    MapTransform,
-    Rand2DElasticd,
-    RandAdjustContrastd,
-    RandAxisFlipd,
-    RandBiasFieldd,
-    RandCoarseDropoutd,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    Randomizable,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-    RandSimulateLowResolutiond,
-)
+from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 
 from cvai.training.core.config import AugmentConfig
-
-_MARGIN = 1.5
-"""The window is cut this much larger than the network's input, so that rotated corners still hold image."""
-
+from cvai.training.core.task import Batch
+from cvai.training.tasks.sax.samples import SliceSample
 
 BEND_EVERY_MM = 36.0
 """Grid points of a bend; a wall of 10 mm is bent as a whole, not torn."""
 
 HOLE_MM = 24.0
-"""Side of a hole: less than a ventricle, so that what surrounds it tells what is there."""
+"""Side of a hole: less than a ventricle, so that what surrounds it shows what is there."""
+
+_MOST_HOLES = 4
 
 
-class RandHeartWindowd(Randomizable, MapTransform):
-    """Cut a window around the heart, off by a random amount, or anywhere in the image.
+class Chance:
+    """Random numbers on a device, the same again from the same seed."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._device = device
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._by_batch = torch.Generator().manual_seed(seed)
+
+    def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
+        """Evenly between ``low`` and ``high``."""
+        drawn = torch.rand(shape, generator=self._generator, device=self._device)
+        return drawn * (high - low) + low
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """With mean 0 and standard deviation 1."""
+        return torch.randn(shape, generator=self._generator, device=self._device)
+
+    def some(self, share: float, n: int) -> torch.Tensor:
+        """(n, 1, 1, 1) of which ``share`` are true."""
+        return self.uniform(0, 1, n, 1, 1, 1) < share
+
+    def weighted(self, weights: torch.Tensor, n: int) -> torch.Tensor:
+        """(n,) indices, each as often as its weight says."""
+        return torch.multinomial(weights, n, replacement=True, generator=self._generator)
+
+    def number(self, low: float, high: float) -> float:
+        """One for a whole batch, known to the processor without asking the device."""
+        return low + (high - low) * float(torch.rand((), generator=self._by_batch))
+
+
+class SliceBank:
+    """All training slices on one device, each with zeros to its right and below up to the largest size."""
+
+    def __init__(self, samples: Sequence[SliceSample], device: torch.device) -> None:
+        sizes = [tuple(sample["image"].shape[-2:]) for sample in samples]
+        largest = max(y for y, _ in sizes), max(x for _, x in sizes)
+        self.images = _stacked([sample["image"] for sample in samples], largest).to(device)  # (n, 3, y, x)
+        self.shares = _stacked([sample["label"] for sample in samples], largest).to(device)  # (n, 4, y, x)
+        self.sizes = torch.tensor(sizes, dtype=torch.float32, device=device)  # (n, 2)
+        self.centres = torch.tensor([s["centre"] for s in samples], dtype=torch.float32, device=device)
+
+
+def _stacked(images: Sequence[torch.Tensor], largest: tuple[int, int]) -> torch.Tensor:
+    height, width = largest
+    return torch.stack([pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images])
+
+
+class BatchMaker:
+    """Batches of image (n, 3, size, size) and label (n, 1, size, size) from a bank of slices.
 
     Args:
-        keys: tensors (c, y, x) to cut; zero is put where the window leaves the image.
+        bank: all slices.
+        config: how far they are changed.
         size: pixels on a side.
-        jitter: standard deviation of the offset, in pixels.
-        anywhere: share of windows whose centre is drawn from the whole image.
+        spacing_mm: of a pixel.
+        seed: the same seed gives the same batches.
     """
 
-    def __init__(self, keys: tuple[str, ...], size: int, jitter: float, anywhere: float) -> None:
-        MapTransform.__init__(self, keys)
-        self.size, self.jitter, self.anywhere = size, jitter, anywhere
+    def __init__(
+        self, bank: SliceBank, config: AugmentConfig, size: int, spacing_mm: float, seed: int
+    ) -> None:
+        self._bank, self._config, self._size, self._spacing_mm = bank, config, size, spacing_mm
+        self._chance = Chance(seed, bank.images.device)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Cut every key around the same point."""
-        out = dict(data)
-        height, width = data[self.keys[0]].shape[-2:]
-        if self.R.random() < self.anywhere:
-            centre = self.R.uniform(0, height), self.R.uniform(0, width)
-        else:
-            offset = self.R.normal(0, self.jitter, 2)
-            centre = data["centre"][0] + offset[0], data["centre"][1] + offset[1]
-        for key in self.keys:
-            out[key] = cut_centred(data[key].float(), centre, self.size)
-        return out
+    def endless(self, weights: Sequence[float], batch_size: int) -> Iterator[Batch]:
+        """Slices are drawn as often as their weights say."""
+        drawn = torch.tensor(weights, dtype=torch.float32, device=self._bank.images.device)
+        while True:
+            yield self.batch(self._chance.weighted(drawn, batch_size))
+
+    @torch.no_grad()
+    def batch(self, chosen: torch.Tensor) -> Batch:
+        """Some slices of the bank, changed at random."""
+        grid = self._grid(chosen)
+        image = grid_sample(self._bank.images[chosen].float(), grid, align_corners=False)
+        shares = grid_sample(self._bank.shares[chosen].float(), grid, align_corners=False)
+        shares[:, 0] = 1 - shares[:, 1:].sum(dim=1)  # outside the image every share is zero: background
+        label = shares.argmax(dim=1, keepdim=True)
+        seen = self._with_gaps(self._degraded(self._shaded(image)))
+        kept = self._within_edge(len(chosen))
+        return {"image": seen * kept, "label": label * kept}
+
+    def _grid(self, chosen: torch.Tensor) -> torch.Tensor:
+        """(n, size, size, 2) points of the slices, as ``grid_sample`` counts them: x first, -1 to 1."""
+        at = self._centres(chosen)[:, None, None] + self._offsets(len(chosen))
+        height, width = self._bank.images.shape[-2:]
+        extent = torch.tensor((height, width), device=at.device)
+        return ((2 * at + 1) / extent - 1).flip(-1)
+
+    def _centres(self, chosen: torch.Tensor) -> torch.Tensor:
+        """(n, 2) middles of the windows: around the heart, or anywhere in the image."""
+        chance, config, n = self._chance, self._config, len(chosen)
+        jitter = config.centre_jitter_mm / self._spacing_mm
+        around = self._bank.centres[chosen] + chance.normal(n, 2) * jitter
+        anywhere = self._bank.sizes[chosen] * chance.uniform(0, 1, n, 2)
+        return torch.where(chance.some(config.anywhere, n)[:, :, 0, 0], anywhere, around)
+
+    def _offsets(self, n: int) -> torch.Tensor:
+        """(n, size, size, 2) pixels from the middle: bent, then zoomed, sheared, turned and mirrored."""
+        chance, config, size = self._chance, self._config, self._size
+        line = torch.arange(size, device=self._bank.images.device) - (size - 1) / 2
+        straight = torch.stack(torch.meshgrid(line, line, indexing="ij"), dim=-1)
+        scale, shear = 1 + chance.uniform(-config.scale, config.scale, n, 2), config.shear
+        skewed = torch.eye(2, device=line.device) + chance.uniform(-shear, shear, n, 2, 2) * (
+            1 - torch.eye(2, device=line.device)
+        )
+        turned = _rotation(chance.uniform(-math.pi, math.pi, n), mirrored=chance.some(0.5, n)[:, 0, 0, 0])
+        return (straight + self._bend(n)) @ (turned @ skewed * scale[:, None]).mT[:, None]
+
+    def _bend(self, n: int) -> torch.Tensor:
+        """(n, size, size, 2) shifts that follow those of points BEND_EVERY_MM apart."""
+        chance, size = self._chance, self._size
+        points = math.ceil(size * self._spacing_mm / BEND_EVERY_MM) + 1
+        largest = chance.uniform(0, self._config.bend_mm / self._spacing_mm, n, 1, 1, 1)
+        shifts = chance.uniform(-1, 1, n, 2, points, points) * largest
+        smooth = interpolate(shifts, size=(size, size), mode="bicubic", align_corners=True)
+        return smooth.permute(0, 2, 3, 1)
+
+    def _shaded(self, image: torch.Tensor) -> torch.Tensor:
+        """Another coil, another contrast, another brightness."""
+        chance, config, n = self._chance, self._config, len(image)
+        field = (self._field(n) * chance.some(0.3, n)).exp()
+        image = image * field
+        low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+        gamma = chance.uniform(1 / (1 + config.gamma), 1 + config.gamma, n, 1, 1, 1)
+        share = ((image - low) / (high - low).clamp(min=1e-6)).clamp(min=1e-6)
+        image = torch.where(chance.some(0.4, n), share**gamma * (high - low) + low, image)
+        factor = chance.uniform(-config.brightness, config.brightness, n, 1, 1, 1) * chance.some(0.5, n)
+        offset = chance.uniform(-0.1, 0.1, n, 1, 1, 1) * chance.some(0.5, n)
+        return image * (1 + factor) + offset
+
+    def _field(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) logarithms of a coil's field: Legendre polynomials up to the second degree."""
+        line = torch.linspace(-1, 1, self._size, device=self._bank.images.device)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        terms = torch.stack([torch.ones_like(x), y, x, (3 * y**2 - 1) / 2, x * y, (3 * x**2 - 1) / 2])
+        strength = self._config.bias_field
+        coefficients = self._chance.uniform(-strength, strength, n, len(terms))
+        return torch.einsum("nk,kyx->nyx", coefficients, terms)[:, None]
+
+    def _degraded(self, image: torch.Tensor) -> torch.Tensor:
+        """Less sharp, coarser, noisier; how blurred and how coarse is drawn once for a batch."""
+        chance, config, n = self._chance, self._config, len(image)
+        image = torch.where(chance.some(0.2, n), _smoothed(image, chance.number(0.4, 1.1)), image)
+        fewer = round(self._size * chance.number(0.5, 1.0))
+        coarse = interpolate(interpolate(image, size=fewer, mode="area"), size=self._size, mode="bilinear")
+        image = torch.where(chance.some(config.coarse, n), coarse, image)
+        noise = chance.uniform(0, config.noise, n, 1, 1, 1) * chance.some(0.3, n)
+        return image + chance.normal(*image.shape) * noise
+
+    def _with_gaps(self, image: torch.Tensor) -> torch.Tensor:
+        """Neighbours exchanged (a stack may run from apex to base) or lost (it may end here); holes."""
+        chance, config, n = self._chance, self._config, len(image)
+        image = torch.where(chance.some(0.5, n), image.flip(1), image)
+        lost = chance.uniform(0, 1, n, 3, 1, 1) < config.drop_neighbour
+        lost[:, 1] = False
+        image = image.masked_fill(lost, 0.0)
+        return torch.where(self._holes(n), chance.uniform(0, 1, n, 1, 1, 1), image)
+
+    def _holes(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) true within one to four squares in some of the images."""
+        chance, side = self._chance, HOLE_MM / self._spacing_mm
+        line = torch.arange(self._size, device=self._bank.images.device)
+        first = chance.uniform(0, self._size - side, n, _MOST_HOLES, 2, 1)
+        within = (line >= first) & (line < first + side)  # (n, holes, 2, size)
+        squares = within[:, :, 0, :, None] & within[:, :, 1, None, :]
+        there = chance.uniform(0, _MOST_HOLES, n, 1) >= torch.arange(_MOST_HOLES, device=line.device)
+        return (squares & there[:, :, None, None]).any(1, keepdim=True) & chance.some(self._config.occlude, n)
+
+    def _within_edge(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) false where the field of view has ended: up to a third, from one border."""
+        chance, size = self._chance, self._size
+        line = torch.arange(size, device=self._bank.images.device).expand(n, 1, 1, size)
+        line = torch.where(chance.some(0.5, n), line, size - 1 - line)
+        kept = (line >= chance.uniform(0, size / 3, n, 1, 1, 1)) | ~chance.some(self._config.edge, n)
+        kept = kept.expand(n, 1, size, size)
+        return torch.where(chance.some(0.5, n), kept, kept.mT)
 
 
-def cut_centred(image: torch.Tensor, centre: tuple[float, float], size: int) -> torch.Tensor:
-    """(c, y, x) -> (c, size, size) around ``centre``; zero where there is no image."""
-    top, left = (round(c - size / 2) for c in centre)
-    height, width = image.shape[-2:]
-    out = image.new_zeros(image.shape[0], size, size)
-    y0, y1 = max(top, 0), min(top + size, height)
-    x0, x1 = max(left, 0), min(left + size, width)
-    if y0 < y1 and x0 < x1:
-        out[:, y0 - top : y1 - top, x0 - left : x1 - left] = image[:, y0:y1, x0:x1]
-    return out
+def _rotation(angles: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """(n, 2, 2) matrices; where ``mirrored`` the first axis is turned round."""
+    cos, sin = angles.cos(), angles.sin()
+    sign = 1 - 2 * mirrored.to(cos.dtype)
+    return torch.stack([cos * sign, -sin, sin * sign, cos], dim=-1).view(-1, 2, 2)
 
 
-class RandNeighboursd(Randomizable, MapTransform):
-    """Swap the neighbouring slices (a stack may run from apex to base), or lose one (it may end here)."""
-
-    def __init__(self, keys: tuple[str, ...], drop: float) -> None:
-        MapTransform.__init__(self, keys)
-        self.drop = drop
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Shuffle and drop the outer channels."""
-        out = dict(data)
-        for key in self.keys:
-            image = data[key].clone()
-            if self.R.random() < 0.5:
-                image = image[[2, 1, 0]]
-            for channel in (0, 2):
-                if self.R.random() < self.drop:
-                    image[channel] = 0
-            out[key] = image
-        return out
-
-
-class RandImageEdged(Randomizable, MapTransform):
-    """Let the field of view end within the window, at a random line: zero beyond it, as in a small image."""
-
-    def __init__(self, keys: tuple[str, ...], prob: float) -> None:
-        MapTransform.__init__(self, keys)
-        self.prob = prob
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Zero rows or columns from one border up to a third of the window."""
-        out = dict(data)
-        if self.R.random() >= self.prob:
-            return out
-        axis, at_end, share = self.R.randint(2), self.R.random() < 0.5, self.R.uniform(0, 1 / 3)
-        for key in self.keys:
-            image = data[key].clone()
-            length = image.shape[1 + axis]
-            cut = round(share * length)
-            start = length - cut if at_end else 0
-            image.narrow(1 + axis, start, cut).zero_()
-            out[key] = image
-        return out
-
-
-class LabelFromSharesd(MapTransform):
-    """(k, y, x) shares of each label -> (1, y, x) the label with the largest share."""
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Take the label that fills most of each pixel."""
-        out = dict(data)
-        for key in self.keys:
-            shares = data[key]
-            shares[0] = 1 - shares[1:].sum(dim=0)  # outside the image every share is zero: background
-            out[key] = shares.argmax(dim=0, keepdim=True)
-        return out
-
-
-def training_transforms(config: AugmentConfig, size: int, spacing_mm: float) -> Compose:
-    """The chain from a ``SliceSample`` to the network's input and target."""
-    both, jitter = ("image", "label"), config.centre_jitter_mm / spacing_mm
-    return Compose(
-        [
-            RandHeartWindowd(both, int(size * _MARGIN), jitter, config.anywhere),
-            RandAxisFlipd(both, prob=0.5),
-            Rand2DElasticd(
-                both,
-                spacing=(BEND_EVERY_MM / spacing_mm, BEND_EVERY_MM / spacing_mm),
-                magnitude_range=(0.0, config.bend_mm / spacing_mm),
-                prob=1.0,
-                rotate_range=np.pi,
-                shear_range=config.shear,
-                scale_range=config.scale,
-                spatial_size=(size, size),
-                mode="bilinear",
-                padding_mode="zeros",
-            ),
-            LabelFromSharesd(("label",)),
-            RandNeighboursd(("image",), config.drop_neighbour),
-            RandBiasFieldd(("image",), prob=0.3, degree=2, coeff_range=(0.0, config.bias_field)),
-            RandAdjustContrastd(("image",), prob=0.4, gamma=(1 / (1 + config.gamma), 1 + config.gamma)),
-            RandScaleIntensityd(("image",), prob=0.5, factors=config.brightness),
-            RandShiftIntensityd(("image",), prob=0.5, offsets=0.1),
-            RandGaussianSmoothd(("image",), prob=0.2, sigma_x=(0.4, 1.1), sigma_y=(0.4, 1.1)),
-            RandSimulateLowResolutiond(
-                ("image",),
-                prob=config.coarse,
-                zoom_range=(0.5, 1.0),
-                downsample_mode="area",
-                upsample_mode="bilinear",
-            ),
-            RandGaussianNoised(("image",), prob=0.3, std=config.noise),
-            RandImageEdged(("image", "label"), config.edge),
-            RandCoarseDropoutd(
-                ("image",),
-                holes=1,
-                max_holes=4,
-                spatial_size=round(HOLE_MM / spacing_mm),
-                prob=config.occlude,
-            ),
-        ]
-    )
+def _smoothed(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    """A Gaussian over rows and columns; zeros beyond the image."""
+    line = torch.arange(-4, 5, device=image.device, dtype=image.dtype)
+    weights = (-(line**2) / (2 * sigma**2)).exp()
+    weights = weights / weights.sum()
+    n, c, height, width = image.shape
+    flat = image.reshape(n * c, 1, height, width)
+    flat = conv2d(flat, weights.view(1, 1, -1, 1), padding=(4, 0))
+    return conv2d(flat, weights.view(1, 1, 1, -1), padding=(0, 4)).view_as(image)

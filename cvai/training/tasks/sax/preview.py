@@ -8,8 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from cvai.domain.anatomy import SAX_LABELS
-from cvai.training.datasets.data import SliceSample
-from cvai.training.tasks.sax.augment import cut_centred
+from cvai.training.tasks.sax.samples import SliceSample, cut_centred
 
 _COLUMNS, _ROWS = 8, 4
 

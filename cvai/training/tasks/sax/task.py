@@ -7,16 +7,15 @@ from pathlib import Path
 
 import torch
 from monai.losses import DiceCELoss
-from monai.transforms import Compose
 
 from cvai.errors import ConfigurationInvalid
 from cvai.training.core.config import OptimiseConfig, TrainConfig
-from cvai.training.core.task import Batch, weighted_batches
-from cvai.training.datasets.data import LabelledVolume, SliceSample, load_split, slice_samples
+from cvai.training.core.task import Batch
+from cvai.training.datasets.data import LabelledVolume, load_split
 from cvai.training.datasets.kinds import open_dataset
-from cvai.training.tasks.sax.augment import training_transforms
-from cvai.training.tasks.sax.batched import BatchMaker, SliceBank
+from cvai.training.tasks.sax.augment import BatchMaker, SliceBank
 from cvai.training.tasks.sax.preview import save_validation_picture, window_dice
+from cvai.training.tasks.sax.samples import SliceSample, slice_samples
 
 
 class SaxTask:
@@ -24,26 +23,20 @@ class SaxTask:
 
     def __init__(self, config: TrainConfig) -> None:
         split = load_split(config.data.split)
+        training = _samples(config, split.train)
         self._config = config
-        self._training = _samples(config, split.train)
+        self._weights = sampling_weights(training, config.optimise)
+        self._bank = SliceBank(training, torch.device(config.optimise.device))
         self._validation = _samples(config, split.validation)
         self._loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
 
     def batches(self, start: int) -> Iterator[Batch]:
         """See ``TrainingTask``; ``image`` (n, 3, y, x) and ``label`` (n, 1, y, x)."""
         config = self._config
-        if config.augment.batched:
-            return self._batched(start)
-        transforms = training_transforms(config.augment, config.input.size, config.input.spacing_mm)
-        return batches(self._training, transforms, config.optimise, start, config.seed)
-
-    def _batched(self, start: int) -> Iterator[Batch]:
-        config = self._config
-        bank = SliceBank(self._training, torch.device(config.optimise.device))
         maker = BatchMaker(
-            bank, config.augment, config.input.size, config.input.spacing_mm, config.seed + start
+            self._bank, config.augment, config.input.size, config.input.spacing_mm, config.seed + start
         )
-        return maker.endless(_weights(self._training, config.optimise), config.optimise.batch_size)
+        return maker.endless(self._weights, config.optimise.batch_size)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Dice and cross-entropy."""
@@ -81,15 +74,7 @@ def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[Labelle
     return volumes
 
 
-def batches(
-    samples: list[SliceSample], transforms: Compose, optimise: OptimiseConfig, start: int, seed: int
-) -> Iterator[Batch]:
-    """Endless random batches of image (n, 3, y, x) and label (n, 1, y, x); ``start`` varies the seed."""
-    weights = _weights(samples, optimise)
-    return weighted_batches(samples, weights, transforms, optimise.batch_size, seed + start)
-
-
-def _weights(samples: list[SliceSample], optimise: OptimiseConfig) -> list[float]:
+def sampling_weights(samples: list[SliceSample], optimise: OptimiseConfig) -> list[float]:
     """How often slices are drawn, against each other.
 
     Slices at the base and the apex are drawn ``optimise.extremes`` times as often as the others: whether a
