@@ -22,10 +22,10 @@ from cvai.models.echo import EchoSegmenter
 from cvai.models.folders import model_folder
 from cvai.training.datasets.data import data_root, load_split
 from cvai.training.tasks.echo.camus import load_camus_patient
-from cvai.training.tasks.echo.evaluation import PatientScore, patient_score, score_patients
-from cvai.training.tasks.echo.record import METHODS
+from cvai.training.tasks.echo.evaluation.record import METHODS
+from cvai.training.tasks.echo.evaluation.run import SPLIT
+from cvai.training.tasks.echo.evaluation.scores import PatientScore, patient_score, score_patients
 from cvai.training.tasks.echo.reference import load_references
-from cvai.training.tasks.echo.run import SPLIT
 
 
 def uncorrected(names: Sequence[str], root: Path, segmenter: EchoSegmenter) -> list[PatientScore]:

@@ -13,7 +13,7 @@ from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.training.datasets.data import NO_GROUP, LabelledVolume, data_root, load_split, spread_over
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.datasets.port import Dataset, Source
-from cvai.training.evaluation.cohort import Cohort
+from cvai.training.tasks.sax.evaluation.cohort import Cohort
 
 SPLIT = Path("data/splits/acdc.toml")
 ACDC = "acdc"

@@ -33,10 +33,10 @@ from cvai.models.folders import model_folder
 from cvai.models.network import open_network
 from cvai.models.sax import SaxSegmenter
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.agreement import agreements
-from cvai.training.evaluation.cells import SHORT_NAMES
-from cvai.training.evaluation.scores import Segmented, score, segmented
-from cvai.training.evaluation.summary import summary
+from cvai.training.tasks.sax.evaluation.cells import SHORT_NAMES
+from cvai.training.tasks.sax.evaluation.quantities import agreements
+from cvai.training.tasks.sax.evaluation.scores import Segmented, score, segmented
+from cvai.training.tasks.sax.evaluation.summary import summary
 
 CALIBRATION_PATIENTS = 5
 

@@ -189,10 +189,10 @@ def run_one(name: str, n_phases: int, n_patients: int, threads: int) -> dict[str
 def accuracy(contender: Cvai | Myopari | NnUnet, n_patients: int) -> dict[str, Any]:
     """Dice and ejection fractions on the validation patients, ED and ES each by itself."""
     from benchmarks.labelled_hearts import validation
-    from cvai.training.evaluation.agreement import QUANTITIES, agreements
-    from cvai.training.evaluation.cells import SHORT_NAMES
-    from cvai.training.evaluation.scores import Segmented, score, stack_of
-    from cvai.training.evaluation.summary import summary
+    from cvai.training.tasks.sax.evaluation.cells import SHORT_NAMES
+    from cvai.training.tasks.sax.evaluation.quantities import QUANTITIES, agreements
+    from cvai.training.tasks.sax.evaluation.scores import Segmented, score, stack_of
+    from cvai.training.tasks.sax.evaluation.summary import summary
 
     scores = []
     cohort = validation(n_patients)

@@ -14,7 +14,7 @@ from benchmarks.capacity import Study, table
 from cvai import errors
 from cvai.cli.lazy import COMMANDS, LazyCommands
 from cvai.models.card import load_card
-from cvai.training.core.config import load_config
+from cvai.training.tasks.registry import load_run
 from tests.conftest import ROOT
 
 DOCUMENTS = sorted(
@@ -191,4 +191,4 @@ def test_the_configuration_of_the_tutorial_trains(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     Path("split.toml").write_text(split)
     Path("tiny.toml").write_text(configuration)
-    assert load_config(Path("tiny.toml")).data.split.name == "split.toml"
+    assert load_run(Path("tiny.toml")).config.data.split.name == "split.toml"

@@ -22,8 +22,8 @@ def export(
     \b
     Example: cvai export configs/train/sax.toml
     """
-    from cvai.training.core.config import load_config, of_fold
-    from cvai.training.core.export import export as run
+    from cvai.training.core.export import export as write_model
+    from cvai.training.tasks.registry import load_run
 
-    loaded = of_fold(load_config(config), fold)
-    typer.echo(run(loaded, folder or Path("models") / loaded.name))
+    run = load_run(config).of_fold(fold)
+    typer.echo(write_model(run, folder or Path("models") / run.config.name))

@@ -29,21 +29,21 @@ def pool(
     \b
     Example: cvai pool runs/sax_gpu/evaluation runs/sax_gpu_fold?/evaluation
     """
-    from cvai.training.core.calibrate import calibration, write_calibration
-    from cvai.training.evaluation.pooled import pooled, require_a_fold
-    from cvai.training.evaluation.record import record_json
-    from cvai.training.evaluation.tables import print_tables
+    from cvai.training.evaluation.calibrate import write_calibration
+    from cvai.training.evaluation.terminal import print_report
+    from cvai.training.promotion.folds import pool as pooled
+    from cvai.training.promotion.folds import require_a_fold
 
-    evaluation = pooled(folders)
-    found = calibration(evaluation.scores)
+    report = pooled(folders)
+    found = report.calibration()
     if calibrate is not None:
         require_a_fold(calibrate, folders)
         write_calibration(calibrate, found)
     if as_json:
-        typer.echo(record_json(evaluation))
+        typer.echo(report.record_json)
         return
     console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
-    print_tables(console, evaluation)
+    print_report(console, report)
     told = [f"{name} ± {half:.1f} points" for name, half in found.half_widths.items()]
     told += [f"{name} ± {100 * share:.0f} %" for name, share in found.shares.items()]
     console.print(

@@ -21,10 +21,10 @@ def train(
     Example: cvai train configs/train/sax.toml
     Look at runs in the browser: mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
     """
-    from cvai.training.core.config import load_config, of_fold
     from cvai.training.core.loop import train as run
     from cvai.training.core.loop import training_progress
+    from cvai.training.tasks.registry import load_run
 
     with training_progress() as progress:
-        checkpoint = run(of_fold(load_config(config), fold), resume=not fresh, progress=progress)
+        checkpoint = run(load_run(config).of_fold(fold), resume=not fresh, progress=progress)
     typer.echo(checkpoint)

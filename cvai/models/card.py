@@ -92,7 +92,7 @@ class ModelCard(_Section):
 
     name: str
     version: str
-    view: Literal["sax_cine", "echo"]
+    view: str = Field(description="kind of image; see ``card_view`` of analyses and training tasks")
     file: str
     sha256: str
     license: str

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from cvai.training.core.config import TrainConfig
+from cvai.training.tasks.sax.config import SaxConfig
 from tests.training.small import few_steps
 
 SPACING_MM = (1.5, 1.8, 10.0)  # x, y, z: anisotropic on every axis
@@ -33,13 +33,13 @@ def write_patient(folder: Path, seed: int, shape: tuple[int, int, int] = (96, 80
             nibabel.save(nifti, folder / name)
 
 
-def small_config(folder: Path, steps: int = 4) -> TrainConfig:
+def small_config(folder: Path, steps: int = 4) -> SaxConfig:
     """Four patients, a tiny network, a few steps; paths lie in ``folder``."""
     for k in range(1, 5):
         write_patient(folder / "acdc" / f"patient{k:03d}", seed=k)
     split = folder / "split.toml"
     split.write_text('train = ["patient001", "patient002"]\nvalidation = ["patient003", "patient004"]\n')
-    return TrainConfig.model_validate(
+    return SaxConfig.model_validate(
         {
             "name": "tiny",
             "version": "0.0.1",

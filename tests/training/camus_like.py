@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cvai.training.core.config import EchoTrainConfig
+from cvai.training.tasks.echo.config import EchoConfig
 from tests.training.acdc_like import write_patient
 from tests.training.small import few_steps
 
@@ -35,7 +35,7 @@ def write_camus_patient(root: Path, patient: str, part: str, seed: int) -> None:
                 Image.fromarray(np.ascontiguousarray(values.T)).save(folder / name)
 
 
-def small_echo_config(folder: Path, steps: int = 4) -> EchoTrainConfig:
+def small_echo_config(folder: Path, steps: int = 4) -> EchoConfig:
     """Three patients, a tiny network, a few steps; paths lie in ``folder``."""
     for k, part in ((1, "train"), (2, "train"), (3, "val")):
         write_camus_patient(folder / "camus", f"patient000{k}", part, seed=k)
@@ -43,7 +43,7 @@ def small_echo_config(folder: Path, steps: int = 4) -> EchoTrainConfig:
     for name, digits in (("camus", "000"), ("acdc", "00")):
         train = ", ".join(f'"patient{digits}{k}"' for k in (1, 2))
         (folder / f"{name}.toml").write_text(f'train = [{train}]\nvalidation = ["patient{digits}3"]\n')
-    return EchoTrainConfig.model_validate(
+    return EchoConfig.model_validate(
         {
             "name": "tiny_echo",
             "version": "0.0.1",

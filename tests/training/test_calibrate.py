@@ -9,10 +9,11 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.models.card import load_card
-from cvai.training.core.calibrate import calibration, write_calibration
 from cvai.training.datasets.data import load_acdc_patient
-from cvai.training.evaluation.agreement import paired
-from cvai.training.evaluation.scores import VolumeScore, score_volumes
+from cvai.training.evaluation.calibrate import write_calibration
+from cvai.training.tasks.sax.evaluation.quantities import paired
+from cvai.training.tasks.sax.evaluation.report import calibration_of
+from cvai.training.tasks.sax.evaluation.scores import VolumeScore, score_volumes
 from tests.conftest import ROOT
 from tests.training.acdc_like import write_patient
 from tests.training.known import Known, without_rows
@@ -34,14 +35,14 @@ def test_calibration_is_written_into_the_card_and_leaves_the_rest_alone(
     scores: tuple[VolumeScore, ...], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(ROOT / "models" / "sax", tmp_path / "sax")
-    write_calibration(folder, calibration(scores))
+    write_calibration(folder, calibration_of(scores))
     written, before = load_card(folder), load_card(ROOT / "models" / "sax")
-    assert written.uncertainty == calibration(scores)
+    assert written.uncertainty == calibration_of(scores)
     assert written.model_copy(update={"uncertainty": before.uncertainty}) == before
 
 
 def test_intervals_hold_the_patients_they_come_from(scores: tuple[VolumeScore, ...]) -> None:
-    pairs, card = paired(scores), calibration(scores)
+    pairs, card = paired(scores), calibration_of(scores)
     share = card.shares["lv_edv"]
     held = np.abs(pairs["lv_edv"].difference) <= share * pairs["lv_edv"].measured + 1e-3
     assert share > 0
@@ -51,9 +52,9 @@ def test_intervals_hold_the_patients_they_come_from(scores: tuple[VolumeScore, .
 
 
 def test_a_refused_patient_is_not_counted(scores: tuple[VolumeScore, ...]) -> None:
-    assert calibration(scores).patients == 12
+    assert calibration_of(scores).patients == 12
 
 
 def test_too_few_patients_for_the_confidence_are_told(scores: tuple[VolumeScore, ...]) -> None:
     with pytest.raises(ValueError, match="too few"):
-        calibration(scores[:8])
+        calibration_of(scores[:8])

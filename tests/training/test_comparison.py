@@ -10,7 +10,10 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.errors import ModelInvalid
-from cvai.training.promotion.comparison import AGREEMENT_MARGINS, DICE_MARGIN, ECHO_MARGINS, compared
+from cvai.training.evaluation.numbers import DICE_MARGIN
+from cvai.training.promotion.comparison import compared
+from cvai.training.tasks.echo.evaluation.numbers import ECHO_MARGINS
+from cvai.training.tasks.sax.evaluation.numbers import AGREEMENT_MARGINS
 from tests.conftest import ROOT
 
 

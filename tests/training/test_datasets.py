@@ -15,9 +15,10 @@ from cvai.training.core.loop import train, training_progress
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.datasets.nifti import NiftiFolder
 from cvai.training.datasets.phantoms import write_phantom_pairs
-from cvai.training.evaluation.agreement import paired
-from cvai.training.evaluation.robustness import robustness
-from cvai.training.evaluation.scores import score_volumes
+from cvai.training.tasks.registry import run_of
+from cvai.training.tasks.sax.evaluation.quantities import paired
+from cvai.training.tasks.sax.evaluation.robustness import robustness
+from cvai.training.tasks.sax.evaluation.scores import score_volumes
 from tests.sunnybrook import contour_masks, phase_of, read_frames, reference_lv_ef, reference_volumes_ml
 from tests.training.acdc_like import small_config
 from tests.training.known import Known, shifted
@@ -173,7 +174,7 @@ def test_nothing_is_trained_on_labels_that_leave_a_structure_out(tmp_path: Path)
         write_pair(folder, name, np.full((8, 9, 3), 5, dtype=np.uint8), (1.5, 1.8, 9.0))
     data = config.data.model_copy(update={"kind": DatasetKind.NIFTI, "folder": str(folder)})
     with pytest.raises(ConfigurationInvalid) as partial, training_progress() as progress:
-        train(config.model_copy(update={"data": data}), resume=False, progress=progress)
+        train(run_of(config).with_values(data=data), resume=False, progress=progress)
     assert partial.value.code == "labels_partial"
 
 

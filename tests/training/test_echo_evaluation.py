@@ -13,8 +13,8 @@ from cvai.domain.echo.views import EchoView
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import HeartRefused
 from cvai.training.tasks.echo.camus import LabelledFrame, load_camus_patient
-from cvai.training.tasks.echo.evaluation import patient_score, score_frame
-from cvai.training.tasks.echo.record import calibration, record
+from cvai.training.tasks.echo.evaluation.record import calibration_of, record
+from cvai.training.tasks.echo.evaluation.scores import patient_score, score_frame
 from cvai.training.tasks.echo.reference import PatientReference
 from tests.training.camus_like import write_camus_patient
 
@@ -131,7 +131,7 @@ def test_intervals_of_the_card_come_from_the_errors_found(
         found = [score_frame(f, reference(name), Copyist(f.labels, f.view)) for f in frames]
         ef = patient_score(found, reference(name)).reference["biplane"].ef_percent
         of_patients.append(patient_score(found, reference(name, ef_percent=ef - k)))  # errors 0 to 11
-    card = calibration(of_patients)
+    card = calibration_of(of_patients)
     assert card.half_widths["lv_ef"] == pytest.approx(11.0, abs=0.01)  # the 12th of 12: ceil(13 * 0.9)
     assert card.shares["lv_edv"] == pytest.approx(0.0)
     assert {"lv_ef_a4c", "lv_ef_a2c"} < set(card.half_widths)

@@ -15,13 +15,13 @@ from cvai.domain.echo.views import EchoView
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import load_card
 from cvai.models.runtimes.onnx import OnnxNetwork
-from cvai.training.core.config import load_config
 from cvai.training.core.export import averaged_network, export
 from cvai.training.core.loop import train, training_progress
 from cvai.training.datasets.data import load_split
 from cvai.training.tasks.echo.augment import RandBeamsd, RandScrambled, beam_angle_and_depth, echo_transforms
 from cvai.training.tasks.echo.camus import load_camus_patient
 from cvai.training.tasks.echo.samples import VIEW_INDEX, frame_sample
+from cvai.training.tasks.registry import load_run, run_of
 from tests.conftest import ROOT
 from tests.training.camus_like import SIZE, small_echo_config, write_camus_patient
 from tests.training.small import LOUD_TRAINING
@@ -100,7 +100,7 @@ def test_a_shadow_follows_the_beams() -> None:
 
 
 def test_the_committed_configuration_is_read() -> None:
-    assert load_config(ROOT / "configs" / "train" / "echo.toml").view == "echo"
+    assert load_run(ROOT / "configs" / "train" / "echo.toml").config.view == "echo"
 
 
 def test_an_echo_run_is_trained_and_exported_with_its_views(
@@ -109,13 +109,13 @@ def test_an_echo_run_is_trained_and_exported_with_its_views(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     config = small_echo_config(tmp_path / "data", steps=2)
     with training_progress() as progress:
-        train(config, resume=True, progress=progress)
+        train(run_of(config), resume=True, progress=progress)
     assert (config.output / "validation_000002.png").is_file()
-    folder = export(config, tmp_path / "models" / "tiny_echo")
+    folder = export(run_of(config), tmp_path / "models" / "tiny_echo")
     card = load_card(folder)
     assert (card.view, card.views, card.labels) == ("echo", tuple(EchoView), dict(ECHO_LABELS))
     image = np.random.default_rng(0).random((3, 1, 64, 64)).astype(np.float32)
     with torch.no_grad():
-        expected = averaged_network(config)(torch.from_numpy(image)).numpy()
+        expected = averaged_network(run_of(config))(torch.from_numpy(image)).numpy()
     assert expected.shape == (3, 7, 64, 64)
     np.testing.assert_allclose(OnnxNetwork(folder).logits(image), expected, atol=1e-3)

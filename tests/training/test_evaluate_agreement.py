@@ -6,9 +6,10 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.domain.anatomy import SAX_LABELS
-from cvai.training.evaluation.agreement import Pairs, agreement, agreements, paired
+from cvai.training.evaluation.agreement import Pairs, agreement
 from cvai.training.evaluation.bootstrap import correlation, estimate, mean, sd
-from cvai.training.evaluation.scores import Scores, StructureScore, VolumeScore
+from cvai.training.tasks.sax.evaluation.quantities import agreements, paired
+from cvai.training.tasks.sax.evaluation.scores import Scores, StructureScore, VolumeScore
 
 
 def pairs_of(measured: list[float], reference: list[float]) -> Pairs:

@@ -14,17 +14,18 @@ import mlflow
 from cvai.cli.main import app
 from cvai.domain.anatomy import Structure
 from cvai.errors import ConfigurationInvalid
+from cvai.models.card import load_card
 from cvai.models.folders import model_folder
 from cvai.models.sax import SaxSegmenter
 from cvai.training.datasets.acdc import AcdcFolder
 from cvai.training.datasets.data import load_acdc_patient
-from cvai.training.evaluation.cohort import Cohort
-from cvai.training.evaluation.conditions import CONDITIONS
-from cvai.training.evaluation.record import headline_metrics
-from cvai.training.evaluation.robustness import robustness
-from cvai.training.evaluation.scores import score_volume, score_volumes
-from cvai.training.evaluation.summary import summed_up
-from cvai.training.evaluation.track import config_of, track_evaluation
+from cvai.training.promotion.track import config_of, track_evaluation
+from cvai.training.tasks.sax.evaluation.cohort import Cohort
+from cvai.training.tasks.sax.evaluation.conditions import CONDITIONS
+from cvai.training.tasks.sax.evaluation.record import headline_metrics
+from cvai.training.tasks.sax.evaluation.robustness import robustness
+from cvai.training.tasks.sax.evaluation.scores import score_volume, score_volumes
+from cvai.training.tasks.sax.evaluation.summary import summed_up
 from tests.conftest import ROOT
 from tests.training.acdc_like import small_config
 from tests.training.known import IDENTITY, Known, drawn_heart
@@ -89,7 +90,7 @@ def test_tracking_without_a_folder_is_wrong_usage() -> None:
 
 def test_an_evaluation_is_not_tracked_beside_the_training_of_another_model() -> None:
     with pytest.raises(ConfigurationInvalid) as other:
-        config_of(ROOT / "configs" / "train" / "sax.toml", IDENTITY)
+        config_of(ROOT / "configs" / "train" / "sax.toml", load_card(ROOT / "models" / "sax"))
     assert other.value.code == "evaluated_other_model"
 
 

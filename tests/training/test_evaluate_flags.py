@@ -5,11 +5,11 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.cells import flags_grid
-from cvai.training.evaluation.flags import FlaggedPatient, Flags, findings_of, flags, score_patients
-from cvai.training.evaluation.record import record
-from cvai.training.evaluation.scores import segmented
-from cvai.training.evaluation.summary import summed_up
+from cvai.training.tasks.sax.evaluation.cells import flags_grid
+from cvai.training.tasks.sax.evaluation.flags import FlaggedPatient, Flags, findings_of, flags, score_patients
+from cvai.training.tasks.sax.evaluation.record import record
+from cvai.training.tasks.sax.evaluation.scores import segmented
+from cvai.training.tasks.sax.evaluation.summary import summed_up
 from tests.training.known import IDENTITY, Known, drawn_heart, without_rows
 
 

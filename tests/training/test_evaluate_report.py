@@ -13,16 +13,17 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 from rich.console import Console
 
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.cells import Grid, grids
-from cvai.training.evaluation.conditions import CONDITIONS
 from cvai.training.evaluation.page import page
-from cvai.training.evaluation.record import headline_metrics, record, record_json
-from cvai.training.evaluation.robustness import robustness
-from cvai.training.evaluation.scores import score_volumes
-from cvai.training.evaluation.summary import Evaluation, summed_up
-from cvai.training.evaluation.tables import print_tables
-from cvai.training.evaluation.worst import WorstCase, worst_case_figure, worst_cases
-from cvai.training.evaluation.write import write_evaluation
+from cvai.training.evaluation.terminal import print_report
+from cvai.training.evaluation.write import write_report
+from cvai.training.tasks.sax.evaluation.cells import Grid, grids
+from cvai.training.tasks.sax.evaluation.conditions import CONDITIONS
+from cvai.training.tasks.sax.evaluation.record import headline_metrics, record
+from cvai.training.tasks.sax.evaluation.report import report
+from cvai.training.tasks.sax.evaluation.robustness import robustness
+from cvai.training.tasks.sax.evaluation.scores import score_volumes
+from cvai.training.tasks.sax.evaluation.summary import Evaluation, summed_up
+from cvai.training.tasks.sax.evaluation.worst import WorstCase, worst_case_figure, worst_cases
 from tests.conftest import ROOT
 from tests.training.known import IDENTITY, Known, Labels, ReadsGrey, drawn_heart, shifted
 
@@ -65,7 +66,7 @@ def test_every_key_of_the_record_is_documented(evaluation: Evaluation) -> None:
 
 
 def test_the_record_says_which_model_on_which_patients(evaluation: Evaluation) -> None:
-    told = json.loads(record_json(evaluation))
+    told = json.loads(report(evaluation).record_json)
     assert told["schema"] == "cvai.evaluation/1"
     assert told["model"]["sha256"] == IDENTITY.sha256
     assert (told["split"], told["patients"], len(told["volumes"])) == ("some/split.toml", 6, 12)
@@ -80,7 +81,7 @@ def test_the_record_says_which_model_on_which_patients(evaluation: Evaluation) -
 
 def test_one_patient_is_enough_for_a_record_without_nan() -> None:
     volumes = hearts(1)
-    told = json.loads(record_json(evaluated(volumes, Known(volumes))))
+    told = json.loads(report(evaluated(volumes, Known(volumes))).record_json)
     assert told["agreement"]["lv_ef"]["sd"] == {"value": None, "interval": None}
     assert told["robustness"] is None
 
@@ -107,7 +108,7 @@ def test_a_table_has_as_many_cells_as_its_header() -> None:
 
 def test_tables_fit_a_hundred_columns_and_cut_nothing(evaluation: Evaluation) -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    print_tables(console, evaluation)
+    print_report(console, report(evaluation))
     text = console.export_text()
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "…" not in text
@@ -120,12 +121,12 @@ def test_tables_fit_a_hundred_columns_and_cut_nothing(evaluation: Evaluation) ->
 def test_the_page_needs_nothing_from_outside_and_tells_what_the_terminal_tells(
     evaluation: Evaluation,
 ) -> None:
-    html = page(evaluation, {"A <picture>": b"\x89PNG"})
+    html = page(report(evaluation), {"A <picture>": b"\x89PNG"})
     assert re.findall(r"https?://|<link|<script|@import|url\(", html) == []
     assert set(re.findall(r'src="(.{10})', html)) == {"data:image"}
     assert re.findall(r"\{_?[A-Za-z]+\}", html) == []
     assert "A &lt;picture&gt;" in html
-    assert "No heart found: patient003 ES" in html
+    assert "Refused: patient003 ES" in html
     for grid in grids(evaluation):
         for row in grid.rows:
             assert all(f"<td>{cell}</td>" in html for cell in row)
@@ -136,7 +137,7 @@ def test_names_cannot_break_the_page(evaluation: Evaluation) -> None:
         drawn_heart(patient="<script>alert(1)</script>", phase=phase, centre=centre)
         for phase, centre in (("ED", (40.0, 50.0)), ("ES", (41.0, 50.0)))
     ]
-    assert "<script>" not in page(evaluated(volumes, Known(volumes)), {})
+    assert "<script>" not in page(report(evaluated(volumes, Known(volumes))), {})
 
 
 def without_right_ventricle(labels: Labels) -> Labels:
@@ -178,15 +179,17 @@ def test_the_folder_holds_record_page_and_pictures_of_this_evaluation_only(
     [score] = score_volumes([volume], Known([volume]))
     case = WorstCase(score, ("because",))
     picture = worst_case_figure(case, volume, volume.labels)
-    write_evaluation(evaluation, {"worst_patient999_ED": picture}, tmp_path)
-    write_evaluation(evaluation, {case.file_stem: picture}, tmp_path)
+    write_report(report(evaluation, lambda: {"worst_patient999_ED": picture}), tmp_path)
+    write_report(report(evaluation, lambda: {case.file_stem: picture}), tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"evaluation.json", "report.html", "bland_altman.png", "worst_patient001_ED.png"}
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads(record_json(evaluation))
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads(
+        report(evaluation).record_json
+    )
     assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 2
 
 
 def test_the_same_evaluation_is_written_the_same_twice(evaluation: Evaluation, tmp_path: Path) -> None:
-    first, second = (write_evaluation(evaluation, {}, tmp_path / name) for name in ("a", "b"))
+    first, second = (write_report(report(evaluation), tmp_path / name) for name in ("a", "b"))
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()

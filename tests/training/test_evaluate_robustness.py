@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.conditions import BIAS_RATIO, CONDITIONS, Condition
-from cvai.training.evaluation.robustness import robustness
+from cvai.training.tasks.sax.evaluation.conditions import BIAS_RATIO, CONDITIONS, Condition
+from cvai.training.tasks.sax.evaluation.robustness import robustness
 from tests.training.known import GREY, ReadsGrey, drawn_heart
 
 BY_NAME = {condition.name: condition for condition in CONDITIONS}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
-from cvai.training.evaluation.levels import Level, slices_by_level
-from cvai.training.evaluation.scores import score_volume
-from cvai.training.evaluation.summary import mean_of, summary
+from cvai.training.tasks.sax.evaluation.levels import Level, slices_by_level
+from cvai.training.tasks.sax.evaluation.scores import score_volume
+from cvai.training.tasks.sax.evaluation.summary import mean_of, summary
 from tests.training.known import Known, drawn_heart, shifted, without_rows
 
 CAVITY = SAX_LABELS[Structure.LV_CAVITY]

@@ -14,15 +14,15 @@ import torch
 from cvai.cli.main import app
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import load_card
-from cvai.training.core.calibrate import calibration
-from cvai.training.core.config import load_config, of_fold
 from cvai.training.core.export import export
 from cvai.training.core.loop import CHECKPOINT, new_state
 from cvai.training.datasets.data import Split, load_acdc_patient, load_split
-from cvai.training.evaluation.pooled import pooled
-from cvai.training.evaluation.record import record
-from cvai.training.evaluation.scores import VolumeScore, score_volumes
-from cvai.training.evaluation.summary import summed_up
+from cvai.training.tasks.registry import load_run, run_of
+from cvai.training.tasks.sax.evaluation.pooled import pooled
+from cvai.training.tasks.sax.evaluation.record import record
+from cvai.training.tasks.sax.evaluation.report import calibration_of
+from cvai.training.tasks.sax.evaluation.scores import VolumeScore, score_volumes
+from cvai.training.tasks.sax.evaluation.summary import summed_up
 from tests.conftest import ROOT
 from tests.training.acdc_like import small_config, write_patient
 from tests.training.known import IDENTITY, Known, without_rows
@@ -34,7 +34,7 @@ CONFIG = ROOT / "configs" / "train" / "sax_gpu.toml"
 
 
 def splits() -> list[Split]:
-    return [load_split(ROOT / of_fold(load_config(CONFIG), fold).data.split) for fold in range(5)]
+    return [load_split(ROOT / load_run(CONFIG).of_fold(fold).config.data.split) for fold in range(5)]
 
 
 def test_every_patient_is_left_out_by_one_fold() -> None:
@@ -68,10 +68,10 @@ def test_folds_are_drawn_as_their_files_say() -> None:
 
 
 def test_a_fold_trains_beside_the_others() -> None:
-    config = load_config(CONFIG)
-    assert of_fold(config, 0) == config
-    assert of_fold(config, 2).output == Path("runs/sax_gpu_fold2")
-    assert of_fold(config, 2).optimise == config.optimise
+    run = load_run(CONFIG)
+    assert run.of_fold(0) == run
+    assert run.of_fold(2).config.output == Path("runs/sax_gpu_fold2")
+    assert run.of_fold(2).config.optimise == run.config.optimise
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +115,8 @@ def test_intervals_out_of_fold_go_into_the_card_of_a_fold_alone(
     config = small_config(tmp_path)
     torch.manual_seed(1)
     config.output.mkdir(parents=True)
-    new_state(config).save(config.output / CHECKPOINT)
-    model = export(config, tmp_path / "model")
+    new_state(run_of(config)).save(config.output / CHECKPOINT)
+    model = export(run_of(config), tmp_path / "model")
     first, second = write(scores[:10], tmp_path / "a"), write(scores[10:], tmp_path / "b")
     command = ["pool", str(first), str(second), "--calibrate", str(model)]
     stranger = CliRunner().invoke(app, command)
@@ -127,7 +127,7 @@ def test_intervals_out_of_fold_go_into_the_card_of_a_fold_alone(
     told["model"]["sha256"] = load_card(model).sha256
     (first / "evaluation.json").write_text(json.dumps(told))
     assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
-    assert load_card(model).uncertainty == calibration(scores)
+    assert load_card(model).uncertainty == calibration_of(scores)
 
 
 def test_what_does_not_belong_together_is_not_pooled(scores: tuple[VolumeScore, ...], tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from cvai.errors import CvaiError, ModelInvalid
 from cvai.models.card import ModelCard, load_card
 from cvai.training.core.export import export
 from cvai.training.core.loop import CHECKPOINT, new_state
-from cvai.training.promotion.comparison import DICE_MARGIN
+from cvai.training.evaluation.numbers import DICE_MARGIN
 from cvai.training.promotion.registry import register
+from cvai.training.tasks.registry import run_of
 from tests.conftest import ROOT
 from tests.training.acdc_like import small_config
 from tests.training.camus_like import small_echo_config
@@ -43,9 +44,9 @@ class Workshop:
         """A checkpoint as training leaves it, and the model folder exported from it."""
         self.config = self.config.model_copy(update={"version": version})
         torch.manual_seed(int(version))
-        new_state(self.config).save(self.config.output / CHECKPOINT)
+        new_state(run_of(self.config)).save(self.config.output / CHECKPOINT)
         self.config_file.write_text(tomlkit.dumps(self.config.model_dump(mode="json", exclude_none=True)))
-        return export(self.config, self.folder / f"exported_{version}")
+        return export(run_of(self.config), self.folder / f"exported_{version}")
 
     def evaluate_and_register(self, model: Path) -> Result:
         arguments = ["evaluate", "--model", str(model), "--folder", self.config.data.folder]
@@ -152,8 +153,8 @@ def test_an_ultrasound_model_goes_the_same_way(tmp_path: Path, monkeypatch: pyte
     for version, atrium in (("1", 0.9), ("2", 0.8)):
         config = config.model_copy(update={"version": version})
         torch.manual_seed(int(version))
-        new_state(config).save(config.output / CHECKPOINT)
-        model = export(config, tmp_path / f"exported_{version}")
+        new_state(run_of(config)).save(config.output / CHECKPOINT)
+        model = export(run_of(config), tmp_path / f"exported_{version}")
         shipped["model"]["sha256"] = load_card(model).sha256
         shipped["dice"]["ED"]["left_atrium"]["value"] = atrium
         record.write_text(json.dumps(shipped))

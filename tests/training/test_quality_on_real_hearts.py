@@ -30,7 +30,7 @@ from cvai.domain.volumes import volume_curve_ml, volume_curves_ml
 from cvai.models.folders import model_folder
 from cvai.models.sax import SaxSegmenter
 from cvai.training.datasets.data import LabelledVolume, load_acdc_patient
-from cvai.training.evaluation.scores import stack_of
+from cvai.training.tasks.sax.evaluation.scores import stack_of
 
 pytestmark = pytest.mark.real_data
 

@@ -10,11 +10,12 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import torch
 
 from cvai.errors import ConfigurationInvalid
-from cvai.training.core.config import AugmentConfig, TrainConfig
 from cvai.training.core.loop import CHECKPOINT, train, training_progress
 from cvai.training.core.start import averaged_weights
 from cvai.training.datasets.data import load_acdc_patient
+from cvai.training.tasks.registry import run_of
 from cvai.training.tasks.sax.augment import BatchMaker, SliceBank
+from cvai.training.tasks.sax.config import AugmentConfig, SaxConfig
 from cvai.training.tasks.sax.samples import SliceSample, cut_centred, slice_samples
 from tests.training.acdc_like import small_config, write_patient
 from tests.training.small import LOUD_TRAINING
@@ -111,7 +112,7 @@ def _all_cavity(shares: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(shares).index_fill_(0, torch.tensor(1), 1.0)
 
 
-def of_device(config: TrainConfig, device: str) -> TrainConfig:
+def of_device(config: SaxConfig, device: str) -> SaxConfig:
     return config.model_copy(update={"optimise": config.optimise.model_copy(update={"device": device})})
 
 
@@ -119,7 +120,8 @@ def test_a_run_repeats_itself(tmp_path: Path) -> None:
     first, again = (small_config(tmp_path / name, steps=2) for name in ("one", "two"))
     with training_progress() as progress:
         one, two = (
-            averaged_weights(train(config, resume=False, progress=progress)) for config in (first, again)
+            averaged_weights(train(run_of(config), resume=False, progress=progress))
+            for config in (first, again)
         )
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -128,7 +130,7 @@ def test_a_run_repeats_itself(tmp_path: Path) -> None:
 def test_a_missing_device_is_told_before_anything_is_written(tmp_path: Path) -> None:
     config = of_device(small_config(tmp_path), "cuda")
     with pytest.raises(ConfigurationInvalid) as refused, training_progress() as progress:
-        train(config, resume=False, progress=progress)
+        train(run_of(config), resume=False, progress=progress)
     assert refused.value.code == "device_missing"
     assert not config.output.exists()
 
@@ -138,7 +140,7 @@ def test_what_a_cuda_device_has_trained_goes_on_and_is_read_without_one(tmp_path
     half = of_device(small_config(tmp_path, steps=2), "cuda")
     whole = half.model_copy(update={"optimise": half.optimise.model_copy(update={"steps": 4})})
     with training_progress() as progress:
-        train(half, resume=True, progress=progress)
-        train(whole, resume=True, progress=progress)
+        train(run_of(half), resume=True, progress=progress)
+        train(run_of(whole), resume=True, progress=progress)
     weights = averaged_weights(whole.output / CHECKPOINT)
     assert {w.device.type for w in weights.values()} == {"cpu"}

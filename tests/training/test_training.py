@@ -15,11 +15,11 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.models.card import load_card
 from cvai.models.runtimes.onnx import OnnxNetwork
-from cvai.training.core.config import load_config
 from cvai.training.core.export import averaged_network, export
 from cvai.training.core.loop import CHECKPOINT, new_state, train, training_progress
 from cvai.training.core.start import averaged_weights
 from cvai.training.datasets.data import Split, load_acdc_patient, load_split
+from cvai.training.tasks.registry import load_run, run_of
 from cvai.training.tasks.sax.samples import cut_centred, slice_samples
 from cvai.training.tasks.sax.task import sampling_weights
 from tests.conftest import ROOT
@@ -87,12 +87,12 @@ def test_base_apex_and_end_systole_are_drawn_as_often_as_the_configuration_says(
 def test_a_configuration_of_a_former_version_may_name_its_augmentation(tmp_path: Path) -> None:
     text = (ROOT / "configs" / "train" / "sax.toml").read_text()
     (tmp_path / "former.toml").write_text(text.replace("[augment]\n", "[augment]\nbatched = false\n"))
-    assert load_config(tmp_path / "former.toml") == load_config(ROOT / "configs" / "train" / "sax.toml")
+    assert load_run(tmp_path / "former.toml") == load_run(ROOT / "configs" / "train" / "sax.toml")
 
 
 def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: Path) -> None:
     config = small_config(tmp_path)
-    first, second = new_state(config), new_state(config)
+    first, second = new_state(run_of(config)), new_state(run_of(config))
     for weights in first.average.parameters():
         weights.data.fill_(0.25)
     first.save(tmp_path / CHECKPOINT)
@@ -104,7 +104,7 @@ def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: 
 
 def test_a_run_may_end_between_where_it_started_and_where_it_came(tmp_path: Path) -> None:
     config = small_config(tmp_path)
-    first, second = new_state(config), new_state(config)
+    first, second = new_state(run_of(config)), new_state(run_of(config))
     for state, value in ((first, 0.25), (second, 0.5)):
         for weights in state.average.parameters():
             weights.data.fill_(value)
@@ -117,7 +117,7 @@ def test_a_configuration_with_a_wrong_key_is_told(tmp_path: Path) -> None:
     text = (ROOT / "configs" / "train" / "sax.toml").read_text()
     (tmp_path / "wrong.toml").write_text(text.replace("batch_size", "batchsize"))
     with pytest.raises(ConfigurationInvalid, match="batchsize"):
-        load_config(tmp_path / "wrong.toml")
+        load_run(tmp_path / "wrong.toml")
 
 
 def test_a_run_is_trained_cut_off_resumed_tracked_and_exported(
@@ -127,8 +127,8 @@ def test_a_run_is_trained_cut_off_resumed_tracked_and_exported(
     half = small_config(tmp_path / "data", steps=2)
     whole = half.model_copy(update={"optimise": half.optimise.model_copy(update={"steps": 4})})
     with training_progress() as progress:
-        train(half, resume=True, progress=progress)
-        train(whole, resume=True, progress=progress)
+        train(run_of(half), resume=True, progress=progress)
+        train(run_of(whole), resume=True, progress=progress)
     assert (whole.output / "validation_000002.png").is_file()
     assert (whole.output / "validation_000004.png").is_file()
     run = mlflow.get_run((whole.output / "mlflow_run_id").read_text())
@@ -136,10 +136,10 @@ def test_a_run_is_trained_cut_off_resumed_tracked_and_exported(
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "dice_lv_cavity")
     assert [m.step for m in history] == [2, 4]
 
-    folder = export(whole, tmp_path / "models" / "tiny")
+    folder = export(run_of(whole), tmp_path / "models" / "tiny")
     image = np.random.default_rng(0).random((3, 3, 96, 80)).astype(np.float32)
     with torch.no_grad():
-        expected = averaged_network(whole)(torch.from_numpy(image)).numpy()
+        expected = averaged_network(run_of(whole))(torch.from_numpy(image)).numpy()
     np.testing.assert_allclose(OnnxNetwork(folder).logits(image), expected, atol=1e-3)
     assert load_card(folder).labels == dict(SAX_LABELS)
 

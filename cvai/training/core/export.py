@@ -15,27 +15,27 @@ from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.models.card import CARD_FILE
 from cvai.models.reference import reference_pixels, smooth_noise
 from cvai.models.runtimes.onnx import OnnxNetwork
-from cvai.training.core.cards import MODEL_FILE, REFERENCE_TOLERANCE, card_values, multiple_of
-from cvai.training.core.config import AnyTrainConfig, EchoTrainConfig
+from cvai.training.core.cards import MODEL_FILE, REFERENCE_TOLERANCE, card_values
 from cvai.training.core.loop import CHECKPOINT
-from cvai.training.core.networks import ECHO_CHANNELS, SAX_CHANNELS, network_for
+from cvai.training.core.networks import network_for
+from cvai.training.core.spec import AnyRun
 from cvai.training.core.start import averaged_weights
 
 
-def averaged_network(config: AnyTrainConfig) -> torch.nn.Module:
+def averaged_network(run: AnyRun) -> torch.nn.Module:
     """The network with the moving average of its weights, from the run's checkpoint.
 
     Raises:
         ConfigurationInvalid: the run has no checkpoint yet.
     """
-    checkpoint = config.output / CHECKPOINT
+    checkpoint = run.config.output / CHECKPOINT
     if not checkpoint.is_file():
         raise ConfigurationInvalid(
             "checkpoint_missing",
             f"There is no {checkpoint}.",
             "Run `cvai train` with this configuration first.",
         )
-    network = network_for(config)
+    network = network_for(run)
     network.load_state_dict(averaged_weights(checkpoint))
     return network.eval()
 
@@ -76,24 +76,23 @@ def strip_traces(path: Path) -> None:
 
 
 @torch.no_grad()
-def export(config: AnyTrainConfig, folder: Path) -> Path:
+def export(run: AnyRun, folder: Path) -> Path:
     """Write model.onnx and card.toml into ``folder``, after ONNX Runtime has given what torch gives.
 
     Raises:
         ModelInvalid: the exported network differs from the trained one; ``folder`` is left as it was.
     """
-    network = averaged_network(config)
-    channels = ECHO_CHANNELS if isinstance(config, EchoTrainConfig) else SAX_CHANNELS
-    image = smooth_noise(config.seed, channels, config.input.size)
+    network, config = averaged_network(run), run.config
+    image = smooth_noise(config.seed, len(run.task.channels), config.input.size)
     logits = network(torch.from_numpy(image)).numpy()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         draft = Path(name)
         example = torch.from_numpy(image).repeat(2, 1, 1, 1)
-        write_onnx(network, example, multiple_of(config), draft / MODEL_FILE)
+        write_onnx(network, example, config.network.multiple_of, draft / MODEL_FILE)
         sha256 = hashlib.sha256((draft / MODEL_FILE).read_bytes()).hexdigest()
         pixels = [round(float(v), 5) for v in reference_pixels(logits)]
-        (draft / CARD_FILE).write_text(tomlkit.dumps(card_values(config, sha256, pixels)))
+        (draft / CARD_FILE).write_text(tomlkit.dumps(card_values(run, sha256, pixels)))
         difference = float(np.abs(OnnxNetwork(draft).logits(image) - logits).max())
         if difference > REFERENCE_TOLERANCE:
             raise ModelInvalid("export_differs", f"ONNX Runtime differs from torch by {difference:.4g}.")

@@ -16,13 +16,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cvai.errors import ConfigurationInvalid
 from cvai.files import appearing_whole
-from cvai.training.core.config import AnyTrainConfig, EchoTrainConfig
 from cvai.training.core.networks import network_for
+from cvai.training.core.spec import AnyRun, Batch, TrainingTask
 from cvai.training.core.start import Weights, first_weights
-from cvai.training.core.task import Batch, TrainingTask
 from cvai.training.core.tracking import Tracker
-from cvai.training.tasks.echo.task import EchoTask
-from cvai.training.tasks.sax.task import SaxTask
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -86,10 +83,10 @@ class TrainState:
         self.step = int(saved["step"])
 
 
-def new_state(config: AnyTrainConfig) -> TrainState:
+def new_state(run: AnyRun) -> TrainState:
     """A fresh network with its optimiser, warm-up and cosine schedule and moving average."""
-    optimise = config.optimise
-    network = network_for(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimise = run.config.optimise
+    network = network_for(run).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.to(optimise.device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=optimise.learning_rate, weight_decay=optimise.weight_decay
@@ -113,11 +110,6 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
     """
     rise = min(1.0, (step + 1) / warmup_steps)
     return rise * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / steps)))
-
-
-def open_task(config: AnyTrainConfig) -> TrainingTask:
-    """Samples and loss of the kind of model that ``config`` trains."""
-    return EchoTask(config) if isinstance(config, EchoTrainConfig) else SaxTask(config)
 
 
 def train_step(state: TrainState, task: TrainingTask, batch: Batch) -> torch.Tensor:
@@ -155,29 +147,30 @@ def _require_device(device: str) -> None:
         )
 
 
-def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
+def train(run: AnyRun, *, resume: bool, progress: Progress) -> Path:
     """Train to the end of the schedule and return the checkpoint.
 
     Args:
-        config: what to train.
+        run: what to train.
         resume: continue from the run's checkpoint where there is one.
         progress: a started rich progress display.
 
     Raises:
         ConfigurationInvalid: ``device_missing``.
     """
+    config = run.config
     _require_device(config.optimise.device)
     seed_everything(config.seed)
     torch.set_num_threads(config.optimise.threads)
     torch.backends.cudnn.benchmark = True  # every batch has the same size
-    task = open_task(config)
+    task: TrainingTask = run.task.prepare(config)
     config.output.mkdir(parents=True, exist_ok=True)
-    checkpoint = config.output / CHECKPOINT
-    state = new_state(config)
+    checkpoint: Path = config.output / CHECKPOINT
+    state = new_state(run)
     if resume and checkpoint.is_file():
         state.restore(checkpoint)
     elif config.optimise.start_from is not None:
-        state.start_from(_first_weights(config, config.optimise.start_from, task))
+        state.start_from(_first_weights(run, config.optimise.start_from, task))
 
     stream, optimise = task.batches(state.step), config.optimise
     bar = progress.add_task("training", total=optimise.steps, completed=state.step, loss=float("nan"))
@@ -188,7 +181,7 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
             if state.step % _SHOWN_EVERY == 0 or state.step == optimise.steps:
                 progress.update(bar, completed=state.step, loss=float(mean_loss))
             if state.step == optimise.steps and optimise.start_from is not None:
-                state.blend(_first_weights(config, optimise.start_from, task), optimise.start_share)
+                state.blend(_first_weights(run, optimise.start_from, task), optimise.start_share)
             if state.step % optimise.validate_every == 0 or state.step == optimise.steps:
                 state.save(checkpoint)
                 picture = config.output / f"validation_{state.step:06d}.png"
@@ -198,9 +191,9 @@ def train(config: AnyTrainConfig, *, resume: bool, progress: Progress) -> Path:
     return checkpoint
 
 
-def _first_weights(config: AnyTrainConfig, source: Path, task: TrainingTask) -> Weights:
+def _first_weights(run: AnyRun, source: Path, task: TrainingTask) -> Weights:
     images = (batch["image"].cpu() for batch in islice(task.batches(0), LOOKED_AT))
-    return first_weights(source, network_for(config), images)
+    return first_weights(source, network_for(run), images)
 
 
 def _spelled(scores: dict[str, float]) -> str:

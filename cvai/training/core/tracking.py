@@ -9,7 +9,7 @@ from typing import Self
 
 import mlflow
 
-from cvai.training.core.config import AnyTrainConfig
+from cvai.training.core.config import RunConfig
 
 
 def use_tracking_store(output: Path) -> None:
@@ -22,7 +22,7 @@ def use_tracking_store(output: Path) -> None:
 class Tracker:
     """One MLflow run, as a context; a resumed training continues the run it started."""
 
-    def __init__(self, config: AnyTrainConfig) -> None:
+    def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._id_file = config.output / "mlflow_run_id"
 

@@ -1,6 +1,5 @@
-"""How good a model is on patients it has not seen, through the same code that runs in the service.
+"""What evaluations of every kind of model have in common.
 
-Volumes are segmented and compared (``scores``, ``robustness``), summed up over patients (``summary``,
-``agreement``), and shown as JSON (``record``), in the terminal (``tables``), and as a page with pictures
-(``page``, ``bland_altman``, ``worst``).
+Statistics over patients (``bootstrap``, ``agreement``, ``distances``, ``calibrate``), the ``Report`` that a
+task makes of them, and how it is printed and written (``terminal``, ``page``, ``write``).
 """

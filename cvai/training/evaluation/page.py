@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 from cvai import __version__
-from cvai.domain.anatomy import SAX_LABELS, Structure
-from cvai.training.evaluation.cells import SHORT_NAMES, Grid, grids
-from cvai.training.evaluation.scores import PHASES
-from cvai.training.evaluation.summary import Evaluation
+from cvai.training.evaluation.report import Grid, Report
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -30,39 +27,23 @@ thead th { border-bottom: 2px solid #aab4c0; }
 img { max-width: 100%; } figure { margin: 1rem 0 1.6rem; }
 """
 
-_DEFINITIONS = (
-    ("Dice", "2|A∩B| / (|A|+|B|). Not counted where both are empty; 0 where one is."),
-    (
-        "HD95",
-        "larger of the two directed 95th percentiles of surface distance, in 3-D with the true spacing. "
-        "Not counted where either is empty.",
-    ),
-    (
-        "Level",
-        "thirds of the slices that hold left ventricle in the reference; slices beyond go with the nearest.",
-    ),
-    ("Limits of agreement", "bias ± 1.96 SD of the differences."),
-    ("Interval", "95 % percentile bootstrap over patients, seeded; none for fewer than five patients."),
-    ("Refused", "no heart was found: Dice 0, and no volumes to compare."),
-)
 
-
-def page(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
-    """The whole report.
+def page(report: Report, pictures: Mapping[str, bytes]) -> str:
+    """The whole page.
 
     Args:
-        evaluation: what is told.
+        report: what is shown.
         pictures: PNG files by title, in the order they are shown.
     """
-    model = evaluation.model
+    model = report.model
     title = f"{model.name} {model.version}"
     body = "\n".join(
         (
-            _head(evaluation),
-            _facts(evaluation),
-            *(_section(grid) for grid in grids(evaluation)),
+            _head(report),
+            _facts(report),
+            *(_section(grid) for grid in report.grids),
             *(_picture(name, png) for name, png in pictures.items()),
-            _definitions(),
+            _definitions(report),
         )
     )
     return (
@@ -73,37 +54,21 @@ def page(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
     )
 
 
-def _head(evaluation: Evaluation) -> str:
-    model = evaluation.model
-    refused = "".join(
-        f'<p class="warn">No heart found: {escape(s.patient)} {s.phase} ({escape(str(s.refused))})</p>'
-        for s in evaluation.refused
-    )
+def _head(report: Report) -> str:
+    model = report.model
+    refused = "".join(f'<p class="warn">Refused: {escape(each)}</p>' for each in report.refused)
     return (
         f"<h1>Evaluation of {escape(model.name)} {escape(model.version)}</h1>"
-        f'<p class="quiet">{len(evaluation.patients)} validation patients of {escape(evaluation.split)} · '
+        f'<p class="quiet">{report.n_patients} validation patients of {escape(report.split)} · '
         f"SHA-256 {model.sha256} · {escape(model.provider)} · cvai {__version__} · "
         f"Research, not for clinical use</p>{refused}"
     )
 
 
-def _facts(evaluation: Evaluation) -> str:
+def _facts(report: Report) -> str:
     """The numbers that a reader looks for first."""
-    facts = [
-        (f"Dice {SHORT_NAMES[structure]}, {' / '.join(PHASES)}", _dice_by_phase(evaluation, structure))
-        for structure in SAX_LABELS
-    ]
-    for name, title in (("lv_ef", "LV EF"), ("rv_ef", "RV EF")):
-        agreement = evaluation.agreement.get(name)
-        if agreement is not None and agreement.sd.value is not None:
-            facts.append((f"{title}, bias ± SD", f"{agreement.bias.value:+z.1f} ± {agreement.sd.value:.1f}"))
-    items = "".join(f"<li>{escape(title)}<b>{escape(value)}</b></li>" for title, value in facts)
+    items = "".join(f"<li>{escape(title)}<b>{escape(value)}</b></li>" for title, value in report.facts)
     return f'<ul class="facts">{items}</ul>'
-
-
-def _dice_by_phase(evaluation: Evaluation, structure: Structure) -> str:
-    means = [evaluation.overall.dice[phase][structure].mean.value for phase in PHASES]
-    return " / ".join("–" if mean is None else f"{mean:.3f}" for mean in means)
 
 
 def _section(grid: Grid) -> str:
@@ -124,6 +89,6 @@ def _picture(title: str, png: bytes) -> str:
     )
 
 
-def _definitions() -> str:
-    items = "".join(f"<p><b>{escape(name)}</b>: {escape(text)}</p>" for name, text in _DEFINITIONS)
+def _definitions(report: Report) -> str:
+    items = "".join(f"<p><b>{escape(name)}</b>: {escape(text)}</p>" for name, text in report.definitions)
     return f'<h2>Definitions</h2><div class="quiet">{items}</div>'

@@ -1,43 +1,51 @@
-"""The evaluation as a folder: record, page and pictures."""
+"""An evaluation as a folder: record, page and pictures."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import json
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from cvai.training.evaluation.agreement import paired
-from cvai.training.evaluation.bland_altman import bland_altman_figure
+from cvai.errors import ConfigurationInvalid
 from cvai.training.evaluation.page import page
-from cvai.training.evaluation.record import record_json
-from cvai.training.evaluation.summary import Evaluation
+from cvai.training.evaluation.report import Report
 
-RECORD_FILE, PAGE_FILE, BLAND_ALTMAN_FILE = "evaluation.json", "report.html", "bland_altman.png"
+RECORD_FILE, PAGE_FILE = "evaluation.json", "report.html"
 _DOTS_PER_INCH = 110
 
 
-def write_evaluation(evaluation: Evaluation, worst: Mapping[str, Figure], folder: Path) -> Path:
+def write_report(report: Report, folder: Path) -> Path:
     """Write evaluation.json, report.html and its pictures into ``folder``, and return it.
 
     Args:
-        evaluation: what is written.
-        worst: pictures of the worst cases by file stem, see ``draw_worst_cases``.
+        report: what is written.
         folder: made where it is missing; pictures of worst cases of an earlier evaluation are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("worst_*.png"):
         stale.unlink()
-    pictures = {BLAND_ALTMAN_FILE: bland_altman_figure(paired(evaluation.scores), evaluation.agreement)}
-    pictures |= {f"{stem}.png": figure for stem, figure in worst.items()}
-    files = {name: _png(figure) for name, figure in pictures.items()}
-    for name, png in files.items():
-        (folder / name).write_bytes(png)
-    titled = {_title(name): png for name, png in files.items()}
-    (folder / PAGE_FILE).write_text(page(evaluation, titled), encoding="utf-8")
-    (folder / RECORD_FILE).write_text(record_json(evaluation) + "\n", encoding="utf-8")
+    pictures = {stem: _png(figure) for stem, figure in report.pictures().items()}
+    for stem, png in pictures.items():
+        (folder / f"{stem}.png").write_bytes(png)
+    titled = {_title(stem): png for stem, png in pictures.items()}
+    (folder / PAGE_FILE).write_text(page(report, titled), encoding="utf-8")
+    (folder / RECORD_FILE).write_text(report.record_json + "\n", encoding="utf-8")
     return folder
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """An evaluation.json as it was written.
+
+    Raises:
+        ConfigurationInvalid: ``evaluation_missing``.
+    """
+    if not path.is_file():
+        raise ConfigurationInvalid("evaluation_missing", f"There is no {path}.", "Run `cvai evaluate --out`.")
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record
 
 
 def _png(figure: Figure) -> bytes:
@@ -46,12 +54,13 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _title(name: str) -> str:
+def _title(stem: str) -> str:
     """What stands above a picture.
 
-    >>> _title("bland_altman.png"), _title("worst_patient080_ES.png")
+    >>> _title("bland_altman"), _title("worst_patient080_ES")
     ('Bland-Altman', 'Worst case: patient080 ES')
     """
-    if name == BLAND_ALTMAN_FILE:
+    if stem == "bland_altman":
         return "Bland-Altman"
-    return f"Worst case: {Path(name).stem.removeprefix('worst_').replace('_', ' ')}"
+    words = stem.replace("_", " ")
+    return f"Worst case: {words.removeprefix('worst ')}" if words.startswith("worst ") else words.capitalize()

@@ -10,8 +10,8 @@ import torch
 from cvai.errors import ModelInvalid
 from cvai.models.reference import reference_input
 from cvai.models.runtimes.onnx import OnnxNetwork
-from cvai.training.core.config import load_config
 from cvai.training.core.export import averaged_network
+from cvai.training.tasks.registry import load_run
 
 CONFIG_FILE = "train.toml"
 
@@ -28,9 +28,9 @@ def check_parity(folder: Path) -> float:
         ModelInvalid: it is larger than rounding explains.
     """
     onnx_network = OnnxNetwork(folder, threads=1)
-    config = load_config(folder / CONFIG_FILE).model_copy(update={"output": folder})
+    run = load_run(folder / CONFIG_FILE).with_values(output=folder)
     image, tolerance = reference_input(onnx_network.card), onnx_network.card.reference.tolerance
-    trained = averaged_network(config)(torch.from_numpy(image)).numpy()
+    trained = averaged_network(run)(torch.from_numpy(image)).numpy()
     difference = float(np.abs(onnx_network.logits(image) - trained).max())
     if not difference <= tolerance:
         raise ModelInvalid(

@@ -18,7 +18,7 @@ from mlflow.models import Model
 
 from cvai.errors import ConfigurationInvalid, ModelInvalid
 from cvai.models.card import CARD_FILE, load_card
-from cvai.training.core.config import AnyTrainConfig
+from cvai.training.core.config import RunConfig
 from cvai.training.core.loop import CHECKPOINT
 from cvai.training.core.tracking import Tracker
 from cvai.training.evaluation.write import RECORD_FILE
@@ -29,7 +29,7 @@ _BESIDE_THE_MODEL = ("LICENSE", "MODEL_CARD.md")
 DEFAULT_STORE = "sqlite:///runs/mlflow.db"
 
 
-def register(config: AnyTrainConfig, folder: Path, record: Path) -> int:
+def register(config: RunConfig, folder: Path, record: Path) -> int:
     """Put an evaluated model into the registry, under the name of its configuration, beside its run.
 
     What is registered is a folder: model file and card byte for byte, evaluation, the averaged weights as a
@@ -56,7 +56,7 @@ def register(config: AnyTrainConfig, folder: Path, record: Path) -> int:
             return _upload(config, draft)
 
 
-def _gather(config: AnyTrainConfig, folder: Path, record: Path, draft: Path) -> None:
+def _gather(config: RunConfig, folder: Path, record: Path, draft: Path) -> None:
     card = load_card(folder)
     for file in (CARD_FILE, card.file, *_BESIDE_THE_MODEL):
         if (folder / file).is_file():
@@ -68,7 +68,7 @@ def _gather(config: AnyTrainConfig, folder: Path, record: Path, draft: Path) -> 
     (draft / CONFIG_FILE).write_text(tomlkit.dumps(values), encoding="utf-8")
 
 
-def _upload(config: AnyTrainConfig, draft: Path) -> int:
+def _upload(config: RunConfig, draft: Path) -> int:
     card = load_card(draft)
     run = mlflow.active_run().info.run_id
     # A run may be exported, calibrated and registered again; the versions before keep what they are of.

@@ -27,7 +27,7 @@ from monai.transforms import (
 from torch.nn.functional import interpolate
 
 from cvai.domain.echo.views import EchoView
-from cvai.training.core.config import EchoAugmentConfig
+from cvai.training.tasks.echo.config import EchoAugmentConfig
 from cvai.training.tasks.echo.samples import VIEW_INDEX
 
 _TILES = 4

@@ -1,1 +1,35 @@
-"""The network of short-axis cines: samples, augmentation, previews."""
+"""Short-axis cines: both ventricles and the wall of the left one in every slice."""
+
+from cvai.domain.anatomy import SAX_LABELS
+from cvai.training.core.spec import CardFields, EvaluationPlan, TaskSpec
+from cvai.training.datasets.kinds import DatasetKind, open_dataset
+from cvai.training.tasks.sax.config import SaxConfig
+from cvai.training.tasks.sax.evaluation.numbers import measured_on, numbers
+from cvai.training.tasks.sax.evaluation.record import SCHEMA
+from cvai.training.tasks.sax.evaluation.run import evaluate, pool
+from cvai.training.tasks.sax.task import SaxTask
+
+
+def _card(config: SaxConfig) -> CardFields:
+    source = open_dataset(config.data.kind, config.data.folder).source
+    return CardFields(source, input={"spacing_mm": config.input.spacing_mm})
+
+
+TASK = TaskSpec(
+    name="sax",
+    config=SaxConfig,
+    channels=("slice before", "slice", "slice after"),
+    labels=SAX_LABELS,
+    prepare=SaxTask,
+    card_view="sax_cine",
+    card=_card,
+    evaluation=EvaluationPlan(
+        schema=SCHEMA,
+        evaluate=evaluate,
+        measured_on=measured_on,
+        numbers=numbers,
+        datasets=tuple(DatasetKind),
+        options=frozenset({"robustness", "split", "folder"}),
+        pool=pool,
+    ),
+)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 
-from cvai.training.core.config import AugmentConfig
-from cvai.training.core.task import Batch
+from cvai.training.core.spec import Batch
+from cvai.training.tasks.sax.config import AugmentConfig
 from cvai.training.tasks.sax.samples import SliceSample
 
 BEND_EVERY_MM = 36.0

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import torch
-from monai.losses import DiceCELoss
 
+from cvai.domain.anatomy import SAX_LABELS
 from cvai.errors import ConfigurationInvalid
-from cvai.training.core.config import OptimiseConfig, TrainConfig
-from cvai.training.core.task import Batch
+from cvai.training.core.loss import dice_and_cross_entropy
+from cvai.training.core.preview import logits_of, pooled_dice, save_sheet
+from cvai.training.core.spec import Batch
 from cvai.training.datasets.data import LabelledVolume, load_split
 from cvai.training.datasets.kinds import open_dataset
 from cvai.training.tasks.sax.augment import BatchMaker, SliceBank
-from cvai.training.tasks.sax.preview import save_validation_picture, window_dice
-from cvai.training.tasks.sax.samples import SliceSample, slice_samples
+from cvai.training.tasks.sax.config import SaxConfig, SaxOptimiseConfig
+from cvai.training.tasks.sax.samples import SliceSample, cut_centred, slice_samples
 
 
 class SaxTask:
     """Slices with their neighbours, and the labels of the slice in the middle."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: SaxConfig) -> None:
         split = load_split(config.data.split)
         training = _samples(config, split.train)
         self._config = config
         self._weights = sampling_weights(training, config.optimise)
         self._bank = SliceBank(training, torch.device(config.optimise.device))
         self._validation = _samples(config, split.validation)
-        self._loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
 
     def batches(self, start: int) -> Iterator[Batch]:
         """See ``TrainingTask``; ``image`` (n, 3, y, x) and ``label`` (n, 1, y, x)."""
@@ -40,22 +41,28 @@ class SaxTask:
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Dice and cross-entropy."""
-        loss: torch.Tensor = self._loss(logits, batch["label"])
-        return loss
+        return dice_and_cross_entropy(logits, batch["label"])
 
     def look(self, network: torch.nn.Module, picture: Path) -> dict[str, float]:
-        """Dice of each structure over all windows pooled."""
+        """Dice of each structure over all windows around the heart pooled."""
+        windows, shares = self._windows("image"), torch.stack(self._windows("label"))
+        found = logits_of(network, windows).argmax(dim=1)
+        drawn = shares[:, 1:].amax(dim=1) > shares[:, 0]  # outside the image every share is zero
+        truth = torch.where(drawn, shares[:, 1:].argmax(dim=1) + 1, 0)
+        save_sheet(torch.stack(windows)[:, 1], found, truth, picture)
+        return pooled_dice(found, truth, SAX_LABELS)
+
+    def _windows(self, key: Literal["image", "label"]) -> list[torch.Tensor]:
         size = self._config.input.size
-        save_validation_picture(network, self._validation, size, picture)
-        return window_dice(network, self._validation, size)
+        return [cut_centred(sample[key].float(), sample["centre"], size) for sample in self._validation]
 
 
-def _samples(config: TrainConfig, patients: tuple[str, ...]) -> list[SliceSample]:
+def _samples(config: SaxConfig, patients: tuple[str, ...]) -> list[SliceSample]:
     spacing_mm = config.input.spacing_mm
     return [s for volume in load_volumes(config, patients) for s in slice_samples(volume, spacing_mm)]
 
 
-def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
+def load_volumes(config: SaxConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
     """The labelled phases of every patient.
 
     Raises:
@@ -74,7 +81,7 @@ def load_volumes(config: TrainConfig, patients: tuple[str, ...]) -> list[Labelle
     return volumes
 
 
-def sampling_weights(samples: list[SliceSample], optimise: OptimiseConfig) -> list[float]:
+def sampling_weights(samples: list[SliceSample], optimise: SaxOptimiseConfig) -> list[float]:
     """How often slices are drawn, against each other.
 
     Slices at the base and the apex are drawn ``optimise.extremes`` times as often as the others: whether a

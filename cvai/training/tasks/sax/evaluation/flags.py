@@ -16,8 +16,8 @@ from cvai.domain.ventricles.quality import quality_findings
 from cvai.domain.volumes import volume_curves_ml
 from cvai.models.segmenter import Segmenter
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.agreement import paired
-from cvai.training.evaluation.scores import PHASES, Segmented, VolumeScore, score, segmented
+from cvai.training.tasks.sax.evaluation.quantities import paired
+from cvai.training.tasks.sax.evaluation.scores import PHASES, Segmented, VolumeScore, score, segmented
 
 GROSS_ERROR_POINTS = 12.0
 """LVEF this far from the reference is a gross failure: far beyond what readers differ by (SD 4.6 to 7.5

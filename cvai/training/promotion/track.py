@@ -7,21 +7,22 @@ from pathlib import Path
 
 import mlflow
 
-from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid
-from cvai.training.core.config import AnyTrainConfig, load_config
+from cvai.models.card import ModelCard
+from cvai.training.core.config import RunConfig
 from cvai.training.core.tracking import Tracker
+from cvai.training.tasks.registry import load_run
 
 ARTIFACTS = "evaluation"
 
 
-def config_of(path: Path, model: ModelIdentity) -> AnyTrainConfig:
+def config_of(path: Path, model: ModelCard) -> RunConfig:
     """The configuration that trained ``model``.
 
     Raises:
         ConfigurationInvalid: it cannot be read, or trains another model.
     """
-    config = load_config(path)
+    config: RunConfig = load_run(path).config
     if (model.name, model.version) != (config.name, config.version):
         raise ConfigurationInvalid(
             "evaluated_other_model",
@@ -31,7 +32,7 @@ def config_of(path: Path, model: ModelIdentity) -> AnyTrainConfig:
     return config
 
 
-def track_evaluation(config: AnyTrainConfig, metrics: Mapping[str, float], folder: Path) -> None:
+def track_evaluation(config: RunConfig, metrics: Mapping[str, float], folder: Path) -> None:
     """Add the headline metrics of an evaluation and its written ``folder`` to the run of ``config``."""
     with Tracker(config):
         mlflow.log_metrics(dict(metrics))

@@ -1,4 +1,4 @@
-"""The evaluation in the terminal."""
+"""An evaluation in the terminal."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cvai.training.evaluation.cells import Grid, grids
-from cvai.training.evaluation.summary import Evaluation
+from cvai.training.evaluation.report import Grid, Report
 
 
-def print_tables(console: Console, evaluation: Evaluation) -> None:
+def print_report(console: Console, report: Report) -> None:
     """Print every table; what was refused comes first."""
-    model = evaluation.model
+    model = report.model
     console.print(
-        f"{model.name} {model.version} ({model.sha256[:12]}) on {len(evaluation.patients)} patients",
+        f"{model.name} {model.version} ({model.sha256[:12]}) on {report.n_patients} patients",
         highlight=False,
     )
-    for score in evaluation.refused:
-        console.print(f"[bold red]refused[/] {score.patient} {score.phase}: {score.refused}", highlight=False)
-    for grid in grids(evaluation):
+    for refused in report.refused:
+        console.print(f"[bold red]refused[/] {refused}", highlight=False)
+    for grid in report.grids:
         console.print()
         console.print(_table(grid))
 

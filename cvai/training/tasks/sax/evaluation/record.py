@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from cvai import __version__
 from cvai.training.evaluation.agreement import Agreement
-from cvai.training.evaluation.flags import GROSS_ERROR_POINTS, Flags
-from cvai.training.evaluation.scores import Scores, VolumeScore
-from cvai.training.evaluation.summary import Evaluation, Group, Mean, Summary
+from cvai.training.tasks.sax.evaluation.flags import GROSS_ERROR_POINTS, Flags
+from cvai.training.tasks.sax.evaluation.scores import Scores, VolumeScore
+from cvai.training.tasks.sax.evaluation.summary import Evaluation, Group, Mean, Summary
 
 SCHEMA = "cvai.evaluation/1"
 
@@ -34,11 +33,6 @@ def record(evaluation: Evaluation) -> dict[str, Any]:
         "robustness": None if robustness is None else asdict(robustness),
         "volumes": [_volume(score) for score in evaluation.scores],
     }
-
-
-def record_json(evaluation: Evaluation) -> str:
-    """The record as JSON text."""
-    return json.dumps(record(evaluation), indent=1, allow_nan=False)
 
 
 def headline_metrics(evaluation: Evaluation) -> dict[str, float]:

@@ -1,45 +1,23 @@
-"""The evaluation as rows of text, the same in the terminal and on the page."""
+"""The tables of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
-from cvai.training.evaluation.agreement import QUANTITIES, Agreement
-from cvai.training.evaluation.bootstrap import Estimate
-from cvai.training.evaluation.flags import GROSS_ERROR_POINTS, Flags
-from cvai.training.evaluation.robustness import Robustness
-from cvai.training.evaluation.scores import PHASES
-from cvai.training.evaluation.summary import ByPhase, Evaluation, Mean, Summary
+from cvai.training.evaluation.agreement import Agreement
+from cvai.training.evaluation.report import NOT_DEFINED, Grid, estimate_cell, number_cell, range_cell
+from cvai.training.tasks.sax.evaluation.flags import GROSS_ERROR_POINTS, Flags
+from cvai.training.tasks.sax.evaluation.quantities import QUANTITIES
+from cvai.training.tasks.sax.evaluation.robustness import Robustness
+from cvai.training.tasks.sax.evaluation.scores import PHASES
+from cvai.training.tasks.sax.evaluation.summary import ByPhase, Evaluation, Mean, Summary
 
 SHORT_NAMES = {
     Structure.LV_CAVITY: "LV",
     Structure.LV_MYOCARDIUM: "Myo",
     Structure.RV_CAVITY: "RV",
 }
-NOT_DEFINED = "–"
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of text.
-
-    Args:
-        title: what it shows.
-        header: name of each column; the first one names the rows.
-        rows: as many cells as the header has.
-        note: one sentence on how to read it.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        if any(len(row) != len(self.header) for row in self.rows):
-            raise ValueError(f"{self.title}: every row needs {len(self.header)} cells")
 
 
 def grids(evaluation: Evaluation) -> tuple[Grid, ...]:
@@ -61,7 +39,7 @@ def overlap_grid(summary: Summary) -> Grid:
     rows = [
         (
             f"{SHORT_NAMES[structure]} {phase}",
-            _with_interval(summary.dice[phase][structure].mean, ".3f"),
+            estimate_cell(summary.dice[phase][structure].mean, ".3f"),
             _plus_minus(summary.hd95_mm[phase][structure], ".1f"),
             _plus_minus(summary.volume_error_ml[phase][structure], "+z.1f"),
         )
@@ -81,12 +59,12 @@ def agreement_grid(agreements: Mapping[str, Agreement]) -> Grid:
     rows = [
         (
             QUANTITIES[name],
-            _number(a.bias.value, "+z.1f"),
-            _range(a.bias.interval, "+z.1f"),
-            _number(a.sd.value, ".1f"),
-            _number(a.mae.value, ".1f"),
-            _range((a.limit_low.value, a.limit_high.value), "+z.1f"),
-            _number(a.correlation.value, ".3f"),
+            number_cell(a.bias.value, "+z.1f"),
+            range_cell(a.bias.interval, "+z.1f"),
+            number_cell(a.sd.value, ".1f"),
+            number_cell(a.mae.value, ".1f"),
+            range_cell((a.limit_low.value, a.limit_high.value), "+z.1f"),
+            number_cell(a.correlation.value, ".3f"),
             f"{a.worst:+z.1f}",
             a.worst_patient,
             str(a.n),
@@ -111,7 +89,7 @@ def flags_grid(flags: Flags) -> Grid:
     rows = [
         (
             p.patient,
-            _number(p.lv_ef_error, "+z.1f"),
+            number_cell(p.lv_ef_error, "+z.1f"),
             "yes" if p.findings else "NO",
             ", ".join(p.findings) or NOT_DEFINED,
         )
@@ -147,7 +125,7 @@ def parts_grid(title: str, of: str, summaries: Mapping[str, Summary]) -> Grid:
 
 def _by_structure_and_phase(table: ByPhase, form: str) -> tuple[str, ...]:
     return tuple(
-        _number(table[phase][structure].mean.value, form) for structure in SAX_LABELS for phase in PHASES
+        number_cell(table[phase][structure].mean.value, form) for structure in SAX_LABELS for phase in PHASES
     )
 
 
@@ -156,8 +134,8 @@ def robustness_grid(robustness: Robustness) -> Grid:
     rows = [
         (
             changed.title,
-            *(_number(changed.dice[s], ".3f") for s in SAX_LABELS),
-            *(_number(changed.loss[s], "+z.3f") for s in SAX_LABELS),
+            *(number_cell(changed.dice[s], ".3f") for s in SAX_LABELS),
+            *(number_cell(changed.loss[s], "+z.3f") for s in SAX_LABELS),
             str(changed.refused),
         )
         for changed in robustness.conditions.values()
@@ -171,21 +149,6 @@ def robustness_grid(robustness: Robustness) -> Grid:
     )
 
 
-def _number(value: float | None, form: str) -> str:
-    return NOT_DEFINED if value is None else f"{value:{form}}"
-
-
-def _range(bounds: tuple[float | None, float | None] | None, form: str) -> str:
-    if bounds is None or None in bounds:
-        return NOT_DEFINED
-    return f"{bounds[0]:{form}} to {bounds[1]:{form}}"
-
-
-def _with_interval(estimate: Estimate, form: str) -> str:
-    value = _number(estimate.value, form)
-    return value if estimate.interval is None else f"{value} ({_range(estimate.interval, form)})"
-
-
 def _plus_minus(mean: Mean, form: str) -> str:
-    value = _number(mean.mean.value, form)
+    value = number_cell(mean.mean.value, form)
     return value if mean.sd is None else f"{value} ± {mean.sd:.1f}"

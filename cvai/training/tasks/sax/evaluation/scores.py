@@ -15,7 +15,7 @@ from cvai.errors import HeartRefused
 from cvai.models.segmenter import Segmenter
 from cvai.training.datasets.data import LabelledVolume
 from cvai.training.evaluation.distances import SurfaceDistances, dice
-from cvai.training.evaluation.levels import Level, slices_by_level
+from cvai.training.tasks.sax.evaluation.levels import Level, slices_by_level
 
 PHASES = ("ED", "ES")
 Labels = NDArray[np.uint8]

@@ -10,9 +10,9 @@ import numpy as np
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.models.segmenter import Segmenter
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.conditions import CONDITIONS, Condition
 from cvai.training.evaluation.distances import dice
-from cvai.training.evaluation.scores import Labels, segment_volume
+from cvai.training.tasks.sax.evaluation.conditions import CONDITIONS, Condition
+from cvai.training.tasks.sax.evaluation.scores import Labels, segment_volume
 
 UNCHANGED = Condition("unchanged", "unchanged", lambda volume: volume)
 

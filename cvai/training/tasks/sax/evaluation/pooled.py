@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,12 +11,10 @@ from typing import Any
 from cvai.domain.anatomy import Structure
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid
-from cvai.models.card import load_card
-from cvai.training.evaluation.levels import Level
-from cvai.training.evaluation.record import SCHEMA
-from cvai.training.evaluation.scores import Scores, StructureScore, VolumeScore
-from cvai.training.evaluation.summary import Evaluation, summed_up
-from cvai.training.evaluation.write import RECORD_FILE
+from cvai.training.evaluation.write import RECORD_FILE, read_record
+from cvai.training.tasks.sax.evaluation.levels import Level
+from cvai.training.tasks.sax.evaluation.scores import Scores, StructureScore, VolumeScore
+from cvai.training.tasks.sax.evaluation.summary import Evaluation, summed_up
 
 
 def pooled(folders: Sequence[Path]) -> Evaluation:
@@ -29,7 +26,7 @@ def pooled(folders: Sequence[Path]) -> Evaluation:
     Raises:
         ConfigurationInvalid: ``evaluation_missing``, ``folds_overlap``, ``folds_differ``.
     """
-    records = [_record(folder / RECORD_FILE) for folder in folders]
+    records = [read_record(folder / RECORD_FILE) for folder in folders]
     patients = Counter(p for record in records for p in {volume["patient"] for volume in record["volumes"]})
     if twice := sorted(patient for patient, times in patients.items() if times > 1):
         raise ConfigurationInvalid(
@@ -37,27 +34,6 @@ def pooled(folders: Sequence[Path]) -> Evaluation:
         )
     scores = tuple(_score(volume) for record in records for volume in record["volumes"])
     return summed_up(scores, _recipe(records), ", ".join(record["split"] for record in records))
-
-
-def require_a_fold(model: Path, folders: Sequence[Path]) -> None:
-    """Let intervals be written into no card but that of a network whose errors they come from.
-
-    Raises:
-        ConfigurationInvalid: ``folds_differ``.
-        ModelInvalid: see ``load_card``.
-    """
-    sha256 = load_card(model).sha256
-    if all(_record(folder / RECORD_FILE)["model"]["sha256"] != sha256 for folder in folders):
-        raise ConfigurationInvalid("folds_differ", f"None of these evaluations is of {model}.")
-
-
-def _record(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ConfigurationInvalid("evaluation_missing", f"There is no {path}.", "Run `cvai evaluate --out`.")
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if record["schema"] != SCHEMA:
-        raise ConfigurationInvalid("folds_differ", f"{path} is not an evaluation of a short-axis model.")
-    return record
 
 
 def _recipe(records: Sequence[Mapping[str, Any]]) -> ModelIdentity:

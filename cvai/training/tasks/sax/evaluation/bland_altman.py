@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cvai.training.evaluation.agreement import QUANTITIES, Agreement, Pairs
+from cvai.training.evaluation.agreement import Agreement, Pairs
 from cvai.training.evaluation.bootstrap import Estimate
+from cvai.training.tasks.sax.evaluation.quantities import QUANTITIES
 
 _COLUMNS = 5
 _LINE = "#444444"

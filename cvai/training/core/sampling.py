@@ -1,34 +1,16 @@
-"""What is particular to the training of one kind of model; the loop is the same for all."""
+"""Batches of samples that are augmented one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from monai.data import CacheDataset, DataLoader, MetaTensor
 from monai.transforms import Compose
 from torch.utils.data import WeightedRandomSampler
 
-Batch = dict[str, torch.Tensor]
-"""Tensors of equally many samples by name; ``image`` (n, c, y, x) is what the network is given."""
-
-
-class TrainingTask(Protocol):
-    """Samples, loss and an early look at the result."""
-
-    def batches(self, start: int) -> Iterator[Batch]:
-        """Endless random batches; ``start``, the step a resumed run stands at, varies the seed."""
-        ...
-
-    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The loss of (n, k, y, x) logits, a scalar."""
-        ...
-
-    def look(self, network: torch.nn.Module, picture: Path) -> dict[str, float]:
-        """Scores on validation samples by name, and a picture of some of them."""
-        ...
+from cvai.training.core.spec import Batch
 
 
 def weighted_batches(

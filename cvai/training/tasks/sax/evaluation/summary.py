@@ -9,12 +9,13 @@ import numpy as np
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.segmentation import ModelIdentity
-from cvai.training.evaluation.agreement import Agreement, agreements
+from cvai.training.evaluation.agreement import Agreement
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean, sd
-from cvai.training.evaluation.flags import Flags, flags
-from cvai.training.evaluation.levels import Level
-from cvai.training.evaluation.robustness import Robustness
-from cvai.training.evaluation.scores import PHASES, Scores, StructureScore, VolumeScore
+from cvai.training.tasks.sax.evaluation.flags import Flags, flags
+from cvai.training.tasks.sax.evaluation.levels import Level
+from cvai.training.tasks.sax.evaluation.quantities import agreements
+from cvai.training.tasks.sax.evaluation.robustness import Robustness
+from cvai.training.tasks.sax.evaluation.scores import PHASES, Scores, StructureScore, VolumeScore
 
 
 @dataclass(frozen=True, slots=True)

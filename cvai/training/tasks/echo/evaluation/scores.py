@@ -17,6 +17,7 @@ from cvai.domain.echo.sector import sector_of_frame
 from cvai.domain.echo.simpson import DiscStack, disc_stack
 from cvai.domain.echo.views import EchoView
 from cvai.errors import HeartRefused
+from cvai.training.evaluation.distances import dice
 from cvai.training.tasks.echo.camus import PHASES, LabelledFrame
 from cvai.training.tasks.echo.reference import PatientReference
 
@@ -98,7 +99,7 @@ def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: Labe
         phase=frame.phase,
         image_quality=patient.image_quality,
         named=named,
-        dice={s: dice(labels == value, frame.labels == value) for s, value in ECHO_LABELS.items()},
+        dice={s: _dice(labels == value, frame.labels == value) for s, value in ECHO_LABELS.items()},
         discs=_discs(labels, spacing_mm),
         reference_discs=disc_stack(frame.labels, spacing_mm),
     )
@@ -111,10 +112,10 @@ def _discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> DiscSt
         return None
 
 
-def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Twice the overlap over the sum of sizes; 1 where both are empty."""
-    total = np.count_nonzero(a) + np.count_nonzero(b)
-    return float(2 * np.count_nonzero(a & b) / total) if total else 1.0
+def _dice(labels: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
+    """1 where both are empty."""
+    found = dice(labels, reference)
+    return 1.0 if found is None else found
 
 
 def score_patients(

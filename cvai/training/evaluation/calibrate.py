@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 
@@ -11,35 +11,36 @@ import tomlkit
 from cvai.domain.uncertainty import conformal_half_width
 from cvai.files import write_whole
 from cvai.models.card import CARD_FILE, UncertaintyCard, load_card
-from cvai.training.evaluation.agreement import Pairs, paired
-from cvai.training.evaluation.scores import VolumeScore
+from cvai.training.evaluation.agreement import Pairs
 
 CONFIDENCE = 0.9
 
 
-def calibration(scores: Iterable[VolumeScore], confidence: float = CONFIDENCE) -> UncertaintyCard:
+def calibration(
+    points: Mapping[str, Pairs], amounts: Mapping[str, Pairs], confidence: float = CONFIDENCE
+) -> UncertaintyCard:
     """Half-widths of intervals from patients the model has not seen.
 
-    Ejection fractions are off by points; everything else by a share of what was measured, since a large heart
-    is measured with a larger error.
+    Args:
+        points: quantities by name that are off by as much in small hearts as in large ones: ejection
+            fractions.
+        amounts: those of which a large heart has a larger error; theirs is a share of what was measured.
+        confidence: share of patients whose reference is to lie within.
 
     Raises:
         ValueError: too few patients for this confidence.
     """
-    half_widths, shares = {}, {}
-    pairs = paired(scores)
-    for name, pair in pairs.items():
-        if name.endswith("_ef"):
-            half_widths[name] = round(conformal_half_width(list(pair.difference), confidence), 2)
-        else:
-            shares[name] = round(conformal_half_width(_relative(pair), confidence), 4)
-    patients = min(len(pair.patients) for pair in pairs.values())
+    half_widths = {
+        n: round(conformal_half_width(list(p.difference), confidence), 2) for n, p in points.items()
+    }
+    shares = {n: round(conformal_half_width(_relative(p), confidence), 4) for n, p in amounts.items()}
+    patients = min(len(pairs.patients) for pairs in (*points.values(), *amounts.values()))
     return UncertaintyCard(confidence=confidence, patients=patients, half_widths=half_widths, shares=shares)
 
 
-def _relative(pair: Pairs) -> list[float]:
+def _relative(pairs: Pairs) -> list[float]:
     """Errors as a share of what was measured; infinite where nothing was."""
-    columns = zip(pair.difference, pair.measured, strict=True)
+    columns = zip(pairs.difference, pairs.measured, strict=True)
     return [float(error / measured) if measured else inf for error, measured in columns]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,19 +10,20 @@ import numpy as np
 
 from cvai import __version__
 from cvai.domain.anatomy import ECHO_LABELS
+from cvai.domain.echo.function import Volumes
 from cvai.domain.echo.views import EchoView
 from cvai.domain.segmentation import ModelIdentity
-from cvai.domain.uncertainty import conformal_half_width
 from cvai.models.card import UncertaintyCard
-from cvai.training.evaluation.bootstrap import Estimate, correlation, estimate, mean, sd
+from cvai.training.evaluation.agreement import Pairs, agreement
+from cvai.training.evaluation.bootstrap import Estimate, estimate, mean
+from cvai.training.evaluation.calibrate import calibration
 from cvai.training.tasks.echo.camus import PHASES
-from cvai.training.tasks.echo.evaluation import FOUR, TWO, FrameScore, PatientScore
+from cvai.training.tasks.echo.evaluation.scores import FOUR, TWO, FrameScore, PatientScore
 
 SCHEMA = "cvai.echo_evaluation/1"
 METHODS = ("biplane", FOUR.value, TWO.value)
 QUALITIES = ("Good", "Medium", "Poor")
 STATISTICS = ("bias", "sd", "mae", "r")
-CONFIDENCE = 0.9
 
 
 def record(
@@ -76,11 +76,6 @@ def record(
     }
 
 
-def record_json(values: dict[str, Any]) -> str:
-    """The record as JSON text."""
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
-
-
 def headline_metrics(values: Mapping[str, Any]) -> dict[str, float]:
     """The numbers one compares models by, flat, as an experiment tracker takes them."""
     metrics = {
@@ -88,14 +83,14 @@ def headline_metrics(values: Mapping[str, Any]) -> dict[str, float]:
         for phase, by_structure in values["dice"].items()
         for structure, dice in by_structure.items()
     }
-    for method, agreement in values["ejection_fraction"].items():
-        if agreement is not None:
-            metrics |= {f"ef_{method}_{name}": agreement[name]["value"] for name in STATISTICS}
+    for method, found in values["ejection_fraction"].items():
+        if found is not None:
+            metrics |= {f"ef_{method}_{name}": found[name]["value"] for name in STATISTICS}
     metrics["view_accuracy"] = values["view"]["accuracy"]
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def calibration(patients: Sequence[PatientScore]) -> UncertaintyCard:
+def calibration_of(patients: Sequence[PatientScore]) -> UncertaintyCard:
     """Half-widths of intervals; of one view alone under the measurement's name and the view's.
 
     Ejection fractions are compared with what the data set states, volumes with those of its contours.
@@ -103,21 +98,36 @@ def calibration(patients: Sequence[PatientScore]) -> UncertaintyCard:
     Raises:
         ValueError: too few patients.
     """
-    half_widths, shares = {}, {}
+    points, amounts = {}, {}
     for method in METHODS:
         suffix = "" if method == "biplane" else f"_{method}"
-        of_method = [p for p in patients if method in p.measured]
-        errors = [p.measured[method].ef_percent - p.stated_ef_percent for p in of_method]
-        half_widths[f"lv_ef{suffix}"] = round(conformal_half_width(errors, CONFIDENCE), 2)
-        for name in ("edv", "esv"):
-            relative = [
-                (getattr(p.reference[method], f"{name}_ml") - measured) / measured
-                for p in of_method
-                if (measured := getattr(p.measured[method], f"{name}_ml")) > 0
-            ]
-            shares[f"lv_{name}{suffix}"] = round(conformal_half_width(relative, CONFIDENCE), 4)
-    n_patients = min(sum(method in p.measured for p in patients) for method in METHODS)
-    return UncertaintyCard(confidence=CONFIDENCE, patients=n_patients, half_widths=half_widths, shares=shares)
+        points[f"lv_ef{suffix}"] = ef_pairs(patients, method)
+        amounts[f"lv_edv{suffix}"] = _volume_pairs(patients, method, lambda volumes: volumes.edv_ml)
+        amounts[f"lv_esv{suffix}"] = _volume_pairs(patients, method, lambda volumes: volumes.esv_ml)
+    return calibration(points, amounts)
+
+
+def ef_pairs(patients: Sequence[PatientScore], method: str, of: str = "measured") -> Pairs:
+    """Ejection fractions in percent, from the model's labels or the ``reference``'s, and as stated."""
+    chosen = [p for p in patients if method in getattr(p, of)]
+    return Pairs(
+        patients=tuple(p.patient for p in chosen),
+        groups=tuple(p.image_quality for p in chosen),
+        measured=np.array([getattr(p, of)[method].ef_percent for p in chosen]),
+        reference=np.array([p.stated_ef_percent for p in chosen]),
+    )
+
+
+def _volume_pairs(
+    patients: Sequence[PatientScore], method: str, volume_ml: Callable[[Volumes], float]
+) -> Pairs:
+    chosen = [p for p in patients if method in p.measured]
+    return Pairs(
+        patients=tuple(p.patient for p in chosen),
+        groups=tuple(p.image_quality for p in chosen),
+        measured=np.array([volume_ml(p.measured[method]) for p in chosen]),
+        reference=np.array([volume_ml(p.reference[method]) for p in chosen]),
+    )
 
 
 def _dice(frames: Sequence[FrameScore]) -> dict[str, Any]:
@@ -138,25 +148,18 @@ def _estimate(found: Estimate) -> dict[str, Any]:
 
 def _agreement(patients: Sequence[PatientScore], method: str, of: str = "measured") -> dict[str, Any] | None:
     """Ejection fractions against what the data set states; None where there is no patient."""
-    chosen = [p for p in patients if method in getattr(p, of)]
-    if not chosen:
+    pairs = ef_pairs(patients, method, of)
+    if not pairs.patients:
         return None
-    measured = np.array([getattr(p, of)[method].ef_percent for p in chosen])
-    stated = np.array([p.stated_ef_percent for p in chosen])
-    errors = measured - stated
+    found = agreement(pairs)
     return {
-        "n": len(chosen),
-        "bias": _estimate(estimate(mean, errors)),
-        "sd": _estimate(estimate(sd, errors)),
-        "mae": _estimate(estimate(mean, np.abs(errors))),
-        "r": _estimate(estimate(correlation, measured, stated)),
-        "worst": _worst(chosen, errors),
+        "n": found.n,
+        "bias": _estimate(found.bias),
+        "sd": _estimate(found.sd),
+        "mae": _estimate(found.mae),
+        "r": _estimate(found.correlation),
+        "worst": {"patient": found.worst_patient, "error": round(found.worst, 1)},
     }
-
-
-def _worst(patients: Sequence[PatientScore], errors: np.ndarray) -> dict[str, Any]:
-    place = int(np.abs(errors).argmax())
-    return {"patient": patients[place].patient, "error": round(float(errors[place]), 1)}
 
 
 def _views(frames: Sequence[FrameScore], others: Sequence[EchoView | None]) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from scipy import ndimage
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.models.segmenter import Segmenter
 from cvai.training.datasets.data import LabelledVolume
-from cvai.training.evaluation.agreement import QUANTITIES
-from cvai.training.evaluation.cohort import Cohort
-from cvai.training.evaluation.scores import Labels, VolumeScore, segment_volume
-from cvai.training.evaluation.summary import Evaluation
+from cvai.training.tasks.sax.evaluation.cohort import Cohort
+from cvai.training.tasks.sax.evaluation.quantities import QUANTITIES
+from cvai.training.tasks.sax.evaluation.scores import Labels, VolumeScore, segment_volume
+from cvai.training.tasks.sax.evaluation.summary import Evaluation
 
 REFERENCE_COLOUR, MODEL_COLOUR = "#56b4e9", "#ff8c1a"
 _MARGIN_MM = 15.0

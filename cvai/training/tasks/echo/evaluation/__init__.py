@@ -1,0 +1,1 @@
+"""Models for apical views against contours and ejection fractions of patients they have not seen."""

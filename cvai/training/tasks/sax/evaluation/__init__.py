@@ -1,0 +1,1 @@
+"""Short-axis models against reference contours: overlap, distances, volumes, warnings, other images."""
