@@ -84,10 +84,24 @@ def test_base_apex_and_end_systole_are_drawn_as_often_as_the_configuration_says(
     assert sampling_weights([*diastole, *systole], optimise) == [5, 1, 1, 5, 15, 3, 3, 15]
 
 
-def test_a_configuration_of_a_former_version_may_name_its_augmentation(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "section", "former"),
+    [("sax", "augment", "batched = false"), ("echo", "optimise", "extremes = 1.0\nend_systole = 1.0")],
+)
+def test_configurations_of_registered_runs_are_still_read(
+    name: str, section: str, former: str, tmp_path: Path
+) -> None:
+    today = ROOT / "configs" / "train" / f"{name}.toml"
+    (tmp_path / "former.toml").write_text(today.read_text().replace(f"[{section}]", f"[{section}]\n{former}"))
+    assert load_run(tmp_path / "former.toml") == load_run(today)
+
+
+def test_a_configuration_for_what_nothing_is_trained_for_is_refused(tmp_path: Path) -> None:
     text = (ROOT / "configs" / "train" / "sax.toml").read_text()
-    (tmp_path / "former.toml").write_text(text.replace("[augment]\n", "[augment]\nbatched = false\n"))
-    assert load_run(tmp_path / "former.toml") == load_run(ROOT / "configs" / "train" / "sax.toml")
+    (tmp_path / "wrong.toml").write_text(text.replace('view = "sax"', 'view = "lungs"'))
+    with pytest.raises(ConfigurationInvalid, match="lungs") as unknown:
+        load_run(tmp_path / "wrong.toml")
+    assert unknown.value.code == "task_unknown"
 
 
 def test_a_second_stage_starts_from_the_averaged_weights_of_the_first(tmp_path: Path) -> None:
