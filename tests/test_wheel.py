@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 WEIGHTS = sorted(path.name for path in (ROOT / "models").iterdir() if (path / "card.toml").is_file())
 LICENCES = (
     "LICENSE",
+    "cvai/dicom/write/report/fonts/DejaVu-LICENSE.txt",
     "cvai/dicom/write/report/fonts/OFL.txt",
     *(f"models/{name}/LICENSE" for name in WEIGHTS),
 )
@@ -41,7 +42,7 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 @pytest.mark.slow
 def test_the_metadata_name_the_licences_of_code_weights_and_fonts(metadata: Message) -> None:
-    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0 AND OFL-1.1"
+    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0 AND OFL-1.1 AND Bitstream-Vera"
     assert set(metadata.get_all("License-File") or ()) == set(LICENCES)
 
 

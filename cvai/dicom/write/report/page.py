@@ -74,7 +74,7 @@ class Box:
 
 
 def _load_fonts() -> None:
-    """Make matplotlib's copies of the fonts known to reportlab; a second time changes nothing."""
+    """Register the Latin fonts with reportlab; a second call changes nothing."""
     known = pdfmetrics.getRegisteredFontNames()
     for font in fonts.LATIN_FONTS:
         if font.name not in known:

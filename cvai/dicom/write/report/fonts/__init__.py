@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -29,16 +28,7 @@ class Font:
     @property
     def path(self) -> Path:
         """Its file."""
-        return (
-            _matplotlib_fonts() / f"{self.name}.ttf" if self in LATIN_FONTS else FOLDER / f"{self.name}.ttf"
-        )
-
-
-def _matplotlib_fonts() -> Path:
-    package = find_spec("matplotlib")
-    if package is None or package.origin is None:
-        raise ModuleNotFoundError("matplotlib, which brings the report's fonts, is not installed")
-    return Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
+        return FOLDER / f"{self.name}.ttf"
 
 
 REGULAR = Font("DejaVuSans", (), is_shaped=False)
