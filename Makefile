@@ -1,9 +1,10 @@
 # demo: run the main job on a synthetic study      test: all tests      check: linters and types
+# wheel-check: the built wheel, installed into an empty environment, runs the demo
 # test-fast: tests without servers, browser, training and what takes long, in about a minute
 # bench: the numbers in the README                 train: the shipped models, from scratch
 # docs: the documentation as a site
 .DELETE_ON_ERROR:
-.PHONY: audit demo test test-fast check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train docs install dev system viewers clean sbom lock images
+.PHONY: audit demo test test-fast check wheel-check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train docs install dev system viewers clean sbom lock images
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +38,25 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The wheel analyses a synthetic study, outside this tree, where nothing but it and the packages of the service is installed.
+# The environment has not even pip; it is made again when service.txt changes, from the files that make dev has fetched.
+WHEEL := build/wheel
+IN_EMPTY := $(PIP) --python $(WHEEL)/venv/bin/python
+
+wheel-check: dev $(WHEEL)/.service
+	rm -f $(WHEEL)/*.whl
+	$(PIP) wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir $(WHEEL) .
+	$(IN_EMPTY) install --quiet --no-index --no-deps --force-reinstall $(WHEEL)/cvai-*.whl
+	$(IN_EMPTY) check
+	elsewhere=$$(mktemp -d) && cvai=$$PWD/$(WHEEL)/venv/bin/cvai && cd $$elsewhere \
+		&& env -u PYTHONPATH $$cvai demo --once && rm -rf $$elsewhere
+
+$(WHEEL)/.service: requirements/service.txt | $(VENV)
+	rm -rf $(WHEEL)
+	$(PYTHON) -m venv --without-pip $(WHEEL)/venv
+	$(IN_EMPTY) install --quiet --require-hashes --only-binary :all: --no-deps --requirement $<
+	touch $@
 
 # Studies, images and archives with everyday blemishes: one line a case, right or WRONG; ONLY=NAME for some of them.
 CVAI_CASES ?= ../shared/cases

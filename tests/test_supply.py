@@ -101,6 +101,14 @@ def test_the_service_is_installed_by_hash() -> None:
     assert "--no-deps" in editable
 
 
+def test_ci_tries_the_wheel_where_nothing_else_is_installed() -> None:
+    assert "make wheel-check\n" in (ROOT / ".ci" / "run").read_text()
+    text = (ROOT / "Makefile").read_text()
+    (recipe,) = re.findall(r"(?m)^\$\(WHEEL\)/\.service:.*\n((?:\t.*\n)+)", text)
+    assert "--without-pip" in recipe
+    assert all("--require-hashes" in command for command in recipe.splitlines() if " install " in command)
+
+
 def test_requirements_are_taken_out_with_their_hashes() -> None:
     text = "a==1 \\\n    --hash=sha256:0\nb==2 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n"
     assert lock.without(text, frozenset({"a"})) == lock.only(text, "b") == text[text.index("b") :]
