@@ -33,11 +33,16 @@ test-fast: dev
 	$(BIN)/python -m pytest -n 2 $(SHARED) -m "not (servers or browser or training or slow)" \
 		--ignore=tests/training --ignore=cvai/training --ignore=tests/notebooks
 
-check: dev
+VIEWERS := tests/js/node_modules/.package-lock.json
+TSC := tests/js/node_modules/.bin/tsc
+
+check: dev viewers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if [ -x $(TSC) ]; then $(TSC) && echo "TypeScript: no issues in the page's modules"; \
+	else echo "make check: $(TSC) is not installed (needs npm); types of the page's modules are not checked"; fi
 
 # The wheel analyses a synthetic study, outside this tree, where nothing but it and the packages of the service is installed.
 # The environment has not even pip; it is made again when service.txt changes, from the files that make dev has fetched.
@@ -135,12 +140,11 @@ system:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN) >/dev/null; \
 	else echo "make test: not installing $(DEBIAN) (needs root and apt); tests that need them will skip"; fi
 
-# The loader of web viewers, for tests alone; without npm those tests say so and skip.
-VIEWERS := tests/js/node_modules/.package-lock.json
+# The loader of web viewers for tests, and TypeScript; without npm what needs them says so and skips.
 viewers: $(if $(shell command -v npm),$(VIEWERS))
 
 $(VIEWERS): tests/js/package-lock.json
-	cd tests/js && npm ci --silent || echo "make test: $(@D) is not installed; its tests will skip"
+	cd tests/js && npm ci --silent || echo "$(@D) is not installed; what needs it will skip"
 
 # Known vulnerabilities of the pinned versions. It asks an advisory service, and fails where none answers for a package:
 # so it is no part of make test.
