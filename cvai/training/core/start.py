@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import torch
 from onnx.numpy_helper import to_array
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import load_card
@@ -66,7 +65,7 @@ def _unfolded(model: Path, network: torch.nn.Module, images: Iterable[torch.Tens
     written = {entry.name: torch.from_numpy(to_array(entry).copy()) for entry in graph.initializer}
     norms = []
     for name, norm in network.named_modules(remove_duplicate=False):
-        if isinstance(norm, _BatchNorm) and _folded_bias_of(name) in written:
+        if isinstance(norm, torch.nn.BatchNorm2d) and _folded_bias_of(name) in written:
             norm.reset_running_stats()
             norm.weight.fill_((1.0 + norm.eps) ** 0.5)
             norm.bias.copy_(written.pop(_folded_bias_of(name)))
