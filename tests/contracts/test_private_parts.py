@@ -7,6 +7,7 @@ states of DBOS's own table are in test_jobs_database.py.
 
 from __future__ import annotations
 
+import ast
 import re
 import socket
 import threading
@@ -41,6 +42,9 @@ from tests.standin import derived_uid, write_study
 
 STUDY = derived_uid("private parts")
 BOUNDED = {"dbos", "pynetdicom", "reportlab", "uvicorn"}
+PRIVATE = {"_sys_db", "_recover_pending_workflows", "_create_association", "_doc"}
+DOCUMENTED = {"_exit"}
+"""Of ``os``: public for all its name."""
 
 
 @pytest.fixture
@@ -53,6 +57,25 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_packages_whose_private_parts_are_used_have_an_upper_bound() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {re.match(r"[a-z-]+", each)[0] for each in wanted if re.search(r"<\d", each)} == BOUNDED
+
+
+def names(tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    """Names that a module defines (True) or uses (False)."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, True
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name, True
+            case ast.Attribute(attr=name) | ast.alias(name=name):
+                yield name, False
+
+
+def test_no_other_private_names_are_used() -> None:
+    found = [each for path in (ROOT / "cvai").rglob("*.py") for each in names(ast.parse(path.read_text()))]
+    used, own = ({name for name, defines in found if defines is ours} for ours in (False, True))
+    foreign = {name for name in used - own if name.startswith("_") and not name.startswith("__")}
+    assert foreign - DOCUMENTED == PRIVATE
 
 
 @pytest.mark.slow
