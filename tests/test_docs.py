@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import cvai
 from benchmarks import numbers, reference
 from benchmarks.capacity import Study, table
 from cvai import errors
@@ -192,3 +194,21 @@ def test_the_configuration_of_the_tutorial_trains(tmp_path: Path, monkeypatch: p
     Path("split.toml").write_text(split)
     Path("tiny.toml").write_text(configuration)
     assert load_run(Path("tiny.toml")).config.data.split.name == "split.toml"
+
+
+def test_the_changelog_has_one_line_an_entry_and_describes_this_version() -> None:
+    _, *releases = re.split(r"(?m)^## ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    names = [release.splitlines()[0] for release in releases]
+    assert names[0] == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(cvai.__version__)}\] - \d{{4}}-\d\d-\d\d", names[1])
+    for release in releases:
+        for section in re.split(r"(?m)^### ", release)[1:]:
+            title, _, *entries = section.rstrip().splitlines()
+            assert title in {"Added", "Changed", "Deprecated", "Fixed", "Removed", "Security"}
+            assert [entry for entry in entries if not entry.startswith("- ") or len(entry) > 110] == []
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["hatch"]["version"]["path"] == "cvai/__init__.py"
