@@ -30,11 +30,11 @@ def backup(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
-    """Copy jobs, decisions, accounts, results, embedded archive and configuration into a new folder.
+    """Copy jobs, decisions, accounts, results, embedded archive and configuration to a folder.
 
-    The service may be at work meanwhile: the copy is of one moment. It holds
-    patient data and secrets, readable by you alone; a manifest.json tells
-    what is in it, with the SHA-256 of each file in files.jsonl.
+    The service may run meanwhile: the copy is consistent. It contains patient
+    data and secrets, readable by you only; manifest.json lists its contents,
+    and files.jsonl the SHA-256 of each file.
 
     \b
     Example: cvai backup /backup/2026-03-01 --config service.toml

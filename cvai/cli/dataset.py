@@ -23,7 +23,7 @@ from cvai.review.viewers.cine import CineCache
 from cvai.service import open_archive
 from cvai.settings import Settings, load_settings
 
-dataset_app = typer.Typer(help="What readers have signed, as a data set for training.", no_args_is_help=True)
+dataset_app = typer.Typer(help="Export signed results as a data set for training.", no_args_is_help=True)
 
 
 @dataset_app.callback()
@@ -41,9 +41,9 @@ def export_dataset(
 ) -> None:
     """Write reviewed studies as NIfTI pairs with a manifest, without patient data.
 
-    Studies that were accepted or changed, with the contours as signed; what
-    was rejected is left out. A study whose images the archive does not give
-    is told and left out.
+    Contains accepted and changed studies with the signed contours, no
+    rejected ones. Studies whose images the archive does not return are
+    reported and left out.
 
     \b
     Example: cvai dataset export reviewed/ --config service.toml

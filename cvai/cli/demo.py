@@ -122,8 +122,8 @@ def demo(
     """Analyse a synthetic heart of known volumes with a running service.
 
     Makes a cine MR or an ultrasound study, drops it into the inbox of a cvai serve on the
-    embedded archive, waits until SEG, SR and PDF stand in the study, and
-    compares what was measured with the truth.
+    embedded archive, waits until SEG, SR and PDF are in the study, and
+    compares the measurements with the truth.
 
     Exit status: 0 the ejection fraction is right to 5 points, 1 it is not, or
     something failed.

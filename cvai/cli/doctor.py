@@ -27,7 +27,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look at disk, database, model, archive and clock; or explain what would become of a study, and why.
+    """Check disk, database, model, archive and clock; or explain how a study would be handled.
 
     Exit status: 0 all is well, 1 something is not, or the study would not be measured.
 

@@ -63,7 +63,7 @@ def list_jobs(
 
 @jobs_app.command("show")
 def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
-    """Show where a job stands, why, and where its results lie; of a study, all its jobs.
+    """Show the state of a job, the reason, and the path of its results; for a study, all its jobs.
 
     JSON is one object for a job, and a list for a study.
     """
@@ -91,9 +91,9 @@ def retry_job(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Queue a job that has ended once more, from its beginning; of a study, all its jobs that have ended.
+    """Queue a job that has ended again; for a study, all its jobs that have ended.
 
-    With --code, every job that ended so.
+    With --code, every job that ended with it.
 
     \b
     Example: cvai jobs retry 1.2.826.0.1.3680043.8.498.1

@@ -17,25 +17,21 @@ from typer.main import get_group
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "analyze": "Measure the heart in every study found in SRC: short-axis cine MR, apical ultrasound "
-        "loops.",
+        "analyze": "Measure the heart in every study in SRC: short-axis cine MR, apical ultrasound loops.",
         "segment": "Label an image.",
-        "serve": "Watch an archive and put SEG, SR and PDF beside every short-axis cine study, until "
-        "stopped.",
+        "serve": "Watch an archive, analyse its studies and store SEG, SR and PDF, until stopped.",
         "worker": "Work on queued jobs without watching the archive; for a second process or machine.",
         "demo": "Analyse a synthetic heart of known volumes with a running service.",
-        "doctor": "Look at disk, database, model, archive and clock; or explain what would become of a "
-        "study, and why.",
+        "doctor": "Check disk, database, model, archive and clock; or explain how a study would be handled.",
         "jobs": "List, show and retry jobs.",
-        "readers": "Who may use the reader's page: add, list, remove.",
-        "dataset": "What readers have signed, as a data set for training.",
-        "backup": "Copy jobs, decisions, accounts, results, embedded archive and configuration into a new "
-        "folder.",
-        "restore": "Put a backup into the data folder and the jobs' database that the settings name.",
-        "models": "Installed models.",
-        "train": "Train a model; a run that was cut off goes on where its last checkpoint stands.",
+        "readers": "Manage readers of the page: add, list, remove.",
+        "dataset": "Export signed results as a data set for training.",
+        "backup": "Copy jobs, decisions, accounts, results, embedded archive and configuration to a folder.",
+        "restore": "Restore a backup into the data folder and jobs database of the settings.",
+        "models": "Manage installed models.",
+        "train": "Train a model; an interrupted run continues from its last checkpoint.",
         "evaluate": "Compare a model with the reference contours of the split's validation patients.",
-        "pool": "Sum up patients whom networks of one training have measured that had not seen them.",
+        "pool": "Summarise the folds of a cross-validation.",
         "export": "Write the run's network as ONNX with its card, after checking that both compute the same.",
         "phantom": "Write a synthetic cine MR or ultrasound study whose volumes are known.",
     }

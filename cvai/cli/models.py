@@ -15,7 +15,7 @@ from cvai.models.card import load_card
 from cvai.models.folders import installed_models, model_folder
 from cvai.models.runtimes.onnx import OnnxNetwork
 
-models_app = typer.Typer(help="Installed models.", no_args_is_help=True)
+models_app = typer.Typer(help="Manage installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)
 models_app.command("shadow")(shadow)
 

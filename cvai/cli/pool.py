@@ -22,9 +22,9 @@ def pool(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every score as JSON.")] = False,
 ) -> None:
-    """Sum up patients whom networks of one training have measured that had not seen them.
+    """Summarise the folds of a cross-validation.
 
-    Also what 90 % of the errors stay within; it speaks of networks trained in this way, not of other models.
+    Includes the bounds of 90 % of the errors, which hold for networks of this training only.
 
     \b
     Example: cvai pool runs/sax_gpu/evaluation runs/sax_gpu_fold?/evaluation

@@ -43,11 +43,11 @@ def promote(
         typer.Option(help="MLflow store; MLFLOW_TRACKING_URI, or sqlite:///runs/mlflow.db by default."),
     ] = None,
 ) -> None:
-    """Take a registered version into the models folder after its checks have passed.
+    """Install a registered version after its checks have passed.
 
-    Digest, reference outputs, parity with the trained weights, and an evaluation on the same patients that is
-    nowhere worse by more than its margin, but where somebody says why. The model before is kept; --back
-    brings it in again.
+    Checks: digest, reference outputs, parity with the trained weights, and an evaluation on the same
+    patients in which no number is worse by more than its margin, unless accepted with a reason. The
+    previous model is kept; --back restores it.
 
     \b
     Example: cvai models promote sax 3

@@ -18,7 +18,7 @@ from cvai.review.server import DATABASE_NAME
 from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.settings import load_settings
 
-readers_app = typer.Typer(help="Who may use the reader's page: add, list, remove.", no_args_is_help=True)
+readers_app = typer.Typer(help="Manage readers of the page: add, list, remove.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Short name, as lists show it.")]
 
@@ -42,7 +42,7 @@ def add(
     ),
     config: Config = None,
 ) -> None:
-    """Let somebody in and print their token, which is not kept and cannot be shown again.
+    """Add a reader and print their token, which is not stored and cannot be shown again.
 
     \b
     Example: cvai readers add hart --person "Hart^Ada" --role reviewer
@@ -55,7 +55,7 @@ def add(
 def list_readers(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, config: Config = None
 ) -> None:
-    """List everybody who may sign in.
+    """List all readers.
 
     \b
     Example: cvai readers list
@@ -76,7 +76,7 @@ def list_readers(
 
 @readers_app.command("remove")
 def remove(name: Name, config: Config = None) -> None:
-    """Let somebody in no more, at once; what they have signed stands.
+    """Remove a reader at once; signed results are kept.
 
     \b
     Example: cvai readers remove hart

@@ -35,12 +35,12 @@ def restore(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was restored as JSON.")] = False,
 ) -> None:
-    """Put a backup into the data folder and the jobs' database that the settings name.
+    """Restore a backup into the data folder and jobs database of the settings.
 
     Stop the service first. Every file is compared with the manifest before
-    anything is changed. At its next start the service goes on from the time
-    of the copy: studies that have come since are found and analysed, and what
-    stands in the archive already is not stored again. Everybody signs in anew.
+    anything is changed. At its next start the service continues from the
+    time of the copy: later studies are found and analysed, and results that
+    the archive has already are not stored again. Readers sign in again.
 
     \b
     Example: cvai restore /backup/2026-03-01 --config service.toml

@@ -20,7 +20,7 @@ from cvai.settings import load_settings
 
 
 def serve(config: Config = None) -> None:
-    """Watch an archive and put SEG, SR and PDF beside every short-axis cine study, until stopped.
+    """Watch an archive, analyse its studies and store SEG, SR and PDF, until stopped.
 
     Without settings it runs on the embedded archive: drop studies into
     ./cvai-data/inbox. Stop it with Ctrl-C or SIGTERM; what is not done by

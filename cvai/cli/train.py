@@ -15,7 +15,7 @@ def train(
     fold: Fold = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
 ) -> None:
-    """Train a model; a run that was cut off goes on where its last checkpoint stands.
+    """Train a model; an interrupted run continues from its last checkpoint.
 
     \b
     Example: cvai train configs/train/sax.toml
