@@ -21,7 +21,7 @@ from cvai.analyses.shown import ShownStack
 from cvai.analyses.spec import AnalysisSpec, Correction, Editing, Explanation, Model, PageSpec
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
 from cvai.dicom.write import codes

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.codes import STRUCTURE_RGB

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cvai.cli.main import app
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.domain.anatomy import Structure
 from cvai.domain.volumes import volume_curve_ml

@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 
 from cvai.analyses.cine_sax import SPEC
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine
 from cvai.domain.function import measure_sax

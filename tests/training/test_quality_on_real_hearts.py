@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding

@@ -19,7 +19,7 @@ from cvai.analyses.cine_sax.choice import in_order
 from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
+from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
 from cvai.domain.anatomy import Structure

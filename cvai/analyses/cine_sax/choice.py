@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.cine.assemble import assemble_cine
+from cvai.dicom.read.cine.cine_finder import CineSelection
 from cvai.dicom.read.cine.placement import tilt_deg
-from cvai.dicom.read.cine.select import CineSelection
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.ventricles.short_axis import cross_section
 from cvai.errors import GeometryRefused, HeartRefused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cvai.analyses.spec import Explanation
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.candidates import Candidate
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
 

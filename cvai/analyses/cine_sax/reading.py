@@ -17,7 +17,7 @@ from cvai.analyses.cine_sax.objects import SEGMENTS, CineKind
 from cvai.analyses.shown import ShownStack
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
+from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
 from cvai.dicom.write.objects.labels import read_labels
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first

@@ -18,7 +18,6 @@ from cvai.analyses.echo_apical.analysis import BIPLANE, EchoAnalysis, MeasuredLo
 from cvai.analyses.echo_apical.choice import choose_loops, rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.dicom.read.cine.image_groups import series_uid_of
 from cvai.dicom.read.subject import subject_of_headers
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
@@ -113,7 +112,7 @@ def _measured_loops(
             measured.append(_measured(images, segmenter, watch))
         except Refused as refusal:
             refusals.append(refusal)
-            excluded.append(Excluded(series_uid_of(images[0]), f"{refusal.code}: {refusal.message}"))
+            excluded.append(Excluded(images[0].series_uid, f"{refusal.code}: {refusal.message}"))
     if measured:
         return measured, excluded
     if len(loops) == 1:

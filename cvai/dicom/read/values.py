@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
+from cvai.dicom.read.header.attributes import uid
 from cvai.dicom.read.patient import Patient, StatedPatient, one_patient
 from cvai.domain.cine import CineStack
 from cvai.domain.findings import Finding
@@ -70,6 +71,11 @@ class ImagePlane:
     component: Component | None = None
     dimension_index: tuple[int, ...] = ()
     defect: FileRefused | None = None
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID."""
+        return uid(self.header, "SeriesInstanceUID")
 
 
 Images = tuple[ImagePlane, ...]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine
 from cvai.domain.anatomy import SAX_LABELS, Structure

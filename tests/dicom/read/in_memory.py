@@ -12,7 +12,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
+from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
 from cvai.dicom.read.header.attributes import whole_number
 from cvai.dicom.read.pixels.frames import holds_images, planes_of
 from cvai.dicom.read.values import AssembledCine, Series, Study

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.pixels.components import component_of
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import Component

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine
 from cvai.domain.findings import Severity

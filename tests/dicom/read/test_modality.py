@@ -13,7 +13,7 @@ from pydicom.uid import (
 )
 
 from cvai.analyses import echo_apical
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.ultrasound.loops import select_loops

@@ -10,7 +10,7 @@ import pytest
 from pydicom import Dataset
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import CineSelection
+from cvai.dicom.read.cine.cine_finder import CineSelection
 from cvai.dicom.read.values import AssembledCine
 from cvai.domain.findings import Severity
 from tests.dicom.read.assembling import where

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from cvai.dicom.read.cine.select import CineSelection, select_sax_cine
+from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
 from cvai.dicom.read.values import CineNotFound
 from tests.dicom.read.dicom_files import (
     FOUR_CHAMBER,

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine

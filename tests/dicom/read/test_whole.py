@@ -11,7 +11,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import ReadOutcome, read_studies
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable, unreadable_findings

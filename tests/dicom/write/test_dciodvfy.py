@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.select import select_sax_cine
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.write.plan import ResultKind
 from cvai.dicom.write.source import verbatim_element

@@ -1,4 +1,4 @@
-"""Slices that were acquired more than once: the acquisitions are told apart and never mixed."""
+"""Slices that were acquired more than once, within a group: acquisitions are told apart and never mixed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from cvai.dicom.read.cine.conditions import Condition, condition_of, have_same_rate
-from cvai.dicom.read.cine.image_groups import MIN_PHASES, MIN_SLICES, ImageGroup, series_uid_of
+from cvai.dicom.read.cine.image_groups import MIN_PHASES, MIN_SLICES, ImageGroup
 from cvai.dicom.read.header.attributes import texts, time_of_day_s, whole_number
 from cvai.dicom.read.values import ImagePlane, Images
 
@@ -22,7 +22,7 @@ SAME_PLACE = 0.35
 """Share of the distance between slices within which two acquisitions show the same part of the heart."""
 
 _ACQUISITION_KEYS: tuple[Callable[[ImagePlane], Hashable], ...] = (
-    series_uid_of,
+    lambda plane: plane.series_uid,
     lambda plane: texts(plane.header, "AcquisitionNumber"),
     lambda plane: (texts(plane.header, "AcquisitionDate"), time_of_day_s(plane.header, "AcquisitionTime")),
     lambda plane: plane.position_mm,
@@ -57,7 +57,7 @@ class SliceAcquisition:
         )
 
 
-def stacks_apart(part: ImageGroup) -> list[ImageGroup]:
+def stacks_apart(group: ImageGroup) -> list[ImageGroup]:
     """The acquisitions of a series apart where it holds several stacks: rest and stress, or a stack and its
     repeat.
 
@@ -66,13 +66,13 @@ def stacks_apart(part: ImageGroup) -> list[ImageGroup]:
     """
     acquired = [
         SliceAcquisition(images, position_mm)
-        for position_mm, at_position in zip(part.positions_mm, part.slices, strict=True)
+        for position_mm, at_position in zip(group.positions_mm, group.slices, strict=True)
         for images in acquisitions_of(at_position)
     ]
-    groups = [again for group in _by_condition(acquired) for again in _by_round(group)]
-    if len(groups) == 1:
-        return [part]
-    return [ImageGroup(tuple(p for a in group for p in a.images)) for group in groups]
+    stacks = [again for alike in _by_condition(acquired) for again in _by_round(alike)]
+    if len(stacks) == 1:
+        return [group]
+    return [ImageGroup(tuple(p for a in stack for p in a.images)) for stack in stacks]
 
 
 def acquisitions_of(images: Sequence[ImagePlane]) -> tuple[Images, ...]:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.dicom.read.cine.acquisitions import acquisitions_of
+from cvai.dicom.read.cine.cine_finder import CineSelection
 from cvai.dicom.read.cine.conditions import ONE_SESSION_S, condition_of
-from cvai.dicom.read.cine.image_groups import MIN_SLICES, has_same_grid, series_uid_of
+from cvai.dicom.read.cine.image_groups import MIN_SLICES
+from cvai.dicom.read.cine.images import has_same_grid
 from cvai.dicom.read.cine.placement import (
     EXACTLY_PARALLEL_DEG,
     NEARLY_PARALLEL_DEG,
@@ -26,7 +28,6 @@ from cvai.dicom.read.cine.placement import (
     turn_deg,
 )
 from cvai.dicom.read.cine.real_time import one_beat_each
-from cvai.dicom.read.cine.select import CineSelection
 from cvai.dicom.read.cine.synchrony import duplicate_frame, most_common, put_in_step
 from cvai.dicom.read.cine.timing import heart_rate, images_at_one_time, in_phase_order
 from cvai.dicom.read.header.attributes import whole_number
@@ -234,7 +235,7 @@ def _check_shifts(positions_mm: NDArray[np.float64], normal: NDArray[np.float64]
 
 def _passed_over_repeats(repeats: Sequence[Images]) -> list[Excluded]:
     return [
-        Excluded(series_uid_of(images[0]), f"{len(images)} images of a slice that was acquired again later")
+        Excluded(images[0].series_uid, f"{len(images)} images of a slice that was acquired again later")
         for images in repeats
     ]
 

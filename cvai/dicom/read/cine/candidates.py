@@ -1,4 +1,4 @@
-"""Stacks that could be the short-axis cine, side by side: which is preferred, and why the others are not."""
+"""Step 4, candidates: stacks that could be the short-axis cine, in order of preference, and what decided."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cvai.dicom.read.cine.conditions import may_be_several_beats
-from cvai.dicom.read.cine.image_groups import ImageGroup, has_contrast, is_annotated, is_derived, is_prepared
+from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup
+from cvai.dicom.read.cine.images import has_contrast, is_annotated, is_derived, is_prepared
 from cvai.dicom.read.cine.placement import normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view
 from cvai.dicom.read.header.attributes import texts
@@ -105,7 +106,8 @@ _CRITERIA: tuple[tuple[Callable[[Candidate], float], str], ...] = (
 
 
 def candidates_of(stacks: Sequence[ImageGroup]) -> list[Candidate]:
-    """The stacks with what speaks for and against them, the preferred one first."""
+    """The stacks of enough slices with what speaks for and against them, the preferred one first."""
+    stacks = [stack for stack in stacks if stack.n_slices >= MIN_SLICES]
     candidates = [_candidate(stack, [s for s in stacks if is_similar_view(stack, s)]) for stack in stacks]
     return sorted(candidates, key=lambda c: c.preference, reverse=True)
 

@@ -1,8 +1,7 @@
-"""Parts of series: parallel images of one kind, sorted into slices, and whether they show a beating heart."""
+"""Step 2, groups: parallel images of one kind, sorted into slices, and whether they show a beating heart."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,15 +10,17 @@ from statistics import median
 import numpy as np
 
 from cvai.dicom.read.cine.conditions import Condition, common_condition, condition_of
+from cvai.dicom.read.cine.images import StudyImages, is_same_kind
 from cvai.dicom.read.cine.placement import (
     along_normal_mm,
     grouped,
     is_parallel,
+    is_placed,
     normal_of,
     slices_along_normal,
 )
-from cvai.dicom.read.header.attributes import number, texts, time_of_day_s, uid, whole_number
-from cvai.dicom.read.values import ImagePlane
+from cvai.dicom.read.header.attributes import time_of_day_s, whole_number
+from cvai.dicom.read.values import ImagePlane, Images
 
 MIN_SLICES = 3
 """Fewer parallel slices cannot be summed to the volume of a ventricle."""
@@ -40,10 +41,6 @@ _SHORTEST_BEAT_S = 0.3
 """An R-R interval at 200 beats a minute: images acquired further apart may come one a heartbeat."""
 
 
-_NAMES = ("SequenceName", "PulseSequenceName", "ProtocolName", "SeriesDescription")
-_TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
-
-
 @dataclass(frozen=True, eq=False)
 class ImageGroup:
     """Parallel images of one kind; from one series, or from several that were joined.
@@ -52,10 +49,10 @@ class ImageGroup:
         planes: placed images of equal orientation.
     """
 
-    planes: tuple[ImagePlane, ...]
+    planes: Images
 
     @cached_property
-    def slices(self) -> tuple[tuple[ImagePlane, ...], ...]:
+    def slices(self) -> tuple[Images, ...]:
         """Images by slice, in order along the normal."""
         return tuple(tuple(images) for images in slices_along_normal(self.planes))
 
@@ -78,7 +75,7 @@ class ImageGroup:
     @cached_property
     def series_uids(self) -> tuple[str, ...]:
         """Series the images come from, in order of first appearance."""
-        return tuple(dict.fromkeys(series_uid_of(plane) for plane in self.planes))
+        return tuple(dict.fromkeys(plane.series_uid for plane in self.planes))
 
     @property
     def latest_series_number(self) -> int:
@@ -101,74 +98,32 @@ class ImageGroup:
         return float(np.median(np.diff(self.positions_mm))) if self.n_slices > 1 else 0.0
 
 
-def series_uid_of(plane: ImagePlane) -> str:
-    """SeriesInstanceUID of an image."""
-    return uid(plane.header, "SeriesInstanceUID")
-
-
-def image_groups_of(planes: Iterable[ImagePlane]) -> list[ImageGroup]:
-    """The placed images of one series, apart by orientation, pixel grid and pulse sequence.
+def image_groups_of(images: StudyImages) -> tuple[ImageGroup, ...]:
+    """The placed images of every series, apart by orientation, pixel grid and pulse sequence.
 
     Scouts, several views and several contrasts share a series more often than they should.
     """
-    parts = []
-    ordered = sorted(planes, key=lambda p: (p.instance_number or 0, p.sop_instance_uid, p.frame_number or 0))
-    for parallel in grouped(ordered, is_parallel):
-        for images in grouped(parallel, is_same_kind):
-            parts.extend(_cine_apart_from_stills(ImageGroup(tuple(images))))
-    return parts
-
-
-def is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
-    """Whether two images share pixel grid, pulse sequence and processing.
-
-    That is ScanningSequence, EchoTime within a fifth, MRAcquisitionType, the component of the signal, and
-    whether pixels are original or derived.
-    """
-    return (
-        has_same_grid(first, second)
-        and all(
-            texts(first.header, k) == texts(second.header, k)
-            for k in ("ScanningSequence", "MRAcquisitionType")
-        )
-        and _is_near(number(first.header, "EchoTime"), number(second.header, "EchoTime"), share=0.2)
-        and first.component is second.component
-        and has_contrast(first) == has_contrast(second)
-        and is_derived(first) == is_derived(second)
+    return tuple(
+        group for series in images.series for group in _grouped(p for p in series.planes if is_placed(p))
     )
 
 
-def is_derived(plane: ImagePlane) -> bool:
-    """Whether pixels were made from other images (ImageType value 1, PS3.3 C.7.6.1.1.2)."""
-    return texts(plane.header, "ImageType")[:1] == ("DERIVED",)
+def cine_groups_of(groups: Sequence[ImageGroup]) -> list[ImageGroup]:
+    """The groups that show a beating heart, and those that do once their images are joined: stacks whose
+    phases are series of their own."""
+    stills = [g for g in groups if not g.is_cine]
+    phases = _grouped(plane for g in stills if g.n_phases == 1 for plane in g.planes)
+    joined = [g for g in phases if g.is_cine and g.n_slices >= MIN_SLICES]
+    return [*(g for g in groups if g.is_cine), *joined]
 
 
-def is_annotated(plane: ImagePlane) -> bool:
-    """Whether something is burnt into the pixels, or they were made by reading software."""
-    is_secondary = is_derived(plane) and "SECONDARY" in texts(plane.header, "ImageType")
-    return is_secondary or texts(plane.header, "BurnedInAnnotation") == ("YES",)
-
-
-def is_prepared(plane: ImagePlane) -> bool:
-    """Whether tags or an inversion were laid over the image: Tagging (PS3.3 C.8.13.5.7), ScanningSequence,
-    InversionTime, or the name of the sequence."""
-    header = plane.header
-    names = " ".join(text for keyword in _NAMES for text in texts(header, keyword))
-    is_tagged = any(t != "NONE" for t in texts(header, "Tagging")) or bool(_TAGGED.search(names))
-    return is_tagged or "IR" in texts(header, "ScanningSequence") or bool(number(header, "InversionTime"))
-
-
-def has_contrast(plane: ImagePlane) -> bool:
-    """Whether a contrast agent had been given (PS3.3 C.7.6.4)."""
-    return bool(texts(plane.header, "ContrastBolusAgent"))
-
-
-def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:
-    """Whether two images have the same matrix and, within a thousandth, the same pixel spacing."""
-    if (first.rows, first.columns) != (second.rows, second.columns):
-        return False
-    spacings = zip(first.spacing_mm or (), second.spacing_mm or (), strict=True)
-    return all(_is_near(a, b, share=1e-3) for a, b in spacings)
+def _grouped(planes: Iterable[ImagePlane]) -> list[ImageGroup]:
+    groups = []
+    ordered = sorted(planes, key=lambda p: (p.instance_number or 0, p.sop_instance_uid, p.frame_number or 0))
+    for parallel in grouped(ordered, is_parallel):
+        for images in grouped(parallel, is_same_kind):
+            groups.extend(_cine_apart_from_stills(ImageGroup(tuple(images))))
+    return groups
 
 
 def shows_heartbeat(images: Sequence[ImagePlane]) -> bool:
@@ -195,16 +150,10 @@ def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:
     return float(np.median(np.diff(sorted(times_s)))) >= _SHORTEST_BEAT_S
 
 
-def _cine_apart_from_stills(part: ImageGroup) -> list[ImageGroup]:
-    """Separate positions with one or two images from a part that otherwise holds whole cine slices."""
-    stills = [plane for images in part.slices if len(images) <= MAX_STILLS for plane in images]
-    cine = [plane for images in part.slices if len(images) > MAX_STILLS for plane in images]
+def _cine_apart_from_stills(group: ImageGroup) -> list[ImageGroup]:
+    """Separate positions with one or two images from a group that otherwise holds whole cine slices."""
+    stills = [plane for images in group.slices if len(images) <= MAX_STILLS for plane in images]
+    cine = [plane for images in group.slices if len(images) > MAX_STILLS for plane in images]
     if not stills or not cine or not ImageGroup(tuple(cine)).is_cine:
-        return [part]
+        return [group]
     return [ImageGroup(tuple(cine)), ImageGroup(tuple(stills))]
-
-
-def _is_near(first: float | None, second: float | None, share: float) -> bool:
-    if first is None or second is None:
-        return first is second
-    return abs(first - second) <= share * max(abs(first), abs(second))

@@ -1,4 +1,4 @@
-"""Cine parts joined to stacks, which scanners store as one series, a series per slice or one per phase."""
+"""Step 3, stacks: cine groups joined; scanners store a stack as one series, or as a series per slice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvai.dicom.read.cine.acquisitions import SAME_PLACE, stacks_apart
-from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup, image_groups_of, is_same_kind
+from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup
+from cvai.dicom.read.cine.images import is_same_kind
 from cvai.dicom.read.cine.placement import SAME_PLANE_MM, is_parallel, middle_mm, normal_of, tilt_deg
 from cvai.dicom.read.values import Images
 
@@ -28,42 +29,41 @@ _NEIGHBOUR_DEG = 12.0
 differ by more."""
 
 
-def stacks_of(parts: Sequence[ImageGroup]) -> list[ImageGroup]:
-    """Every stack of parallel cine slices that the parts of a study make, each image in one of them at most.
+def stacks_of(cines: Sequence[ImageGroup]) -> list[ImageGroup]:
+    """Every stack of parallel cine slices that groups make, each image in one of them at most.
 
-    A stack is one acquisition. Parts are joined by place, and by when and how they were acquired: first those
-    of one condition of the heart and one session, then what still has a place that nothing else takes.
+    A stack is one acquisition. Groups are joined by place, and by when and how they were acquired: first
+    those of one condition of the heart and one session, then what still has a place that nothing else takes.
     FrameOfReferenceUID plays no role: there are scanners and anonymisers that give every image its own.
     """
-    cines = [*(p for p in parts if p.is_cine), *_series_per_phase([p for p in parts if not p.is_cine])]
-    pieces = [piece for part in cines for piece in stacks_apart(part)]
+    pieces = [piece for cine in cines for piece in stacks_apart(cine)]
     whole = [piece for piece in pieces if piece.n_slices >= MIN_SLICES]
     loose = [piece for piece in pieces if piece.n_slices < MIN_SLICES]
     stacks = _joined([*whole, *_rounds_of(loose)], alike=True)
     return _joined(stacks, alike=False)
 
 
-def continues(stack: ImageGroup, part: ImageGroup) -> bool:
-    """Whether a part adds slices that are neighbours of the stack's slices, or lie between them.
+def continues(stack: ImageGroup, group: ImageGroup) -> bool:
+    """Whether a group adds slices that are neighbours of the stack's slices, or lie between them.
 
     They need not be quite parallel: slices that were planned anew may be turned by several degrees.
     """
-    if tilt_deg(stack.planes[0], part.planes[0]) > _NEIGHBOUR_DEG or stack.n_slices < 2:
+    if tilt_deg(stack.planes[0], group.planes[0]) > _NEIGHBOUR_DEG or stack.n_slices < 2:
         return False
     reach_mm = _REACH * stack.spacing_mm
     low_mm, high_mm = stack.positions_mm[0] - reach_mm, stack.positions_mm[-1] + reach_mm
-    return any(low_mm <= p <= high_mm and not is_at(stack, p) for p in _positions_on(stack, part))
+    return any(low_mm <= p <= high_mm and not is_at(stack, p) for p in _positions_on(stack, group))
 
 
-def overlaps(stack: ImageGroup, part: ImageGroup) -> bool:
-    """Whether a part shows places of the stack once more."""
-    is_near = tilt_deg(stack.planes[0], part.planes[0]) <= _NEIGHBOUR_DEG
-    return is_near and any(is_at(stack, p) for p in _positions_on(stack, part))
+def overlaps(stack: ImageGroup, group: ImageGroup) -> bool:
+    """Whether a group shows places of the stack once more."""
+    is_near = tilt_deg(stack.planes[0], group.planes[0]) <= _NEIGHBOUR_DEG
+    return is_near and any(is_at(stack, p) for p in _positions_on(stack, group))
 
 
-def is_similar_view(stack: ImageGroup, part: ImageGroup) -> bool:
+def is_similar_view(stack: ImageGroup, group: ImageGroup) -> bool:
     """Whether the slices of both stand across the same axis, roughly."""
-    return tilt_deg(stack.planes[0], part.planes[0]) <= _SIMILAR_VIEW_DEG
+    return tilt_deg(stack.planes[0], group.planes[0]) <= _SIMILAR_VIEW_DEG
 
 
 def is_at(stack: ImageGroup, position_mm: float) -> bool:
@@ -72,42 +72,36 @@ def is_at(stack: ImageGroup, position_mm: float) -> bool:
     return any(abs(position_mm - p) <= reach_mm for p in stack.positions_mm)
 
 
-def _positions_on(stack: ImageGroup, part: ImageGroup) -> list[float]:
-    """Where the middles of a part's slices lie along the normal of the stack."""
+def _positions_on(stack: ImageGroup, group: ImageGroup) -> list[float]:
+    """Where the middles of a group's slices lie along the normal of the stack."""
     normal = normal_of(stack.planes[0])
-    return [float(middle_mm(images[0]) @ normal) for images in part.slices]
-
-
-def _series_per_phase(parts: Sequence[ImageGroup]) -> list[ImageGroup]:
-    """Stacks whose phases are series of their own: as many parallel single-phase parts as phases."""
-    planes = [plane for part in parts if part.n_phases == 1 for plane in part.planes]
-    return [part for part in image_groups_of(planes) if part.is_cine and part.n_slices >= MIN_SLICES]
+    return [float(middle_mm(images[0]) @ normal) for images in group.slices]
 
 
 def _rounds_of(loose: Sequence[ImageGroup]) -> list[ImageGroup]:
     """Series of one slice each: those of a stack that was acquired again as a whole are joined by
     themselves."""
     pools: list[list[ImageGroup]] = []
-    for part in loose:
-        pool = next((p for p in pools if _are_parallel_of_a_kind(p[0], part)), None)
+    for group in loose:
+        pool = next((p for p in pools if _are_parallel_of_a_kind(p[0], group)), None)
         if pool is None:
-            pools.append([part])
+            pools.append([group])
         else:
-            pool.append(part)
+            pool.append(group)
     return [stack for pool in pools for stack in _rounds_of_pool(pool)]
 
 
 def _rounds_of_pool(pool: Sequence[ImageGroup]) -> list[ImageGroup]:
-    rounds = stacks_apart(ImageGroup(tuple(plane for part in pool for plane in part.planes)))
+    rounds = stacks_apart(ImageGroup(tuple(plane for group in pool for plane in group.planes)))
     if len(rounds) == 1:
         return list(pool)
-    members = [{id(plane) for plane in part.planes} for part in rounds]
-    apart = [[ImageGroup(kept) for part in pool if (kept := _within(part, ids))] for ids in members]
-    return [stack for parts in apart for stack in _joined(parts, alike=True)]
+    members = [{id(plane) for plane in group.planes} for group in rounds]
+    apart = [[ImageGroup(kept) for group in pool if (kept := _within(group, ids))] for ids in members]
+    return [stack for groups in apart for stack in _joined(groups, alike=True)]
 
 
-def _within(part: ImageGroup, ids: set[int]) -> Images:
-    return tuple(plane for plane in part.planes if id(plane) in ids)
+def _within(group: ImageGroup, ids: set[int]) -> Images:
+    return tuple(plane for plane in group.planes if id(plane) in ids)
 
 
 def _are_parallel_of_a_kind(first: ImageGroup, second: ImageGroup) -> bool:
@@ -120,59 +114,61 @@ def _joined(pieces: Sequence[ImageGroup], *, alike: bool) -> list[ImageGroup]:
     stacks = []
     while left:
         stack = left.pop(0)
-        for part in sorted(left, key=lambda p: _distance_mm(stack, p)):
-            if _fits(stack, part, alike=alike):
-                stack = ImageGroup((*stack.planes, *part.planes))
-                left.remove(part)
+        for group in sorted(left, key=lambda p: _distance_mm(stack, p)):
+            if _fits(stack, group, alike=alike):
+                stack = ImageGroup((*stack.planes, *group.planes))
+                left.remove(group)
         stacks.append(stack)
     return stacks
 
 
-def _fits(stack: ImageGroup, part: ImageGroup, *, alike: bool) -> bool:
-    """Whether a part belongs to the stack: its missing slices, or a slice that was acquired once more.
+def _fits(stack: ImageGroup, group: ImageGroup, *, alike: bool) -> bool:
+    """Whether a group belongs to the stack: its missing slices, or a slice that was acquired once more.
 
     A series of its own must have the stack's pixel grid and pulse sequence, and lie on its regular positions
     or just beyond its ends. What covers several of the stack's places is another stack.
     Images of the stack's own series belong to it on any grid: whether they can be assembled is decided later,
     with a refusal that says so, while leaving them out would shorten the heart without a word.
     """
-    if not is_parallel(stack.planes[0], part.planes[0]):
+    if not is_parallel(stack.planes[0], group.planes[0]):
         return False
-    positions_mm = _positions_on(stack, part)
+    positions_mm = _positions_on(stack, group)
     new_mm = [p for p in positions_mm if not is_at(stack, p)]
-    n_repeated = part.n_slices - len(new_mm)
+    n_repeated = group.n_slices - len(new_mm)
     is_shifted = any(is_at(stack, p) and not _is_exactly_at(stack, p) for p in positions_mm)
     if (
         is_shifted
         or n_repeated >= MIN_SLICES
-        or not _goes_with(stack, part, alike=alike, repeats=n_repeated > 0)
+        or not _goes_with(stack, group, alike=alike, repeats=n_repeated > 0)
     ):
         return False
-    is_kin = is_same_kind(stack.planes[0], part.planes[0])
+    is_kin = is_same_kind(stack.planes[0], group.planes[0])
     if not new_mm:
         return is_kin
-    shares_series = not set(stack.series_uids).isdisjoint(part.series_uids)
+    shares_series = not set(stack.series_uids).isdisjoint(group.series_uids)
     if not shares_series and not is_kin:
         return False
     if stack.n_slices < MIN_SLICES:
         return all(abs(p - q) > _CLOSEST_SLICES_MM for p in new_mm for q in stack.positions_mm)
-    return _is_on_lattice(stack, new_mm) or (part.n_slices < MIN_SLICES and _is_next_to_an_end(stack, new_mm))
+    return _is_on_lattice(stack, new_mm) or (
+        group.n_slices < MIN_SLICES and _is_next_to_an_end(stack, new_mm)
+    )
 
 
-def _goes_with(stack: ImageGroup, part: ImageGroup, *, alike: bool, repeats: bool) -> bool:
-    """Whether condition and session let a part be joined.
+def _goes_with(stack: ImageGroup, group: ImageGroup, *, alike: bool, repeats: bool) -> bool:
+    """Whether condition and session let a group be joined.
 
     Places that are there already are repeated in the same condition and session only. What fills a gap may
     have been acquired later, and a slice or two at another heart rate.
     """
     is_like, is_near = (
-        part.condition.is_like(stack.condition),
-        part.condition.is_in_session_of(stack.condition),
+        group.condition.is_like(stack.condition),
+        group.condition.is_in_session_of(stack.condition),
     )
     if alike or repeats:
         return is_like and is_near
-    is_named_alike = part.condition.under_stress == stack.condition.under_stress
-    return is_like or (is_near and is_named_alike and part.n_slices < MIN_SLICES)
+    is_named_alike = group.condition.under_stress == stack.condition.under_stress
+    return is_like or (is_near and is_named_alike and group.n_slices < MIN_SLICES)
 
 
 def _is_exactly_at(stack: ImageGroup, position_mm: float) -> bool:
@@ -190,7 +186,7 @@ def _is_next_to_an_end(stack: ImageGroup, positions_mm: Sequence[float]) -> bool
     return any(0 < b <= _REACH * stack.spacing_mm for b in beyond_mm)
 
 
-def _distance_mm(stack: ImageGroup, part: ImageGroup) -> float:
-    if not is_parallel(stack.planes[0], part.planes[0]):
+def _distance_mm(stack: ImageGroup, group: ImageGroup) -> float:
+    if not is_parallel(stack.planes[0], group.planes[0]):
         return float("inf")
-    return min(abs(p - q) for p in _positions_on(stack, part) for q in stack.positions_mm)
+    return min(abs(p - q) for p in _positions_on(stack, group) for q in stack.positions_mm)

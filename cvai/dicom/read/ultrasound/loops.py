@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cvai.dicom.read.cine.image_groups import series_uid_of
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.ultrasound.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
@@ -137,7 +136,7 @@ def assemble_loop(images: Images) -> AssembledLoop:
     calibration = calibration_of(header, sector)
     loop = EchoLoop(frames * sector, sector, calibration.spacing_mm, times.times_ms, rate_bpm)
     findings = (*calibration.findings, *times.findings, *rate_findings)
-    return AssembledLoop(series_uid_of(images[0]), loop, images, findings, stated_view(header))
+    return AssembledLoop(images[0].series_uid, loop, images, findings, stated_view(header))
 
 
 def _instances(series: Series) -> list[Images]:

@@ -14,7 +14,6 @@ from types import MappingProxyType
 
 from pydicom import Dataset
 
-from cvai.dicom.read.cine.image_groups import series_uid_of
 from cvai.dicom.read.header.attributes import numbers, texts, whole_number
 from cvai.dicom.read.header.coded import DICOM, SNOMED_CT, SNOMED_RT, coded_values
 from cvai.dicom.read.ultrasound.frame_times import stated_heart_rate_bpm
@@ -140,7 +139,7 @@ def at_rest(loops: Sequence[Images]) -> StageChoice:
     message = f"The study has several stages. Measured: {resting}, {how}. Left out: {left_out}."
     findings = (Finding("several_stages", Severity.WARNING, message), *_faster(resting, others))
     excluded = tuple(
-        Excluded(series_uid_of(images[0]), f"{group}, not at rest; measured: {resting}")
+        Excluded(images[0].series_uid, f"{group}, not at rest; measured: {resting}")
         for group in others
         for images in group.loops
     )
@@ -216,7 +215,7 @@ def _resting(groups: Sequence[_Group]) -> tuple[_Group, str]:
         "rest_stage_unknown",
         f"The study holds loops of {len(groups)} stages, and nothing says which of them is at rest.",
         "Send the loops acquired at rest as a study of their own.",
-        tuple(Excluded(series_uid_of(images[0]), f"of {g}") for g in groups for images in g.loops),
+        tuple(Excluded(images[0].series_uid, f"of {g}") for g in groups for images in g.loops),
     )
 
 

@@ -1,0 +1,60 @@
+"""Why a study has no cine to analyse, as a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cvai.dicom.read.cine.image_groups import MIN_PHASES, MIN_SLICES, ImageGroup
+from cvai.dicom.read.cine.images import StudyImages
+from cvai.dicom.read.cine.left_out import reason_without_cine
+from cvai.dicom.read.values import CineNotFound, Excluded, Study
+from cvai.errors import FileRefused
+
+_HINT = "Send the study once its short-axis cine is complete."
+
+
+def refusal_of(
+    study: Study, images: StudyImages, groups: Sequence[ImageGroup], stacks: Sequence[ImageGroup]
+) -> FileRefused | CineNotFound:
+    """What a study without candidates is refused with; the unreadable file where nothing else is there."""
+    if not groups and study.unreadable:
+        return study.unreadable[0]
+    if not any(series.modality == "MR" for series in study.series if series.planes):
+        return _nothing_to_measure(study, images.unsuitable)
+    excluded = (
+        *images.unsuitable,
+        *(Excluded(uid, reason_without_cine(group, None)) for group in groups for uid in group.series_uids),
+    )
+    return CineNotFound(*_what_is_lacking(groups, stacks, excluded), _HINT, excluded)
+
+
+def _what_is_lacking(
+    groups: Sequence[ImageGroup], stacks: Sequence[ImageGroup], excluded: Sequence[Excluded]
+) -> tuple[str, str]:
+    """Code and message."""
+    if stacks:
+        largest = max(stack.n_slices for stack in stacks)
+        message = f"The largest cine has {largest} parallel slice(s); a ventricle needs {MIN_SLICES} or more."
+        return "too_few_slices", message
+    most = max((group.n_phases for group in groups if group.n_slices >= MIN_SLICES), default=0)
+    if 1 < most < MIN_PHASES:
+        message = f"The stack has {most} phases in a slice; a heartbeat needs {MIN_PHASES} or more."
+        return "too_few_phases", message
+    return "no_cine", f"The study holds no cine; {_seen(excluded)}."
+
+
+def _nothing_to_measure(study: Study, unsuitable: Sequence[Excluded]) -> CineNotFound:
+    """CT, angiography and what else there is: nobody has to send anything."""
+    modalities = sorted({series.modality or "not stated" for series in study.series if series.planes})
+    held = f"images of modality {', '.join(modalities)}" if modalities else "no images"
+    message = f"The study holds {held}: there is nothing to measure here."
+    hint = "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done."
+    return CineNotFound("nothing_to_measure", message, hint, tuple(unsuitable))
+
+
+def _seen(excluded: Sequence[Excluded]) -> str:
+    reasons = list(dict.fromkeys(p.reason for p in excluded))
+    if not reasons:
+        return "it holds no series that could be read"
+    shown = "; ".join(reasons[:4])
+    return f"seen: {shown}" + (f"; and {len(reasons) - 4} more" if len(reasons) > 4 else "")
