@@ -33,7 +33,7 @@ from cvai.dicom.write.result_json import (
 )
 from cvai.dicom.write.standing.predecessors import superseded_documents
 from cvai.dicom.write.standing.revision import told_apart
-from cvai.dicom.write.standing.withdrawal import WithdrawalObject, write_withdrawal
+from cvai.dicom.write.standing.withdrawal import write_withdrawal
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
 from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
 
@@ -80,7 +80,7 @@ class StudyOutcome:
     study_uid: str | None
     status: Status
     folder: Path
-    objects: tuple[WrittenObject | WithdrawalObject, ...]
+    objects: tuple[WrittenObject, ...]
     error: CvaiError | None = None
     images: str = ""
     analyses: tuple[AnalysisOutcome, ...] = ()

@@ -24,7 +24,7 @@ from cvai.archive.port import Archive
 from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.whole import all_unreadable
 from cvai.dicom.write.analysis import Analysed, Verification
-from cvai.dicom.write.objects.rejection import RejectionObject, write_rejection
+from cvai.dicom.write.objects.rejection import write_rejection
 from cvai.dicom.write.objects.sr import Supersedes
 from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
 from cvai.dicom.write.source import SourceImage
@@ -124,7 +124,7 @@ def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
 
 def _write(
     opened: Reopened, replaced: Sequence[SourceImage], reading: Reading, folder: Path
-) -> tuple[WrittenObject | RejectionObject, ...]:
+) -> tuple[WrittenObject, ...]:
     spec, editing = editable(reading)
     analysis, study = signed_analysis(editing, opened, reading), opened.study
     numbers = [s.series_number for s in study.series if s.series_number is not None]

@@ -9,7 +9,7 @@ from typing import Generic, Self
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian
 
 from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write.analysis import Analysed, AnyAnalysed
@@ -122,33 +122,34 @@ def new_instance(context: ResultContext[AnyAnalysed], kind: str) -> Dataset:
     """
     plan = context.plan.series[kind]
     instance = Dataset()
-    instance.file_meta = _file_meta(plan.sop_class_uid, context.uids.sop_instance(kind))
+    instance.file_meta = file_meta()
+    instance.SOPClassUID = instance.file_meta.MediaStorageSOPClassUID = plan.sop_class_uid
+    uid = context.uids.sop_instance(kind)
+    instance.SOPInstanceUID = instance.file_meta.MediaStorageSOPInstanceUID = uid
+    instance.InstanceNumber = 1
     instance.SpecificCharacterSet = "ISO_IR 192"
     add_patient(context.analysis.patient, instance)
     copy_study(context.first_header, instance)
-    _add_sop_common(instance, context, kind)
+    add_dates(instance, context.created)
     _add_series(instance, context, kind)
     _add_equipment(instance, context.analysis)
     return instance
 
 
-def _file_meta(sop_class_uid: UID, sop_instance_uid: UID) -> FileMetaDataset:
+def file_meta() -> FileMetaDataset:
+    """File meta information, but for the class and UID of the object."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class_uid
-    meta.MediaStorageSOPInstanceUID = sop_instance_uid
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = "CVAI"
     return meta
 
 
-def _add_sop_common(instance: Dataset, context: ResultContext[AnyAnalysed], kind: str) -> None:
-    instance.SOPClassUID = context.plan.series[kind].sop_class_uid
-    instance.SOPInstanceUID = context.uids.sop_instance(kind)
-    instance.InstanceNumber = 1
+def add_dates(instance: Dataset, created: datetime) -> None:
+    """Say when an object, its content and its series were made."""
     for keyword in ("InstanceCreation", "Content", "Series"):
-        setattr(instance, f"{keyword}Date", context.created.strftime("%Y%m%d"))
-        setattr(instance, f"{keyword}Time", context.created.strftime("%H%M%S"))
+        setattr(instance, f"{keyword}Date", created.strftime("%Y%m%d"))
+        setattr(instance, f"{keyword}Time", created.strftime("%H%M%S"))
 
 
 def _add_series(instance: Dataset, context: ResultContext[AnyAnalysed], kind: str) -> None:

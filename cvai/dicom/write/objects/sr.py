@@ -159,7 +159,7 @@ def _content(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> sr.Meas
 
 def observer(context: ResultContext[AnyAnalysed]) -> sr.ObservationContext:
     """TID 1002: the software, and the reader where one has signed."""
-    model = context.analysis.model
+    model, verification = context.analysis.model, context.analysis.verification
     device = sr.DeviceObserverIdentifyingAttributes(
         uid=device_uid(model.sha256),
         name=f"cvai {context.analysis.cvai_version}",
@@ -168,21 +168,20 @@ def observer(context: ResultContext[AnyAnalysed]) -> sr.ObservationContext:
         serial_number=model.sha256,
     )
     return sr.ObservationContext(
-        observer_person_context=_person(context.analysis.verification),
+        observer_person_context=person(verification) if verification else None,
         observer_device_context=sr.ObserverContext(
             observer_type=Code("121007", "DCM", "Device"), observer_identifying_attributes=device
         ),
     )
 
 
-def _person(verification: Verification | None) -> sr.ObserverContext | None:
-    if verification is None:
-        return None
-    person = sr.PersonObserverIdentifyingAttributes(
+def person(verification: Verification) -> sr.ObserverContext:
+    """TID 1003: the reader."""
+    reader = sr.PersonObserverIdentifyingAttributes(
         name=verification.name, organization_name=verification.organization
     )
     return sr.ObserverContext(
-        observer_type=Code("121006", "DCM", "Person"), observer_identifying_attributes=person
+        observer_type=Code("121006", "DCM", "Person"), observer_identifying_attributes=reader
     )
 
 
