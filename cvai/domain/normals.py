@@ -27,14 +27,7 @@ PEOPLE: Mapping[Sex, str] = MappingProxyType({"F": "women", "M": "men"})
 class NormalRange:
     """One row of the table.
 
-    Args:
-        measurement: name of the measurement it is for.
-        unit: UCUM code of the limits.
-        sex: of the people it describes.
-        age_from_years: youngest age in completed years.
-        age_to_years: oldest age in completed years, None where the band is open.
-        limits: (low, high), both of them normal.
-        source: where it was published.
+    Ages are completed years, ``age_to_years`` None where the band is open; both ``limits`` are normal.
 
     Raises:
         ValueError: limits or ages are upside down.

@@ -17,11 +17,8 @@ from cvai.domain.geometry import StackGeometry
 class ModelIdentity:
     """Which model really ran, and on what.
 
-    Args:
-        name: name of the model's folder, such as ``sax``.
-        version: version in its card.
-        sha256: hex digest of the model file.
-        provider: the runtime provider that ran, such as ``CPUExecutionProvider``.
+    ``name`` is that of the model's folder, ``sha256`` of the model file; ``provider`` such as
+    ``CPUExecutionProvider``.
     """
 
     name: str

@@ -14,16 +14,16 @@ BODY_MASS_INDICES_KG_PER_M2 = (7.0, 100.0)
 """Wide enough for every newborn and every adult who fits a scanner, narrow enough to tell metres from
 centimetres or inches, kilograms from grams, and a height from a weight."""
 
+HEART_RATES_BPM = (20.0, 250.0)
+"""Outside of these a stated heart rate is a placeholder; some machines write 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Sex, age and body size at the time of the study, None where not known.
 
-    Args:
-        sex: ``M`` or ``F``, the only ones that published ranges are given for.
-        age_years: completed years.
-        height_m: metres.
-        weight_kg: kilograms.
+    ``sex`` is ``M`` or ``F``, the only ones that published ranges are given for; ``age_years`` are completed
+    years.
 
     Raises:
         ValueError: a value that no person has, or height and weight that do not go together.
@@ -62,3 +62,8 @@ def go_together(height_m: float, weight_kg: float) -> bool:
     (True, False)
     """
     return is_within(weight_kg / height_m**2, BODY_MASS_INDICES_KG_PER_M2)
+
+
+def is_heart_rate(rate_bpm: float) -> bool:
+    """Whether a heart can beat so."""
+    return is_within(rate_bpm, HEART_RATES_BPM)

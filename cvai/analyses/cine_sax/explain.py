@@ -35,6 +35,6 @@ def _described(candidate: Candidate, preferred: Candidate) -> str:
     called = ", called stress" if condition.under_stress else ""
     verdict = "preferred" if candidate is preferred else candidate.why_not(preferred)
     return (
-        f"{stack.n_slices} slices of {stack.spacing_mm:.1f} mm over {candidate.length_mm:.0f} mm, "
+        f"{stack.n_slices} slices of {stack.spacing_mm:.1f} mm over {stack.length_mm:.0f} mm, "
         f"{stack.n_phases} phases, {rate}{called}, series {', '.join(stack.series_uids[:3])}: {verdict}"
     )

@@ -18,7 +18,6 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from pydicom import Dataset
-from pydicom.multival import MultiValue
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     EncapsulatedPDFStorage,
@@ -27,7 +26,7 @@ from pydicom.uid import (
 )
 
 from cvai.dicom.read.header.attributes import calendar_date, uid
-from cvai.dicom.read.header.text import one_line
+from cvai.dicom.read.header.text import stated_text
 from cvai.errors import StudyRefused
 
 MANUFACTURER = "cvai"
@@ -55,14 +54,7 @@ _COUNTED_SIDES = 5
 class Patient:
     """Who was examined (PS3.3 section C.7.1.1); what is not stated is empty.
 
-    Args:
-        patient_id: PatientID.
-        issuer: IssuerOfPatientID.
-        issuer_uid: UniversalEntityID of IssuerOfPatientIDQualifiersSequence.
-        issuer_uid_type: its UniversalEntityIDType.
-        name: PatientName, with its groups.
-        birth_date: PatientBirthDate, a date of the calendar as YYYYMMDD.
-        sex: PatientSex, M, F or O.
+    ``name`` has all its groups, ``birth_date`` is a date of the calendar as YYYYMMDD, ``sex`` M, F or O.
     """
 
     patient_id: str = ""
@@ -93,12 +85,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class StatedPatient:
-    """A patient as some objects of a study state it, all of them alike.
-
-    Args:
-        patient: what they state.
-        n_objects: how many they are.
-    """
+    """A patient as some objects of a study state it, all of them alike."""
 
     patient: Patient
     n_objects: int
@@ -253,7 +240,5 @@ def _stated_components(group: str) -> int:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """A text as it is stated, without padding and controls; of several values the backslash stays between."""
-    value = header.get(keyword)
-    text = "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
-    return one_line(text).strip()
+    """A text as it is stated, without padding and controls."""
+    return stated_text(header, keyword).strip()

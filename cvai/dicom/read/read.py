@@ -103,9 +103,7 @@ class _Unread:
 class _Found:
     """The files of a source.
 
-    Args:
-        paths: in order.
-        missing: what the source names and does not hold.
+    ``missing`` is what the source names and does not hold.
     """
 
     paths: tuple[Path, ...]

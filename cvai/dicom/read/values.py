@@ -101,11 +101,7 @@ class Series:
 class Document:
     """A structured report that stands in the study, cvai's own among them.
 
-    Args:
-        series_uid: SeriesInstanceUID.
-        sop_class_uid: of the instance.
-        sop_instance_uid: of the instance.
-        header: the whole instance; nobody writes to it.
+    ``header`` is the whole instance; nobody writes to it.
     """
 
     series_uid: str
@@ -118,12 +114,7 @@ class Document:
 class OwnResult:
     """An object that cvai has written into the study.
 
-    Args:
-        series_uid: SeriesInstanceUID.
-        sop_class_uid: of the instance.
-        sop_instance_uid: of the instance.
-        patient: whom it names.
-        path: file that holds it.
+    ``patient`` is whom it names.
     """
 
     series_uid: str
@@ -203,12 +194,8 @@ class CineNotFound(StudyRefused):
 class AssembledCine:
     """The cine that will be analysed, with the source of every frame.
 
-    Args:
-        series_uid: series (the first one, if several were joined) the cine came from.
-        stack: pixels, geometry and times.
-        planes: (t)(z) source image of every frame of ``stack``.
-        excluded: what was left aside on the way, with reasons.
-        findings: what a reader should know about the input.
+    ``planes`` are the (t)(z) source images of the frames of ``stack``; ``series_uid`` is of the first series,
+    if several were joined.
     """
 
     series_uid: str

@@ -21,10 +21,6 @@ def require_readable(study: Study, chosen: Sequence[ImagePlane]) -> None:
 
     Damaged images that have a place in the stack are refused by what reads their pixels.
 
-    Args:
-        study: as read.
-        chosen: images of the stack.
-
     Raises:
         StudyRefused: ``files_unreadable``.
     """

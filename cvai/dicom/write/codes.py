@@ -144,12 +144,8 @@ UNITS: Mapping[str, Code] = MappingProxyType(
 class MeasurementCoding:
     """How one measurement of cvai is said in codes.
 
-    Args:
-        name: coded name of the measurement.
-        site: where in the body it was taken.
-        method: how it was taken, None where the name says it all.
-        qualifiers: what the name alone does not say.
-        words: what tells it from others of the same name, to be read behind it.
+    ``qualifiers`` say what the name alone does not; ``words`` tell it from others of the same name, to be
+    read behind it. ``method`` is None where the name says it all.
     """
 
     name: Code

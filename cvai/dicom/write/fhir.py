@@ -16,6 +16,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
 from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.read.header.text import stated_text
 from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed
@@ -26,7 +27,7 @@ from cvai.dicom.write.codes import (
 )
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
-from cvai.dicom.write.source import checked_value, header_uid, stated_text
+from cvai.dicom.write.source import checked_value, header_uid
 from cvai.dicom.write.uids import RESULTS_VERSION, derived_uid
 from cvai.domain.measurement import Measurement, Normality, RangeSource
 
@@ -59,9 +60,6 @@ UNCERTAINTY_RANGE = Code("371884006", "SCT", "+/-, range of measurement uncertai
 
 def fhir_bundle(context: ResultContext[AnyAnalysed]) -> str:
     """The transaction as JSON, checked against the definition of every resource in it.
-
-    Args:
-        context: what was found, and whom it is about.
 
     Raises:
         pydantic.ValidationError: a defect of this module: what it made is not FHIR.
@@ -104,14 +102,13 @@ def _uuid_url(uid: UID) -> str:
 def _entry(resource: Json, replaces: bool) -> Json:
     """A resource with what the server is to do; a device is the same whoever signs."""
     (identifier,) = resource["identifier"]
-    uid = UID(identifier["value"].removeprefix("urn:oid:"))
     kind, condition = resource["resourceType"], f"identifier={identifier['system']}|{identifier['value']}"
     request = (
         {"method": "PUT", "url": f"{kind}?{condition}"}
         if replaces and kind != "Device"
         else {"method": "POST", "url": kind, "ifNoneExist": condition}
     )
-    return {"fullUrl": _uuid_url(uid), "resource": resource, "request": request}
+    return {"fullUrl": _uuid_url(_uid_of(resource)), "resource": resource, "request": request}
 
 
 def _device(context: ResultContext[AnyAnalysed]) -> Json:

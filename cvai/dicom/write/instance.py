@@ -60,11 +60,7 @@ class ResultContext(Generic[AnyAnalysed]):
     ) -> Self:
         """Context for the results of an analysis.
 
-        Args:
-            analysis: what was found.
-            plan: how its results are written.
-            created: when the results were made.
-            taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
+        ``taken_series_numbers`` are in use in the study, results of cvai left out.
         """
         taken = {*taken_series_numbers, *_own_series_numbers(analysis)}
         first = free_series_number(taken, plan.first_series_number, plan.n_series_numbers)

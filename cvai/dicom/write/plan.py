@@ -34,12 +34,7 @@ class ResultKind(StrEnum):
 class SeriesPlan:
     """How the one-object series of a kind of object is made.
 
-    Args:
-        sop_class_uid: of the object.
-        modality: Modality of the series.
-        title: what the series holds.
-        offset: of its SeriesNumber from that of the analysis' first series; it never changes.
-        file_name: of the object.
+    ``offset`` is that of its SeriesNumber from the one of the analysis' first series; it never changes.
     """
 
     sop_class_uid: UID
@@ -72,11 +67,7 @@ def document_series(sr_offset: int, pdf_offset: int) -> Mapping[str, SeriesPlan]
 class Segment:
     """Something that is segmented.
 
-    Args:
-        number: its label, and its Segment Number; counts from 1.
-        name: for readers.
-        code: Segmented Property Type.
-        rgb: colour on pictures, 0 to 255.
+    ``number`` is its label and its Segment Number, and counts from 1; ``rgb`` runs from 0 to 255.
     """
 
     number: int
@@ -129,11 +120,7 @@ class DrawnSegments:
 class SegmentGroup:
     """Measurements that were counted in one segment (TID 1411).
 
-    Args:
-        kind: of the Segmentation object.
-        segment: of it.
-        phase: point of the cardiac cycle at which it was drawn.
-        names: of measurements.
+    ``names`` are those of the measurements, ``phase`` when the segment was drawn.
     """
 
     kind: str
@@ -146,11 +133,7 @@ class SegmentGroup:
 class SiteGroup:
     """Measurements that no single segment holds (TID 1501); left out where none of them was made.
 
-    Args:
-        title: of the group.
-        site: where in the body.
-        names: of measurements.
-        of_model: whether the model had a part in them.
+    ``of_model`` says whether the model had a part in them.
     """
 
     title: str
@@ -163,14 +146,8 @@ class SiteGroup:
 class DocumentPlan:
     """Content of the measurement document (TID 1500).
 
-    Args:
-        procedure: that was reported.
-        modality: of the images.
-        evidence: kinds of the Segmentation objects that it refers to.
-        segments: groups of measurements counted in a segment, in order.
-        sites: groups of other measurements, in order.
-        evaluations: coded name and value of what was seen.
-        remarks: sentences on how it was measured.
+    ``evidence`` are the kinds of Segmentation objects that it refers to, ``remarks`` sentences on how it was
+    measured.
     """
 
     procedure: Code

@@ -46,11 +46,8 @@ class Status(StrEnum):
 class StudyStatement:
     """What result.json says of a study besides its analyses.
 
-    Args:
-        study_uid: StudyInstanceUID; None where no file told it.
-        patient: whose study it is; None where that is not known.
-        unreadable: files of the study, or beside it, that could not be read.
-        error: why nothing was measured, where that is so.
+    ``study_uid`` and ``patient`` are None where they are not known, ``unreadable`` are files of the study or
+    beside it.
     """
 
     study_uid: str | None

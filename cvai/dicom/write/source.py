@@ -20,7 +20,7 @@ from pydicom.multival import MultiValue
 from pydicom.sr.coding import Code
 from pydicom.valuerep import validate_value
 
-from cvai.dicom.read.header.text import one_line
+from cvai.dicom.read.header.text import stated_text
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.read.values import ImagePlane
 from cvai.dicom.write.analysis import Analysed
@@ -50,12 +50,6 @@ def header_uid(header: Dataset, keyword: str) -> str | None:
     """A UID as it stands in the header, without checking it; None where absent, empty or several."""
     value = header.get(keyword)
     return None if isinstance(value, MultiValue) else str(value or "").strip() or None
-
-
-def stated_text(header: Dataset, keyword: str) -> str:
-    """A text as it stands in the header but for controls; of several values the backslashes stay between."""
-    value = header.get(keyword)
-    return one_line("\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or ""))
 
 
 def is_valid(keyword: str, value: Any) -> bool:
@@ -116,11 +110,8 @@ def copy_study(header: Dataset, target: Dataset) -> None:
 class SourceImage:
     """One image that a result refers to.
 
-    Args:
-        sop_class_uid: of the instance.
-        sop_instance_uid: of the instance, letter by letter.
-        series_uid: SeriesInstanceUID of the instance.
-        frame_number: 1-based frame of a multi-frame instance, None for a single-frame one.
+    UIDs are as they are stated, letter by letter; ``frame_number`` counts from 1, and is None for a single-
+    frame instance.
     """
 
     sop_class_uid: str

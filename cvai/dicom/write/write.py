@@ -33,10 +33,7 @@ FHIR_NAME = "fhir.json"
 class WrittenObject:
     """A DICOM object that lies ready to be stored.
 
-    Args:
-        kind: which of the results it is, as in result.json.
-        sop_instance_uid: of the object.
-        path: file that holds it.
+    ``kind`` is which of the results it is, as in result.json.
     """
 
     kind: str

@@ -39,12 +39,7 @@ class KeyDiscs:
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
-    """Volumes of one heartbeat.
-
-    Args:
-        edv_ml: end-diastolic volume.
-        esv_ml: end-systolic volume.
-    """
+    """Volumes of one heartbeat."""
 
     edv_ml: float
     esv_ml: float

@@ -92,11 +92,7 @@ def biplane_findings(
 ) -> tuple[Finding, ...]:
     """Whether both views show one ventricle under the same conditions.
 
-    Args:
-        four_chamber: discs of the first beat of that view.
-        two_chamber: likewise.
-        rates_bpm: heart rate of each loop, None where it is not known.
-        beats: the first beat of both views, by name of the view.
+    Discs and ``beats`` are of the first beat of each view; ``rates_bpm`` are None where they are not known.
     """
     lengths = [discs.end_diastole.axis.length_mm for discs in (four_chamber, two_chamber)]
     difference = abs(lengths[0] - lengths[1]) / max(lengths)

@@ -32,12 +32,7 @@ _ACQUISITION_KEYS: tuple[Callable[[ImagePlane], Hashable], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class SliceAcquisition:
-    """The images of one slice from one acquisition.
-
-    Args:
-        images: in no particular order.
-        position_mm: of the slice along the normal of its stack.
-    """
+    """The images of one slice from one acquisition."""
 
     images: Images
     position_mm: float

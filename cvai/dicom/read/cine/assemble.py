@@ -28,7 +28,7 @@ from cvai.dicom.read.cine.placement import (
     turn_deg,
 )
 from cvai.dicom.read.cine.real_time import one_beat_each
-from cvai.dicom.read.cine.synchrony import duplicate_frame, most_common, put_in_step
+from cvai.dicom.read.cine.synchrony import duplicate_frame, most_common, put_in_step, slice_name
 from cvai.dicom.read.cine.timing import heart_rate, images_at_one_time, in_phase_order
 from cvai.dicom.read.header.attributes import whole_number
 from cvai.dicom.read.pixels.decode import stored_pixels
@@ -66,8 +66,8 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     if len(slices) < MIN_SLICES:
         message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
         raise GeometryRefused("too_few_slices", message, _RESEND)
-    slices = [in_phase_order(s, _name(z, slices)) for z, s in enumerate(_without_doubles(slices))]
-    beats = one_beat_each(slices, [_name(z, slices) for z in range(len(slices))])
+    slices = [in_phase_order(s, slice_name(z, slices)) for z, s in enumerate(_without_doubles(slices))]
+    beats = one_beat_each(slices, [slice_name(z, slices) for z in range(len(slices))])
     phases = put_in_step(beats.slices, beats.intervals_ms)
     geometry = _geometry(phases.slices)
     rate_bpm, rate_findings = heart_rate(beats.slices, phases.times_ms)
@@ -164,12 +164,8 @@ def _without_doubles(slices: Sequence[Images]) -> Sequence[Images]:
     for z, images in enumerate(slices):
         times_ms = [p.trigger_time_ms for p in images]
         if len(images) > n_phases and None not in times_ms and len(set(times_ms)) < len(times_ms):
-            raise duplicate_frame(_name(z, slices), len(images), n_phases)
+            raise duplicate_frame(slice_name(z, slices), len(images), n_phases)
     return slices
-
-
-def _name(z: int, slices: Sequence[object]) -> str:
-    return f"Slice {z + 1} of {len(slices)}"
 
 
 def _geometry(slices: Sequence[Images]) -> StackGeometry:
@@ -206,7 +202,7 @@ def _check_still(slices: Sequence[Images]) -> None:
         positions_mm = np.array([plane.position_mm for plane in images], dtype=np.float64)
         moved_mm = float(np.linalg.norm(positions_mm - positions_mm[0], axis=1).max())
         if moved_mm > SAME_PLANE_MM:
-            message = f"{_name(z, slices)} moves by {moved_mm:.1f} mm between phases."
+            message = f"{slice_name(z, slices)} moves by {moved_mm:.1f} mm between phases."
             raise GeometryRefused("moving_slice", message, "Send a cine without slice tracking.")
 
 
@@ -303,7 +299,7 @@ def _repeated_time_findings(planes: tuple[Images, ...], stack: CineStack) -> lis
             if np.array_equal(stack.frame(t, z), stack.frame(images.index(second), z)):
                 raise GeometryRefused(
                     "duplicate_frame",
-                    f"{_name(z, planes[0])} holds one image twice in place of two phases.",
+                    f"{slice_name(z, planes[0])} holds one image twice in place of two phases.",
                     _RESEND,
                 )
     if not repeated:

@@ -36,18 +36,7 @@ _RESTING_RATE = 1.15
 class Candidate:
     """A stack of cine slices with what speaks for and against it.
 
-    Args:
-        stack: its images.
-        covers_ventricle: it is as long as a ventricle.
-        stands_across: its direction is that of most short-axis stacks.
-        is_original: its pixels are neither derived nor annotated.
-        is_two_dimensional: not a slab, as of a 3D or 4D flow acquisition.
-        is_plain: its magnetisation was neither tagged nor inverted.
-        is_gated: its slices show one heartbeat, not several in real time.
-        is_not_stress: nothing calls it a stress acquisition.
-        is_at_rest: no other stack of the same view has a clearly lower heart rate.
-        is_native: no contrast agent had been given.
-        is_as_long: no other stack of the same view covers clearly more.
+    Whether it is at rest and as long is said in comparison with the other stacks of the same view.
     """
 
     stack: ImageGroup
@@ -61,11 +50,6 @@ class Candidate:
     is_at_rest: bool
     is_native: bool
     is_as_long: bool
-
-    @property
-    def length_mm(self) -> float:
-        """From the first slice to the last."""
-        return _length_mm(self.stack)
 
     @property
     def rate_bpm(self) -> float | None:
@@ -117,7 +101,7 @@ def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candida
     cosine = abs(float(normal_of(first) @ _LONG_AXIS_LPS)) / float(np.linalg.norm(_LONG_AXIS_LPS))
     return Candidate(
         stack=stack,
-        covers_ventricle=_length_mm(stack) >= VENTRICLE_LENGTH_MM,
+        covers_ventricle=stack.length_mm >= VENTRICLE_LENGTH_MM,
         stands_across=cosine >= _SHORT_AXIS_MIN_COSINE,
         is_original=not (is_derived(first) or is_annotated(first)),
         is_two_dimensional=texts(first.header, "MRAcquisitionType") != ("3D",),
@@ -126,18 +110,14 @@ def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candida
         is_not_stress=not stack.condition.under_stress,
         is_at_rest=_is_at_rest(stack, of_same_view),
         is_native=not has_contrast(first),
-        is_as_long=_length_mm(stack) >= _AS_LONG * max(_length_mm(s) for s in of_same_view),
+        is_as_long=stack.length_mm >= _AS_LONG * max(s.length_mm for s in of_same_view),
     )
 
 
 def _is_at_rest(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> bool:
     """Against stacks that are long enough to be measured: a scout may have any rate."""
-    longest_mm = max(_length_mm(s) for s in of_same_view)
-    rivals = [s.condition for s in of_same_view if _length_mm(s) >= _AS_LONG * longest_mm]
+    longest_mm = max(s.length_mm for s in of_same_view)
+    rivals = [s.condition for s in of_same_view if s.length_mm >= _AS_LONG * longest_mm]
     intervals_ms = [c.rr_ms for c in rivals if c.rr_ms is not None and not c.under_stress]
     rr_ms = stack.condition.rr_ms
     return rr_ms is None or not intervals_ms or rr_ms * _RESTING_RATE >= max(intervals_ms)
-
-
-def _length_mm(stack: ImageGroup) -> float:
-    return stack.positions_mm[-1] - stack.positions_mm[0]

@@ -118,7 +118,7 @@ def _may_replace(other: Candidate, best: Candidate) -> bool:
         return False
     if not is_similar_view(best.stack, other.stack):
         return True
-    is_long = other.length_mm >= _ALTERNATIVE_LENGTH * best.length_mm
+    is_long = other.stack.length_mm >= _ALTERNATIVE_LENGTH * best.stack.length_mm
     return is_long and other.stack.condition.is_like(best.stack.condition)
 
 

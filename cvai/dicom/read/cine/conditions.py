@@ -12,9 +12,7 @@ from pydicom import Dataset
 
 from cvai.dicom.read.header.attributes import calendar_date, texts, time_of_day_s
 from cvai.dicom.read.values import ImagePlane
-
-HEART_RATES_BPM = (20.0, 250.0)
-"""Outside of these a stated heart rate is a placeholder; some scanners write 0."""
+from cvai.domain.subject import is_heart_rate
 
 SAME_RATE = 1.25
 """Ratio of two R-R intervals of one state of the heart. Breath-holds change it by up to a fifth; adenosine
@@ -133,11 +131,6 @@ def covered_ms(images: Sequence[ImagePlane]) -> float | None:
     if len(times_ms) < len(images) or different_ms.size < 3:
         return None
     return float(np.median(np.diff(different_ms))) * different_ms.size
-
-
-def is_heart_rate(rate_bpm: float) -> bool:
-    """Whether a heart can beat so."""
-    return HEART_RATES_BPM[0] <= rate_bpm <= HEART_RATES_BPM[1]
 
 
 def acquired_s(header: Dataset) -> float | None:

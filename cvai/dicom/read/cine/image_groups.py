@@ -43,11 +43,7 @@ _SHORTEST_BEAT_S = 0.3
 
 @dataclass(frozen=True, eq=False)
 class ImageGroup:
-    """Parallel images of one kind; from one series, or from several that were joined.
-
-    Args:
-        planes: placed images of equal orientation.
-    """
+    """Parallel images of one kind; from one series, or from several that were joined."""
 
     planes: Images
 
@@ -91,6 +87,11 @@ class ImageGroup:
     def condition(self) -> Condition:
         """When and how its slices were acquired."""
         return common_condition([condition_of(images) for images in self.slices])
+
+    @property
+    def length_mm(self) -> float:
+        """From the first slice to the last."""
+        return self.positions_mm[-1] - self.positions_mm[0]
 
     @property
     def spacing_mm(self) -> float:

@@ -17,9 +17,7 @@ _TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
 class StudyImages:
     """The MR images of a study that show anatomy.
 
-    Args:
-        series: each with these images only.
-        unsuitable: series that have none, with the reason.
+    Series hold these images only; those that have none are unsuitable.
     """
 
     series: tuple[Series, ...]

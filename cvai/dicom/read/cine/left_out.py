@@ -92,7 +92,9 @@ def _other_stacks(chosen: Candidate, candidates: Sequence[Candidate]) -> list[Fi
     others = [
         c
         for c in candidates
-        if c is not chosen and c.length_mm >= VENTRICLE_LENGTH_MM and is_similar_view(chosen.stack, c.stack)
+        if c is not chosen
+        and c.stack.length_mm >= VENTRICLE_LENGTH_MM
+        and is_similar_view(chosen.stack, c.stack)
     ]
     if not others:
         return []
@@ -119,7 +121,7 @@ def _described(condition: Condition, chosen: Condition) -> str:
 
 def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Finding]:
     """Cine slices that are no stack, and lie beside the analysed one or at its places."""
-    loose = [s for s in stacks if s.n_slices < MIN_SLICES or not _is_whole(s)]
+    loose = [s for s in stacks if s.n_slices < MIN_SLICES or s.length_mm < VENTRICLE_LENGTH_MM]
     loose = [s for s in loose if s is not best]
     beside = [s for s in loose if continues(best, s)]
     again = [
@@ -150,10 +152,6 @@ def _lacks_phases(group: ImageGroup, stack: ImageGroup) -> bool:
     stills."""
     is_kin = is_same_kind(stack.planes[0], group.planes[0])
     return is_kin and not group.is_cine and MAX_STILLS < group.n_phases < MIN_PHASES
-
-
-def _is_whole(stack: ImageGroup) -> bool:
-    return stack.positions_mm[-1] - stack.positions_mm[0] >= VENTRICLE_LENGTH_MM
 
 
 def _altered_pixels(stack: ImageGroup) -> list[Finding]:

@@ -77,7 +77,8 @@ def put_in_step(slices: Sequence[Images], intervals_ms: Sequence[float | None]) 
     return _matched(slices, _Clock.of(known, intervals_ms))
 
 
-def _name(z: int, slices: Sequence[Images]) -> str:
+def slice_name(z: int, slices: Sequence[object]) -> str:
+    """What a slice is called in messages."""
     return f"Slice {z + 1} of {len(slices)}"
 
 
@@ -116,17 +117,17 @@ def _check_complete(slices: Sequence[Images]) -> None:
         if len(images) < n_phases:
             raise _missing_frame(z, slices)
         if len(images) > n_phases:
-            raise duplicate_frame(_name(z, slices), len(images), n_phases)
+            raise duplicate_frame(slice_name(z, slices), len(images), n_phases)
 
 
-def duplicate_frame(slice_name: str, n_images: int, n_phases: int) -> GeometryRefused:
+def duplicate_frame(name: str, n_images: int, n_phases: int) -> GeometryRefused:
     """A slice that has more images than there are phases."""
-    message = f"{slice_name} has {n_images} images for {n_phases} phases."
+    message = f"{name} has {n_images} images for {n_phases} phases."
     return GeometryRefused("duplicate_frame", message, "Send one acquisition of the slice only.")
 
 
 def _missing_frame(z: int, slices: Sequence[Images]) -> GeometryRefused:
-    message = f"{_name(z, slices)} has {len(slices[z])} of {_usual_count(slices)} phases."
+    message = f"{slice_name(z, slices)} has {len(slices[z])} of {_usual_count(slices)} phases."
     return GeometryRefused("missing_frame", message, _RESEND)
 
 

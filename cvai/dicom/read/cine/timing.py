@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from cvai.dicom.read.cine.conditions import (
     SAME_RATE,
     covered_ms,
-    is_heart_rate,
     rr_interval_ms,
     stated_interval_ms,
     stated_rate_bpm,
@@ -20,6 +19,7 @@ from cvai.dicom.read.cine.conditions import (
 from cvai.dicom.read.header.attributes import whole_number
 from cvai.dicom.read.values import ImagePlane, Images
 from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.subject import is_heart_rate
 from cvai.errors import GeometryRefused
 
 _MOST_COVERED, _LEAST_COVERED = 1.15, 0.55

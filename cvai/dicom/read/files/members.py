@@ -27,12 +27,7 @@ class UnpackLimits:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A member that is a link.
-
-    Args:
-        name: of the member.
-        target: name of what it leads to, counted from the top.
-    """
+    """A member that is a link."""
 
     name: PurePosixPath
     target: PurePosixPath

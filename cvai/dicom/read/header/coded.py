@@ -19,10 +19,7 @@ _SAME_SCHEME = {"SNM3": SNOMED_RT, "99SDM": SNOMED_RT}
 class Coded:
     """One item of a code sequence, upper case; empty where not stated.
 
-    Args:
-        scheme: CodingSchemeDesignator, one name for each scheme.
-        value: CodeValue.
-        meaning: CodeMeaning.
+    The scheme has one name, whatever versions of the standard call it.
     """
 
     scheme: str

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from pydicom import Dataset
+from pydicom.multival import MultiValue
+
 JOINERS = "\u200c\u200d"
 """Invisible, and part of how words of some scripts are written."""
 
@@ -31,6 +34,12 @@ def one_line(text: str) -> str:
     'No heart seen'
     """
     return without_controls(" ".join(_split_lines(text)))
+
+
+def stated_text(header: Dataset, keyword: str) -> str:
+    """A text as it stands in the header but for controls; of several values the backslashes stay between."""
+    value = header.get(keyword)
+    return one_line("\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or ""))
 
 
 def lines(text: str) -> str:

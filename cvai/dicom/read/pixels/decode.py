@@ -139,9 +139,9 @@ def _frames_of(planes: Sequence[ImagePlane]) -> Iterator[NDArray[np.generic]]:
                 if n_frames <= len(planes):
                     yield frame
     except PIXEL_ERRORS as error:
-        raise _unreadable(planes[0], type(error).__name__) from error
+        raise unreadable(planes[0], type(error).__name__) from error
     if n_frames != len(planes):
-        raise _unreadable(planes[0], f"{n_frames} of {len(planes)} frames")
+        raise unreadable(planes[0], f"{n_frames} of {len(planes)} frames")
 
 
 def _rescale(plane: ImagePlane) -> tuple[float, float]:
@@ -149,14 +149,14 @@ def _rescale(plane: ImagePlane) -> tuple[float, float]:
     source = frame_attributes(plane.header, plane.frame_number, "PixelValueTransformationSequence")
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
     if slope == 0:
-        raise _unreadable(plane, "its RescaleSlope is 0")
+        raise unreadable(plane, "its RescaleSlope is 0")
     return 1.0 if slope is None else slope, intercept or 0.0
 
 
 def _intensity_order(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.number[Any]]:
     """Values of the image, of one of STORED_TYPES; MONOCHROME1, where low values are bright, turned over."""
     if stored.shape != (plane.rows, plane.columns):
-        raise _unreadable(plane, f"decodes to shape {stored.shape}")
+        raise unreadable(plane, f"decodes to shape {stored.shape}")
     values = _within_stored_bits(plane, stored)
     own_type: np.dtype[Any] = stored.dtype.newbyteorder("=")
     if own_type not in STORED_TYPES:
@@ -183,7 +183,7 @@ def _within_stored_bits(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArr
     high = whole_number(plane.header, "HighBit")
     shift = 0 if high is None or _is_compressed(plane) else high + 1 - n_stored
     if not 0 < n_stored <= n_allocated or not 0 <= shift <= n_allocated - n_stored:
-        raise _unreadable(plane, f"BitsStored {n_stored} and HighBit {high} in words of {n_allocated} bits")
+        raise unreadable(plane, f"BitsStored {n_stored} and HighBit {high} in words of {n_allocated} bits")
     is_signed = words.dtype.kind == "i"
     low, top = (-(2 ** (n_stored - 1)), 2 ** (n_stored - 1) - 1) if is_signed else (0, 2**n_stored - 1)
     if shift == 0 and words.min() >= low and words.max() <= top:
@@ -204,7 +204,8 @@ def _turned_over(plane: ImagePlane, values: NDArray[np.number[Any]]) -> NDArray[
     return np.float32(-1.0 if is_signed else 2**bits_stored - 1) - values.astype(np.float32)
 
 
-def _unreadable(plane: ImagePlane, how: str) -> FileRefused:
+def unreadable(plane: ImagePlane, how: str) -> FileRefused:
+    """The refusal of pixels that cannot be decoded; ``how`` says what is wrong with them."""
     return FileRefused(
         "pixel_data_unreadable",
         f"The pixels of instance {plane.sop_instance_uid} cannot be decoded ({how}).",

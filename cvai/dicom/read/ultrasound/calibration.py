@@ -40,12 +40,7 @@ _DEPTHS_MM = (40.0, 400.0)
 class Region:
     """One item of SequenceOfUltrasoundRegions, as stated; None where it is not.
 
-    Args:
-        spatial_format: RegionSpatialFormat.
-        data_type: RegionDataType.
-        box: (left, top, right, bottom), inclusive.
-        units: PhysicalUnitsXDirection and PhysicalUnitsYDirection.
-        delta: (PhysicalDeltaY, PhysicalDeltaX).
+    ``box`` is (left, top, right, bottom), inclusive; ``units`` are of (x, y), ``delta`` of (y, x).
     """
 
     spatial_format: int | None

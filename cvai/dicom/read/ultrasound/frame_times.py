@@ -16,6 +16,7 @@ from pydicom import Dataset
 
 from cvai.dicom.read.header.attributes import number, numbers
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.subject import is_heart_rate
 from cvai.errors import GeometryRefused
 
 STEPS_MS = (2.0, 200.0)
@@ -27,10 +28,6 @@ steps."""
 
 _WHOLE_SECONDS_MS = 500.0
 """By how much a duration may be off that is written as a whole number of seconds."""
-
-
-_HEART_RATES_BPM = (20.0, 250.0)
-"""Outside of these a stated heart rate is a placeholder; machines write 0."""
 
 _SAME_RATE = 1.5
 """Ratio of two heart rates of one loop up to which they may be the same, one counted beat by beat."""
@@ -188,6 +185,4 @@ def _r_wave_rate_bpm(header: Dataset) -> float | None:
 
 
 def _plausible_bpm(rate_bpm: float | None) -> float | None:
-    if rate_bpm is None or not _HEART_RATES_BPM[0] <= rate_bpm <= _HEART_RATES_BPM[1]:
-        return None
-    return rate_bpm
+    return rate_bpm if rate_bpm is not None and is_heart_rate(rate_bpm) else None

@@ -15,7 +15,7 @@ from pydicom.uid import UID
 from cvai.dicom.read.faults import disk_faults
 from cvai.dicom.read.header.attributes import parse, texts, uid, whole_number
 from cvai.dicom.read.header.tolerance import tolerating_values
-from cvai.dicom.read.pixels.decode import PIXEL_ERRORS, pixel_source
+from cvai.dicom.read.pixels.decode import PIXEL_ERRORS, pixel_source, unreadable
 from cvai.dicom.read.values import ImagePlane, Images
 from cvai.errors import FileRefused
 
@@ -56,7 +56,7 @@ def grey_loop(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
                 frame[...] = values[..., 0] if is_luminance else _brightness(values)
                 coloured += _is_coloured(values, is_luminance=is_luminance)
     except PIXEL_ERRORS as error:
-        raise _unreadable(first, type(error).__name__) from error
+        raise unreadable(first, type(error).__name__) from error
     return frames, coloured / np.float32(len(images))
 
 
@@ -80,12 +80,12 @@ def _check_layout(image: ImagePlane) -> None:
     """Refuse what would be decoded to something else than what was seen."""
     interpretation = _interpretation(image.header)
     if interpretation not in (*_GREY, _PALETTE, *_COLOURS):
-        raise _unreadable(image, f"PhotometricInterpretation {interpretation or 'not stated'}")
+        raise unreadable(image, f"PhotometricInterpretation {interpretation or 'not stated'}")
     allocated, stored, highest = (
         whole_number(image.header, keyword) for keyword in ("BitsAllocated", "BitsStored", "HighBit")
     )
     if stored is not None and stored != allocated and highest != stored - 1:
-        raise _unreadable(image, f"BitsStored {stored} with HighBit {highest}")
+        raise unreadable(image, f"BitsStored {stored} with HighBit {highest}")
 
 
 def _stored_frames(first: ImagePlane, n_frames: int) -> Iterator[NDArray[np.generic]]:
@@ -112,7 +112,7 @@ def _bytes_a_pixel(first: ImagePlane, source: Dataset | Path, n_frames: int) -> 
     for each in (2, 3):
         if 0 <= n_bytes - each * n_pixels <= 1:
             return each
-    raise _unreadable(first, f"YBR_FULL_422 in {n_bytes} bytes for {n_pixels} pixels")
+    raise unreadable(first, f"YBR_FULL_422 in {n_bytes} bytes for {n_pixels} pixels")
 
 
 def _length_in(path: Path) -> int:
@@ -173,11 +173,3 @@ def _channels(values: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.
 
 def _interpretation(header: Dataset) -> str:
     return (texts(header, "PhotometricInterpretation") or ("",))[0]
-
-
-def _unreadable(image: ImagePlane, how: str) -> FileRefused:
-    return FileRefused(
-        "pixel_data_unreadable",
-        f"The pixels of instance {image.sop_instance_uid} cannot be decoded ({how}).",
-        "Send the instance again, uncompressed if possible.",
-    )

@@ -47,13 +47,7 @@ _MODES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopSelection:
-    """The loops of a study that may show an apical view at rest.
-
-    Args:
-        loops: frames of each, in order.
-        excluded: everything else, with reasons.
-        findings: which stage of an examination they are of, where it has several.
-    """
+    """The loops of a study that may show an apical view at rest."""
 
     loops: tuple[Images, ...]
     excluded: tuple[Excluded, ...]
@@ -64,12 +58,8 @@ class LoopSelection:
 class AssembledLoop:
     """A loop that will be analysed, with the source of every frame.
 
-    Args:
-        series_uid: its SeriesInstanceUID.
-        loop: frames, sector, size of a pixel, times.
-        images: (t,) source of every frame.
-        findings: what a reader should know about the input.
-        stated_view: the view that its header states, None where it states none.
+    ``images`` are the (t,) sources of its frames; ``stated_view`` is that of its header, None where it states
+    none.
     """
 
     series_uid: str
@@ -148,7 +138,7 @@ def _instances(series: Series) -> list[Images]:
 
 def _unsuitable(images: Images) -> str | None:
     """Why an instance is out of the question; None where its frames have to be looked at."""
-    modality = _modality(images[0])
+    modality = modality_of(images[0].header)  # of the image: a series may hold objects of several kinds
     if modality != "US":
         return f"not an ultrasound image (modality {modality or 'not stated'})"
     if images[0].sop_class_uid not in ULTRASOUND_IMAGES:
@@ -168,11 +158,6 @@ def _other_mode(image: ImagePlane) -> str | None:
     if any(region.data_type == COLOUR_FLOW for region in regions):
         return "colour Doppler"
     return _other_kind([str(value).strip().upper() for value in image.header.get("ImageType") or ()])
-
-
-def _modality(image: ImagePlane) -> str:
-    """Of the image itself: a series may hold objects of several kinds."""
-    return modality_of(image.header)
 
 
 def _other_kind(image_type: Sequence[str]) -> str | None:

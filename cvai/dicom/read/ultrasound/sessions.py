@@ -27,9 +27,7 @@ _DATE_AND_TIME = (
 class Acquired:
     """When an image was acquired.
 
-    Args:
-        day: the date.
-        second: of the day, None where only the date is stated.
+    ``second`` is of the day, None where only the date is stated.
     """
 
     day: date

@@ -22,11 +22,7 @@ STACK_ID = "1"
 class LabelledFrame:
     """A frame of the segmentation: one segment in one slice of one phase, all 0-based.
 
-    Args:
-        segment: what is marked.
-        t: phase.
-        z: slice of the stack.
-        time_index: place of the phase among the phases of this object.
+    ``time_index`` is the place of the phase among the phases of this object.
     """
 
     segment: Segment
@@ -70,11 +66,8 @@ class FrameGroups:
 
     What frames have in common, the position of a slice, the source of a phase and slice, the number of a
     segment, is encoded once and stands in every frame it belongs to. The time of a phase stands as a comment:
-    the Segmentation IOD has no attribute for it, and each frame's source image has its own.
-
-    Args:
-        drawn: what is stored.
-        sources: (t)(z) source image of every frame.
+    the Segmentation IOD has no attribute for it, and each frame's source image has its own. ``sources`` are
+    (t)(z).
     """
 
     def __init__(self, drawn: DrawnSegments, sources: Sequence[Sequence[SourceImage]]) -> None:

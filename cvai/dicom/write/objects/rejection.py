@@ -31,13 +31,8 @@ def write_rejection(
 ) -> tuple[WrittenObject, ...]:
     """Write the one object that says no, into ``folder``.
 
-    Args:
-        analysis: what is rejected, with the reader who does so as its verification.
-        plan: how results of its kind are written.
-        folder: created where it does not exist.
-        withdrawn: the objects that are to be shown no more.
-        reason: in words.
-        taken_series_numbers: SeriesNumbers in use in the study.
+    The reader who rejects the analysis is its verification; ``withdrawn`` are the objects that are to be
+    shown no more.
 
     Raises:
         ValueError: nobody has signed the rejection, or it withdraws nothing.

@@ -57,13 +57,7 @@ CORRECTED_DISCLAIMER = (
 
 @dataclass(frozen=True, slots=True)
 class Supersedes:
-    """An earlier measurement document of cvai that a new one takes the place of.
-
-    Args:
-        study_uid: StudyInstanceUID it stands in.
-        series_uid: its SeriesInstanceUID.
-        sop_instance_uid: its SOPInstanceUID.
-    """
+    """An earlier measurement document of cvai that a new one takes the place of."""
 
     study_uid: str
     series_uid: str
@@ -73,12 +67,7 @@ class Supersedes:
 def measurement_document(
     context: ResultContext[AnyAnalysed], supersedes: Sequence[Supersedes] = ()
 ) -> Dataset:
-    """Structured report of an analysis; it refers to the segmentations of the same context.
-
-    Args:
-        context: what the report is made from.
-        supersedes: earlier documents that this one takes the place of.
-    """
+    """Structured report of an analysis; it refers to the segmentations of the same context."""
     plan = context.plan.document(context.analysis)
     document = new_instance(context, ResultKind.SR)
     _add_document_general(document, context, plan)

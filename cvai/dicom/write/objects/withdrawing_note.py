@@ -33,14 +33,8 @@ def complete_note(
 ) -> None:
     """Make an object with patient and study the note that withdraws others (PS3.16 TID 2010).
 
-    Args:
-        note: with file meta information, patient, study, equipment and dates.
-        names: what its UIDs are derived from.
-        withdrawn: the objects that are to be shown no more.
-        title: why, as a code.
-        description: why, in words.
-        person: who says so.
-        device: what says so.
+    ``note`` has file meta information, patient, study, equipment and dates; its UIDs are derived from
+    ``names``.
     """
     note.SOPClassUID = note.file_meta.MediaStorageSOPClassUID = KeyObjectSelectionDocumentStorage
     note.SOPInstanceUID = note.file_meta.MediaStorageSOPInstanceUID = derived_uid(*names, "instance")

@@ -44,11 +44,7 @@ class Measured(Protocol):
 class Bullseye:
     """What one bullseye shows.
 
-    Args:
-        title: what the numbers are, with their unit.
-        values: by segment; a segment without a value was not measured.
-        low: value of the lightest colour.
-        high: value of the darkest colour.
+    A segment without a value was not measured; ``low`` has the lightest colour, ``high`` the darkest.
     """
 
     title: str
@@ -120,14 +116,7 @@ def scale_colour(share: float) -> Colour:
 def segment_outline(
     centre: tuple[float, float], radius: float, segment: WallSegment, n_points: int = 48
 ) -> list[tuple[float, float]]:
-    """Points around a segment, y downwards: along its outer arc, and back along its inner one.
-
-    Args:
-        centre: of the bullseye.
-        radius: of the bullseye.
-        segment: of the wall.
-        n_points: of each arc.
-    """
+    """Points around a segment, y downwards: along its outer arc, and back along its inner one."""
     inner, outer = (share * radius for share in RADII[segment.level])
     middle_deg = SEPTUM_DEG + segment.centre_deg
     first_deg, last_deg = middle_deg - segment.width_deg / 2, middle_deg + segment.width_deg / 2

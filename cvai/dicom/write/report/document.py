@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.read.header.text import stated_text
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed, Verification
@@ -28,7 +29,7 @@ from cvai.dicom.write.report.page import (
     text_width,
     wrapped,
 )
-from cvai.dicom.write.source import code_item, instance_reference, stated_text
+from cvai.dicom.write.source import code_item, instance_reference
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.subject import Subject
 
@@ -41,12 +42,7 @@ FOOTER_TOP = 278.0
 
 
 def encapsulated_report(context: ResultContext[AnyAnalysed], report: bytes) -> Dataset:
-    """The report as an Encapsulated PDF object (PS3.3 section A.45.1).
-
-    Args:
-        context: what the report was made from.
-        report: the PDF file.
-    """
+    """The report as an Encapsulated PDF object (PS3.3 section A.45.1)."""
     instance = new_instance(context, ResultKind.PDF)
     instance.ConversionType = "SYN"
     instance.AcquisitionDateTime = None
@@ -67,10 +63,7 @@ def encapsulated_report(context: ResultContext[AnyAnalysed], report: bytes) -> D
 def draw_heading(page: Page, context: ResultContext[AnyAnalysed], measured_from: str) -> None:
     """Title, who stands for the numbers, and what they are not for.
 
-    Args:
-        page: to be drawn on.
-        context: what the report is made from.
-        measured_from: such as ``the short-axis cine``.
+    ``measured_from`` is such as ``the short-axis cine``.
     """
     page.text(LEFT, 20.5, context.plan.title, 13.5, bold=True)
     provenance = _provenance(context.analysis.verification, measured_from)

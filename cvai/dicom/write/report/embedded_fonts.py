@@ -20,11 +20,7 @@ _PRIVATE_USE = 0xF0000
 
 
 class EmbeddedFont(TTFont):  # type: ignore[misc]
-    """A font in one document.
-
-    Args:
-        font: to be embedded, as far as it is used.
-    """
+    """A font in one document."""
 
     def __init__(self, font: Font) -> None:
         super().__init__(font.name, str(font.path), asciiReadable=False)

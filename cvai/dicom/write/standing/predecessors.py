@@ -29,9 +29,7 @@ def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> t
     already. Where the very same document stands in the study, it is made again as it stands. What names
     another patient is withdrawn, see ``cvai.dicom.write.standing.withdrawal``, and no predecessor.
 
-    Args:
-        analysis: what will be written.
-        documents: every structured report of the study.
+    ``documents`` are all structured reports of the study.
     """
     former = [
         d

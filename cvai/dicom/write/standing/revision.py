@@ -100,10 +100,7 @@ def _says_the_same(former: Dataset, analysis: AnyAnalysed, plan: ResultPlan[AnyA
 def _draws_the_same(files: Mapping[str, Path], analysis: AnyAnalysed, drawn: Sequence[DrawnSegments]) -> bool:
     """Whether segmentations that stand under the UIDs of the analysis have its labels.
 
-    Args:
-        files: of every result that stands, by SOP Instance UID.
-        analysis: what will be written.
-        drawn: its segmentations.
+    ``files`` are those of every result that stands, by SOP Instance UID.
     """
     uids = result_uids(analysis)
     for segments in drawn:
