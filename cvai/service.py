@@ -199,23 +199,25 @@ class Service:
     def _run_as(self, database: Engine, stop: threading.Event) -> bool:
         settings = self._settings
         feed = self._followed(database)
-        roll = WorkerRegistry(database)
-        worker = roll.sign_on(settings.worker_name, place_of(settings))
+        registry = WorkerRegistry(database)
+        worker = registry.register(settings.worker_name, place_of(settings))
         # What an earlier start left there is fetched again by whoever takes its job.
         shutil.rmtree(work_folder(settings), ignore_errors=True)
         queue = Queue(database)
-        metrics = self._metrics(roll, queue, EjectionFractions(database))
-        engine = self._engine(database, worker, partial(require_living, roll, worker), metrics)
-        engine.start(alone=roll.living().keys() == {worker})
+        metrics = self._metrics(registry, queue, EjectionFractions(database))
+        engine = self._engine(database, worker, partial(require_living, registry, worker), metrics)
+        engine.start(alone=registry.living().keys() == {worker})
         beat_s = settings.heartbeat_s
-        heartbeat = Heartbeat(roll, worker, beat_s, queue.workers_at_work, engine.adopt, on_death=stop.set)
+        heartbeat = Heartbeat(
+            registry, worker, beat_s, queue.workers_at_work, engine.adopt, on_death=stop.set
+        )
         heartbeat.start()
         log.info("serving", worker=worker, archive=settings.archive, feed=self._follow_feed)
         pulse = Pulse()
         routes = {
             "/metrics": metrics.exposition,
             "/healthz": pulse.healthz,
-            "/readyz": Readiness(self._archive, roll, worker, settings.data_folder).readyz,
+            "/readyz": Readiness(self._archive, registry, worker, settings.data_folder).readyz,
         }
         with monitored(settings.monitor_address, routes), self._beside(routes):
             self._loop(self._looking(feed, engine, metrics), pulse, stop)
@@ -253,7 +255,7 @@ class Service:
             analyses=self._analyses,
             work_folder=work_folder(settings),
             results_folder=settings.results_folder,
-            turns=AnalysisSlots(settings.jobs_at_once, UnendedAnalyses(database)),
+            slots=AnalysisSlots(settings.jobs_at_once, UnendedAnalyses(database)),
             check_ownership=check_ownership,
             rules=self._rules,
             stored=self._audit_stored,
@@ -278,9 +280,9 @@ class Service:
             shadows=shadows,
             work_folder=steps.work_folder,
             results_folder=steps.results_folder,
-            turns=steps.turns,
+            slots=steps.slots,
             check_ownership=steps.check_ownership,
-            told=metrics.shadow_told,
+            recorded=metrics.shadow_recorded,
         )
 
     def _audit_stored(self, study_uid: str, objects: tuple[AuditedObject, ...]) -> None:
@@ -291,9 +293,9 @@ class Service:
         worker = self._settings.worker_name
         self._trail.record(AuditEvent(Act.EXPORTED, worker, study_uid, objects, requested=False, detail=to))
 
-    def _metrics(self, roll: WorkerRegistry, queue: Queue, fractions: EjectionFractions) -> Metrics:
+    def _metrics(self, registry: WorkerRegistry, queue: Queue, fractions: EjectionFractions) -> Metrics:
         folder = self._settings.data_folder
-        sources = Sources(queue.state, lambda: len(roll.living()), fractions, folder, self._odd)
+        sources = Sources(queue.state, lambda: len(registry.living()), fractions, folder, self._odd)
         return Metrics(self._analyses, self._settings.results_folder, sources)
 
     def _loop(self, looking: Looking | None, pulse: Pulse, stop: threading.Event) -> None:

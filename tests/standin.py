@@ -148,7 +148,7 @@ def analyse_noting(log: Path) -> Callable[[Path, Path], tuple[StudyOutcome, ...]
     return noting
 
 
-def turns_below(folder: Path, at_once: int = 1) -> AnalysisSlots:
+def slots_below(folder: Path, at_once: int = 1) -> AnalysisSlots:
     """Turns at being analysed, written down in a database of their own."""
     folder.mkdir(parents=True, exist_ok=True)
     return AnalysisSlots(at_once, UnendedAnalyses(open_database(f"sqlite:///{folder / 'turns.sqlite'}")))

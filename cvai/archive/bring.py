@@ -1,4 +1,4 @@
-"""Studies brought here from the archive: all that it lists of a study, and nothing else."""
+"""Fetches studies from the archive and verifies that they are complete and of one study."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from cvai.errors import StudyRefused, TemporarilyUnavailable
 
 
 def bring(archive: Archive, content: StudyContent, folder: Path) -> None:
-    """Fetch a study into a folder, in the place of what lies there.
+    """Fetch a study into a folder, replacing its contents.
 
     Args:
-        archive: where it is kept.
-        content: what the archive lists of it.
-        folder: where the files go.
+        archive: to fetch from.
+        content: the archive's listing of the study.
+        folder: receives the files.
 
     Raises:
-        StudyRefused: ``patients_differ`` or ``study_differs``: a file is of another study than was asked for.
+        StudyRefused: ``patients_differ`` or ``study_differs``: a file is of another study than requested.
         TemporarilyUnavailable: ``fetch_incomplete``, or see ``Archive``.
         ArchiveRejected: see ``Archive``.
     """
@@ -40,7 +40,7 @@ def bring(archive: Archive, content: StudyContent, folder: Path) -> None:
             "fetch_incomplete",
             f"the archive lists {len(content.instances)} instances and sent {n_files}; {missing} of those "
             "listed are not among them.",
-            "It is asked again.",
+            "The request is repeated.",
         )
 
 
@@ -53,7 +53,7 @@ def _require_one_study(content: StudyContent, identities: list[FileIdentity], fo
 
 
 def study_differs(files: str) -> StudyRefused:
-    """The archive keeps files under a StudyInstanceUID that is not theirs."""
+    """The refusal of files that the archive lists under another StudyInstanceUID than they state."""
     return StudyRefused(
         "study_differs",
         f"{files} files state another StudyInstanceUID than the one the archive keeps them under.",
@@ -62,24 +62,24 @@ def study_differs(files: str) -> StudyRefused:
 
 
 def _missing(content: StudyContent, identities: list[FileIdentity]) -> int:
-    """How many of the listed instances were not sent; a file that is no DICOM may be any of them."""
+    """Number of listed instances that were not sent; a non-DICOM file may be any of them."""
     unnamed = len(content.instances) - len(identities)
     return max(0, len(content.sop_instance_uids - {i.sop_instance_uid for i in identities}) - max(0, unnamed))
 
 
 def images_digest(planes: Iterable[ImagePlane]) -> str:
-    """Hex SHA-256 over images and what their files hold, in whatever order they come."""
+    """Hex SHA-256 over UIDs and file contents of images, independent of their order."""
     paths = {plane.sop_instance_uid: plane.path for plane in planes}
     lines = (f"{uid} {read_fingerprint(path):016x}" for uid, path in sorted(paths.items()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def require_images(planes: Iterable[ImagePlane], digest: str) -> None:
-    """Refuse images that are not those that were analysed.
+    """Check that images are those that were analysed.
 
     Args:
-        planes: as they were brought now.
-        digest: of those that were analysed; empty where an older version did it.
+        planes: of the fetched images.
+        digest: of the analysed images; empty in jobs of older versions, then nothing is checked.
 
     Raises:
         StudyRefused: ``images_changed``.
@@ -87,6 +87,6 @@ def require_images(planes: Iterable[ImagePlane], digest: str) -> None:
     if digest and images_digest(planes) != digest:
         raise StudyRefused(
             "images_changed",
-            "The images are not those that were analysed: others stand under their UIDs in the archive.",
-            "The study is analysed anew once the archive tells of it; cvai jobs retry does it at once.",
+            "The images are not those that were analysed: the archive has others under their UIDs.",
+            "The study is analysed again once the archive announces it; cvai jobs retry does so at once.",
         )

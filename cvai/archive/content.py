@@ -1,4 +1,4 @@
-"""What a study holds, and the digest by which cvai knows whether it has changed."""
+"""The content of a study, and the digest that shows whether it has changed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NOT_A_SOURCE = (
     "1.2.840.10008.5.1.4.1.1.104.",  # encapsulated documents
     "1.2.840.10008.5.1.4.1.1.481.",  # radiotherapy
 )
-"""Prefixes of the storage SOP classes that speak about images instead of being images (PS3.4 B.5)."""
+"""Prefixes of the storage SOP classes of objects derived from or about images (PS3.4 B.5)."""
 
 UNREADABLE = "unreadable-"
-"""The embedded archive keeps files that are no DICOM as a study of this prefix and a digest."""
+"""Prefix of the UID-like name under which the embedded archive keeps files that are not DICOM."""
 
 
 def is_valid_study_uid(name: str) -> bool:
-    """Whether folders, files and requests may be named by what somebody calls a study.
+    """Whether a name is safe to use in paths and requests as a StudyInstanceUID.
 
     >>> [is_valid_study_uid(name) for name in ("1.2.840.1", "1.2/840", "../1.2", "")]
     [True, False, False, False]
@@ -44,8 +44,8 @@ class InstanceReference:
         sop_class_uid: SOPClassUID; empty where the archive keeps a file that is not readable as DICOM.
         sop_instance_uid: SOPInstanceUID.
         series_uid: SeriesInstanceUID.
-        fingerprint: what changes when the archive is given something else under this UID; empty where it does
-            not tell.
+        fingerprint: changes when the archive receives other content under this UID; empty where it does not
+            provide one.
     """
 
     sop_class_uid: str
@@ -55,23 +55,22 @@ class InstanceReference:
 
     @property
     def is_source(self) -> bool:
-        """Whether the instance is something that was acquired, and not something said about it.
+        """Whether the instance was acquired, as opposed to derived.
 
-        Everything cvai stores (SEG, SR, encapsulated PDF) belongs to a class that speaks about images, and so
-        does what a reader or another engine adds (presentation states, key objects, reports). None of it
-        changes what there is to analyse.
+        Everything cvai stores (SEG, SR, encapsulated PDF) and what readers or other engines add (presentation
+        states, key objects, reports) is no source: none of it changes what there is to analyse.
         """
         return not self.sop_class_uid.startswith(NOT_A_SOURCE)
 
     @property
     def can_hold_a_cine(self) -> bool:
-        """Whether it is worth fetching: MR, ultrasound, or a file that must be read to be refused."""
+        """Whether the instance is MR or ultrasound, or an unreadable file, which must be refused."""
         return self.sop_class_uid in CAN_HOLD_A_CINE or not self.sop_class_uid
 
 
 @dataclass(frozen=True, slots=True)
 class StudyContent:
-    """The instances of one study at one moment."""
+    """The instances of one study at one point in time."""
 
     study_uid: str
     instances: tuple[InstanceReference, ...]
@@ -93,15 +92,15 @@ class StudyContent:
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 over the sources: their SOP Instance UIDs, and their fingerprints where they are told.
+        """Hex SHA-256 over the sources: their SOP Instance UIDs, and their fingerprints where known.
 
-        The same acquired instances give the same digest, in whatever order they are listed and whatever has
-        been said about them since; one instance more or less, or another under the same UID, gives another.
+        It depends neither on the order of listing nor on derived objects; adding, removing or replacing an
+        acquired instance changes it.
         """
         return _digest({f"{i.sop_instance_uid} {i.fingerprint}".strip() for i in self.sources})
 
     def is_as(self, digest: str) -> bool:
-        """Whether a digest is that of this content; one from before fingerprints is of UIDs alone."""
+        """Whether a digest is of this content; digests of older versions cover the UIDs alone."""
         return digest in (self.digest, _digest({i.sop_instance_uid for i in self.sources}))
 
 

@@ -1,4 +1,4 @@
-"""A cursor that outlives the process: a row of the jobs' database, or a small file."""
+"""Persistent cursors: a row of the jobs' database, or a small file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cvai.files import private_folder, write_whole
 
 
 class KeptCursor(Protocol):
-    """Keeps one cursor; a crash leaves the old one or the new one."""
+    """Stores one cursor atomically."""
 
     def load(self) -> dict[str, object]:
         """The stored cursor; empty when none has been stored."""
@@ -27,11 +27,11 @@ class KeptCursor(Protocol):
 
 
 class CursorRow:
-    """Keeps the cursor of a feed in the jobs' database; see ``KeptCursor``.
+    """The cursor of a feed in the jobs' database; see ``KeptCursor``.
 
     Args:
-        database: where jobs are kept; the table is made when missing.
-        feed: whose cursor it is.
+        database: where jobs are kept; the table is created when missing.
+        feed: name of the feed.
 
     Raises:
         TemporarilyUnavailable: the database does not answer; also all below.
@@ -44,9 +44,9 @@ class CursorRow:
 
     def load(self) -> dict[str, object]:
         """See ``KeptCursor.load``."""
-        asked = select(CURSORS.c.position).where(CURSORS.c.feed == self._feed)
+        query = select(CURSORS.c.position).where(CURSORS.c.feed == self._feed)
         with transaction(self._database) as connection:
-            stored = connection.execute(asked).scalar()
+            stored = connection.execute(query).scalar()
         return {} if stored is None else dict(json.loads(stored))
 
     def save(self, cursor: Cursor) -> None:
@@ -58,7 +58,7 @@ class CursorRow:
 
 
 class CursorFile:
-    """Keeps one cursor in a small JSON file, replaced whole; see ``KeptCursor``."""
+    """One cursor in a small JSON file; see ``KeptCursor``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,6 +82,6 @@ class CursorFile:
         return dict(cursor)
 
     def save(self, cursor: Cursor) -> None:
-        """Store ``cursor``; it stands on disk when this returns."""
+        """See ``KeptCursor.save``."""
         private_folder(self._path.parent)
         write_whole(self._path, json.dumps(dict(cursor)).encode(), durable=True)

@@ -1,7 +1,7 @@
-"""JSON that others send: read within a limit, then checked value by value.
+"""Reads JSON of other systems within a size limit and validates each value.
 
-Whatever is wrong with the whole is an ``AnswerUnreadable`` or ``AnswerTooLarge``, which ``archive_errors`` of
-``cvai.archive.http`` turns into the errors of a port. What is wrong with a part costs that part alone.
+A response that is invalid as a whole raises ``AnswerUnreadable`` or ``AnswerTooLarge``, which
+``cvai.archive.http.archive_errors`` maps to the errors of a port. Invalid parts are skipped individually.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ LARGEST_JSON_BYTES = 64_000_000
 
 CHUNK_BYTES = 1_000_000
 LONGEST_NUMBER = 40
-"""Characters of a whole number; longer ones are no count of anything."""
+"""Digits of an integer; longer ones become infinity."""
 
 
 class AnswerUnreadable(requests.RequestException):
-    """The answer as a whole is not what the protocol says."""
+    """The response does not conform to the protocol."""
 
 
 class AnswerTooLarge(requests.RequestException):
-    """The answer, or a part of it, is larger than it may be."""
+    """The response, or a part of it, exceeds the limit."""
 
 
 class Foreign(BaseModel):
-    """Base of values that are parsed from others' answers: what is not asked for is left out."""
+    """Base of models for foreign JSON; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @property
     def complete(self) -> bool:
-        """Whether it tells all that it was asked for."""
+        """Whether all requested attributes are present."""
         return True
 
 
 def body_of(response: requests.Response, largest_bytes: int = LARGEST_JSON_BYTES) -> bytes:
-    """The body of an answer that was asked for with ``stream=True``.
+    """The body of a response requested with ``stream=True``.
 
     Raises:
-        AnswerTooLarge: it is larger than that.
+        AnswerTooLarge: the body is larger than ``largest_bytes``.
     """
     body = bytearray()
     with response:
@@ -60,10 +60,10 @@ def body_of(response: requests.Response, largest_bytes: int = LARGEST_JSON_BYTES
 
 
 def parsed(body: bytes) -> object:
-    """A JSON value. A text in another encoding than UTF-8 costs its letters.
+    """A JSON value; bytes that are not UTF-8 are replaced.
 
     Raises:
-        AnswerUnreadable: it is no JSON, or nested too deeply.
+        AnswerUnreadable: the body is not JSON, or nested too deeply.
 
     >>> parsed(b'{"a": [1, "b"]}')
     {'a': [1, 'b']}
@@ -75,7 +75,7 @@ def parsed(body: bytes) -> object:
 
 
 def json_of(response: requests.Response, largest_bytes: int = LARGEST_JSON_BYTES) -> object:
-    """The JSON value of an answer; see ``body_of`` and ``parsed`` for what is raised."""
+    """The JSON value of a response; raises as ``body_of`` and ``parsed``."""
     return parsed(body_of(response, largest_bytes))
 
 
@@ -86,7 +86,7 @@ def _whole_number(digits: str) -> int | float:
 def parts(
     values: Iterable[object], model: type[M], odd: OddAnswers, protocol: str, **uids: str
 ) -> Iterator[M]:
-    """Those of the values that make sense as ``model``; the others are left out and noted."""
+    """The values that validate as ``model``; the others are skipped and counted."""
     for value in values:
         try:
             yield model.model_validate(value)
@@ -95,7 +95,7 @@ def parts(
 
 
 def part(value: object, model: type[M], odd: OddAnswers, protocol: str, **uids: str) -> M | None:
-    """One value as ``model``; None, and noted, where it makes no sense."""
+    """One value as ``model``; None, and counted, where it is invalid."""
     return next(parts([value], model, odd, protocol, **uids), None)
 
 
@@ -103,7 +103,7 @@ def whole(value: object, model: type[M]) -> M:
     """The value as ``model``.
 
     Raises:
-        AnswerUnreadable: it makes no sense as such.
+        AnswerUnreadable: the value is invalid.
     """
     try:
         return model.model_validate(value)
@@ -112,6 +112,6 @@ def whole(value: object, model: type[M]) -> M:
 
 
 def wrong_fields(error: ValidationError) -> str:
-    """Which fields are wrong and how, without what they hold."""
+    """The invalid fields and kinds of error, without their values."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return ", ".join(sorted({f"{'.'.join(str(p) for p in e['loc'][:1])} {e['type']}".strip() for e in found}))

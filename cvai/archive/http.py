@@ -1,4 +1,4 @@
-"""What an HTTP failure means: come back later, or a final no."""
+"""Maps HTTP failures to the errors of an archive: retry later, or rejected."""
 
 from __future__ import annotations
 
@@ -16,96 +16,96 @@ from cvai.archive.foreign_json import AnswerTooLarge, AnswerUnreadable
 from cvai.archive.min_throughput import min_throughput
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
-COME_BACK_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+RETRYABLE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
-TRIES = 2
+ATTEMPTS = 2
 
 
-def _worth_a_try_at_once(error: Exception) -> bool:
+def _is_retried_at_once(error: Exception) -> bool:
     return isinstance(error, TemporarilyUnavailable) and not error.retry_after_s
 
 
-once_more = stamina.retry(on=_worth_a_try_at_once, attempts=TRIES, wait_initial=0.2, wait_jitter=0.1)
-"""Orthanc drops an idle connection after a second, at times just as it is used again: that is worth one more
-try at once. Longer outages are the job's to wait out."""
+retried_once = stamina.retry(on=_is_retried_at_once, attempts=ATTEMPTS, wait_initial=0.2, wait_jitter=0.1)
+"""Retries once at once: Orthanc drops idle connections after a second, at times just as they are used again.
+Longer outages are handled by the retries of a job."""
 
 
 @contextmanager
-def archive_errors(asked: str) -> Iterator[None]:
-    """Turn what requests raises into the two errors an archive port may raise.
+def archive_errors(action: str) -> Iterator[None]:
+    """Turn exceptions of requests into the two errors that an archive port may raise.
 
     Args:
-        asked: what was asked of the archive, for the message; UIDs at most.
+        action: of the archive, an infinitive for the message; without data but UIDs.
     """
     try:
         yield
     except requests.RequestException as error:
         if error.response is not None and not error.response.ok:
-            raise answered(error.response, asked) from error
+            raise answered(error.response, action) from error
         if isinstance(error, AnswerTooLarge):
             raise ArchiveRejected(
                 "archive_answer_too_large",
-                f"the archive's answer is too large when asked to {asked}: {error}.",
-                "Raise [limits] of the settings if it is as large as it should be.",
+                f"the archive's answer is too large when asked to {action}: {error}.",
+                "Raise [limits] in the settings if this size is legitimate.",
             ) from error
         if isinstance(error, AnswerUnreadable):
             raise TemporarilyUnavailable(
                 "archive_answer_unreadable",
-                f"the archive answered something else when asked to {asked} ({error}).",
-                "Check that its address is right: a proxy or a page to sign in may answer in its place.",
+                f"the archive sent an invalid answer when asked to {action} ({error}).",
+                "Check its address: a proxy or a sign-in page may answer in its place.",
             ) from error
-        # The exception's own text can hold the URL with credentials: only its class is told.
+        # The exception's text can contain the URL with credentials: only its class is reported.
         raise TemporarilyUnavailable(
             "archive_unreachable",
-            f"the archive did not answer when asked to {asked} ({type(error).__name__}).",
+            f"the archive did not answer when asked to {action} ({type(error).__name__}).",
             "Check that it runs and that its address is right (cvai doctor).",
         ) from error
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
-    """For how long an answer asks to be left alone: Retry-After, seconds or a date (RFC 9110, 10.2.3).
+    """Seconds until the time in Retry-After, which is seconds or a date (RFC 9110, 10.2.3); 0 if invalid.
 
     >>> retry_after_s({"Retry-After": "120"}), retry_after_s({"Retry-After": "soon"}), retry_after_s({})
     (120.0, 0.0, 0.0)
     """
     try:
         return float(Retry().parse_retry_after(headers.get("Retry-After", "0")))
-    except (InvalidHeader, ValueError, OverflowError):  # the latter two are of dates that are none
+    except (InvalidHeader, ValueError, OverflowError):  # the latter two for invalid dates
         return 0.0
 
 
-def answered(response: requests.Response, asked: str) -> CvaiError:
-    """The error for an answer whose status is no success."""
+def answered(response: requests.Response, action: str) -> CvaiError:
+    """The error for an unsuccessful status."""
     status = response.status_code
     if status in DENIED:
         return ArchiveRejected(
             "archive_denied",
-            f"the archive answered {status} when asked to {asked}.",
+            f"the archive answered {status} when asked to {action}.",
             "Check the user name and password in the settings, and that user's rights in the archive.",
         )
-    if status in COME_BACK_LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in RETRYABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TemporarilyUnavailable(
             "archive_busy",
-            f"the archive answered {status} when asked to {asked}.",
-            "It is asked again.",
+            f"the archive answered {status} when asked to {action}.",
+            "The request is repeated.",
             retry_after_s(response.headers),
         )
     return ArchiveRejected(
         "archive_rejected",
-        f"the archive answered {status} when asked to {asked}.",
+        f"the archive answered {status} when asked to {action}.",
         "The archive's own log says why.",
     )
 
 
 def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
-    """A session with credentials, whose answers must make headway (``cvai.archive.min_throughput``).
+    """A session with credentials that aborts slow responses (``cvai.archive.min_throughput``).
 
-    It keeps connections. Asking Orthanc to close each one makes things worse: it answers ``keep-alive`` and
-    closes all the same, so that the next request fails with RemoteDisconnected.
+    It keeps connections alive. With ``Connection: close`` Orthanc answers ``keep-alive`` and closes anyway,
+    so that the next request fails with RemoteDisconnected.
     """
     session = min_throughput(requests.Session())
     if username is not None:
-        # As bytes: text would be taken for Latin-1, which many a character is not in (RFC 7617 names UTF-8).
+        # As bytes: requests encodes text as Latin-1, which lacks many characters (RFC 7617 names UTF-8).
         session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
     return session

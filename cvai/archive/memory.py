@@ -1,7 +1,7 @@
-"""What feeds remember, kept in the jobs' database.
+"""Tables of the feeds' state, in the jobs' database.
 
-The jobs and how far an archive has been followed are one state: a database that is restored, rolled back or
-lost takes both along, so no feed ever remembers a study whose job is gone.
+Jobs and feed positions are one state: restoring, rolling back or losing the database affects both, so no feed
+ever has a study acknowledged whose job is missing.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ CURSORS = Table(
 
 
 def make_tables(database: Engine) -> None:
-    """Make the tables of feeds where they are missing."""
-    with suppress(DBAPIError):  # another worker made them between the look and the making
+    """Create the feeds' tables where missing."""
+    with suppress(DBAPIError):  # created by another worker since they were checked
         TABLES.create_all(database)
 
 
 @contextmanager
 def transaction(database: Engine) -> Iterator[Connection]:
-    """All of what is done within, or nothing of it.
+    """A database transaction.
 
     Raises:
-        TemporarilyUnavailable: the database does not answer, is full, or somebody else holds it.
+        TemporarilyUnavailable: the database does not answer, is full or locked.
     """
     try:
         with database.begin() as connection:
@@ -52,6 +52,6 @@ def transaction(database: Engine) -> Iterator[Connection]:
     except SQLAlchemyError as error:
         raise TemporarilyUnavailable(
             "feed_memory_unavailable",
-            f"the jobs' database does not take what the feed remembers ({type(error).__name__}).",
+            f"the feed's state cannot be read or written in the jobs' database ({type(error).__name__}).",
             "Check that its disk is not full, and that it answers.",
         ) from error

@@ -1,7 +1,7 @@
-"""Answers that must make headway: a server that sends a byte now and then holds nobody for ever.
+"""Aborts HTTP responses below a minimum throughput.
 
-The timeout of a request is that between two pieces of its answer, however small. It says nothing of an answer
-that drips on without an end.
+The timeout of a request applies between two pieces of its response, however small, and does not end one that
+trickles on for ever.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 S = TypeVar("S", bound=requests.Session)
 
-SLOWEST_BYTES_A_SECOND = 1000
-"""A study of 300 MB may take three days at that; what is slower is broken."""
+MIN_BYTES_PER_S = 1000
+"""A study of 300 MB takes three days at this rate."""
 
 
 class _PacedReader(io.RawIOBase):
-    """What a server sends, while it sends at least so fast.
+    """Reads a response, and raises TimeoutError below the minimum throughput.
 
     Args:
-        raw: the line.
-        patience_s: what is waited beside the time that its bytes may take.
+        raw: the connection.
+        grace_s: allowed in addition to the time for the received bytes.
     """
 
-    def __init__(self, raw: io.RawIOBase, patience_s: float) -> None:
+    def __init__(self, raw: io.RawIOBase, grace_s: float) -> None:
         self._raw = raw
-        self._until_s = time.monotonic() + patience_s
+        self._deadline_s = time.monotonic() + grace_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
         n_bytes = self._raw.readinto(buffer)
-        self._until_s += (n_bytes or 0) / SLOWEST_BYTES_A_SECOND
-        if n_bytes and time.monotonic() > self._until_s:
-            raise TimeoutError("the answer makes no headway")
+        self._deadline_s += (n_bytes or 0) / MIN_BYTES_PER_S
+        if n_bytes and time.monotonic() > self._deadline_s:
+            raise TimeoutError("the answer is below the minimum throughput")
         return n_bytes
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class _PacedReader(io.RawIOBase):
 
 
 class _PacedResponse(HTTPResponse):
-    """An answer, from its first byte on; it may take its time twice, once to begin."""
+    """A response with minimum throughput; the grace is twice the timeout, which also covers its start."""
 
     def __init__(self, sock: Any, *args: Any, **named: Any) -> None:
         super().__init__(sock, *args, **named)
@@ -75,7 +75,7 @@ class _PacedSecurePool(HTTPSConnectionPool):
 
 
 class _PacedAdapter(HTTPAdapter):
-    """Has a session's answers make headway, also through a proxy; what does not ends as a timeout."""
+    """Transport adapter with minimum throughput, also through a proxy."""
 
     def init_poolmanager(self, *sizes: Any, **named: Any) -> None:
         """See the base class."""
@@ -90,7 +90,7 @@ class _PacedAdapter(HTTPAdapter):
 
 
 def min_throughput(session: S) -> S:
-    """The session, whose answers have to make headway from now on."""
+    """The same session, made to abort slow responses."""
     for scheme in ("http://", "https://"):
         session.mount(scheme, _PacedAdapter())
     return session

@@ -1,4 +1,4 @@
-"""Parts of foreign answers that make no sense: left out one by one, logged and counted."""
+"""Counts invalid parts of foreign responses, which are skipped one by one."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ log = structlog.get_logger(__name__)
 
 
 class OddAnswers:
-    """Counts what was left out of answers, by protocol and kind of part.
+    """Counts skipped parts of responses, by protocol and kind.
 
-    Nothing of an odd part itself is logged: it could hold anything.
+    Their values are never logged: they could be anything.
     """
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
 
     def note(self, protocol: str, part: str, reason: str, **uids: str) -> None:
-        """One part was left out.
+        """Log and count a skipped part.
 
         Args:
             protocol: such as ``qido``.
-            part: what it should have been, such as ``study``.
-            reason: a code or the names of fields, of ours.
-            uids: what it belongs to.
+            part: its expected kind, such as ``study``.
+            reason: one of our codes or field names.
+            uids: of the object it belongs to.
         """
-        with self._one:
+        with self._lock:
             self._counts[protocol, part] += 1
         log.warning("answer_part_left_out", protocol=protocol, part=part, reason=reason, **uids)
 
     @property
     def counts(self) -> Mapping[tuple[str, str], int]:
-        """How many were left out so far, by (protocol, part)."""
-        with self._one:
+        """Number of skipped parts by (protocol, part)."""
+        with self._lock:
             return dict(self._counts)

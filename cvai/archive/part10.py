@@ -1,4 +1,4 @@
-"""The identity of a DICOM file, and files that appear whole or not at all."""
+"""Reads identities and traits of DICOM files, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IDENTITY_TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesIns
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """The four UIDs that place a file in an archive; each is digits and dots, so that it can name a file.
+    """The four UIDs that identify a file; validated, since they name files.
 
     Raises:
         ValueError: one of them is not a UID.
@@ -42,13 +42,13 @@ class FileIdentity:
 def read_identity(path: Path) -> FileIdentity | None:
     """Identity of a DICOM file, None when the file cannot be read as one."""
     with path.open("rb") as file, warnings.catch_warnings():
-        # Defective UIDs are common in file meta too, and nothing is decided here by their being valid.
+        # Defective UIDs are common in file meta information, and are not used here.
         warnings.simplefilter("ignore", UserWarning)
         return identity_in(file)
 
 
 def identity_in(file: BinaryIO) -> FileIdentity | None:
-    """Identity of a DICOM file that is open; nothing but the four values is decoded."""
+    """Identity of an open DICOM file; only the four values are decoded."""
     try:
         header = parse_identity(file, IDENTITY_TAGS)
         return FileIdentity(*(_raw_uid(header, tag) for tag in IDENTITY_TAGS))
@@ -63,23 +63,22 @@ def _raw_uid(header: pydicom.Dataset, tag: str) -> str:
 
 
 def read_traits(path: Path) -> list[tuple[str, str]]:
-    """(keyword, value) of TRAIT_KEYWORDS in a DICOM file, and who sent it; none where it cannot be read."""
+    """(keyword, value) of TRAIT_KEYWORDS and SENDER in a DICOM file; empty where it cannot be read."""
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            # A value that breaks the standard's rules is a value still.
+            # Values that violate the standard are used all the same.
             warnings.simplefilter("ignore", UserWarning)
             header = parse_some(file, TRAIT_KEYWORDS)
-            told = [(keyword, str(header.get(keyword) or "")) for keyword in TRAIT_KEYWORDS]
-            return [*told, (SENDER, str(header.file_meta.get(SENDER) or ""))]
+            traits = [(keyword, str(header.get(keyword) or "")) for keyword in TRAIT_KEYWORDS]
+            return [*traits, (SENDER, str(header.file_meta.get(SENDER) or ""))]
     except (InvalidDicomError, FileRefused, *PARSE_ERRORS):
         return []
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file that has its name only once it is complete, and stands on disk when this returns.
+    """Write a file atomically and durably; nothing is left of one that cannot be written.
 
-    The folder is made when missing, and again when somebody removes it in that moment. Of a file that cannot
-    be written nothing is left.
+    The folder is created when missing, and again when it is removed concurrently.
     """
     for attempt in range(3):
         try:
@@ -95,6 +94,6 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file; the copy has its name only once it is complete."""
+    """Copy a file atomically."""
     with appearing_whole(target) as partial:
         shutil.copyfile(source, partial)

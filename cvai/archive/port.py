@@ -1,4 +1,4 @@
-"""What cvai asks of an archive: two small ports, and the values that pass through them."""
+"""The ports to an archive, and the values that pass through them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cvai.archive.content import StudyContent
 from cvai.archive.traits import StudyTraits
 
 Cursor = Mapping[str, object]
-"""How far a feed has been read; JSON values only, opaque to everybody but the feed that made it."""
+"""How far a feed has been read; JSON values, opaque to all but the feed that made it."""
 
 
 BeforeSending = Callable[[], None]
-"""Is called right before objects go out; what it raises ends the storing."""
+"""Called right before objects are sent; an exception aborts the storing."""
 
 
-def go_on() -> None:
-    """Nothing stands against it."""
+def noop() -> None:
+    """Allow sending."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """What became of the objects handed to ``Archive.store``, as SOP Instance UIDs in the order given."""
+    """SOP Instance UIDs of the objects given to ``Archive.store``, in that order."""
 
     stored: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -36,8 +36,8 @@ class ArchiveProbe:
     """An archive that answered.
 
     Args:
-        detail: what answered, in words, without credentials.
-        clock: the archive's own time, timezone aware; None where it does not tell.
+        detail: description of what answered, without credentials.
+        clock: the archive's own time, timezone aware; None where unknown.
     """
 
     detail: str
@@ -50,8 +50,8 @@ class Announcements:
 
     Args:
         study_uids: each at most once, in the order they settled.
-        cursor: to be acknowledged once every study has been dealt with.
-        more: others are known to wait behind these, so that it is worth asking again at once.
+        cursor: to be acknowledged once every study has been processed.
+        more: further studies are known to wait, so poll again at once.
     """
 
     study_uids: tuple[str, ...]
@@ -60,7 +60,7 @@ class Announcements:
 
 
 class Archive(Protocol):
-    """A place that keeps DICOM studies.
+    """A store of DICOM studies.
 
     Every method raises TemporarilyUnavailable when the archive does not answer or asks to come back later,
     and ArchiveRejected when its answer is a final no. Calling a method again after any failure is safe.
@@ -69,60 +69,59 @@ class Archive(Protocol):
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:
         """All instances of a study as the archive lists them; no instances when it has no such study.
 
-        A list that was asked for no longer ago than ``max_age_s``, and has not been used since, will do.
+        A cached listing of at most ``max_age_s`` that has not been used yet may be returned.
         """
         ...
 
     def traits(self, study_uid: str) -> StudyTraits:
-        """What the headers of a study's series say about it, as far as the archive tells."""
+        """Header values of a study's series, as far as the archive provides them."""
         ...
 
     def fetch(self, study_uid: str, folder: Path) -> int:
         """Write every instance of a study into ``folder``, one file each, bytes as the archive keeps them.
 
-        The folder is made when missing. Returns the number of files written. No file has its final name
-        (``*.dcm``) before it is whole.
+        The folder is created when missing. Returns the number of files written. No file has its final name
+        (``*.dcm``) before it is complete.
         """
         ...
 
     def store(
-        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = go_on
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = noop
     ) -> StoreReport:
-        """Store DICOM files into a study; an object whose SOP Instance UID stands already is skipped.
+        """Store DICOM files into a study; objects whose SOP Instance UID is already there are skipped.
 
-        When this returns, every object stands in the archive. Before anything is sent, and sent again, it
-        asks what stands there (some archives mishandle a repeated UID), then calls ``before_sending``.
+        When this returns, every object is in the archive. Before each attempt to send it queries what is
+        there (some archives mishandle a repeated UID), then calls ``before_sending``.
         """
         ...
 
     def probe(self) -> ArchiveProbe:
-        """Show that the archive answers and lets us in."""
+        """Check that the archive answers and accepts the credentials."""
         ...
 
 
 class Destination(Protocol):
-    """Somebody who is given results beside the archive. Raises what ``Archive`` raises."""
+    """A recipient of results besides the archive. Raises as ``Archive``."""
 
     def deliver(self, paths: Sequence[Path]) -> None:
-        """Hand files over. When this returns they are kept there; handing them over again changes nothing."""
+        """Deliver files. When this returns they are stored there; repeating it changes nothing."""
         ...
 
 
 class StudyFeed(Protocol):
-    """Tells which studies have settled.
+    """Announces studies that have settled, at least once.
 
-    At least once: a study is announced again until its cursor has been acknowledged, also after a crash, and
-    may be announced again at any later time. No study that settles is left out. Raises what ``Archive``
-    raises.
+    A study is announced again until its cursor has been acknowledged, also after a crash, and may be
+    announced again at any later time. No settled study is missed. Raises as ``Archive``.
     """
 
     def poll(self) -> Announcements:
         """Some of the studies that settled since the acknowledged cursor, the longest settled first.
 
-        Returns at once, empty when there are none. However large the archive, one answer stays small.
+        Returns at once, empty when there are none; the number is bounded whatever the size of the archive.
         """
         ...
 
     def acknowledge(self, announcements: Announcements) -> None:
-        """Make the cursor durable: what ``announcements`` told is not told again on its own account."""
+        """Make the cursor durable: acknowledged studies are not re-announced unless they change."""
         ...

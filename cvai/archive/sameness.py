@@ -1,4 +1,4 @@
-"""Whether the object that an archive keeps under a UID says what ours says."""
+"""Compares an object in the archive with ours of the same UID."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ CONTENT_TAGS = frozenset(
     tag_for_keyword(keyword)
     for keyword in ("ConceptNameCodeSequence", "ContentSequence", "DocumentTitle", "SourceInstanceSequence")
 )
-"""What a structured report says, and what a printed one is about: its pages show when they were made."""
+"""Content of a structured report. A PDF is compared by title and sources: its pages show a time of
+creation."""
 
 
 def is_instance(part: bytes | bytearray, sop_instance_uid: str) -> bool:
@@ -32,12 +33,11 @@ def is_instance(part: bytes | bytearray, sop_instance_uid: str) -> bool:
     return identity is not None and identity.sop_instance_uid == sop_instance_uid
 
 
-def says_the_same(kept: bytes | bytearray, ours: Path) -> bool:
-    """Whether two files of one SOP Instance UID are of one class and have the same content.
+def has_same_content(kept: bytes | bytearray, ours: Path) -> bool:
+    """Whether two files of one SOP Instance UID have the same class and content.
 
-    An archive may correct whose study it is, add attributes of its own, and compress pixels anew: patient,
-    study and private attributes are not compared, nor are pixels in another transfer syntax, nor by which
-    version of cvai it was made. A printed report is compared by what it is about.
+    Archives may correct patient and study, add attributes and recompress pixels. So patient, study and
+    private attributes, pixels in another transfer syntax, and the version of cvai are not compared.
     """
     try:
         with warnings.catch_warnings():
@@ -50,8 +50,8 @@ def says_the_same(kept: bytes | bytearray, ours: Path) -> bool:
 
 
 def _content_is_in(expected: Dataset, theirs: Dataset) -> bool:
-    alike = expected.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID
-    compared = (e for e in expected if _is_content(e.tag) and (alike or e.tag.group not in PIXEL_GROUPS))
+    same = expected.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID
+    compared = (e for e in expected if _is_content(e.tag) and (same or e.tag.group not in PIXEL_GROUPS))
     return all(
         element.tag in theirs and is_same_element(theirs[element.tag], element) for element in compared
     )

@@ -1,4 +1,4 @@
-"""What each study was like when it was last announced: the memory of a feed that has no events."""
+"""The state of each study when it was last acknowledged, for feeds of archives without events."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from cvai.archive.memory import STUDIES, make_tables, transaction
 
 
 class SeenStudies:
-    """One number by study in the jobs' database.
+    """One number per study in the jobs' database.
 
-    An archive of a million studies has a million of them, of which a few change: rows are written where they
-    changed, a JSON cursor would be kept in memory and written whole.
+    Unlike a JSON cursor this scales to a million studies: only changed rows are written.
 
     Args:
-        database: where jobs are kept; the table is made when missing.
-        feed: whose memory it is.
+        database: where jobs are kept; the table is created when missing.
+        feed: name of the feed.
 
     Raises:
         TemporarilyUnavailable: the database does not answer; also all below.
@@ -29,18 +28,18 @@ class SeenStudies:
         make_tables(database)
 
     def changed(self, studies: Mapping[str, int]) -> dict[str, int]:
-        """Those of the studies whose number is not the saved one."""
+        """The studies whose number differs from the saved one."""
         if not studies:
             return {}
         mine = STUDIES.c.feed == self._feed
         named = STUDIES.c.study_uid.in_(list(studies))
-        asked = select(STUDIES.c.study_uid, STUDIES.c.number).where(mine, named)
+        query = select(STUDIES.c.study_uid, STUDIES.c.number).where(mine, named)
         with transaction(self._database) as connection:
-            saved = {row.study_uid: row.number for row in connection.execute(asked)}
+            saved = {row.study_uid: row.number for row in connection.execute(query)}
         return {uid: number for uid, number in studies.items() if saved.get(uid) != number}
 
     def save(self, studies: Mapping[str, int]) -> None:
-        """Remember these; they stand in the database when this returns."""
+        """Store these numbers durably."""
         if not studies:
             return
         rows = [{"feed": self._feed, "study_uid": uid, "number": n} for uid, n in studies.items()]
@@ -53,5 +52,5 @@ class SeenStudies:
     def empty(self) -> bool:
         """Whether no study has ever been saved."""
         with transaction(self._database) as connection:
-            asked = select(STUDIES.c.study_uid).where(STUDIES.c.feed == self._feed).limit(1)
-            return connection.execute(asked).first() is None
+            query = select(STUDIES.c.study_uid).where(STUDIES.c.feed == self._feed).limit(1)
+            return connection.execute(query).first() is None

@@ -1,4 +1,4 @@
-"""What a study's headers say about it before anything is fetched: what selection rules look at."""
+"""Header values of a study that are known before it is fetched, for selection rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydicom.datadict import tag_for_keyword
 
 SENDER = "SourceApplicationEntityTitle"
-"""Who sent the study, where the archive keeps that (PS3.10 7.1); no attribute of the images themselves."""
+"""AE title of the sender, where the archive keeps it (PS3.10 7.1); not an attribute of the images."""
 
 TRAIT_KEYWORDS = (
     "Modality",
@@ -27,10 +27,10 @@ TRAIT_TAGS = {f"{tag_for_keyword(keyword):08X}": keyword for keyword in TRAIT_KE
 
 @dataclass(frozen=True, slots=True)
 class StudyTraits:
-    """Every value that the study's series have for each of TRAIT_KEYWORDS, and SENDER, by keyword.
+    """All values in the study's series of TRAIT_KEYWORDS and SENDER, by keyword.
 
     Raises:
-        ValueError: an attribute that is none of these.
+        ValueError: another keyword.
     """
 
     values: Mapping[str, frozenset[str]]
@@ -41,9 +41,9 @@ class StudyTraits:
 
     @classmethod
     def of(cls, found: Iterable[tuple[str, str]]) -> StudyTraits:
-        """Traits from (keyword, value) as series after series tells them; empty values tell nothing."""
+        """Traits from the (keyword, value) pairs of all series; empty values are ignored."""
         values: dict[str, set[str]] = {}
         for keyword, value in found:
             if value.strip():
                 values.setdefault(keyword, set()).add(value.strip())
-        return cls({keyword: frozenset(told) for keyword, told in values.items()})
+        return cls({keyword: frozenset(texts) for keyword, texts in values.items()})

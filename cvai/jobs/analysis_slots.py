@@ -1,4 +1,4 @@
-"""How many analyses run at the same time, and which of them runs alone."""
+"""Limits concurrent analyses, and isolates those that may kill workers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ UNENDED = Table(
     Column("times", Integer, nullable=False),
 )
 
-DIED_AT_MOST = 8
-"""A job whose analysis workers have not survived so often is likely the reason. It need not be: of a hundred
-deaths at random, four hit the same job."""
+MAX_DEATHS = 8
+"""Worker deaths during its analysis after which a job is given up. Fewer could be chance: of a hundred random
+deaths, four hit the same job."""
 
 
 class UnendedAnalyses:
-    """Analyses that have begun and not ended, and how often: each time, the worker that was at it has died.
+    """Counts of analyses that began and never ended, each because its worker died.
 
     Args:
-        database: where jobs are kept; the table is made when missing.
+        database: where jobs are kept; the table is created when missing.
     """
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with suppress(DBAPIError):  # another worker made it between the look and the making
+        with suppress(DBAPIError):  # created by another worker since it was checked
             UNENDED.create(database, checkfirst=True)
 
     @answering()
@@ -43,7 +43,7 @@ class UnendedAnalyses:
 
     @answering()
     def begun(self, job_id: str) -> None:
-        """Count one more."""
+        """Count one more start."""
         once_more = update(UNENDED).where(UNENDED.c.job_id == job_id).values(times=UNENDED.c.times + 1)
         with self._database.begin() as connection:
             if not connection.execute(once_more).rowcount:
@@ -51,21 +51,20 @@ class UnendedAnalyses:
 
     @answering()
     def ended(self, job_id: str) -> None:
-        """Begin to count anew."""
+        """Reset the count."""
         with self._database.begin() as connection:
             connection.execute(delete(UNENDED).where(UNENDED.c.job_id == job_id))
 
 
 class AnalysisSlots:
-    """The turns of one worker's jobs at being analysed, in the order in which they come.
+    """The slots for concurrent analyses of one worker, handed out in order of arrival.
 
-    A worker that dies takes along everything it was analysing, and nobody can tell which of it was the
-    reason. So what has begun and not ended runs alone the next time: what kills workers then takes along
-    nothing else, and is given up in the end.
+    When a worker dies, any of the analyses it was running may be the cause. So each of them runs alone the
+    next time: one that kills workers then affects no other, and is eventually given up.
 
     Args:
-        at_once: analyses that may run at the same time.
-        unended: kept beside the jobs, for whichever worker takes them up again.
+        at_once: number of slots.
+        unended: kept in the jobs' database, for whichever worker resumes them.
     """
 
     def __init__(self, at_once: int, unended: UnendedAnalyses) -> None:
@@ -76,15 +75,15 @@ class AnalysisSlots:
         self._first_in_line = threading.Lock()
 
     def given_up(self, job_id: str) -> bool:
-        """Whether workers have died of this job too often; said once, so that a retry begins anew."""
-        hopeless = self._unended.times(job_id) >= DIED_AT_MOST
+        """Whether this job has killed too many workers; resets the count, so that a retry starts afresh."""
+        hopeless = self._unended.times(job_id) >= MAX_DEATHS
         if hopeless:
             self._unended.ended(job_id)
         return hopeless
 
     @contextmanager
-    def taken(self, job_id: str) -> Iterator[None]:
-        """Wait until it is the job's turn, which lasts until the block is left.
+    def acquired(self, job_id: str) -> Iterator[None]:
+        """Wait for a slot, or for all of them if the job may kill workers, and hold it within the block.
 
         Raises:
             TemporarilyUnavailable: the jobs' database does not answer.

@@ -1,4 +1,4 @@
-"""Ways in and out beside the archive: from settings to parts."""
+"""Builds the DICOM node and the delivery destinations from settings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cvai.transfer.tls import Certificate
 
 
 class Connections:
-    """What a service listens to and whom it hands results on to; connects to nothing until it is opened.
+    """The DICOM node and the delivery destinations of a service; nothing connects before ``opened``.
 
     Args:
         settings: of the service.
-        receive: take in studies, where the archive is the embedded one.
-        odd: told of parts of answers that are left out.
+        receive: accept C-STORE, if the archive is the embedded one.
+        odd: counts parts of answers that are skipped.
     """
 
     def __init__(self, settings: Settings, receive: bool, odd: OddAnswers) -> None:
@@ -38,7 +38,7 @@ class Connections:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Listen, where the settings say so.
+        """Listen within the block, if configured.
 
         Raises:
             ConfigurationInvalid: see ``listening``.
@@ -56,7 +56,7 @@ class Connections:
 
     @property
     def deliveries(self) -> Deliveries:
-        """Who is given results."""
+        """Destinations of results besides the archive."""
         return Deliveries(self._settings.results_folder, self._destination(), self._health_record())
 
     def _node(self) -> Node:

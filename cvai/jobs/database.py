@@ -1,4 +1,4 @@
-"""The jobs' database, as the parts of the engine open it that do not go through DBOS."""
+"""Access to the jobs' database that does not go through DBOS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cvai.errors import TemporarilyUnavailable
 
 WAIT_S = 10
-"""For somebody else who writes, and for a server that does not answer."""
+"""For locks held by other writers, and for an unresponsive server."""
 
 PAGE_CACHE_KIB = 256
 """Of a connection to SQLite. The default is 2 MiB, and a service at work has ten and more connections: as the
@@ -35,7 +35,7 @@ def open_database(url: str) -> sqlalchemy.Engine:
         connect_args: dict[str, Any] = {"timeout": WAIT_S, "factory": SmallCacheConnection}
         return sqlalchemy.create_engine(parsed, connect_args=connect_args)
     server = parsed.set(drivername="postgresql+psycopg")
-    # A worker frozen inside a transaction must not hold the others up: the server ends it.
+    # The server ends the transaction of a frozen worker, which would block the others.
     options = f"-c idle_in_transaction_session_timeout={WAIT_S}s -c statement_timeout={WAIT_S}s"
     connect_args = {"connect_timeout": WAIT_S, "options": options}
     return sqlalchemy.create_engine(server, pool_pre_ping=True, connect_args=connect_args)
@@ -43,7 +43,7 @@ def open_database(url: str) -> sqlalchemy.Engine:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn what the database raises into the error of somebody who is waited for.
+    """Turn errors of the database into one that is retried.
 
     Raises:
         TemporarilyUnavailable: ``database_unavailable``.

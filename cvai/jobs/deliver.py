@@ -1,4 +1,4 @@
-"""Results that stand in the archive are handed on to those who want them too."""
+"""Delivers stored results to destinations besides the archive."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cvai.jobs.job import JobState, Outcome
 from cvai.jobs.steps import audited_objects
 
 Exported: TypeAlias = Callable[[str, tuple[AuditedObject, ...], str], None]
-"""Is told a study's UID, which objects of it were handed on, and to which of the destinations."""
+"""Called with a study's UID, the delivered objects, and the name of the destination."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedDestination:
-    """A destination of whose deliveries a record is kept; without one a delivery is made again.
+    """A destination whose deliveries are audited; a delivery that cannot be recorded is repeated.
 
     Args:
-        destination: gets the files.
-        name: of the destination, as the settings call it.
-        exported: keeps the record.
+        destination: receives the files.
+        name: of the destination in the settings.
+        exported: writes the record.
     """
 
     destination: Destination
@@ -32,19 +32,19 @@ class RecordedDestination:
     exported: Exported
 
     def deliver(self, paths: Sequence[Path]) -> None:
-        """Hand over one study's files; see ``Destination``."""
+        """Deliver one study's files; see ``Destination``."""
         self.destination.deliver(paths)
         self.exported(paths[0].parent.name, audited_objects(paths), self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Who is given results besides the archive; each may be given the same any number of times.
+    """Destinations besides the archive; each may receive the same files repeatedly.
 
     Args:
-        results_folder: what paths of an outcome are relative to.
-        objects_to: gets the DICOM objects, None for nobody.
-        report_to: gets the report for the health record, None for nobody.
+        results_folder: base of the paths in an outcome.
+        objects_to: receives the DICOM objects, None without.
+        report_to: receives the FHIR report, None without.
     """
 
     results_folder: Path = Path()
@@ -53,11 +53,11 @@ class Deliveries:
 
     @property
     def any(self) -> bool:
-        """Whether anybody is given anything."""
+        """Whether there is any destination."""
         return self.objects_to is not None or self.report_to is not None
 
     def recorded(self, exported: Exported) -> Deliveries:
-        """The same, with a record of what was handed on to whom."""
+        """The same destinations with an audit record of every delivery."""
         objects_to, report_to = self.objects_to, self.report_to
         return replace(
             self,
@@ -66,16 +66,16 @@ class Deliveries:
         )
 
     def send_objects(self, stored: Outcome) -> Outcome:
-        """Hand on the DICOM objects.
+        """Deliver the DICOM objects.
 
         Raises:
             TemporarilyUnavailable, ArchiveRejected: see ``Destination``.
         """
         paths = [self.results_folder / item.path for item in stored.objects]
-        return self._handed_on(self.objects_to, paths, stored)
+        return self._deliver(self.objects_to, paths, stored)
 
     def send_report(self, stored: Outcome) -> Outcome:
-        """Hand on the report, where there is one: a rejection by a reader has none.
+        """Deliver the FHIR report; a reader's rejection has none.
 
         Raises:
             TemporarilyUnavailable, ArchiveRejected: see ``Destination``.
@@ -84,17 +84,17 @@ class Deliveries:
         report = result.with_name(FHIR_NAME)
         if not stored.result or (result.exists() and not report.exists()):
             return stored
-        return self._handed_on(self.report_to, [report], stored)
+        return self._deliver(self.report_to, [report], stored)
 
-    def _handed_on(self, to: Destination | None, paths: Sequence[Path], stored: Outcome) -> Outcome:
+    def _deliver(self, to: Destination | None, paths: Sequence[Path], stored: Outcome) -> Outcome:
         if to is None or not paths:
             return stored
         if not all(path.exists() for path in paths):
             return Outcome(
                 JobState.DEAD_LETTER,
                 "results_not_here",
-                "the results lie on the disk of a worker that has died since it stored them.",
-                "cvai jobs retry makes them again, the same; the archive keeps those it has.",
+                "the results are on the disk of a worker that died after storing them.",
+                "cvai jobs retry makes them again, identically; the archive keeps those it has.",
             )
         to.deliver(paths)
         return stored

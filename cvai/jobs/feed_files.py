@@ -1,4 +1,4 @@
-"""Takes over what feeds of earlier releases remembered in files of their own, beside the jobs."""
+"""Migrates feed cursors that earlier releases kept in separate files into the jobs' database."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CURSOR_FILES = {"orthanc": "feed-orthanc.json"}
 
 
 def take_over_feed_files(data_folder: Path, database: Engine, feed: str) -> None:
-    """Move the memory of one feed from its file into the jobs' database, and remove the file.
+    """Move the cursor of one feed from its file into the jobs' database, and remove the file.
 
-    A database that remembers something of this feed is never overwritten: it knows better than an old file.
+    A cursor in the database is never overwritten by an older file.
 
     Args:
         data_folder: where the file may lie.
         database: where jobs are kept.
-        feed: name of the archive's kind.
+        feed: kind of the archive.
 
     Raises:
         ConfigurationInvalid: ``cursor_unreadable``: the file is damaged.

@@ -1,4 +1,4 @@
-"""From "this study has settled" to a queued job."""
+"""Queues jobs for studies that have settled."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def follow(
 ) -> bool:
     """Queue jobs for every study that has settled, then acknowledge; True when more are waiting.
 
-    Each analysis that may apply to a study is a job of its own; a study that none applies to makes no job.
+    Each applicable analysis of a study is a separate job; a study without any makes no job.
 
-    The feed is acknowledged only when every job stands in the database: a crash before that announces the
-    studies again, and jobs that stand already are not queued twice. Results that cvai itself stored make the
-    archive announce their study too; its sources are the same, so its job is the same.
+    The feed is acknowledged only after every job is in the database: after an earlier crash the studies are
+    announced again, and existing jobs are not queued twice. The archive also announces a study when cvai
+    stores results into it; its sources and therefore its jobs are unchanged.
 
-    A study whose StudyInstanceUID is none is left out: it would name folders, and what a log says could be a
-    patient's name.
+    A study with an invalid StudyInstanceUID is skipped: the UID would name folders, and could be a patient's
+    name.
 
-    A study that the archive will not list while it lists others, or rejects though it is well, must not hold
-    others up: all analyses are queued unlisted, and their jobs do the waiting, and ask the rules.
+    A study that cannot be listed while others can must not delay them: all analyses are queued as UNLISTED,
+    and their jobs retry the listing and apply the rules.
 
     Raises:
         TemporarilyUnavailable, ArchiveRejected: see ``StudyFeed`` and ``Archive``; nothing is acknowledged.
@@ -55,7 +55,7 @@ def follow(
 def _jobs(
     study_uids: Sequence[str], archive: Archive, analyses: Sequence[Installed], rules: Rules
 ) -> list[tuple[StudyJob, Priority]]:
-    """The jobs of every study that holds images and that no rule leaves alone."""
+    """The jobs of every study that has images and is not excluded by a rule."""
     jobs: list[tuple[StudyJob, Priority]] = []
     failures = []
     for study_uid in study_uids:
@@ -81,7 +81,7 @@ def _jobs(
 
 
 def _applying(content: StudyContent, analyses: Sequence[Installed]) -> tuple[Installed, ...]:
-    """The analyses that may apply to a study; where there are none, the log says why."""
+    """The applicable analyses of a study; logs the reason where there is none."""
     if not content.sources:
         log.info("study_without_images", study=content.study_uid, instances=len(content.instances))
         return ()
@@ -92,10 +92,10 @@ def _applying(content: StudyContent, analyses: Sequence[Installed]) -> tuple[Ins
 
 
 def _require_well(archive: Archive, failure: TemporarilyUnavailable | ArchiveRejected) -> None:
-    """Of all that was announced nothing could be listed: is that the studies or the archive?
+    """Tell a failing archive from failing studies, when no announced study could be listed.
 
     Raises:
-        TemporarilyUnavailable, ArchiveRejected: it is the archive.
+        TemporarilyUnavailable, ArchiveRejected: the archive itself fails.
     """
     if isinstance(failure, TemporarilyUnavailable):
         raise failure

@@ -1,4 +1,4 @@
-"""A disk that takes no more: what is written to it waits until there is room."""
+"""Full or failing local disks: steps that write to them wait until there is space."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _waits: ContextVar[bool] = ContextVar("waits_for_room", default=True)
 
 
 @contextmanager
-def own_disk() -> Iterator[None]:
-    """Turn a disk of this machine that takes no more into an error that is waited out.
+def disk_errors_retried() -> Iterator[None]:
+    """Turn errors of a full or failing local disk into one that is retried.
 
     Raises:
         TemporarilyUnavailable: ``disk_unavailable``.
@@ -39,44 +39,44 @@ def own_disk() -> Iterator[None]:
         raise TemporarilyUnavailable(
             "disk_unavailable",
             f"the disk of data_folder failed: {error.strerror}.",
-            "Make room, or mend it; the job waits, and goes on by itself.",
+            "Free disk space or repair it; the job waits and resumes by itself.",
         ) from error
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether a database's driver says that its disk takes no more."""
+    """Whether a database driver reports a full or failing disk."""
     if isinstance(error, sqlite3.Error):
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in SQLITE_UNWELL
     return getattr(error, "sqlstate", None) in POSTGRES_UNWELL
 
 
-def wants_room(error: TemporarilyUnavailable) -> bool:
-    """Whether it was raised because a disk of our own, or that of the jobs' database, takes no more."""
+def is_disk_failure(error: TemporarilyUnavailable) -> bool:
+    """Whether the cause is a full or failing disk, local or of the jobs' database."""
     cause = error.__cause__
     if isinstance(cause, OSError) and cause.errno in DISK_UNWELL:
         return True
     return is_full(getattr(cause, "orig", cause))
 
 
-def wait_for_room(database: sqlalchemy.Engine) -> None:
-    """Have DBOS wait while the disk of its database is full, as it waits for a database that is away.
+def wait_while_disk_full(database: sqlalchemy.Engine) -> None:
+    """Make DBOS wait while the disk of its database is full, as it does for an unreachable database.
 
-    Otherwise the job whose step had just ended would break, and be left as running. DBOS waits where a
-    connection is not to be had in time, so that is what it is told.
+    Otherwise the job whose step has just ended would break and stay "running". DBOS retries on connection
+    timeouts, so a full disk is raised as one.
 
     Args:
         database: the engine that DBOS uses.
     """
 
     @sqlalchemy.event.listens_for(database, "handle_error")
-    def tell_as_waited_for(context: ExceptionContext) -> None:
+    def raise_as_timeout(context: ExceptionContext) -> None:
         if _waits.get() and is_full(context.original_exception):
             raise sqlalchemy.exc.TimeoutError("the disk of the jobs' database is full")
 
 
 @contextmanager
-def at_once() -> Iterator[None]:
-    """Within, a full disk is an error: for who has others to look after."""
+def fail_on_full_disk() -> Iterator[None]:
+    """Raise on a full disk instead of waiting, for callers that must not block."""
     token = _waits.set(False)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Shows the other workers that this one lives, and takes over the jobs of those that do not."""
+"""Heartbeat of a worker, and adoption of the jobs of dead workers."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from cvai.jobs.worker_registry import WorkerRegistry
 
 log = structlog.get_logger(__name__)
 
-MISSED_AT_MOST = 7
-"""A worker whose count stood still for more looks than this is dead. Looks are counted and not seconds: when
-a whole machine was asleep, nobody has missed any."""
+MAX_MISSED_LOOKS = 7
+"""A worker whose count has not changed for more looks than this is dead. Looks are counted instead of
+seconds, so that a suspended machine does not make every worker appear dead."""
 
 Adopt: TypeAlias = Callable[[Iterable[str]], int]
-"""Puts running jobs of dead workers back into the queue, and tells how many there were."""
+"""Puts running jobs of dead workers back into the queue; returns how many."""
 
 
 class DeclaredDead(BaseException):
-    """Others have taken over this worker's jobs; it must not touch them any more.
+    """Others have taken over this worker's jobs, which it must no longer touch.
 
-    No Exception: nothing that handles the errors of a step may write this down as the end of its job.
+    A BaseException, so that error handling of steps never records it as the outcome of a job.
     """
 
 
-def require_living(roll: WorkerRegistry, worker: str) -> None:
-    """Go on only while the worker's jobs are its own.
+def require_living(registry: WorkerRegistry, worker: str) -> None:
+    """Check that the worker still owns its jobs.
 
     Raises:
-        DeclaredDead: they are others'.
+        DeclaredDead: it does not.
         TemporarilyUnavailable: the database does not answer.
     """
     with answering():
-        living = roll.living()
+        living = registry.living()
     if worker not in living:
         raise DeclaredDead
 
 
 class Heartbeat:
-    """Beats for one worker until it ends, or finds itself declared dead.
+    """Beats for one worker until it is stopped or declared dead.
 
     Args:
-        roll: of the workers on the same jobs.
-        worker: this one, as it stands on the roll.
+        registry: of the workers on the same jobs.
+        worker: identity of this one, see ``WorkerRegistry.register``.
         beat_s: seconds between two beats; the same for all workers.
-        at_work: workers, living or not, that jobs under way are written down for.
-        adopt: takes over the jobs of dead workers.
+        at_work: workers, living or dead, to which running jobs are assigned.
+        adopt: requeues the jobs of dead workers.
         on_death: called once when others have declared this worker dead.
     """
 
     def __init__(
         self,
-        roll: WorkerRegistry,
+        registry: WorkerRegistry,
         worker: str,
         beat_s: float,
         at_work: Callable[[], frozenset[str]],
@@ -64,7 +64,7 @@ class Heartbeat:
         *,
         on_death: Callable[[], None],
     ) -> None:
-        self._roll = roll
+        self._registry = registry
         self._worker = worker
         self._beat_s = beat_s
         self._at_work = at_work
@@ -76,7 +76,7 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Adopt what dead workers left, and beat from now on in a thread of its own."""
+        """Adopt jobs of dead workers and start beating, in a thread."""
         self._thread.start()
 
     @property
@@ -85,37 +85,39 @@ class Heartbeat:
         return self._dead.is_set()
 
     def stop(self) -> None:
-        """End; what this worker has not finished is the others' from now on."""
+        """Stop beating and leave; other workers take over unfinished jobs."""
         self._ended.set()
         self._thread.join()
         try:
-            self._roll.strike_off(self._worker)
+            self._registry.remove(self._worker)
         except SQLAlchemyError as error:
-            # It will be found to stand still.
+            # The others will notice that its count stands still.
             log.warning("heartbeat_missed", error=type(error).__name__)
 
     def look(self) -> None:
-        """Beat once, strike off who stands still, and adopt the jobs of those who are gone.
+        """Beat once, remove workers whose count stands still, and adopt jobs of workers not registered.
 
         Raises:
             DeclaredDead: others have declared this worker dead.
         """
-        if not self._roll.beat(self._worker):
+        if not self._registry.beat(self._worker):
             raise DeclaredDead
         for worker, beats in self._standing_still().items():
-            if self._roll.strike_off(worker, beats):
+            if self._registry.remove(worker, beats):
                 log.warning("worker_declared_dead", worker=worker)
-        # Who lives is asked after who is at work: a worker that began a job since was there before.
+        # Read after at_work: a worker that took a job before that read was registered by then.
         at_work = self._at_work()
-        if (dead := at_work - self._roll.living().keys()) and (adopted := self._adopt(dead)):
+        if (dead := at_work - self._registry.living().keys()) and (adopted := self._adopt(dead)):
             log.warning("jobs_adopted", jobs=adopted)
 
     def _standing_still(self) -> dict[str, int]:
-        """Heartbeats of the workers that have not moved for too many looks."""
-        others = {worker: beats for worker, beats in self._roll.living().items() if worker != self._worker}
+        """Heartbeat counts of the workers that have not beaten for too many looks."""
+        others = {
+            worker: beats for worker, beats in self._registry.living().items() if worker != self._worker
+        }
         looks = {worker: self._looks(worker, beats) for worker, beats in others.items()}
         self._seen = {worker: (beats, looks[worker]) for worker, beats in others.items()}
-        return {worker: beats for worker, beats in others.items() if looks[worker] > MISSED_AT_MOST}
+        return {worker: beats for worker, beats in others.items() if looks[worker] > MAX_MISSED_LOOKS}
 
     def _looks(self, worker: str, beats: int) -> int:
         before, looks = self._seen.get(worker, (None, 0))
@@ -126,7 +128,7 @@ class Heartbeat:
             try:
                 self.look()
             except SQLAlchemyError as error:
-                # Without the database nobody can be declared dead either.
+                # While the database is away, no worker can be declared dead either.
                 log.warning("heartbeat_missed", error=type(error).__name__)
             except DeclaredDead:
                 log.error("declared_dead", worker=self._worker)

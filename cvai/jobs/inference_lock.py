@@ -1,4 +1,4 @@
-"""Several analyses at once, of which one segments at a time."""
+"""Serialises inference among concurrent analyses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cvai.analyses.stopwatch import Lock
 
 
 class InferenceLock:
-    """Lets analyses segment one at a time, and in the order in which they began.
+    """Lets analyses segment one at a time, in the order in which they began.
 
-    A network takes all the threads and all of a device's memory that it may; what is read, measured and
-    written beside it wants little of either. And who began first ends first, unless a study is much larger.
+    A network uses all threads and device memory available to it; reading, measuring and writing need little
+    of either and run beside it.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class InferenceLock:
 
     @contextmanager
     def entered(self) -> Iterator[Lock]:
-        """Begin an analysis; what is yielded lets it segment, as often as it likes."""
+        """Register an analysis; yields the lock to hold while segmenting, any number of times."""
         analysis = object()
         with self._moved:
             self._yet_to_segment.append(analysis)

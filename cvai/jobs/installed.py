@@ -1,4 +1,4 @@
-"""The analyses that a service can do, each on its own."""
+"""The analyses that are installed in a service."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cvai.jobs.job import StudyJob, jobs_digest
 from cvai.pipeline import StudyOutcome
 
 Analyse: TypeAlias = Callable[[Path, Path], tuple[StudyOutcome, ...]]
-"""Analyses every study in a folder of files and writes the results below another folder. A study that holds
-nothing of the analysis's kind is left alone: it has no outcome."""
+"""Analyses every study in a folder of files and writes the results below another folder. A study to which the
+analysis does not apply has no outcome."""
 
 Measure: TypeAlias = Callable[[Path, str], Sequence[Measurement]]
 """Measures the study of this UID in a folder of files; raises Refused where it cannot."""
@@ -28,11 +28,11 @@ KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A second model.
+    """A shadow model.
 
     Args:
-        identity: which one.
-        measure: what it does.
+        identity: of the model.
+        measure: runs it on a study.
     """
 
     identity: ModelIdentity
@@ -41,14 +41,14 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One analysis this service can do.
+    """One installed analysis.
 
     Args:
-        kind: names it in job ids, the database and metrics.
-        title: names it for people.
+        kind: its name in job ids, the database and metrics.
+        title: its name for people.
         sop_classes: SOP class UIDs of the images that it may apply to.
-        sha256: hex digest of its model; of an analysis by rules alone, of its name and version.
-        analyse: does this analysis and no other.
+        sha256: hex digest of its model, or of name and version for an analysis by rules alone.
+        analyse: runs it.
         identity: its model, None for an analysis by rules alone.
         shadow: a second model whose results are compared and never delivered, None without one.
 
@@ -69,15 +69,14 @@ class Installed:
             raise ValueError(f"{self.kind!r} names no analysis")
 
     def job_for(self, study_uid: str, digest: str) -> StudyJob:
-        """The job that does this analysis of a study."""
+        """The job for this analysis of a study."""
         return StudyJob(study_uid, digest, self.sha256, self.kind)
 
 
 def applicable(analyses: Sequence[Installed], content: StudyContent) -> tuple[Installed, ...]:
-    """The analyses that may apply to a study, as far as the archive's list tells.
+    """The analyses that may apply to a study, judging by the archive's listing.
 
-    Where files that are not readable as DICOM are all there is, the first analysis is to refuse them: once is
-    enough.
+    If all files are unreadable as DICOM, only the first analysis is returned: it refuses them, once.
     """
     classes = {instance.sop_class_uid for instance in content.instances}
     found = tuple(analysis for analysis in analyses if classes & analysis.sop_classes)
@@ -85,10 +84,7 @@ def applicable(analyses: Sequence[Installed], content: StudyContent) -> tuple[In
 
 
 def former_job(analyses: Sequence[Installed], job: StudyJob) -> StudyJob | None:
-    """The job of an older version that did the same analysis of the same study, by the same models.
-
-    None for an analysis that did not exist then.
-    """
+    """The job of an older version that covered this analysis with the same models; None if there was none."""
     if job.kind not in FORMER_KINDS:
         return None
     installed = {analysis.kind: analysis.sha256 for analysis in analyses}

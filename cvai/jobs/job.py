@@ -1,4 +1,4 @@
-"""A job and what may become of it."""
+"""Jobs and their outcomes."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from cvai.errors import CvaiError
 
 
 class JobState(StrEnum):
-    """Where a job stands. The first two go on by themselves, the others are ends."""
+    """State of a job; all but the first two are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
     ANALYSED = "analysed"
-    """The objects stand in the archive."""
+    """The objects are in the archive."""
     REFUSED = "refused"
-    """The study cannot be measured honestly; trying again with the same study changes nothing."""
+    """The study cannot be measured reliably; a retry with the same study changes nothing."""
     SUPERSEDED = "superseded"
-    """The study has changed since: a newer job speaks for it."""
+    """The study or the model has changed; a newer job takes over."""
     FAILED = "failed"
-    """Something is broken that has to be mended first, then ``cvai jobs retry``."""
+    """A fault to be fixed first, then ``cvai jobs retry``."""
     NOTHING_TO_DO = "nothing_to_do"
-    """The study holds nothing that this analysis measures, which could not be known as the job was made."""
+    """The study has nothing that this analysis measures, which its listing did not show."""
     DEAD_LETTER = "dead_letter"
-    """The archive stayed away for too long, or the worker died too often; ``cvai jobs retry``."""
+    """The archive was unavailable for too long, or workers died too often; ``cvai jobs retry``."""
 
 
 UNLISTED = "unlisted"
-"""In place of the digest of a study that the archive announced and then would not list."""
+"""In place of the digest of a study that the archive announced but did not list."""
 
 
 def jobs_digest(sha256s: Sequence[str]) -> str:
-    """One digest of all models at work, as jobs without a kind were named by.
+    """One digest of all installed models, as in the ids of jobs without a kind.
 
     >>> jobs_digest(["ab" * 32]) == "ab" * 32
     True
@@ -47,14 +47,14 @@ def jobs_digest(sha256s: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StudyJob:
-    """One analysis of one study as it was at one moment.
+    """One analysis of one study in one state of its content.
 
     Args:
         study_uid: StudyInstanceUID.
         digest: hex digest of the study's sources, see ``StudyContent.digest``; or UNLISTED, then the study is
-            analysed as it is found.
-        model_sha256: hex digest of the model, see ``Installed.sha256``; without a kind of all models at work,
-            see ``jobs_digest``.
+            analysed in whatever state it is.
+        model_sha256: hex digest of the model, see ``Installed.sha256``; without a kind see
+            ``jobs_digest``.
         kind: which analysis, see ``Installed.kind``; empty in jobs of older versions, which did all
             FORMER_KINDS in one.
     """
@@ -66,18 +66,18 @@ class StudyJob:
 
     @property
     def job_id(self) -> str:
-        """Names the job in the database, in logs and on disk: equal jobs are one job."""
+        """Identifies the job in the database, in logs and on disk."""
         parts = (self.study_uid, self.digest[:12], self.kind, self.model_sha256[:12])
         return "-".join(part for part in parts if part)
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """As the workflow is given it; jobs of older versions have three arguments."""
+        """Arguments of the workflow; jobs of older versions have three."""
         values = (self.study_uid, self.digest, self.model_sha256)
         return (*values, self.kind) if self.kind else values
 
     def to_json(self) -> dict[str, str]:
-        """As JSON values. Without a kind as older versions wrote it: digests of readings are made of it."""
+        """JSON values; an empty kind is omitted as in older versions, which keeps digests of readings."""
         return {name: value for name, value in asdict(self).items() if value or name != "kind"}
 
 
@@ -95,13 +95,12 @@ class Outcome:
     """How a job, or one step of it, ended.
 
     Args:
-        state: ``running`` when the next step is to follow.
+        state: ``running`` when another step follows.
         code: stable code of the error, empty where there was none.
-        message: the error's sentence.
+        message: what went wrong, one sentence.
         hint: what to do about it.
         result: path of result.json relative to the results folder, empty when none was written.
-        objects: what is stored in the archive; of a refused study at most a note that withdraws earlier
-            results.
+        objects: stored in the archive; for a refused study at most a note that withdraws earlier results.
         images: digest of the images that were analysed, see ``images_digest``; empty in what older versions
             wrote.
         successors: kinds whose jobs take the place of a superseded one.
@@ -127,7 +126,7 @@ class Outcome:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Outcome:
-        """The outcome as it was written by ``to_json``."""
+        """Inverse of ``to_json``."""
         objects = tuple(JobObject(**item) for item in values["objects"])
         successors = tuple(values.get("successors", ()))
         state = JobState(values["state"])

@@ -1,8 +1,8 @@
-"""Durable jobs: what was queued is worked on exactly to its end, through crashes and restarts.
+"""Durable jobs: every queued job runs to completion, through crashes and restarts.
 
 The workflow runs on DBOS Transact: every step's outcome is a row in a database before the next step begins.
-A worker that dies leaves its jobs marked as running; a living one adopts them, and they go on after their
-last finished step. A step can therefore run twice, and each one may.
+A worker that dies leaves its jobs marked as running; a living one adopts them and resumes after the last
+finished step. A step can therefore run twice, so every step is idempotent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from structlog.contextvars import bound_contextvars
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
 from cvai.jobs.database import SmallCacheConnection
 from cvai.jobs.deliver import Deliveries
-from cvai.jobs.full_disk import at_once, own_disk, wait_for_room, wants_room
+from cvai.jobs.full_disk import disk_errors_retried, fail_on_full_disk, is_disk_failure, wait_while_disk_full
 from cvai.jobs.installed import former_job
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.reading import Reading
@@ -47,18 +47,18 @@ READING_WORKFLOW = "reading_job"
 SHADOW_WORKFLOW = "shadow_job"
 WORKFLOW_VERSION = "1"
 """DBOS resumes a job only under the version that began it. The version therefore names the sequence of steps,
-not the release: it changes only when jobs under way cannot go on with the new steps."""
+not the release: it changes only when running jobs cannot be resumed with the new steps."""
 
 MAX_RECOVERIES = 30
-"""Whatever a job was at when its worker died. One that kills its worker as it is analysed is given up long
-before, see ``AnalysisSlots``; what stood beside it has died as often by then, and goes on."""
+"""Worker deaths a job survives, at any step. A job whose analysis kills workers is given up much earlier, see
+``AnalysisSlots``; the higher limit here lets jobs that merely ran beside it be resumed."""
 
 QUEUE_POLL_S = 0.1
 
 FROZEN_TRANSACTION_S = 10.0
-"""After which PostgreSQL ends the transaction of a worker that froze in it: others want its rows."""
+"""After which PostgreSQL ends the transaction of a frozen worker, which would keep rows locked."""
 
-NOBODY_ELSE = Deliveries()
+NO_DELIVERIES = Deliveries()
 
 Json: TypeAlias = dict[str, Any]
 Step: TypeAlias = Callable[[], Outcome]
@@ -66,12 +66,12 @@ Step: TypeAlias = Callable[[], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class JobDatabase:
-    """Where jobs are kept and who works on them.
+    """The jobs' database and the worker that uses it.
 
     Args:
         url: SQLAlchemy URL, SQLite or PostgreSQL.
         worker: unique among the workers of one database, see ``WorkerRegistry``.
-        jobs_at_once: jobs this worker works on at the same time.
+        jobs_at_once: jobs this worker runs concurrently.
     """
 
     url: str
@@ -81,7 +81,7 @@ class JobDatabase:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a step waits for an archive that does not answer: attempts in all, and waits that double."""
+    """Retries of a step while the archive does not answer: total attempts, and waits that double."""
 
     attempts: int
     first_wait_s: float
@@ -89,19 +89,19 @@ class RetryPolicy:
 
 
 class Watch(Protocol):
-    """Is told how jobs go, and must not raise."""
+    """Observes the progress of jobs; must not raise."""
 
     def step_done(self, step: str, kind: str, seconds: float) -> None:
-        """A step of a job of this kind has ended, whatever it came to."""
+        """A step of a job of this kind has ended, with any outcome."""
         ...
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
-        """A job has come to its end."""
+        """A job has ended."""
         ...
 
 
-class Unwatched:
-    """Nobody wants to know."""
+class NoWatch:
+    """Ignores all events."""
 
     def step_done(self, step: str, kind: str, seconds: float) -> None:
         """See ``Watch``."""
@@ -111,9 +111,9 @@ class Unwatched:
 
 
 class JsonSerializer(Serializer):
-    """Keeps rows readable, and a database that others may write to from running code here, as pickles would.
+    """Stores rows as JSON: readable, and unlike pickle unable to execute code from a shared database.
 
-    An exception is kept by its class alone: its text could quote a DICOM value.
+    Only the class of an exception is stored: its text could quote a DICOM value.
     """
 
     def serialize(self, data: Any) -> str:
@@ -126,20 +126,20 @@ class JsonSerializer(Serializer):
         return RuntimeError(data["raised"]) if isinstance(data, dict) and "raised" in data else data
 
     def name(self) -> str:
-        """Stored beside every row."""
+        """Name of the format, stored beside every row."""
         return "cvai_json"
 
 
 class JobEngine:
-    """Queues jobs and works on them. DBOS allows one in a process at a time.
+    """Queues and runs jobs. DBOS allows one engine per process.
 
     Args:
-        database: where jobs are kept and who works on them.
-        steps: what is done for a job.
-        retry: patience with the archive, and with those who are given results besides.
-        deliveries: who is.
-        watch: is told how jobs go.
-        shadow: what second models do, None without any.
+        database: where jobs are kept, and this worker.
+        steps: the steps of a study's job.
+        retry: for the archive and for delivery destinations.
+        deliveries: destinations besides the archive.
+        watch: observes the progress of jobs.
+        shadow: the steps of shadow jobs, None without a shadow model.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class JobEngine:
         database: JobDatabase,
         steps: StudySteps,
         retry: RetryPolicy,
-        deliveries: Deliveries = NOBODY_ELSE,
+        deliveries: Deliveries = NO_DELIVERIES,
         *,
         watch: Watch | None = None,
         shadow: ShadowSteps | None = None,
@@ -159,7 +159,7 @@ class JobEngine:
         self._signing = SigningSteps(
             steps.archive, steps.work_folder, steps.results_folder, steps.check_ownership, steps.stored
         )
-        self._watch = watch or Unwatched()
+        self._watch = watch or NoWatch()
         self._shadow = shadow
         self._running: set[str] = set()
         self._dbos = DBOS(config=_configuration(database))
@@ -169,13 +169,15 @@ class JobEngine:
         self._shadow_workflow = workflow(name=SHADOW_WORKFLOW)(self._shadow_entry())
 
     def start(self, alone: bool = True) -> None:
-        """Work on the queue from now on, and on what a worker called the same has left unfinished.
+        """Start working on the queue and resume unfinished jobs of an earlier worker of the same name.
 
-        The queue has one number of jobs that each worker takes at once. Who is alone sets it; beside others
-        it stands as they know it, and a worker that was told another number takes theirs, analyses its own.
+        The queue has one concurrency for all workers. It is set only by a worker that is ``alone``; others
+        fetch with the value in force, while their own setting still limits concurrent analyses.
         """
         DBOS.launch()
-        wait_for_room(self._dbos._sys_db.engine)  # DBOS makes its engine by itself, and shows it to nobody
+        wait_while_disk_full(
+            self._dbos._sys_db.engine
+        )  # DBOS creates its engine itself and does not expose it
         queue = DBOS.register_queue(
             QUEUE,
             worker_concurrency=self._database.jobs_at_once,
@@ -186,15 +188,15 @@ class JobEngine:
             log.warning("jobs_at_once_differs", ours=self._database.jobs_at_once, in_force=in_force)
 
     def submit(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
-        """Queue a job; False when this job has been queued before, whatever has become of it.
+        """Queue a job; False when it has been queued before, whatever its outcome.
 
-        So it is when an older version had a job that did the same, by the same models, among others.
+        A job of an older version that covered this analysis with the same models counts too.
 
         Raises:
             SQLAlchemyError: the disk of the jobs' database is full.
         """
         former = former_job(self._steps.analyses, job)
-        with at_once():
+        with fail_on_full_disk():
             if former is not None and DBOS.list_workflows(workflow_ids=[former.job_id], load_input=False):
                 return False
             return self._enqueue(job, priority)
@@ -212,26 +214,26 @@ class JobEngine:
         return True
 
     def adopt(self, dead: Iterable[str]) -> int:
-        """Put running jobs of workers that do not live back into the queue; returns how many."""
-        # What DBOS's own recovery service calls: unlike resume_workflow it leaves a job alone that somebody
-        # else has taken meanwhile, and goes on counting how often the job's worker died.
+        """Put running jobs of dead workers back into the queue; returns how many."""
+        # As DBOS's own recovery service does: unlike resume_workflow this skips a job that another worker has
+        # taken meanwhile, and keeps counting its recoveries.
         return len(DBOS._recover_pending_workflows(sorted(dead)))
 
     def stop(self, grace_s: float) -> bool:
         """Take no more jobs and give running ones ``grace_s`` to end.
 
-        Returns False when one is still at it: it goes on at the next start, and the process may be ended.
+        Returns False when a job is still running: it is resumed at the next start, the process may be ended.
         """
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace_s))
         return not self._running
 
     def _entry(self) -> Callable[..., Json]:
-        """The function DBOS knows by name; a closure, since DBOS writes attributes on it."""
+        """The workflow for studies; a closure, since DBOS writes attributes on it."""
 
         def study_job(study_uid: str, digest: str, model_sha256: str, kind: str = "") -> Json:
             job = StudyJob(study_uid, digest, model_sha256, kind)
-            with bound_contextvars(job=job.job_id), self._watched(job.job_id):
-                outcome = self._line(job)
+            with bound_contextvars(job=job.job_id), self._logged(job.job_id):
+                outcome = self._run_study(job)
                 self._submit_successors(job, outcome)
                 self._steps.clean(job)
                 log.info("job_ended", state=outcome.state, code=outcome.code)
@@ -242,12 +244,12 @@ class JobEngine:
         return study_job
 
     def _reading_entry(self) -> Callable[[Json], Json]:
-        """The function for what readers have signed, beside the one for studies."""
+        """The workflow for signed readings."""
 
         def reading_job(values: Json) -> Json:
             reading = Reading.from_json(values)
-            with bound_contextvars(job=reading.reading_id), self._watched(reading.reading_id):
-                outcome = self._reading_line(reading)
+            with bound_contextvars(job=reading.reading_id), self._logged(reading.reading_id):
+                outcome = self._run_reading(reading)
                 self._signing.clean(reading)
                 log.info("reading_ended", state=outcome.state, code=outcome.code)
                 return outcome.to_json()
@@ -255,43 +257,43 @@ class JobEngine:
         return reading_job
 
     def _submit_successors(self, job: StudyJob, outcome: Outcome) -> None:
-        """Queue what takes the place of a job that was queued for other models, or for all at once."""
+        """Queue the jobs that replace one made for other models, or for all analyses at once."""
         for analysis in self._steps.analyses:
             if analysis.kind in outcome.successors:
                 self._enqueue(analysis.job_for(job.study_uid, job.digest))
 
     def _submit_shadow(self, job: StudyJob, outcome: Outcome) -> None:
-        """Have a second model measure what was delivered, once nothing else waits."""
+        """Queue the shadow model's job behind all others."""
         shadow = None if self._shadow is None else self._shadow.shadows.get(job.kind)
         if shadow is None or outcome.state is not JobState.ANALYSED:
             return
-        asked = ShadowJob(job, outcome.result, shadow.identity.sha256)
+        request = ShadowJob(job, outcome.result, shadow.identity.sha256)
         with (
             suppress(dbos_error.DBOSWorkflowIDInUseError),
-            SetWorkflowID(asked.shadow_id, workflow_id_reuse_policy="reject"),
+            SetWorkflowID(request.shadow_id, workflow_id_reuse_policy="reject"),
             SetEnqueueOptions(priority=Priority.SHADOW),
         ):
-            DBOS.enqueue_workflow(QUEUE, self._shadow_workflow, asked.to_json())
+            DBOS.enqueue_workflow(QUEUE, self._shadow_workflow, request.to_json())
 
     def _shadow_entry(self) -> Callable[[Json], Json]:
-        """The function for a second model; a worker without one lets its jobs be."""
+        """The workflow for a shadow model; a worker without one supersedes its jobs."""
 
         def shadow_job(values: Json) -> Json:
-            asked, steps = ShadowJob.from_json(values), self._shadow
+            request, steps = ShadowJob.from_json(values), self._shadow
             if steps is None:
                 return Outcome(JobState.SUPERSEDED, "model_changed").to_json()
-            with bound_contextvars(job=asked.shadow_id), self._watched(asked.shadow_id):
-                # Once: an archive that does not answer is waited for by those whose results are.
-                outcome = self._step(asked.job, "shadow", partial(steps.run, asked), attempts=1)
-                steps.clean(asked)
+            with bound_contextvars(job=request.shadow_id), self._logged(request.shadow_id):
+                # One attempt: waiting for the archive is left to jobs whose results are delivered.
+                outcome = self._step(request.job, "shadow", partial(steps.run, request), attempts=1)
+                steps.clean(request)
                 log.info("shadow_ended", state=outcome.state, code=outcome.code)
                 return outcome.to_json()
 
         return shadow_job
 
     @contextmanager
-    def _watched(self, job_id: str) -> Iterator[None]:
-        """Know that the job runs, and tell where it broke; an exception's text may quote a DICOM value."""
+    def _logged(self, job_id: str) -> Iterator[None]:
+        """Track the running job, and log where it broke; the error's text may quote DICOM values."""
         self._running.add(job_id)
         try:
             yield
@@ -302,8 +304,8 @@ class JobEngine:
                 stack = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
                 log.error("job_broke", error=type(error).__name__, stack=stack)
 
-    def _line(self, job: StudyJob) -> Outcome:
-        """Fetch, analyse, store; the first step that ends the job is the last."""
+    def _run_study(self, job: StudyJob) -> Outcome:
+        """Fetch, analyse, store, deliver; stop at the first step that ends the job."""
         fetched = self._step(job, "fetch", partial(self._steps.fetch, job))
         if fetched.state is not JobState.RUNNING:
             return fetched
@@ -311,10 +313,10 @@ class JobEngine:
         if analysed.state is not JobState.ANALYSED and not analysed.objects:
             return analysed
         stored = self._step(job, "store", partial(self._steps.store, job, analysed))
-        return self._handed_on(job, stored, partial(self._steps.at_hand, job, stored))
+        return self._deliver(job, stored, partial(self._steps.ensure_files, job, stored))
 
-    def _reading_line(self, reading: Reading) -> Outcome:
-        """Fetch, write, store what a reader has signed."""
+    def _run_reading(self, reading: Reading) -> Outcome:
+        """Fetch, write, store and deliver a signed reading."""
         fetched = self._step(reading.job, "fetch", partial(self._signing.fetch, reading))
         if fetched.state is not JobState.RUNNING:
             return fetched
@@ -322,49 +324,51 @@ class JobEngine:
         if written.state is not JobState.ANALYSED:
             return written
         stored = self._step(reading.job, "store", partial(self._signing.store, reading, written))
-        return self._handed_on(reading.job, stored, partial(self._signing.at_hand, reading, stored))
+        return self._deliver(reading.job, stored, partial(self._signing.ensure_files, reading, stored))
 
-    def _handed_on(self, job: StudyJob, stored: Outcome, at_hand: Step) -> Outcome:
-        """Give what is stored to all others who want it; it stays stored where one will not have it."""
+    def _deliver(self, job: StudyJob, stored: Outcome, ensure_files: Step) -> Outcome:
+        """Deliver stored results to the other destinations; they stay stored if one rejects them."""
         if stored.state is not JobState.ANALYSED or not self._deliveries.any:
             return stored
         outcome = stored
-        for name, hand_on in (
+        for name, deliver in (
             ("send", self._deliveries.send_objects),
             ("report", self._deliveries.send_report),
         ):
             if outcome.state is JobState.ANALYSED:
-                outcome = self._step(job, name, partial(self._given, hand_on, stored, at_hand))
+                outcome = self._step(job, name, partial(self._deliver_owned, deliver, stored, ensure_files))
         return replace(outcome, result=stored.result, objects=stored.objects)
 
-    def _given(self, hand_on: Callable[[Outcome], Outcome], stored: Outcome, at_hand: Step) -> Outcome:
-        """Others see what is handed on, so the job has to be this worker's still.
+    def _deliver_owned(
+        self, deliver: Callable[[Outcome], Outcome], stored: Outcome, ensure_files: Step
+    ) -> Outcome:
+        """Deliver, provided that this worker still owns the job.
 
-        A worker that took the job over after it was stored does not have the files: they are made again, the
-        same. Where that is not possible any more, handing on says that they are not here.
+        A worker that took the job over after it was stored does not have the files and makes them again,
+        identically. Where that is no longer possible, ``deliver`` reports ``results_not_here``.
         """
-        at_hand()
+        ensure_files()
         self._steps.check_ownership()
-        return hand_on(stored)
+        return deliver(stored)
 
     def _step(self, job: StudyJob, name: str, step: Step, attempts: int | None = None) -> Outcome:
-        """Run a step, or read what it came to when it has run before."""
-        tried = attempts or self._retry.attempts
-        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, job.kind, name, step, tried))
+        """Run a step, or read its recorded outcome."""
+        allowed = attempts or self._retry.attempts
+        return Outcome.from_json(DBOS.run_step({"name": name}, self._timed, job.kind, name, step, allowed))
 
     def _timed(self, kind: str, name: str, step: Step, attempts: int) -> Json:
         log.info("step_begun", step=name)
-        begun_s = time.monotonic()
-        outcome = self._settled(step, attempts)
-        took_s = time.monotonic() - begun_s
+        started_s = time.monotonic()
+        outcome = self._outcome_of(step, attempts)
+        took_s = time.monotonic() - started_s
         log.info("step_done", step=name, ms=round(1000 * took_s))
         self._watch.step_done(name, kind, took_s)
         return outcome.to_json()
 
-    def _settled(self, step: Step, attempts: int) -> Outcome:
-        """Let the class of an error decide: wait and try again, refuse, or fail."""
+    def _outcome_of(self, step: Step, attempts: int) -> Outcome:
+        """Run a step with retries; the class of an error decides between refused, dead letter and failed."""
         try:
-            return self._patiently(step, attempts)
+            return self._retrying_full_disk(step, attempts)
         except Refused as error:
             return Outcome.because(JobState.REFUSED, error)
         except TemporarilyUnavailable as error:
@@ -372,43 +376,43 @@ class JobEngine:
         except CvaiError as error:
             return Outcome.because(JobState.FAILED, error)
 
-    def _patiently(self, step: Step, attempts: int) -> Outcome:
-        """Run a step as often as it takes; a full disk of our own is waited out however long it is."""
+    def _retrying_full_disk(self, step: Step, attempts: int) -> Outcome:
+        """Run a step with retries; without limit while a local disk is full."""
         while True:
             try:
-                return self._tried(step, attempts)
+                return self._retrying(step, attempts)
             except TemporarilyUnavailable as error:
-                if not wants_room(error) or attempts == 1:
+                if not is_disk_failure(error) or attempts == 1:
                     raise
 
-    def _tried(self, step: Step, attempts: int) -> Outcome:
+    def _retrying(self, step: Step, attempts: int) -> Outcome:
         caller = stamina.RetryingCaller(
             attempts=attempts,
             timeout=None,
             wait_initial=self._retry.first_wait_s,
             wait_max=self._retry.longest_wait_s,
         )
-        return caller(asked_or_doubling(self._retry), own_disk()(step))
+        return caller(retry_wait(self._retry), disk_errors_retried()(step))
 
 
-def asked_or_doubling(retry: RetryPolicy) -> Callable[[Exception], bool | float]:
-    """Of the wait that has doubled and the one the other side asks for, the longer; never over the longest.
+def retry_wait(retry: RetryPolicy) -> Callable[[Exception], bool | float]:
+    """The longer of the doubling wait and the one that the peer requests, at most ``longest_wait_s``.
 
-    stamina lets a wait that is asked for take the place of its own, so its own is counted along.
+    stamina replaces its own wait by a requested one, so the doubling wait is tracked here too.
     """
     doubling = (min(retry.first_wait_s * 2**n, retry.longest_wait_s) for n in count())
 
     def wait(error: Exception) -> bool | float:
         if not isinstance(error, TemporarilyUnavailable):
             return False
-        asked_s = min(error.retry_after_s, retry.longest_wait_s)
-        return asked_s if asked_s > next(doubling) else True
+        requested_s = min(error.retry_after_s, retry.longest_wait_s)
+        return requested_s if requested_s > next(doubling) else True
 
     return wait
 
 
 def _configuration(database: JobDatabase) -> DBOSConfig:
-    """DBOS with everything off that talks to anybody but the database."""
+    """DBOS without any connection but to the database."""
     is_sqlite = database.url.startswith("sqlite")
     return {
         "name": APPLICATION,

@@ -1,4 +1,4 @@
-"""Reading the jobs from outside the service, and asking for one to be taken up again."""
+"""Read access to the jobs from outside the service, and retries."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ from cvai.jobs.jobs import (
 from cvai.jobs.reading import Reading
 from cvai.jobs.worker_registry import name_of
 
-GOES_ON = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
-WAITS = {state: [told for told, meant in GOES_ON.items() if meant is state] for state in GOES_ON.values()}
+UNENDED = {"ENQUEUED": JobState.QUEUED, "DELAYED": JobState.QUEUED, "PENDING": JobState.RUNNING}
+DBOS_STATUSES = {
+    state: [status for status, mapped in UNENDED.items() if mapped is state] for state in UNENDED.values()
+}
 PAGE = 2000
-ASKED_AT_ONCE = 1000
-"""Jobs in one question: a database takes no more than some ten thousand parameters."""
+MAX_IDS_PER_QUERY = 1000
+"""Databases limit the parameters of a query to some ten thousand."""
 
 MADE_FILES = frozenset({JobState.ANALYSED, JobState.REFUSED})
 
-_TOLD_FIRST = (
+_PRECEDENCE = (
     JobState.RUNNING,
     JobState.QUEUED,
     JobState.SUPERSEDED,
@@ -46,7 +48,7 @@ _TOLD_FIRST = (
     JobState.REFUSED,
     JobState.NOTHING_TO_DO,
 )
-"""Which outcome of a study's analyses stands for the study."""
+"""Which outcome of several analyses is shown for the study: the first in this order."""
 
 BROKE = Outcome(
     JobState.FAILED,
@@ -62,15 +64,15 @@ ENDED_WITHOUT_OUTCOME = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": DIED, "ERROR": BROKE,
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """One job as it stands.
+    """The current state of a job.
 
     Args:
-        job: what is (to be) analysed, by which model.
-        outcome: where it stands; ``running`` and ``queued`` are no end.
+        job: the study and model.
+        outcome: final, or in state ``running`` or ``queued``.
         queued_at: when the study was announced.
         ended_at: when the job ended, None before.
         worker: name of the worker that took it last, empty before.
-        attempts: how often a worker began with it.
+        attempts: how often a worker started it.
     """
 
     job: StudyJob
@@ -82,7 +84,7 @@ class JobRecord:
 
 
 class Ledger:
-    """All jobs of one database. Open it with ``open_ledger``."""
+    """All jobs of one database; see ``open_ledger``."""
 
     def __init__(self, client: DBOSClient) -> None:
         self._client = client
@@ -91,7 +93,9 @@ class Ledger:
         self, state: JobState | None = None, limit: int | None = None, code: str | None = None
     ) -> tuple[JobRecord, ...]:
         """Jobs, newest first; of a study's analysed jobs of one kind, the newest supersedes the others."""
-        records = self._superseded_told(self._newest_first(None if state is None else WAITS.get(state)))
+        records = self._mark_superseded(
+            self._newest_first(None if state is None else DBOS_STATUSES.get(state))
+        )
         chosen = (
             r
             for r in records
@@ -108,7 +112,7 @@ class Ledger:
         found = self.find(job_id)
         if found is None:
             raise _unknown(job_id)
-        of_study = self._superseded_told(self._of_study(found.job.study_uid))
+        of_study = self._mark_superseded(self._of_study(found.job.study_uid))
         return next(record for record in of_study if record.job == found.job)
 
     def named(self, name: str) -> tuple[JobRecord, ...]:
@@ -123,38 +127,38 @@ class Ledger:
     def of_study(self, study_uid: str) -> tuple[JobRecord, ...]:
         """The newest job of each kind of analysis of a study, newest first; none where it has none."""
         newest: dict[str, JobRecord] = {}
-        for record in self._superseded_told(self._of_study(study_uid)):
+        for record in self._mark_superseded(self._of_study(study_uid)):
             if record.job.study_uid == study_uid and not spoken_for(record.job.kind, newest):
                 newest[record.job.kind] = record
         return tuple(newest.values())
 
     def newest(self, limit: int) -> tuple[JobRecord, ...]:
-        """The newest jobs; of a study's analysed ones of one kind among them, the newest speaks."""
+        """The newest jobs; analysed ones that another of them supersedes are marked."""
         found = self._client.list_workflows(name=WORKFLOW, sort_desc=True, limit=limit)
-        return tuple(self._superseded_told(found))
+        return tuple(self._mark_superseded(found))
 
     def find(self, job_id: str) -> JobRecord | None:
-        """The job of this id as it ended, without a look at others that may speak for its study by now."""
+        """The job of this id as recorded, without checking whether a newer one supersedes it."""
         found = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
         return _record(found[0]) if found else None
 
     def outcome_of(self, study_uid: str) -> Outcome | None:
-        """What has become of a study in all its analyses; None where it has no job.
+        """The outcome of a study over all its analyses; None where it has no job.
 
-        As long as one of them goes on, or another is to follow, that; then what was analysed, with the
-        objects of all; else why nothing was.
+        While an analysis is unfinished or superseded, its state; then "analysed" with the objects of all
+        analyses; otherwise the reason why nothing was analysed.
         """
         outcomes = [record.outcome for record in self.of_study(study_uid)]
         if not outcomes:
             return None
-        found = min(outcomes, key=lambda outcome: _TOLD_FIRST.index(outcome.state))
+        found = min(outcomes, key=lambda outcome: _PRECEDENCE.index(outcome.state))
         if found.state is not JobState.ANALYSED:
             return found
         analysed = [outcome for outcome in outcomes if outcome.state is JobState.ANALYSED]
         return replace(found, objects=tuple(stored for outcome in analysed for stored in outcome.objects))
 
     def retry(self, name: str) -> tuple[JobRecord, ...]:
-        """Queue a job that has ended once more, from its first step on; of a study, each that has ended.
+        """Restart an ended job from its first step; for a study, all its ended jobs.
 
         Raises:
             ConfigurationInvalid: there is no such job, or none has ended.
@@ -174,17 +178,17 @@ class Ledger:
         return self.job(record.job.job_id)
 
     def retry_all(self, code: str) -> tuple[JobRecord, ...]:
-        """Queue every job that has ended with this code once more, the oldest first."""
+        """Restart every job that has ended with this code, the oldest first."""
         ended = [record for record in self.jobs(code=code) if record.ended_at is not None]
         return tuple(self._rewound(record) for record in reversed(ended))
 
     def retry_without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
-        """Queue every job whose results do not lie here once more, the oldest first."""
+        """Restart every job whose result files are missing here, the oldest first."""
         missing = self.without_files(results_folder)
         return tuple(self._rewound(record) for record in reversed(missing))
 
     def queue_reading(self, reading: Reading) -> None:
-        """Queue what a reader has signed; a reading that stands in the queue already stays one."""
+        """Queue a signed reading; does nothing when it has been queued before."""
         self._client.enqueue(
             {
                 "workflow_name": READING_WORKFLOW,
@@ -196,55 +200,55 @@ class Ledger:
         )
 
     def reading_outcome(self, reading_id: str) -> Outcome | None:
-        """Where a signed reading stands on its way into the archive; None before it is queued."""
+        """The outcome of a signed reading's job; None before it is queued."""
         found = self._client.list_workflows(workflow_ids=[reading_id], name=READING_WORKFLOW)
         return _outcome(found[0]) if found else None
 
     def unknown_readings(self, reading_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the signed readings that were never queued, as this database knows."""
-        wanted, unknown = iter(reading_ids), set[str]()
-        while some := set(islice(wanted, ASKED_AT_ONCE)):
+        """The signed readings that were never queued in this database."""
+        remaining, unknown = iter(reading_ids), set[str]()
+        while batch := set(islice(remaining, MAX_IDS_PER_QUERY)):
             known = self._client.list_workflows(
-                workflow_ids=list(some), name=READING_WORKFLOW, load_input=False, load_output=False
+                workflow_ids=list(batch), name=READING_WORKFLOW, load_input=False, load_output=False
             )
-            unknown |= some - {job.workflow_id for job in known}
+            unknown |= batch - {job.workflow_id for job in known}
         return frozenset(unknown)
 
     def without_files(self, results_folder: Path) -> tuple[JobRecord, ...]:
-        """Jobs that speak for an analysis of their study and whose results do not lie here, newest first."""
+        """Current jobs whose result files are missing here, newest first."""
         ended = (record for record in self.jobs() if record.outcome.state in MADE_FILES)
-        return tuple(record for record in ended if not _all_there(record.outcome, results_folder))
+        return tuple(record for record in ended if not _files_exist(record.outcome, results_folder))
 
     def _of_study(self, study_uid: str) -> list[WorkflowStatus]:
         """Jobs of one study, newest first; their ids begin with its UID."""
         return self._client.list_workflows(name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True)
 
     def _newest_first(self, statuses: list[str] | None) -> Iterator[WorkflowStatus]:
-        """Jobs in these of DBOS's states, or all, read page by page: there are a million after some years."""
+        """Jobs in these DBOS states (None: all), page by page: after some years there are a million."""
         before: frozenset[str] = frozenset()
         for offset in count(step=PAGE):
             page = self._client.list_workflows(
                 name=WORKFLOW, status=statuses, sort_desc=True, limit=PAGE, offset=offset
             )
-            # What was queued meanwhile moves the end of the last page to the beginning of this one.
+            # Jobs queued meanwhile shift the end of the last page to the start of this one.
             yield from (job for job in page if job.workflow_id not in before)
             if len(page) < PAGE:
                 return
             before = frozenset(job.workflow_id for job in page)
 
-    def _superseded_told(self, newest_first: Iterable[WorkflowStatus]) -> Iterator[JobRecord]:
-        spoken: defaultdict[str, set[str]] = defaultdict(set)
+    def _mark_superseded(self, newest_first: Iterable[WorkflowStatus]) -> Iterator[JobRecord]:
+        newer: defaultdict[str, set[str]] = defaultdict(set)
         for record in map(_record, newest_first):
             if record.outcome.state is not JobState.ANALYSED:
                 yield record
                 continue
-            kinds = spoken[record.job.study_uid]
+            kinds = newer[record.job.study_uid]
             yield _superseded(record) if spoken_for(record.job.kind, kinds) else record
             kinds.add(record.job.kind)
 
 
 def spoken_for(kind: str, newer: Container[str]) -> bool:
-    """Whether newer jobs speak for an analysis; a job without a kind did several, and measured one."""
+    """Whether newer jobs supersede one of this kind; a job without a kind covered all former kinds."""
     return kind in newer or (not kind and any(former in newer for former in FORMER_KINDS))
 
 
@@ -254,13 +258,13 @@ def _unknown(name: str) -> ConfigurationInvalid:
     )
 
 
-def _all_there(outcome: Outcome, results_folder: Path) -> bool:
+def _files_exist(outcome: Outcome, results_folder: Path) -> bool:
     paths = [outcome.result, *(item.path for item in outcome.objects)]
     return all((results_folder / path).is_file() for path in paths if path)
 
 
 def _superseded(record: JobRecord) -> JobRecord:
-    outcome = replace(record.outcome, state=JobState.SUPERSEDED, hint="A newer job speaks for this study.")
+    outcome = replace(record.outcome, state=JobState.SUPERSEDED, hint="A newer job supersedes this one.")
     return replace(record, outcome=outcome)
 
 
@@ -277,8 +281,8 @@ def _record(status: WorkflowStatus) -> JobRecord:
 
 
 def _outcome(status: WorkflowStatus) -> Outcome:
-    if status.status in GOES_ON:
-        return Outcome(GOES_ON[status.status])
+    if status.status in UNENDED:
+        return Outcome(UNENDED[status.status])
     if status.status in ENDED_WITHOUT_OUTCOME:
         return ENDED_WITHOUT_OUTCOME[status.status]
     return Outcome.from_json(cast("dict[str, Any]", status.output))
@@ -290,15 +294,15 @@ def _time(epoch_ms: int) -> datetime:
 
 @contextmanager
 def open_ledger(database_url: str) -> Iterator[Ledger]:
-    """The jobs of a database; it may be in use by a running service.
+    """Open the jobs of a database, which a running service may be using.
 
     Raises:
-        ConfigurationInvalid: there is no such database, or no job has ever been kept in it.
+        ConfigurationInvalid: there is no such database, or it has no jobs' tables.
     """
     none_yet = ConfigurationInvalid(
         "no_jobs_database",
         "there is no database of jobs yet, or it cannot be opened.",
-        "It is made by the first cvai serve; check --config and data_folder.",
+        "It is created by the first cvai serve; check --config and data_folder.",
     )
     url = sqlalchemy.make_url(database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
@@ -317,5 +321,5 @@ def open_ledger(database_url: str) -> Iterator[Ledger]:
         try:
             client.list_workflows(name=WORKFLOW, limit=1)
         except sqlalchemy.exc.DBAPIError as error:
-            raise none_yet from error  # the first service is only just making the tables
+            raise none_yet from error  # the first service is still creating the tables
         yield Ledger(client)

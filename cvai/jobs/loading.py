@@ -1,4 +1,4 @@
-"""The analyses that a service can do, with their models loaded and verified."""
+"""Loads the installed analyses with their models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cvai.settings import Settings
 
 
 def load_analyses(settings: Settings) -> tuple[Installed, ...]:
-    """Load and verify the models; one network runs at a time, whichever it is.
+    """Load and verify the models; they share one inference lock.
 
     Raises:
         ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``shadow_without_model``.
@@ -33,14 +33,14 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     if shadow.keys() - {analysis.kind for analysis in found}:
         raise ConfigurationInvalid(
             "shadow_without_model",
-            "shadow_model is for an analysis that has no model at work.",
-            "Install the model that it is to be compared with, or leave shadow_model out.",
+            "shadow_model is for an analysis that has no model installed.",
+            "Install the model to compare it with, or remove shadow_model.",
         )
     return found
 
 
 def _shadow(settings: Settings, lock: InferenceLock) -> Mapping[str, Shadow]:
-    """The model of ``shadow_model`` by the kind of the analysis that it is for."""
+    """The shadow model by kind of its analysis."""
     if settings.shadow_model is None:
         return {}
     second = analysis_with(settings.shadow_model, settings.threads, settings.provider)
@@ -48,7 +48,7 @@ def _shadow(settings: Settings, lock: InferenceLock) -> Mapping[str, Shadow]:
 
 
 def installed_of(analysis: ReadyAnalysis, lock: InferenceLock, shadow: Shadow | None = None) -> Installed:
-    """An analysis as its jobs do it: alone."""
+    """An analysis as jobs run it."""
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         with lock.entered() as inference_lock:
@@ -67,7 +67,7 @@ def installed_of(analysis: ReadyAnalysis, lock: InferenceLock, shadow: Shadow | 
 
 
 def shadow_of(analysis: ReadyAnalysis, lock: InferenceLock) -> Shadow:
-    """An analysis with a second model in shadow: nothing of it is written."""
+    """A shadow model that measures without writing results."""
 
     def measure(source: Path, study_uid: str) -> Sequence[Measurement]:
         (study,) = (s for s in read_studies(source).studies if s.study_uid == study_uid)

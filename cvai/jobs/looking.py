@@ -1,4 +1,4 @@
-"""Looking for new studies again and again, whatever becomes of a look."""
+"""Polling for new studies, with back-off on failure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cvai.errors import CvaiError, TemporarilyUnavailable
 
 log = structlog.get_logger(__name__)
 
-LONGEST_LOOK_S = 30.0
-"""Between two looks while they fail."""
+MAX_BACKOFF_S = 30.0
+"""Longest wait between two looks while they fail."""
 
 
 class FeedWatch(Protocol):
-    """Is told how looks go, and must not raise."""
+    """Observes the polling of a feed; must not raise."""
 
     def feed_followed(self) -> None:
-        """A look has come to its end."""
+        """A look has succeeded."""
         ...
 
     def feed_failed(self, code: str) -> None:
@@ -33,38 +33,38 @@ class FeedWatch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Looks, and tells how long to wait until the next time.
+    """Polls a feed and computes the wait until the next look.
 
-    A service that stops over a wrong answer would miss the mended archive: it keeps asking, slower.
+    Failures never end the polling, they only slow it down: the archive may recover.
 
     Args:
         look: queues what has settled; True when more is known to wait.
         every_s: seconds between two looks.
-        longest_asked_s: an archive that asks to be left alone is, for no longer than this.
-        watch: told how looks go.
+        max_retry_after_s: upper bound of a wait that the archive requests.
+        watch: observes successes and failures.
     """
 
     look: Callable[[], bool]
     every_s: float
-    longest_asked_s: float
+    max_retry_after_s: float
     watch: FeedWatch
 
     def wait_s(self, waited_s: float) -> float:
         """Look once; the wait after a failure doubles the one before."""
         try:
             more = self.look()
-        except Exception as error:  # noqa: BLE001 - the last net of the service: page and jobs outlive a feed
-            code = _told(error)
+        except Exception as error:  # noqa: BLE001 - last resort: page and jobs keep running when a feed fails
+            code = _log_failure(error)
             self.watch.feed_failed(code)
-            asked_s = error.retry_after_s if isinstance(error, TemporarilyUnavailable) else 0.0
-            doubled_s = min(2 * max(waited_s, self.every_s), LONGEST_LOOK_S)
-            return max(doubled_s, min(asked_s, self.longest_asked_s))
+            requested_s = error.retry_after_s if isinstance(error, TemporarilyUnavailable) else 0.0
+            doubled_s = min(2 * max(waited_s, self.every_s), MAX_BACKOFF_S)
+            return max(doubled_s, min(requested_s, self.max_retry_after_s))
         self.watch.feed_followed()
         return 0.0 if more else self.every_s
 
 
-def _told(error: Exception) -> str:
-    """Log why a look failed; returns its code. What an exception of others says may quote anything."""
+def _log_failure(error: Exception) -> str:
+    """Log a failure and return its code; the text of foreign exceptions is omitted, it may quote anything."""
     if isinstance(error, CvaiError):
         log.warning("feed_not_followed", code=error.code, reason=error.message)
         return error.code

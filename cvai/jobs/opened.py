@@ -1,4 +1,4 @@
-"""An analysed study opened again: the same images, and the contours that were drawn on them."""
+"""Reopens an analysed study: the images and the stored contours."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def segmentation_uid_of(outcome: Outcome) -> str:
 
 
 def open_analysed(source: Path, job: StudyJob, outcome: Outcome) -> Reopened:
-    """Read a fetched study the way it was read for its analysis.
+    """Read a fetched study as it was read for its analysis.
 
     Args:
         source: folder of every instance of the study, results included.
         job: the analysis.
-        outcome: what it stored.
+        outcome: of the job, with the stored objects.
 
     Raises:
         Refused: ``patients_differ``, ``images_changed``, ``no_contours``, ``segmentation_not_in_archive``,
@@ -62,7 +62,7 @@ def open_analysed(source: Path, job: StudyJob, outcome: Outcome) -> Reopened:
 def reopened(
     source: Path, job: StudyJob, spec: AnySpec, segmentation_uids: Mapping[str, str], images: str
 ) -> Reopened:
-    """The same, for segmentations by kind and SOPInstanceUID.
+    """As ``open_analysed``, for segmentations by kind and SOPInstanceUID.
 
     Args:
         source: folder of every instance of the study, results included.
@@ -98,6 +98,6 @@ def _file_of(source: Path, sop_instance_uid: str) -> Path:
             return path
     raise StudyRefused(
         "segmentation_not_in_archive",
-        "The archive does not have the contours of this analysis any more.",
+        "The archive no longer has the contours of this analysis.",
         "Its numbers and report are still here; cvai jobs retry stores the contours again.",
     )

@@ -1,4 +1,4 @@
-"""What the queue of jobs holds."""
+"""State of the job queue."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED
 
 QUEUED, RUNNING = literal_column("'ENQUEUED'", String), literal_column("'PENDING'", String)
 
-ASKED_AT_ONCE = 1000
-"""Jobs in one question: a database takes no more than some ten thousand parameters."""
+MAX_IDS_PER_QUERY = 1000
+"""Databases limit the parameters of a query to some ten thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class QueueState:
 
     Args:
         queued: waiting.
-        running: being worked on, by whichever worker.
+        running: on any worker.
         oldest_s: how long the oldest waiting job has waited, 0 without one.
     """
 
@@ -39,13 +39,13 @@ class QueueState:
 
 
 class Queue:
-    """The jobs that have not ended, asked of DBOS's own table (its documentation: "System Tables").
+    """The jobs that have not ended, queried from DBOS's own table (its documentation: "System Tables").
 
-    Asked through DBOS, SQLite reads every job there ever was: a state that comes as a parameter cannot be
-    matched with the index of the jobs in that state when the question is planned.
+    DBOS passes the state as a parameter, with which SQLite cannot plan for the partial index of that state
+    and scans every job there ever was.
 
     Args:
-        database: where jobs are kept; an engine has made its tables.
+        database: where jobs are kept; the tables must exist.
     """
 
     def __init__(self, database: Engine) -> None:
@@ -57,29 +57,29 @@ class Queue:
         )
 
     def state(self) -> QueueState:
-        """The queue as it stands; jobs in shadow are not counted, since nobody waits for them."""
+        """The current queue without shadow jobs, whose results nobody waits for."""
         jobs = self._jobs.c
         unended = jobs.status.in_([QUEUED, RUNNING]) & jobs.name.in_([WORKFLOW, READING_WORKFLOW])
-        asked = select(jobs.status, count(), min_(jobs.created_at)).where(unended).group_by(jobs.status)
+        query = select(jobs.status, count(), min_(jobs.created_at)).where(unended).group_by(jobs.status)
         with self._database.connect() as connection:
-            found = {status: (number, oldest_ms) for status, number, oldest_ms in connection.execute(asked)}
+            found = {status: (number, oldest_ms) for status, number, oldest_ms in connection.execute(query)}
         queued, oldest_ms = found.get("ENQUEUED", (0, None))
         running, _ = found.get("PENDING", (0, None))
         oldest_s = 0.0 if oldest_ms is None else time.time() - oldest_ms / 1000
         return QueueState(queued, running, max(0.0, oldest_s))
 
     def workers_at_work(self) -> frozenset[str]:
-        """Workers, living or not, that jobs under way are written down for."""
+        """Workers, living or dead, to which running jobs are assigned."""
         jobs = self._jobs.c
-        asked = select(jobs.executor_id).where(jobs.status == RUNNING).distinct()
+        query = select(jobs.executor_id).where(jobs.status == RUNNING).distinct()
         with self._database.connect() as connection:
-            return frozenset(worker for worker in connection.scalars(asked) if worker)
+            return frozenset(worker for worker in connection.scalars(query) if worker)
 
 
 def ended_well(job_ids: Iterable[str]) -> frozenset[str]:
-    """Those of the jobs whose results stand in the archive, or that have nothing to be stored."""
-    wanted, well = iter(job_ids), set[str]()
-    while some := list(islice(wanted, ASKED_AT_ONCE)):
-        ended = DBOS.list_workflows(workflow_ids=some, status="SUCCESS", load_input=False)
-        well |= {job.workflow_id for job in ended if (job.output or {}).get("state") in WELL_ENDED}
-    return frozenset(well)
+    """The jobs whose results are in the archive, or that have none to store."""
+    remaining, done = iter(job_ids), set[str]()
+    while batch := list(islice(remaining, MAX_IDS_PER_QUERY)):
+        ended = DBOS.list_workflows(workflow_ids=batch, status="SUCCESS", load_input=False)
+        done |= {job.workflow_id for job in ended if (job.output or {}).get("state") in WELL_ENDED}
+    return frozenset(done)

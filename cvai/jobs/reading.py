@@ -1,4 +1,4 @@
-"""What a reader decided about an analysed study: all that a worker needs to put it into the archive."""
+"""A reader's decision about an analysed study, with all that a worker needs to store it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cvai.jobs.job import StudyJob
 
 
 class Verdict(StrEnum):
-    """What a reader says of an analysis."""
+    """A reader's decision about an analysis."""
 
     ACCEPTED = "accepted"
     CHANGED = "changed"
@@ -25,11 +25,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signs, as the report will name them.
+    """The person who signs, as named in the report.
 
     Args:
         name: DICOM person name, ``Family^Given``.
-        organization: for which they sign.
+        organization: on whose behalf.
 
     Raises:
         ValueError: one of them is empty.
@@ -45,7 +45,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class FrameEdit:
-    """Labels a reader gave one frame, whole: nothing is left to be rasterised again.
+    """All labels of one corrected frame, as pixels rather than contours.
 
     Args:
         t: 0-based phase.
@@ -64,14 +64,14 @@ class Reading:
 
     Args:
         job: the analysis that was read.
-        model: which model had drawn the contours.
+        model: that drew the contours.
         segmentation_uid: SOPInstanceUID of the cine SEG the contours were read from.
-        replaces: SOPInstanceUIDs of the objects this reading speaks about: a new document takes the place of
-            their structured reports, a rejection withdraws them all.
+        replaces: SOPInstanceUIDs of the objects that were read: a new document supersedes the structured
+            reports among them, a rejection withdraws them all.
         verdict: what was decided.
         signer: who signed.
         signed_at: when, with its time zone.
-        phases: end-diastole and end-systole as the reader left them.
+        phases: end-diastole and end-systole, possibly corrected.
         edits: every frame that differs from the model's.
         reason: why it was rejected; free text without patient data.
         images: digest of the images that were analysed, see ``images_digest``.
@@ -102,22 +102,22 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of everything that was decided; the signed objects' UIDs are derived from it."""
+        """Hex SHA-256 of the decision; UIDs of signed objects are derived from it."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
     @property
     def reading_id(self) -> str:
-        """Names the reading in the database, in logs and on disk."""
+        """Identifies the reading in the database, in logs and on disk."""
         return f"{self.job.job_id}-{self.verdict}-{self.digest[:12]}"
 
     def to_json(self) -> dict[str, Any]:
-        """The reading as JSON values; what older versions did not know is left out, so that digests stay."""
+        """JSON values; an empty ``images`` is omitted as in older versions, which keeps digests."""
         values = {**asdict(self), "job": self.job.to_json(), "signed_at": self.signed_at.isoformat()}
         return {name: value for name, value in values.items() if value or name != "images"}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Reading:
-        """The reading as it was written by ``to_json``."""
+        """Inverse of ``to_json``."""
         return cls(
             job=StudyJob(**values["job"]),
             model=ModelIdentity(**values["model"]),

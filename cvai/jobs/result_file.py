@@ -1,4 +1,4 @@
-"""result.json as jobs leave it: the one place in which the service reads it."""
+"""Reads the result.json of jobs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cvai.dicom.write.result_json import read_entry
 
 
 def read_result(path: Path) -> Mapping[str, Any]:
-    """What the result.json of one job says of its analysis; empty where it does not lie here.
+    """The analysis entry in the result.json of one job; empty where the file is missing.
 
-    Results are kept for a while only, or were written by another worker, elsewhere.
+    It may have been removed by retention, or be on another worker's disk.
     """
     return read_entry(path) if path.is_file() else {}

@@ -1,4 +1,4 @@
-"""Which studies are analysed and which go first: rules over what headers say, the first match decides."""
+"""Rules over header values that decide which studies are analysed and which first; the first match wins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from cvai.archive.traits import SENDER, StudyTraits
 from cvai.settings import RuleSettings, Settings
 
-LOOKED_AT = {
+RULE_ATTRIBUTES = {
     "modality": ("Modality",),
     "ae_title": (SENDER,),
     "description": ("StudyDescription", "SeriesDescription", "ProtocolName"),
@@ -18,11 +18,11 @@ LOOKED_AT = {
     "station": ("StationName",),
     "requested": ("RequestedProcedurePriority",),
 }
-"""Attributes by the word a rule has for them."""
+"""DICOM keywords by the name that rules use."""
 
 
 class Priority(IntEnum):
-    """What waits goes in this order, oldest first among equals."""
+    """Queue order, oldest first among equals."""
 
     STAT = 1
     ROUTINE = 10
@@ -31,16 +31,16 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: what it asks of a study, and what becomes of a study that is so.
+    """One rule: conditions on a study, and the decision for studies that match.
 
     Args:
-        patterns: pattern by the word of LOOKED_AT; each must match one value of one of its attributes in any
-            series. ``*`` and ``?`` stand for any and for one character, case does not matter.
-        analyse: False to leave the study alone.
+        patterns: pattern by name in RULE_ATTRIBUTES; each must match some value of its attributes in any
+            series. ``*`` matches any characters, ``?`` one; case is ignored.
+        analyse: False to exclude the study.
         priority: of its job.
 
     Raises:
-        ValueError: a word that is not in LOOKED_AT.
+        ValueError: a name that is not in RULE_ATTRIBUTES.
     """
 
     patterns: tuple[tuple[str, str], ...] = ()
@@ -48,17 +48,17 @@ class Rule:
     priority: Priority = Priority.ROUTINE
 
     def __post_init__(self) -> None:
-        if unknown := {word for word, _ in self.patterns} - LOOKED_AT.keys():
+        if unknown := {word for word, _ in self.patterns} - RULE_ATTRIBUTES.keys():
             raise ValueError(f"no rule can ask for {sorted(unknown)}")
 
     def matches(self, traits: StudyTraits) -> bool:
-        """Whether the study is what the rule asks for."""
+        """Whether the study meets all conditions."""
         return all(_matches(word, pattern, traits) for word, pattern in self.patterns)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to become of a study.
+    """The decision about a study.
 
     Args:
         analyse: whether a job is queued for it.
@@ -80,7 +80,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Rules in the order they are asked; a study that none matches is analysed."""
+    """Rules in order of evaluation; a study that none matches is analysed."""
 
     rules: Sequence[Rule] = field(default=())
 
@@ -88,7 +88,7 @@ class Rules:
         return bool(self.rules)
 
     def decide(self, traits: StudyTraits) -> Decision:
-        """What the first rule that matches says."""
+        """The decision of the first rule that matches."""
         for number, rule in enumerate(self.rules, start=1):
             if rule.matches(traits):
                 return Decision(rule.analyse, rule.priority, number)
@@ -101,10 +101,12 @@ def read_rules(settings: Settings) -> Rules:
 
 
 def _rule(rule: RuleSettings) -> Rule:
-    patterns = tuple((word, pattern) for word in LOOKED_AT if (pattern := getattr(rule, word)) is not None)
+    patterns = tuple(
+        (word, pattern) for word in RULE_ATTRIBUTES if (pattern := getattr(rule, word)) is not None
+    )
     return Rule(patterns, rule.then == "analyse", Priority[rule.priority.upper()])
 
 
 def _matches(word: str, pattern: str, traits: StudyTraits) -> bool:
-    values = (v for keyword in LOOKED_AT[word] for v in traits.values.get(keyword, ()))
+    values = (v for keyword in RULE_ATTRIBUTES[word] for v in traits.values.get(keyword, ()))
     return any(fnmatchcase(value.casefold(), pattern.casefold()) for value in values)

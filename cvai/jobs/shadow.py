@@ -1,8 +1,7 @@
-"""A second model in shadow: it measures what has been delivered, and is compared, never believed.
+"""A second model in shadow: it measures delivered studies for comparison; its results are never delivered.
 
-Its work is a job of its own behind all others, so that no result waits for it and none can fail by it. What
-it measures goes into ``shadow.json`` beside result.json, and nowhere else: not into DICOM, not onto the page
-of a study.
+It runs as a separate job behind all others, so that no result waits for it or fails with it. Its measurements
+go into ``shadow.json`` beside result.json, and nowhere else: neither into DICOM nor onto a study's page.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from cvai.jobs.steps import CheckOwnership
 SHADOW_NAME, SCHEMA = "shadow.json", "cvai.shadow/1"
 
 KEPT_IN_VIEW = 2000
-"""Studies compared: a model's difference shows in far fewer, and a page is not to read for minutes."""
+"""Studies compared: far fewer show a difference, and reading more would make the page slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,9 @@ class ShadowJob:
     """An analysed job, to be measured by a second model.
 
     Args:
-        job: what was analysed.
+        job: the analysed job.
         result: path of its result.json relative to the results folder.
-        model_sha256: digest of the second model.
+        model_sha256: hex digest of the shadow model.
     """
 
     job: StudyJob
@@ -48,7 +47,7 @@ class ShadowJob:
 
     @property
     def shadow_id(self) -> str:
-        """Names it in the database, in logs and on disk."""
+        """Identifies it in the database, in logs and on disk."""
         return f"{self.job.job_id}-shadow-{self.model_sha256[:12]}"
 
     def to_json(self) -> dict[str, Any]:
@@ -57,7 +56,7 @@ class ShadowJob:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ShadowJob:
-        """As it was written by ``to_json``."""
+        """Inverse of ``to_json``."""
         return cls(**{**values, "job": StudyJob(**values["job"])})
 
 
@@ -73,15 +72,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class ShadowRecord:
-    """What both models say of one analysis.
+    """The measurements of both models for one analysis.
 
     Args:
         job_id: of the analysis.
         study_uid: StudyInstanceUID.
-        model: name and version of the second model.
+        model: name and version of the shadow model.
         against: name and version of the model whose results were delivered.
-        values: what they measured.
-        refused: code of the second model's refusal, empty where it measured.
+        values: of all measurements.
+        refused: code of the shadow model's refusal, empty where it measured.
     """
 
     job_id: str
@@ -92,7 +91,7 @@ class ShadowRecord:
     refused: str = ""
 
     def shadow_value(self, name: str) -> float | None:
-        """What the second model measured, None where it did not."""
+        """The shadow model's value, None where it has none."""
         return next((value.shadow for value in self.values if value.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
@@ -101,13 +100,13 @@ class ShadowRecord:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> ShadowRecord:
-        """The record as it was written by ``to_json``."""
-        told = {name: value for name, value in found.items() if name != "schema"}
-        return cls(**{**told, "values": tuple(Value(**value) for value in found["values"])})
+        """Inverse of ``to_json``."""
+        fields = {name: value for name, value in found.items() if name != "schema"}
+        return cls(**{**fields, "values": tuple(Value(**value) for value in found["values"])})
 
 
 def shadow_records(results_folder: Path) -> tuple[ShadowRecord, ...]:
-    """The newest records below a results folder, KEPT_IN_VIEW at most, the oldest first."""
+    """The newest records below a results folder, at most KEPT_IN_VIEW, oldest first."""
     found = sorted(results_folder.glob(f"*/*/{SHADOW_NAME}"), key=lambda path: path.stat().st_mtime_ns)
     texts = (path.read_text(encoding="utf-8") for path in found[-KEPT_IN_VIEW:])
     return tuple(ShadowRecord.from_json(json.loads(text)) for text in texts)
@@ -115,54 +114,54 @@ def shadow_records(results_folder: Path) -> tuple[ShadowRecord, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ShadowSteps:
-    """What is done for a shadow job; it may be done any number of times.
+    """The steps of a shadow job; may be repeated.
 
     Args:
-        archive: where studies come from.
-        shadows: the second models by the kind of analysis that they are for.
+        archive: source of studies.
+        shadows: shadow models by kind of analysis.
         work_folder: of this worker alone.
         results_folder: where results lie, and the record goes.
-        turns: at analysing, those of studies among them.
-        check_ownership: asked before the record is written, see ``StudySteps``.
-        told: is given every record.
+        slots: shared with the analyses of studies.
+        check_ownership: called before the record is written, see ``StudySteps``.
+        recorded: called with every record.
     """
 
     archive: Archive
     shadows: Mapping[str, Shadow]
     work_folder: Path
     results_folder: Path
-    turns: AnalysisSlots
+    slots: AnalysisSlots
     check_ownership: CheckOwnership = lambda: None
-    told: Callable[[ShadowRecord], None] = lambda _: None
+    recorded: Callable[[ShadowRecord], None] = lambda _: None
 
-    def run(self, asked: ShadowJob) -> Outcome:
+    def run(self, request: ShadowJob) -> Outcome:
         """Fetch, measure, write the record.
 
         Raises:
-            StudyRefused: ``shadow_not_compared``: the result does not lie here.
+            StudyRefused: ``shadow_not_compared``: the result is not on this disk.
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
-        shadow = self.shadows.get(asked.job.kind)
-        if shadow is None or asked.model_sha256 != shadow.identity.sha256:
+        shadow = self.shadows.get(request.job.kind)
+        if shadow is None or request.model_sha256 != shadow.identity.sha256:
             return _superseded("model_changed", "another model is in shadow by now.")
-        if self.turns.given_up(asked.shadow_id):
+        if self.slots.given_up(request.shadow_id):
             return DIED
-        result = self._result(asked)
-        content = self.archive.content(asked.job.study_uid)
-        if asked.job.digest != UNLISTED and not content.is_as(asked.job.digest):
+        result = self._result(request)
+        content = self.archive.content(request.job.study_uid)
+        if request.job.digest != UNLISTED and not content.is_as(request.job.digest):
             return _superseded("study_changed", "the study has changed since it was analysed.")
-        record = self._measured(shadow, asked, content, result)
+        record = self._measured(shadow, request, content, result)
         self.check_ownership()
-        self._write(asked, record)
-        self.told(record)
+        self._write(request, record)
+        self.recorded(record)
         return Outcome(JobState.ANALYSED)
 
-    def clean(self, asked: ShadowJob) -> None:
+    def clean(self, request: ShadowJob) -> None:
         """Remove the fetched study."""
-        shutil.rmtree(self.work_folder / asked.shadow_id, ignore_errors=True)
+        shutil.rmtree(self.work_folder / request.shadow_id, ignore_errors=True)
 
-    def _result(self, asked: ShadowJob) -> Mapping[str, Any]:
-        result = read_result(self.results_folder / asked.result)
+    def _result(self, request: ShadowJob) -> Mapping[str, Any]:
+        result = read_result(self.results_folder / request.result)
         if not result.get("measurements"):
             raise StudyRefused(
                 "shadow_not_compared",
@@ -172,31 +171,31 @@ class ShadowSteps:
         return result
 
     def _measured(
-        self, shadow: Shadow, asked: ShadowJob, content: StudyContent, result: Mapping[str, Any]
+        self, shadow: Shadow, request: ShadowJob, content: StudyContent, result: Mapping[str, Any]
     ) -> ShadowRecord:
-        folder, refused = self.work_folder / asked.shadow_id, ""
+        folder, refused = self.work_folder / request.shadow_id, ""
         bring(self.archive, content, folder)
         try:
-            with self.turns.taken(asked.shadow_id):
-                measurements = shadow.measure(folder, asked.job.study_uid)
+            with self.slots.acquired(request.shadow_id):
+                measurements = shadow.measure(folder, request.job.study_uid)
         except Refused as refusal:
             measurements, refused = (), refusal.code
         return ShadowRecord(
-            job_id=asked.job.job_id,
-            study_uid=asked.job.study_uid,
+            job_id=request.job.job_id,
+            study_uid=request.job.study_uid,
             model=f"{shadow.identity.name} {shadow.identity.version}",
             against=f"{result['model']['name']} {result['model']['version']}",
             values=_values(result["measurements"], measurements),
             refused=refused,
         )
 
-    def _write(self, asked: ShadowJob, record: ShadowRecord) -> None:
-        path = (self.results_folder / asked.result).with_name(SHADOW_NAME)
+    def _write(self, request: ShadowJob, record: ShadowRecord) -> None:
+        path = (self.results_folder / request.result).with_name(SHADOW_NAME)
         write_whole(path, (json.dumps(record.to_json(), indent=1) + "\n").encode())
 
 
 def _values(results: Sequence[Mapping[str, Any]], shadows: Sequence[Measurement]) -> tuple[Value, ...]:
-    """Everything that one of them has measured, in the order of the results."""
+    """Every measurement of either, in the order of the results."""
     units = {m["name"]: m["unit"] for m in results} | {m.name: m.unit for m in shadows}
     result = {m["name"]: float(m["value"]) for m in results}
     shadow = {m.name: m.value for m in shadows}

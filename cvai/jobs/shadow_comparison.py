@@ -1,4 +1,4 @@
-"""How a model in shadow agrees with the one whose results are delivered, measurement by measurement."""
+"""Agreement of a shadow model with the delivered results, by measurement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPARED = tuple(dict.fromkeys(name for spec in ANALYSES for name in spec.compar
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Shadow minus result of one measurement, over all studies both have measured.
+    """Statistics of shadow minus result for one measurement, over studies that both have measured.
 
     Args:
         name: of the measurement.
@@ -24,7 +24,7 @@ class Differences:
         n: studies.
         bias: mean difference.
         sd: standard deviation of the differences, None with fewer than two.
-        largest: the difference that is farthest from 0.
+        largest: the difference of largest magnitude, with its sign.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class ShadowComparison:
-    """One model in shadow of another.
+    """Comparison of a shadow model with the delivering one.
 
     Args:
-        model: name and version of the one in shadow.
-        against: name and version of the one whose results were delivered.
+        model: name and version of the shadow model.
+        against: name and version of the delivering model.
         n: studies it was given.
         refused: how many of them it refused.
         differences: by measurement.
@@ -55,7 +55,7 @@ class ShadowComparison:
 
 
 def compared(records: Iterable[ShadowRecord]) -> tuple[ShadowComparison, ...]:
-    """Every pair of models; of several records of a study, the last counts."""
+    """A comparison for every pair of models; of several records of a study, the last counts."""
     groups: defaultdict[tuple[str, str], dict[str, ShadowRecord]] = defaultdict(dict)
     for record in records:
         groups[record.model, record.against][record.study_uid] = record

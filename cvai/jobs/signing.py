@@ -1,7 +1,6 @@
-"""A reading becomes DICOM objects in the study: verified ones, or a note that the model's are rejected.
+"""Writes a signed reading into the study: verified objects, or a note that rejects the model's.
 
-Every step may be run any number of times: UIDs are derived from the reading, and what the model wrote is
-never touched.
+Every step is idempotent: UIDs are derived from the reading, and the model's objects are never changed.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class SigningSteps:
 
     Args:
         archive: where the study is and the signed objects go.
-        work_folder: fetched studies, gone when the reading has been stored.
+        work_folder: fetched studies, removed when the reading has been stored.
         results_folder: signed objects, one folder a reading, kept.
         check_ownership: asked before anything is stored, see ``StudySteps``.
         stored: told what was put into a study that did not stand there.
@@ -59,7 +58,7 @@ class SigningSteps:
     stored: Stored = lambda *_: None
 
     def fetch(self, reading: Reading) -> Outcome:
-        """Bring the study here; superseded when it is not what was read any more."""
+        """Fetch the study; superseded when it has changed since it was read."""
         content = self.archive.content(reading.job.study_uid)
         if reading.job.digest != UNLISTED and not content.is_as(reading.job.digest):
             return Outcome(
@@ -72,9 +71,9 @@ class SigningSteps:
         return Outcome(JobState.RUNNING)
 
     def write(self, reading: Reading) -> Outcome:
-        """Write what was signed; what an earlier, unfinished run left is replaced.
+        """Write the signed objects, replacing those of an earlier, unfinished run.
 
-        The study is fetched here where another worker had fetched it.
+        Fetches the study again where another worker had fetched it.
         """
         folder = self.results_folder / reading.reading_id / reading.job.study_uid
         source = self.work_folder / reading.reading_id
@@ -93,8 +92,8 @@ class SigningSteps:
         return Outcome(JobState.ANALYSED, result=named, objects=stored)
 
     def store(self, reading: Reading, written: Outcome) -> Outcome:
-        """Put the signed objects into the study; written again where another worker wrote them elsewhere."""
-        again = self.at_hand(reading, written)
+        """Store the signed objects into the study; written again if they are on another worker's disk."""
+        again = self.ensure_files(reading, written)
         if again.state is not JobState.ANALYSED:
             return again
         paths = [self.results_folder / stored.path for stored in written.objects]
@@ -103,8 +102,8 @@ class SigningSteps:
             self.stored(reading.job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
         return written
 
-    def at_hand(self, reading: Reading, written: Outcome) -> Outcome:
-        """``written`` where its files lie here, else what writing them again comes to."""
+    def ensure_files(self, reading: Reading, written: Outcome) -> Outcome:
+        """``written`` where its files are here, else the outcome of writing again."""
         paths = [self.results_folder / stored.path for stored in written.objects]
         return written if all(path.exists() for path in paths) else self.write(reading)
 
@@ -114,7 +113,7 @@ class SigningSteps:
 
 
 def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
-    """The analysis that was read, and how it is corrected."""
+    """The analysis that was read, and its editing."""
     kinds = (reading.job.kind,) if reading.job.kind else FORMER_KINDS
     for spec in ANALYSES:
         if spec.kind in kinds and spec.editing is not None:
@@ -152,7 +151,7 @@ def _write(
 
 
 def _replaced(source: Path, reading: Reading) -> list[SourceImage]:
-    """The objects a reading speaks about, as they stand in the study."""
+    """The objects in the study that the reading replaces."""
     identities = map(read_identity, sorted(source.glob("*.dcm")))
     return [
         SourceImage(i.sop_class_uid, i.sop_instance_uid, i.series_uid, None)
@@ -162,9 +161,9 @@ def _replaced(source: Path, reading: Reading) -> list[SourceImage]:
 
 
 def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> Analysed:
-    """The analysis as the reader left it: their contours, their phases, measured anew.
+    """The analysis with the reader's contours and phases, measured again.
 
-    Numbers carry no interval: it told how far a reader may be from the model, and this is the reader's.
+    Values have no interval: that states how far a reader may be from the model.
 
     Raises:
         StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.

@@ -1,4 +1,4 @@
-"""The roll of workers: who is at work on the jobs of one database."""
+"""The workers that are alive on one jobs' database."""
 
 from __future__ import annotations
 
@@ -18,32 +18,31 @@ WORKERS = Table(
 
 
 def name_of(worker: str) -> str:
-    """The name a worker was given, without what tells this start of it from others."""
+    """The configured name of a worker, without the token of this start."""
     return worker.partition("/")[0]
 
 
 class WorkerRegistry:
     """The living workers of one database, each with a count of its heartbeats.
 
-    Every start of a worker is a worker of its own, ``name/token``: what is done to one that was declared dead
-    can never hit the one that was started in its place. Counts are compared and no clocks: machines may
-    disagree about the time, and clocks are set back.
+    Every start has an identity of its own, ``name/token``: declaring a worker dead never affects its
+    successor. Counts are compared instead of clocks, which differ between machines and may be set back.
 
     Args:
-        database: where jobs are kept; the table is made when missing.
+        database: where jobs are kept; the table is created when missing.
     """
 
     def __init__(self, database: Engine) -> None:
         self._database = database
 
-    def sign_on(self, name: str, place: str) -> str:
-        """Enter a worker and return what it is called from now on.
+    def register(self, name: str, place: str) -> str:
+        """Register a worker; returns its identity.
 
         Args:
             name: as configured.
-            place: what only one process of this name holds at a time; who stood there before is struck off.
+            place: a resource that only one process can hold at a time; its previous holder is removed.
         """
-        with suppress(DBAPIError):  # another worker made it between the look and the making
+        with suppress(DBAPIError):  # created by another worker since it was checked
             WORKERS.create(self._database, checkfirst=True)
         worker = f"{name}/{secrets.token_hex(4)}"
         with self._database.begin() as connection:
@@ -52,19 +51,19 @@ class WorkerRegistry:
         return worker
 
     def beat(self, worker: str) -> bool:
-        """Count one more heartbeat; False when the worker has been struck off."""
+        """Count one heartbeat; False when the worker has been removed."""
         one_more = update(WORKERS).where(WORKERS.c.worker == worker).values(beats=WORKERS.c.beats + 1)
         with self._database.begin() as connection:
             return connection.execute(one_more).rowcount > 0
 
     def living(self) -> dict[str, int]:
-        """Heartbeats so far of every worker on the roll."""
+        """Heartbeat count by worker."""
         with self._database.connect() as connection:
             rows = connection.execute(select(WORKERS.c.worker, WORKERS.c.beats))
             return {row.worker: row.beats for row in rows}
 
-    def strike_off(self, worker: str, beats: int | None = None) -> bool:
-        """Take a worker off the roll, where ``beats`` is given only if it has not beaten since.
+    def remove(self, worker: str, beats: int | None = None) -> bool:
+        """Remove a worker; with ``beats`` given, only if its count is still the same.
 
         True for exactly one caller.
         """

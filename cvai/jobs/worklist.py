@@ -1,4 +1,4 @@
-"""Workitems of a worklist become jobs, and their ends are told to the worklist."""
+"""Turns UPS workitems into jobs, and reports the outcome to the worklist."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cvai.transfer.ups import Claim, Worklist
 log = structlog.get_logger(__name__)
 
 OutcomeOf = Callable[[str], Outcome | None]
-"""What has become of a study in all its analyses; None where it has no job."""
+"""The outcome of a study over all its analyses; None where it has no job."""
 
-GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
+UNENDED = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
 """A superseded job is followed by another."""
 
-AT_ONCE = 20
-"""Workitems claimed in a look: what is claimed here is done by nobody else."""
+CLAIMS_PER_POLL = 20
+"""Few, since nobody else performs a workitem that is claimed here."""
 
 NO_JOB = Outcome(
     JobState.REFUSED, "not_queued", "the study holds nothing to be measured, or a rule leaves it alone."
@@ -38,64 +38,64 @@ NO_JOB = Outcome(
 class WorklistFeed:
     """Claims workitems and announces their studies; a ``StudyFeed``.
 
-    A claim is on disk before it is made, so that a crash leaves none that nobody works on: one that was not
-    confirmed is asked about by telling progress under its transaction.
+    A claim is written to disk before it is made, so that a crash leaves no claimed workitem unattended. An
+    unconfirmed claim is verified by reporting progress under its transaction UID.
 
     Args:
-        worklist: where workitems are.
-        claims: what is claimed, by workitem.
+        worklist: the UPS server.
+        claims: file of the claims by workitem.
     """
 
     def __init__(self, worklist: Worklist, claims: CursorFile) -> None:
         self._worklist = worklist
         self._file = claims
         stored = cast("Mapping[str, Mapping[str, Any]]", claims.load())
-        # Announced once more: the jobs' database may have been restored to a time before the claim.
+        # Announced again: the jobs' database may have been restored to a time before the claim.
         self._claims = {uid: replace(Claim(**values), announced=False) for uid, values in stored.items()}
         self._unconfirmed = set(self._claims)
-        self._begun: set[str] = set()
+        self._reported_running: set[str] = set()
         self._unusable: set[str] = set()
 
     def poll(self) -> Announcements:
-        """Claim what waits, and announce studies whose job is not queued yet; see ``StudyFeed.poll``."""
-        self._each([self._claims[uid] for uid in sorted(self._unconfirmed)], self._confirm)
+        """Claim scheduled workitems and announce studies without a queued job; see ``StudyFeed.poll``."""
+        self._for_each([self._claims[uid] for uid in sorted(self._unconfirmed)], self._confirm)
         usable = (new_claim(*item) for item in self._worklist.scheduled() if self._is_usable(*item))
-        self._each(list(islice(usable, AT_ONCE)), self._claim)
+        self._for_each(list(islice(usable, CLAIMS_PER_POLL)), self._claim)
         waiting = [claim for claim in self._claims.values() if not claim.announced]
         uids = dict.fromkeys(claim.study_uid for claim in waiting)
         return Announcements(tuple(uids), {"workitems": [claim.workitem_uid for claim in waiting]})
 
     def acknowledge(self, announcements: Announcements) -> None:
-        """Remember whose jobs stand; see ``StudyFeed.acknowledge``."""
+        """Record whose jobs are queued; see ``StudyFeed.acknowledge``."""
         announced = cast("list[str]", announcements.cursor["workitems"])
         if announced:
-            told = {uid: replace(self._claims[uid], announced=True) for uid in announced}
-            self._save({**self._claims, **told})
+            reported = {uid: replace(self._claims[uid], announced=True) for uid in announced}
+            self._save({**self._claims, **reported})
 
     def report(self, outcome_of: OutcomeOf, results_folder: Path) -> None:
-        """Tell the worklist of every job that has ended.
+        """Report every ended job to the worklist.
 
         Raises:
-            TemporarilyUnavailable, ArchiveRejected: see ``Archive``; what was not told is told next time.
+            TemporarilyUnavailable, ArchiveRejected: see ``Archive``; failed reports are repeated next time.
         """
 
         def report_one(claim: Claim) -> None:
             outcome = outcome_of(claim.study_uid) or NO_JOB
-            if outcome.state not in GOES_ON:
+            if outcome.state not in UNENDED:
                 self._close(claim, outcome, results_folder)
-            elif outcome.state is JobState.RUNNING and claim.workitem_uid not in self._begun:
-                self._begun.add(claim.workitem_uid)
+            elif outcome.state is JobState.RUNNING and claim.workitem_uid not in self._reported_running:
+                self._reported_running.add(claim.workitem_uid)
                 self._confirmed(claim, self._worklist.progress(claim, 50, "being analysed"))
 
-        failure = self._each([claim for claim in self._claims.values() if claim.announced], report_one)
+        failure = self._for_each([claim for claim in self._claims.values() if claim.announced], report_one)
         if failure is not None:
             raise failure
 
-    def _each(self, claims: Iterable[Claim], do: Callable[[Claim], None]) -> CvaiError | None:
-        """Do it for each, so that one that fails holds up no other; returns what the last failure was.
+    def _for_each(self, claims: Iterable[Claim], do: Callable[[Claim], None]) -> CvaiError | None:
+        """Apply ``do`` to each claim despite failures; returns the last failure.
 
         Raises:
-            TemporarilyUnavailable: nobody is there.
+            TemporarilyUnavailable: ``archive_unreachable``.
         """
         failure: CvaiError | None = None
         for claim in claims:
@@ -109,26 +109,26 @@ class WorklistFeed:
         return failure
 
     def _close(self, claim: Claim, outcome: Outcome, results_folder: Path) -> None:
-        """Tell how it ended; a workitem that the worklist will not have closed is given up."""
+        """Report the end; a workitem that the worklist refuses to close is dropped."""
         try:
-            told = self._told(claim, outcome, results_folder)
+            reported = self._report_end(claim, outcome, results_folder)
         except ArchiveRejected as error:
             if error.code == "archive_denied":
                 raise
             log.error("workitem_not_closed", workitem=claim.workitem_uid, code=error.code)
-            told = False
-        log.info("workitem_closed", workitem=claim.workitem_uid, state=outcome.state, told=told)
+            reported = False
+        log.info("workitem_closed", workitem=claim.workitem_uid, state=outcome.state, reported=reported)
         self._forget(claim)
 
-    def _told(self, claim: Claim, outcome: Outcome, results_folder: Path) -> bool:
+    def _report_end(self, claim: Claim, outcome: Outcome, results_folder: Path) -> bool:
         if outcome.state is JobState.ANALYSED:
             paths = (results_folder / item.path for item in outcome.objects)
-            # Results of a study analysed long ago may have been removed here; it is done all the same.
+            # Old results may have been removed by retention; the workitem is complete all the same.
             return self._worklist.complete(claim, [path for path in paths if path.exists()])
         return self._worklist.cancel(claim, f"{outcome.code}: {outcome.message} {outcome.hint}".strip())
 
     def _is_usable(self, workitem_uid: str, study_uid: str) -> bool:
-        """Whether it names a study and is not claimed yet: a worklist may be a moment behind."""
+        """Whether it names a study and is not claimed yet: the worklist's answer may lag behind."""
         if is_valid_study_uid(study_uid):
             return workitem_uid not in self._claims
         if workitem_uid not in self._unusable:
@@ -146,7 +146,7 @@ class WorklistFeed:
             raise
 
     def _confirm(self, claim: Claim) -> None:
-        """Find out whether a claim whose answer is not known was made."""
+        """Find out whether a claim whose response was lost has succeeded."""
         self._confirmed(claim, self._worklist.progress(claim, 0, "queued"))
 
     def _confirmed(self, claim: Claim, ours: bool) -> None:
@@ -156,7 +156,7 @@ class WorklistFeed:
             self._forget(claim)
 
     def _forget(self, claim: Claim) -> None:
-        self._begun.discard(claim.workitem_uid)
+        self._reported_running.discard(claim.workitem_uid)
         self._save({uid: kept for uid, kept in self._claims.items() if uid != claim.workitem_uid})
 
     def _save(self, claims: dict[str, Claim]) -> None:
@@ -165,5 +165,5 @@ class WorklistFeed:
 
 
 def new_claim(workitem_uid: str, study_uid: str) -> Claim:
-    """A claim to a workitem, under a transaction of its own."""
+    """A claim to a workitem under a new transaction UID."""
     return Claim(workitem_uid, generate_uid(), study_uid, datetime.now().strftime("%Y%m%d%H%M%S"))

@@ -63,7 +63,7 @@ class Readiness:
     """
 
     archive: Archive
-    roll: WorkerRegistry
+    registry: WorkerRegistry
     worker: str
     data_folder: Path
     clock: Callable[[], float] = time.monotonic
@@ -91,7 +91,7 @@ class Readiness:
 
     def _database(self) -> str:
         try:
-            return "ok" if self.worker in self.roll.living() else "declared_dead"
+            return "ok" if self.worker in self.registry.living() else "declared_dead"
         except SQLAlchemyError:
             return "database_unavailable"
 

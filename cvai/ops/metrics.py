@@ -144,7 +144,7 @@ class Metrics:
         if outcome.state is JobState.ANALYSED:
             self._count_result(job, read_result(self._results_folder / outcome.result))
 
-    def shadow_told(self, record: ShadowRecord) -> None:
+    def shadow_recorded(self, record: ShadowRecord) -> None:
         """A model in shadow has measured a study, or refused it."""
         if record.refused:
             self._shadow_refused.labels(record.model, record.refused).inc()

@@ -20,7 +20,7 @@ from cvai.archive.foreign_json import (
     part,
     parts,
 )
-from cvai.archive.http import COME_BACK_LATER, DENIED, new_session, retry_after_s
+from cvai.archive.http import DENIED, RETRYABLE, new_session, retry_after_s
 from cvai.archive.odd import OddAnswers
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
@@ -121,7 +121,7 @@ class FhirServer:
         told = f"the FHIR server answered {status}{self._issue_codes(response)} to a report."
         if status in DENIED:
             return ArchiveRejected("fhir_denied", told, "Check CVAI_FHIR__TOKEN and what it may write there.")
-        if status in {*COME_BACK_LATER, HTTPStatus.CONFLICT} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status in {*RETRYABLE, HTTPStatus.CONFLICT} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             wait_s = retry_after_s(response.headers)
             return TemporarilyUnavailable("fhir_busy", told, "It is asked again.", wait_s)
         return ArchiveRejected("fhir_rejected", told, "The server's own log says more.")

@@ -18,7 +18,7 @@ from cvai.transfer.peer import Peer, associated
 STANDS_THERE = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 """Stored, stored with a warning (PS3.4 table B.2-1), or there already (0x0111, duplicate SOP instance)."""
 
-COME_BACK_LATER = frozenset({0x0110, *range(0xA700, 0xA800)})
+RETRYABLE = frozenset({0x0110, *range(0xA700, 0xA800)})
 """Processing failure, and everything that is out of resources."""
 
 
@@ -51,7 +51,7 @@ class DicomDestination:
         status = answer.get("Status")
         if status in STANDS_THERE:
             return
-        if status is None or status in COME_BACK_LATER:
+        if status is None or status in RETRYABLE:
             raise TemporarilyUnavailable(
                 "peer_busy",
                 f"{self.peer.words} did not take {sent.SOPInstanceUID} ({_told(status)}).",

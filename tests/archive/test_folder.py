@@ -71,7 +71,7 @@ def test_a_file_whose_uid_could_name_another_place_is_kept_as_unreadable(tmp_pat
 
 def test_a_study_is_never_asked_for_outside_the_archive(tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
-    with pytest.raises(ArchiveRejected, match="not named by a UID"):
+    with pytest.raises(ArchiveRejected, match="has no valid UID"):
         FolderArchive(tmp_path / "archive").content("../secret")
 
 

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cvai.archive.folder.archive import FolderArchive
-from cvai.archive.folder.inbox import AT_ONCE, PATIENCE, TRIED_AGAIN_S, InboxFeed, obstacles_in
+from cvai.archive.folder.inbox import AT_ONCE, RETRY_AFTER_S, SETTLE_PATIENCE, InboxFeed, obstacles_in
 from cvai.archive.seen import SeenStudies
 from tests.faults import NOBODY, as_nobody
 from tests.standin import derived_uid, memory_below, write_image, write_study
@@ -268,7 +268,7 @@ def test_a_file_that_may_not_be_read_holds_up_its_own_folder_and_no_other(shared
     assert all(path.exists() for path in paths), "a part of the delivery is not taken for all of it"
     paths[0].chmod(0o600)
     with as_nobody():
-        assert derived_uid("locked") not in shared.after(TRIED_AGAIN_S - 10), "it waits"
+        assert derived_uid("locked") not in shared.after(RETRY_AFTER_S - 10), "it waits"
         assert derived_uid("locked") in shared.after(20)
 
 
@@ -283,16 +283,16 @@ def test_a_loose_file_that_may_not_be_read_does_not_hold_up_those_beside_it(shar
     assert reasons(shared) == [("file", "Permission denied")]
     late.chmod(0o600)
     with as_nobody():
-        shared.after(TRIED_AGAIN_S)
+        shared.after(RETRY_AFTER_S)
     assert len(shared.archive.content(STUDY).instances) == 3
 
 
 def test_a_loose_file_that_never_stops_growing_does_not_hold_up_those_beside_it(inbox: Inbox) -> None:
     write_study(inbox.folder, STUDY, 2)
     growing, told = inbox.folder / "growing", tuple[str, ...]()
-    for second in range(PATIENCE * 5 + 1):
+    for second in range(SETTLE_PATIENCE * 5 + 1):
         growing.write_bytes(bytes(second + 1))
-        if second < PATIENCE * 5:
+        if second < SETTLE_PATIENCE * 5:
             assert inbox.after(1) == (), "for all that anybody knows it is of the same study"
         else:
             told = inbox.after(1)
@@ -313,7 +313,7 @@ def test_loose_files_that_come_one_after_the_other_are_taken_together(inbox: Inb
 def test_a_folder_that_never_stops_changing_is_told_of(inbox: Inbox) -> None:
     write_study(inbox.folder / "whole", STUDY, 1)
     told = list[str]()
-    for second in range(PATIENCE * 5 + 2):
+    for second in range(SETTLE_PATIENCE * 5 + 2):
         (inbox.folder / "growing").mkdir(exist_ok=True)
         (inbox.folder / "growing" / "file").write_bytes(bytes(second + 1))
         told += inbox.after(1)

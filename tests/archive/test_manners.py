@@ -292,7 +292,7 @@ def test_another_object_under_our_uid_is_not_taken_for_ours(shown: bool, tmp_pat
     uid, _, _ = store.put(write(foreign, tmp_path / "foreign.dcm").read_bytes(), shown)
     with archive_of(store) as archive:
         if not shown:
-            with pytest.raises(TemporarilyUnavailable, match="does not show yet"):
+            with pytest.raises(TemporarilyUnavailable, match="neither lists yet"):
                 archive.store(STUDY, [path])
             store.show_all()
         with pytest.raises(ArchiveRejected) as caught:

@@ -80,7 +80,7 @@ def test_an_answer_that_drips_on_is_given_up(server: str, how: str, stream: bool
 def test_a_slow_answer_that_makes_headway_is_read_to_its_end(
     server: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(min_throughput, "SLOWEST_BYTES_A_SECOND", 6 / TIMEOUT_S / 2)
+    monkeypatch.setattr(min_throughput, "MIN_BYTES_PER_S", 6 / TIMEOUT_S / 2)
     response = new_session().get(f"{server}/{how}/20", timeout=TIMEOUT_S)
     assert (response.headers.get("X-Slow", ""), response.text)[how != "head"] == 20 * "x"
 

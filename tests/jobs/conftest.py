@@ -18,7 +18,7 @@ from cvai.jobs.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.jobs.ledger import JobRecord, open_ledger
 from cvai.jobs.shadow import ShadowSteps
 from cvai.jobs.steps import StudySteps
-from tests.standin import KIND, MODEL_SHA256, analyse, installed, turns_below
+from tests.standin import KIND, MODEL_SHA256, analyse, installed, slots_below
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Bench:
             analyses=self.analyses,
             work_folder=self.root / "work",
             results_folder=self.root / "results",
-            turns=turns_below(self.root, self.jobs_at_once),
+            slots=slots_below(self.root, self.jobs_at_once),
         )
         database = JobDatabase(self.url, "worker-1", self.jobs_at_once)
         retry = RetryPolicy(self.attempts, 0.01, 0.02)
@@ -63,7 +63,7 @@ class Bench:
         if self.shadow is None:
             return None
         shadows = {KIND: self.shadow}
-        return ShadowSteps(steps.archive, shadows, steps.work_folder, steps.results_folder, steps.turns)
+        return ShadowSteps(steps.archive, shadows, steps.work_folder, steps.results_folder, steps.slots)
 
     def stop(self, grace_s: float = 0) -> None:
         while self.engines:

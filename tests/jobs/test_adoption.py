@@ -13,7 +13,7 @@ import pytest
 
 from cvai.archive.folder.archive import FolderArchive
 from cvai.jobs.database import open_database
-from cvai.jobs.heartbeat import MISSED_AT_MOST, DeclaredDead, Heartbeat, require_living
+from cvai.jobs.heartbeat import MAX_MISSED_LOOKS, DeclaredDead, Heartbeat, require_living
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.worker_registry import WorkerRegistry
@@ -42,57 +42,57 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def roll(url: str) -> Iterator[WorkerRegistry]:
+def registry(url: str) -> Iterator[WorkerRegistry]:
     database = open_database(url)
     yield WorkerRegistry(database)
     database.dispose()
 
 
-def heartbeat(roll: WorkerRegistry, worker: str) -> Heartbeat:
+def heartbeat(registry: WorkerRegistry, worker: str) -> Heartbeat:
     def adopt(dead: Iterable[str]) -> int:
         raise AssertionError(f"nobody was at work: {dead}")
 
-    return Heartbeat(roll, worker, BEAT_S, at_work=frozenset, adopt=adopt, on_death=lambda: None)
+    return Heartbeat(registry, worker, BEAT_S, at_work=frozenset, adopt=adopt, on_death=lambda: None)
 
 
-def test_who_stands_still_is_struck_off_and_notices(roll: WorkerRegistry) -> None:
-    frozen, watching = roll.sign_on("a", "here"), roll.sign_on("b", "there")
-    watcher = heartbeat(roll, watching)
-    for _ in range(MISSED_AT_MOST + 1):
+def test_who_stands_still_is_struck_off_and_notices(registry: WorkerRegistry) -> None:
+    frozen, watching = registry.register("a", "here"), registry.register("b", "there")
+    watcher = heartbeat(registry, watching)
+    for _ in range(MAX_MISSED_LOOKS + 1):
         watcher.look()
-        require_living(roll, frozen)
+        require_living(registry, frozen)
     watcher.look()
-    assert roll.living().keys() == {watching}
+    assert registry.living().keys() == {watching}
     with pytest.raises(DeclaredDead):
-        require_living(roll, frozen)
+        require_living(registry, frozen)
     with pytest.raises(DeclaredDead):
-        heartbeat(roll, frozen).look()
+        heartbeat(registry, frozen).look()
 
 
-def test_who_beats_is_left_alone_however_often_it_is_looked_at(roll: WorkerRegistry) -> None:
-    slow, quick = roll.sign_on("a", "here"), roll.sign_on("b", "there")
-    watcher = heartbeat(roll, quick)
-    for look in range(5 * MISSED_AT_MOST):
-        if look % MISSED_AT_MOST == 0:
-            roll.beat(slow)
+def test_who_beats_is_left_alone_however_often_it_is_looked_at(registry: WorkerRegistry) -> None:
+    slow, quick = registry.register("a", "here"), registry.register("b", "there")
+    watcher = heartbeat(registry, quick)
+    for look in range(5 * MAX_MISSED_LOOKS):
+        if look % MAX_MISSED_LOOKS == 0:
+            registry.beat(slow)
         watcher.look()
-    assert roll.living().keys() == {slow, quick}
+    assert registry.living().keys() == {slow, quick}
 
 
-def test_a_worker_that_beats_just_as_it_is_struck_off_stays(roll: WorkerRegistry) -> None:
-    worker = roll.sign_on("a", "here")
-    seen = roll.living()[worker]
-    roll.beat(worker)
-    assert not roll.strike_off(worker, seen)
-    assert roll.strike_off(worker, seen + 1)
-    assert not roll.strike_off(worker, seen + 1), "for exactly one caller"
+def test_a_worker_that_beats_just_as_it_is_struck_off_stays(registry: WorkerRegistry) -> None:
+    worker = registry.register("a", "here")
+    seen = registry.living()[worker]
+    registry.beat(worker)
+    assert not registry.remove(worker, seen)
+    assert registry.remove(worker, seen + 1)
+    assert not registry.remove(worker, seen + 1), "for exactly one caller"
 
 
-def test_a_start_in_the_same_place_takes_the_place_of_the_one_before(roll: WorkerRegistry) -> None:
-    before, elsewhere = roll.sign_on("a", "here"), roll.sign_on("a", "there")
-    after = roll.sign_on("a", "here")
+def test_a_start_in_the_same_place_takes_the_place_of_the_one_before(registry: WorkerRegistry) -> None:
+    before, elsewhere = registry.register("a", "here"), registry.register("a", "there")
+    after = registry.register("a", "here")
     assert len({before, elsewhere, after}) == 3
-    assert roll.living().keys() == {elsewhere, after}
+    assert registry.living().keys() == {elsewhere, after}
 
 
 class Ward:

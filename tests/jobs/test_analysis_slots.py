@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from cvai.errors import TemporarilyUnavailable
-from cvai.jobs.analysis_slots import DIED_AT_MOST, UNENDED, AnalysisSlots, UnendedAnalyses
+from cvai.jobs.analysis_slots import MAX_DEATHS, UNENDED, AnalysisSlots, UnendedAnalyses
 from cvai.jobs.database import open_database
 from tests.process import eventually
 
@@ -35,8 +35,8 @@ def unended(database: Engine) -> UnendedAnalyses:
 class Analyses:
     """Jobs that take turns, each until it is told to end."""
 
-    def __init__(self, turns: AnalysisSlots) -> None:
-        self._turns = turns
+    def __init__(self, slots: AnalysisSlots) -> None:
+        self._slots = slots
         self._pool = ThreadPoolExecutor(8)
         self._ends: dict[str, threading.Event] = {}
         self._running: dict[str, Future[None]] = {}
@@ -50,7 +50,7 @@ class Analyses:
             threading.Event().wait(A_WHILE_S / 4)
 
     def _run(self, job: str) -> None:
-        with self._turns.taken(job):
+        with self._slots.acquired(job):
             self._begun.append(job)
             assert self._ends[job].wait(IN_TIME_S)
 
@@ -92,40 +92,40 @@ def test_what_a_worker_died_of_runs_alone_and_nothing_overtakes_it(unended: Unen
 
 def test_what_has_ended_is_as_if_no_worker_had_died_of_it(unended: UnendedAnalyses) -> None:
     unended.begun("a")
-    turns = AnalysisSlots(2, unended)
-    with turns.taken("a"):
+    slots = AnalysisSlots(2, unended)
+    with slots.acquired("a"):
         assert unended.times("a") == 2
     assert unended.times("a") == 0
 
 
 def test_an_analysis_that_breaks_has_ended_and_leaves_its_place(unended: UnendedAnalyses) -> None:
-    turns = AnalysisSlots(1, unended)
-    with pytest.raises(ValueError, match="broke"), turns.taken("a"):
+    slots = AnalysisSlots(1, unended)
+    with pytest.raises(ValueError, match="broke"), slots.acquired("a"):
         raise ValueError("broke")
     assert unended.times("a") == 0
-    with turns.taken("b"):
+    with slots.acquired("b"):
         assert unended.times("b") == 1
 
 
 def test_a_job_is_given_up_after_so_many_deaths_and_a_retry_begins_anew(unended: UnendedAnalyses) -> None:
-    turns = AnalysisSlots(1, unended)
-    for _ in range(DIED_AT_MOST):
-        assert not turns.given_up("a")
+    slots = AnalysisSlots(1, unended)
+    for _ in range(MAX_DEATHS):
+        assert not slots.given_up("a")
         unended.begun("a")
     unended.begun("other")
-    assert turns.given_up("a")
-    assert not turns.given_up("a")
-    assert not turns.given_up("other")
+    assert slots.given_up("a")
+    assert not slots.given_up("a")
+    assert not slots.given_up("other")
 
 
 def test_a_database_that_does_not_answer_is_waited_for_and_no_place_is_lost(
     unended: UnendedAnalyses, database: Engine
 ) -> None:
-    turns = AnalysisSlots(1, unended)
+    slots = AnalysisSlots(1, unended)
     UNENDED.drop(database)
     for _ in range(2):
-        with pytest.raises(TemporarilyUnavailable, match="does not answer"), turns.taken("a"):
+        with pytest.raises(TemporarilyUnavailable, match="does not answer"), slots.acquired("a"):
             pass
     UNENDED.create(database)
-    with turns.taken("a"):
+    with slots.acquired("a"):
         assert unended.times("a") == 1

@@ -19,7 +19,13 @@ from cvai.audit.messages import Act, AuditEvent, AuditTrail
 from cvai.audit.reserve import GIVEN_UP_AT_ONCE, Reserve
 from cvai.errors import TemporarilyUnavailable
 from cvai.jobs.database import answering, open_database
-from cvai.jobs.full_disk import at_once, is_full, own_disk, wait_for_room, wants_room
+from cvai.jobs.full_disk import (
+    disk_errors_retried,
+    fail_on_full_disk,
+    is_disk_failure,
+    is_full,
+    wait_while_disk_full,
+)
 from cvai.jobs.job import JobState
 from cvai.pipeline import StudyOutcome
 from tests.conftest import ROOT
@@ -59,26 +65,28 @@ def test_a_database_on_a_full_disk_is_told_apart(full: sqlalchemy.Engine) -> Non
 
 
 def test_dbos_is_told_what_it_waits_for_and_who_must_not_wait_is_not(full: sqlalchemy.Engine) -> None:
-    wait_for_room(full)
+    wait_while_disk_full(full)
     with pytest.raises(PoolTimeoutError):
         fill(full)
-    with at_once(), pytest.raises(OperationalError):
+    with fail_on_full_disk(), pytest.raises(OperationalError):
         fill(full)
 
 
 def test_what_waits_for_room_is_told_from_what_waits_for_others(full: sqlalchemy.Engine) -> None:
     def raised_by(error: Exception) -> TemporarilyUnavailable:
-        with pytest.raises(TemporarilyUnavailable) as caught, answering(), own_disk():
+        with pytest.raises(TemporarilyUnavailable) as caught, answering(), disk_errors_retried():
             raise error
         return caught.value
 
     with pytest.raises(OperationalError) as of_full:
         fill(full)
-    assert wants_room(raised_by(OSError(errno.ENOSPC, "full")))
-    assert wants_room(raised_by(OSError(errno.EDQUOT, "over quota")))
-    assert wants_room(raised_by(of_full.value))
-    assert not wants_room(raised_by(OperationalError("", {}, sqlite3.OperationalError("database is locked"))))
-    assert not wants_room(TemporarilyUnavailable("archive_busy", "later."))
+    assert is_disk_failure(raised_by(OSError(errno.ENOSPC, "full")))
+    assert is_disk_failure(raised_by(OSError(errno.EDQUOT, "over quota")))
+    assert is_disk_failure(raised_by(of_full.value))
+    assert not is_disk_failure(
+        raised_by(OperationalError("", {}, sqlite3.OperationalError("database is locked")))
+    )
+    assert not is_disk_failure(TemporarilyUnavailable("archive_busy", "later."))
 
 
 def test_a_job_waits_for_room_however_often_it_has_been_tried(bench: Bench, tmp_path: Path) -> None:

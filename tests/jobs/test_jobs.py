@@ -13,7 +13,7 @@ from dbos import DBOS
 from cvai.archive.folder.archive import FolderArchive
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.jobs.job import UNLISTED, JobState
-from cvai.jobs.jobs import QUEUE, JsonSerializer, RetryPolicy, asked_or_doubling
+from cvai.jobs.jobs import QUEUE, JsonSerializer, RetryPolicy, retry_wait
 from cvai.jobs.ledger import open_ledger
 from cvai.jobs.steps import StudySteps
 from tests.jobs.conftest import Bench
@@ -22,7 +22,7 @@ from tests.standin import (
     analyse_noting,
     derived_uid,
     installed,
-    turns_below,
+    slots_below,
     write_image,
     write_segmentation,
     write_study,
@@ -148,7 +148,7 @@ def test_what_another_worker_fetched_or_made_is_fetched_and_made_again(
     bench.receive(write_study(tmp_path / "src", study_uid))
     job = bench.job(study_uid)
     here, there = (
-        StudySteps(bench.folder_archive, (installed(),), at / "w", at / "r", turns_below(at))
+        StudySteps(bench.folder_archive, (installed(),), at / "w", at / "r", slots_below(at))
         for at in (tmp_path / "here", tmp_path / "there")
     )
     here.fetch(job)
@@ -165,8 +165,8 @@ def test_a_study_that_changed_before_it_is_fetched_again_is_left_to_the_newer_jo
     bench.receive(write_study(tmp_path / "src", study_uid))
     job = bench.job(study_uid)
     bench.receive([write_image(tmp_path / "late", study_uid, 9)])
-    turns = turns_below(tmp_path)
-    steps = StudySteps(bench.folder_archive, (installed(),), tmp_path / "w", tmp_path / "r", turns)
+    slots = slots_below(tmp_path)
+    steps = StudySteps(bench.folder_archive, (installed(),), tmp_path / "w", tmp_path / "r", slots)
     assert steps.run_analysis(job).code == "study_changed"
 
 
@@ -238,7 +238,7 @@ def test_an_archive_that_stays_away_makes_a_dead_letter_which_retry_takes_up(
 
 
 def test_waits_double_and_are_as_long_as_the_archive_asks_within_the_longest() -> None:
-    waits = asked_or_doubling(RetryPolicy(attempts=9, first_wait_s=1, longest_wait_s=60))
+    waits = retry_wait(RetryPolicy(attempts=9, first_wait_s=1, longest_wait_s=60))
     told = [waits(unavailable(asked_s)) for asked_s in (0, 1, 30, 30, 30, 30, 3600)]
     assert told == [True, True, 30, 30, 30, True, True], "True for its own: 1, 2, 4, 8, 16, 32, 60"
     assert waits(ArchiveRejected("archive_denied", "no.")) is False

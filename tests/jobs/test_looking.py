@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavailable
 from cvai.jobs.heartbeat import DeclaredDead
-from cvai.jobs.looking import LONGEST_LOOK_S, Looking
+from cvai.jobs.looking import MAX_BACKOFF_S, Looking
 
 
 @dataclass
@@ -30,7 +30,7 @@ def looking(outcome: bool | BaseException, watch: Noted) -> Looking:
             raise outcome
         return outcome
 
-    return Looking(look, every_s=0.5, longest_asked_s=60.0, watch=watch)
+    return Looking(look, every_s=0.5, max_retry_after_s=60.0, watch=watch)
 
 
 def test_after_a_look_the_next_comes_in_time_and_at_once_where_more_waits() -> None:
@@ -62,7 +62,7 @@ def test_a_look_that_fails_is_told_counted_and_followed_by_another_one(
     for _ in range(8):
         waits.append(failing.wait_s(waits[-1]))
     assert waits[:4] == [1.0, 2.0, 4.0, 8.0]
-    assert waits[-1] == LONGEST_LOOK_S
+    assert waits[-1] == MAX_BACKOFF_S
     assert set(watch.failed) == {code}
     told = capsys.readouterr().out
     assert code in told

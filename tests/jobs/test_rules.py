@@ -16,7 +16,7 @@ from cvai.archive.traits import SENDER, TRAIT_KEYWORDS, StudyTraits
 from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.jobs.feeds import follow
 from cvai.jobs.job import UNLISTED, StudyJob
-from cvai.jobs.rules import LOOKED_AT, Priority, Rule, Rules, read_rules
+from cvai.jobs.rules import RULE_ATTRIBUTES, Priority, Rule, Rules, read_rules
 from cvai.jobs.steps import StudySteps
 from cvai.pipeline import StudyOutcome
 from cvai.settings import load_settings
@@ -27,7 +27,7 @@ from tests.standin import (
     derived_uid,
     installed,
     memory_below,
-    turns_below,
+    slots_below,
     write_study,
 )
 
@@ -80,7 +80,7 @@ def test_without_rules_and_with_an_empty_one_every_study_is_analysed(
 
 
 def test_what_a_rule_may_ask_for_is_what_archives_are_asked_for() -> None:
-    assert {k for keywords in LOOKED_AT.values() for k in keywords} == {SENDER, *TRAIT_KEYWORDS}
+    assert {k for keywords in RULE_ATTRIBUTES.values() for k in keywords} == {SENDER, *TRAIT_KEYWORDS}
     with pytest.raises(ValueError, match="no rule can ask"):
         Rule((("patient", "Doe"),))
     with pytest.raises(ValueError, match="no traits"):
@@ -140,8 +140,8 @@ def test_a_study_queued_unlisted_is_asked_about_before_it_is_fetched(
 ) -> None:
     rules = Rules([Rule((("modality", "MR"),), analyse=False)])
     archive = FolderArchive(tmp_path / "archive")
-    turns = turns_below(tmp_path)
-    steps = StudySteps(archive, (installed(),), tmp_path / "w", tmp_path / "r", turns, rules=rules)
+    slots = slots_below(tmp_path)
+    steps = StudySteps(archive, (installed(),), tmp_path / "w", tmp_path / "r", slots, rules=rules)
     with pytest.raises(StudyRefused, match="rule 1 matches: left alone"):
         steps.fetch(installed().job_for(uids[0], UNLISTED))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cvai.archive.folder.archive import FolderArchive
-from cvai.jobs.analysis_slots import DIED_AT_MOST, UnendedAnalyses
+from cvai.jobs.analysis_slots import MAX_DEATHS, UnendedAnalyses
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
 from cvai.settings import load_settings
@@ -132,7 +132,7 @@ def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_o
 
     eventually(site.start(f"die:{deadly}").died, "the first death")
     with closing_database(site.settings.jobs_database_url) as database:
-        for _ in range(DIED_AT_MOST - 2):  # all further deaths but the last: each would take seconds
+        for _ in range(MAX_DEATHS - 2):  # all further deaths but the last: each would take seconds
             UnendedAnalyses(database).begun(next(id for id in site.begun() if id.startswith(deadly)))
     while not both_have_ended():
         service = site.start(f"die:{deadly}")

@@ -36,7 +36,7 @@ from tests.dicom.read.dicom_files import images, write
 from tests.jobs.conftest import Bench
 from tests.process import closing_database, eventually
 from tests.ready import ready
-from tests.standin import KIND, analyse, derived_uid, turns_below, write_study
+from tests.standin import KIND, analyse, derived_uid, slots_below, write_study
 
 IDENTITY = ModelIdentity("sax", "0.9.0", "5a" * 32, "CPUExecutionProvider")
 RESULT = {
@@ -183,8 +183,8 @@ def test_a_refused_study_and_one_without_measurements_are_not_given_to_the_secon
 
 def test_a_job_for_another_second_model_is_let_be(bench: Bench, study_uid: str, tmp_path: Path) -> None:
     bench.receive(write_study(tmp_path / "src", study_uid))
-    shadows, turns = {KIND: Shadow(IDENTITY, measure)}, turns_below(tmp_path)
-    steps = ShadowSteps(bench.folder_archive, shadows, tmp_path / "work", tmp_path / "results", turns)
+    shadows, slots = {KIND: Shadow(IDENTITY, measure)}, slots_below(tmp_path)
+    steps = ShadowSteps(bench.folder_archive, shadows, tmp_path / "work", tmp_path / "results", slots)
     outcome = steps.run(ShadowJob(bench.job(study_uid), "x/result.json", "6b" * 32))
     assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "model_changed")
 

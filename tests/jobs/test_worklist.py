@@ -14,7 +14,7 @@ from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from cvai.jobs.feeds import follow
 from cvai.jobs.job import JobObject, JobState, Outcome
 from cvai.jobs.ledger import open_ledger
-from cvai.jobs.worklist import AT_ONCE, WorklistFeed, new_claim
+from cvai.jobs.worklist import CLAIMS_PER_POLL, WorklistFeed, new_claim
 from cvai.transfer.ups import Worklist
 from tests.jobs.conftest import Bench
 from tests.standin import derived_uid, write_segmentation, write_study
@@ -247,9 +247,9 @@ def test_an_odd_workitem_is_left_alone_and_the_others_are_done(
 def test_workitems_nobody_can_do_hold_up_no_other_however_many(desk: Desk) -> None:
     for number in range(60):
         desk.store.add(workitem(f"1.2.1.{number}", ""))
-    for number in range(AT_ONCE + 5):
+    for number in range(CLAIMS_PER_POLL + 5):
         desk.store.add(workitem(f"1.2.9.{number}", f"1.2.3.{number}"))
-    assert len(desk.announced()) == AT_ONCE, "what is claimed here is done by nobody else"
+    assert len(desk.announced()) == CLAIMS_PER_POLL, "what is claimed here is done by nobody else"
     assert len(desk.announced()) == 5
 
 

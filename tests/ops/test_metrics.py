@@ -218,11 +218,11 @@ def test_readiness_names_what_is_missing_and_remembers_for_a_while(
     database: sqlalchemy.Engine, tmp_path: Path
 ) -> None:
     now_s = 0.0
-    roll = WorkerRegistry(database)
-    worker = roll.sign_on("a", "here")
-    ready = Readiness(FolderArchive(tmp_path / "archive"), roll, worker, tmp_path, clock=lambda: now_s)
+    registry = WorkerRegistry(database)
+    worker = registry.register("a", "here")
+    ready = Readiness(FolderArchive(tmp_path / "archive"), registry, worker, tmp_path, clock=lambda: now_s)
     assert ready.readyz()[0] == 200
-    roll.strike_off(worker)
+    registry.remove(worker)
     assert ready.readyz()[0] == 200, "remembered"
     now_s = 60.0
     status, text, _ = ready.readyz()
@@ -244,8 +244,8 @@ def test_a_port_of_its_own_answers_while_it_is_wanted() -> None:
 def test_how_far_a_model_in_shadow_is_from_the_one_at_work_is_told(metrics: Metrics) -> None:
     values = (Value("lv_ef", "%", 55.0, 51.5), Value("lv_edv", "mL", 120.0, None))
     record = ShadowRecord("1.2-a", "1.2", "sax 0.9", "sax 1.2", values)
-    metrics.shadow_told(record)
-    metrics.shadow_told(replace(record, values=(), refused="heart_lost"))
+    metrics.shadow_recorded(record)
+    metrics.shadow_recorded(replace(record, values=(), refused="heart_lost"))
     told = scraped(metrics)
     assert told["cvai_shadow_lv_ef_difference_percent_count", "sax 0.9"] == 1
     assert told["cvai_shadow_lv_ef_difference_percent_sum", "sax 0.9"] == pytest.approx(3.5)

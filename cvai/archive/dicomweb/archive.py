@@ -1,4 +1,4 @@
-"""An archive spoken to over DICOMweb (PS3.18): QIDO-RS to ask, WADO-RS to fetch, STOW-RS to store."""
+"""An archive over DICOMweb (PS3.18): QIDO-RS to query, WADO-RS to fetch, STOW-RS to store."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from cvai.archive.dicomweb.multipart import AnswerBroken
 from cvai.archive.dicomweb.phrasing import Rows
 from cvai.archive.dicomweb.qido import StudyPage
 from cvai.archive.dicomweb.requests import AnswerLimits, DicomwebRequests
-from cvai.archive.dicomweb.stow import COME_BACK_LATER, EXISTS, reasons
+from cvai.archive.dicomweb.stow import EXISTS, RETRYABLE, reasons
 from cvai.archive.foreign_json import AnswerTooLarge, AnswerUnreadable
-from cvai.archive.http import answered, archive_errors, once_more
+from cvai.archive.http import answered, archive_errors, retried_once
 from cvai.archive.odd import OddAnswers
 from cvai.archive.part10 import FileIdentity, read_identity
-from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
-from cvai.archive.sameness import is_instance, says_the_same
+from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, noop
+from cvai.archive.sameness import has_same_content, is_instance
 from cvai.archive.traits import TRAIT_TAGS, StudyTraits
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from cvai.files import private_folder, write_whole
 
 STORE_BATCH, STORE_BATCH_BYTES = 50, 64_000_000
-"""What a STOW request carries at most, except that one instance always goes. In batches of 50 Orthanc 1.10
-takes 200 to 280 images a second; and a request is held in memory, here and in many an archive."""
+"""Limits of a STOW request, except that a single instance may be larger: requests are held in memory, here
+and in many archives. In batches of 50 Orthanc 1.10 stores 200 to 280 images a second."""
 
 SHOWN_AFTER_S = 5.0
-"""An archive that has stored an object and does not show it yet is left alone for so long."""
+"""Wait before checking again for an object that was stored and is not listed yet."""
 
 Unstored = Mapping[str, int | None]
-"""FailureReason by SOP Instance UID of objects not stored; None for those that the answer does not name."""
+"""FailureReason by SOP Instance UID of objects not stored; None for those missing in the response."""
 
 
 class DicomwebArchive:
@@ -43,9 +43,9 @@ class DicomwebArchive:
     Args:
         url: root of the service, such as ``http://localhost:8042/dicom-web``.
         session: carries the credentials.
-        timeout_s: how long to wait for a connection and between two pieces of an answer.
-        limits: sizes of answers.
-        odd: told of rows that make no sense.
+        timeout_s: for connecting and between two pieces of a response.
+        limits: of response sizes.
+        odd: counts invalid rows.
     """
 
     def __init__(
@@ -62,13 +62,12 @@ class DicomwebArchive:
         )
         self._latest: tuple[float, StudyContent] | None = None
         self._in_doubt: set[str] = set()
-        """Objects that were sent without an answer that they are stored."""
+        """Objects that were sent without a confirmation."""
 
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:
-        """Ask by QIDO-RS for all instances of a study; see ``Archive.content``.
+        """List all instances by QIDO-RS; see ``Archive.content``.
 
-        Only the latest list is kept: on an idle worker that of the study whose job begins. It is what Orthanc
-        is slowest to tell.
+        Only the latest listing is cached, which helps an idle worker: listing is Orthanc's slowest answer.
         """
         (at_s, listed), self._latest = self._latest or (0.0, None), None
         if listed is not None and listed.study_uid == study_uid and time.monotonic() - at_s <= max_age_s:
@@ -77,12 +76,12 @@ class DicomwebArchive:
         self._latest = (time.monotonic(), content)
         return content
 
-    @once_more
+    @retried_once
     def _instances(self, study_uid: str) -> tuple[InstanceReference, ...]:
-        """Instances of a study; from their headers where the list does not tell what they are.
+        """Instances of a study; from their headers where the list is incomplete.
 
         Raises:
-            ArchiveRejected: neither tells, or the archive rejects the question.
+            ArchiveRejected: both are incomplete, or the archive rejects the query.
             TemporarilyUnavailable: see ``Archive``.
         """
         with archive_errors(f"list study {study_uid}"):
@@ -98,34 +97,34 @@ class DicomwebArchive:
         return tuple(map(_reference, listed.rows))
 
     def _from_headers(self, study_uid: str) -> Rows[InstanceRow] | None:
-        """None where the archive does not tell."""
+        """None where the archive does not provide them."""
         with suppress(requests.HTTPError, AnswerUnreadable, AnswerTooLarge):
             return self._requests.metadata(study_uid)
         return None
 
-    @once_more
+    @retried_once
     def traits(self, study_uid: str) -> StudyTraits:
-        """Ask by QIDO-RS for all series with what they say of themselves; see ``Archive.traits``."""
+        """Query all series by QIDO-RS; see ``Archive.traits``."""
         with archive_errors(f"describe study {study_uid}"):
             found = self._requests.series(study_uid).rows
         return StudyTraits.of(
             (keyword, series.texts.get(tag, "")) for series in found for tag, keyword in TRAIT_TAGS.items()
         )
 
-    @once_more
+    @retried_once
     def search(self, filters: Mapping[str, str], limit: int, offset: int) -> StudyPage:
-        """Ask by QIDO-RS for studies and how many instances each has; see ``cvai.archive.dicomweb.qido``."""
+        """Query studies and their instance counts by QIDO-RS; see ``cvai.archive.dicomweb.qido``."""
         with archive_errors("list studies"):
             page = self._requests.studies(filters, limit, offset)
         return StudyPage({row.study_uid: row.n_instances for row in page.rows}, page.n_received)
 
-    @once_more
+    @retried_once
     def count(self, study_uid: str) -> int:
-        """How many instances a study has, of an archive that does not tell it with the study."""
+        """Number of instances, for archives that do not state it with the study."""
         with archive_errors(f"count study {study_uid}"):
             return self._requests.instances(study_uid, {}).n_received
 
-    @once_more
+    @retried_once
     def fetch(self, study_uid: str, folder: Path) -> int:
         """Retrieve by WADO-RS to disk, one instance at a time in memory; see ``Archive.fetch``."""
         private_folder(folder)
@@ -136,9 +135,9 @@ class DicomwebArchive:
         return count
 
     def store(
-        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = go_on
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = noop
     ) -> StoreReport:
-        """Store by STOW-RS what QIDO-RS does not find; see ``Archive.store``."""
+        """Store by STOW-RS the objects that QIDO-RS does not find; see ``Archive.store``."""
         sent: set[str] = set()
         identities = {path: _identity(path) for path in paths}
         for batch in batches(paths):
@@ -150,12 +149,12 @@ class DicomwebArchive:
         )
 
     def probe(self) -> ArchiveProbe:
-        """Ask for one study; see ``Archive.probe``."""
+        """Query one study; see ``Archive.probe``."""
         with archive_errors("list one study"):
             clock = self._requests.server_time()
         return ArchiveProbe(detail=f"DICOMweb at {self._url}", clock=clock)
 
-    @once_more
+    @retried_once
     def _store_missing(
         self,
         study_uid: str,
@@ -163,14 +162,13 @@ class DicomwebArchive:
         before_sending: BeforeSending,
         sent: set[str],
     ) -> None:
-        """Store what is missing of a batch; ``sent`` gets what is sent now, or was before without an answer.
+        """Store missing objects; adds to ``sent`` those sent now, or earlier without confirmation.
 
-        Asked anew each time: a worker that froze while it sent wakes to a dead line, and others have stored
-        the batch meanwhile.
+        Every retry queries again: after a lost connection another worker may have stored the batch.
         """
-        standing = self._standing(study_uid, identities)
-        sent |= standing & self._in_doubt
-        missing = {path: i for path, i in identities.items() if i.sop_instance_uid not in standing}
+        present = self._present(study_uid, identities)
+        sent |= present & self._in_doubt
+        missing = {path: i for path, i in identities.items() if i.sop_instance_uid not in present}
         if missing:
             before_sending()
             uids = {i.sop_instance_uid for i in missing.values()}
@@ -178,13 +176,13 @@ class DicomwebArchive:
             self._in_doubt |= uids
             self._store_batch(study_uid, missing)
 
-    def _standing(self, study_uid: str, identities: Mapping[Path, FileIdentity]) -> set[str]:
-        """Those of the objects that the archive shows; each is ours.
+    def _present(self, study_uid: str, identities: Mapping[Path, FileIdentity]) -> set[str]:
+        """UIDs of the objects that the archive has, with the same content.
 
-        It is asked about their series alone: the images beside them may be thousands.
+        Only their series are queried: the study may have thousands of images.
 
         Raises:
-            ArchiveRejected: another object stands under one of their UIDs.
+            ArchiveRejected: another object has one of their UIDs.
         """
         series_uids = sorted({identity.series_uid for identity in identities.values()})
         shown: set[str] = set()
@@ -192,24 +190,24 @@ class DicomwebArchive:
             for series_uid in series_uids:
                 rows = self._requests.instances(study_uid, {"SeriesInstanceUID": series_uid}).rows
                 shown |= {row.sop_instance_uid for row in rows}
-        standing = {path: i for path, i in identities.items() if i.sop_instance_uid in shown}
-        for path, identity in standing.items():
-            self._require_ours(path, identity)
-        return {identity.sop_instance_uid for identity in standing.values()}
+        present = {path: i for path, i in identities.items() if i.sop_instance_uid in shown}
+        for path, identity in present.items():
+            self._require_same(path, identity)
+        return {identity.sop_instance_uid for identity in present.values()}
 
-    def _require_ours(self, path: Path, identity: FileIdentity) -> None:
-        """Compare what stands with what would be stored, where the archive hands it out."""
+    def _require_same(self, path: Path, identity: FileIdentity) -> None:
+        """Check that the archive's object has the same content, if it can be retrieved."""
         with archive_errors(f"send instance {identity.sop_instance_uid}"):
-            kept = self._kept(identity)
-        if kept is not None and not says_the_same(kept, path):
+            retrieved = self._retrieved(identity)
+        if retrieved is not None and not has_same_content(retrieved, path):
             raise ArchiveRejected(
                 "object_differs",
-                f"another object stands under {identity.sop_instance_uid} in the archive.",
-                "Compare both; where the new one is right, remove the other there and retry the job.",
+                f"the archive has another object under {identity.sop_instance_uid}.",
+                "Compare both; if the new one is right, remove the other from the archive and retry the job.",
             )
 
-    def _kept(self, identity: FileIdentity) -> bytearray | None:
-        """An instance as the archive keeps it, None where it does not hand it out."""
+    def _retrieved(self, identity: FileIdentity) -> bytearray | None:
+        """An instance from the archive, None where it cannot be retrieved."""
         uid = identity.sop_instance_uid
         parts = self._requests.instance_parts(identity.study_uid, identity.series_uid, uid)
         try:
@@ -223,41 +221,41 @@ class DicomwebArchive:
         return None
 
     def _store_batch(self, study_uid: str, objects: Mapping[Path, FileIdentity]) -> None:
-        """Store objects; one that the archive does not say it stored has to be shown by it."""
+        """Store objects; those not confirmed as stored must be listed by the archive."""
         with archive_errors(f"store {len(objects)} objects into study {study_uid}"):
             answer = self._requests.store(study_uid, [path.read_bytes() for path in objects])
         left = {path: i for path, i in objects.items() if i.sop_instance_uid not in answer.stored}
-        standing = self._standing(study_uid, left)
+        present = self._present(study_uid, left)
         uids = (i.sop_instance_uid for i in left.values())
-        if unstored := {uid: answer.failed.get(uid) for uid in uids if uid not in standing}:
+        if unstored := {uid: answer.failed.get(uid) for uid in uids if uid not in present}:
             raise _not_stored(unstored, len(objects))
 
 
 def _not_stored(unstored: Unstored, n_sent: int) -> CvaiError:
-    """What it means that the archive neither says that it stored some objects nor shows them."""
-    later = {uid for uid, reason in unstored.items() if reason in COME_BACK_LATER}
+    """The error for objects that the archive neither confirmed nor lists."""
+    later = {uid for uid, reason in unstored.items() if reason in RETRYABLE}
     unseen = {uid for uid, reason in unstored.items() if reason is None or reason in EXISTS}
-    told = f"{len(unstored)} of {n_sent} objects: {reasons(unstored)}."
+    objects = f"{len(unstored)} of {n_sent} objects: {reasons(unstored)}."
     if unstored.keys() - later - unseen:
         return ArchiveRejected(
             "object_rejected",
-            f"the archive did not take {told}",
+            f"the archive did not store {objects}",
             "In brackets is the FailureReason of PS3.18 I.2.2; the archive's own log says more.",
         )
     if later:
         return TemporarilyUnavailable(
-            "archive_busy", f"the archive did not take {told}", "It is asked again."
+            "archive_busy", f"the archive did not store {objects}", "The request is repeated."
         )
     return TemporarilyUnavailable(
         "object_not_shown",
-        f"the archive does not show yet, and does not say that it stored, {told}",
-        "It is asked again; they count as stored once it shows them.",
+        f"the archive neither lists yet nor confirmed {objects}",
+        "The query is repeated; they count as stored once they are listed.",
         SHOWN_AFTER_S,
     )
 
 
 def batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """The files in order, in as few bounded requests as that allows."""
+    """The files in order, in batches within the limits of a request."""
     batch: list[Path] = []
     batch_bytes = 0
     for path in paths:

@@ -1,4 +1,4 @@
-"""Answers in DICOM JSON (PS3.18 annex F) as checked values; attributes are read nowhere else."""
+"""Models of DICOM JSON responses (PS3.18 annex F)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SOP_CLASS_UID, SOP_INSTANCE_UID = "00080016", "00080018"
 MODALITY = "00080060"
 STUDY_RELATED_INSTANCES = "00201208"
 REFERENCED_SOP_SEQUENCE, FAILED_SOP_SEQUENCE = "00081199", "00081198"
-"""Tags of what is asked for; fields below spell them out, as the type checker wants it."""
+"""Requested tags; the aliases below are literals for the type checker."""
 
 LARGEST_COUNT = 10_000_000
 LONGEST_UID = 64
 
 
 def values_of(attribute: object) -> list[object]:
-    """All values of an attribute; none where there are none or it is no attribute (PS3.18 section F.2.2).
+    """All values of an attribute; empty where it is invalid or has none (PS3.18 section F.2.2).
 
     >>> values_of({"vr": "CS", "Value": ["MR"]}), values_of({"vr": "CS"}), values_of(["MR"])
     (['MR'], [], [])
@@ -44,10 +44,10 @@ def first_of(attribute: object) -> object:
 
 
 def uid(attribute: object) -> str:
-    """An attribute that is a UID, without its padding.
+    """The UID in an attribute, without padding.
 
     Raises:
-        ValueError: it is none.
+        ValueError: there is no valid UID.
     """
     value = first_of(attribute)
     bare = value.strip("\0 ") if isinstance(value, str) else ""
@@ -57,35 +57,32 @@ def uid(attribute: object) -> str:
 
 
 def count(attribute: object) -> int:
-    """An attribute that is a whole number; archives send it as a number, a text, or with a decimal point.
+    """The integer in an attribute; archives send it as a number, as text, or with a decimal point.
 
     Raises:
-        ValueError: it is none.
+        ValueError: there is none.
 
-    >>> [count({"Value": [told]}) for told in (120, "120", 120.0, " 120.0 ")]
+    >>> [count({"Value": [n]}) for n in (120, "120", 120.0, " 120.0 ")]
     [120, 120, 120, 120]
     """
     value = first_of(attribute)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("not a number")
-    number = float(value)  # of a text that is none: a ValueError
+    number = float(value)  # raises ValueError for other text
     if not (math.isfinite(number) and number == int(number) and 0 <= number <= LARGEST_COUNT):
         raise ValueError("not a count")
     return int(number)
 
 
 def text(attribute: object) -> str:
-    """The first value as text; empty where there is none, or where it is an object.
-
-    A name of a person comes as an object; nothing here asks for one.
-    """
+    """The first value as text; empty where there is none, or an object as for person names."""
     value = first_of(attribute)
-    told = str(value) if isinstance(value, str | int | float) else ""
-    return told.encode("utf-8", "replace").decode("utf-8")
+    string = str(value) if isinstance(value, str | int | float) else ""
+    return string.encode("utf-8", "replace").decode("utf-8")
 
 
 def _else_unknown(value: object, read: ValidatorFunctionWrapHandler) -> Any:
-    """What makes no sense is as unknown as what is missing."""
+    """None for an invalid value, as for a missing one."""
     try:
         return read(value)
     except ValueError:
@@ -98,19 +95,19 @@ CountOrUnknown: TypeAlias = Annotated[int | None, BeforeValidator(count), WrapVa
 
 
 class StudyRow(Foreign):
-    """A study in an answer of QIDO-RS (PS3.18 table 10.6.3-3); ``n_instances`` None where it is not told."""
+    """A study in an answer of QIDO-RS (PS3.18 table 10.6.3-3); ``n_instances`` None where not stated."""
 
     study_uid: Uid = Field(alias="0020000D")
     n_instances: CountOrUnknown = Field(default=None, alias="00201208")
 
     @property
     def complete(self) -> bool:
-        """Whether it tells how many instances there are."""
+        """Whether the number of instances is stated."""
         return self.n_instances is not None
 
 
 class InstanceRow(Foreign):
-    """An instance in an answer of QIDO-RS or of the metadata of a study; None for what is not told."""
+    """An instance in a response of QIDO-RS or of study metadata; None for missing UIDs."""
 
     sop_instance_uid: Uid = Field(alias="00080018")
     sop_class_uid: UidOrUnknown = Field(default=None, alias="00080016")
@@ -118,12 +115,12 @@ class InstanceRow(Foreign):
 
     @property
     def complete(self) -> bool:
-        """Whether it tells what it has to (PS3.18 table 10.6.3-5)."""
+        """Whether required attributes are present (PS3.18 table 10.6.3-5)."""
         return self.sop_class_uid is not None and self.series_uid is not None
 
 
 class SeriesRow(Foreign):
-    """A series in an answer of QIDO-RS, with all that it tells of itself as text by tag."""
+    """A series in a response of QIDO-RS, with all its attributes as text by tag."""
 
     series_uid: Uid = Field(alias="0020000E")
     texts: dict[str, str]
@@ -138,31 +135,31 @@ class SeriesRow(Foreign):
 
     @property
     def complete(self) -> bool:
-        """Whether it tells what every series has to (PS3.18 table 10.6.3-4)."""
+        """Whether the required Modality is present (PS3.18 table 10.6.3-4)."""
         return MODALITY in self.texts
 
 
 class StoredItem(Foreign):
-    """An instance that STOW-RS names as stored."""
+    """An instance that STOW-RS reports as stored."""
 
     sop_instance_uid: Uid = Field(alias="00081155")
 
 
 class FailedItem(Foreign):
-    """An instance that STOW-RS names as not stored; FailureReason as PS3.18 table I.2-2 has it."""
+    """An instance that STOW-RS reports as not stored, with FailureReason (PS3.18 table I.2-2)."""
 
     sop_instance_uid: Uid = Field(alias="00081155")
     reason: CountOrUnknown = Field(default=None, alias="00081197")
 
 
 class InputItem(Foreign):
-    """A study that a workitem is about."""
+    """The study in an input of a workitem."""
 
     study_uid: UidOrUnknown = Field(default=None, alias="0020000D")
 
 
 class WorkitemRow(Foreign):
-    """A workitem in an answer of UPS-RS; its inputs as they were sent."""
+    """A workitem in a response of UPS-RS; its inputs unvalidated."""
 
     workitem_uid: Uid = Field(alias="00080018")
     inputs: Annotated[tuple[object, ...], BeforeValidator(values_of)] = Field(default=(), alias="00404021")

@@ -1,7 +1,7 @@
-"""The parts of a multipart answer (RFC 2046 5.1), and whether it came to its end.
+"""Splits multipart responses (RFC 2046 5.1), and detects truncated ones.
 
-Orthanc sends studies without telling a length: a line that breaks looks like the end of the answer. Only the
-closing delimiter tells them apart.
+Orthanc sends studies without a length: only the closing delimiter tells the end of a response from a lost
+connection.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ CLOSING = b"--"
 
 
 class AnswerBroken(requests.RequestException):
-    """The answer is no multipart message, or it ends before its closing delimiter."""
+    """The response is no multipart message, or ends before its closing delimiter."""
 
 
 def parts_of(response: requests.Response, largest_bytes: int = LARGEST_PART_BYTES) -> Iterator[bytearray]:
-    """Bodies of the parts of an answer that is read as it comes.
+    """Bodies of the parts of a streamed response.
 
-    A single instance that is sent bare, without the envelope, is understood where its end is certain.
+    A single instance without a multipart envelope is accepted where its end is certain.
 
     Raises:
-        AnswerBroken: see there; parts that came whole have been told before.
-        AnswerTooLarge: a part is larger than that.
+        AnswerBroken: see there; complete parts have been yielded before.
+        AnswerTooLarge: a part is larger than ``largest_bytes``.
     """
-    told = Message()
-    told["Content-Type"] = response.headers.get("Content-Type", "")
-    boundary = told.get_boundary()
+    header = Message()
+    header["Content-Type"] = response.headers.get("Content-Type", "")
+    boundary = header.get_boundary()
     with response:
         chunks = response.iter_content(CHUNK_BYTES)
-        if told.get_content_maintype() == "multipart" and boundary:
+        if header.get_content_maintype() == "multipart" and boundary:
             yield from split(chunks, boundary.encode("latin-1", "replace"), largest_bytes)
-        elif told.get_content_type() == "application/dicom" and _tells_its_end(response):
+        elif header.get_content_type() == "application/dicom" and _has_known_end(response):
             yield _joined(chunks, largest_bytes)
         else:
-            raise AnswerBroken(f"not multipart but {told.get_content_maintype()}")
+            raise AnswerBroken(f"not multipart but {header.get_content_maintype()}")
 
 
 def split(
     chunks: Iterable[bytes], boundary: bytes, largest_bytes: int = LARGEST_PART_BYTES
 ) -> Iterator[bytearray]:
-    """Bodies of the parts, each once its end has come.
+    """Bodies of the parts, each yielded once it is complete.
 
-    Text before the first part, padding behind a delimiter, and lines that end in LF alone are understood.
+    A preamble, padding after a delimiter, and lines that end in LF alone are accepted.
 
     Raises:
         AnswerBroken: the chunks ended before the closing delimiter, or a part's headers have no end.
-        AnswerTooLarge: a part is larger than that.
+        AnswerTooLarge: a part is larger than ``largest_bytes``.
 
     >>> [bytes(part) for part in split([b"--x\\r\\n\\r\\nfir", b"st\\r\\n--x--"], b"x")]
     [b'first']
     """
-    data = bytearray(b"\r\n")  # belongs to the first delimiter, which may stand at the very beginning
+    data = bytearray(b"\r\n")  # belongs to the first delimiter, which may come first
     pieces = iter(chunks)
     line_end = _open(data, pieces, boundary, largest_bytes)
     delimiter, searched = line_end + b"--" + boundary, 0
@@ -71,30 +71,30 @@ def split(
             yield data[body + 2 * len(line_end) : end]
             del data[: end + len(delimiter)]
             searched = 0
-            _more(data, pieces, largest_bytes, at_least=len(CLOSING))
+            _fill(data, pieces, largest_bytes, at_least=len(CLOSING))
         else:
             searched = max(0, len(data) - len(delimiter) + 1)
-            _more(data, pieces, largest_bytes, at_least=len(data) + 1)
+            _fill(data, pieces, largest_bytes, at_least=len(data) + 1)
 
 
 def _open(data: bytearray, pieces: Iterator[bytes], boundary: bytes, largest_bytes: int) -> bytes:
-    """Read up to the first delimiter, which is taken off; returns how lines end."""
+    """Read and remove everything up to the first delimiter; returns the line ending."""
     opening = re.compile(rb"\n--" + re.escape(boundary) + rb"(?=--|[ \t]*(\r?\n))")
     while (found := opening.search(data)) is None:
         if len(data) > LARGEST_PREAMBLE_BYTES:
-            raise AnswerBroken("the answer does not come to its first part")
-        _more(data, pieces, largest_bytes, at_least=len(data) + 1)
+            raise AnswerBroken("the answer has no first part")
+        _fill(data, pieces, largest_bytes, at_least=len(data) + 1)
     line_end = found[1] or b"\r\n"  # read before the bytes move: a match looks into the data itself
     del data[: found.end()]
     return line_end
 
 
-def _more(data: bytearray, pieces: Iterator[bytes], largest_bytes: int, at_least: int) -> None:
-    """Append pieces until ``data`` has so many bytes.
+def _fill(data: bytearray, pieces: Iterator[bytes], largest_bytes: int, at_least: int) -> None:
+    """Append pieces until ``data`` has ``at_least`` bytes.
 
     Raises:
         AnswerBroken: there are no more.
-        AnswerTooLarge: what has not come to its end is too large already.
+        AnswerTooLarge: the unfinished part is too large.
     """
     while len(data) < at_least:
         piece = next(pieces, None)
@@ -114,7 +114,7 @@ def _joined(chunks: Iterable[bytes], largest_bytes: int) -> bytearray:
     return data
 
 
-def _tells_its_end(response: requests.Response) -> bool:
-    """Whether a line that breaks is noticed without a closing delimiter."""
+def _has_known_end(response: requests.Response) -> bool:
+    """Whether a lost connection is detected without a closing delimiter."""
     headers = response.headers
     return "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower()

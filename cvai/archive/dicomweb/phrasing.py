@@ -1,7 +1,7 @@
-"""Ways to ask an archive for a list by QIDO-RS (PS3.18 section 8.3.4), the standard's own first.
+"""Variants of QIDO-RS queries (PS3.18 section 8.3.4), the standard's own first.
 
-Archives differ in how many rows they let one ask for and in whether attributes may be asked for. Each list is
-asked for in these ways until an answer is complete; the way that was understood is used from then on.
+Archives differ in the largest ``limit`` and in the ``includefield`` they accept. The variants are tried until
+a response is complete; the one that worked is used from then on.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ Query: TypeAlias = list[tuple[str, str]]
 
 
 class Fields(Enum):
-    """How the attributes of a list are asked for."""
+    """How attributes are requested."""
 
     NAMED = "named"
     ALL = "all"
-    UNASKED = "unasked"
+    DEFAULT = "unasked"
 
 
 @dataclass(frozen=True, slots=True)
 class Phrasing:
-    """One way to ask for a list.
+    """One variant of a query.
 
     Args:
-        limit: rows at a time at most, None to leave it to the archive.
-        fields: how attributes are asked for.
+        limit: largest number of rows to request, None to leave it to the archive.
+        fields: how attributes are requested.
     """
 
     limit: int | None
     fields: Fields
 
     def query(self, filters: Mapping[str, str], tags: Sequence[str], limit: int | None, offset: int) -> Query:
-        """The parameters of a request for at most ``limit`` rows, None for as many as there are."""
+        """The parameters of a request for at most ``limit`` rows, None for all."""
         query = list(filters.items())
         if limit is not None and self.limit is not None:
             query.append(("limit", str(min(limit, self.limit))))
@@ -53,38 +53,38 @@ class Phrasing:
                 return [("includefield", tag) for tag in tags]
             case Fields.ALL:
                 return [("includefield", "all")]
-            case Fields.UNASKED:
+            case Fields.DEFAULT:
                 return []
 
 
 PHRASINGS = tuple(Phrasing(limit, fields) for fields in Fields for limit in (200, 100, None))
-"""200 is the most that Azure's service takes, 100 what it sends unasked."""
+"""200 is the maximum of Azure's service, 100 its default."""
 
 PHRASINGS_WITHOUT_LIMIT = tuple(phrasing for phrasing in PHRASINGS if phrasing.limit is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[R]):
-    """Rows of an answer: those that make sense, and how many there were in all."""
+    """The valid rows of a response, and the number of all."""
 
     rows: tuple[R, ...]
     n_received: int
 
     @property
     def complete(self) -> bool:
-        """Whether every row makes sense and tells what it was asked for."""
+        """Whether every row is valid and has the requested attributes."""
         return len(self.rows) == self.n_received and all(row.complete for row in self.rows)
 
 
 @dataclass
-class AskedList(Generic[R]):
-    """One kind of list that an archive is asked for, and how it wants to be asked.
+class ListQuery(Generic[R]):
+    """One kind of list, and the query variants that the archive may understand.
 
     Args:
-        row: what is in it.
-        key: field of ``row`` that names it.
-        tags: attributes that are asked for.
-        phrasings: ways to ask, those that have failed left out.
+        row: model of a row.
+        key: field of ``row`` that identifies it.
+        tags: requested attributes.
+        phrasings: variants, without those that have failed.
     """
 
     row: type[R]
@@ -94,11 +94,11 @@ class AskedList(Generic[R]):
     _understood: bool = False
 
     @property
-    def to_be_tried(self) -> tuple[Phrasing, ...]:
-        """The way that has been understood, before that every one."""
+    def candidates(self) -> tuple[Phrasing, ...]:
+        """The variant that has worked; all of them before that."""
         return self.phrasings[:1] if self._understood else self.phrasings
 
     def learn(self, number: int) -> None:
-        """The archive has answered rows to the way of this number."""
+        """Record that the archive returned rows for this variant."""
         if not self._understood:
             self.phrasings, self._understood = self.phrasings[number:], True

@@ -1,4 +1,4 @@
-"""The feed of an archive that tells of no events: it is asked by QIDO-RS, over and over, what it holds."""
+"""Feed of an archive without events: polls QIDO-RS."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from cvai.archive.seen import SeenStudies
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 
 PAGE = 500
-"""Studies asked for at a time. An archive may answer with fewer (PS3.18 8.3.4.4)."""
+"""Studies per query. An archive may return fewer (PS3.18 8.3.4.4)."""
 
 AT_ONCE = 50
-"""Studies announced at a time; each must then be listed."""
+"""Studies announced per poll; each must then be listed."""
 
 COUNTED_AT_ONCE = 20
-"""Studies whose instances are listed at a time, where an archive does not tell their number."""
+"""Studies counted per poll, where the archive does not state the number of instances."""
 
 WATCHED_AT_MOST = 100
-"""No further page is read while more studies than these wait to settle."""
+"""No further page is read while more studies wait to settle."""
 
 Filters = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyPage:
-    """Some of the studies that match.
+    """A page of matching studies.
 
     Args:
-        counts: numbers of instances by StudyInstanceUID, None where the archive does not tell.
-        n_received: rows in the answer, those included that made no sense.
+        counts: numbers of instances by StudyInstanceUID, None where not stated.
+        n_received: rows in the response, including invalid ones.
     """
 
     counts: Mapping[str, int | None]
@@ -43,47 +43,44 @@ class StudyPage:
 
 
 class StudySearch(Protocol):
-    """What the feed asks of a DICOMweb archive; see ``DicomwebArchive``."""
+    """The queries of the feed; see ``DicomwebArchive``."""
 
     def search(self, filters: Filters, limit: int, offset: int) -> StudyPage:
         """Studies that match, with their numbers of instances."""
         ...
 
     def count(self, study_uid: str) -> int:
-        """How many instances a study has, found by listing them."""
+        """Number of instances, found by listing them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How many instances a study has, and since when, in seconds of the feed's clock."""
+class StableCount:
+    """The number of instances of a study, and since when, in seconds of the feed's clock."""
 
     count: int
     since_s: float
 
 
 class QidoFeed:
-    """Announces a study when its number of instances has stood still, and differs from what was told before.
+    """Announces a study when its number of instances is stable and differs from the acknowledged one.
 
-    One page of studies is asked for at a poll, so the archive is never pressed. Pages of recent studies are
-    read in rounds; after each round follows one page of everything, which finds studies that were imported
-    long after they were acquired or that state no date. A round that misses a study, since others arrived
-    while its pages were read, is followed by the next.
+    Each poll reads one page, which limits the load on the archive. Pages of recent studies are read in
+    rounds; after each round follows one page of all studies, which finds those that were imported late or
+    state no date. A study missed because others arrived between two pages is found in the next round.
 
-    Times of day decide nothing here: how long a count has stood still is measured by this process's own
-    steady clock, and a study's date only decides how soon it is looked at. A scanner whose clock is wrong
-    costs time, not studies.
+    Stability is measured by a monotonic clock, and StudyDate only decides how soon a study is found: a wrong
+    clock of a scanner causes delay, never a missed study.
 
-    A study that the archive cannot be asked about is put aside, until a later page shows it again: it never
-    holds up others.
+    A study whose query fails is dropped until a later page lists it again, and never delays others.
 
     Args:
-        archive: what is asked.
-        seen: counts that have been acknowledged.
+        archive: to poll.
+        seen: acknowledged counts.
         settle_s: seconds for which a study's count must not change.
-        look_back_days: how old a StudyDate counts as recent; dates in the future always do.
-        older: look at older studies too.
-        odd: told of studies that are put aside.
+        look_back_days: largest age of a recent StudyDate; future dates are recent too.
+        older: whether to poll older studies too.
+        odd: counts dropped studies.
         clock: monotonic time in seconds.
         today: the local date.
     """
@@ -109,25 +106,25 @@ class QidoFeed:
         self._today = today
         self._recent = Rounds(archive, self._recent_filters)
         self._everything = Rounds(archive, dict) if older else None
-        self._watched: dict[str, Standing] = {}
+        self._watched: dict[str, StableCount] = {}
         self._uncounted: deque[str] = deque()
 
     def poll(self) -> Announcements:
-        """Read the next page, and tell which studies stand still; see ``StudyFeed.poll``."""
+        """Read the next page and announce settled studies; see ``StudyFeed.poll``."""
         if len(self._watched) <= WATCHED_AT_MOST:
             for study_uid, count in self._seen.changed(self._next_counts()).items():
                 self._observe(study_uid, count)
-        due = [uid for uid, standing in self._watched.items() if self._has_stood(standing)]
+        due = [uid for uid, observed in self._watched.items() if self._has_settled(observed)]
         due.sort(key=lambda uid: self._watched[uid].since_s)
-        told = self._asked_alone(due[:AT_ONCE], self._unchanged)
-        return Announcements(tuple(told), {"counts": told}, more=len(due) > AT_ONCE)
+        counts = self._counts_of(due[:AT_ONCE], self._unchanged)
+        return Announcements(tuple(counts), {"counts": counts}, more=len(due) > AT_ONCE)
 
     def acknowledge(self, announcements: Announcements) -> None:
         """Make the counts durable; see ``StudyFeed.acknowledge``."""
-        told = cast("dict[str, int]", announcements.cursor["counts"])
-        if told:
-            self._seen.save(told)
-        for study_uid, count in told.items():
+        counts = cast("dict[str, int]", announcements.cursor["counts"])
+        if counts:
+            self._seen.save(counts)
+        for study_uid, count in counts.items():
             if study_uid in self._watched and self._watched[study_uid].count == count:
                 del self._watched[study_uid]
 
@@ -135,38 +132,38 @@ class QidoFeed:
         return {"StudyDate": f"{self._today() - self._look_back:%Y%m%d}-"}
 
     def _next_counts(self) -> dict[str, int]:
-        """Counts of the next studies by UID: those of a page, or some that have to be counted."""
+        """Counts by UID of the next page, or of some studies that have to be counted."""
         if self._uncounted:
             n_studies = min(COUNTED_AT_ONCE, len(self._uncounted))
             next_studies = (self._uncounted.popleft() for _ in range(n_studies))
-            return self._asked_alone(next_studies, self._archive.count)
+            return self._counts_of(next_studies, self._archive.count)
         page = self._next_page()
         self._uncounted.extend(uid for uid, n in page.items() if n is None)
         return {uid: n for uid, n in page.items() if n is not None}
 
     def _next_page(self) -> Mapping[str, int | None]:
-        """A page of recent studies; at the end of a round one of everything."""
+        """A page of recent studies; at the end of a round one of all studies."""
         page = self._recent.next_page()
         if not page and self._everything is not None:
             page = self._everything.next_page()
         return page
 
-    def _asked_alone(self, study_uids: Iterable[str], ask: Callable[[str], int | None]) -> dict[str, int]:
-        """The counts of studies that are asked about one by one; one that cannot be is put aside.
+    def _counts_of(self, study_uids: Iterable[str], count_of: Callable[[str], int | None]) -> dict[str, int]:
+        """Counts by ``count_of``; studies for which it fails are dropped, and zero counts omitted.
 
-        Where the archive does not answer about one, the others are left for the next time.
+        When the archive becomes unavailable, the remaining studies are left for the next poll.
 
         Raises:
-            TemporarilyUnavailable: it does not answer about the first.
+            TemporarilyUnavailable: already for the first study.
         """
         counts: dict[str, int] = {}
         for study_uid in study_uids:
             try:
-                count = ask(study_uid)
+                count = count_of(study_uid)
             except ArchiveRejected as error:
-                self._put_aside(study_uid, error)
+                self._drop(study_uid, error)
             except TemporarilyUnavailable as error:
-                self._put_aside(study_uid, error)
+                self._drop(study_uid, error)
                 if not counts:
                     raise
                 break
@@ -174,39 +171,39 @@ class QidoFeed:
                 counts |= {study_uid: count} if count else {}
         return counts
 
-    def _put_aside(self, study_uid: str, error: CvaiError) -> None:
+    def _drop(self, study_uid: str, error: CvaiError) -> None:
         self._watched.pop(study_uid, None)
         self._odd.note("qido", "study", error.code, study=study_uid)
 
-    def _observe(self, study_uid: str, count: int) -> Standing:
-        """Remember since when a study has this many instances."""
+    def _observe(self, study_uid: str, count: int) -> StableCount:
+        """Record since when a study has this number of instances."""
         before = self._watched.get(study_uid)
         if before is None or before.count != count:
-            self._watched[study_uid] = Standing(count, self._clock())
+            self._watched[study_uid] = StableCount(count, self._clock())
         return self._watched[study_uid]
 
-    def _has_stood(self, standing: Standing) -> bool:
-        return self._clock() - standing.since_s >= self._settle_s
+    def _has_settled(self, observed: StableCount) -> bool:
+        return self._clock() - observed.since_s >= self._settle_s
 
     def _unchanged(self, study_uid: str) -> int | None:
-        """The count of a study that was due, None where it has just changed or the study is gone."""
+        """The count of a due study, None where it has just changed or the study is gone."""
         page = self._archive.search({"StudyInstanceUID": study_uid}, 1, 0)
         count = page.counts.get(study_uid)
-        if count is None and page.n_received:  # it does not know this filter, or tells no number
+        if count is None and page.n_received:  # the filter is not supported, or the number not stated
             count = self._archive.count(study_uid)
         if not count:
             del self._watched[study_uid]
             return None
-        standing = self._observe(study_uid, count)
-        return standing.count if self._has_stood(standing) else None
+        observed = self._observe(study_uid, count)
+        return observed.count if self._has_settled(observed) else None
 
 
 class Rounds:
-    """Pages through what matches, again and again.
+    """Pages through matching studies, round after round.
 
     Args:
-        archive: what is asked.
-        filters: told anew for every page.
+        archive: to query.
+        filters: evaluated for every page.
     """
 
     def __init__(self, archive: StudySearch, filters: Callable[[], Filters]) -> None:
@@ -219,15 +216,14 @@ class Rounds:
         self._last: frozenset[str] = frozenset()
 
     def next_page(self) -> Mapping[str, int | None]:
-        """The next studies; none where the round has come to its end, after which it begins again.
+        """The next studies; empty at the end of a round, after which the next round begins.
 
-        A page shorter than asked for is not the last, since archives have limits of their own. But there are
-        archives that do not know ``offset``, or begin again behind the end: a page without anything new is
-        the end, and so is one in which the first study comes again.
+        A short page is not the end, since archives have limits of their own. Some archives ignore ``offset``
+        or wrap around: a page without new studies, or with the first one again, is the end.
         """
         page = None if self._ended else self._archive.search(self._filters(), PAGE, self._offset)
         if page is None or not page.n_received or self._is_repeated(page):
-            self._begin_again()
+            self._restart()
             return {}
         studies = frozenset(page.counts)
         self._ended = self._start in studies
@@ -236,7 +232,7 @@ class Rounds:
         self._offset, self._last = self._offset + page.n_received, studies
         return page.counts
 
-    def _begin_again(self) -> None:
+    def _restart(self) -> None:
         self._offset, self._ended, self._start = 0, False, ""
         self._first = self._last = frozenset()
 

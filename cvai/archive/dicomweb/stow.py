@@ -1,4 +1,4 @@
-"""What STOW-RS sends and what it tells of each object (PS3.18 section 10.5)."""
+"""Requests and responses of STOW-RS (PS3.18 section 10.5)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from cvai.archive.foreign_json import parts
 from cvai.archive.odd import OddAnswers
 
 EXISTS = frozenset({0x0111, 0xB00E})
-"""FailureReason of an object that stands already: duplicate SOP instance (PS3.7 C.5.8), and Azure's 45070."""
+"""FailureReason of an object that exists already: duplicate SOP instance (PS3.7 C.5.8), and Azure's 45070."""
 
 UNKNOWN_REASON = 0
-"""Of an object that is named as not stored without a reason."""
+"""For an object reported as not stored without a reason."""
 
-COME_BACK_LATER = frozenset({0x0110, *range(0xA700, 0xA800)})
-"""Processing failure, and everything that is out of resources."""
+RETRYABLE = frozenset({0x0110, *range(0xA700, 0xA800)})
+"""Processing failure, and the range for out of resources."""
 
 
 @dataclass(frozen=True, slots=True)
 class StowAnswer:
-    """What became of each object, by SOP Instance UID.
+    """The outcome for each object by SOP Instance UID.
 
     Args:
-        stored: named as stored.
-        failed: named as not stored, with FailureReason.
+        stored: reported as stored.
+        failed: reported as not stored, with FailureReason.
     """
 
     stored: frozenset[str]
@@ -35,7 +35,7 @@ class StowAnswer:
 
     @classmethod
     def of(cls, answer: object, odd: OddAnswers) -> StowAnswer:
-        """What a data set in DICOM JSON tells (PS3.18 table 10.5.3-2); nothing where it is none."""
+        """The answer in a DICOM JSON data set (PS3.18 table 10.5.3-2); empty where it is none."""
         data_set = answer if isinstance(answer, Mapping) else {}
         stored = dicom_json.values_of(data_set.get(dicom_json.REFERENCED_SOP_SEQUENCE))
         failed = dicom_json.values_of(data_set.get(dicom_json.FAILED_SOP_SEQUENCE))
@@ -61,5 +61,5 @@ def multipart_message(objects: Sequence[bytes]) -> tuple[bytes, str]:
 
 
 def reasons(failed: Mapping[str, int | None]) -> str:
-    """Objects that were not stored with their FailureReason, for a message."""
+    """Text of the objects that were not stored, with FailureReason."""
     return ", ".join(f"{uid} ({'not named' if r is None else r})" for uid, r in failed.items())

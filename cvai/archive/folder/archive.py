@@ -16,8 +16,8 @@ from cvai.archive.content import UNREADABLE, InstanceReference, StudyContent, is
 from cvai.archive.folder.fingerprints import Fingerprints
 from cvai.archive.folder.identities import Identities, SeenFile, look
 from cvai.archive.part10 import FileIdentity, copy_whole, read_identity, read_traits
-from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, go_on
-from cvai.archive.sameness import says_the_same
+from cvai.archive.port import ArchiveProbe, BeforeSending, StoreReport, noop
+from cvai.archive.sameness import has_same_content
 from cvai.archive.traits import StudyTraits
 from cvai.dicom.read.files.neighbours import Neighbours
 from cvai.dicom.read.kinds import may_be_an_image
@@ -27,7 +27,7 @@ from cvai.files import private_file, private_folder
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turn what a disk raises into the error of an archive that does not answer."""
+    """Turn errors of the disk into TemporarilyUnavailable."""
     try:
         yield
     except OSError as error:
@@ -48,13 +48,13 @@ class FolderArchive:
 
     @disk_errors()
     def content(self, study_uid: str, max_age_s: float = 0.0) -> StudyContent:  # noqa: ARG002 - disks are fast
-        """All instances of a study, looked up each time; see ``Archive.content``."""
+        """List the files of a study; see ``Archive.content``."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
         references = list(map(_reference, paths, self._identities.of(study_uid, paths)))
         sources = [path for path, reference in zip(paths, references, strict=True) if reference.is_source]
         prints = dict(zip(sources, self._fingerprints.of(study_uid, sources), strict=True))
-        told = (replace(r, fingerprint=prints.get(p, "")) for p, r in zip(paths, references, strict=True))
-        return StudyContent(study_uid, tuple(told))
+        listed = (replace(r, fingerprint=prints.get(p, "")) for p, r in zip(paths, references, strict=True))
+        return StudyContent(study_uid, tuple(listed))
 
     @disk_errors()
     def traits(self, study_uid: str) -> StudyTraits:
@@ -76,7 +76,7 @@ class FolderArchive:
 
     @disk_errors()
     def store(
-        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = go_on
+        self, study_uid: str, paths: Sequence[Path], before_sending: BeforeSending = noop
     ) -> StoreReport:
         """Copy objects in; see ``Archive.store``."""
         folder = self._study_folder(study_uid)
@@ -85,7 +85,7 @@ class FolderArchive:
         for path in paths:
             target = folder / f"{_storable_uid(path, study_uid)}.dcm"
             if target.exists():
-                _require_ours(target, path)
+                _require_same(target, path)
                 skipped.append(target.stem)
             else:
                 before_sending()
@@ -95,15 +95,15 @@ class FolderArchive:
 
     @disk_errors()
     def probe(self) -> ArchiveProbe:
-        """Look whether the folder can be written, or made where there is none; see ``Archive.probe``."""
+        """Check that the folder can be written or created; see ``Archive.probe``."""
         root = self._root.absolute()
-        standing = next(folder for folder in (root, *root.parents) if folder.exists())
-        if not (standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)):
+        existing = next(folder for folder in (root, *root.parents) if folder.exists())
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return ArchiveProbe(detail=f"folder {self._root}", clock=datetime.now(UTC))
 
     def changes(self) -> Iterator[tuple[str, int]]:
-        """Every study kept, in no order, and when its folder last changed, in nanoseconds."""
+        """Every study in no order, and when its folder last changed, in nanoseconds."""
         if not self._root.exists():
             return
         with os.scandir(self._root) as entries:
@@ -122,22 +122,21 @@ class FolderArchive:
     def take_in(self, paths: Sequence[Path], copied: Collection[Path] = ()) -> list[str]:
         """Move delivered files to their studies.
 
-        A file whose SOP Instance UID stands already replaces the one that stood: who delivers a file again
-        means the new one.
+        A file replaces an existing one of the same SOP Instance UID.
 
-        A file that cannot be read and may be a damaged image is kept with the studies that it lies among:
-        they are refused then, not measured without it, until they are delivered again as a whole. Other files
-        that are no DICOM go together into a study of their own.
+        An unreadable file that may be a damaged image is stored with the studies of the files around it,
+        which are then refused instead of measured without it, until they are delivered again completely.
+        Other files that are not DICOM form a study of their own.
 
         Args:
-            paths: what was delivered.
-            copied: those of ``paths`` that stay where they are.
+            paths: delivered files.
+            copied: those of ``paths`` to copy instead of move.
 
         Returns:
-            UIDs of the studies that were given files.
+            UIDs of the studies that received files.
         """
         delivered = {path: look(path) for path in paths}
-        studies = _placed(delivered)
+        studies = _assigned(delivered)
         last_place = {path: study_uid for study_uid, names in studies.items() for path in names}
         superseded: list[Path] = []
         for study_uid, names in studies.items():
@@ -152,7 +151,7 @@ class FolderArchive:
         return [*studies, *(self.take_in(superseded) if superseded else ())]
 
     def _superseded(self, study_uid: str, delivered: Collection[str]) -> list[Path]:
-        """Files kept with a study that cannot be read, where all that can is now delivered again."""
+        """Unreadable files of a study, once all its readable images have been delivered again."""
         paths = sorted(self._study_folder(study_uid).glob("*.dcm"))
         references = list(map(_reference, paths, self._identities.of(study_uid, paths)))
         sources = {r.sop_instance_uid for r in references if r.is_source and r.sop_class_uid}
@@ -162,7 +161,7 @@ class FolderArchive:
 
     def _study_folder(self, study_uid: str) -> Path:
         if not is_valid_study_uid(study_uid):
-            raise ArchiveRejected("study_uid_invalid", "the study asked for is not named by a UID.")
+            raise ArchiveRejected("study_uid_invalid", "the requested study has no valid UID.")
         return self._root / study_uid
 
 
@@ -172,8 +171,8 @@ def _reference(path: Path, identity: FileIdentity | None) -> InstanceReference:
     return InstanceReference(identity.sop_class_uid, identity.sop_instance_uid, identity.series_uid)
 
 
-def _placed(delivered: Mapping[Path, SeenFile]) -> dict[str, dict[Path, str]]:
-    """By the StudyInstanceUID it goes to, the name of each file."""
+def _assigned(delivered: Mapping[Path, SeenFile]) -> dict[str, dict[Path, str]]:
+    """Target name of each file, by StudyInstanceUID."""
     known = {path: seen.identity for path, seen in delivered.items() if seen.identity is not None}
     studies: dict[str, dict[Path, str]] = defaultdict(dict)
     for path, identity in known.items():
@@ -194,7 +193,7 @@ def _placed(delivered: Mapping[Path, SeenFile]) -> dict[str, dict[Path, str]]:
 
 
 def _named_by(digests: Iterable[str]) -> str:
-    """A study of files without one, named by their bytes: their own names may name a patient."""
+    """Name of the study of non-DICOM files, from their contents: file names may contain patient names."""
     together = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
     return f"{UNREADABLE}{together[:16]}"
 
@@ -210,12 +209,12 @@ def _storable_uid(path: Path, study_uid: str) -> str:
     return identity.sop_instance_uid
 
 
-def _require_ours(standing: Path, path: Path) -> None:
-    if not says_the_same(standing.read_bytes(), path):
+def _require_same(existing: Path, path: Path) -> None:
+    if not has_same_content(existing.read_bytes(), path):
         raise ArchiveRejected(
             "object_differs",
-            f"another object stands under {standing.stem} in the archive.",
-            "Compare both; where the new one is right, remove the other there and retry the job.",
+            f"the archive has another object under {existing.stem}.",
+            "Compare both; if the new one is right, remove the other from the archive and retry the job.",
         )
 
 
@@ -225,13 +224,13 @@ def _file_digest(path: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file; its folder is made when missing."""
+    """Copy a file; its folder is created when missing."""
     private_folder(target.parent)
     copy_whole(source, target)
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a file, and close it to others; one of another file system, or another user's, is copied whole."""
+    """Move a file and make it private; copies it across file systems or from another owner."""
     private_folder(target.parent)
     try:
         private_file(source).replace(target)

@@ -1,4 +1,4 @@
-"""What the files of a study hold, as short digests; each is read again only where the file has changed."""
+"""Cached content digests of a study's files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import BinaryIO
 
 STUDIES_AT_MOST = 1024
 FILES_AT_MOST = 131_072
-"""As of ``Identities``: beyond either, the study that was asked for the longest ago is forgotten."""
+"""Beyond either, the least recently used study is evicted."""
 
 _CHUNK_BYTES = 1 << 20
 _PREAMBLE_BYTES, _GROUP_LENGTH_BYTES = 132, 12
 
 
 class Fingerprints:
-    """Remembers what files hold: a study is looked at whenever something is stored into it.
+    """Caches digests of file contents, since a study is listed whenever something is stored into it.
 
-    A file that was written to or replaced is read again, also where a tool gave it back its old time.
+    A file that was modified or replaced is read again, even if its modification time was restored.
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class Fingerprints:
 
 
 def read_fingerprint(path: Path) -> int:
-    """64 bits of a digest of the data set in a file; of all of it where it is no DICOM file.
+    """64-bit digest of the data set in a file; of the whole file where it is not DICOM.
 
-    What stands before the data set says how the file was written, and by whom, not what it holds.
+    File meta information is excluded: it describes how the file was written, not its content.
     """
     digest = hashlib.blake2b(digest_size=8)
     with path.open("rb") as file:
@@ -71,6 +71,6 @@ def _dataset_start(file: BinaryIO) -> int:
 
 
 def _mark(path: Path) -> int:
-    """A name, and what changes when a file is written to or replaced, in 64 bits."""
+    """64-bit hash of name and status; changes when the file is modified or replaced."""
     status = path.stat()
     return hash((path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))

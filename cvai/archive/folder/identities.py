@@ -1,4 +1,4 @@
-"""Which DICOM object each file of a study is, read again only where the file has changed."""
+"""Cached identities of a study's files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cvai.archive.part10 import FileIdentity, read_identity
 
 STUDIES_AT_MOST = 1024
 FILES_AT_MOST = 131_072
-"""Beyond either, the study that changed the longest ago is forgotten; a few megabytes are kept. A study's
-files are asked for as they come in and are announced, as its job begins, and when its results have been
-stored: so many may wait in a queue without being read again."""
+"""Beyond either, the study that changed longest ago is evicted; a few megabytes. Identities are needed on
+delivery, announcement, start of the job and storing: this many studies may be queued without reading
+again."""
 
 
 class _Stamp(NamedTuple):
-    """What changes when a file is written to, replaced, or (the last one) moved."""
+    """File status that changes when a file is modified, replaced, or (the last field) moved."""
 
     inode: int
     size: int
@@ -27,14 +27,14 @@ class _Stamp(NamedTuple):
 
 
 class SeenFile(NamedTuple):
-    """A file's identity, and what the file was like then."""
+    """A file's identity and its status when read."""
 
     identity: FileIdentity | None
     stamp: _Stamp
 
 
 class _InSeries(NamedTuple):
-    """What the files of a series have in common; each is named by its SOPInstanceUID."""
+    """Common UIDs of the files of a series that are named by SOPInstanceUID."""
 
     sop_class_uid: str
     study_uid: str
@@ -42,7 +42,7 @@ class _InSeries(NamedTuple):
 
 
 _Known: TypeAlias = _InSeries | FileIdentity | None
-"""A file in a series, one with another name than its own, one that is no DICOM."""
+"""A file in a series, one with a deviating name, one that is not DICOM."""
 
 
 class _Files:
@@ -61,10 +61,10 @@ class _Files:
 
 
 class Identities:
-    """Remembers the identities of files: a study's are asked for whenever something is stored into it.
+    """Caches identities of files, since a study is listed whenever something is stored into it.
 
-    A file that was written to or replaced is read again, also where a tool gave it back its old time: nobody
-    can set ``changed_ns``.
+    A file that was modified or replaced is read again, even if its modification time was restored:
+    ``changed_ns`` cannot be set.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Identities:
         return identities
 
     def moved_in(self, study_uid: str, files: Mapping[SeenFile, Path]) -> None:
-        """Know files that have been moved to a study, unless one is a copy or was written to meanwhile."""
+        """Carry over the identities of moved files, except for copies and modified ones."""
         known = self._of_study(study_uid)
         for seen, path in files.items():
             stamp = _stamp(path)
@@ -113,7 +113,7 @@ class Identities:
 
 
 def look(path: Path) -> SeenFile:
-    """A file that may be about to move."""
+    """Identity and status of a file before it is moved."""
     stamp = _stamp(path)
     return SeenFile(read_identity(path), stamp)
 
@@ -131,7 +131,7 @@ def _identity(path: Path, known: _Known) -> FileIdentity | None:
 
 
 def _mark(path: Path, stamp: _Stamp) -> int:
-    """A name and a stamp in 64 bits: among so few files no two have the same."""
+    """64-bit hash of name and status; collisions are negligible among so few files."""
     return hash((path.name, stamp))
 
 

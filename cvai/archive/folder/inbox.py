@@ -1,4 +1,4 @@
-"""The embedded archive's feed: an inbox folder that people and programs drop studies into."""
+"""Feed of the embedded archive: an inbox folder for deliveries."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from cvai.files import private_folder
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 5
-"""Deliveries taken in at a time, and studies announced: the first are worked on while others are taken in."""
+"""Deliveries and announcements per poll, so that analysis of the first starts while others are imported."""
 
-SHARE_LOOKED_OVER = 0.02
-"""Of the time that goes into looking over all studies: the more there are, the rarer it is done."""
+SCAN_SHARE = 0.02
+"""Share of time for scanning all studies: the more there are, the less often they are scanned."""
 
-LOOKED_UP_AT_ONCE = 1000
+LOOKUP_BATCH = 1000
 
-PATIENCE = 6
-"""Times ``settle_s``: a file that has changed for longer no longer holds up the loose files beside it."""
+SETTLE_PATIENCE = 6
+"""Multiple of ``settle_s`` after which a file that keeps changing no longer delays other loose files."""
 
 _PIECE_BYTES = 1 << 20
 
-TRIED_AGAIN_S = 60.0
-"""After this, what could not be taken in is tried again."""
+RETRY_AFTER_S = 60.0
+"""Wait before a failed delivery is tried again."""
 
 Fingerprint = frozenset[tuple[Path, int, int]]
 """(path, bytes, time of change) of every file of a delivery."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """For how long something in the inbox has been as it is.
+class _Observed:
+    """State of a folder or loose file in the inbox.
 
     Args:
-        fingerprint: what it is like.
-        since_s: when it was first seen like this.
+        fingerprint: its current state.
+        since_s: when this state was first seen.
         seen_s: when it was first seen.
     """
 
@@ -60,25 +60,24 @@ class _Standing:
 
 
 class InboxFeed:
-    """Takes deliveries out of an inbox into a FolderArchive, and announces every study whose folder changed.
+    """Moves deliveries from an inbox into a FolderArchive, and announces every study whose folder changed.
 
-    A delivery is one folder in the inbox, or all loose files together. It is taken once its files have stood
-    still for ``settle_s``; hidden files, DICOMDIR and files called ``*.part`` or ``*.tmp`` are left alone.
-    What lies behind a link is copied, and the link removed.
+    A delivery is one folder in the inbox, or all loose files together. It is imported once its files have not
+    changed for ``settle_s``; hidden files, DICOMDIR, ``*.part`` and ``*.tmp`` are ignored. Targets of links
+    are copied, and the link is removed.
 
-    Nothing in the inbox holds up the rest. A folder that cannot be taken waits alone. A loose file that
-    cannot be read, or never stops changing, is left out after a while and taken when it can be. Links to
-    nothing, pipes and sockets are left alone. All of it is logged and counted: see ``obstacles``.
+    No item delays the others: a folder that cannot be imported waits alone, and a loose file that cannot be
+    read or keeps changing is skipped until it can be imported. Dangling links, pipes and sockets are ignored.
+    All of these are logged and counted, see ``obstacles``.
 
-    What was delivered is announced at once. What else has changed in the archive, by hand or before a crash,
-    is found by looking over all of its folders, as often as their number allows. So a crash at any moment
-    loses nothing: files still in the inbox settle again, and a study folder that was touched but not
-    acknowledged is announced again.
+    Deliveries are announced at once; other changes in the archive, manual or before a crash, are found by
+    scanning its folders. A crash loses nothing: files still in the inbox settle again, and a changed study
+    folder that was not acknowledged is announced again.
 
     Args:
-        inbox: watched folder; made when missing.
-        archive: where the deliveries go.
-        seen: when each study's folder had last changed as it was acknowledged.
+        inbox: watched folder; created when missing.
+        archive: receives the deliveries.
+        seen: acknowledged times of change of study folders.
         settle_s: seconds for which a delivery must not change.
         clock: monotonic time in seconds.
     """
@@ -96,53 +95,53 @@ class InboxFeed:
         self._seen = seen
         self._settle_s = settle_s
         self._clock = clock
-        self._standing: dict[Path, _Standing] = {}
-        """Of every folder, and of every loose file."""
-        self._put_off: dict[Path, float] = {}
-        """When to try again what could not be taken in."""
+        self._observed: dict[Path, _Observed] = {}
+        """By folder and loose file."""
+        self._deferred: dict[Path, float] = {}
+        """When to retry failed deliveries."""
         self.obstacles = Obstacles()
-        """What cannot be taken in at present."""
+        """Items that currently cannot be imported."""
         self._settled: deque[tuple[Path, Fingerprint]] = deque()
-        """Deliveries to be taken in, in the order they were found in."""
+        """Deliveries to import, in the order they were found."""
         self._due: dict[str, None] = {}
         """Studies to be announced, the longest settled first."""
-        self._looks_over_at_s = clock()
+        self._next_scan_s = clock()
 
     @disk_errors()
     def poll(self) -> Announcements:
-        """Take in what has settled and tell which studies changed; see ``StudyFeed.poll``."""
+        """Import settled deliveries and announce changed studies; see ``StudyFeed.poll``."""
         if not self._inbox.exists():
             private_folder(self._inbox)
         full = self._take_settled()
-        if self._clock() >= self._looks_over_at_s:
-            self._look_over()
-        told = {}
+        if self._clock() >= self._next_scan_s:
+            self._scan_archive()
+        announced = {}
         for study_uid in list(islice(self._due, AT_ONCE)):
             if (changed_ns := self._archive.changed_ns(study_uid)) is None:
                 del self._due[study_uid]
             else:
-                told[study_uid] = changed_ns
-        return Announcements(tuple(told), told, more=full or len(self._due) > len(told))
+                announced[study_uid] = changed_ns
+        return Announcements(tuple(announced), announced, more=full or len(self._due) > len(announced))
 
     def acknowledge(self, announcements: Announcements) -> None:
-        """Remember what was told; see ``StudyFeed.acknowledge``."""
-        if told := cast("dict[str, int]", announcements.cursor):
-            self._seen.save(told)
-        for study_uid in told:
+        """Record the announced states; see ``StudyFeed.acknowledge``."""
+        if announced := cast("dict[str, int]", announcements.cursor):
+            self._seen.save(announced)
+        for study_uid in announced:
             self._due.pop(study_uid, None)
 
-    def _look_over(self) -> None:
+    def _scan_archive(self) -> None:
         """Find every study whose folder has changed since it was acknowledged."""
-        begun_s = self._clock()
+        started_s = self._clock()
         changed = dict[str, int]()
-        for studies in _some_at_once(self._archive.changes()):
+        for studies in _batches(self._archive.changes()):
             changed |= self._seen.changed(studies)
         self._due |= dict.fromkeys(sorted(changed, key=changed.__getitem__))
         ended_s = self._clock()
-        self._looks_over_at_s = ended_s + (ended_s - begun_s) / SHARE_LOOKED_OVER
+        self._next_scan_s = ended_s + (ended_s - started_s) / SCAN_SHARE
 
     def _take_settled(self) -> bool:
-        """Take in up to AT_ONCE deliveries, besides those that cannot be; True when others may be left."""
+        """Import up to AT_ONCE deliveries; True when others may be left."""
         if not self._settled:
             self._settled.extend(self._settled_deliveries())
         taken = 0
@@ -151,7 +150,7 @@ class InboxFeed:
         return taken == AT_ONCE
 
     def _settled_deliveries(self) -> Iterator[tuple[Path, Fingerprint]]:
-        """Deliveries that have not changed for ``settle_s``; to look over a full inbox takes a while."""
+        """Deliveries that have not changed for ``settle_s``."""
         now_s = self._clock()
         self.obstacles.look_again()
         entries = entries_of(self._inbox, _is_left_alone, self.obstacles.meet_error)
@@ -165,50 +164,50 @@ class InboxFeed:
         self.obstacles.log_new()
 
     def _forget_all_but(self, paths: set[Path]) -> None:
-        self._standing = {path: s for path, s in self._standing.items() if path in paths}
-        self._put_off = {path: s for path, s in self._put_off.items() if path in paths}
+        self._observed = {path: s for path, s in self._observed.items() if path in paths}
+        self._deferred = {path: s for path, s in self._deferred.items() if path in paths}
 
     def _has_settled(self, path: Path, fingerprint: Fingerprint, now_s: float) -> bool:
-        """Whether something may be taken in now; what could not be taken in waits."""
-        before = self._standing.get(path, _Standing(frozenset(), now_s, now_s))
+        """Whether an item has settled and is not deferred."""
+        before = self._observed.get(path, _Observed(frozenset(), now_s, now_s))
         if before.fingerprint != fingerprint:
             before = replace(before, fingerprint=fingerprint, since_s=now_s)
-        self._standing[path] = before
-        if now_s < self._put_off.get(path, now_s):
+        self._observed[path] = before
+        if now_s < self._deferred.get(path, now_s):
             self.obstacles.meet_again(path)
             return False
         if now_s - before.since_s >= self._settle_s:
             return True
-        if self._is_restless(path, now_s):
+        if self._keeps_changing(path, now_s):
             self.obstacles.meet(path, "keeps changing")
         return False
 
-    def _is_restless(self, path: Path, now_s: float) -> bool:
-        """Whether something has been changing for so long that it may never stop."""
-        standing = self._standing[path]
-        return now_s - standing.seen_s >= PATIENCE * self._settle_s and standing.since_s > standing.seen_s
+    def _keeps_changing(self, path: Path, now_s: float) -> bool:
+        """Whether an item has been changing for so long that it may never settle."""
+        item = self._observed[path]
+        return now_s - item.seen_s >= SETTLE_PATIENCE * self._settle_s and item.since_s > item.seen_s
 
     def _settled_among(self, loose: Iterable[Path], now_s: float) -> Fingerprint:
-        """What of the loose files is to be taken in together: none while others of them still arrive."""
+        """The loose files to import together; empty while others are still arriving."""
         settled, arriving = set[tuple[Path, int, int]](), False
         for path in loose:
             fingerprint = _fingerprint([path])
             if self._has_settled(path, fingerprint, now_s):
                 settled |= fingerprint
-            elif path not in self._put_off:
-                arriving |= not self._is_restless(path, now_s)
+            elif path not in self._deferred:
+                arriving |= not self._keeps_changing(path, now_s)
         return frozenset() if arriving else frozenset(settled)
 
     def _take(self, delivery: Path, as_settled: Fingerprint) -> bool:
-        """Take a delivery in, unless it has changed since."""
+        """Import a delivery unless it has changed since; False if not imported."""
         try:
             listing = self._delivered(delivery, {path for path, _, _ in as_settled})
             if _fingerprint(listing.files) != as_settled:
                 return False
             self._due |= dict.fromkeys(self._archive.take_in(listing.files, listing.by_link))
         except OSError as error:
-            # One delivery that cannot be read or moved must not hold up the others; it stays where it is.
-            self._put_off_all(delivery, [path for path, _, _ in as_settled], error)
+            # A delivery that cannot be read or moved must not delay the others; it stays in the inbox.
+            self._defer(delivery, [path for path, _, _ in as_settled], error)
             return False
         for path in listing.by_link:
             _remove_link(path, delivery)
@@ -217,37 +216,37 @@ class InboxFeed:
         return True
 
     def _delivered(self, delivery: Path, settled: set[Path]) -> Listing:
-        """What is there of a delivery now; of the loose files those that had settled, unless others came."""
+        """Current files of a delivery; of loose files the settled ones, none if new files have arrived."""
         if delivery != self._inbox:
             listing = files_below(delivery, _is_left_alone)
             return replace(listing, by_link=frozenset(listing.files)) if delivery.is_symlink() else listing
         entries = entries_of(self._inbox, _is_left_alone, self.obstacles.meet_error)
         loose = [entry for entry in entries if entry.is_file]
-        if any(entry.path not in self._standing for entry in loose):
+        if any(entry.path not in self._observed for entry in loose):
             return Listing(())
         return listing_of(entry for entry in loose if entry.path in settled)
 
-    def _put_off_all(self, delivery: Path, files: list[Path], error: OSError) -> None:
-        """Leave a delivery alone for a while; of loose files those that cannot be read, if that is why."""
+    def _defer(self, delivery: Path, files: list[Path], error: OSError) -> None:
+        """Defer a delivery; of loose files only the unreadable ones, if there are any."""
         reason = error.strerror or type(error).__name__
         unreadable = [path for path in files if not _can_be_read(path)]
-        those = (unreadable or files) if delivery == self._inbox else [delivery]
-        for path in those:
-            self._put_off[path] = self._clock() + TRIED_AGAIN_S
+        deferred = (unreadable or files) if delivery == self._inbox else [delivery]
+        for path in deferred:
+            self._deferred[path] = self._clock() + RETRY_AFTER_S
             self.obstacles.meet(path, reason, files=len(files), unreadable=len(unreadable))
         self.obstacles.log_new()
 
 
-def _some_at_once(changes: Iterator[tuple[str, int]]) -> Iterator[dict[str, int]]:
-    while some := dict(islice(changes, LOOKED_UP_AT_ONCE)):
-        yield some
+def _batches(changes: Iterator[tuple[str, int]]) -> Iterator[dict[str, int]]:
+    while batch := dict(islice(changes, LOOKUP_BATCH)):
+        yield batch
 
 
 def obstacles_in(inbox: Path) -> tuple[Obstacle, ...]:
-    """What in an inbox cannot be taken in, as far as one look shows it; no bytes are read.
+    """Items in an inbox that cannot be imported, judged by metadata alone.
 
     Raises:
-        OSError: the inbox itself cannot be looked into.
+        OSError: the inbox cannot be listed.
     """
     obstacles = Obstacles()
     entries = entries_of(inbox, _is_left_alone, obstacles.meet_error)
@@ -259,23 +258,23 @@ def obstacles_in(inbox: Path) -> tuple[Obstacle, ...]:
 
 
 def _files_of(folder: Path, obstacles: Obstacles) -> tuple[Path, ...]:
-    """The files of a folder; none where it cannot be looked into."""
+    """The files of a folder; empty where it cannot be listed."""
     try:
         listing = files_below(folder, _is_left_alone)
     except FileNotFoundError:
-        return ()  # being renamed by its writer: the next look sees it
+        return ()  # renamed concurrently: found at the next poll
     except OSError as error:
         obstacles.meet_error(folder, error)
         return ()
-    return _met(listing, obstacles)
+    return _without_obstacles(listing, obstacles)
 
 
 def _loose(entries: Iterable[Entry], obstacles: Obstacles) -> tuple[Path, ...]:
-    """Files that lie in the inbox itself."""
-    return _met(listing_of(entry for entry in entries if not entry.is_folder), obstacles)
+    """Files directly in the inbox."""
+    return _without_obstacles(listing_of(entry for entry in entries if not entry.is_folder), obstacles)
 
 
-def _met(listing: Listing, obstacles: Obstacles) -> tuple[Path, ...]:
+def _without_obstacles(listing: Listing, obstacles: Obstacles) -> tuple[Path, ...]:
     for path in listing.dangling:
         obstacles.meet(path, "link to nothing")
     for path in listing.special:
@@ -293,14 +292,14 @@ def _fingerprint(files: Iterable[Path]) -> Fingerprint:
         try:
             status = path.stat()
         except FileNotFoundError:
-            continue  # renamed by its writer since the folder was listed: the next look sees it
+            continue  # renamed since the folder was listed: found at the next poll
         entries.add((path, status.st_size, status.st_mtime_ns))
     return frozenset(entries)
 
 
 def _remove_empty_folders(top: Path) -> None:
     for folder, _, _ in os.walk(top, topdown=False):
-        with suppress(OSError):  # it is not empty: left alone, or just being delivered to again
+        with suppress(OSError):  # not empty: ignored files, or a new delivery
             Path(folder).rmdir()
 
 
@@ -315,7 +314,7 @@ def _can_be_read(path: Path) -> bool:
 
 
 def _remove_link(path: Path, delivery: Path) -> None:
-    """Remove the link on the way to a file that was copied; what it leads to is others'."""
+    """Remove the link that led to a copied file, never its target."""
     inner = [path, *path.parents]
     for place in inner[: inner.index(delivery) + 1]:
         if place.is_symlink():

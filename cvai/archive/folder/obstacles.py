@@ -1,4 +1,4 @@
-"""What lies in the inbox and cannot be taken in: logged once, counted, found by its inode."""
+"""Items in the inbox that cannot be imported: logged once, counted, identified by inode."""
 
 from __future__ import annotations
 
@@ -28,16 +28,14 @@ _KINDS: Mapping[int, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something that cannot be taken in.
-
-    Its name may be a patient's; ``find INBOX -inum INODE`` finds it.
+    """An item that cannot be imported; its name may be a patient's, ``find INBOX -inum INODE`` finds it.
 
     Args:
         reason: why, such as ``Permission denied``.
         kind: folder, file, link, pipe, socket or device.
-        inode: of it.
-        files: how many files it holds, as far as they could be counted.
-        unreadable: how many of them cannot be read.
+        inode: number.
+        files: number of files in it, as far as known.
+        unreadable: number of those that cannot be read.
     """
 
     reason: str
@@ -48,7 +46,7 @@ class Obstacle:
 
 
 class Obstacles:
-    """The obstacles of an inbox at present; each is logged when it is first met."""
+    """The current obstacles of an inbox; each is logged when first met."""
 
     def __init__(self) -> None:
         self._present: dict[Path, Obstacle] = {}
@@ -59,19 +57,19 @@ class Obstacles:
 
     @property
     def present(self) -> tuple[Obstacle, ...]:
-        """All of them."""
+        """All current obstacles."""
         return tuple(self._present.values())
 
     def look_again(self) -> None:
-        """Forget what was met: what is an obstacle still is met again."""
+        """Start a new pass: remaining obstacles are met again."""
         self._present = {}
 
     def meet_error(self, path: Path, error: OSError) -> None:
-        """Something cannot be looked at."""
+        """Record an item that cannot be listed."""
         self.meet(path, error.strerror or type(error).__name__)
 
     def meet(self, path: Path, reason: str, files: int = 0, unreadable: int = 0) -> None:
-        """Something cannot be taken in."""
+        """Record an item that cannot be imported."""
         try:
             status = os.lstat(path)
         except OSError:
@@ -80,12 +78,12 @@ class Obstacles:
         self._present[path] = Obstacle(reason, kind, status.st_ino, files, unreadable)
 
     def meet_again(self, path: Path) -> None:
-        """Something that was not taken in waits to be tried again."""
+        """Record a deferred item as it was logged."""
         if path in self._logged:
             self._present[path] = self._logged[path]
 
     def log_new(self) -> None:
-        """Log the obstacles that are new, or have another reason, since the last call."""
+        """Log obstacles that are new or changed since the last call."""
         for path, obstacle in self._present.items():
             if self._logged.get(path) != obstacle:
                 log.error(

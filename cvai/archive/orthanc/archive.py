@@ -34,7 +34,7 @@ from cvai.errors import ArchiveRejected, ConfigurationInvalid, TemporarilyUnavai
 log = structlog.get_logger(__name__)
 
 ASKED_EVERY_S = 5.0
-"""Seconds between two questions about studies that Orthanc has not called stable."""
+"""Interval of queries for studies that Orthanc has not reported as stable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class OrthancCursor:
 
     Args:
         since: number of the last change read; None before the first.
-        watched: Orthanc's identifiers of studies that were not stable yet.
-        looked: number of the last change up to which the studies of all instances are known to be watched.
+        watched: Orthanc identifiers of studies that are not stable yet.
+        looked: change number up to which the studies of all new instances are watched.
     """
 
     since: int | None
@@ -53,7 +53,7 @@ class OrthancCursor:
 
     @classmethod
     def from_json(cls, cursor: Cursor) -> OrthancCursor:
-        """The cursor as it was written by ``to_json``; the first one from an empty mapping."""
+        """Inverse of ``to_json``; the initial cursor from an empty mapping."""
         since, watched = cursor.get("since"), cursor.get("watched", [])
         looked = cursor.get("looked", since or 0)
         if not (isinstance(since, int | None) and isinstance(watched, list) and isinstance(looked, int)):
@@ -75,8 +75,8 @@ class OrthancArchive(DicomwebArchive):
     Args:
         rest: Orthanc's own API.
         session: carries the credentials.
-        timeout_s: how long to wait for an answer.
-        dicomweb_path: where the plugin answers (``DicomWeb.Root`` in Orthanc's configuration).
+        timeout_s: for connecting and between two pieces of a response.
+        dicomweb_path: root of the plugin (``DicomWeb.Root`` in Orthanc's configuration).
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class OrthancArchive(DicomwebArchive):
         self._rest = rest
 
     def _instances(self, study_uid: str) -> tuple[InstanceReference, ...]:
-        """Ask the plugin for the instances, and Orthanc itself in which files it keeps them."""
+        """List instances by the plugin, with Orthanc's file names as fingerprints."""
         files = self._rest.files(study_uid)
         return tuple(
             replace(instance, fingerprint=files.get(instance.sop_instance_uid, ""))
@@ -95,28 +95,28 @@ class OrthancArchive(DicomwebArchive):
         )
 
     def traits(self, study_uid: str) -> StudyTraits:
-        """Ask the plugin about the series, and Orthanc itself who sent them; see ``Archive.traits``."""
+        """Query the series by the plugin, the sender by Orthanc's API; see ``Archive.traits``."""
         sender = frozenset({self._rest.sender(study_uid)} - {""})
         return StudyTraits({**super().traits(study_uid).values, SENDER: sender})
 
     def probe(self) -> ArchiveProbe:
-        """Ask both the plugin and Orthanc itself; see ``Archive.probe``."""
+        """Query both the plugin and Orthanc's API; see ``Archive.probe``."""
         detail = super().probe().detail
         system = self._rest.resource("/system", System) or System()
         return ArchiveProbe(detail=f"Orthanc {system.version}, {detail}", clock=self._rest.now())
 
 
 class OrthancFeed:
-    """Announces a study when Orthanc calls it stable: nothing new has come for its ``StableAge``.
+    """Announces a study when Orthanc reports it as stable: nothing new received for its ``StableAge``.
 
-    Orthanc keeps the ageing of studies in memory: when it restarts in that time, a study is never called
-    stable by a change. So every few seconds it is asked about the studies of all instances that have come
-    and that no such change has followed, until they are stable or gone.
+    Orthanc keeps the age of studies in memory: after a restart within that time no StableStudy change
+    follows. So studies with new instances and no such change are queried every few seconds until they are
+    stable or gone.
 
     Args:
         rest: Orthanc's own API.
         cursor: see ``OrthancCursor``.
-        from_now: at the very first start, leave alone what Orthanc holds already.
+        from_now: at the very first start, skip existing studies.
         clock: monotonic time in seconds.
     """
 
@@ -162,7 +162,7 @@ class OrthancFeed:
             self._ask_again_s = self._clock() + ASKED_EVERY_S
 
     def _next_changes(self) -> tuple[OrthancCursor, ChangesPage]:
-        """Where to go on from, and the page of changes after it."""
+        """The cursor to resume from, and the page of changes after it."""
         reached = self._acknowledged
         if reached.since is None:
             last = self._rest.changes("last").last
@@ -171,14 +171,14 @@ class OrthancFeed:
         page = self._rest.changes(f"since={since}")
         if page.last >= since:
             return reached, page
-        # Orthanc was set up anew: its changes count from one again.
+        # Orthanc has a new database: its changes count from one again.
         log.warning("archive_started_anew", since=since, last=page.last)
         return OrthancCursor(0, reached.watched, 0), self._rest.changes("since=0")
 
     def _looked_up(self, identifiers: Iterable[str]) -> tuple[list[OrthancStudy], list[str]]:
-        """Studies that have settled, and identifiers of those to be asked about again.
+        """Settled studies, and the identifiers to query again.
 
-        One that Orthanc does not answer about comes last the next time: it holds up no other.
+        A study for which Orthanc does not answer moves to the end, so that it does not delay others.
         """
         settled: list[OrthancStudy] = []
         again: list[str] = []
@@ -206,7 +206,7 @@ class OrthancFeed:
         return list(parts(page.changes, Change, self._rest.odd, "orthanc"))
 
     def _unfollowed(self, since: int, last: int) -> list[str]:
-        """Studies of instances that came between two changes, and that no StableStudy followed there."""
+        """Studies of instances received between two changes without a later StableStudy among them."""
         stable, unfollowed, study_of = set[str](), list[str](), dict[str, str]()
         for change in reversed(list(self._changes_between(since, last))):
             if change.kind == STABLE:
@@ -219,7 +219,7 @@ class OrthancFeed:
         return [study for study in dict.fromkeys(unfollowed) if study]
 
     def _studies_around(self, instance: str) -> dict[str, str]:
-        """The study of an instance, and of all others of its series; an empty name when nobody can tell."""
+        """The study of an instance and of all others in its series; empty where unknown."""
         try:
             series = self._series_of(instance)
         except (ArchiveRejected, TemporarilyUnavailable) as error:
@@ -236,7 +236,7 @@ class OrthancFeed:
         return None if parent is None else self._rest.resource(f"/series/{parent.series}", OrthancSeries)
 
     def _changes_between(self, since: int, last: int) -> Iterator[Change]:
-        """The changes after ``since``, up to ``last`` at least, or as far as they go."""
+        """The changes after ``since``, at least up to ``last`` where they exist."""
         while since < last:
             page = self._rest.changes(f"since={since}")
             yield from self._made_sense(page)

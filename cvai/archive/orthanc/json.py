@@ -1,4 +1,4 @@
-"""Answers of Orthanc's own REST API as checked values; they are read nowhere else."""
+"""Models of the responses of Orthanc's REST API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from cvai.archive.foreign_json import Foreign
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{1,64}$")]
-"""Orthanc's name of a resource, which goes into paths: five groups of hexadecimal digits."""
+"""Orthanc's identifier of a resource, used in paths: five groups of hexadecimal digits."""
 
 Number = Annotated[int, Field(ge=0)]
 
@@ -17,7 +17,7 @@ STABLE, NEW_STUDY, NEW_INSTANCE = "StableStudy", "NewStudy", "NewInstance"
 
 
 class Change(Foreign):
-    """What happened to something that Orthanc keeps; of kinds that are not known here the name is kept."""
+    """A change of a resource, of any kind."""
 
     kind: str = Field(alias="ChangeType")
     identifier: Identifier = Field(alias="ID")
@@ -32,13 +32,13 @@ class ChangesPage(Foreign):
 
 
 class MainTags(Foreign):
-    """Of a study; its UID is whatever the images state, which need not be one."""
+    """Main tags of a study; the UID as in the images, not validated."""
 
     study_uid: str = Field(default="", alias="StudyInstanceUID")
 
 
 class OrthancStudy(Foreign):
-    """A study, whether anything has come for it lately, and its series."""
+    """A study, and whether it is stable."""
 
     is_stable: bool = Field(alias="IsStable")
     tags: MainTags = Field(alias="MainDicomTags")
@@ -70,32 +70,32 @@ class OrthancInstance(Foreign):
 
 
 class InstanceTags(Foreign):
-    """Of an instance; its UID is whatever the image states."""
+    """Main tags of an instance; the UID as in the image, not validated."""
 
     sop_instance_uid: str = Field(default="", alias="SOPInstanceUID")
 
 
 class StoredInstance(Foreign):
-    """An instance, and the name of the file that Orthanc keeps it in: another one for other content."""
+    """An instance, and the name of its file, which differs for other content."""
 
     tags: InstanceTags = Field(alias="MainDicomTags")
     file: str = Field(default="", alias="FileUuid")
 
 
 class Found(Foreign):
-    """What ``/tools/lookup`` finds."""
+    """A result of ``/tools/lookup``."""
 
     kind: str = Field(alias="Type")
     identifier: Identifier = Field(alias="ID")
 
 
 class InstanceMetadata(Foreign):
-    """What Orthanc noted as an instance came."""
+    """Orthanc's metadata of an instance."""
 
     sender: str = Field(default="", alias="RemoteAET")
 
 
 class System(Foreign):
-    """What Orthanc says of itself."""
+    """Orthanc's system information."""
 
     version: str = Field(default="?", alias="Version")

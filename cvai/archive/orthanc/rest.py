@@ -1,4 +1,4 @@
-"""What cvai asks of Orthanc's own REST API."""
+"""Client for the parts of Orthanc's REST API that cvai uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 
 from cvai.archive.dicomweb.requests import AnswerLimits
 from cvai.archive.foreign_json import AnswerUnreadable, M, body_of, json_of, part, parts, whole
-from cvai.archive.http import archive_errors, once_more
+from cvai.archive.http import archive_errors, retried_once
 from cvai.archive.odd import OddAnswers
 from cvai.archive.orthanc.json import (
     ChangesPage,
@@ -25,14 +25,14 @@ CHANGES_PAGE = 1000
 
 
 class OrthancRest:
-    """The few questions cvai asks of Orthanc's own REST API.
+    """Queries to Orthanc's own REST API.
 
     Args:
         url: address of Orthanc, such as ``http://localhost:8042``.
         session: carries the credentials.
-        timeout_s: how long to wait for an answer.
-        limits: sizes of answers.
-        odd: told of parts of answers that make no sense.
+        timeout_s: for connecting and between two pieces of a response.
+        limits: of response sizes.
+        odd: counts invalid parts of responses.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class OrthancRest:
         self._session = session
         self._timeout_s = timeout_s
 
-    @once_more
+    @retried_once
     def value(self, path: str) -> object:
-        """The JSON value at ``path``; None when Orthanc has no such resource (any more)."""
+        """The JSON value at ``path``; None when there is no such resource."""
         with (
             archive_errors(f"answer {path}"),
             self._session.get(f"{self.url}{path}", timeout=self._timeout_s, stream=True) as response,
@@ -65,13 +65,13 @@ class OrthancRest:
             return value
 
     def resource(self, path: str, model: type[M]) -> M | None:
-        """What stands at ``path``; None when there is nothing, or nothing that makes sense."""
+        """The resource at ``path``; None when it is missing or invalid."""
         value = self.value(path)
         return None if value is None else part(value, model, self.odd, "orthanc")
 
-    def changes(self, asked: str) -> ChangesPage:
+    def changes(self, query: str) -> ChangesPage:
         """A page of changes: ``since=`` a number, or the ``last`` one."""
-        value = self.value(f"/changes?{asked}&limit={CHANGES_PAGE}")
+        value = self.value(f"/changes?{query}&limit={CHANGES_PAGE}")
         with archive_errors("list changes"):
             return whole(value, ChangesPage)
 
@@ -85,19 +85,16 @@ class OrthancRest:
         return ""
 
     def files(self, study_uid: str) -> dict[str, str]:
-        """By SOP Instance UID the name of the file in which Orthanc keeps an instance of a study.
-
-        What is received again, or modified, is kept in a new file.
-        """
-        kept: dict[str, str] = {}
+        """Orthanc's file names by SOP Instance UID; re-sent or modified instances get new files."""
+        files: dict[str, str] = {}
         for study in self._studies_of(study_uid):
-            told = self.value(f"/studies/{study}/instances?expand")
+            listed = self.value(f"/studies/{study}/instances?expand")
             for instance in parts(
-                told if isinstance(told, list) else [], StoredInstance, self.odd, "orthanc"
+                listed if isinstance(listed, list) else [], StoredInstance, self.odd, "orthanc"
             ):
                 uid = instance.tags.sop_instance_uid
-                kept[uid] = " ".join(sorted((*kept.get(uid, "").split(), instance.file)))
-        return kept
+                files[uid] = " ".join(sorted((*files.get(uid, "").split(), instance.file)))
+        return files
 
     def now(self) -> datetime:
         """Orthanc's own time."""
@@ -106,9 +103,9 @@ class OrthancRest:
             self._session.get(f"{self.url}/tools/now", timeout=self._timeout_s, stream=True) as response,
         ):
             response.raise_for_status()
-            told = body_of(response, self.limits.json_bytes).decode("ascii", "replace")
+            time = body_of(response, self.limits.json_bytes).decode("ascii", "replace")
             try:
-                return datetime.strptime(told, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+                return datetime.strptime(time, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
             except ValueError as error:
                 raise AnswerUnreadable("no time") from error
 
@@ -122,8 +119,8 @@ class OrthancRest:
         ):
             response.raise_for_status()
             found = json_of(response, self.limits.json_bytes)
-        told = parts(found if isinstance(found, list) else [], Found, self.odd, "orthanc")
-        return [item.identifier for item in told if item.kind == "Study"]
+        results = parts(found if isinstance(found, list) else [], Found, self.odd, "orthanc")
+        return [item.identifier for item in results if item.kind == "Study"]
 
     def _children(self, path: str, model: type[StudySeries] | type[SeriesInstances]) -> Sequence[str]:
         parent = self.resource(path, model)

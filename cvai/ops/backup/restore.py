@@ -292,11 +292,11 @@ class _Target:
         """Workers on other machines show that they live by counts that grow."""
         if not inspect(database).has_table("cvai_workers"):
             return
-        roll = WorkerRegistry(database)
-        if not (before := roll.living()):
+        registry = WorkerRegistry(database)
+        if not (before := registry.living()):
             return
         wait(3 * self._settings.heartbeat_s)
-        if beating := [name for name, beats in roll.living().items() if beats != before.get(name)]:
+        if beating := [name for name, beats in registry.living().items() if beats != before.get(name)]:
             raise service_running(beating[0])
 
     def _set_aside(self) -> str:
@@ -326,9 +326,9 @@ class _Target:
         database = open_database(self._url)
         try:
             if inspect(database).has_table("cvai_workers"):
-                roll = WorkerRegistry(database)
-                for worker in roll.living():
-                    roll.strike_off(worker)
+                registry = WorkerRegistry(database)
+                for worker in registry.living():
+                    registry.remove(worker)
         finally:
             database.dispose()
 

@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 
 from cvai.analyses import echo_apical
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
-from cvai.archive.sameness import says_the_same
+from cvai.archive.sameness import has_same_content
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import Study
 from cvai.dicom.write import codes
@@ -91,7 +91,7 @@ def test_a_document_with_the_former_name_of_quality_findings_says_the_same(
     former, now = (folder / FILE_NAME for folder in (former_folder, now_folder))
     assert [code in str(dcmread(former)) for code in ("121071", "111052")] == [True, False]
     assert "111052" in str(dcmread(now))
-    assert says_the_same(former.read_bytes(), now)
+    assert has_same_content(former.read_bytes(), now)
 
 
 def test_content_tells_every_uid_of_results_apart() -> None:

@@ -100,19 +100,19 @@ def test_jobs_on_a_server_are_backed_up_and_put_back(served: State, url: str) ->
 
 def test_beside_a_worker_of_another_machine_nothing_is_restored(served: State, url: str) -> None:
     database = open_database(url)
-    roll = WorkerRegistry(database)
-    worker = roll.sign_on("worker-2", "another machine")
+    registry = WorkerRegistry(database)
+    worker = registry.register("worker-2", "another machine")
     served.make()
     settings, places = served.settings, served.places
 
     def beats(_: float) -> None:
-        roll.beat(worker)
+        registry.beat(worker)
 
     with pytest.raises(ConfigurationInvalid) as caught:
         restore_backup(served.backup, settings, places, replace=True, wait=beats)
     assert caught.value.code == "service_running"
     served.restore(replace=True)
-    assert roll.living() == {}, "who was at work when the copy was made is not any more"
+    assert registry.living() == {}, "who was at work when the copy was made is not any more"
     database.dispose()
 
 
