@@ -93,13 +93,13 @@ class BackToBack:
         self.done = 0
         self.took_s = 0.0
 
-    def go_on(self, to: int) -> None:
+    def run_until(self, to: int) -> None:
         """Analyse until so many are done."""
-        begun_s = time.monotonic()
+        started_s = time.monotonic()
         for study in self._studies[self.done : to]:
             self._cine.analyse(study, self._out / study.name)
         self.done = to
-        self.took_s += time.monotonic() - begun_s
+        self.took_s += time.monotonic() - started_s
 
 
 def burst(
@@ -123,18 +123,18 @@ def burst(
         eventually(lambda: service.events("serving"), "the service", timeout_s=300)
         for study in studies:
             (inbox / f".{study.name}").rename(inbox / study.name)
-        begun_s, frozen_s, memory_mb = time.monotonic(), 0.0, list[float]()
+        started_s, frozen_s, memory_mb = time.monotonic(), 0.0, list[float]()
         with Progress(auto_refresh=False) as progress:
             shown = progress.add_task("studies", total=len(studies))
             while (ended := service.count("job_ended")) < len(studies):
-                if time.monotonic() - begun_s > LONGEST_S:
+                if time.monotonic() - started_s > LONGEST_S:
                     break
                 progress.update(shown, completed=ended, refresh=ended > progress.tasks[0].completed)
                 memory_mb.append(resident_mb(service.pid))
                 if alone is not None and ended >= alone.done + TURN:
                     frozen_s += alone_while_frozen_s(alone, service)
                 time.sleep(SAMPLED_EVERY_S)
-        took_s = time.monotonic() - begun_s - frozen_s
+        took_s = time.monotonic() - started_s - frozen_s
     finally:
         service.stop()
     delivered = tuple(study_uid(study) for study in studies)
@@ -143,13 +143,13 @@ def burst(
 
 def alone_while_frozen_s(alone: BackToBack, service: Process) -> float:
     """Seconds for which the service stood still, one turn of the process that works alone."""
-    begun_s = time.monotonic()
+    started_s = time.monotonic()
     os.kill(service.pid, signal.SIGSTOP)
     try:
-        alone.go_on(alone.done + TURN)
+        alone.run_until(alone.done + TURN)
     finally:
         os.kill(service.pid, signal.SIGCONT)
-    return time.monotonic() - begun_s
+    return time.monotonic() - started_s
 
 
 def study_uid(folder: Path) -> str:
@@ -158,13 +158,13 @@ def study_uid(folder: Path) -> str:
     return identity.study_uid
 
 
-def troubles(told: Burst, slower: float) -> list[str]:
+def troubles(result: Burst, slower: float) -> list[str]:
     """What is not as it should be, in words."""
     wrong = {
-        f"{told.not_analysed} studies were not analysed": told.not_analysed > 0,
-        f"{told.out_of_turn} studies ended out of turn": told.out_of_turn > 0,
+        f"{result.not_analysed} studies were not analysed": result.not_analysed > 0,
+        f"{result.out_of_turn} studies ended out of turn": result.out_of_turn > 0,
         f"the service took {100 * (slower - 1):.0f} % longer": slower > SLOWER_AT_MOST,
-        f"its memory grew by {told.growth_mb:.0f} MB": told.growth_mb > GROWTH_MB_AT_MOST,
+        f"its memory grew by {result.growth_mb:.0f} MB": result.growth_mb > GROWTH_MB_AT_MOST,
     }
     return [words for words, is_wrong in wrong.items() if is_wrong]
 
@@ -182,18 +182,20 @@ def main() -> int:
         )
         studies = phantoms(root / "studies", asked.studies, imaged)
         alone = BackToBack(studies, root / "alone", asked.threads)
-        told = burst(studies, root, asked.threads, asked.jobs_at_once, alone)
-        alone.go_on(len(studies))
-    slower = told.took_s / alone.took_s
+        result = burst(studies, root, asked.threads, asked.jobs_at_once, alone)
+        alone.run_until(len(studies))
+    slower = result.took_s / alone.took_s
     print(f"{asked.studies} studies of {asked.slices} x {asked.phases} x {asked.pixels} x {asked.pixels}")
     print(f"back to back  {alone.took_s:7.1f} s")
-    print(f"service       {told.took_s:7.1f} s, {slower:.3f} times as long")
-    print(f"its memory    {max(told.memory_mb):7.0f} MB at most, {told.growth_mb:+.0f} MB after warming up")
-    print(f"not analysed  {told.not_analysed:7d}")
-    print(f"out of turn   {told.out_of_turn:7d}")
+    print(f"service       {result.took_s:7.1f} s, {slower:.3f} times as long")
+    print(
+        f"its memory    {max(result.memory_mb):7.0f} MB at most, {result.growth_mb:+.0f} MB after warming up"
+    )
+    print(f"not analysed  {result.not_analysed:7d}")
+    print(f"out of turn   {result.out_of_turn:7d}")
     if asked.record:
         keep("burst", {"ratio": slower})
-    wrong = troubles(told, slower)
+    wrong = troubles(result, slower)
     for words in wrong:
         print(f"  {words}")
     return 1 if wrong else 0

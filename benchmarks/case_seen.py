@@ -105,11 +105,11 @@ def refused(about: str = ".", but_not: str = r"^\b$") -> Judge:
     def judge(seen: Seen, _: Honest) -> str:
         if seen.status != "refused":
             return f"{seen.status}, not refused"
-        told = f"{seen.code} {seen.text}"
+        refusal = f"{seen.code} {seen.text}"
         if (
             not seen.code
-            or not re.search(about, told, re.IGNORECASE)
-            or re.search(but_not, told, re.IGNORECASE)
+            or not re.search(about, refusal, re.IGNORECASE)
+            or re.search(but_not, refusal, re.IGNORECASE)
         ):
             return f"the refusal does not name the cause: {seen.text}"
         return ""

@@ -1,4 +1,4 @@
-"""Spoiled DICOM files into every way in: no crash, no hang, and it is told what became of each.
+"""Corrupted DICOM files through every input: no crash, no hang, and an outcome for each.
 
 ``python -m benchmarks.fuzz [--files 10000] [--seed 1] [--ways zip folder c-store orthanc]``
 
@@ -190,10 +190,10 @@ def main() -> int:
     arguments = parser.parse_args()
     wrong = 0
     for way in arguments.ways:
-        begun_s = time.monotonic()
+        started_s = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="cvai-fuzz-") as folder:
             account = WAYS[way](Path(folder), arguments.files, arguments.seed)
-        print(f"{account.line()}; {time.monotonic() - begun_s:.0f} s", flush=True)
+        print(f"{account.line()}; {time.monotonic() - started_s:.0f} s", flush=True)
         for line in account.wrong[:50]:
             print(f"  {line}")
         wrong += len(account.wrong)

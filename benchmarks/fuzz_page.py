@@ -90,8 +90,8 @@ class Target:
         if answer.status_code >= 500:
             yield "a server error"
         if answer.status_code >= 300:
-            told = [text for text in (*STACKS, *self.patients) if text in answer.text]
-            yield from (f"it tells {text!r}" for text in told)
+            leaked = [text for text in (*STACKS, *self.patients) if text in answer.text]
+            yield from (f"it tells {text!r}" for text in leaked)
 
 
 def signed_in(url: str, name: str, token: str) -> Caller:
@@ -149,7 +149,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    begun_s = time.monotonic()
+    started_s = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="cvai-fuzz-page-") as folder,
         running(new_site(Path(folder))) as site,
@@ -164,7 +164,7 @@ def main() -> int:
         fuzz(target, (*STRANGERS, *readers), arguments.examples, arguments.seed)
         target.wrong += [f"the log tells {text!r}" for text in PHANTOMS if text in site.log]
     statuses = ", ".join(f"{n} x {status}" for status, n in sorted(target.statuses.items()))
-    n, took_s = target.statuses.total(), time.monotonic() - begun_s
+    n, took_s = target.statuses.total(), time.monotonic() - started_s
     print(f"{n} requests in {took_s:.0f} s: {statuses}; {len(target.wrong)} wrong")
     for line in target.wrong[:50]:
         print(f"  {line}")

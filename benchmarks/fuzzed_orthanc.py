@@ -89,8 +89,10 @@ def asked(orthanc: Orthanc, path: str) -> dict[str, Any]:
 def tell_taken(account: Account, site: Site, orthanc: Orthanc, taken: Counter[str]) -> None:
     """Each file that Orthanc took is in a study whose job has ended."""
     tags = {i: asked(orthanc, f"/studies/{i}").get("MainDicomTags") for i in taken}
-    account.fates["lost by Orthanc as it died"] += sum(taken[i] for i, told in tags.items() if told is None)
-    uids = {i: str(told["StudyInstanceUID"]) for i, told in tags.items() if told is not None}
+    account.fates["lost by Orthanc as it died"] += sum(
+        taken[i] for i, stated in tags.items() if stated is None
+    )
+    uids = {i: str(stated["StudyInstanceUID"]) for i, stated in tags.items() if stated is not None}
     named = {uid for uid in uids.values() if is_valid_study_uid(uid)}
     fates = site.settled(lambda: named)
     left_out = {line["sha256"] for line in site.service.events("study_uid_invalid")}

@@ -221,13 +221,13 @@ def wrong_afterwards(at: Site, told_again_within_s: float) -> tuple[str, ...]:
 def through_all(root: Path, archive: str, stage: Stage, lasting_s: float) -> tuple[list[Told], list[str]]:
     """Every kind of trouble at one stage, with the service's own defaults."""
     root.mkdir(parents=True)
-    told = []
+    results = []
     with site(root, archive) as at:
         for kind in Kind:
-            told.append(outage(at, stage, kind, lasting_s))
-            print(f"{told[-1]}\n", end="", flush=True)  # whole lines, also of several sites at once
+            results.append(outage(at, stage, kind, lasting_s))
+            print(f"{results[-1]}\n", end="", flush=True)  # whole lines, also of several sites at once
         afterwards = [f"{archive} {stage}: {what}" for what in wrong_afterwards(at, TOLD_AGAIN_WITHIN_S)]
-    return told, afterwards
+    return results, afterwards
 
 
 def main() -> int:
@@ -244,11 +244,13 @@ def main() -> int:
         pool = stack.enter_context(ThreadPoolExecutor(asked.at_once))
         running = [pool.submit(through_all, root / f"{a}-{s}", a, s, asked.lasting_s) for a, s in sites]
         ended = [one.result() for one in running]
-    told = [told for troubles, _ in ended for told in troubles]
+    results = [results for troubles, _ in ended for results in troubles]
     afterwards = [what for _, wrong in ended for what in wrong]
-    unwell = sum(not one.well for one in told)
+    unwell = sum(not one.well for one in results)
     doubled = sum(at.endswith(" results") for at in afterwards)
-    print(f"{len(told)} troubles of {asked.lasting_s:g} s, {unwell} not ok; {STUDIES * len(told)} studies")
+    print(
+        f"{len(results)} troubles of {asked.lasting_s:g} s, {unwell} not ok; {STUDIES * len(results)} studies"
+    )
     print(f"afterwards {doubled} without one result each, {len(afterwards)} things wrong")
     for what in afterwards:
         print(f"  {what}")

@@ -36,13 +36,13 @@ def measure(browser: Browser, site: Site, token: str, job_id: str) -> None:
         weight: list[int] = []
         page.on("requestfinished", lambda request: weight.append(size_of(request)))
         open_study(page, site, job_id)
-        told = page.evaluate("({...document.body.dataset})")
+        measured = page.evaluate("({...document.body.dataset})")
         page.keyboard.press("Space")
         page.wait_for_timeout(4000)
         played = page.evaluate("document.body.dataset.framesPerSecond")
         page.keyboard.press("Space")
         print(
-            f"first frame {told['firstFrameMs']} ms, all frames {told['allFramesMs']} ms, "
+            f"first frame {measured['firstFrameMs']} ms, all frames {measured['allFramesMs']} ms, "
             f"{played} frames/s, numbers follow a drag in {drag_ms(page):.0f} ms, "
             f"page {sum(weight) / 1000:.0f} kB without images"
         )

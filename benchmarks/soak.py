@@ -153,7 +153,7 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--warm-up", type=int, default=4500, help="studies that go through before")
     asked = parser.parse_args()
-    begun_s = time.monotonic()
+    started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cvai-soak-") as folder:
         root = Path(folder)
         with measuring(root) if asked.model else running(asked.archive, asked.database, root) as at:
@@ -164,7 +164,7 @@ def main() -> int:
     handles = slope(samples, [float(s.handles) for s in samples])
     temporary = slope(samples, [float(s.temporary) for s in samples])
     first, last = samples[0], samples[-1]
-    print(f"{asked.studies} studies after {asked.warm_up}, in {time.monotonic() - begun_s:.0f} s")
+    print(f"{asked.studies} studies after {asked.warm_up}, in {time.monotonic() - started_s:.0f} s")
     print(f"memory      {first.memory_mb:7.1f} -> {last.memory_mb:7.1f} MB   {memory_kb:+.2f} kB a study")
     print(f"handles     {first.handles:7d} -> {last.handles:7d}      {handles:+.4f} a study")
     print(f"work files  {first.temporary:7d} -> {last.temporary:7d}      {temporary:+.4f} a study")

@@ -61,10 +61,10 @@ def measured_s(studies: list[Path], url: str, workers: int, threads: int) -> flo
             eventually(lambda p=process: p.events("serving"), "a worker", timeout_s=300)
         for study in studies:
             shutil.copytree(study, root / "inbox" / study.name)
-        begun_s = time.monotonic()
+        started_s = time.monotonic()
         # Told by the logs: to ask the database ten times a second would take from what is measured.
         eventually(partial(_ended, started, len(studies)), "all studies", timeout_s=LONGEST_S)
-        return time.monotonic() - begun_s
+        return time.monotonic() - started_s
 
 
 def _ended(workers: list[Process], n: int) -> bool:

@@ -1,20 +1,20 @@
-"""Everything that can go wrong, as one tree; the class decides what happens next.
+"""All errors as one tree; the class decides what happens next.
 
 ::
 
     CvaiError
-    ├── Refused                 the input cannot be analysed honestly: the job ends as refused, never retried
+    ├── Refused                 the input cannot be analysed reliably: the job ends as refused, never retried
     │   ├── FileRefused         one file cannot be read
     │   ├── StudyRefused        the study holds nothing that can be analysed
-    │   ├── GeometryRefused     slices or frames do not form one honest stack in space and time
+    │   ├── GeometryRefused     slices or frames do not form one consistent stack in space and time
     │   └── HeartRefused        the heart was not found, or what was found cannot be a heart
-    ├── TemporarilyUnavailable  somebody else's service did not answer: retried with backoff
-    ├── ModelInvalid            a model file does not match its card: nothing is analysed until it is mended
-    ├── ConfigurationInvalid    a setting or an argument is wrong: told at start, exit code 2
-    ├── ArchiveRejected         the archive answered, and the answer was a final no
-    ├── AccessDenied            who asks is not signed in, or may not: the reader's page says how to get in
-    ├── Outdated                what a request was based on has changed meanwhile: look again, then repeat it
-    └── RequestInvalid          a request asks for what there is not, or holds what makes no sense
+    ├── TemporarilyUnavailable  another service did not answer: retried with backoff
+    ├── ModelInvalid            a model file does not match its card: nothing is analysed until it is repaired
+    ├── ConfigurationInvalid    a setting or an argument is wrong: reported at start, exit code 2
+    ├── ArchiveRejected         the archive rejected a request for good
+    ├── AccessDenied            the user is not signed in or not permitted
+    ├── Outdated                the state a request was based on has changed: reload, then repeat
+    └── RequestInvalid          a request is invalid or for something that does not exist
 
 Every error has a stable ``code`` for machines, a sentence that says what was measured, and a hint that says
 what to do.
@@ -47,7 +47,7 @@ class CvaiError(Exception):
 
 
 class Refused(CvaiError):
-    """The input cannot be analysed honestly; trying again with the same input changes nothing."""
+    """The input cannot be analysed reliably; a retry with the same input changes nothing."""
 
 
 class FileRefused(Refused):
@@ -59,7 +59,7 @@ class StudyRefused(Refused):
 
 
 class GeometryRefused(Refused):
-    """Slices or frames do not form one honest stack in space and time."""
+    """Slices or frames do not form one consistent stack in space and time."""
 
 
 class HeartRefused(Refused):
@@ -71,7 +71,7 @@ class TemporarilyUnavailable(CvaiError):
 
     Args:
         code, message, hint: see ``CvaiError``.
-        retry_after_s: for how long it asks to be left alone, 0 where it does not say.
+        retry_after_s: requested wait, 0 where none was stated.
     """
 
     retry: ClassVar[bool] = True
@@ -90,16 +90,16 @@ class ConfigurationInvalid(CvaiError):
 
 
 class ArchiveRejected(CvaiError):
-    """The archive answered with a final no."""
+    """The archive rejected a request for good."""
 
 
 class AccessDenied(CvaiError):
-    """Who asks is not signed in, or has a role that does not allow it."""
+    """The user is not signed in, or has no role that permits the request."""
 
 
 class Outdated(CvaiError):
-    """Somebody else was faster: what the request was based on is not what stands now."""
+    """The state that the request was based on has changed since."""
 
 
 class RequestInvalid(CvaiError):
-    """A request asks for what there is not, or holds what makes no sense."""
+    """The request is invalid, or for something that does not exist."""

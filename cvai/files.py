@@ -1,6 +1,6 @@
-"""Folders and files of patients' data: open to the service's own user alone, whatever stood there before.
+"""Folders and files of patient data: accessible to the service's user only, and written atomically.
 
-Modes are set, not left to the umask of whoever starts the service. Files appear whole or not at all.
+Modes are set explicitly, independent of the umask and of existing modes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ OF_OTHERS = 0o077
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder, and those above it that are missing, for the owner alone; one that is there becomes so.
+    """Create a folder and its missing parents for the owner only; an existing folder is made private.
 
-    A folder of another user's, or one with the sticky bit, is shared on purpose and stays as it is, see
-    ``is_private``; files in it can be private all the same.
+    A folder of another user or with the sticky bit is shared on purpose and left as it is.
 
     Returns:
         The path.
@@ -31,12 +30,12 @@ def private_folder(path: Path) -> Path:
 
 
 def private_file(path: Path) -> Path:
-    """Make an empty file for the owner alone, before anything is written; one that is there becomes so.
+    """Create an empty file for the owner only; an existing file is made private and keeps its contents.
 
-    Its contents stay. What is no regular file, such as a device, is left alone.
+    Other than regular files, such as devices, are left as they are.
 
     Raises:
-        PermissionError: it is another user's, and open to others.
+        PermissionError: the file is another user's, and open to others.
 
     Returns:
         The path.
@@ -49,7 +48,7 @@ def private_file(path: Path) -> Path:
 
 
 def close_to_others(path: Path) -> None:
-    """Let nobody but the owner enter a folder, or read and write a file; see the functions above.
+    """Restrict access to a folder or file to its owner; see the functions above.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -65,22 +64,21 @@ def close_to_others(path: Path) -> None:
 
 
 def is_private(path: Path) -> bool:
-    """Whether nobody but the owner may do anything with a folder or file."""
+    """Whether only the owner has access to a folder or file."""
     return not path.stat().st_mode & OF_OTHERS
 
 
 @contextmanager
 def appearing_whole(path: Path, *, durable: bool = False, private: bool = True) -> Iterator[Path]:
-    """A hidden name beside ``path`` to write under; at the end of the block the file gets its own.
+    """Yield a temporary path beside ``path`` to write to, and rename it at the end of the block.
 
-    Whoever sees ``path`` sees all of it, or what stood there before. Where the block, or the renaming, ends
-    with an OSError, nothing is left of the new file.
+    Nothing is left of the new file when the block or the renaming raises an OSError.
 
     Args:
-        path: the name that the file gets.
-        durable: contents are on the disk before the file gets its name, so that no loss of power leaves an
-            empty one; see ``sync_folder`` for the name itself.
-        private: for the owner alone; otherwise the umask decides.
+        path: final path of the file.
+        durable: sync contents before renaming, so that a power loss leaves no empty file; see ``sync_folder``
+            for the name itself.
+        private: for the owner only; otherwise the umask applies.
     """
     partial = path.with_name(f".{path.name}.part")
     try:
@@ -94,7 +92,7 @@ def appearing_whole(path: Path, *, durable: bool = False, private: bool = True) 
 
 
 def write_whole(path: Path, data: bytes | bytearray, *, durable: bool = False, private: bool = True) -> None:
-    """Write a file that has its name only once it is complete; see ``appearing_whole``."""
+    """Write a file atomically; see ``appearing_whole``."""
     with appearing_whole(path, durable=durable, private=private) as partial:
         partial.write_bytes(data)
 

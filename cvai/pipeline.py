@@ -38,19 +38,19 @@ from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, 
 from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
 
 UNREADABLE_FOLDER = "unreadable"
-"""Where result.json goes when no file tells which study it belongs to."""
+"""Folder of result.json when no file states its study."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisOutcome:
-    """What became of one analysis of a study.
+    """The outcome of one analysis of a study.
 
     Args:
         kind: of the analysis.
         status: as in result.json.
         record: its entry in result.json.
         objects: DICOM objects to be stored.
-        error: why it did not measure.
+        error: the reason if nothing was measured.
         images: digest of the images that were analysed, see ``images_digest``.
     """
 
@@ -64,15 +64,15 @@ class AnalysisOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StudyOutcome:
-    """What became of one study.
+    """The outcome of one study.
 
     Args:
-        study_uid: StudyInstanceUID, None where no file told it.
+        study_uid: StudyInstanceUID, None where no file states it.
         status: as in result.json.
         folder: where result.json and the objects were written.
         objects: DICOM objects to be stored; of a study that was not analysed at most a note that withdraws
             earlier results.
-        error: why nothing was measured, where that is so.
+        error: the reason if nothing was measured.
         images: digest of the images that were analysed, empty where none were; see ``images_digest``.
         analyses: one for each analysis that applies.
     """
@@ -89,16 +89,16 @@ class StudyOutcome:
 def analyse_folder(
     source: Path, out: Path, analyses: Sequence[ReadyAnalysis], inference_lock: Lock = nullcontext
 ) -> tuple[StudyOutcome, ...]:
-    """Make the analyses of every study in ``source``; results of each go to ``out/<StudyInstanceUID>``.
+    """Run the analyses on every study in ``source``; results go to ``out/<StudyInstanceUID>``.
 
     Args:
         source: a DICOM file, a folder of them, a DICOMDIR, a zip or a tar.
         out: created where it does not exist.
-        analyses: those to be made where they apply.
+        analyses: to run where they apply.
         inference_lock: held while a network runs.
 
     Raises:
-        TemporarilyUnavailable: the disk failed; nothing is said of the study.
+        TemporarilyUnavailable: the disk failed.
     """
     reading, outcomes = Stopwatch(), []
     with ExitStack() as opened:
@@ -132,12 +132,12 @@ _PLANS = tuple(spec.results for spec in ANALYSES)
 
 @dataclass(frozen=True, slots=True)
 class _StudyRun:
-    """One study on its way to its results.
+    """The processing of one study.
 
     Args:
         study: as read.
         folder: for its results.
-        beside: files that lay beside the study's and are no images of it.
+        beside: refused files in the source that belong to no study.
     """
 
     study: Study
@@ -145,7 +145,7 @@ class _StudyRun:
     beside: Sequence[FileRefused]
 
     def outcome(self, analyses: Sequence[tuple[ReadyAnalysis, Stopwatch]]) -> StudyOutcome:
-        """Make the analyses that apply, and write what they found."""
+        """Run the applicable analyses and write their results."""
         try:
             patient = self.study.patient()
         except StudyRefused as refusal:

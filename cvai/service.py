@@ -1,4 +1,4 @@
-"""The service: the one place where settings become parts, and the loop that runs until it is told to stop."""
+"""The service: composition root, and the loop that runs until it is stopped."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ log = structlog.get_logger(__name__)
 
 
 OpenFeed: TypeAlias = Callable[[Engine], StudyFeed]
-"""Opens an archive's feed, which remembers in the jobs' database how far it has come."""
+"""Opens an archive's feed, whose position is kept in the jobs' database."""
 
 
 def open_archive(settings: Settings, odd: OddAnswers | None = None) -> tuple[Archive, OpenFeed]:
-    """The archive the settings name, and what opens its feed; connects to nothing.
+    """The configured archive and a function that opens its feed; connects to nothing.
 
     Args:
         settings: of the service.
-        odd: told of parts of answers that are left out.
+        odd: counts skipped parts of responses.
     """
     odd = odd or OddAnswers()
     match settings.archive:
@@ -124,13 +124,13 @@ def _open_dicomweb(settings: Settings, odd: OddAnswers) -> tuple[Archive, OpenFe
 
 
 def open_worklist(settings: Settings, odd: OddAnswers) -> WorklistFeed | None:
-    """The worklist the settings name, which then says what is analysed; connects to nothing."""
+    """The configured worklist, which replaces the archive's feed; connects to nothing."""
     worklist = settings.worklist
     if worklist.url is None:
         return None
     session = new_session(worklist.username, _revealed(worklist.password))
     claims = CursorFile(settings.data_folder / "worklist.json")
-    asked = Worklist(
+    server = Worklist(
         worklist.url,
         session,
         worklist.timeout_s,
@@ -138,11 +138,11 @@ def open_worklist(settings: Settings, odd: OddAnswers) -> WorklistFeed | None:
         largest_json_bytes=answer_limits(settings).json_bytes,
         odd=odd,
     )
-    return WorklistFeed(asked, claims)
+    return WorklistFeed(server, claims)
 
 
 def answer_limits(settings: Settings) -> AnswerLimits:
-    """How large answers of others may be."""
+    """Size limits of responses."""
     return AnswerLimits(round(settings.limits.json_mb * 1e6), round(settings.limits.instance_mb * 1e6))
 
 
@@ -151,14 +151,13 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 class Service:
-    """Follows an archive and works on jobs.
+    """Follows an archive and runs jobs.
 
     Args:
         settings: of the service.
-        analyses: what it does with a study, each a job of its own.
-        follow_feed: look for new studies; a worker that only works on jobs leaves that to another.
-        beside: entered once jobs are worked on, and left before they no longer are: the reader's page, which
-            answers /metrics, /healthz and /readyz too.
+        analyses: installed analyses.
+        follow_feed: whether to look for new studies, or only to run jobs.
+        beside: context that is active while jobs run: the reader's page, which also serves the routes.
     """
 
     def __init__(
@@ -177,17 +176,17 @@ class Service:
         self._worklist = open_worklist(settings, self._odd)
         self._rules = read_rules(settings)
         self._trail = open_audit_trail(settings)
-        self._ways = Connections(settings, follow_feed, self._odd)
+        self._connections = Connections(settings, follow_feed, self._odd)
 
     def run(self, stop: threading.Event) -> bool:
-        """Serve until ``stop`` is set; False when a job was still at work and must be cut off.
+        """Serve until ``stop`` is set; False when a job is still running and must be aborted.
 
         Raises:
             ConfigurationInvalid: another worker of this name uses the data folder.
-            DeclaredDead: this process stood still for so long that others have taken over its jobs.
+            DeclaredDead: other workers have taken over the jobs of this process, which missed heartbeats.
         """
         settings = self._settings
-        with only_one(settings.data_folder, settings.worker_name), self._ways.opened():
+        with only_one(settings.data_folder, settings.worker_name), self._connections.opened():
             make_private(settings)
             self._trail.record(AuditEvent(Act.STARTED, settings.worker_name, requested=False))
             database = open_database(settings.jobs_database_url)
@@ -201,7 +200,7 @@ class Service:
         feed = self._followed(database)
         registry = WorkerRegistry(database)
         worker = registry.register(settings.worker_name, place_of(settings))
-        # What an earlier start left there is fetched again by whoever takes its job.
+        # Leftovers of an earlier start; studies are fetched again by the worker that takes the job.
         shutil.rmtree(work_folder(settings), ignore_errors=True)
         queue = Queue(database)
         metrics = self._metrics(registry, queue, EjectionFractions(database))
@@ -226,19 +225,19 @@ class Service:
         log.info("stopping", grace_s=settings.shutdown_grace_s)
         ended = engine.stop(settings.shutdown_grace_s)
         heartbeat.stop()
-        self._tell_stopped()
+        self._record_stop()
         log.info("stopped", cut_off=not ended)
         return ended
 
-    def _tell_stopped(self) -> None:
-        """Write down that the service stops, which it does also where that cannot be written."""
+    def _record_stop(self) -> None:
+        """Audit the stop; a failure to do so does not prevent it."""
         try:
             self._trail.record(AuditEvent(Act.STOPPED, self._settings.worker_name, requested=False))
         except TemporarilyUnavailable as error:
             log.warning("stop_not_recorded", code=error.code)
 
     def _followed(self, database: Engine) -> StudyFeed | None:
-        """What tells of new studies; None for a worker that only works on jobs."""
+        """The feed to follow; None for a worker that only runs jobs."""
         if not self._follow_feed:
             return None
         if self._worklist is not None:
@@ -265,13 +264,13 @@ class Service:
             JobDatabase(settings.jobs_database_url, worker, settings.jobs_at_once),
             steps,
             RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
-            self._ways.deliveries.recorded(self._audit_exported),
+            self._connections.deliveries.recorded(self._audit_exported),
             watch=metrics,
             shadow=self._shadow_steps(steps, metrics),
         )
 
     def _shadow_steps(self, steps: StudySteps, metrics: Metrics) -> ShadowSteps | None:
-        """What second models do, in the same places as the first."""
+        """The steps of shadow jobs, with the folders and slots of ``steps``."""
         shadows = {a.kind: a.shadow for a in self._analyses if a.shadow is not None}
         if not shadows:
             return None
@@ -313,7 +312,7 @@ class Service:
             stop.wait(wait_s)
 
     def _looking(self, feed: StudyFeed | None, engine: JobEngine, metrics: Metrics) -> Looking | None:
-        """What looks for new studies; None for a worker that only works on jobs."""
+        """The polling of the feed; None for a worker that only runs jobs."""
         if feed is None:
             return None
         settings = self._settings
@@ -321,7 +320,7 @@ class Service:
         return Looking(look, settings.looks_every_s, settings.retry.longest_wait_s, metrics)
 
     def _look(self, feed: StudyFeed, engine: JobEngine, metrics: Metrics) -> bool:
-        """Queue what has settled, and tell the worklist what has ended; True when more waits."""
+        """Queue settled studies and report ended jobs to the worklist; True when more studies wait."""
         more = follow(feed, self._archive, engine.submit, self._analyses, self._rules)
         if self._worklist is not None:
             self._worklist.report(self._newest_outcome, self._settings.results_folder)
@@ -335,23 +334,23 @@ class Service:
 
 
 def work_folder(settings: Settings) -> Path:
-    """Where this worker alone keeps what it is at work on."""
+    """Folder of temporary files of this worker alone."""
     return settings.data_folder / "work" / settings.worker_name
 
 
 def place_of(settings: Settings) -> str:
-    """What ``only_one`` lets but one process hold at a time, as other machines can tell it from theirs."""
+    """Identifies the lock of ``only_one`` across machines."""
     return f"{socket.gethostname()}:{settings.data_folder.absolute()}:{settings.worker_name}"
 
 
 @contextmanager
 def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
-    """Hold the data folder for one worker of this name: two would both resume the same jobs.
+    """Lock the data folder for one worker of this name: two would resume the same jobs.
 
     Raises:
         ConfigurationInvalid: another process holds it, or a backup is being restored into it.
     """
-    # Patients' studies pass through here: nobody but the service's own user is let in.
+    # Holds patients' studies: accessible to the service's user only.
     private_folder(data_folder)
     with private_file(data_folder / f"{worker_name}.lock").open("w") as lock:
         try:
@@ -359,13 +358,13 @@ def only_one(data_folder: Path, worker_name: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise ConfigurationInvalid(
                 "worker_name_taken",
-                f"another {worker_name} is at work in {data_folder}.",
+                f"another {worker_name} is running in {data_folder}.",
                 "Stop it first, or give this one a worker_name or data_folder of its own.",
             ) from error
         if (data_folder / RESTORING).exists():
             raise ConfigurationInvalid(
                 "restore_unfinished",
-                "a restore into this data folder has not come to its end.",
+                "a restore into this data folder has not finished.",
                 "Wait for it; where it was interrupted, run cvai restore --replace again.",
             )
         yield

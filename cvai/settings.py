@@ -33,7 +33,7 @@ from pydantic_settings import (
 from cvai.errors import ConfigurationInvalid
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
-"""Credentials have settings of their own: an address gets into logs."""
+"""Credentials are separate settings, since addresses are logged."""
 
 
 class _Table(BaseModel):
@@ -179,7 +179,7 @@ class WorklistSettings(_Table):
 
 
 class RetrySettings(_Table):
-    """How long an archive that does not answer is waited for."""
+    """Retries while an archive does not answer."""
 
     attempts: int = Field(default=40, ge=1)
     first_wait_s: float = Field(default=1.0, gt=0)
@@ -187,7 +187,7 @@ class RetrySettings(_Table):
 
 
 class LimitsSettings(_Table):
-    """How large what others send may be."""
+    """Size limits of received data."""
 
     json_mb: float = Field(default=64.0, gt=0)
     instance_mb: float = Field(default=2000.0, gt=0)
@@ -210,7 +210,7 @@ class KeepSettings(_Table):
 
 
 class RuleSettings(_Table):
-    """Which studies are left alone, and which go first."""
+    """Which studies are excluded, and which are analysed first."""
 
     modality: str | None = None
     ae_title: str | None = None
@@ -274,7 +274,7 @@ class Settings(BaseSettings):
 
     @property
     def looks_every_s(self) -> float:
-        """Seconds between two looks for new studies; to list all studies is dear to an archive."""
+        """Seconds between two looks for new studies; listing all studies is expensive for an archive."""
         if self.poll_interval_s is not None:
             return self.poll_interval_s
         return 1.0 if self.archive == "dicomweb" else 0.25
@@ -291,7 +291,7 @@ class Settings(BaseSettings):
 
     @property
     def results_folder(self) -> Path:
-        """Where result.json, report.pdf and a copy of the stored objects lie, one folder a job."""
+        """Folder of result.json, report.pdf and a copy of the stored objects, one folder per job."""
         return self.data_folder / "results"
 
     @property
@@ -320,7 +320,7 @@ class Settings(BaseSettings):
 
 
 def _with_password(url: SecretStr, password: SecretStr | None) -> str:
-    """The URL with this password in it, quoted, whatever characters it has."""
+    """The URL with this password, quoted."""
     if password is None:
         return url.get_secret_value()
     # Only who keeps jobs waits for it.
@@ -357,6 +357,6 @@ def load_settings(config: Path | None) -> Settings:
 
 
 def _told(error: ValidationError) -> str:
-    """What is wrong with which setting; the values themselves may be secret and are not told."""
+    """The invalid settings without their values, which may be secret."""
     wrong = (f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
     return f"{error.error_count()} wrong in the settings: {'; '.join(wrong)}."

@@ -1,4 +1,4 @@
-"""Events that come again and again: the first has an audit message at once, repeats one with their count."""
+"""Audits frequent events: the first at once, repeats as one message with their count."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ class _Repeated:
 
 
 class CountedEvents:
-    """Counts events that are alike for as long as a window lasts; it may be used by several threads.
+    """Counts repeated events within a time window; thread-safe.
 
-    What was counted since the last message is in memory alone: a process that is killed loses a number of
-    repeats, never the fact.
+    Counts are in memory only: a killed process loses a number of repeats, never the first event.
 
     Args:
         record: writes a message; see ``AuditTrail.record``.
-        window_s: for how long repeats are counted before their number is written.
+        window_s: length of the window.
         clock: monotonic seconds.
         now: the present time, timezone aware.
     """
@@ -47,7 +46,7 @@ class CountedEvents:
         self._lock = threading.Lock()
 
     def record(self, key: Hashable, event: AuditEvent) -> None:
-        """Write the event, or count it where one of this key was written within the window.
+        """Write the event, or count it if one of this key was written within the window.
 
         Raises:
             TemporarilyUnavailable: it could not be written; see ``AuditTrail.record``.
@@ -63,7 +62,7 @@ class CountedEvents:
             self._open[key] = _Repeated(event, self._clock() + self._window_s)
 
     def write_counts(self, *, all_of_them: bool = False) -> None:
-        """Write the counts of windows that are over, or of all.
+        """Write the counts of windows that have ended, or of all.
 
         Raises:
             TemporarilyUnavailable: a count could not be written; it is kept for the next time.

@@ -1,9 +1,8 @@
-"""Who saw, changed, signed and exported what, as DICOM audit messages (PS3.15 A.5), one a line.
+"""Writes DICOM audit messages (PS3.15 A.5) about access, changes, signatures and exports, one per line.
 
-A message names studies and objects by UID and no patient: A.5.3 wants a patient's identifier too, which a
-repository of audit messages finds by the study. What happened to the study is told in the standard's own
-words, ParticipantObjectDataLifeCycle (A.5.1.2.3): used, amended, verified, exported. A list of studies is a
-Query (A.5.3.10) that names the studies it returned.
+Messages contain UIDs of studies and objects but no patient identifier, which A.5.3 also asks for: an audit
+repository can resolve it by the study. ParticipantObjectDataLifeCycle (A.5.1.2.3) states what happened to the
+study. A list of studies is a Query (A.5.3.10) that names the returned studies.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ _USER_AUTHENTICATION = Code("110114", "User Authentication")
 
 
 class _Meaning(NamedTuple):
-    """What an act is called in A.5.3."""
+    """Codes of an act in A.5.3."""
 
     event: Code
     action: str
@@ -67,7 +66,7 @@ class _Meaning(NamedTuple):
 
 
 class Act(Enum):
-    """What somebody did."""
+    """An audited act."""
 
     SEEN = _Meaning(_INSTANCES_ACCESSED, "R", life_cycle="6")
     LISTED = _Meaning(_QUERY, "E")
@@ -85,7 +84,7 @@ class Act(Enum):
 
 
 class AuditedObject(NamedTuple):
-    """A DICOM object something was done to."""
+    """A DICOM object affected by an act."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -93,21 +92,20 @@ class AuditedObject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One thing that somebody did, or tried to do.
+    """An act or an attempt at it.
 
     Args:
-        act: what.
-        user: name of the account, or of the worker where nobody asked for it.
-        study_uid: the study it was done to, None where it was done to none.
-        objects: the objects it was done to, empty for the study as a whole.
-        address: host name or IP address it was asked from, empty when unknown.
+        act: performed or attempted.
+        user: account name, or name of the worker for acts without a user.
+        study_uid: affected study, None for acts without one.
+        objects: affected objects, empty for the study as a whole.
+        address: host name or IP address of the client, empty when unknown.
         allowed: False when it was refused or failed.
-        requested: whether ``user`` asked for it, or did it on somebody's behalf.
-        detail: which part of the study, or which list, was asked for, as the page's own path; or to whom it
-            went.
-        listed: StudyInstanceUIDs that a list showed.
-        times: how often it was done, where one event speaks for several that were alike.
-        since: the first of these, timezone aware; None for a single event.
+        requested: whether ``user`` requested the act.
+        detail: requested part of the study or list, as the page's path; or the recipient.
+        listed: StudyInstanceUIDs shown in a list.
+        times: number of equal events that this one represents.
+        since: time of the first of these, timezone aware; None for a single event.
 
     Raises:
         ValueError: a study where the act has none, or none where it needs one; a list of another act; a
@@ -138,7 +136,7 @@ class AuditEvent:
 
 
 class Recipient(Protocol):
-    """Takes audit messages beside the file; raises OSError when it does not answer."""
+    """Receives audit messages besides the file; raises OSError on failure."""
 
     def send(self, message: str, at: datetime) -> None:
         """Send one message."""
@@ -147,16 +145,16 @@ class Recipient(Protocol):
 
 @dataclass(frozen=True)
 class AuditTrail:
-    """Appends every event to a file, and sends it on.
+    """Appends every event to a file and forwards it.
 
-    The file is opened for each message: it may be moved away at any time, and several processes may share it.
+    The file is opened for each message, so that it can be rotated and shared between processes.
 
     Args:
-        path: the file; made when missing, readable by its owner alone.
+        path: of the file; created when missing, readable by its owner only.
         source: AuditSourceID, the name of this installation.
-        recipient: where messages are sent besides.
+        recipient: receives forwarded messages.
         now: the present time, timezone aware.
-        reserve: room for messages of a time when the disk is full, None for none.
+        reserve: disk space for messages while the disk is full, None without.
     """
 
     path: Path
@@ -164,18 +162,18 @@ class AuditTrail:
     recipient: Recipient | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     reserve: Reserve | None = None
-    _one: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def record(self, event: AuditEvent) -> None:
-        """Write an event down; when this returns it stands on disk.
+        """Write an event durably, and forward it.
 
         Raises:
-            TemporarilyUnavailable: it could not be written, so what it tells of should not happen.
+            TemporarilyUnavailable: it could not be written, so the act must not take place.
         """
         at = self.now()
         message = audit_message(event, self.source, at)
         try:
-            with self._one:
+            with self._lock:
                 self._append(f"{message}\n".encode())
         except OSError as error:
             raise TemporarilyUnavailable(
@@ -195,12 +193,12 @@ class AuditTrail:
         try:
             self.recipient.send(message, at)
         except OSError as error:
-            # The file is the record; nobody's work waits for a collector that is away.
+            # The file is the record; an unreachable collector must not block work.
             log.warning("audit_not_sent", reason=error.strerror or type(error).__name__)
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Append in one write, which other processes' lines cannot get into, and wait for the disk."""
+    """Append in a single write, so that lines of processes do not mix, and sync."""
     if not path.parent.exists():
         private_folder(path.parent)
     file = os.open(private_file(path), os.O_WRONLY | os.O_APPEND)
@@ -330,9 +328,9 @@ def open_audit_trail(settings: Settings) -> AuditTrail:
 
 
 def user_of_system() -> str:
-    """Who asks on a command line: the user's name in the system, or their number where they have none.
+    """The operating system's user name, or "uid N" where there is none.
 
-    Not what the environment says of it, which everybody may set.
+    Environment variables are not used: users can set them.
     """
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -1,4 +1,4 @@
-"""Room kept for what has to be written when a disk is full."""
+"""Disk space reserved for records that must be written even when the disk is full."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ from cvai.files import private_file
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 RESERVE_BYTES = 8_000_000
-GIVEN_UP_AT_ONCE = 65_536
-FILLED_UP_EVERY_S = 60.0
+RELEASED_PER_WRITE = 65_536
+REFILLED_EVERY_S = 60.0
 LEAVES_FREE = 3
-"""Times its size that has to be left free: the reserve itself must not fill the disk."""
+"""Multiple of its size that must remain free: the reserve itself must not fill the disk."""
 
 
 @dataclass
 class Reserve:
-    """A file of nothing, of which a piece is given up each time that the disk is full.
+    """A placeholder file that is shortened whenever the disk is full.
 
     Args:
-        path: of the file, on the disk that may be full.
-        size_bytes: of the file when it is filled up.
+        path: of the file, on the same disk.
+        size_bytes: full size of the file.
         clock: monotonic seconds.
     """
 
     path: Path
     size_bytes: int = RESERVE_BYTES
     clock: Callable[[], float] = time.monotonic
-    _fill_up_at_s: float = field(default=0.0, init=False)
+    _next_refill_s: float = field(default=0.0, init=False)
 
     def write(self, append: Callable[[], None]) -> None:
-        """Do what needs room on the disk, giving up as much of the reserve as it takes.
+        """Call ``append``, releasing as much of the reserve as it needs.
 
         Raises:
-            OSError: there is no room, and none left to be given up; or what else ``append`` raises.
+            OSError: the disk is full and the reserve empty; or as ``append``.
         """
         while True:
             try:
                 append()
             except OSError as error:
-                if error.errno not in FULL or not self._give_up():
+                if error.errno not in FULL or not self._release():
                     raise
             else:
-                self._fill_up()
+                self._refill()
                 return
 
-    def _give_up(self) -> bool:
-        """Make the file smaller; False where there is nothing left of it."""
+    def _release(self) -> bool:
+        """Shorten the file; False when it is empty."""
         try:
             size = self.path.stat().st_size
             if size:
-                os.truncate(self.path, max(0, size - GIVEN_UP_AT_ONCE))
+                os.truncate(self.path, max(0, size - RELEASED_PER_WRITE))
         except OSError:
             return False
-        self._fill_up_at_s = self.clock() + FILLED_UP_EVERY_S
+        self._next_refill_s = self.clock() + REFILLED_EVERY_S
         return size > 0
 
-    def _fill_up(self) -> None:
-        """Take the room again, now and then; a disk that has none keeps what there is."""
-        if self.clock() < self._fill_up_at_s:
+    def _refill(self) -> None:
+        """Reallocate the full size from time to time, if there is enough space."""
+        if self.clock() < self._next_refill_s:
             return
-        self._fill_up_at_s = self.clock() + FILLED_UP_EVERY_S
+        self._next_refill_s = self.clock() + REFILLED_EVERY_S
         try:
             if shutil.disk_usage(self.path.parent).free < (1 + LEAVES_FREE) * self.size_bytes:
                 return

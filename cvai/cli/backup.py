@@ -12,7 +12,7 @@ import typer
 from cvai.audit.messages import Act, AuditEvent, open_audit_trail
 from cvai.cli.options import Config
 from cvai.cli.progress import ByteBar
-from cvai.ops.backup.make import ImageGroup, make_backup, require_state
+from cvai.ops.backup.make import BackupPart, make_backup, require_state
 from cvai.ops.backup.manifest import Manifest
 from cvai.ops.backup.places import Places
 from cvai.review.server import DATABASE_NAME
@@ -25,7 +25,7 @@ def backup(
     ],
     config: Config = None,
     without: Annotated[
-        list[ImageGroup] | None,
+        list[BackupPart] | None,
         typer.Option(help="Leave out a part that is copied by other means; may be given several times."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,

@@ -90,10 +90,10 @@ class Demo:
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         """Show that something is being done, then how long it took."""
-        begun_s = time.monotonic()
+        started_s = time.monotonic()
         with self.console.status(what):
             yield
-        self.console.print(f"[green]✓[/] {what}  [dim]{time.monotonic() - begun_s:.1f} s[/]")
+        self.console.print(f"[green]✓[/] {what}  [dim]{time.monotonic() - started_s:.1f} s[/]")
 
     @contextmanager
     def service(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -219,7 +219,7 @@ def _service_ended(show: Demo) -> CvaiError:
 
 
 def _models_at_work(model: str) -> frozenset[str]:
-    """The digests by which the service's jobs are told from those of other models.
+    """Model digests of the service's jobs.
 
     One of them is of all models: in the folder of an earlier demonstration a job of an older version may
     stand for the study.

@@ -63,8 +63,8 @@ def list_readers(
     with _accounts(config) as accounts:
         readers = accounts.all()
     if as_json:
-        told = [{"name": r.name, "role": r.role, "person": r.person_name} for r in readers]
-        typer.echo(json.dumps(told, indent=1))
+        rows = [{"name": r.name, "role": r.role, "person": r.person_name} for r in readers]
+        typer.echo(json.dumps(rows, indent=1))
         return
     table = Table()
     for column in ("name", "role", "person"):

@@ -1,1 +1,1 @@
-"""What can be said before anything is missed: whether a service can run, and what would become of a study."""
+"""Diagnostics: whether a service can run, and how a study would be processed."""

@@ -1,4 +1,4 @@
-"""Looks at everything the service needs before somebody misses a result."""
+"""Checks everything that the service needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OBSTACLES_LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was seen, and what to do where it is not well."""
+    """Result of one check, with a hint for a failed one."""
 
     name: str
     ok: bool
@@ -33,7 +33,7 @@ class Check:
 
 
 def examine(settings: Settings) -> tuple[Check, ...]:
-    """All checks, in the order in which the service needs what they look at."""
+    """All checks, in the order in which the service depends on them."""
     checks: dict[str, Callable[[Settings], Check]] = {
         "disk": check_disk,
         "database": check_database,
@@ -42,19 +42,19 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         "clock": check_clock,
         "inbox": check_inbox,
     }
-    return tuple(_looked(name, check, settings) for name, check in checks.items())
+    return tuple(_checked(name, check, settings) for name, check in checks.items())
 
 
 def check_disk(settings: Settings) -> Check:
-    """Room for fetched studies and results."""
+    """Enough disk space for fetched studies and results."""
     folder = settings.data_folder.absolute()
-    standing = next(f for f in (folder, *folder.parents) if f.exists())
-    free_gb = shutil.disk_usage(standing).free / 1e9
+    existing = next(f for f in (folder, *folder.parents) if f.exists())
+    free_gb = shutil.disk_usage(existing).free / 1e9
     return Check(
         "disk",
         free_gb >= LEAST_FREE_GB,
         f"{free_gb:.0f} GB free in {folder}",
-        f"At least {LEAST_FREE_GB:.0f} GB are wanted; results of old studies may be removed from results/.",
+        f"At least {LEAST_FREE_GB:.0f} GB are needed; old results may be removed from results/.",
     )
 
 
@@ -63,14 +63,14 @@ def check_database(settings: Settings) -> Check:
     url = sqlalchemy.make_url(settings.jobs_database_url)
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and not Path(url.database or "").exists():
-        return Check("database", ok=True, detail="none yet, made at the first start")
+        return Check("database", ok=True, detail="none yet, created at the first start")
     engine = open_database(settings.jobs_database_url)
     question = "PRAGMA quick_check" if sqlite else "SELECT 'ok'"
     try:
         with engine.connect() as connection:
             answer = str(connection.execute(sqlalchemy.text(question)).scalar_one())
     except sqlalchemy.exc.SQLAlchemyError as error:
-        # The exception's own text holds the URL, and with it a password.
+        # The exception's text contains the URL, and with it a password.
         return Check("database", False, f"does not answer ({type(error).__name__})", "Check database_url.")
     finally:
         engine.dispose()
@@ -79,44 +79,44 @@ def check_database(settings: Settings) -> Check:
 
 
 def check_model(settings: Settings) -> Check:
-    """The models are whole and reproduce their cards' reference outputs."""
+    """The models are intact and reproduce their cards' reference outputs."""
     models = [a.identity for a in load_analyses(settings) if a.identity is not None]
-    told = ", ".join(f"{model.name} {model.version} (sha256 {model.sha256[:12]})" for model in models)
-    return Check("model", ok=True, detail=f"{told}: as on the card")
+    names = ", ".join(f"{model.name} {model.version} (sha256 {model.sha256[:12]})" for model in models)
+    return Check("model", ok=True, detail=f"{names}: as on the card")
 
 
 def check_archive(settings: Settings) -> Check:
-    """The archive answers and lets us in."""
+    """The archive answers and accepts the credentials."""
     archive, _ = open_archive(settings)
     return Check("archive", ok=True, detail=archive.probe().detail)
 
 
 def check_clock(settings: Settings) -> Check:
-    """This machine and the archive agree about the time: it stands in every object stored."""
+    """The clocks of this machine and the archive agree: every stored object has a time."""
     archive, _ = open_archive(settings)
-    told = archive.probe().clock
-    if told is None:
-        return Check("clock", ok=True, detail="the archive does not tell its time")
-    skew_s = (datetime.now(UTC) - told).total_seconds()
+    clock = archive.probe().clock
+    if clock is None:
+        return Check("clock", ok=True, detail="the archive does not state its time")
+    skew_s = (datetime.now(UTC) - clock).total_seconds()
     detail = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the archive"
     return Check("clock", abs(skew_s) <= LARGEST_SKEW_S, detail, "Synchronise both clocks (NTP).")
 
 
 def check_inbox(settings: Settings) -> Check:
-    """Everything in the inbox can be taken in."""
+    """Everything in the inbox can be imported."""
     if settings.archive != "folder" or not settings.inbox_folder.exists():
         return Check("inbox", ok=True, detail="there is none")
     try:
         obstacles = obstacles_in(settings.inbox_folder)
     except OSError as error:
-        return Check("inbox", False, f"cannot be looked into: {error.strerror}", "Check its rights.")
+        return Check("inbox", False, f"cannot be listed: {error.strerror}", "Check its rights.")
     listed = "; ".join(f"{o.kind} with inode {o.inode}: {o.reason}" for o in obstacles[:OBSTACLES_LISTED])
     more = f"; and {len(obstacles) - OBSTACLES_LISTED} more" if len(obstacles) > OBSTACLES_LISTED else ""
     hint = "find INBOX -inum INODE finds it; let the service read and move it, or remove it."
-    return Check("inbox", not obstacles, f"{listed}{more}" or "everything can be taken in", hint)
+    return Check("inbox", not obstacles, f"{listed}{more}" or "everything can be imported", hint)
 
 
-def _looked(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
+def _checked(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
     try:
         return check(settings)
     except CvaiError as error:

@@ -1,4 +1,4 @@
-"""What would become of a study, and why: the steps of a job, asked without doing them."""
+"""Explains how a study would be processed, without processing it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cvai.settings import Settings
 
 
 def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
-    """What would become of a study of the archive; it is fetched to a temporary folder to be looked at.
+    """How a study in the archive would be processed; it is fetched into a temporary folder.
 
     Raises:
         TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
@@ -36,7 +36,7 @@ def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
 
 
 def explain_folder(source: Path) -> tuple[Check, ...]:
-    """Which series of the studies in a file, folder or zip would be measured, and why not the others."""
+    """Which series in a file, folder or zip would be measured, and why others would not."""
     try:
         with open_studies(source) as read:
             unreadable = tuple(Check("file", False, str(refusal)) for refusal in read.unreadable)
@@ -74,17 +74,17 @@ def _queued(settings: Settings, study_uid: str) -> tuple[Check, ...]:
         records = ()
     if not records:
         return (Check("job", ok=True, detail="none so far"),)
-    return tuple(Check("job", ok=True, detail=_stands(record)) for record in records)
+    return tuple(Check("job", ok=True, detail=_described(record)) for record in records)
 
 
-def _stands(record: JobRecord) -> str:
+def _described(record: JobRecord) -> str:
     kind = f"{record.job.kind}: " if record.job.kind else ""
     why = f" ({record.outcome.code}: {record.outcome.message})" if record.outcome.code else ""
     return f"{kind}{record.outcome.state}{why}, queued {record.queued_at:%Y-%m-%d %H:%M}"
 
 
 def _chosen(study: Study) -> tuple[Check, ...]:
-    """What each analysis that applies would measure, or its refusal; then every series left out."""
+    """For each applicable analysis the chosen series or the refusal, then the excluded series."""
     try:
         study.patient()
     except CvaiError as error:

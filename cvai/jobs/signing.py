@@ -48,7 +48,7 @@ class SigningSteps:
         work_folder: fetched studies, removed when the reading has been stored.
         results_folder: signed objects, one folder a reading, kept.
         check_ownership: asked before anything is stored, see ``StudySteps``.
-        stored: told what was put into a study that did not stand there.
+        stored: called with the objects that were new to a study.
     """
 
     archive: Archive

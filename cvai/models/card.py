@@ -1,4 +1,4 @@
-"""The card of a model: what it takes, what it gives, what it was made of, and how to know it is whole."""
+"""Model cards: input, output, provenance and integrity of a model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class InputCard(SquareInputCard):
 
 
 class TrainingCard(_Section):
-    """What the network was made of."""
+    """Training data and configuration of the network."""
 
     data: str
     patients: int
@@ -64,12 +64,12 @@ class UncertaintyCard(_Section):
     shares: dict[str, float]
 
     def to_uncertainty(self) -> Uncertainty:
-        """As the domain uses it."""
+        """As a value of the domain."""
         return Uncertainty(self.confidence, self.half_widths, self.shares)
 
 
 class CorrectionCard(_Section):
-    """What the network is known to get wrong on average; learnt from its training patients alone."""
+    """Correction of the network's mean error, estimated from training patients only."""
 
     patients: int = Field(gt=0)
     esv_factors: dict[str, float] = Field(

@@ -1,4 +1,4 @@
-"""From one map a class to one label a pixel."""
+"""Labels from class maps."""
 
 from __future__ import annotations
 

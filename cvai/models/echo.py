@@ -1,4 +1,4 @@
-"""Apical ultrasound views: every frame of a loop is labelled, and the view is named."""
+"""Segments apical ultrasound loops and classifies their view."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from cvai.models.sector import PixelBox, lies_upside_down
 from cvai.models.segmenter import NetworkSegmenter, one_blas_thread
 
 SMALLEST_CAVITY = 0.01
-"""Share of the sector's box below which nothing is called a left ventricle."""
+"""Smallest left ventricle, as a share of the sector's bounding box."""
 
 STILL_FRAMES = 4
-"""Up to so many frames are images of their own, with nothing to be smoothed between them."""
+"""Loops of up to this many frames are not smoothed over time."""
 
 _AT_ONCE = 4
-"""Frames resampled together: one pair of matrices serves them, and their maps stay within the cache."""
+"""Frames resampled together, few enough for their maps to stay within the cache."""
 
 _INSTALLED_AS = "echo"
 _N_LABELS = len(ECHO_LABELS) + 1
@@ -48,7 +48,7 @@ class EchoSegmenter(NetworkSegmenter):
 
     @property
     def esv_factors(self) -> Mapping[str, float]:
-        """What end-systolic volumes are multiplied by, for ``biplane``, ``a4c``, ``a2c``; elsewhere 1."""
+        """Factors of end-systolic volumes for ``biplane``, ``a4c``, ``a2c``; 1 where missing."""
         correction = self._network.card.correction
         return {} if correction is None else correction.esv_factors
 
@@ -81,7 +81,7 @@ class EchoSegmenter(NetworkSegmenter):
         return LoopSegmentation(labels, view, probability)
 
     def _images(self, loop: EchoLoop, box: PixelBox, window: Window) -> NDArray[np.float32]:
-        """(t, 1, y, x) what the network sees; brightness is scaled over the sector of all frames together."""
+        """(t, 1, y, x) network input; brightness is scaled over the sector of all frames."""
         inside = loop.frames[:, box.top : box.bottom, box.left : box.right]
         low, high = intensity_range(inside)
 

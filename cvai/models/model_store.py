@@ -1,4 +1,4 @@
-"""Model folders change places: a new one is put in, the one before is kept and can come back."""
+"""Installs model folders; replaced versions are kept and can be restored."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _BEFORE, _WITHDRAWN = "before", "withdrawn"
 
 
 def place(models: Path, name: str, candidate: Path) -> Path | None:
-    """Put a copy of ``candidate`` in place as model ``name``.
+    """Install a copy of ``candidate`` as model ``name``.
 
-    Two renames within one file system: whoever looks sees the old model, for an instant none, then the new
-    one, never a mixture. Nothing is overwritten.
+    Two renames within one file system: readers see the old model, briefly none, then the new one, never a
+    mixture. Nothing is overwritten.
 
     Args:
-        models: the folder that holds one folder a model.
-        name: the model's.
-        candidate: a whole model folder, which is left as it is.
+        models: folder with one folder per model.
+        name: of the model.
+        candidate: a complete model folder, left unchanged.
 
     Returns:
-        Where the model before is kept, None where there was none.
+        Folder of the replaced model, None where there was none.
 
     Raises:
-        ModelInvalid: the candidate is not whole.
+        ModelInvalid: the candidate is incomplete or damaged.
     """
     load_card(candidate)
-    shelf = models / KEPT / name
-    shelf.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=shelf) as draft:
+    kept_versions = models / KEPT / name
+    kept_versions.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept_versions) as draft:
         incoming = shutil.copytree(candidate, Path(draft) / name)
         before = _set_aside(models, name, _BEFORE)
         incoming.rename(models / name)
@@ -41,14 +41,14 @@ def place(models: Path, name: str, candidate: Path) -> Path | None:
 
 
 def bring_back(models: Path, name: str) -> Path:
-    """Return to the model that was in place before; the one that leaves is kept as withdrawn.
+    """Restore the previous model; the current one is kept as withdrawn.
 
     Returns:
-        The folder of the model that is in place again.
+        Folder of the restored model.
 
     Raises:
-        ConfigurationInvalid: no earlier model is kept.
-        ModelInvalid: the kept model is not whole; nothing was moved.
+        ConfigurationInvalid: there is no previous model.
+        ModelInvalid: the previous model is incomplete or damaged; nothing was moved.
     """
     kept = sorted((models / KEPT / name / _BEFORE).glob(f"*/{CARD_FILE}"))
     if not kept:
@@ -64,13 +64,13 @@ def bring_back(models: Path, name: str) -> Path:
 
 
 def _set_aside(models: Path, name: str, where: str) -> Path | None:
-    """Move what is in place to the shelf under a number that nothing there has had."""
+    """Move the installed model to the kept versions, under a new number."""
     present = models / name
     if not present.is_dir():
         return None
     card = load_card(present)
-    shelf = models / KEPT / name
-    taken = [int(path.name[:4]) for path in shelf.glob("*/[0-9][0-9][0-9][0-9]-*")]
-    folder = shelf / where / f"{max(taken, default=0) + 1:04d}-{card.version}-{card.sha256[:12]}"
+    kept_versions = models / KEPT / name
+    taken = [int(path.name[:4]) for path in kept_versions.glob("*/[0-9][0-9][0-9][0-9]-*")]
+    folder = kept_versions / where / f"{max(taken, default=0) + 1:04d}-{card.version}-{card.sha256[:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     return present.rename(folder)

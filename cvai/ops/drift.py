@@ -1,4 +1,4 @@
-"""Whether the ejection fractions that an analysis measures are still distributed as they were at first."""
+"""Detects drift in the distribution of measured ejection fractions."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ MEASURED = Table(
     Column("kind", String, nullable=False, server_default=""),
 )
 WINDOW = 200
-"""Studies compared. With so many on each side, a Kolmogorov-Smirnov distance of 0.14 has p = 0.05."""
+"""Studies on each side; a Kolmogorov-Smirnov distance of 0.14 then has p = 0.05."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The newest ejection fractions beside the first ones of the same analysis and model.
+    """The newest ejection fractions compared with the first of the same analysis and model.
 
     Args:
         distance: largest difference of the two cumulative distributions, 0 to 1.
-        p: how often chance alone gives such a distance (two-sample Kolmogorov-Smirnov test).
+        p: p value of the distance (two-sample Kolmogorov-Smirnov test).
         mean_shift_percent: newest mean minus first mean, in points of ejection fraction.
     """
 
@@ -55,19 +55,19 @@ class EjectionFractions:
     """Left ventricular ejection fractions in the order they were measured, kept beside the jobs.
 
     Args:
-        database: where jobs are kept; the table is made when missing.
-        window: how many of the first and of the newest are compared.
+        database: where jobs are kept; the table is created when missing.
+        window: number of first and of newest values to compare.
     """
 
     def __init__(self, database: Engine, window: int = WINDOW) -> None:
         self._database = database
         self._window = window
-        with suppress(DBAPIError):  # another worker made it between the look and the making
+        with suppress(DBAPIError):  # created by another worker since it was checked
             MEASURED.create(database, checkfirst=True)
             _add_the_kind(database)
 
     def add(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
-        """Keep a value; a job that is done again has its new one."""
+        """Store a value, replacing that of an earlier run of the job."""
         with self._database.begin() as connection:
             connection.execute(delete(MEASURED).where(MEASURED.c.job_id == job.job_id))
             connection.execute(
@@ -77,9 +77,9 @@ class EjectionFractions:
             )
 
     def drift(self, kind: str, model_sha256: str) -> Drift | None:
-        """How far the newest are from the first; None until there are two whole windows apart.
+        """The drift; None until there are two disjoint windows of values.
 
-        What a job of an older version has measured counts for the kind that its model is for.
+        Values of older versions, which have no kind, count by their model.
         """
         from scipy.stats import ks_2samp  # takes a quarter of a service's start
 
@@ -103,7 +103,7 @@ class EjectionFractions:
 
 
 def _add_the_kind(database: Engine) -> None:
-    """A table that an older version made lacks the column."""
+    """Add the column to a table of an older version."""
     if "kind" not in {column["name"] for column in inspect(database).get_columns(MEASURED.name)}:
         with database.begin() as connection:
             connection.execute(

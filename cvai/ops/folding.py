@@ -1,4 +1,4 @@
-"""Repeated log lines folded into one: what goes wrong again and again must not fill a disk."""
+"""Folds repeated log lines, so that a recurring error does not fill the disk."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ import structlog
 from structlog.typing import EventDict
 
 WINDOW_S = 60.0
-DIFFERENT_AT_MOST = 1000
-"""Lines of one event that are written in a window, where they differ."""
+MAX_DISTINCT_LINES = 1000
+"""Distinct lines of one event that are written per window."""
 
 FOLDED = "lines_folded"
 UNFOLDED_LEVELS = frozenset({"debug", "info"})
-"""What goes well is told once each time; tools count these lines."""
+"""Never folded: tools count these lines."""
 
 
 @dataclass
 class _Window:
-    """What was told of one event since a moment.
+    """The lines of one event within a window.
 
     Args:
-        begun_s: that moment.
-        told: lines that have been written.
-        folded: how many were not.
+        started_s: start of the window.
+        written: lines that were written.
+        folded: number of lines that were dropped.
     """
 
-    begun_s: float
-    told: set[str] = field(default_factory=set)
+    started_s: float
+    written: set[str] = field(default_factory=set)
     folded: int = 0
 
 
 class Folding:
-    """A processor of structlog that lets a warning or an error through once a window.
+    """A structlog processor that passes equal warnings and errors once per window.
 
-    Lines are the same where all that they tell is. How many were held back is told by a line of its own with
-    the next line of any kind after the window.
+    The number of dropped lines is logged with the next line of any kind after the window.
 
     Args:
         clock: monotonic seconds.
@@ -47,13 +46,13 @@ class Folding:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._windows: dict[str, _Window] = {}
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
 
     def __call__(self, _: object, method: str, line: EventDict) -> EventDict:
         """See ``structlog.types.Processor``.
 
         Raises:
-            DropEvent: the line was told already.
+            DropEvent: the line has been written in this window.
         """
         if line["event"] == FOLDED:
             return line
@@ -64,20 +63,20 @@ class Folding:
         raise structlog.DropEvent
 
     def _ended(self) -> list[tuple[str, int]]:
-        """Events whose window is over, with the number of lines held back."""
+        """Events whose window has ended, with the number of dropped lines."""
         now_s = self._clock()
-        with self._one:
-            over = {e: w for e, w in self._windows.items() if now_s - w.begun_s >= WINDOW_S}
+        with self._lock:
+            over = {e: w for e, w in self._windows.items() if now_s - w.started_s >= WINDOW_S}
             for event in over:
                 del self._windows[event]
         return [(event, window.folded) for event, window in over.items() if window.folded]
 
     def _is_new(self, line: EventDict) -> bool:
         same = repr(sorted(line.items(), key=lambda item: str(item[0])))
-        with self._one:
+        with self._lock:
             window = self._windows.setdefault(str(line["event"]), _Window(self._clock()))
-            if same in window.told or len(window.told) >= DIFFERENT_AT_MOST:
+            if same in window.written or len(window.written) >= MAX_DISTINCT_LINES:
                 window.folded += 1
                 return False
-            window.told.add(same)
+            window.written.add(same)
             return True

@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can do its work: /healthz and /readyz."""
+"""Liveness and readiness: /healthz and /readyz."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ Answer: TypeAlias = tuple[int, str, str]
 Routes: TypeAlias = Mapping[str, Callable[[], Answer]]
 
 PLAIN, JSON = "text/plain; charset=utf-8", "application/json"
-STILL_AT_MOST_S = 300.0
-"""The loop that follows the archive waits for answers and for 30 s between looks; longer it is stuck."""
+MAX_STANDSTILL_S = 300.0
+"""Far above the longest wait of the loop: for responses, and 30 s between looks."""
 LEAST_FREE_BYTES = 1_000_000_000
-ASKED_AGAIN_AFTER_S = 10.0
+CACHED_FOR_S = 10.0
 
 
 class Pulse:
-    """When the service's loop last came round."""
+    """Records the last iteration of the service's loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last_s = clock()
 
     def beat(self) -> None:
-        """The loop comes round."""
+        """Record an iteration."""
         self._last_s = self._clock()
 
     def healthz(self) -> Answer:
-        """200 while the loop comes round; to start the process again is all that helps otherwise.
+        """200 while the loop runs, else 503, then the process should be restarted.
 
-        It asks nobody else: a database that is away is not mended by restarts.
+        Other systems are not checked: a restart does not repair them.
         """
-        still_s = self._clock() - self._last_s
-        alive = still_s <= STILL_AT_MOST_S
-        return (200, "ok\n", PLAIN) if alive else (503, f"stuck for {still_s:.0f} s\n", PLAIN)
+        standstill_s = self._clock() - self._last_s
+        alive = standstill_s <= MAX_STANDSTILL_S
+        return (200, "ok\n", PLAIN) if alive else (503, f"stuck for {standstill_s:.0f} s\n", PLAIN)
 
 
 @dataclass
 class Readiness:
-    """Asks whether everything is there that a job needs.
+    """Checks everything that a job needs.
 
     Args:
         archive: must answer.
-        roll: must answer, and this worker must be on it.
-        worker: as it stands on the roll.
-        data_folder: must have room.
+        registry: must answer, and contain this worker.
+        worker: identity of this worker.
+        data_folder: must have free space.
         clock: monotonic seconds.
     """
 
@@ -67,20 +67,20 @@ class Readiness:
     worker: str
     data_folder: Path
     clock: Callable[[], float] = time.monotonic
-    _one: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _told: tuple[float, Answer] | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _cached: tuple[float, Answer] | None = field(default=None, init=False)
 
     def readyz(self) -> Answer:
-        """200 when all is well, else 503; what is wrong as JSON. Asked often, it answers from memory."""
-        with self._one:
-            if self._told is None or self.clock() - self._told[0] >= ASKED_AGAIN_AFTER_S:
-                self._told = (self.clock(), self._ask())
-            return self._told[1]
+        """200 when all checks pass, else 503, with their results as JSON; cached for a short time."""
+        with self._lock:
+            if self._cached is None or self.clock() - self._cached[0] >= CACHED_FOR_S:
+                self._cached = (self.clock(), self._check())
+            return self._cached[1]
 
-    def _ask(self) -> Answer:
-        told = {"archive": self._archive(), "database": self._database(), "disk": self._disk()}
-        status = 200 if all(answer == "ok" for answer in told.values()) else 503
-        return status, f"{json.dumps(told)}\n", JSON
+    def _check(self) -> Answer:
+        answers = {"archive": self._archive(), "database": self._database(), "disk": self._disk()}
+        status = 200 if all(answer == "ok" for answer in answers.values()) else 503
+        return status, f"{json.dumps(answers)}\n", JSON
 
     def _archive(self) -> str:
         try:

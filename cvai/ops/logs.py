@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr; identifiers of studies and jobs, never a patient's data."""
+"""Logs as JSON lines on stderr; with identifiers of studies and jobs, never patient data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ QUOTES_DATA = ("pydicom", "pynetdicom", "py.warnings")
 
 
 class _ForeignLines(logging.Handler):
-    """Passes lines of other packages on without their exceptions, whose texts may quote anything."""
+    """Logs lines of other packages without exception texts, which may quote anything."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger(record.name).log(record.levelno, "foreign", line=record.getMessage())
 
 
 class _Unfailing(io.TextIOBase):
-    """Passes text on to a stream, and drops what the stream does not take: logs may lie on a full disk."""
+    """Writes to a stream and ignores failures: logs may be on a full disk."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

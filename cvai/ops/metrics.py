@@ -1,6 +1,6 @@
-"""Metrics of a worker for Prometheus; docs/reference/metrics.md says what each one means and what to do.
+"""Prometheus metrics of a worker, documented in docs/reference/metrics.md.
 
-Labels carry kinds of analysis, codes, steps and versions: nothing in here can name a study or a patient.
+Labels are kinds of analysis, codes, steps and versions, never identifiers of studies or patients.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ EF_PERCENT = (20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is looked at anew for each scrape.
+    """Values that are read at each scrape.
 
     Args:
-        queue: how many jobs wait and run.
-        workers: how many workers live.
-        fractions: ejection fractions measured so far, by all workers.
-        data_folder: whose disk must not fill up.
-        odd: parts of answers that were left out.
+        queue: state of the job queue.
+        workers: number of living workers.
+        fractions: ejection fractions measured by all workers.
+        data_folder: whose free disk space is reported.
+        odd: counts of skipped parts of responses.
     """
 
     queue: Callable[[], QueueState]
@@ -61,12 +61,12 @@ class Sources:
 
 
 class Metrics:
-    """Everything one worker counts, in a registry of its own.
+    """The metrics of one worker, in a registry of its own.
 
     Args:
-        analyses: what is done with studies here.
-        results_folder: where the results lie that outcomes name.
-        sources: what is looked at for each scrape.
+        analyses: installed analyses.
+        results_folder: base of the paths in outcomes.
+        sources: values that are read at each scrape.
     """
 
     def __init__(self, analyses: Sequence[Installed], results_folder: Path, sources: Sources) -> None:
@@ -119,33 +119,33 @@ class Metrics:
         for analysis in analyses:
             if (model := analysis.identity) is not None:
                 info.labels(analysis.kind, model.name, model.version, model.sha256[:12]).set(1)
-        registry.register(_Looked(sources, analyses))
+        registry.register(_ScrapeTime(sources, analyses))
         ProcessCollector(registry=registry)
 
     def step_done(self, step: str, kind: str, seconds: float) -> None:
-        """A step of a job of this kind has ended, whatever it came to."""
+        """See ``Watch``."""
         self._steps.labels(kind, step).observe(seconds)
 
     def feed_followed(self) -> None:
-        """The archive has answered what is new in it."""
+        """See ``FeedWatch``."""
         self._followed.set(time.time())
 
     def feed_failed(self, code: str) -> None:
-        """A look for new studies has failed."""
+        """See ``FeedWatch``."""
         self._failed.labels(code).inc()
 
     def inbox_looked_into(self, n_left: int) -> None:
-        """So many things in the inbox cannot be taken in."""
+        """Set the number of items in the inbox that cannot be imported."""
         self._inbox_left.set(n_left)
 
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
-        """A job has come to its end; what its result.json tells is counted too."""
+        """Count an ended job and the contents of its result.json."""
         self._ended.labels(job.kind, outcome.state.value, outcome.code).inc()
         if outcome.state is JobState.ANALYSED:
             self._count_result(job, read_result(self._results_folder / outcome.result))
 
     def shadow_recorded(self, record: ShadowRecord) -> None:
-        """A model in shadow has measured a study, or refused it."""
+        """Count a shadow model's measurement or refusal."""
         if record.refused:
             self._shadow_refused.labels(record.model, record.refused).inc()
         for value in record.values:
@@ -171,7 +171,7 @@ class Metrics:
         try:
             self._sources.fractions.add(job, model_sha256, lv_ef_percent)
         except SQLAlchemyError as error:
-            # A value less in the comparison; the study's own result stands.
+            # Only the drift comparison lacks a value; the study's result is unaffected.
             log.warning("ejection_fraction_not_kept", error=type(error).__name__)
 
 
@@ -185,15 +185,15 @@ def _list(result: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     return value if isinstance(value, list) else []
 
 
-class _Looked(Collector):
-    """Metrics of the queue, the workers, the disk and the drift, looked up as they are scraped."""
+class _ScrapeTime(Collector):
+    """Metrics of queue, workers, disk and drift that are read at each scrape."""
 
     def __init__(self, sources: Sources, analyses: Sequence[Installed]) -> None:
         self._sources = sources
         self._analyses = analyses
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing beforehand: looking costs a query."""
+        """Nothing in advance, which would cost a query."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -207,12 +207,12 @@ class _Looked(Collector):
             yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 0)
 
     def _odd_answers(self) -> Metric:
-        told = CounterMetricFamily(
+        prefix = CounterMetricFamily(
             "cvai_odd_answers", "Parts of others' answers left out.", labels=["protocol", "part"]
         )
         for labels, number in self._sources.odd.counts.items():
-            told.add_metric(labels, number)
-        return told
+            prefix.add_metric(labels, number)
+        return prefix
 
     def _from_database(self) -> Iterator[GaugeMetricFamily]:
         queue = self._sources.queue()
@@ -227,15 +227,12 @@ class _Looked(Collector):
         yield from self._drifts()
 
     def _drifts(self) -> Iterator[GaugeMetricFamily]:
-        """How far each analysis's newest ejection fractions are from the first of its model.
-
-        Nothing of those that have too few.
-        """
-        told = "Newest ejection fractions against the model's first: "
+        """Drift of each analysis's ejection fractions from the first of its model, if there are enough."""
+        prefix = "Newest ejection fractions against the model's first: "
         by = ["kind", "model"]
-        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{told}KS distance.", labels=by)
-        p = GaugeMetricFamily("cvai_ef_drift_p", f"{told}p of the KS test.", labels=by)
-        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{told}shift of the mean.", labels=by)
+        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{prefix}KS distance.", labels=by)
+        p = GaugeMetricFamily("cvai_ef_drift_p", f"{prefix}p of the KS test.", labels=by)
+        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{prefix}shift of the mean.", labels=by)
         for analysis in self._analyses:
             if (model := analysis.identity) is None:
                 continue

@@ -17,12 +17,12 @@ from cvai.transfer.callers import Callers
 
 LONGEST_REQUEST_S = 10
 CONNECTIONS = 20
-"""At the same time, from wherever; each takes a thread and a file handle."""
+"""Concurrent connections; each takes a thread and a file handle."""
 
 
 @dataclass(eq=False)
 class _Scrape:
-    """A connection; a ``Caller`` that makes room for the next, since answers take no time."""
+    """A connection; always closed for a new one, since responses are immediate."""
 
     line: socket.socket
     address: str
@@ -36,7 +36,7 @@ class _Scrape:
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers in threads, not more than CONNECTIONS."""
+    """Threaded server with at most CONNECTIONS connections."""
 
     request_queue_size = 64
 
@@ -53,15 +53,15 @@ class _Server(ThreadingHTTPServer):
             self._callers.leave(scrape)
 
     def handle_error(self, *_: Any) -> None:
-        """Who hangs up, or is hung up on, is no news."""
+        """Closed connections are not logged."""
 
 
 @contextmanager
 def monitored(address: str | None, routes: Routes) -> Iterator[None]:
-    """Answer at ``host:port`` while the context lasts; nowhere without an address.
+    """Serve the routes at ``host:port`` within the block; does nothing without an address.
 
     Raises:
-        ConfigurationInvalid: the address is taken.
+        ConfigurationInvalid: the address is in use.
     """
     if address is None:
         yield
@@ -73,7 +73,7 @@ def monitored(address: str | None, routes: Routes) -> Iterator[None]:
         raise ConfigurationInvalid(
             "monitor_address_unusable",
             f"{address} cannot be listened on: {error.strerror}.",
-            "Give monitor_address a port that is free.",
+            "Set monitor_address to a free port.",
         ) from error
     threading.Thread(target=server.serve_forever, name="monitor", daemon=True).start()
     try:
@@ -98,6 +98,6 @@ def _handler(routes: Routes) -> Callable[..., BaseHTTPRequestHandler]:
             self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Scrapes are not news."""
+            """Scrapes are not logged."""
 
     return Handler

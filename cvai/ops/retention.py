@@ -1,4 +1,4 @@
-"""Keeps the folder of results from growing for ever, and never takes what is not delivered yet."""
+"""Limits the size of the results folder; never removes results that are not delivered yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 log = structlog.get_logger(__name__)
 
 Delivered: TypeAlias = Callable[[Iterable[str]], frozenset[str]]
-"""Those of the folders' names whose jobs have ended well: what they made stands in the archive."""
+"""Selects the folder names of jobs whose results are in the archive."""
 
 SWEPT_EVERY_S = 600.0
 SECONDS_A_DAY = 86_400.0
@@ -23,11 +23,11 @@ SECONDS_A_DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept; None for without limit.
+    """Limits of retention, None for unlimited.
 
     Args:
-        days: results older than this go.
-        gigabytes: then the oldest go until the rest takes no more.
+        days: older results are removed.
+        gigabytes: then the oldest are removed until this size is reached.
     """
 
     days: float | None = None
@@ -48,15 +48,14 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Removes results by age and by size, oldest first, where their job has ended well.
+    """Removes delivered results by age and size, oldest first.
 
-    Results of a job that failed, waits as a dead letter, or still runs stay, however old: they may be the
-    only copy of what the archive has not got.
+    Results of jobs that failed, are dead letters or still run are always kept: they may be the only copy.
 
     Args:
-        results_folder: one folder a job.
-        limits: how much of it is kept.
-        delivered: asked before anything is removed.
+        results_folder: one folder per job.
+        limits: of age and size.
+        delivered: called before anything is removed.
         now: seconds since the epoch.
     """
 
@@ -66,9 +65,9 @@ class Retention:
     now: Callable[[], float] = time.time
 
     def sweep(self) -> tuple[str, ...]:
-        """Remove what is over the limits; returns the names of the folders that went.
+        """Remove results over the limits; returns the names of the removed folders.
 
-        A disk or a database that does not answer is left for the next time: studies do not wait for this.
+        Failures of disk or database are logged and left to the next sweep.
         """
         if not self.limits.any or not self.results_folder.exists():
             return ()
@@ -94,7 +93,7 @@ class Retention:
         return tuple(k.path.name for k in gone)
 
     def _over(self, oldest_first: list[_Kept]) -> list[_Kept]:
-        """What is too old, and then the oldest that are too much."""
+        """Results that are too old, then the oldest ones above the size limit."""
         days, gigabytes = self.limits.days, self.limits.gigabytes
         too_much = 0.0 if gigabytes is None else sum(k.size for k in oldest_first) - gigabytes * 1e9
         over = []
@@ -107,7 +106,7 @@ class Retention:
 
 
 def _measured(folder: Path) -> _Kept | None:
-    """None for what a job that is done again has just put another in place of."""
+    """None when a repeated job is just replacing the folder."""
     try:
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         return _Kept(folder, folder.stat().st_mtime, size)

@@ -1,4 +1,4 @@
-"""Who is connected to a port of ours, and who has to leave when there are too many."""
+"""Limits the connections to a port, and closes idle ones when there are too many."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Caller(Protocol):
-    """Somebody who is connected."""
+    """A connected client."""
 
     @property
     def address(self) -> str:
-        """Where from."""
+        """Remote address."""
         ...
 
     @property
@@ -22,7 +22,7 @@ class Caller(Protocol):
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is being done for it: it has asked for nothing yet, or has had its answer."""
+        """Whether it is idle: it has not requested anything yet, or has been answered."""
         ...
 
     def hang_up(self) -> None:
@@ -34,17 +34,17 @@ C = TypeVar("C", bound=Caller)
 
 
 class Callers(Generic[C]):
-    """Lets so many in at the same time, in all and from one address.
+    """Limits concurrent connections in total and per address.
 
-    Where there are too many, whoever has been silent for longest has to leave; a caller is turned away only
-    where all others are being served. So connections that are merely held open keep nobody out.
+    At the limit the longest idle connection is closed; a new one is refused only if all are being served. So
+    connections that are merely held open block no others.
 
     Args:
-        in_all: connections at most; every one takes a file handle.
-        by_address: of these, from one address.
+        in_all: total limit; every connection takes a file handle.
+        by_address: limit per address.
 
     Raises:
-        ValueError: none would be let in.
+        ValueError: a limit is below 1.
     """
 
     def __init__(self, in_all: int, by_address: int) -> None:
@@ -53,28 +53,28 @@ class Callers(Generic[C]):
         self._in_all = in_all
         self._by_address = by_address
         self._present: dict[C, None] = {}
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
 
     def enter(self, caller: C) -> bool:
-        """Let a caller in, or not."""
-        with self._one:
+        """Admit a connection; False if it is refused."""
+        with self._lock:
             self._present = {c: None for c in self._present if not c.is_gone}
             same = [c for c in self._present if c.address == caller.address]
             full = len(same) >= self._by_address
-            crowd = same if full else self._present
-            if (full or len(crowd) >= self._in_all) and not self._make_room(crowd):
+            candidates = same if full else self._present
+            if (full or len(candidates) >= self._in_all) and not self._make_room(candidates):
                 return False
             self._present[caller] = None
             return True
 
     def leave(self, caller: C) -> None:
-        """A connection has ended."""
-        with self._one:
+        """Remove an ended connection."""
+        with self._lock:
             self._present.pop(caller, None)
 
-    def _make_room(self, crowd: Iterable[C]) -> bool:
-        """Have the one leave that has been here for longest and is silent; False where none is."""
-        silent = next((c for c in crowd if c.is_silent), None)
+    def _make_room(self, candidates: Iterable[C]) -> bool:
+        """Close the longest idle connection; False where none is idle."""
+        silent = next((c for c in candidates if c.is_silent), None)
         if silent is None:
             return False
         self._present.pop(silent, None)

@@ -1,4 +1,4 @@
-"""Storage commitment (PS3.4 annex J): somebody else says that he keeps an instance, so that we need not."""
+"""Storage commitment (PS3.4 annex J): a peer confirms that it keeps instances."""
 
 from __future__ import annotations
 
@@ -28,22 +28,21 @@ REQUEST_STORAGE_COMMITMENT = 1
 """Action Type ID (PS3.4 table J.3.2-1)."""
 
 NEVER = frozenset({0x0119, 0x0122})
-"""Failure reasons that asking again does not change: class and instance conflict, class not supported
+"""Failure reasons that a repeated request does not change: class and instance conflict, class not supported
 (PS3.3 section C.14.1.1)."""
 
 HANG_UP_AFTER_S = 5.0
-"""Some peers report on the association they were asked on, others call back, and some of those only once the
-first call has ended."""
+"""Peers report on the same association or open another one, some only once the first has ended."""
 
 REQUEST_CONTEXT = build_context(StorageCommitmentPushModel)
 REPORT_CONTEXT = build_context(StorageCommitmentPushModel)
 REPORT_CONTEXT.scu_role = REPORT_CONTEXT.scp_role = True
-"""Who calls back to report does so in the role of the provider (PS3.7 section D.3.3.4)."""
+"""A peer that opens an association to report is the SCP (PS3.7 section D.3.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceName:
-    """What a commitment is asked for."""
+    """An instance to be committed."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -51,16 +50,16 @@ class InstanceName:
 
 @dataclass(frozen=True, slots=True)
 class CommitmentReport:
-    """What was answered: SOP Instance UIDs that are kept, and why others are not."""
+    """SOP Instance UIDs that the peer keeps, and FailureReason for the others."""
 
     kept: frozenset[str]
     failed: Mapping[str, int]
 
 
 class CommitmentReports:
-    """Reports as they come in, on whatever association, to whoever waits for them.
+    """Hands commitment reports from any association to the thread that waits for them.
 
-    Reports reach the process that asked: workers that ask need an AE title and a port of their own.
+    A report goes to the AE title that requested it, so workers need AE titles and ports of their own.
     """
 
     def __init__(self) -> None:
@@ -70,22 +69,22 @@ class CommitmentReports:
 
     @property
     def handlers(self) -> list[EventHandlerType]:
-        """What takes reports, for a node or for the association they were asked for on."""
+        """Event handlers for a node or for the requesting association."""
         return [(evt.EVT_N_EVENT_REPORT, self.take)]
 
     def expect(self, transaction_uid: str) -> None:
-        """Keep the report of this transaction when it comes."""
+        """Announce that the report of this transaction will be awaited."""
         with self._news:
             self._awaited.add(transaction_uid)
 
     def take(self, event: Event) -> tuple[int, None]:
-        """Answer an N-EVENT-REPORT; returns its status."""
+        """Handle an N-EVENT-REPORT; returns its status."""
         try:
             information = event.event_information
             transaction_uid = str(information.TransactionUID)
             report = _report(information)
         except (AttributeError, ValueError, TypeError, KeyError, NotImplementedError):
-            # What pydicom raises on a data set that is damaged or lacks what the standard asks for.
+            # Raised by pydicom for a damaged or incomplete data set.
             log.warning("commitment_report_not_understood")
             return NO_SUCH_ARGUMENT, None
         with self._news:
@@ -103,7 +102,7 @@ class CommitmentReports:
             return self._reports.get(transaction_uid)
 
     def forget(self, transaction_uid: str) -> None:
-        """Nobody waits any longer."""
+        """Stop awaiting the report."""
         with self._news:
             self._awaited.discard(transaction_uid)
             self._reports.pop(transaction_uid, None)
@@ -121,23 +120,23 @@ def _report(information: Dataset) -> CommitmentReport:
 def require_commitment(
     peer: Peer, instances: Sequence[InstanceName], reports: CommitmentReports, timeout_s: float
 ) -> None:
-    """Return once the peer has said that it keeps every instance.
+    """Request commitment and wait until the peer has confirmed every instance.
 
     Args:
-        peer: who is asked.
-        instances: what was stored there before.
-        reports: where its answer will be.
-        timeout_s: how long to wait for the answer.
+        peer: to request from.
+        instances: stored there before.
+        reports: receives its report.
+        timeout_s: for the report.
 
     Raises:
-        TemporarilyUnavailable: no answer, or some are not kept (yet): store them again and ask again.
-        ArchiveRejected: the peer does no commitment, or will never keep one of them.
+        TemporarilyUnavailable: no report, or some are not kept (yet): store and request again.
+        ArchiveRejected: the peer does not support commitment, or will never keep one of them.
     """
     transaction_uid = generate_uid()
     reports.expect(transaction_uid)
     try:
         with associated(peer, [REQUEST_CONTEXT], reports.handlers) as association:
-            _ask(association, peer, transaction_uid, instances)
+            _request(association, peer, transaction_uid, instances)
             report = reports.wait(transaction_uid, min(HANG_UP_AFTER_S, timeout_s))
         report = report or reports.wait(transaction_uid, max(0.0, timeout_s - HANG_UP_AFTER_S))
     finally:
@@ -151,7 +150,7 @@ def require_commitment(
     _require_kept(report, instances, peer)
 
 
-def _ask(
+def _request(
     association: Association, peer: Peer, transaction_uid: UID, instances: Sequence[InstanceName]
 ) -> None:
     request = Dataset()
@@ -165,11 +164,11 @@ def _ask(
     )
     status: Any = answer.get("Status")
     if status != SUCCESS:
-        told = "nothing" if status is None else f"0x{status:04X}"
+        answered = "nothing" if status is None else f"0x{status:04X}"
         raise TemporarilyUnavailable(
             "commitment_not_taken",
-            f"{peer.words} answered {told} when asked to commit to {len(instances)} objects.",
-            "It is asked again; its own log says more.",
+            f"{peer.words} answered {answered} when asked to commit to {len(instances)} objects.",
+            "The request is repeated; the peer's log says more.",
         )
 
 
@@ -185,8 +184,8 @@ def _require_kept(report: CommitmentReport, instances: Sequence[InstanceName], p
     if not missing:
         return
     reasons = {uid: report.failed.get(uid) for uid in missing}
-    told = ", ".join(f"{uid} ({'not named' if r is None else f'0x{r:04X}'})" for uid, r in reasons.items())
-    message = f"{peer.words} does not commit to {len(missing)} of {len(instances)} objects: {told}."
+    named = ", ".join(f"{uid} ({'not named' if r is None else f'0x{r:04X}'})" for uid, r in reasons.items())
+    message = f"{peer.words} does not commit to {len(missing)} of {len(instances)} objects: {named}."
     kind: type[CvaiError] = (
         ArchiveRejected if NEVER.intersection(r for r in reasons.values() if r) else TemporarilyUnavailable
     )

@@ -1,4 +1,4 @@
-"""A FHIR server that is given reports: a bundle is one transaction, taken wholly or not at all."""
+"""Delivers reports to a FHIR server, each bundle as one transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEDIA_TYPE = "application/fhir+json"
 
 
 class EntryResponse(Foreign):
-    """Bundle.entry.response: an HTTP status, with words behind it or without."""
+    """Bundle.entry.response: an HTTP status, possibly followed by text."""
 
     status: Annotated[str, Field(coerce_numbers_to_str=True)]
 
@@ -52,7 +52,7 @@ class Issue(Foreign):
 
 
 class OperationOutcome(Foreign):
-    """What was wrong."""
+    """OperationOutcome: the issues of a failed request."""
 
     issue: list[object]
 
@@ -61,12 +61,12 @@ class FhirServer:
     """The health record's FHIR R4 server.
 
     Args:
-        url: its base, such as ``https://ehr.example/fhir``.
-        token: bearer token, None where none is asked for.
-        timeout_s: how long to wait for an answer.
-        patient_system: what patient identifiers of the images mean there, None to leave that open.
-        largest_json_bytes: of an answer.
-        odd: told of entries that make no sense.
+        url: base URL, such as ``https://ehr.example/fhir``.
+        token: bearer token, None for no authentication.
+        timeout_s: for connecting and between two pieces of a response.
+        patient_system: identifier system of the images' patient ids, None to omit it.
+        largest_json_bytes: of a response.
+        odd: counts invalid entries.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class FhirServer:
         self._odd = odd or OddAnswers()
 
     def deliver(self, paths: Sequence[Path]) -> None:
-        """Post each bundle; see ``Destination``. What the server has already, it says so and keeps."""
+        """Post each bundle; see ``Destination``. Entries are conditional creates and may be repeated."""
         for path in paths:
             bundle = json.loads(path.read_text("utf-8"))
             self._post(_with_patient_system(bundle, self._patient_system))
@@ -113,21 +113,23 @@ class FhirServer:
         self._require_all_taken(answer, len(bundle["entry"]))
 
     def _refusal(self, response: requests.Response) -> CvaiError:
-        """The error for a status that is no success, with the server's own codes and none of its texts.
+        """The error for an unsuccessful status, with the server's codes but none of its texts.
 
-        A conflict (409) is two writers at once: the second attempt finds what the first writer wrote.
+        A conflict (409) means concurrent writers and is retried.
         """
         status = response.status_code
-        told = f"the FHIR server answered {status}{self._issue_codes(response)} to a report."
+        message = f"the FHIR server answered {status}{self._issue_codes(response)} to a report."
         if status in DENIED:
-            return ArchiveRejected("fhir_denied", told, "Check CVAI_FHIR__TOKEN and what it may write there.")
+            return ArchiveRejected(
+                "fhir_denied", message, "Check CVAI_FHIR__TOKEN and what it may write there."
+            )
         if status in {*RETRYABLE, HTTPStatus.CONFLICT} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             wait_s = retry_after_s(response.headers)
-            return TemporarilyUnavailable("fhir_busy", told, "It is asked again.", wait_s)
-        return ArchiveRejected("fhir_rejected", told, "The server's own log says more.")
+            return TemporarilyUnavailable("fhir_busy", message, "The request is repeated.", wait_s)
+        return ArchiveRejected("fhir_rejected", message, "The server's own log says more.")
 
     def _issue_codes(self, response: requests.Response) -> str:
-        """Codes of an OperationOutcome; its texts may quote the patient."""
+        """Codes of an OperationOutcome, without texts, which may quote patient data."""
         try:
             outcome = OperationOutcome.model_validate(json_of(response, self._largest_json_bytes))
         except (AnswerUnreadable, AnswerTooLarge, ValidationError):
@@ -136,7 +138,7 @@ class FhirServer:
         return f" ({', '.join(codes)})" if codes else ""
 
     def _require_all_taken(self, answer: object, expected: int) -> None:
-        """Whether the answer is that of a transaction, with a success for every entry."""
+        """Check that the response is of a transaction with a success for every entry."""
         bundle = part(answer, AnsweredBundle, self._odd, "fhir") or AnsweredBundle()
         entries = parts(bundle.entry, AnsweredEntry, self._odd, "fhir")
         taken = sum(entry.response.status.startswith("2") for entry in entries)

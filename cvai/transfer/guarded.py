@@ -1,4 +1,4 @@
-"""A DICOM server that outlives its callers: so many at a time, within time and size, each in a thread."""
+"""A DICOM server with limits of connections, time and size, which handles each call in a thread."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from cvai.transfer.callers import Callers
 log = structlog.get_logger(__name__)
 
 HANDSHAKE_S = 5.0
-"""For a caller to agree on TLS."""
+"""For the TLS handshake."""
 
 REQUEST_S = 10.0
-"""For a caller to begin to ask for an association."""
+"""For the first byte of an association request."""
 
 PDU_S = 30.0
-"""For a protocol data unit to arrive, from its first byte on, and for the other side to take what is sent."""
+"""For receiving a protocol data unit from its first byte on, and for sending."""
 
 OUT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE})
 HANDLES_AGAIN_AFTER_S = 0.2
@@ -44,11 +44,11 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What a server takes from its callers.
+    """Limits of a server.
 
     Args:
-        associations: at the same time; each holds one message in memory while it arrives.
-        by_address: connections from one address.
+        associations: concurrent ones; each holds one message in memory while it is received.
+        by_address: connections per address.
         pdu_bytes: of an A-ASSOCIATE or any other protocol data unit (PS3.8 section 9.3).
         message_bytes: of a message (PS3.7), such as a C-STORE with its instance.
     """
@@ -60,18 +60,18 @@ class CallLimits:
 
     @property
     def connections(self) -> int:
-        """At the same time, those included that have not asked for an association yet."""
+        """Concurrent connections, including those without an association request yet."""
         return 2 * self.associations
 
 
 @dataclass(eq=False)
 class Call:
-    """A connection, from the moment it was taken; a ``Caller``.
+    """An accepted connection; a ``Caller``.
 
     Args:
-        socket: as it was accepted, then with TLS.
-        host: address it came from.
-        port: and port.
+        socket: as accepted, then with TLS.
+        host: remote address.
+        port: remote port.
     """
 
     socket: socket.socket
@@ -93,77 +93,77 @@ class Call:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has not been granted an association yet."""
+        """Whether it has no established association."""
         return self.association is None or not self.association.is_established
 
     def hang_up(self) -> None:
-        """End the connection: whoever waits for its next byte is told at once."""
+        """Shut the connection down, which ends pending reads at once."""
         log.warning("call_dropped", address=self.host)
         self.is_dropped = True
         with suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def await_first_byte(self) -> None:
-        """Wait for the caller to say something.
+        """Wait for the first byte.
 
         Raises:
-            OSError: it does not, or has been hung up on.
+            OSError: none was received in time, or the connection was closed.
         """
         if not (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
-            line = select.poll()
-            line.register(self.socket, select.POLLIN)
-            if not line.poll(1000 * REQUEST_S):
-                raise TimeoutError("nothing was said")
+            connection = select.poll()
+            connection.register(self.socket, select.POLLIN)
+            if not connection.poll(1000 * REQUEST_S):
+                raise TimeoutError("nothing received")
         if self.is_dropped:
-            raise ConnectionAbortedError("hung up on")
+            raise ConnectionAbortedError("closed for another connection")
 
 
 class GuardedSocket(AssociationSocket):
-    """Reads a protocol data unit as a whole, within PDU_S and up to a size.
+    """Reads protocol data units with limits of time and size.
 
-    pynetdicom waits for the rest of one without limit, and takes as much as its header announces.
+    pynetdicom waits without limit for the announced number of bytes, whatever it is.
     """
 
     largest_bytes: int
 
     @classmethod
     def around(cls, made: AssociationSocket, largest_bytes: int) -> GuardedSocket:
-        """A socket in the place of the one that pynetdicom has made and announced already."""
+        """Replace a socket that pynetdicom has created and announced already."""
         guarded = cls.__new__(cls)
         guarded.__dict__.update(made.__dict__)
         guarded.largest_bytes = largest_bytes
         return guarded
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes, fewer where the other side has hung up.
+        """Read ``nr_bytes``, or fewer if the peer has closed the connection.
 
         Raises:
-            OSError: they are too many, or do not come in time.
+            OSError: they are too many, or not received in time.
         """
-        line = cast("socket.socket", self.socket)
+        connection = cast("socket.socket", self.socket)
         if nr_bytes > self.largest_bytes:
             log.warning("pdu_too_large", bytes=nr_bytes)
             raise OSError(errno.EMSGSIZE, "too large")
-        until_s = time.monotonic() + PDU_S
+        deadline_s = time.monotonic() + PDU_S
         received = bytearray()
         while len(received) < nr_bytes:
-            line.settimeout(max(0.001, until_s - time.monotonic()))
-            piece = line.recv(min(65536, nr_bytes - len(received)))
+            connection.settimeout(max(0.001, deadline_s - time.monotonic()))
+            piece = connection.recv(min(65536, nr_bytes - len(received)))
             if not piece:
                 break
             received += piece
-        line.settimeout(PDU_S)
+        connection.settimeout(PDU_S)
         return received
 
     def _shutdown_socket(self) -> None:
-        """Close the line also where the other side has hung up, which pynetdicom leaves to the collector."""
+        """Close the socket also after the peer has, which pynetdicom leaves to garbage collection."""
         super()._shutdown_socket()
         with suppress(OSError):
             cast("socket.socket", self.socket).close()
 
 
 class _Handler(RequestHandler):
-    """Begins an association on a connection."""
+    """Starts an association on a connection."""
 
     association: Association
 
@@ -178,10 +178,10 @@ class _Handler(RequestHandler):
 
 
 class GuardedServer(ThreadedAssociationServer):
-    """Hangs up on strangers before a word is said, and lets nobody hold up the others.
+    """Refuses disallowed addresses at once, and isolates connections from each other.
 
-    pynetdicom agrees on TLS in the thread that takes all calls, without limit: one silent caller would keep
-    everybody else out.
+    pynetdicom does the TLS handshake in the accepting thread without a timeout: one silent client would block
+    all others.
     """
 
     request_queue_size = 128
@@ -193,7 +193,7 @@ class GuardedServer(ThreadedAssociationServer):
         super().__init__(*args, **kwargs)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        """The next call; an OSError makes socketserver go on with the one after."""
+        """Accept a connection; socketserver skips it on an OSError."""
         try:
             caller, address = cast("socket.socket", self.socket).accept()
         except OSError as error:
@@ -204,7 +204,7 @@ class GuardedServer(ThreadedAssociationServer):
         return caller, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Let a call in or not; what follows happens in a thread of its own."""
+        """Admit or refuse a connection; an admitted one continues in a thread of its own."""
         host, port = client_address[:2]
         call = Call(request, host, port)
         if not self._is_allowed(host):
@@ -215,14 +215,14 @@ class GuardedServer(ThreadedAssociationServer):
             threading.Thread(target=self._begin, args=(call,), name="dicom-call", daemon=True).start()
 
     def shutdown(self) -> None:
-        """Close the port; pynetdicom's own way works only for servers that it has started itself."""
+        """Close the port; pynetdicom's method works only for servers that it has started itself."""
         BaseServer.shutdown(self)
         self.server_close()
 
     def _begin(self, call: Call) -> None:
-        """Agree on TLS where it is asked for, then begin an association once there is one to begin.
+        """Do the TLS handshake if configured, and start an association at the first byte.
 
-        To begin one is dear: pynetdicom copies the contexts of all that may be asked for.
+        Starting one is expensive: pynetdicom copies all supported contexts.
         """
         try:
             call.socket.settimeout(HANDSHAKE_S)
@@ -247,7 +247,7 @@ class GuardedServer(ThreadedAssociationServer):
 
 
 def limiting(message_bytes: int) -> list[EventHandlerType]:
-    """Handlers that hang up on a caller whose message grows over so many bytes."""
+    """Handlers that close a connection whose message exceeds ``message_bytes``."""
     arrived: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
 
     def count(event: Event) -> None:
@@ -257,7 +257,7 @@ def limiting(message_bytes: int) -> list[EventHandlerType]:
                 log.warning("message_too_large", caller=event.assoc.requestor.ae_title, bytes=message_bytes)
                 cast("AssociationSocket", event.assoc.dul.socket).close()
 
-    def begin_anew(event: Event) -> None:
+    def reset(event: Event) -> None:
         arrived.pop(event.assoc, None)
 
-    return [(evt.EVT_PDU_RECV, count), (evt.EVT_DIMSE_RECV, begin_anew)]
+    return [(evt.EVT_PDU_RECV, count), (evt.EVT_DIMSE_RECV, reset)]

@@ -1,4 +1,4 @@
-"""cvai as a node of DICOM's own network protocol (PS3.8), which others call."""
+"""cvai as a DICOM node (PS3.8) that accepts associations."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from cvai.transfer.tls import Certificate
 log = structlog.get_logger(__name__)
 
 IDLE_S = 60.0
-"""An association on which nothing is said for so long is aborted."""
+"""An association that is idle for longer is aborted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where cvai is called, and who may call.
+    """Address of the node, and who may call.
 
     Args:
-        ae_title: our name; callers have to use it.
+        ae_title: called AE title, required of callers.
         host: address to listen at.
-        port: 0 for any that is free.
-        allowed_ae_titles: names callers may have; empty for any.
-        allowed_networks: where callers may come from.
-        tls: None for plain text.
-        limits: what is taken from callers.
+        port: 0 for any free one.
+        allowed_ae_titles: calling AE titles; empty for any.
+        allowed_networks: of callers.
+        tls: None without TLS.
+        limits: of connections, time and size.
     """
 
     ae_title: str
@@ -48,7 +48,7 @@ class Node:
 
 
 class _Entity(AE):
-    """Counts as associations those that were asked for, not connections on which nothing was said yet."""
+    """Counts only requested associations, not connections without a request yet."""
 
     @property
     def active_associations(self) -> list[Association]:
@@ -60,20 +60,19 @@ class _Entity(AE):
 def listening(
     node: Node, contexts: Iterable[PresentationContext], handlers: Iterable[EventHandlerType]
 ) -> Iterator[int]:
-    """Take calls, each in a thread of its own; the port is told.
+    """Accept associations within the block; yields the port.
 
-    At the end no more calls are taken and those under way are aborted: their callers keep what was not
-    confirmed.
+    At the end open associations are aborted; their callers keep what was not confirmed.
 
     Args:
-        node: where, and from whom.
-        contexts: what callers may ask for, besides an echo.
-        handlers: who answers.
+        node: address and permissions.
+        contexts: supported ones besides C-ECHO.
+        handlers: of pynetdicom's events.
 
     Raises:
-        ConfigurationInvalid: the port is taken or may not be used, or a certificate cannot be.
+        ConfigurationInvalid: the port or a certificate cannot be used.
     """
-    server = _server(node, contexts, [*handlers, *limiting(node.limits.message_bytes), *TELLING])
+    server = _server(node, contexts, [*handlers, *limiting(node.limits.message_bytes), *LOG_HANDLERS])
     port = int(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, name="dicom-node", daemon=True)
     thread.start()
@@ -106,7 +105,7 @@ def _server(
         raise ConfigurationInvalid(
             "dicom_port_unusable",
             f"cannot listen at {node.host} port {node.port}: {error.strerror}.",
-            "Give dicom.host and dicom.port that are free; ports below 1024 need a privilege.",
+            "Set dicom.host and dicom.port to a free port; ports below 1024 need a privilege.",
         ) from error
 
 
@@ -119,12 +118,12 @@ def _entity(node: Node) -> AE:
     return entity
 
 
-def _tell_abort(event: Event) -> None:
+def _log_abort(event: Event) -> None:
     log.warning("association_aborted", caller=event.assoc.requestor.ae_title)
 
 
-def _tell_rejection(event: Event) -> None:
+def _log_rejection(event: Event) -> None:
     log.warning("association_rejected", caller=event.assoc.requestor.ae_title)
 
 
-TELLING: list[EventHandlerType] = [(evt.EVT_ABORTED, _tell_abort), (evt.EVT_REJECTED, _tell_rejection)]
+LOG_HANDLERS: list[EventHandlerType] = [(evt.EVT_ABORTED, _log_abort), (evt.EVT_REJECTED, _log_rejection)]

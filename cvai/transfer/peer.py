@@ -1,4 +1,4 @@
-"""Others' nodes of DICOM's network protocol, which cvai calls."""
+"""Remote DICOM nodes that cvai calls."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ REJECTED_PERMANENTLY = 0x01
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Somebody to be called.
+    """A remote node.
 
     Args:
-        ae_title: their name.
+        ae_title: called AE title.
         host: name or address.
-        port: where they listen.
-        calling_ae_title: the name we give.
-        timeout_s: how long to wait for a connection and for each answer.
-        tls: None for plain text.
+        port: TCP port.
+        calling_ae_title: of this node.
+        timeout_s: for the connection and for each response.
+        tls: None without TLS.
     """
 
     ae_title: str
@@ -41,7 +41,7 @@ class Peer:
 
     @property
     def words(self) -> str:
-        """Whom a message speaks of."""
+        """Description for messages."""
         return f"{self.ae_title} at {self.host} port {self.port}"
 
 
@@ -53,7 +53,7 @@ def associated(
 
     Raises:
         TemporarilyUnavailable: the peer does not answer, or rejects for now.
-        ArchiveRejected: the peer rejects for good, or does not support what is asked for.
+        ArchiveRejected: the peer rejects permanently, or does not support a context.
         ConfigurationInvalid: a certificate cannot be used.
     """
     entity = AE(peer.calling_ae_title)
@@ -81,7 +81,7 @@ def _tls_arguments(peer: Peer) -> tuple[ssl.SSLContext, str] | None:
 
 
 def _refusal(association: Association, peer: Peer) -> CvaiError:
-    """What it means that there is no association, or not the one that was asked for."""
+    """The error for a missing association or rejected contexts."""
     if association.rejected_contexts:
         refused = ", ".join(sorted({str(c.abstract_syntax) for c in association.rejected_contexts}))
         return ArchiveRejected(

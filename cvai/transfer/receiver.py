@@ -1,4 +1,4 @@
-"""Studies that come in by C-STORE: kept as they were sent, on disk before they are confirmed."""
+"""Receives studies by C-STORE; instances are on disk, unchanged, before they are confirmed."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ STORAGE_CONTEXTS: tuple[PresentationContext, ...] = tuple(
         {str(c.abstract_syntax) for c in AllStoragePresentationContexts} | CAN_HOLD_A_CINE
     )
 )
-"""Every storage SOP class in every transfer syntax: nothing is decoded, so anything can be kept. pynetdicom
-does not list the retired classes that are measured."""
+"""Every storage SOP class in every transfer syntax, since nothing is decoded. pynetdicom does not list the
+retired classes that are measured."""
 
 
 class InboxReceiver:
-    """Puts every instance that is sent into the inbox, below a folder of its study.
+    """Writes received instances into the inbox, in a folder per study.
 
-    The inbox's feed takes the study when nothing has come for a while. An instance is written to disk before
-    it is confirmed: one whose association breaks off was either confirmed and stands, or its sender knows
-    that it has to send it again, which replaces it.
+    The inbox's feed imports the study once nothing has been received for a while. When an association is
+    aborted, unconfirmed instances are sent again and replace those already written.
 
     Args:
         inbox: folder that ``InboxFeed`` watches.
@@ -49,11 +48,11 @@ class InboxReceiver:
 
     @property
     def handlers(self) -> list[EventHandlerType]:
-        """What a ``DicomServer`` is to call."""
+        """Event handlers for a node."""
         return [(evt.EVT_C_STORE, self.store)]
 
     def store(self, event: Event) -> int:
-        """Keep the data set of a C-STORE request byte for byte; returns the status."""
+        """Write the data set of a C-STORE request byte for byte; returns the status."""
         data = event.encoded_dataset()
         identity = identity_in(BytesIO(data))
         if identity is None:

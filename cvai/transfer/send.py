@@ -1,4 +1,4 @@
-"""Results on their way to a peer by C-STORE, and its word that it keeps them."""
+"""Sends results to a peer by C-STORE, with storage commitment."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from cvai.errors import ArchiveRejected, TemporarilyUnavailable
 from cvai.transfer.commitment import CommitmentReports, InstanceName, require_commitment
 from cvai.transfer.peer import Peer, associated
 
-STANDS_THERE = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
-"""Stored, stored with a warning (PS3.4 table B.2-1), or there already (0x0111, duplicate SOP instance)."""
+STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
+"""Stored, stored with a warning (PS3.4 table B.2-1), or existing already (0x0111, duplicate SOP instance)."""
 
 RETRYABLE = frozenset({0x0110, *range(0xA700, 0xA800)})
-"""Processing failure, and everything that is out of resources."""
+"""Processing failure, and the range for out of resources."""
 
 
 @dataclass(frozen=True, slots=True)
 class DicomDestination:
-    """A peer that results are sent to.
+    """A peer that receives results.
 
     Args:
-        peer: who.
-        reports: where reports of storage commitment arrive; None where none is asked for.
-        commitment_timeout_s: how long to wait for one.
+        peer: to send to.
+        reports: receives storage commitment reports; None without commitment.
+        commitment_timeout_s: for a report.
     """
 
     peer: Peer
@@ -37,7 +37,7 @@ class DicomDestination:
     commitment_timeout_s: float
 
     def deliver(self, paths: Sequence[Path]) -> None:
-        """Send every object and have the peer say that it keeps them; see ``Destination``."""
+        """Send every object and request commitment if configured; see ``Destination``."""
         objects = [dcmread(path) for path in paths]
         with associated(self.peer, _contexts(objects)) as association:
             for sent in objects:
@@ -49,26 +49,26 @@ class DicomDestination:
     def _send(self, association: Association, sent: Dataset) -> None:
         answer = association.send_c_store(sent) if association.is_established else Dataset()
         status = answer.get("Status")
-        if status in STANDS_THERE:
+        if status in STORED:
             return
         if status is None or status in RETRYABLE:
             raise TemporarilyUnavailable(
                 "peer_busy",
-                f"{self.peer.words} did not take {sent.SOPInstanceUID} ({_told(status)}).",
+                f"{self.peer.words} did not take {sent.SOPInstanceUID} ({_described(status)}).",
                 "It is sent again.",
             )
         raise ArchiveRejected(
             "object_rejected",
-            f"{self.peer.words} rejects {sent.SOPInstanceUID} ({_told(status)}).",
+            f"{self.peer.words} rejects {sent.SOPInstanceUID} ({_described(status)}).",
             "In brackets is the status of PS3.4 table B.2-1; the peer's own log says more.",
         )
 
 
-def _told(status: int | None) -> str:
-    return "the line went dead" if status is None else f"0x{status:04X}"
+def _described(status: int | None) -> str:
+    return "connection lost" if status is None else f"0x{status:04X}"
 
 
 def _contexts(objects: Sequence[Dataset]) -> list[PresentationContext]:
-    """Every object in the transfer syntax it is in."""
-    wanted = {(str(o.SOPClassUID), str(o.file_meta.TransferSyntaxUID)) for o in objects}
-    return [build_context(sop_class, syntax) for sop_class, syntax in sorted(wanted)]
+    """A context for each SOP class and transfer syntax of the objects."""
+    syntaxes = {(str(o.SOPClassUID), str(o.file_meta.TransferSyntaxUID)) for o in objects}
+    return [build_context(sop_class, syntax) for sop_class, syntax in sorted(syntaxes)]

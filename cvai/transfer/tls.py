@@ -1,4 +1,4 @@
-"""TLS for DICOM's own protocol: which files prove who we are, and whom we believe."""
+"""TLS for DICOM associations."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cvai.errors import ConfigurationInvalid
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files of PEM: who we are, and whom we believe.
+    """PEM files of this node and its trusted authorities.
 
     Args:
-        certificate: of this node, None for a caller that need not say who it is.
+        certificate: of this node, None for a client without one.
         key: private key of the certificate.
-        authorities: certificates that vouch for the other side; without them a caller is not asked to prove
-            anything, and somebody called must be vouched for by those this system trusts.
+        authorities: CA certificates; without them clients need no certificate, and servers are verified by
+            the system's CA certificates.
     """
 
     certificate: Path | None = None
@@ -27,10 +27,10 @@ class Certificate:
     authorities: Path | None = None
 
     def for_callers(self) -> ssl.SSLContext:
-        """What a server shows and asks for; PS3.15 section B.12 wants TLS 1.2 at least.
+        """Server context; TLS 1.2 at least (PS3.15 section B.12).
 
         Raises:
-            ConfigurationInvalid: a file is missing or not what it should be.
+            ConfigurationInvalid: a file is missing or invalid.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with _certificate_errors():
@@ -41,7 +41,7 @@ class Certificate:
         return context
 
     def for_calls(self) -> ssl.SSLContext:
-        """What a client shows and asks for; see ``for_callers``."""
+        """Client context; raises as ``for_callers``."""
         with _certificate_errors():
             context = ssl.create_default_context(cafile=self.authorities)
             self._load(context)

@@ -1,4 +1,4 @@
-"""A worklist spoken to over UPS-RS (PS3.18 section 11): what others want done, and telling how it ended."""
+"""Client of a UPS-RS worklist (PS3.18 section 11): claims workitems and reports their outcome."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from cvai.archive.port import Cursor
 
 MEDIA_TYPE = "application/dicom+json"
 PAGE, PAGES_AT_MOST = 50, 20
-"""Workitems asked for at a time, and how often in a look."""
+"""Workitems per query, and queries per poll."""
 
 SCHEDULED, IN_PROGRESS, COMPLETED, CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"
 IMAGE_PROCESSING = Code("110001", "DCM", "Image Processing")
 UNSPECIFIED_REASON = Code("110513", "DCM", "Discontinued for unspecified reason")
-"""Of CID 9300; the sentence beside it says why."""
+"""Of CID 9300; ReasonForCancellation has the details."""
 
 NOT_OURS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE})
-"""Somebody else has it, or it has been canceled or removed."""
+"""Claimed by another performer, canceled or removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A workitem that is done here, under a transaction that nobody else knows.
+    """A workitem claimed by this service.
 
     Args:
         workitem_uid: of the workitem.
-        transaction_uid: shows that the claim is ours.
-        study_uid: what is to be analysed.
+        transaction_uid: secret that proves the claim.
+        study_uid: StudyInstanceUID to analyse.
         begun: when it was claimed, as a DICOM date and time.
-        announced: whether its job stands in the database.
+        announced: whether its job is in the database.
     """
 
     workitem_uid: str
@@ -62,10 +62,10 @@ class Worklist:
     Args:
         url: root of the service; workitems are below ``/workitems``.
         session: carries the credentials.
-        timeout_s: how long to wait for an answer.
-        station: code value of the station that workitems are scheduled for; others are left alone.
-        largest_json_bytes: of an answer.
-        odd: told of workitems that make no sense.
+        timeout_s: for connecting and between two pieces of a response.
+        station: code value of the station whose workitems are claimed.
+        largest_json_bytes: of a response.
+        odd: counts invalid workitems.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Worklist:
         self._odd = odd or OddAnswers()
 
     def scheduled(self) -> Iterator[tuple[str, str]]:
-        """(workitem, study) UIDs of what waits for this station; the study is empty where none is named.
+        """(workitem, study) UIDs of scheduled workitems; the study is empty where it is not named uniquely.
 
-        Asked for a page at a time, as far as they are looked at; a page without anything new is the last.
+        Pages are queried lazily; one without new workitems is the last.
 
         Raises:
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``; also all below.
@@ -100,11 +100,11 @@ class Worklist:
                 found = self._page(offset)
             offset += len(found)
             rows = parts(found, WorkitemRow, self._odd, "ups")
-            fresh = {row.workitem_uid: row for row in rows if row.workitem_uid not in seen}
-            if not fresh:
+            new = {row.workitem_uid: row for row in rows if row.workitem_uid not in seen}
+            if not new:
                 return
-            seen |= fresh.keys()
-            yield from ((uid, self._study_of(row)) for uid, row in fresh.items())
+            seen |= new.keys()
+            yield from ((uid, self._study_of(row)) for uid, row in new.items())
 
     def _page(self, offset: int) -> list[object]:
         query = {
@@ -126,31 +126,31 @@ class Worklist:
         return found
 
     def _study_of(self, row: WorkitemRow) -> str:
-        """The one study that a workitem names."""
+        """The study of a workitem, empty unless exactly one is named."""
         inputs = parts(row.inputs, InputItem, self._odd, "ups", workitem=row.workitem_uid)
         studies = {item.study_uid or "" for item in inputs}
         return studies.pop() if len(studies) == 1 else ""
 
     def claim(self, claim: Claim) -> bool:
-        """Take a workitem; False when it is not to be had any more (PS3.18 section 11.7)."""
+        """Claim a workitem; False when it is no longer available (PS3.18 section 11.7)."""
         return self._change_state(claim, IN_PROGRESS)
 
     def progress(self, claim: Claim, percent: int, words: str) -> bool:
-        """Tell how far it is; False when the claim does not stand (any more)."""
+        """Report progress; False when the claim is not valid."""
         information = Dataset()
         information.ProcedureStepProgress = str(percent)
         information.ProcedureStepProgressDescription = words
         return self._update(claim, ProcedureStepProgressInformationSequence=[information])
 
     def complete(self, claim: Claim, objects: Sequence[Path]) -> bool:
-        """List what came of it, then close it as completed."""
+        """Report the output objects, then close as completed."""
         performed = _performed(claim, objects)
         return self._update(
             claim, UnifiedProcedureStepPerformedProcedureSequence=[performed]
         ) and self._change_state(claim, COMPLETED)
 
     def cancel(self, claim: Claim, reason: str) -> bool:
-        """Say why nothing came of it, then close it as canceled."""
+        """Report the reason, then close as canceled."""
         information = Dataset()
         information.ReasonForCancellation = reason
         information.ProcedureStepDiscontinuationReasonCodeSequence = [_code_item(UNSPECIFIED_REASON)]
@@ -162,7 +162,7 @@ class Worklist:
         change = Dataset()
         change.ProcedureStepState = state
         change.TransactionUID = claim.transaction_uid
-        return self._said("PUT", f"{self._url}/{claim.workitem_uid}/state", {}, change)
+        return self._sent("PUT", f"{self._url}/{claim.workitem_uid}/state", {}, change)
 
     def _update(self, claim: Claim, **attributes: Any) -> bool:
         """Change attributes of a claimed workitem (PS3.18 section 11.6)."""
@@ -170,9 +170,9 @@ class Worklist:
         for keyword, value in attributes.items():
             setattr(change, keyword, value)
         where = {"transaction": claim.transaction_uid}
-        return self._said("POST", f"{self._url}/{claim.workitem_uid}", where, change)
+        return self._sent("POST", f"{self._url}/{claim.workitem_uid}", where, change)
 
-    def _said(self, method: str, url: str, query: Mapping[str, str], change: Dataset) -> bool:
+    def _sent(self, method: str, url: str, query: Mapping[str, str], change: Dataset) -> bool:
         with (
             archive_errors("change a workitem"),
             self._session.request(
@@ -192,7 +192,7 @@ class Worklist:
 
 
 def _performed(claim: Claim, objects: Iterable[Path]) -> Dataset:
-    """What was done, by whom, from when to when, and what came of it (PS3.4 table CC.2.5-3)."""
+    """Performed procedure with station, times and output (PS3.4 table CC.2.5-3)."""
     performed = Dataset()
     performed.PerformedStationNameCodeSequence = [_code_item(Code("CVAI", "99CVAI", "cvai"))]
     performed.PerformedWorkitemCodeSequence = [_code_item(IMAGE_PROCESSING)]

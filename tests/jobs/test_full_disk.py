@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from cvai.audit.messages import Act, AuditEvent, AuditTrail
-from cvai.audit.reserve import GIVEN_UP_AT_ONCE, Reserve
+from cvai.audit.reserve import RELEASED_PER_WRITE, Reserve
 from cvai.errors import TemporarilyUnavailable
 from cvai.jobs.database import answering, open_database
 from cvai.jobs.full_disk import (
@@ -115,29 +115,29 @@ def full_disk(room: list[int], needs: int) -> None:
 
 def test_a_reserve_gives_up_a_piece_for_each_message_until_there_is_none(tmp_path: Path) -> None:
     path, now_s = tmp_path / "reserve", [0.0]
-    reserve = Reserve(path, size_bytes=3 * GIVEN_UP_AT_ONCE, clock=lambda: now_s[0])
+    reserve = Reserve(path, size_bytes=3 * RELEASED_PER_WRITE, clock=lambda: now_s[0])
     reserve.write(lambda: None)
-    assert path.stat().st_size == 3 * GIVEN_UP_AT_ONCE
-    assert path.stat().st_blocks * 512 >= 3 * GIVEN_UP_AT_ONCE, "it really takes the room"
+    assert path.stat().st_size == 3 * RELEASED_PER_WRITE
+    assert path.stat().st_blocks * 512 >= 3 * RELEASED_PER_WRITE, "it really takes the room"
 
     def write(needs: int) -> None:
-        full_disk([3 * GIVEN_UP_AT_ONCE - path.stat().st_size], needs)
+        full_disk([3 * RELEASED_PER_WRITE - path.stat().st_size], needs)
 
     reserve.write(lambda: write(100))
-    assert path.stat().st_size == 2 * GIVEN_UP_AT_ONCE
-    reserve.write(lambda: write(3 * GIVEN_UP_AT_ONCE))
+    assert path.stat().st_size == 2 * RELEASED_PER_WRITE
+    reserve.write(lambda: write(3 * RELEASED_PER_WRITE))
     assert path.stat().st_size == 0
     with pytest.raises(OSError, match="No space left"):
-        reserve.write(lambda: write(4 * GIVEN_UP_AT_ONCE))
+        reserve.write(lambda: write(4 * RELEASED_PER_WRITE))
     now_s[0] += 61.0
     reserve.write(lambda: None)
-    assert path.stat().st_size == 3 * GIVEN_UP_AT_ONCE, "there is room again"
+    assert path.stat().st_size == 3 * RELEASED_PER_WRITE, "there is room again"
 
 
 def test_a_reserve_is_not_given_up_for_other_faults_and_does_not_fill_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reserve = Reserve(tmp_path / "reserve", size_bytes=GIVEN_UP_AT_ONCE)
+    reserve = Reserve(tmp_path / "reserve", size_bytes=RELEASED_PER_WRITE)
     reserve.write(lambda: None)
 
     def forbidden() -> None:
@@ -145,7 +145,7 @@ def test_a_reserve_is_not_given_up_for_other_faults_and_does_not_fill_the_disk(
 
     with pytest.raises(PermissionError):
         reserve.write(forbidden)
-    assert reserve.path.stat().st_size == GIVEN_UP_AT_ONCE
+    assert reserve.path.stat().st_size == RELEASED_PER_WRITE
     larger_than_the_disk = Reserve(tmp_path / "another", size_bytes=10**15)
     larger_than_the_disk.write(lambda: None)
     assert not larger_than_the_disk.path.exists()
@@ -153,7 +153,7 @@ def test_a_reserve_is_not_given_up_for_other_faults_and_does_not_fill_the_disk(
 
 def test_the_audit_trail_goes_on_from_its_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trail = AuditTrail(
-        tmp_path / "audit.log", "here", reserve=Reserve(tmp_path / "reserve", size_bytes=GIVEN_UP_AT_ONCE)
+        tmp_path / "audit.log", "here", reserve=Reserve(tmp_path / "reserve", size_bytes=RELEASED_PER_WRITE)
     )
     trail.record(AuditEvent(Act.STARTED, "worker-1"))
     real, full_once = os.write, [True]

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from cvai.ops.folding import DIFFERENT_AT_MOST, FOLDED, WINDOW_S, Folding
+from cvai.ops.folding import FOLDED, MAX_DISTINCT_LINES, WINDOW_S, Folding
 
 Line = dict[str, object]
 
@@ -47,9 +47,9 @@ def test_the_same_warning_is_written_once_and_its_number_after_a_minute(book: Bo
 
 
 def test_lines_that_differ_are_all_written_up_to_a_thousand(book: Book) -> None:
-    for number in range(2 * DIFFERENT_AT_MOST):
+    for number in range(2 * MAX_DISTINCT_LINES):
         book.log.error("call_refused", address=str(number))
-    assert len(book.lines) == DIFFERENT_AT_MOST
+    assert len(book.lines) == MAX_DISTINCT_LINES
     book.log.error("another")
     assert book.lines[-1] == ("another", {})
 

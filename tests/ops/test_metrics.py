@@ -24,7 +24,7 @@ from cvai.jobs.queue import QueueState
 from cvai.jobs.shadow import ShadowRecord, Value
 from cvai.jobs.worker_registry import WorkerRegistry
 from cvai.ops.drift import MEASURED, EjectionFractions
-from cvai.ops.health import PLAIN, STILL_AT_MOST_S, Pulse, Readiness
+from cvai.ops.health import MAX_STANDSTILL_S, PLAIN, Pulse, Readiness
 from cvai.ops.metrics import Metrics, Sources
 from cvai.ops.monitor import monitored
 from tests.orthanc import free_port
@@ -208,7 +208,7 @@ def test_a_loop_that_comes_round_is_alive_and_one_that_does_not_is_not() -> None
     now_s = 0.0
     pulse = Pulse(clock=lambda: now_s)
     assert pulse.healthz() == (200, "ok\n", PLAIN)
-    now_s = STILL_AT_MOST_S + 1
+    now_s = MAX_STANDSTILL_S + 1
     assert pulse.healthz()[0] == 503
     pulse.beat()
     assert pulse.healthz()[0] == 200

@@ -192,7 +192,7 @@ def _program(name: str) -> str:
 
 
 def _parameters(url: URL) -> dict[str, str]:
-    """What libpq is told, without the password."""
+    """Connection parameters of libpq without the password."""
     named = {"host": url.host, "port": url.port, "user": url.username, "dbname": url.database, **url.query}
     single = {key: value[-1] if isinstance(value, tuple) else value for key, value in named.items()}
     return {key: str(value) for key, value in single.items() if value is not None}

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from cvai.files import OWNER_READS
 
 Advance: TypeAlias = Callable[[int], None]
-"""Is told how many bytes have just been copied."""
+"""Called with the number of bytes just copied."""
 
 PIECE_BYTES = 1 << 20
 TRIED_AT_MOST = 3
@@ -39,11 +39,11 @@ def copy_file(source: Path, target: Path, advance: Advance, *, appended: bool = 
     Args:
         source: what is copied.
         target: made, with the time of the source; must not exist.
-        advance: told of each piece.
+        advance: called for each piece.
         appended: lines are only ever added to it: those that are whole when it is opened are copied.
 
     Raises:
-        FileNotFoundError: it is gone, or no regular file any more.
+        FileNotFoundError: it no longer exists as a regular file.
         ChangedMeanwhile: it was written to while it was read, again and again.
         OSError: it cannot be read, or the copy cannot be written.
     """
@@ -59,7 +59,7 @@ def digest_of(path: Path, advance: Advance) -> Copied:
     """What a copy of this file would be, of a file that nobody writes to.
 
     Raises:
-        FileNotFoundError: it is gone, or no regular file.
+        FileNotFoundError: it does not exist as a regular file.
         OSError: it cannot be read.
     """
     digest, length = hashlib.sha256(), 0
@@ -113,7 +113,7 @@ def _whole_lines(descriptor: int, size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file below a folder, and how long it was when it was seen."""
+    """A regular file below a folder, with its size when listed."""
 
     path: Path
     bytes: int
@@ -121,7 +121,7 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class FoundFolder:
-    """A folder, seen before what is in it, and when it had changed."""
+    """A folder, listed before its contents, with its time of change."""
 
     path: Path
     changed_ns: int

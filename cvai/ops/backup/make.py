@@ -1,4 +1,4 @@
-"""Makes a backup of a service, which may be at work meanwhile."""
+"""Makes a backup of a service, which may be running."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ from cvai.ops.backup.manifest import (
 from cvai.ops.backup.places import Places, held_alone, is_passing
 from cvai.settings import Settings
 
-ASKED_FOR = "as asked for"
+REQUESTED = "as asked for"
 
 
-class ImageGroup(StrEnum):
-    """What may be left out of a backup, where other means copy it."""
+class BackupPart(StrEnum):
+    """A part that may be left out of a backup, if it is copied by other means."""
 
     RESULTS = "results"
     """result.json, reports and copies of the stored objects."""
@@ -65,25 +65,25 @@ class ImageGroup(StrEnum):
     """The jobs."""
 
 
-def nobody_watches(_: int) -> None:
-    """Progress that nobody wants to see."""
+def no_progress(_: int) -> None:
+    """Ignores progress."""
 
 
 def make_backup(
     settings: Settings,
     places: Places,
     destination: Path,
-    without: frozenset[ImageGroup] = frozenset(),
-    watched_by: Callable[[int], Advance] = lambda _: nobody_watches,
+    without: frozenset[BackupPart] = frozenset(),
+    watched_by: Callable[[int], Advance] = lambda _: no_progress,
 ) -> Manifest:
     """Copy a service's state into a new folder, also while the service runs.
 
     Args:
         settings: of the service.
         places: where its state is.
-        destination: made; or an empty folder.
-        without: what is left out.
-        watched_by: is told how many bytes there are, and gives what is told of each piece.
+        destination: new or empty folder.
+        without: parts to leave out.
+        watched_by: called with the total number of bytes; returns the callback for each piece.
 
     Raises:
         ConfigurationInvalid: ``no_data_folder``, ``backup_destination_taken``, ``backup_inside_data_folder``,
@@ -100,7 +100,7 @@ def make_backup(
 
 
 def require_state(places: Places) -> None:
-    """Return when there is something to be copied.
+    """Check that there is a data folder to copy.
 
     Raises:
         ConfigurationInvalid: ``no_data_folder``.
@@ -115,7 +115,7 @@ def require_state(places: Places) -> None:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turn what a disk raises into an error with a code."""
+    """Turn errors of a disk into TemporarilyUnavailable."""
     try:
         yield
     except OSError as error:
@@ -127,7 +127,7 @@ def disk_errors() -> Iterator[None]:
 
 
 def require_room(folder: Path, needed: int) -> None:
-    """Return when a folder's disk has room for so many bytes.
+    """Check that a folder's disk has enough free space.
 
     Raises:
         TemporarilyUnavailable: ``backup_disk``.
@@ -143,7 +143,7 @@ def require_room(folder: Path, needed: int) -> None:
 
 @contextmanager
 def _made(destination: Path, places: Places) -> Iterator[None]:
-    """The destination as an empty folder; it is emptied again where the backup does not come to its end."""
+    """Create the destination; it is emptied again if the backup fails."""
     target = destination.resolve()
     if target.is_relative_to(places.data_folder.resolve()):
         raise ConfigurationInvalid(
@@ -168,35 +168,35 @@ def _made(destination: Path, places: Places) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """What there is to be copied, in the order in which it has to be."""
+    """The files to copy, in the order required for consistency."""
 
     settings: Settings
     places: Places
-    without: frozenset[ImageGroup]
+    without: frozenset[BackupPart]
 
     def everything(self) -> Iterator[FoundFile | FoundFolder]:
-        """All there is, for its size."""
+        """All files, to determine the total size."""
         yield from self.before_the_jobs()
-        if ImageGroup.DATABASE not in self.without and self.jobs_file is not None:
+        if BackupPart.DATABASE not in self.without and self.jobs_file is not None:
             yield from walk(self.jobs_file)
         yield from walk(self.places.page)
         yield from self.after_the_jobs()
         yield from self.rest()
 
     def before_the_jobs(self) -> Iterator[FoundFile | FoundFolder]:
-        """Deliveries, which move into the archive: what has gone from here by then is found there."""
+        """Deliveries; copied before the archive, so that one that is imported meanwhile is found there."""
         if self.places.inbox is not None:
             yield from walk(self.places.inbox, self._parts)
 
     def after_the_jobs(self) -> Iterator[FoundFile | FoundFolder]:
-        """What jobs that have ended say that it stands."""
-        if self.places.archive is not None and ImageGroup.ARCHIVE not in self.without:
+        """Archive and results; copied after the jobs, whose outcomes refer to them."""
+        if self.places.archive is not None and BackupPart.ARCHIVE not in self.without:
             yield from walk(self.places.archive, self._parts)
-        if ImageGroup.RESULTS not in self.without:
+        if BackupPart.RESULTS not in self.without:
             yield from walk(self.places.results, self._parts)
 
     def rest(self) -> Iterator[FoundFile | FoundFolder]:
-        """All else in the data folder, whatever it is."""
+        """Everything else in the data folder."""
         databases = {self.places.page, *([] if self.jobs_file is None else [self.jobs_file.absolute()])}
         beside = {path.with_name(path.name + end) for path in databases for end in SIDE_FILES}
         left_out = self._parts | databases | beside
@@ -212,22 +212,22 @@ class _Sources:
     @property
     def left_out(self) -> dict[str, str]:
         """Parts that are not copied, and why."""
-        return dict.fromkeys(sorted(self.without), ASKED_FOR) | self.places.elsewhere(self.settings)
+        return dict.fromkeys(sorted(self.without), REQUESTED) | self.places.elsewhere(self.settings)
 
     @property
     def _parts(self) -> set[Path]:
-        """Folders that have a turn of their own."""
+        """Folders that are copied separately."""
         found = (self.places.inbox, self.places.archive, self.places.results)
         return {path for path in found if path is not None}
 
 
 class _Copying:
-    """One backup on its way.
+    """One run of a backup.
 
     Args:
-        sources: what is copied.
+        sources: files to copy.
         destination: an empty folder.
-        advance: told of each piece.
+        advance: called for each piece.
     """
 
     def __init__(self, sources: _Sources, destination: Path, advance: Advance) -> None:
@@ -280,14 +280,14 @@ class _Copying:
                 self._copy(item.path, name)
 
     def _make_folder(self, name: str) -> None:
-        """Make a folder and those above it, which may be parts of their own."""
+        """Create a folder and its parents."""
         above = self._to
         for part in Path(name).parts:
             above = above / part
             above.mkdir(mode=OWNER_ENTERS, exist_ok=True)
 
     def _copy(self, source: Path, name: str) -> None:
-        """Copy a file, unless it is gone meanwhile: what moves away is found where it went."""
+        """Copy a file; one that has been moved meanwhile is copied from its new place."""
         target = self._to / name
         self._make_folder(Path(name).parent.as_posix())
         try:
@@ -307,7 +307,7 @@ class _Copying:
     def _copy_databases(self) -> Jobs:
         """Copy decisions and jobs as of one moment.
 
-        A decision is recorded before it is queued: while nobody can record one, all that is queued is
+        Decisions are recorded before they are queued: with the page's database locked, every queued one is
         recorded.
         """
         with ExitStack() as stack:
@@ -316,7 +316,7 @@ class _Copying:
                 if self._places.page.is_file():
                     moment.enter_context(standing_still(self._places.page))
                     page = stack.enter_context(sqlite_as_of_now(self._places.page))
-                if ImageGroup.DATABASE not in self._sources.without:
+                if BackupPart.DATABASE not in self._sources.without:
                     jobs = self._jobs_as_of_now()
                     stack.callback(jobs.close)
             if jobs is not None:
@@ -336,7 +336,7 @@ class _Copying:
             raise ConfigurationInvalid(
                 "no_jobs_database",
                 "there is no database of jobs yet.",
-                "It is made by the first cvai serve; check --config and data_folder.",
+                "It is created by the first cvai serve; check --config and data_folder.",
             )
         return _JobsCopy(path)
 
@@ -358,7 +358,7 @@ class _Copying:
 
 
 class _JobsCopy:
-    """Jobs in SQLite, copied beside their file first: while they are being read, nobody can write."""
+    """Jobs in SQLite, copied beside their file first, since reading blocks writers."""
 
     kind: Jobs = "sqlite"
     name = JOBS_SQLITE
@@ -371,7 +371,7 @@ class _JobsCopy:
 
     def write(self, folder: Path) -> None:
         require_sound(self._beside)
-        copy_file(self._beside, folder / self.name, nobody_watches)
+        copy_file(self._beside, folder / self.name, no_progress)
 
     def close(self) -> None:
         self._beside.unlink(missing_ok=True)
@@ -394,7 +394,7 @@ class _JobsDump:
 
 
 def is_beside_sqlite(path: Path) -> bool:
-    """Whether a file is a journal of a database that lies beside it, and is copied whole."""
+    """Whether a file is the journal of an SQLite database, which is copied with the database."""
     for end in SIDE_FILES:
         database = path.with_name(path.name.removesuffix(end))
         if path.name.endswith(end) and database.is_file() and is_sqlite(database):

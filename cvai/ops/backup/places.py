@@ -1,4 +1,4 @@
-"""Where a service keeps its state, and which of it is worth copying."""
+"""Where a service keeps its state, and which parts are backed up."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cvai.files import private_file
 from cvai.settings import Settings
 
 RESTORING = ".restoring"
-"""In the data folder while it is being restored; no service starts beside it."""
+"""Marks a data folder that is being restored, on which no service starts."""
 
 REPLACED = "replaced-"
-"""What stood in a data folder before it was restored."""
+"""Prefix of the previous contents of a restored data folder."""
 
 MADE_AGAIN = frozenset({"work", "cines"})
-"""What a service makes again by itself: work in progress, and the images that the page keeps ready."""
+"""Caches that a service rebuilds: work in progress, and the page's images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Places:
 
     @classmethod
     def of(cls, settings: Settings, config: Path | None, page_database: str) -> Places:
-        """Where the settings say that state is kept.
+        """The places named by the settings.
 
         Args:
             settings: of the service.
@@ -78,21 +78,23 @@ class Places:
         )
 
     def elsewhere(self, settings: Settings) -> dict[str, str]:
-        """Parts of the state that lie outside of the data folder, and are left to other means."""
-        told = {}
+        """Parts of the state outside of the data folder, with the reason why they are not copied."""
+        omitted = {}
         if settings.archive == "folder" and self.archive is None:
-            told["archive"] = "it is not in data_folder: copy it by its own means, after this backup"
+            omitted["archive"] = "it is not in data_folder: copy it by its own means, after this backup"
         if settings.archive == "folder" and self.inbox is None:
-            told["inbox"] = "it is not in data_folder"
+            omitted["inbox"] = "it is not in data_folder"
         if settings.archive != "folder":
-            told["archive"] = f"studies are kept by the {settings.archive} archive: it has means of its own"
+            omitted["archive"] = (
+                f"studies are kept by the {settings.archive} archive: it has means of its own"
+            )
         if self.audit is None:
-            told["audit"] = "audit.file is not in data_folder"
-        return told
+            omitted["audit"] = "audit.file is not in data_folder"
+        return omitted
 
 
 def is_passing(name: str) -> bool:
-    """Whether an entry of the data folder is worth nothing once the service has ended.
+    """Whether an entry of the data folder is temporary.
 
     >>> is_passing("worker-1.lock"), is_passing("work"), is_passing("results")
     (True, True, False)
@@ -102,7 +104,7 @@ def is_passing(name: str) -> bool:
 
 @contextmanager
 def held_alone(data_folder: Path, what: str) -> Iterator[None]:
-    """Let one backup, or one restore, be at a data folder at a time.
+    """Allow one backup, or one restore, of a data folder at a time.
 
     Raises:
         ConfigurationInvalid: ``backup_running``: another one is.
@@ -130,7 +132,7 @@ def no_service(data_folder: Path) -> Iterator[None]:
 
 
 def service_running(who: str) -> ConfigurationInvalid:
-    """The error about a service that is at work on what is to be replaced."""
+    """The error for a service that is running on the data to be replaced."""
     return ConfigurationInvalid(
         "service_running", f"{who} is at work on this data.", "Stop cvai serve and every cvai worker first."
     )

@@ -25,7 +25,7 @@ from cvai.ops.backup.files import (
     copy_file,
     digest_of,
 )
-from cvai.ops.backup.make import disk_errors, nobody_watches, require_room
+from cvai.ops.backup.make import disk_errors, no_progress, require_room
 from cvai.ops.backup.manifest import (
     CONFIGURATION,
     DATA,
@@ -69,7 +69,7 @@ class Restored:
     replaced: str
 
 
-def check_backup(source: Path, watched_by: Callable[[int], Advance] = lambda _: nobody_watches) -> Manifest:
+def check_backup(source: Path, watched_by: Callable[[int], Advance] = lambda _: no_progress) -> Manifest:
     """Read a whole backup and compare it with its manifest; nothing is changed.
 
     Raises:
@@ -92,7 +92,7 @@ def restore_backup(
     places: Places,
     *,
     replace: bool,
-    watched_by: Callable[[int], Advance] = lambda _: nobody_watches,
+    watched_by: Callable[[int], Advance] = lambda _: no_progress,
     wait: Wait,
 ) -> Restored:
     """Put a backup in the place of a service's state.
@@ -106,7 +106,7 @@ def restore_backup(
         settings: of the service.
         places: where its state is to be.
         replace: also where there is some already.
-        watched_by: is told how many bytes there are, and gives what is told of each piece.
+        watched_by: called with the total number of bytes; returns the callback for each piece.
         wait: for so many seconds, to see whether workers elsewhere live.
 
     Raises:
@@ -189,7 +189,7 @@ def _stage(source: Path, staging: Path, advance: Advance) -> None:
 
 @contextmanager
 def _named_by_line(number: int) -> Iterator[None]:
-    """Say which file is not what it was by its line: what people call deliveries is told to nobody."""
+    """Name a changed file by its line in the manifest: names of deliveries may be patients'."""
     try:
         yield
     except (FileNotFoundError, FileExistsError, ChangedMeanwhile, _Differs) as error:
@@ -224,7 +224,7 @@ class _Target:
 
     def require_free(self, replace: bool, wait: Wait) -> None:
         """Return where nothing would be lost that was not given up, and nobody is at work."""
-        if not replace and any(map(_holds_files, self._standing())):
+        if not replace and any(map(_holds_files, self._existing_entries())):
             raise ConfigurationInvalid(
                 "data_folder_not_empty",
                 "the data folder holds files already.",
@@ -251,11 +251,11 @@ class _Target:
             shutil.move(staging / JOBS_SQLITE, path)
         self._as_they_had_changed(source)
         if self._manifest.jobs != "left_out":
-            self._nobody_is_at_work()
+            self._require_no_workers()
         os.sync()
         return replaced
 
-    def _standing(self) -> Iterator[Path]:
+    def _existing_entries(self) -> Iterator[Path]:
         """What is in the way in the data folder: not what passes, and not parts that the backup left out."""
         kept = self._kept()
         for entry in sorted(self._places.data_folder.iterdir()):
@@ -302,7 +302,7 @@ class _Target:
     def _set_aside(self) -> str:
         """Move what stands in the way into a folder of its own."""
         aside = self._places.data_folder / f"{REPLACED}{self._stamp}"
-        for entry in list(self._standing()):
+        for entry in list(self._existing_entries()):
             aside.mkdir(mode=OWNER_ENTERS, exist_ok=True)
             entry.rename(aside / entry.name)
         path = jobs_file(self._url)
@@ -321,7 +321,7 @@ class _Target:
                 below = Path(entry.path).relative_to(DATA)
                 os.utime(self._places.data_folder / below, ns=(entry.changed_ns, entry.changed_ns))
 
-    def _nobody_is_at_work(self) -> None:
+    def _require_no_workers(self) -> None:
         """Strike off the workers that were at work when the copy was made."""
         database = open_database(self._url)
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cvai.ops.backup.make import ImageGroup, make_backup
+from cvai.ops.backup.make import BackupPart, make_backup
 from cvai.ops.backup.manifest import Manifest
 from cvai.ops.backup.places import Places
 from cvai.ops.backup.restore import Restored, restore_backup
@@ -80,7 +80,7 @@ class State:
         with closing(sqlite3.connect(self.data / DATABASE_NAME)) as page:
             return [name for (name,) in page.execute("SELECT name FROM readers ORDER BY name")]
 
-    def make(self, *without: ImageGroup) -> Manifest:
+    def make(self, *without: BackupPart) -> Manifest:
         return make_backup(self.settings, self.places, self.backup, frozenset(without))
 
     def restore(self, *, replace: bool = False, settings: Settings | None = None) -> Restored:

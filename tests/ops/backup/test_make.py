@@ -18,7 +18,7 @@ import pytest
 from cvai import __version__
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.jobs.ledger import open_ledger
-from cvai.ops.backup.make import ImageGroup, make_backup
+from cvai.ops.backup.make import BackupPart, make_backup
 from cvai.ops.backup.manifest import LIST, MANIFEST
 from cvai.ops.backup.places import Places, held_alone
 from cvai.review.server import DATABASE_NAME
@@ -87,7 +87,7 @@ def test_of_the_audit_trail_whole_lines_are_copied(state: State) -> None:
 
 
 def test_parts_are_left_out_as_asked_for_and_said_to_be(state: State) -> None:
-    manifest = state.make(ImageGroup.RESULTS, ImageGroup.ARCHIVE, ImageGroup.DATABASE)
+    manifest = state.make(BackupPart.RESULTS, BackupPart.ARCHIVE, BackupPart.DATABASE)
     assert manifest.left_out.keys() == {"results", "archive", "database"}
     assert manifest.jobs == "left_out"
     assert not [

@@ -14,7 +14,7 @@ from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.jobs.database import open_database
 from cvai.jobs.worker_registry import WorkerRegistry
 from cvai.ops.backup.databases import PostgresDump, restore_postgres
-from cvai.ops.backup.make import ImageGroup, make_backup
+from cvai.ops.backup.make import BackupPart, make_backup
 from cvai.ops.backup.places import Places
 from cvai.ops.backup.restore import restore_backup
 from cvai.review.server import DATABASE_NAME
@@ -132,6 +132,6 @@ def test_without_the_programs_of_postgresql_it_says_what_to_do(
         served.settings,
         Places.of(served.settings, served.config, DATABASE_NAME),
         served.backup,
-        frozenset({ImageGroup.DATABASE}),
+        frozenset({BackupPart.DATABASE}),
     )
     assert manifest.jobs == "left_out"

@@ -15,7 +15,7 @@ import pytest
 
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.jobs.ledger import open_ledger
-from cvai.ops.backup.make import ImageGroup
+from cvai.ops.backup.make import BackupPart
 from cvai.ops.backup.manifest import LIST, MANIFEST
 from cvai.ops.backup.places import RESTORING, held_alone
 from cvai.ops.backup.restore import check_backup, restore_backup
@@ -106,7 +106,7 @@ def test_a_database_of_jobs_that_lies_elsewhere_is_not_written_over(state: State
 
 
 def test_parts_that_were_left_out_stay_as_they_are(state: State) -> None:
-    state.make(ImageGroup.RESULTS, ImageGroup.ARCHIVE, ImageGroup.DATABASE)
+    state.make(BackupPart.RESULTS, BackupPart.ARCHIVE, BackupPart.DATABASE)
     state.add_reader("lung")
     before = state.files()
     state.restore(replace=True)
