@@ -22,9 +22,9 @@ from pathlib import Path
 
 from requests.adapters import HTTPAdapter
 
-from cvai.archive.http import TRIES
+from cvai.archive.http import ATTEMPTS
 from cvai.jobs.job import JobState
-from cvai.jobs.looking import LONGEST_LOOK_S
+from cvai.jobs.looking import MAX_BACKOFF_S
 from cvai.settings import Settings, load_settings
 from tests.loopback import serving
 from tests.orthanc import PASSWORD, USERNAME, Orthanc
@@ -46,14 +46,14 @@ TOLD_AGAIN_WITHIN_S = 15.0
 def most_requests(settings: Settings, lasted_s: float) -> int:
     """How often an archive that was unwell for so long may have been asked.
 
-    The feed looks, doubling its waits: it asks for each study, each question TRIES times. One job at a time
-    attempts its step, doubling its waits: storing is tried TRIES times, and asks within each what stands
-    there, TRIES times. Jitter only lengthens waits.
+    The feed looks, doubling its waits: it asks for each study, each question ATTEMPTS times. One job at a
+    time attempts its step, doubling its waits: storing is tried ATTEMPTS times, and asks within each what
+    stands there, ATTEMPTS times. Jitter only lengthens waits.
     """
     retry = settings.retry
-    looks = asks_within(lasted_s, 2 * settings.looks_every_s, LONGEST_LOOK_S)
+    looks = asks_within(lasted_s, 2 * settings.looks_every_s, MAX_BACKOFF_S)
     attempts = min(retry.attempts, asks_within(lasted_s, retry.first_wait_s, retry.longest_wait_s))
-    return looks * STUDIES * TRIES + settings.jobs_at_once * attempts * TRIES**2
+    return looks * STUDIES * ATTEMPTS + settings.jobs_at_once * attempts * ATTEMPTS**2
 
 
 def asks_within(time_s: float, first_wait_s: float, longest_wait_s: float) -> int:

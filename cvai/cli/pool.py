@@ -44,9 +44,9 @@ def pool(
         return
     console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
     print_report(console, report)
-    told = [f"{name} ± {half:.1f} points" for name, half in found.half_widths.items()]
-    told += [f"{name} ± {100 * share:.0f} %" for name, share in found.shares.items()]
+    intervals = [f"{name} ± {half:.1f} points" for name, half in found.half_widths.items()]
+    intervals += [f"{name} ± {100 * share:.0f} %" for name, share in found.shares.items()]
     console.print(
-        f"\n{100 * found.confidence:.0f} % of errors out of fold stay within: {', '.join(told)}.",
+        f"\n{100 * found.confidence:.0f} % of errors out of fold stay within: {', '.join(intervals)}.",
         highlight=False,
     )
