@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.content import StudyContent, is_valid_study_uid
 from cvai.archive.port import Archive, StudyFeed
 from cvai.errors import ArchiveRejected, TemporarilyUnavailable
+from cvai.jobs.defects import frames_of
 from cvai.jobs.installed import Installed, applicable
 from cvai.jobs.job import UNLISTED, StudyJob
 from cvai.jobs.rules import Decision, Priority, Rules
@@ -68,7 +70,13 @@ def _jobs(
         except (TemporarilyUnavailable, ArchiveRejected) as error:
             log.warning("study_not_listed", study=study_uid, code=error.code)
             failures.append(error)
-            jobs.extend((analysis.job_for(study_uid, UNLISTED), Priority.ROUTINE) for analysis in analyses)
+            jobs.extend(_unlisted(study_uid, analyses))
+            continue
+        except (OSError, SQLAlchemyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect met with one study must not block all others for good
+            log.error("study_broke", study=study_uid, error=type(error).__name__, stack=frames_of(error))
+            jobs.extend(_unlisted(study_uid, analyses))
             continue
         if decision.analyse:
             found = _applying(content, analyses)
@@ -78,6 +86,11 @@ def _jobs(
     if failures and len(failures) == len(study_uids):
         _require_well(archive, failures[0])
     return jobs
+
+
+def _unlisted(study_uid: str, analyses: Sequence[Installed]) -> list[tuple[StudyJob, Priority]]:
+    """Jobs of all analyses for a study of unknown content; each finds out, or fails, on its own."""
+    return [(analysis.job_for(study_uid, UNLISTED), Priority.ROUTINE) for analysis in analyses]
 
 
 def _applying(content: StudyContent, analyses: Sequence[Installed]) -> tuple[Installed, ...]:

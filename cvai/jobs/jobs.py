@@ -11,13 +11,11 @@ import json
 import math
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import stamina
@@ -28,6 +26,7 @@ from structlog.contextvars import bound_contextvars
 
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
 from cvai.jobs.database import SmallCacheConnection
+from cvai.jobs.defects import frames_of
 from cvai.jobs.deliver import Deliveries
 from cvai.jobs.full_disk import disk_errors_retried, fail_on_full_disk, is_disk_failure, wait_while_disk_full
 from cvai.jobs.installed import former_job
@@ -300,9 +299,7 @@ class JobEngine:
         finally:
             self._running.discard(job_id)
             if isinstance(error := sys.exception(), Exception):
-                frames = traceback.extract_tb(error.__traceback__)
-                stack = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-                log.error("job_broke", error=type(error).__name__, stack=stack)
+                log.error("job_broke", error=type(error).__name__, stack=frames_of(error))
 
     def _run_study(self, job: StudyJob) -> Outcome:
         """Fetch, analyse, store, deliver; stop at the first step that ends the job."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.errors import CvaiError, TemporarilyUnavailable
+from cvai.jobs.defects import frames_of
 
 log = structlog.get_logger(__name__)
 
@@ -68,10 +67,8 @@ def _log_failure(error: Exception) -> str:
     if isinstance(error, CvaiError):
         log.warning("feed_not_followed", code=error.code, reason=error.message)
         return error.code
-    frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
     code = _code_of(error)
-    log.error("feed_not_followed", code=code, error=type(error).__name__, where=where)
+    log.error("feed_not_followed", code=code, error=type(error).__name__, where=frames_of(error))
     return code
 
 

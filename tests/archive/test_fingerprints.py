@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -51,12 +52,18 @@ def test_how_a_file_was_written_is_not_what_it_holds(tmp_path: Path) -> None:
     assert read_fingerprint(first) == read_fingerprint(second)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no DICOM", b"\0" * 128 + b"DICM", b"\0" * 128 + b"DICM\2\0\0\0UL"]
-)
-def test_a_file_without_a_data_set_has_a_fingerprint(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.dcm").write_bytes(content)
+@pytest.mark.parametrize("length", range(128, 146))
+def test_a_file_that_ends_within_its_meta_information_has_a_fingerprint(length: int, tmp_path: Path) -> None:
+    head = b"\0" * 128 + b"DICM\2\0\0\0UL\4\0" + struct.pack("<L", 2) + b"\0\0"
+    (tmp_path / "a.dcm").write_bytes(head[:length])
     assert read_fingerprint(tmp_path / "a.dcm") > 0
+
+
+def test_files_whose_meta_information_would_end_beyond_them_are_told_apart(tmp_path: Path) -> None:
+    head = b"\0" * 128 + b"DICM\2\0\0\0UL\4\0" + struct.pack("<L", 1_000_000)
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(head + name.encode())
+    assert read_fingerprint(tmp_path / "a") != read_fingerprint(tmp_path / "b")
 
 
 @pytest.mark.parametrize("bound", ["STUDIES_AT_MOST", "FILES_AT_MOST"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from cvai.archive.content import StudyContent
 from cvai.archive.folder.archive import FolderArchive
@@ -87,7 +88,7 @@ class Unlisting:
 
     real: FolderArchive
     broken: tuple[str, ...]
-    failure: CvaiError = BUSY
+    failure: Exception = BUSY
     probed: CvaiError | None = None
 
     def content(self, study_uid: str) -> StudyContent:
@@ -113,6 +114,28 @@ def test_a_study_the_archive_will_not_list_does_not_hold_up_the_others(archive: 
         (STUDY, archive.content(STUDY).digest),
     ]
     assert len(feed.acknowledged) == 1
+
+
+def test_a_defect_that_one_study_meets_does_not_hold_up_the_others(archive: FolderArchive) -> None:
+    queued: list[StudyJob] = []
+    feed = Told((OTHER, STUDY))
+    with capture_logs() as lines:
+        broken = Unlisting(archive, (OTHER,), ValueError("Doe^John"))
+        follow(feed, broken, lambda job, _: not queued.append(job), ANALYSES)
+    assert [(job.study_uid, job.digest == UNLISTED) for job in queued] == [(OTHER, True), (STUDY, False)]
+    assert len(feed.acknowledged) == 1
+    (line,) = (line for line in lines if line["event"] == "study_broke")
+    assert (line["study"], line["error"]) == (OTHER, "ValueError")
+    assert "Doe" not in str(line)
+
+
+def test_a_disk_that_fails_is_waited_for(archive: FolderArchive) -> None:
+    feed = Told((STUDY,))
+    with pytest.raises(OSError, match="Input/output"):
+        follow(
+            feed, Unlisting(archive, (STUDY,), OSError(5, "Input/output error")), lambda *_: True, ANALYSES
+        )
+    assert feed.acknowledged == []
 
 
 def test_a_study_that_the_archive_rejects_alone_is_its_jobs_to_tell(archive: FolderArchive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import threading
 from array import array
@@ -16,7 +17,8 @@ FILES_AT_MOST = 131_072
 """Beyond either, the least recently used study is evicted."""
 
 _CHUNK_BYTES = 1 << 20
-_PREAMBLE_BYTES, _GROUP_LENGTH_BYTES = 132, 12
+_HEAD_BYTES = 144
+"""Preamble, prefix and FileMetaInformationGroupLength."""
 
 
 class Fingerprints:
@@ -62,12 +64,13 @@ def read_fingerprint(path: Path) -> int:
 
 
 def _dataset_start(file: BinaryIO) -> int:
-    """Where the file meta information ends (PS3.10 section 7.1), 0 where it is not stated."""
-    head = file.read(_PREAMBLE_BYTES + _GROUP_LENGTH_BYTES)
-    if head[128:132] != b"DICM" or head[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
+    """Where the file meta information ends (PS3.10 section 7.1), 0 where no end within the file is stated."""
+    head = file.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES or head[128:140] != b"DICM\x02\x00\x00\x00UL\x04\x00":
         return 0
-    (length,) = struct.unpack("<L", head[140:144])
-    return len(head) + int(length)
+    (length,) = struct.unpack("<L", head[140:])
+    start = _HEAD_BYTES + int(length)
+    return start if start <= file.seek(0, os.SEEK_END) else 0
 
 
 def _mark(path: Path) -> int:
