@@ -177,7 +177,7 @@ class _StudyRun:
         )
 
     def _made(self, ready: ReadyAnalysis, watch: Stopwatch, folder: Path) -> AnalysisOutcome:
-        """One analysis; what goes wrong in it is told, and costs the others nothing."""
+        """One analysis; its failure is reported and does not affect the others."""
         kind = ready.spec.kind
         try:
             return self._written(ready, ready.analyse(self.study, watch), watch, folder)
@@ -205,7 +205,7 @@ class _StudyRun:
         return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
 
     def _nothing_to_do(self, patient: Patient) -> StudyOutcome:
-        """No analysis applies; where files were lost, nobody can tell."""
+        """No analysis applies; where files are unreadable, this is unknown."""
         lost = all_unreadable(self.study)
         error = lost[0] if lost else _nothing_to_measure(self.study)
         status = Status.REFUSED if lost else Status.NOTHING_TO_DO

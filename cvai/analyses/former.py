@@ -1,4 +1,4 @@
-"""Names that versions gave which made one job of a study: what they did is told by them."""
+"""Kinds of jobs made by versions with a single job for each study, by which their results are recognised."""
 
 from __future__ import annotations
 

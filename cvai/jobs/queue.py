@@ -57,7 +57,7 @@ class Queue:
         )
 
     def state(self) -> QueueState:
-        """The current queue without shadow jobs, whose results nobody waits for."""
+        """The current queue without shadow jobs, whose results are never delivered."""
         jobs = self._jobs.c
         unended = jobs.status.in_([QUEUED, RUNNING]) & jobs.name.in_([WORKFLOW, READING_WORKFLOW])
         query = select(jobs.status, count(), min_(jobs.created_at)).where(unended).group_by(jobs.status)

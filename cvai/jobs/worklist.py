@@ -28,7 +28,7 @@ UNENDED = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SUPERSEDED})
 """A superseded job is followed by another."""
 
 CLAIMS_PER_POLL = 20
-"""Few, since nobody else performs a workitem that is claimed here."""
+"""Few, since a claimed workitem is performed by no other worker."""
 
 NO_JOB = Outcome(
     JobState.REFUSED, "not_queued", "the study holds nothing to be measured, or a rule leaves it alone."

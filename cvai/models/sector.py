@@ -81,7 +81,7 @@ def lies_sideways(sector: NDArray[np.bool_]) -> bool | None:
         sector: (y, x) where there is ultrasound.
 
     Returns:
-        None where the two cannot be told apart, as in a frame without a black surround.
+        None where the two cannot be distinguished, as in a frame without a black surround.
     """
     box = PixelBox.around(sector)
     inside = sector[box.top : box.bottom, box.left : box.right]

@@ -105,7 +105,7 @@ def _entry(study: ReviewedStudy, reading: Reading) -> dict[str, Any]:
 
 
 def _affine(pack: CinePack) -> NDArray[np.float64]:
-    """Spacing alone: where the stack lay in the patient is not told."""
+    """Spacing alone: the position of the stack in the patient is left out."""
     meta = pack.meta
     return np.diag([meta["spacing_x_mm"], meta["spacing_y_mm"], meta["slice_spacing_mm"], 1.0])
 

@@ -72,7 +72,7 @@ class PageOptions:
 
 
 class Presence:
-    """Who is looking at which study right now, as far as their pages have told lately."""
+    """Who is looking at which study right now, as reported by their pages."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -118,7 +118,7 @@ class Page:
         results_folder: where the jobs left their results.
         record: keeps who did what.
         provider: who else may say who a reader is; None where they sign in with tokens alone.
-        first_token: of the first reader, None where nobody needs one.
+        first_token: of the first reader, None where none is needed.
         presence: who is looking at what.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
     """

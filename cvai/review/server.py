@@ -60,8 +60,8 @@ def serving(
         data_folder: of the service.
         record: keeps who did what.
         service_routes: see ``Page``.
-        announce: told, in words for a person, where the page is and how to get in the first time.
-        provider: see ``Page``; where there is one, nobody needs a first token.
+        announce: called with a text that says where the page is and how to sign in the first time.
+        provider: see ``Page``; with one, no first token is made.
 
     Raises:
         ConfigurationInvalid: ``page_address_taken``.
@@ -159,7 +159,7 @@ class Chores:
         self._compared = False
 
     def run(self) -> None:
-        """Look around until told to stop."""
+        """Run the watch loop until stopped."""
         while not self._stop.wait(CHORE_EVERY_S):
             try:
                 self.queue_decisions()

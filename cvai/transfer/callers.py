@@ -49,7 +49,7 @@ class Callers(Generic[C]):
 
     def __init__(self, in_all: int, by_address: int) -> None:
         if min(in_all, by_address) < 1:
-            raise ValueError(f"nobody would be let in: {in_all} in all, {by_address} from one address")
+            raise ValueError(f"no caller would be admitted: {in_all} in all, {by_address} from one address")
         self._in_all = in_all
         self._by_address = by_address
         self._present: dict[C, None] = {}

@@ -47,7 +47,7 @@ SEXES = frozenset({"M", "F", "O"})
 
 _NAME_GROUPS = 3
 _COUNTED_SIDES = 5
-"""Values told apart in a message; more are counted together."""
+"""Values listed in a message; further ones are counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class ImagePlane:
         heart_rate_bpm: HeartRate.
         temporal_position: TemporalPositionIdentifier or TemporalPositionIndex.
         header: the instance's header without pixel data; results copy patient and study attributes from it,
-            nobody writes to it.
+            never modified.
         component: which part of the complex signal it shows, see ``cvai.dicom.read.pixels.components``.
         dimension_index: DimensionIndexValues of a frame, empty where there are none.
         defect: why the pixels cannot be decoded, None where nothing is known to be wrong with them. Such an
@@ -101,7 +101,7 @@ class Series:
 class Document:
     """A structured report that stands in the study, cvai's own among them.
 
-    ``header`` is the whole instance; nobody writes to it.
+    ``header`` is the whole instance; never modified.
     """
 
     series_uid: str

@@ -76,7 +76,7 @@ class Analysed(ABC):
         cvai_version: version of this package.
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
-        verification: the reader who has signed it, None where nobody has.
+        verification: the reader who has signed it, None where unsigned.
         content: hex digest that tells it from other results of the same images, empty where there are none;
             see ``cvai.dicom.write.standing.revision``.
     """

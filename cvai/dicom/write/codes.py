@@ -57,7 +57,7 @@ STRUCTURE_RGB: Mapping[Structure, tuple[int, int, int]] = MappingProxyType(
         Structure.LEFT_ATRIUM: (204, 121, 167),
     }
 )
-"""Vermillion, bluish green, sky blue and reddish purple of Okabe and Ito's palette: told apart with any
+"""Vermillion, bluish green, sky blue and reddish purple of Okabe and Ito's palette: distinguishable with any
 colour vision."""
 
 PHASE_CODES: Mapping[CardiacPhase, Code] = MappingProxyType(
@@ -266,7 +266,7 @@ def measurement_coding(name: str) -> MeasurementCoding:
     """Coding of the measurement called ``name``.
 
     Raises:
-        ValueError: nobody has given this measurement a code yet.
+        ValueError: this measurement has no code.
     """
     if name not in MEASUREMENT_CODES:
         raise ValueError(

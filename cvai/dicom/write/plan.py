@@ -96,7 +96,7 @@ class DrawnSegments:
         planes: (t)(z) source images.
         phases: indices of the phases that are stored.
         geometry: place of the slices in the patient, None where the images have none.
-        times_ms: (t,) time of every phase, None where it is not told.
+        times_ms: (t,) time of every phase, None where it is unknown.
         has_time: whether the phase is a dimension of the segmentation.
     """
 

@@ -116,7 +116,7 @@ def _end_diastoles(beats: Mapping[str, KeyPhases]) -> tuple[Place, ...]:
 
 
 def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: list[int]) -> Finding | None:
-    """Readers and networks draw on where a narrow sector ends; how much is drawn from nothing is told."""
+    """Readers and networks draw on where a narrow sector ends; the share drawn outside is reported."""
     inside = ndimage.binary_erosion(loop.sector, iterations=2)
     cavity = segmentation.labels[frames] == ECHO_LABELS[Structure.LV_CAVITY]
     edge = cavity & ~np.stack([ndimage.binary_erosion(frame) for frame in cavity])

@@ -1,4 +1,4 @@
-"""Whether all slices of a cine show the same moment in the same phase, told by how the cavity changes in
+"""Whether all slices of a cine show the same moment in the same phase, judged by how the cavity changes in
 each."""
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def measure_wall(segmentation: CineSegmentation, phases: KeyPhases) -> WallMeasu
 
     Levels are thirds of the slices that show the cavity at that phase, since the base descends in systole
     through slices that stand still. A segment whose level has no slice with a closed ring is left out, and so
-    are all where the septum cannot be told, or where the anterior wall would come to lie below the septum:
+    are all where the septum cannot be located, or where the anterior wall would come to lie below the septum:
     then apex and base, or left and right, are not what they are taken for.
     """
     labels, geometry = segmentation.labels, segmentation.geometry
@@ -108,8 +108,8 @@ def _slices_with_cavity(labels: NDArray[np.uint8]) -> list[int]:
 
 def _septum_of_every_ring(rings: Sequence[WallRing | None]) -> list[float] | None:
     """Direction of the septum in every slice, that of the nearest slice where it does not show one."""
-    told = {place: ring.septum_deg for place, ring in enumerate(rings) if ring is not None}
-    known = {place: degrees for place, degrees in told.items() if degrees is not None}
+    found = {place: ring.septum_deg for place, ring in enumerate(rings) if ring is not None}
+    known = {place: degrees for place, degrees in found.items() if degrees is not None}
     if not known:
         return None
     return [known[min(known, key=lambda other: abs(other - place))] for place in range(len(rings))]

@@ -82,7 +82,7 @@ def copy_sqlite(source: sqlite3.Connection, target: Path) -> None:
 
 
 def require_sound(path: Path) -> None:
-    """Return when the structure of an SQLite database that nobody writes to is sound.
+    """Return when the structure of an SQLite database without writers is sound.
 
     Raises:
         ConfigurationInvalid: ``database_damaged``.
@@ -109,7 +109,7 @@ def answering(path: Path) -> Iterator[None]:
         raise TemporarilyUnavailable(
             "database_unavailable",
             f"the database {path.name} cannot be copied ({error.sqlite_errorname}).",
-            "Check the disk, and that nobody else holds the file; then ask again.",
+            "Check the disk, and that no other process holds the file; then ask again.",
         ) from error
 
 

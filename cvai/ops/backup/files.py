@@ -56,7 +56,7 @@ def copy_file(source: Path, target: Path, advance: Advance, *, appended: bool = 
 
 
 def digest_of(path: Path, advance: Advance) -> Copied:
-    """What a copy of this file would be, of a file that nobody writes to.
+    """What a copy of this file would be, of a file without writers.
 
     Raises:
         FileNotFoundError: it does not exist as a regular file.

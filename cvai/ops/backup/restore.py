@@ -223,7 +223,7 @@ class _Target:
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
     def require_free(self, replace: bool, wait: Wait) -> None:
-        """Return where nothing would be lost that was not given up, and nobody is at work."""
+        """Return where nothing would be lost that was not given up, and no worker is running."""
         if not replace and any(map(_holds_files, self._existing_entries())):
             raise ConfigurationInvalid(
                 "data_folder_not_empty",

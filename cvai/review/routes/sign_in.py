@@ -100,7 +100,7 @@ def sign_in_elsewhere(page: ThePage) -> Response:
 def come_back(
     request: Request,
     page: ThePage,
-    told: Annotated[ProviderAnswer, Query()],
+    sent: Annotated[ProviderAnswer, Query()],
     key: Annotated[str, Cookie(alias=ATTEMPT_COOKIE)] = "",
 ) -> Response:
     """Take a reader back from the OpenID provider, give a session."""
@@ -108,7 +108,7 @@ def come_back(
     if wait_s := brake.wait_s(address_of(request)):
         raise _braked(wait_s)
     try:
-        reader = _come_back(page, Attempt(key), told)
+        reader = _come_back(page, Attempt(key), sent)
     except CvaiError:
         _count_failure(request, brake)
         raise
@@ -118,16 +118,16 @@ def come_back(
     return answer
 
 
-def _come_back(page: Page, attempt: Attempt, told: ProviderAnswer) -> Reader:
-    if not attempt.key or not told.state.isascii():
+def _come_back(page: Page, attempt: Attempt, sent: ProviderAnswer) -> Reader:
+    if not attempt.key or not sent.state.isascii():
         raise not_begun()
-    if told.error or not told.code:
+    if sent.error or not sent.code:
         raise AccessDenied(
             "code_refused",
             "The provider does not stand for this sign-in.",
             "Sign in again; if it stays so, ask your administrator.",
         )
-    return page.accounts.known_as(_provider(page).identity(attempt, told.state, told.code))
+    return page.accounts.known_as(_provider(page).identity(attempt, sent.state, sent.code))
 
 
 @sign_in_routes.post("/sign-out")

@@ -156,7 +156,7 @@ class Accounts:
         """The reader whose token this is.
 
         Raises:
-            AccessDenied: ``sign_in_refused``: nobody's.
+            AccessDenied: ``sign_in_refused``: the token belongs to no reader.
         """
         with self._database.transaction() as rows:
             row = rows.execute(
@@ -177,7 +177,7 @@ class Accounts:
         Raises:
             AccessDenied: ``reader_name_taken``: another reader has this short name.
         """
-        told = identity.reader
+        stated = identity.reader
         with self._database.transaction() as rows:
             known = rows.execute(
                 "SELECT reader FROM identities WHERE issuer = ? AND subject = ?",
@@ -185,12 +185,12 @@ class Accounts:
             ).fetchone()
             if known is None:
                 _add_identity(rows, identity)
-                return told
+                return stated
             rows.execute(
                 "UPDATE readers SET role = ?, person_name = ? WHERE name = ?",
-                (told.role, told.person_name, known["reader"]),
+                (stated.role, stated.person_name, known["reader"]),
             )
-        return Reader(known["reader"], told.role, told.person_name)
+        return Reader(known["reader"], stated.role, stated.person_name)
 
     def has_identity(self, name: str) -> bool:
         """Whether a reader signs in through an OpenID provider."""
@@ -256,7 +256,7 @@ class Accounts:
 
 def _add_identity(rows: sqlite3.Connection, identity: Identity) -> None:
     reader = identity.reader
-    # A token that nobody is told: this reader has no other way in.
+    # A token that is given to no one: this reader has no other way in.
     no_token = _digest(secrets.token_urlsafe(KEY_BYTES))
     try:
         rows.execute(

@@ -67,7 +67,7 @@ class SignInBrake:
             return self._wait_s(self._source(address))
 
     def failed(self, address: str) -> float:
-        """Count a failed sign-in; returns what ``wait_s`` told before it."""
+        """Count a failed sign-in; returns the value of ``wait_s`` before it."""
         with self._lock:
             source = self._source(address)
             wait_s = self._wait_s(source)

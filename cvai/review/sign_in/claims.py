@@ -60,9 +60,9 @@ class ReaderClaims:
         return roles[-1]
 
 
-def _texts(told: JsonValue) -> frozenset[str]:
+def _texts(value: JsonValue) -> frozenset[str]:
     """A text, or the texts of a list; nothing else gives a role."""
-    listed = told if isinstance(told, list) else [told]
+    listed = value if isinstance(value, list) else [value]
     return frozenset(value for value in listed if isinstance(value, str))
 
 
@@ -85,7 +85,7 @@ def claim_at(claims: Claims, path: str) -> JsonValue:
 
 
 def person_name(claims: Claims) -> str:
-    """The DICOM person name; family and given name where both are told, else the name as a whole.
+    """The DICOM person name; family and given name where both are stated, else the name as a whole.
 
     >>> person_name({"family_name": "Hart", "given_name": "Ada", "name": "Dr Ada Hart"})
     'Hart^Ada'
@@ -102,11 +102,11 @@ def person_name(claims: Claims) -> str:
     return found
 
 
-def _name_part(told: JsonValue) -> str:
+def _name_part(value: JsonValue) -> str:
     """The text without separators and without what no one sees, such as control characters."""
-    if not isinstance(told, str):
+    if not isinstance(value, str):
         return ""
-    seen = (c if c.isprintable() and c not in NOT_IN_A_PERSON_NAME else " " for c in told)
+    seen = (c if c.isprintable() and c not in NOT_IN_A_PERSON_NAME else " " for c in value)
     return " ".join("".join(seen).split())
 
 

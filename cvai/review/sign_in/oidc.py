@@ -1,7 +1,7 @@
 """Sign-in through an OpenID provider: the authorization code flow with PKCE (OpenID Connect Core 1.0, 3.1).
 
 The provider is asked for its metadata when somebody first signs in, not at start: a provider that is down
-keeps nobody's studies from being analysed.
+does not delay the analysis of studies.
 """
 
 from __future__ import annotations
@@ -232,15 +232,15 @@ class OpenIdProvider:
         """
         options = self._options
         header = id_token_header(token.id_token)
-        told, claims = id_token_claims(self._signed(token.id_token))
+        token_claims, claims = id_token_claims(self._signed(token.id_token))
         wanted = {
             "iss": {"essential": True, "value": options.issuer},
             "aud": {"essential": True, "value": options.client_id},
         }
         given = {"nonce": nonce, "client_id": options.client_id, "access_token": token.access_token}
-        checked = CodeIDToken(told.model_dump(exclude_none=True), {"alg": header.alg}, wanted, given)
+        checked = CodeIDToken(token_claims.model_dump(exclude_none=True), {"alg": header.alg}, wanted, given)
         checked.validate(int(self._clock()), options.clock_skew_s)
-        return told.sub, claims
+        return token_claims.sub, claims
 
     def _signed(self, id_token: str) -> bytes:
         """The token's claims, its signature checked; an unknown key is looked for once at the provider."""
@@ -343,6 +343,6 @@ def _not_proven(error: JoseError | ValueError) -> AccessDenied:
 
 
 def _told(error: JoseError | ValueError) -> str:
-    """The error's own code and the claim it is about; the claim's value is not told."""
+    """The error's own code and the claim it is about; the claim's value is left out."""
     claim = getattr(error, "claim", "")
     return " ".join(filter(None, (getattr(error, "error", str(error)), claim)))

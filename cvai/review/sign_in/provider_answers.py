@@ -35,7 +35,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _or_none(value: object, check: ValidatorFunctionWrapHandler) -> Any:
-    """Leaves out what nobody needs where it is not what it should be."""
+    """Drops optional values that are invalid."""
     try:
         return check(value)
     except ValidationError:
@@ -160,9 +160,9 @@ def signing_keys(data: bytes) -> KeySet:
 
 
 def _signing_keys(found: _Keys) -> Iterator[RSAKey | ECKey]:
-    for told in found.keys:
+    for key_value in found.keys:
         try:
-            key = _KEY.validate_python(told).model_dump(exclude_none=True)
+            key = _KEY.validate_python(key_value).model_dump(exclude_none=True)
             yield RSAKey.import_key(key) if key["kty"] == "RSA" else ECKey.import_key(key)
         except (ValueError, JoseError):
             continue
@@ -193,5 +193,5 @@ def id_token_claims(payload: bytes) -> tuple[IdTokenClaims, Claims]:
 
 def _wrong(error: ValidationError) -> str:
     """Which members are wrong; their values may name somebody."""
-    told = error.errors(include_url=False, include_input=False, include_context=False)
-    return ", ".join(sorted({str(part["loc"][0]) if part["loc"] else part["type"] for part in told}))
+    parts = error.errors(include_url=False, include_input=False, include_context=False)
+    return ", ".join(sorted({str(part["loc"][0]) if part["loc"] else part["type"] for part in parts}))

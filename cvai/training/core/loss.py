@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 
 UNKNOWN = 255
-"""Label of a pixel of which nobody has said what it is; it counts nowhere in the loss."""
+"""Label of a pixel that is unlabelled; it is left out of the loss."""
 
 _SMOOTH = 1e-5
 

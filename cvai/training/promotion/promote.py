@@ -135,5 +135,5 @@ def _write_accepted(folder: Path, accepted: Sequence[tuple[Compared, str]]) -> N
 
 def _accepted(number: Compared, because: str) -> dict[str, Any]:
     rounded = {"before": number.before, "after": number.after}
-    told = {name: round(value, 4) for name, value in rounded.items() if value is not None}
-    return {"number": number.name, **told, "margin": number.margin, "because": because}
+    stated = {name: round(value, 4) for name, value in rounded.items() if value is not None}
+    return {"number": number.name, **stated, "margin": number.margin, "because": because}

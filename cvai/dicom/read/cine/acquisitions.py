@@ -1,4 +1,4 @@
-"""Slices that were acquired more than once, within a group: acquisitions are told apart and never mixed."""
+"""Slices that were acquired more than once, within a group: acquisitions are separated and never mixed."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def select_sax_cine(study: Study) -> CineSelection:
     """Find the short-axis cine of a study.
 
     The cine is the stack of parallel slices, each with many phases of one heartbeat, that covers the heart
-    best, at rest where that can be told. Orientation, position, times and heart rates decide; descriptions,
+    best, at rest where headers say so. Orientation, position, times and heart rates decide; descriptions,
     which every site words its own way, do not, except that what is called stress comes after what is not.
 
     Raises:

@@ -38,7 +38,7 @@ def reasons_for(
 
 
 def unplaced_elsewhere(unplaced: Images, stack: ImageGroup) -> list[Excluded]:
-    """Series, not of the stack, with images that nobody can place."""
+    """Series, not of the stack, with images of unknown position."""
     series_uids = dict.fromkeys(plane.series_uid for plane in unplaced)
     reason = "position, orientation or pixel spacing missing or invalid"
     return [Excluded(uid, reason) for uid in series_uids if uid not in stack.series_uids]

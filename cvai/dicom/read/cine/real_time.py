@@ -50,7 +50,7 @@ def one_beat_each(slices: Sequence[Images], names: Sequence[str]) -> Beats:
         names: (z) what slices are called in messages.
 
     Raises:
-        GeometryRefused: ``several_heartbeats``: they cannot be told apart.
+        GeometryRefused: ``several_heartbeats``: they cannot be separated.
         FileRefused: as ``intensities``.
     """
     beats = [_first_beat(images, name) for images, name in zip(slices, names, strict=True)]

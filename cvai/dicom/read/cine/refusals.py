@@ -44,7 +44,7 @@ def _what_is_lacking(
 
 
 def _nothing_to_measure(study: Study, unsuitable: Sequence[Excluded]) -> CineNotFound:
-    """CT, angiography and what else there is: nobody has to send anything."""
+    """CT, angiography and what else there is: nothing has to be sent."""
     modalities = sorted({series.modality or "not stated" for series in study.series if series.planes})
     held = f"images of modality {', '.join(modalities)}" if modalities else "no images"
     message = f"The study holds {held}: there is nothing to measure here."

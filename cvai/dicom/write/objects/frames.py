@@ -104,7 +104,7 @@ class FrameGroups:
 
 
 def _comments(phase_times_ms: NDArray[np.float64] | None, n_phases: int) -> list[bytes]:
-    """Time of every phase in words, nothing where it is not told."""
+    """Time of every phase in words, empty where it is unknown."""
     if phase_times_ms is None:
         return [b""] * n_phases
     return [encoded("FrameComments", f"{time_ms:.1f} ms after the R wave") for time_ms in phase_times_ms]

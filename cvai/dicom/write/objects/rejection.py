@@ -35,7 +35,7 @@ def write_rejection(
     shown no more.
 
     Raises:
-        ValueError: nobody has signed the rejection, or it withdraws nothing.
+        ValueError: the rejection is unsigned, or it withdraws nothing.
     """
     verification = analysis.verification
     if verification is None or not withdrawn:

@@ -85,8 +85,8 @@ def _utf_16(text: str) -> str:
 
 def _to_unicode(name: str, texts: list[str]) -> str:
     """A CMap of what each code stands for (ISO 32000-1, section 9.10.3)."""
-    told = [f"<{code:02X}> <{_utf_16(text)}>" for code, text in enumerate(texts) if text]
-    blocks = [told[start : start + 100] for start in range(0, len(told), 100)]
+    lines = [f"<{code:02X}> <{_utf_16(text)}>" for code, text in enumerate(texts) if text]
+    blocks = [lines[start : start + 100] for start in range(0, len(lines), 100)]
     lines = [
         "/CIDInit /ProcSet findresource begin",
         "12 dict begin",

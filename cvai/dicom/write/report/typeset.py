@@ -143,11 +143,11 @@ def _shaped(font: Font, text: str, from_right: bool) -> Iterator[Glyph]:
     buffer.guess_segment_properties()
     buffer.direction = "rtl" if from_right else "ltr"
     uharfbuzz.shape(uharfbuzz.Font(face), buffer, _FEATURES)
-    told: set[int] = set()
+    mapped: set[int] = set()
     ends = _cluster_ends({info.cluster for info in buffer.glyph_infos}, len(text))
     for info, place in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
-        stands_for = "" if info.cluster in told else text[info.cluster : ends[info.cluster]]
-        told.add(info.cluster)
+        stands_for = "" if info.cluster in mapped else text[info.cluster : ends[info.cluster]]
+        mapped.add(info.cluster)
         yield Glyph(
             info.codepoint, stands_for, place.x_advance / size, place.x_offset / size, place.y_offset / size
         )

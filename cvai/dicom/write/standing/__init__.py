@@ -1,1 +1,1 @@
-"""Results that stand in a study already: told apart, succeeded, withdrawn."""
+"""Results that exist in a study already: distinguished, superseded, withdrawn."""

@@ -50,7 +50,7 @@ def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> t
 
 
 def own_documents(documents: Iterable[Document]) -> list[Document]:
-    """Measurement documents of cvai that nobody has signed."""
+    """Measurement documents of cvai that are unsigned."""
     return [document for document in documents if _is_ours(document)]
 
 

@@ -1,4 +1,4 @@
-"""Results told apart from other results of the same images.
+"""Distinguishes results from other results of the same images.
 
 UIDs follow from source instances and model, so the same input gives the same objects. But images are
 delivered again under their UIDs with a corrected patient or other pixels, and a new version of cvai may find
@@ -53,7 +53,7 @@ def told_apart(analysis: AnyAnalysed, plan: ResultPlan[AnyAnalysed], study: Stud
     it.
 
     Args:
-        analysis: what will be written; nobody has signed it.
+        analysis: what will be written; unsigned.
         plan: how its results are written.
         study: what it was made from, with the results that stand in it.
     """

@@ -70,7 +70,7 @@ def write_withdrawal(
         created: content date and time, now where not given.
 
     Raises:
-        StudyRefused: ``patients_differ``: nobody knows whom results would have to name.
+        StudyRefused: ``patients_differ``: the patient that results have to name is unknown.
     """
     path = folder / WITHDRAWAL_NAME
     path.unlink(missing_ok=True)

@@ -66,7 +66,7 @@ def load_volumes(config: SaxConfig, patients: tuple[str, ...]) -> list[LabelledV
     """The labelled phases of every patient.
 
     Raises:
-        ConfigurationInvalid: a patient is missing, or not every structure was drawn: what nobody drew would
+        ConfigurationInvalid: a patient is missing, or not every structure was drawn: what was not drawn would
             be learnt as background.
     """
     dataset = open_dataset(config.data.kind, config.data.folder)

@@ -21,7 +21,7 @@ _MARKERS = (
     ("#e69f00", "v"),
     ("#56b4e9", "P"),
 )
-"""Colour (Okabe and Ito's, told apart by everybody) and shape of each disease group, used again after six."""
+"""Colour (Okabe and Ito's palette) and shape of each disease group, used again after six."""
 
 Marker = tuple[str, str]
 

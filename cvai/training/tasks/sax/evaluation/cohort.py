@@ -31,7 +31,7 @@ class Cohort:
         """The validation patients of a split, or fewer, spread evenly over its list.
 
         Raises:
-            ConfigurationInvalid: there is no such split, or it validates nobody.
+            ConfigurationInvalid: there is no such split, or it has no validation patients.
         """
         listed = load_split(split).validation
         if not listed:

@@ -29,7 +29,7 @@ def findings_of(phases: Sequence[Segmented]) -> tuple[str, ...]:
     out.
 
     Both phases make a cine of two; findings that need the phases between are not among them. A phase
-    without a heart is told by the code of its refusal.
+    without a heart is recorded with the code of its refusal.
 
     Args:
         phases: end-diastole and end-systole on one grid; of others nothing can be said.

@@ -40,8 +40,8 @@ def _recipe(records: Sequence[Mapping[str, Any]]) -> ModelIdentity:
     """The model of every fold, which have name and version in common and differ in their weights."""
     models = [ModelIdentity(**record["model"]) for record in records]
     if len({(model.name, model.version) for model in models}) > 1:
-        told = ", ".join(f"{model.name} {model.version}" for model in models)
-        raise ConfigurationInvalid("folds_differ", f"The folds are not of one training: {told}.")
+        names = ", ".join(f"{model.name} {model.version}" for model in models)
+        raise ConfigurationInvalid("folds_differ", f"The folds are not of one training: {names}.")
     return replace(models[0], sha256=f"{len(models)} folds")
 
 

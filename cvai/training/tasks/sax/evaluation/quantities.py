@@ -34,8 +34,8 @@ def agreements(scores: Iterable[VolumeScore]) -> dict[str, Agreement]:
 def paired(scores: Iterable[VolumeScore]) -> dict[str, Pairs]:
     """Every quantity of QUANTITIES with the patients that have it.
 
-    A heart that was refused has no volumes, an empty ventricle no ejection fraction (as in the service), what
-    nobody drew no reference: there is no number, so none is compared. How many are missing shows in ``n``.
+    A heart that was refused has no volumes, an empty ventricle no ejection fraction (as in the service), an
+    undrawn structure no reference: there is no number, so none is compared. ``n`` shows how many are missing.
     """
     patients = _whole_patients(scores)
     measured = {p: _quantities({phase: _measured(s) for phase, s in v.items()}) for p, v in patients.items()}

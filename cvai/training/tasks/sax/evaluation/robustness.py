@@ -27,7 +27,7 @@ class Changed:
     Args:
         title: the condition, for readers.
         dice: mean over both phases of all patients, by structure; a refused heart counts as 0. None where
-            nobody drew the structure.
+            the structure was not drawn.
         loss: Dice of the unchanged images minus this one; negative where the change helped.
         refused: volumes in which no heart was found.
     """

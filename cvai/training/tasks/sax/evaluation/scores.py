@@ -26,10 +26,10 @@ class StructureScore:
     """One structure of one volume, or of one level of it.
 
     Args:
-        dice: None where neither segmentation nor reference has the structure, or nobody drew it.
+        dice: None where neither segmentation nor reference has the structure, or it was not drawn.
         hd95_mm: None where either of them lacks it.
         volume_ml: as segmented, slice gaps included.
-        reference_ml: as in the reference; None where nobody drew the structure.
+        reference_ml: as in the reference; None where the structure was not drawn.
     """
 
     dice: float | None
