@@ -16,6 +16,7 @@ from dbos import DBOSClient, WorkflowStatus
 
 from cvai.analyses.former import FORMER_KINDS
 from cvai.errors import ConfigurationInvalid
+from cvai.jobs.database import open_database
 from cvai.jobs.job import DIED, JobState, Outcome, StudyJob
 from cvai.jobs.jobs import (
     APPLICATION,
@@ -25,6 +26,7 @@ from cvai.jobs.jobs import (
     WORKFLOW_VERSION,
     JsonSerializer,
 )
+from cvai.jobs.queue import Queue
 from cvai.jobs.reading import Reading
 from cvai.jobs.worker_registry import name_of
 
@@ -86,8 +88,9 @@ class JobRecord:
 class Ledger:
     """All jobs of one database; see ``open_ledger``."""
 
-    def __init__(self, client: DBOSClient) -> None:
+    def __init__(self, client: DBOSClient, queue: Queue) -> None:
         self._client = client
+        self._queue = queue
 
     def jobs(
         self, state: JobState | None = None, limit: int | None = None, code: str | None = None
@@ -132,10 +135,25 @@ class Ledger:
                 newest[record.job.kind] = record
         return tuple(newest.values())
 
-    def newest(self, limit: int) -> tuple[JobRecord, ...]:
-        """The newest jobs; analysed ones that another of them supersedes are marked."""
-        found = self._client.list_workflows(name=WORKFLOW, sort_desc=True, limit=limit)
-        return tuple(self._mark_superseded(found))
+    def since(self, moment: datetime | None) -> Iterator[JobRecord]:
+        """Jobs queued at a moment or after it, newest first, each as it ended; all of them for None."""
+        return map(_record, self._newest_first(None, moment))
+
+    def unended(self) -> dict[str, JobState]:
+        """Jobs that are queued or running, by id; costs what is under way, however many jobs there were."""
+        return self._queue.unended()
+
+    def by_id(self, job_ids: Iterable[str]) -> Iterator[JobRecord]:
+        """Those of the jobs that there are, each as it ended."""
+        wanted = iter(job_ids)
+        while some := list(islice(wanted, ASKED_AT_ONCE)):
+            yield from map(_record, self._client.list_workflows(workflow_ids=some, name=WORKFLOW))
+
+    def steps_done(self, job_id: str) -> tuple[str, ...]:
+        """Names of the steps of a job that have ended, in their order."""
+        return tuple(
+            step["function_name"] for step in self._client.list_workflow_steps(job_id, load_output=False)
+        )
 
     def find(self, job_id: str) -> JobRecord | None:
         """The job of this id as recorded, without checking whether a newer one supersedes it."""
@@ -223,12 +241,19 @@ class Ledger:
         """Jobs of one study, newest first; their ids begin with its UID."""
         return self._client.list_workflows(name=WORKFLOW, workflow_id_prefix=f"{study_uid}-", sort_desc=True)
 
-    def _newest_first(self, statuses: list[str] | None) -> Iterator[WorkflowStatus]:
+    def _newest_first(
+        self, statuses: list[str] | None, since: datetime | None = None
+    ) -> Iterator[WorkflowStatus]:
         """Jobs in these DBOS states (None: all), page by page: after some years there are a million."""
         before: frozenset[str] = frozenset()
         for offset in count(step=PAGE):
             page = self._client.list_workflows(
-                name=WORKFLOW, status=statuses, sort_desc=True, limit=PAGE, offset=offset
+                name=WORKFLOW,
+                status=statuses,
+                start_time=None if since is None else since.isoformat(),
+                sort_desc=True,
+                limit=PAGE,
+                offset=offset,
             )
             # Jobs queued meanwhile shift the end of the last page to the start of this one.
             yield from (job for job in page if job.workflow_id not in before)
@@ -322,4 +347,6 @@ def open_ledger(database_url: str) -> Iterator[Ledger]:
             client.list_workflows(name=WORKFLOW, limit=1)
         except sqlalchemy.exc.DBAPIError as error:
             raise none_yet from error  # the first service is still creating the tables
-        yield Ledger(client)
+        database = open_database(database_url)
+        stack.callback(database.dispose)
+        yield Ledger(client, Queue(database))

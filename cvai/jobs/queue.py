@@ -52,7 +52,7 @@ class Queue:
         self._database = database
         self._jobs = table(
             "workflow_status",
-            *map(column, ("status", "name", "executor_id", "created_at")),
+            *map(column, ("workflow_uuid", "status", "name", "executor_id", "created_at")),
             schema=None if database.dialect.name == "sqlite" else "dbos",
         )
 
@@ -67,6 +67,17 @@ class Queue:
         running, _ = found.get("PENDING", (0, None))
         oldest_s = 0.0 if oldest_ms is None else time.time() - oldest_ms / 1000
         return QueueState(queued, running, max(0.0, oldest_s))
+
+    def unended(self) -> dict[str, JobState]:
+        """Jobs of studies that are queued or running, by id."""
+        jobs = self._jobs.c
+        unended = jobs.status.in_([QUEUED, RUNNING]) & (jobs.name == WORKFLOW)
+        asked = select(jobs.workflow_uuid, jobs.status).where(unended)
+        with self._database.connect() as connection:
+            found = connection.execute(asked).all()
+        return {
+            job_id: JobState.RUNNING if status == "PENDING" else JobState.QUEUED for job_id, status in found
+        }
 
     def workers_at_work(self) -> frozenset[str]:
         """Workers, living or dead, to which running jobs are assigned."""

@@ -46,7 +46,102 @@ CREATE TABLE IF NOT EXISTS decisions (
     queued INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS decisions_of_job ON decisions (job_id, number);
+
+CREATE TABLE IF NOT EXISTS listed (
+    number INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL UNIQUE,
+    study_uid TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    job_state TEXT NOT NULL,
+    queued_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    view TEXT NOT NULL,
+    model TEXT NOT NULL,
+    patient TEXT NOT NULL,
+    patient_id TEXT NOT NULL,
+    patient_name TEXT NOT NULL,
+    study_date TEXT NOT NULL,
+    description TEXT NOT NULL,
+    accession TEXT NOT NULL,
+    main TEXT NOT NULL,
+    main_name TEXT NOT NULL,
+    value REAL,
+    warnings INTEGER NOT NULL,
+    warning TEXT NOT NULL,
+    speaks INTEGER NOT NULL DEFAULT 0,
+    verdict TEXT NOT NULL DEFAULT '',
+    reader TEXT NOT NULL DEFAULT '',
+    signed REAL,
+    drafted INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN verdict <> '' THEN verdict
+        WHEN drafted THEN 'draft'
+        WHEN job_state IN ('queued', 'running') THEN 'in progress'
+        WHEN job_state IN ('analysed', 'superseded') THEN 'to read'
+        WHEN job_state = 'refused' THEN 'refused'
+        WHEN job_state = 'nothing_to_do' THEN 'nothing to read'
+        ELSE 'failed' END) STORED,
+    tab TEXT NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN NOT speaks THEN ''
+        WHEN verdict <> '' THEN 'signed'
+        WHEN state IN ('draft', 'to read') THEN 'unread'
+        WHEN state IN ('refused', 'failed') THEN 'refused'
+        WHEN state = 'nothing to read' THEN 'other'
+        ELSE 'waiting' END) STORED,
+    is_row INTEGER NOT NULL GENERATED ALWAYS AS (tab NOT IN ('', 'other')) STORED,
+    is_flagged INTEGER NOT NULL GENERATED ALWAYS AS (tab NOT IN ('', 'other') AND warnings > 0) STORED
+) STRICT;
+CREATE INDEX IF NOT EXISTS listed_by_study ON listed (study_uid, queued_ms);
+CREATE INDEX IF NOT EXISTS listed_by_patient ON listed (patient_id, main_name, study_date);
+CREATE INDEX IF NOT EXISTS listed_unended ON listed (job_state) WHERE job_state IN ('queued', 'running');
+CREATE INDEX IF NOT EXISTS listed_newest ON listed (queued_ms);
+CREATE INDEX IF NOT EXISTS listed_counts ON listed (tab, is_flagged);
+CREATE INDEX IF NOT EXISTS listed_arrived ON listed (is_row, queued_ms);
+CREATE INDEX IF NOT EXISTS listed_names ON listed (is_row, patient_name);
+CREATE INDEX IF NOT EXISTS listed_dates ON listed (is_row, study_date);
+CREATE INDEX IF NOT EXISTS listed_values ON listed (is_row, value);
+CREATE INDEX IF NOT EXISTS listed_tabs ON listed (tab, queued_ms);
+CREATE INDEX IF NOT EXISTS listed_flagged ON listed (is_flagged, queued_ms);
+CREATE INDEX IF NOT EXISTS listed_kinds ON listed (is_row, view, model, queued_ms);
+
+CREATE TABLE IF NOT EXISTS listed_words (
+    word TEXT NOT NULL,
+    number INTEGER NOT NULL REFERENCES listed (number) ON DELETE CASCADE,
+    PRIMARY KEY (word, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS words_of_listed ON listed_words (number);
+
+CREATE TRIGGER IF NOT EXISTS listed_decided AFTER INSERT ON decisions BEGIN
+    UPDATE listed SET
+        verdict = json_extract(new.reading, '$.verdict'),
+        reader = new.reader,
+        signed = json_extract(new.comparison, '$.measured."' || main_name || '"[1]')
+    WHERE job_id = new.job_id;
+END;
+CREATE TRIGGER IF NOT EXISTS listed_drafted AFTER INSERT ON drafts BEGIN
+    UPDATE listed SET drafted = 1 WHERE job_id = new.job_id;
+END;
+CREATE TRIGGER IF NOT EXISTS listed_draft_gone AFTER DELETE ON drafts BEGIN
+    UPDATE listed SET drafted = EXISTS (SELECT 1 FROM drafts WHERE job_id = old.job_id)
+    WHERE job_id = old.job_id;
+END;
+CREATE TRIGGER IF NOT EXISTS listed_again AFTER INSERT ON listed BEGIN
+    UPDATE listed SET
+        verdict = json_extract(decisions.reading, '$.verdict'),
+        reader = decisions.reader,
+        signed = json_extract(decisions.comparison, '$.measured."' || main_name || '"[1]')
+    FROM decisions
+    WHERE listed.number = new.number AND decisions.number =
+        (SELECT max(number) FROM decisions WHERE job_id = new.job_id);
+    UPDATE listed SET drafted = 1
+    WHERE number = new.number AND EXISTS (SELECT 1 FROM drafts WHERE job_id = new.job_id);
+END;
 """
+"""``listed`` holds what the worklist shows of each job, see ``Listing``. It is made from jobs, their results,
+decisions and drafts; triggers keep it in step with decisions and drafts, whoever writes them."""
 
 
 class Database:

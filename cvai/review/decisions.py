@@ -99,10 +99,6 @@ class Decisions:
         """Every decision, oldest first."""
         return self._select("")
 
-    def latest(self) -> dict[str, Decision]:
-        """The decision that holds, by job id."""
-        return {decision.reading.job.job_id: decision for decision in self.all()}
-
     def not_queued(self) -> tuple[Decision, ...]:
         """Decisions that no worker knows of yet."""
         return self._select("WHERE queued = 0")
@@ -155,11 +151,6 @@ class Drafts:
                 "SELECT * FROM drafts WHERE job_id = ? ORDER BY reader", (job_id,)
             ).fetchall()
         return tuple(Draft(row["reader"], row["saved_s"], json.loads(row["body"])) for row in found)
-
-    def job_ids(self) -> frozenset[str]:
-        """Jobs somebody has a draft of."""
-        with self._database.transaction() as rows:
-            return frozenset(row["job_id"] for row in rows.execute("SELECT DISTINCT job_id FROM drafts"))
 
 
 def _decision(row: sqlite3.Row) -> Decision:

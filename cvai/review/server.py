@@ -22,13 +22,14 @@ from cvai.review.app import create_app
 from cvai.review.connections import ACCEPTED_AT_ONCE, limited
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.listing import Listing, Query
 from cvai.review.page import Page, PageOptions, Record
 from cvai.review.sign_in.accounts import Accounts
 from cvai.review.sign_in.first_token import FirstToken
 from cvai.review.sign_in.oidc import OpenIdProvider
 from cvai.review.summary import Summary
 from cvai.review.viewers.cine import CineCache
-from cvai.review.worklist import RowState, Worklist
+from cvai.review.worklist import Worklist
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,7 @@ def _page(
         options=options,
         ledger=ledger,
         accounts=Accounts(database, options.session),
-        worklist=Worklist(ledger, results_folder, decisions, drafts),
+        worklist=Worklist(ledger, results_folder, Listing(database)),
         cines=CineCache(archive, data_folder / CINES_NAME, options.cache_bytes),
         decisions=decisions,
         drafts=drafts,
@@ -146,7 +147,7 @@ class _Server:
 
 
 class Chores:
-    """What the page does by itself: queue decisions a crash left behind, keep images of unread studies ready.
+    """What the page does by itself: list jobs, queue decisions a crash left behind, keep unread images ready.
 
     Args:
         page: everything.
@@ -160,8 +161,9 @@ class Chores:
 
     def run(self) -> None:
         """Run the watch loop until stopped."""
-        while not self._stop.wait(CHORE_EVERY_S):
+        while not self._stop.is_set():
             try:
+                self._page.worklist.look(self._stop.is_set)
                 self.queue_decisions()
                 self.prepare_cines()
             except CvaiError as error:
@@ -170,6 +172,7 @@ class Chores:
                 log.warning("page_chore_failed", code="database_unavailable", error=type(error).__name__)
             except (OSError, sqlite3.Error) as error:
                 log.warning("page_chore_failed", code="disk_unavailable", error=type(error).__name__)
+            self._stop.wait(CHORE_EVERY_S)
 
     def stop(self) -> None:
         """Stop after what is being done."""
@@ -196,13 +199,13 @@ class Chores:
 
     def prepare_cines(self) -> None:
         """Fetch the images of the newest unread studies; one that fails is left to whoever opens it."""
-        unread = [row for row in self._page.worklist.rows() if row.state is RowState.UNREVIEWED]
+        unread = self._page.worklist.page(Query("unread")).rows
         for row in unread[:PREPARED_AHEAD]:
-            job_id = row.summary.job_id
+            job_id = row.job_id
             if self._stop.is_set() or job_id in self._failed or self._page.cines.has(job_id):
                 continue
             try:
-                self._prepare(row.summary)
+                self._prepare(self._page.worklist.study(job_id))
             except CvaiError as error:
                 self._failed.add(job_id)
                 log.warning("cine_not_prepared", job=job_id, code=error.code)

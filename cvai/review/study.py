@@ -20,13 +20,13 @@ from cvai.jobs.opened import segmentation_uid_of
 from cvai.jobs.reading import Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
 from cvai.review.decisions import Decision
+from cvai.review.listing import Row
 from cvai.review.measured import ChangesBody, FrameBody, checked_edits
 from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Reader
 from cvai.review.summary import Summary
 from cvai.review.viewers.bullseye import drawn_wall
 from cvai.review.wording import render, unit_text
-from cvai.review.worklist import Row
 
 
 def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
@@ -190,13 +190,12 @@ def _stored(state: JobState) -> str:
 
 def prior_json(row: Row) -> Json:
     """One point of the trend: the signed value where there is one, else the model's."""
-    main = row.summary.main
-    signed = row.decision.comparison["measured"].get(main.name) if row.decision and main else None
+    value = row.signed if row.signed is not None or row.main is None else row.main.value
     return {
-        "job_id": row.summary.job_id,
-        "study_date": row.summary.identity.study_date,
-        "value": signed[1] if signed else (main.value if main else None),
-        "modality": row.summary.spec.modality if row.summary.spec else "",
+        "job_id": row.job_id,
+        "study_date": row.identity.study_date,
+        "value": value,
+        "modality": row.spec.modality if row.spec else "",
         "state": row.state,
     }
 

@@ -38,6 +38,16 @@ class Identity:
     description: str = ""
     accession: str = ""
 
+    def completed_by(self, other: Identity) -> Identity:
+        """With what the other one tells and this one does not; its patient where this one names none."""
+        named = self.patient.patient_id or self.patient.name
+        return Identity(
+            self.patient if named else other.patient,
+            self.study_date or other.study_date,
+            self.description or other.description,
+            self.accession or other.accession,
+        )
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -163,15 +173,15 @@ def read_summary(record: JobRecord, results_folder: Path) -> Summary:
     if not record.outcome.result:
         return Summary(record, {}, Identity())
     result = read_result(results_folder / record.outcome.result)
-    return Summary(record, result, _identity(record, results_folder) if result else Identity())
+    return Summary(record, result, _identity(record, result, results_folder))
 
 
-def _identity(record: JobRecord, results_folder: Path) -> Identity:
-    """From the smallest object that states it."""
+def _identity(record: JobRecord, result: Mapping[str, Any], results_folder: Path) -> Identity:
+    """From the smallest object that states it, else as result.json names the patient."""
     paths = (results_folder / stored.path for stored in record.outcome.objects)
     path = min((path for path in paths if path.is_file()), key=lambda path: path.stat().st_size, default=None)
     if path is None:
-        return Identity()
+        return Identity(Patient(**(result.get("patient") or {})))
     with tolerating_values():
         header = dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
 

@@ -1,136 +1,86 @@
-"""The worklist: every analysis of every study once, newest first, to choose the next one from."""
+"""The worklist: every analysis of every study once, to choose the next one from."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from cvai.errors import RequestInvalid
-from cvai.jobs.job import JobState
-from cvai.jobs.ledger import JobRecord, Ledger, spoken_for
-from cvai.review.decisions import Decision, Decisions, Drafts
+from cvai.jobs.ledger import JobRecord, Ledger
+from cvai.review.listing import Listed, Listing, Query, Row, known_as, speakers
 from cvai.review.summary import Summary, read_summary
 
-KEPT_SUMMARIES = 2000
+KEPT_SUMMARIES = 200
 """Read once and kept in memory: a job that has ended does not change."""
 
 JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,160}")
 """Every ``StudyJob.job_id`` is of this form."""
 
-LISTED_AT_MOST, LOOKED_AT = 300, 600
-"""Rows, and jobs looked at to find them: an analysis of a study may have been done more than once."""
+LISTED_AT_ONCE = 200
+"""Jobs listed in one transaction: others wait for it."""
 
+OVERLAP = timedelta(seconds=60)
+"""How long before the newest job a look for newer ones begins: clocks of several workers differ."""
 
-class RowState(StrEnum):
-    """What is to be done about an analysis, as the worklist words it."""
-
-    WAITING = "in progress"
-    UNREVIEWED = "to read"
-    DRAFT = "draft"
-    ACCEPTED = "accepted"
-    CHANGED = "changed"
-    REJECTED = "rejected"
-    REFUSED = "refused"
-    NOTHING = "nothing to read"
-    FAILED = "failed"
-
-
-OF_JOB: Mapping[JobState, RowState] = {
-    JobState.QUEUED: RowState.WAITING,
-    JobState.RUNNING: RowState.WAITING,
-    JobState.ANALYSED: RowState.UNREVIEWED,
-    JobState.SUPERSEDED: RowState.UNREVIEWED,
-    JobState.REFUSED: RowState.REFUSED,
-    JobState.NOTHING_TO_DO: RowState.NOTHING,
-    JobState.FAILED: RowState.FAILED,
-    JobState.DEAD_LETTER: RowState.FAILED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the worklist."""
-
-    summary: Summary
-    state: RowState
-    decision: Decision | None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a reader wants to see; an empty field leaves everything in.
-
-    Args:
-        show: ``unread``, ``flagged``, ``refused``, ``signed`` or ``all``.
-        model: name and version.
-        view: what was measured, such as ``sax_cine``.
-        since: earliest day of arrival.
-    """
-
-    show: str = "all"
-    model: str = ""
-    view: str = ""
-    since: date | None = None
-
-    def takes(self, row: Row) -> bool:
-        """Whether the row is wanted."""
-        summary = row.summary
-        return (
-            _shown(self.show, row)
-            and self.model in ("", summary.model)
-            and self.view in ("", summary.view)
-            and (self.since is None or summary.record.queued_at.date() >= self.since)
-        )
-
-
-def _shown(show: str, row: Row) -> bool:
-    match show:
-        case "unread":
-            return row.state in (RowState.UNREVIEWED, RowState.DRAFT)
-        case "flagged":
-            return bool(row.summary.warnings)
-        case "refused":
-            return row.state in (RowState.REFUSED, RowState.FAILED)
-        case "signed":
-            return row.decision is not None
-        case _:
-            return True
+WAIT_S = 1.0
+"""For another request that looks for changes."""
 
 
 class Worklist:
-    """Jobs of the ledger as rows.
+    """Jobs of the ledger as rows of a listing, which is kept in step with them.
 
     Args:
         ledger: of the service.
         results_folder: where the jobs left their results.
-        decisions: what was signed.
-        drafts: what is being worked on.
+        listing: of the page.
     """
 
-    def __init__(self, ledger: Ledger, results_folder: Path, decisions: Decisions, drafts: Drafts) -> None:
+    def __init__(self, ledger: Ledger, results_folder: Path, listing: Listing) -> None:
         self._ledger = ledger
         self._results_folder = results_folder
-        self._decisions = decisions
-        self._drafts = drafts
+        self._listing = listing
         self._kept: OrderedDict[JobRecord, Summary] = OrderedDict()
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._complete = False
 
-    def rows(self) -> list[Row]:
-        """The newest studies, a row for each analysis by its newest job; see ``shown_jobs``."""
-        decided, drafted = self._decisions.latest(), self._drafts.job_ids()
-        shown = shown_jobs(self._ledger.newest(LOOKED_AT))[:LISTED_AT_MOST]
-        return [_row(self.summary(record), decided.get(record.job.job_id), drafted) for record in shown]
+    @property
+    def complete(self) -> bool:
+        """Whether every job has been looked at since the start."""
+        return self._complete
+
+    def look(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """List what is new or has changed; the first time every job there is, newest first.
+
+        Args:
+            stopped: asked between some hundred jobs; True ends the look.
+        """
+        with self._looking:
+            if not self._complete:
+                self._look_at_all(stopped)
+            else:
+                self._look_at_changes()
+
+    def page(self, query: Query) -> Listed:
+        """A page of rows, as the jobs stand."""
+        if self._complete and self._looking.acquire(timeout=WAIT_S):
+            try:
+                self._look_at_changes()
+            finally:
+                self._looking.release()
+        return self._listing.page(query)
 
     def others(self, summary: Summary) -> list[Summary]:
         """The study's other analyses."""
-        shown = shown_jobs(self._ledger.of_study(summary.record.job.study_uid))
-        return [self.summary(record) for record in shown if record.job.kind != summary.record.job.kind]
+        records = self._ledger.of_study(summary.record.job.study_uid)
+        shown = speakers((record.job.kind, record.outcome.state) for record in records)
+        others = (records[place] for place in shown if records[place].job.kind != summary.record.job.kind)
+        return [self.summary(record) for record in others]
 
     def study(self, job_id: str) -> Summary:
         """The summary of one job.
@@ -146,21 +96,14 @@ class Worklist:
             )
         return self.summary(record)
 
-    def priors(self, summary: Summary, rows: Iterable[Row]) -> list[Row]:
+    def priors(self, summary: Summary) -> tuple[Row, ...]:
         """Studies with the same main measurement that are surely of the same patient, oldest first.
 
         See ``Patient.is_surely``.
         """
-        patient = summary.identity.patient
-        same = [
-            row
-            for row in rows
-            if summary.main is not None
-            and row.summary.main is not None
-            and row.summary.main.name == summary.main.name
-            and row.summary.identity.patient.is_surely(patient)
-        ]
-        return sorted(same, key=lambda row: row.summary.identity.study_date)
+        if summary.main is None:
+            return ()
+        return self._listing.of_patient(summary.identity.patient, summary.main.name)
 
     def summary(self, record: JobRecord) -> Summary:
         """The summary of a job, read from disk once it has ended."""
@@ -176,33 +119,43 @@ class Worklist:
                     self._kept.popitem(last=False)
         return summary
 
+    def _look_at_all(self, stopped: Callable[[], bool]) -> None:
+        """List every job that is not listed as it stands, and forget those that there are no more."""
+        gone = self._listing.job_ids()
+        for records in _in_parts(self._ledger.since(None)):
+            if stopped():
+                return
+            self._put(records)
+            gone -= {record.job.job_id for record in records}
+        self._listing.remove(gone)
+        self._complete = True
 
-def shown_jobs(newest_first: Iterable[JobRecord]) -> list[JobRecord]:
-    """The newest job of each analysis of each study.
+    def _look_at_changes(self) -> None:
+        """List jobs that began, ended or came since; a job that is retried is one that has begun."""
+        known, unended = self._listing.unended(), self._ledger.unended()
+        changed = {
+            job_id
+            for job_id, state in unended.items()
+            if job_id not in known or known[job_id].state is not state
+        }
+        changed |= known.keys() - unended.keys()
+        found: set[str] = set()
+        for records in _in_parts(self._ledger.by_id(sorted(changed))):
+            self._put(records)
+            found |= {record.job.job_id for record in records}
+        self._listing.remove(changed - found)
+        newest = self._listing.newest()
+        for records in _in_parts(self._ledger.since(None if newest is None else newest - OVERLAP)):
+            self._put(records)
 
-    What has been superseded is left out, and so is an analysis that found nothing to do in a study in which
-    another did, or does, or has been refused.
-    """
-    shown: dict[str, dict[str, JobRecord]] = {}
-    for record in newest_first:
-        job = record.job
-        of_study = shown.setdefault(job.study_uid, {})
-        if record.outcome.state is JobState.SUPERSEDED or spoken_for(job.kind, of_study):
-            continue
-        of_study[job.kind] = record
-    kept = (record for of_study in shown.values() for record in _with_something_to_do(of_study))
-    return sorted(kept, key=lambda record: record.queued_at, reverse=True)
+    def _put(self, records: list[JobRecord]) -> None:
+        known = self._listing.known([record.job.job_id for record in records])
+        changed = [record for record in records if known.get(record.job.job_id) != known_as(record)]
+        if changed:
+            self._listing.put([read_summary(record, self._results_folder) for record in changed])
 
 
-def _with_something_to_do(of_study: Mapping[str, JobRecord]) -> list[JobRecord]:
-    """A study in which nothing is to be done at all has one row that says so."""
-    records = list(of_study.values())
-    return [r for r in records if r.outcome.state is not JobState.NOTHING_TO_DO] or records[:1]
-
-
-def _row(summary: Summary, decision: Decision | None, drafted: frozenset[str]) -> Row:
-    if decision is not None:
-        return Row(summary, RowState(decision.reading.verdict), decision)
-    if summary.job_id in drafted:
-        return Row(summary, RowState.DRAFT, None)
-    return Row(summary, OF_JOB[summary.state], None)
+def _in_parts(records: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:
+    remaining = iter(records)
+    while part := list(islice(remaining, LISTED_AT_ONCE)):
+        yield part

@@ -32,8 +32,9 @@ from cvai.jobs.reading import Reading
 from cvai.jobs.shadow import ShadowJob
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.listing import Listing, Query, RowState
 from cvai.review.server import DATABASE_NAME
-from cvai.review.worklist import RowState, Worklist
+from cvai.review.worklist import Worklist
 from tests.jobs.conftest import Bench
 from tests.jobs.test_feeds import Told
 from tests.jobs.test_several_analyses import naming
@@ -151,15 +152,17 @@ def test_decisions_and_drafts_stand_in_the_worklist(bench: Former) -> None:
     reading = replace(READING, job=bench.former(ANALYSED))
     drafts.save(bench.former(ANALYSED).job_id, "hart", {"ed": 1})
     with open_ledger(bench.url) as ledger:
-        worklist = Worklist(ledger, bench.root / "results", decisions, drafts)
-        states = {row.summary.record.job.study_uid: row.state for row in worklist.rows()}
+        worklist = Worklist(ledger, bench.root / "results", Listing(database))
+        worklist.look()
+        states = {row.study_uid: row.state for row in worklist.page(Query()).rows}
         assert states == {ANALYSED: RowState.DRAFT, WAITING: RowState.WAITING}
         decisions.add("hart", reading, COMPARISON, 0)
-        (signed,) = [row for row in worklist.rows() if row.decision is not None]
+        (signed,) = worklist.page(Query("signed")).rows
         assert signed.state is RowState.CHANGED
-        assert signed.summary.view == "sax_cine"
-        assert worklist.study(bench.former(ANALYSED).job_id).kind == ""
-        assert worklist.others(signed.summary) == []
+        assert signed.view == "sax_cine"
+        shown = worklist.study(bench.former(ANALYSED).job_id)
+        assert shown.kind == ""
+        assert worklist.others(shown) == []
     database.close()
 
 
@@ -210,8 +213,13 @@ def test_a_job_that_waited_is_followed_by_jobs_of_the_kinds_that_apply(bench: Fo
 
 def test_a_former_job_that_is_retried_gives_way_to_jobs_of_the_kinds_that_apply(bench: Former) -> None:
     with open_ledger(bench.url) as ledger:
+        database = page_below(bench)
+        worklist = Worklist(ledger, bench.root / "results", Listing(database))
+        worklist.look()
         (retried,) = ledger.retry(ANALYSED)
         assert retried.outcome.state is JobState.QUEUED
+        assert [row.state for row in worklist.page(Query()).rows] == [RowState.WAITING] * 2
+        database.close()
         bench.start()
         outcome = bench.ended(bench.former(ANALYSED)).outcome
         assert (outcome.state, outcome.code) == (JobState.SUPERSEDED, "model_changed")
@@ -223,8 +231,9 @@ def test_a_former_job_that_is_retried_gives_way_to_jobs_of_the_kinds_that_apply(
 def worklist_of(ledger: object, bench: Former) -> list[StudyJob]:
     database = page_below(bench)
     try:
-        worklist = Worklist(ledger, bench.root / "results", Decisions(database), Drafts(database))  # type: ignore[arg-type]
-        return [row.summary.record.job for row in worklist.rows()]
+        worklist = Worklist(ledger, bench.root / "results", Listing(database))  # type: ignore[arg-type]
+        worklist.look()
+        return [worklist.study(row.job_id).record.job for row in worklist.page(Query()).rows]
     finally:
         database.close()
 

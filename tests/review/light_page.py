@@ -15,6 +15,7 @@ import requests
 from cvai.audit.messages import AuditEvent
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
+from cvai.review.listing import Listing
 from cvai.review.page import Page, PageOptions
 from cvai.review.server import DATABASE_NAME, _Server
 from cvai.review.sign_in.accounts import Accounts, Role
@@ -26,10 +27,7 @@ from tests.process import eventually
 class NoJobs:
     """A ledger without jobs."""
 
-    def newest(self, limit: int) -> tuple[()]:  # noqa: ARG002 - names are the ledger's
-        return ()
-
-    def find(self, job_id: str) -> None:  # noqa: ARG002
+    def find(self, job_id: str) -> None:  # noqa: ARG002 - names are the ledger's
         return None
 
 
@@ -92,7 +90,7 @@ def light_page(folder: Path, provider: OpenIdProvider | None = None, **options: 
             options=made,
             ledger=jobs,
             accounts=Accounts(database, made.session),
-            worklist=Worklist(jobs, folder / "results", decisions, drafts),
+            worklist=Worklist(jobs, folder / "results", Listing(database)),
             cines=cast("Any", None),
             decisions=decisions,
             drafts=drafts,

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.servers
 
 OF_ECHO = frozenset({f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"})
 BODIES: dict[tuple[str, str], object] = {
+    ("POST", "/worklist"): {"search": "phantom"},
     ("PUT", f"{STUDY}/draft"): {"ed": 0, "es": 3, "frames": []},
     ("POST", f"{STUDY}/decision"): {"after": 1, "changes": {"ed": 0, "es": 4, "frames": []}},
 }

@@ -28,6 +28,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("POST", "/sign-out"): VIEWER,
     ("GET", "/"): VIEWER,
     ("GET", "/worklist"): VIEWER,
+    ("POST", "/worklist"): VIEWER,
     ("GET", "/studies/{job_id}"): VIEWER,
     ("GET", "/studies/{job_id}/report.pdf"): VIEWER,
     ("GET", STUDY): VIEWER,
@@ -46,6 +47,7 @@ RULES: dict[tuple[str, str], Role | None] = {
 """The least role that each route asks for; files under /static are anybody's."""
 
 BODIES: dict[str, object] = {
+    "/worklist": {"search": "doe"},
     f"{STUDY}/draft": {"ed": 0, "es": 1, "frames": []},
     f"{STUDY}/decision": {"after": 0, "changes": {"ed": 0, "es": 1, "frames": []}},
 }

@@ -214,7 +214,7 @@ def _milliseconds(duration_ms: float | None) -> float | None:
 
 
 def read_entry(path: Path) -> Record:
-    """What became of the one analysis of a result.json, and ``unreadable`` of its study.
+    """What became of the one analysis of a result.json, with ``patient`` and ``unreadable`` of its study.
 
     Results that older versions wrote, of which a study had one, are read as if they were written now, but for
     their kind, which only ``view`` tells.
@@ -225,7 +225,7 @@ def read_entry(path: Path) -> Record:
     result: Record = json.loads(path.read_text(encoding="utf-8"))
     if result["schema"] == FORMER_SCHEMA_NAME:
         return {**result, "kind": "", "key_frames": result["frames"], "excluded": result["passed_over"]}
-    shared = {"study_uid": result["study_uid"], "unreadable": result["unreadable"]}
+    shared = {name: result[name] for name in ("study_uid", "patient", "unreadable")}
     if not result["analyses"]:
         return {**_EMPTY_ENTRY, "status": result["status"], "refused": result["refused"], **shared}
     (entry,) = result["analyses"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, HTMLResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.audit.messages import Act
 from cvai.dicom.write.write import REPORT_NAME
@@ -17,58 +19,71 @@ from cvai.jobs.shadow_comparison import compared
 from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
 from cvai.review.agreement import against_readers, agreement, by_headline
 from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.listing import Query, Show, Sort
 from cvai.review.page import Page
 from cvai.review.wording import render
-from cvai.review.worklist import Filter, Row
+
+MOST_PAGES = 1_000_000
 
 
-def wanted_filter(
-    show: Literal["all", "unread", "flagged", "refused", "signed"] = "all",
+def wanted_query(
+    show: Show = "all",
     model: str = "",
     view: str = "",
     since: str = "",
-) -> Filter:
+    *,
+    sort: Sort = "arrived",
+    order: Literal["down", "up"] = "down",
+    page: Annotated[int, Field(ge=1, le=MOST_PAGES)] = 1,
+) -> Query:
     """What the worklist is asked to show; a form sends empty fields too."""
     try:
-        return Filter(show, model, view, date.fromisoformat(since) if since else None)
+        day = date.fromisoformat(since) if since else None
     except ValueError as error:
         raise RequestInvalid("changes_invalid", "This is not a day.", "Write it as 2026-03-01.") from error
+    return Query(show, model, view, day, sort=sort, descending=order == "down", page=page)
 
 
-Wanted = Annotated[Filter, Depends(wanted_filter)]
+Wanted = Annotated[Query, Depends(wanted_query)]
 
 pages = APIRouter(default_response_class=HTMLResponse, route_class=DeclaredRoute)
+
+
+class SearchBody(BaseModel):
+    """What a reader looks for: no part of an address, since those are kept in logs and histories."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    search: Annotated[str, Field(max_length=200)]
 
 
 @pages.get("/")
 @shows(Audited(Act.LISTED))
 def worklist(page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess) -> str:
     """Everything there is to read."""
-    listed = _listed(page.worklist.rows(), wanted, access)
-    return render("worklist.html", page=page, session=session, filter=wanted, **listed)
+    return render("worklist.html", session=session, **_listed(page, wanted, access))
 
 
 @pages.get("/worklist")
 @shows(Audited(Act.LISTED, repeated=True))
 def worklist_rows(page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess) -> str:
     """The table alone, for a page that stays open."""
-    listed = _listed(page.worklist.rows(), wanted, access)
-    return render("rows.html", page=page, session=session, filter=wanted, **listed)
+    return render("rows.html", session=session, **_listed(page, wanted, access))
 
 
-def _listed(rows: list[Row], wanted: Filter, access: Access) -> dict[str, object]:
-    shown = [row for row in rows if wanted.takes(row)]
-    access.shows(row.summary.record.job.study_uid for row in shown)
-    return {
-        "rows": shown,
-        "all_rows": rows,
-        "models": sorted({row.summary.model for row in rows} - {""}),
-        "views": sorted({row.summary.view for row in rows} - {""}),
-        "counts": {
-            show: sum(Filter(show).takes(row) for row in rows)
-            for show in ("all", "unread", "flagged", "refused", "signed")
-        },
-    }
+@pages.post("/worklist")
+@shows(Audited(Act.LISTED, repeated=True))
+def worklist_found(
+    page: ThePage, session: SignedIn, wanted: Wanted, body: SearchBody, access: TheAccess
+) -> str:
+    """The table of what a reader looks for."""
+    wanted = replace(wanted, search=body.search)
+    return render("rows.html", session=session, **_listed(page, wanted, access))
+
+
+def _listed(page: Page, wanted: Query, access: Access) -> dict[str, object]:
+    listed = page.worklist.page(wanted)
+    access.shows(row.study_uid for row in listed.rows)
+    return {"page": page, "query": wanted, "listed": listed, "complete": page.worklist.complete}
 
 
 @pages.get("/studies/{job_id}")

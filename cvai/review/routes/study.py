@@ -45,9 +45,8 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
 @shows(Audited(Act.LISTED))
 def priors(summary: TheStudy, page: ThePage, access: TheAccess) -> list[Json]:
     """The main measurement of the same patient over time, oldest first."""
-    rows = page.worklist.priors(summary, page.worklist.rows())
-    rows = [row for row in rows if row.summary.identity.study_date]
-    access.shows(row.summary.record.job.study_uid for row in rows)
+    rows = [row for row in page.worklist.priors(summary) if row.identity.study_date]
+    access.shows(row.study_uid for row in rows)
     return [prior_json(row) for row in rows]
 
 

@@ -1,0 +1,222 @@
+"""The table behind the worklist: every study is found, counted and reached, and it follows the jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import pytest
+
+from cvai.dicom.read.patient import Patient
+from cvai.jobs.job import JobState, Outcome, StudyJob
+from cvai.jobs.ledger import JobRecord
+from cvai.review.database import Database
+from cvai.review.decisions import Decisions, Drafts
+from cvai.review.listing import PAGE_ROWS, Listing, Query, RowState, Sort
+from cvai.review.summary import Identity, Summary
+from cvai.review.worklist import Worklist
+from tests.review.test_analyses import Jobs, record
+from tests.review.test_priors import EF, VIEW
+from tests.review.test_records import COMPARISON, READING, database  # noqa: F401 - a fixture
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+N = 4 * PAGE_ROWS + 7
+FAMILIES = ("Müller", "Doe", "Nguyễn", "O'Neil")
+
+
+def study(number: int, state: JobState = JobState.ANALYSED) -> Summary:
+    job = StudyJob(f"1.2.{number}", "ab", "cd", "cine_sax")
+    queued_at = NOON + timedelta(minutes=number)
+    ended = JobRecord(job, Outcome(state), queued_at, queued_at, "worker-1", 1)
+    patient = Patient(f"P {number:05}", name=f"{FAMILIES[number % 4]}^Jörg {number}", birth_date="19610203")
+    day = f"{date(2020, 1, 1) + timedelta(days=(7 * number) % N):%Y%m%d}"
+    measured = {"view": VIEW, "measurements": [{**EF, "value": 30.0 + (13 * number) % 40}]}
+    identity = Identity(patient, day, "Heart", f"ACC{number:05}")
+    return Summary(ended, measured if state is JobState.ANALYSED else {}, identity)
+
+
+@pytest.fixture
+def listing(database: Database) -> Listing:  # noqa: F811
+    made = Listing(database)
+    made.put(map(study, range(N)))
+    return made
+
+
+def all_rows(listing: Listing, query: Query) -> list[str]:
+    first = listing.page(query)
+    pages = (listing.page(replace(query, page=number)) for number in range(1, first.n_pages + 1))
+    return [row.job_id for page in pages for row in page.rows]
+
+
+@pytest.mark.parametrize("sort", get_args(Sort))
+@pytest.mark.parametrize("descending", [True, False])
+def test_every_study_is_on_exactly_one_page_in_the_order_asked_for(
+    listing: Listing, sort: Sort, descending: bool
+) -> None:
+    found = all_rows(listing, Query(sort=sort, descending=descending))
+    assert len(found) == len(set(found)) == N
+    by_id = {study(number).job_id: study(number) for number in range(N)}
+    values = [sorted_by(by_id[job_id], sort) for job_id in found]
+    assert values == sorted(values, reverse=descending)
+
+
+def sorted_by(summary: Summary, sort: Sort) -> Any:
+    assert summary.main is not None
+    return {
+        "arrived": summary.record.queued_at,
+        "name": summary.identity.patient.name.casefold().replace("^", " "),
+        "date": summary.identity.study_date,
+        "value": summary.main.value,
+    }[sort]
+
+
+def test_a_page_beyond_the_last_is_the_last(listing: Listing) -> None:
+    last = listing.page(Query(page=10_000))
+    assert (last.page, last.n_pages, last.total) == (5, 5, N)
+    assert (last.first, len(last.rows)) == (4 * PAGE_ROWS + 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("search", "numbers"),
+    [
+        ("muller", range(0, N, 4)),
+        ("MÜLL", range(0, N, 4)),
+        ("jorg doe 197", [197]),
+        ("doe^jörg 197", [197]),
+        ("P 00042", [42]),
+        ("acc00043", [43]),
+        ("1.2.144", [144]),
+        ("nguyen", range(2, N, 4)),
+        ("doe roe", []),
+        ("%", []),
+        ("'; DROP TABLE listed", []),
+    ],
+)
+def test_studies_are_found_by_name_and_numbers(listing: Listing, search: str, numbers: Any) -> None:
+    found = all_rows(listing, Query(search=search))
+    assert sorted(found) == sorted(study(number).job_id for number in numbers)
+    assert listing.page(Query(search=search)).total == len(found)
+
+
+def test_a_search_goes_with_the_other_filters(listing: Listing) -> None:
+    assert listing.page(Query(search="doe", view=VIEW)).total == len(range(1, N, 4))
+    assert listing.page(Query(search="doe", view="a4c")).total == 0
+    assert listing.page(Query(search="doe", since=date(2026, 3, 2))).total == 0
+
+
+def test_counts_are_of_all_pages_and_follow_drafts_and_decisions(
+    listing: Listing,
+    database: Database,  # noqa: F811
+) -> None:
+    listing.put([study(N, JobState.REFUSED), study(N + 1, JobState.FAILED), study(N + 2, JobState.QUEUED)])
+    listing.put([study(N + 3, JobState.NOTHING_TO_DO)])
+    nothing_signed = {"all": N + 3, "unread": N, "flagged": 0, "refused": 2, "signed": 0, "other": 1}
+    assert listing.page(Query()).counts == nothing_signed
+    job = study(3).record.job
+    Drafts(database).save(job.job_id, "hart", {"ed": 1})
+    assert row_of(listing, job.job_id).state is RowState.DRAFT
+    Drafts(database).discard(job.job_id, "hart")
+    assert row_of(listing, job.job_id).state is RowState.UNREVIEWED
+    Drafts(database).save(job.job_id, "hart", {"ed": 1})
+    Decisions(database).add("hart", replace(READING, job=job), COMPARISON, 0)
+    signed = row_of(listing, job.job_id)
+    assert (signed.state, signed.reader, signed.signed) == (RowState.CHANGED, "hart", 54.0)
+    assert listing.page(Query()).counts == {**nothing_signed, "unread": N - 1, "signed": 1}
+
+
+def test_a_draft_goes_with_its_reader(listing: Listing, database: Database) -> None:  # noqa: F811
+    job_id = study(3).job_id
+    Drafts(database).save(job_id, "hart", {"ed": 1})
+    with database.transaction() as rows:
+        rows.execute("DELETE FROM readers WHERE name = 'hart'")
+    assert row_of(listing, job_id).state is RowState.UNREVIEWED
+
+
+def row_of(listing: Listing, job_id: str) -> Any:
+    study_uid, _, _ = job_id.partition("-")
+    (row,) = [row for row in listing.page(Query(search=study_uid)).rows if row.job_id == job_id]
+    return row
+
+
+def test_every_state_of_a_job_has_a_word_and_a_tab(listing: Listing) -> None:
+    words = {}
+    for number, state in enumerate(JobState, start=N):
+        listing.put([study(number, state)])
+        shows = "other" if state is JobState.NOTHING_TO_DO else "all"
+        rows = listing.page(Query(shows, search=f"1.2.{number}")).rows
+        words[state] = [row.state for row in rows]
+    assert words == {
+        JobState.QUEUED: [RowState.WAITING],
+        JobState.RUNNING: [RowState.WAITING],
+        JobState.ANALYSED: [RowState.UNREVIEWED],
+        JobState.REFUSED: [RowState.REFUSED],
+        JobState.SUPERSEDED: [],
+        JobState.FAILED: [RowState.FAILED],
+        JobState.NOTHING_TO_DO: [RowState.NOTHING],
+        JobState.DEAD_LETTER: [RowState.FAILED],
+    }
+
+
+def test_whose_study_it_is_stays_when_its_results_are_gone(listing: Listing) -> None:
+    again = study(5)
+    listing.put([replace(again, identity=Identity())])
+    assert row_of(listing, again.job_id).identity == again.identity
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs([record("cine", JobState.ANALYSED, minute, f"1.2.{minute}") for minute in range(300, 0, -1)])
+
+
+@pytest.fixture
+def worklist(jobs: Jobs, database: Database, tmp_path: Path) -> Worklist:  # noqa: F811
+    made = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    made.look()
+    return made
+
+
+def test_more_jobs_than_any_page_holds_are_listed(worklist: Worklist) -> None:
+    assert worklist.page(Query()).total == 300
+
+
+def test_a_job_that_is_retried_is_shown_at_work_and_then_as_it_ends(worklist: Worklist, jobs: Jobs) -> None:
+    retried = jobs.records[-1]
+    for state, word in (
+        (JobState.QUEUED, RowState.WAITING),
+        (JobState.RUNNING, RowState.WAITING),
+        (JobState.REFUSED, RowState.REFUSED),
+    ):
+        ended_at = NOON if state is JobState.REFUSED else None
+        jobs.records[-1] = replace(retried, outcome=Outcome(state), ended_at=ended_at)
+        (row,) = worklist.page(Query(descending=False)).rows[:1]
+        assert (row.job_id, row.state) == (retried.job.job_id, word)
+
+
+def test_a_restart_lists_what_came_and_forgets_what_there_is_no_more(
+    jobs: Jobs,
+    worklist: Worklist,
+    database: Database,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    del worklist
+    jobs.records[:2] = [record("cine", JobState.ANALYSED, 400, "1.2.400")]
+    again = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    assert not again.complete
+    again.look()
+    newest = [row.study_uid for row in again.page(Query()).rows[:2]]
+    assert (newest, again.page(Query()).total) == (["1.2.400", "1.2.298"], 299)
+
+
+def test_a_look_that_is_stopped_goes_on_at_the_next(
+    jobs: Jobs,
+    database: Database,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    worklist = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    asked = iter([False, True])
+    worklist.look(lambda: next(asked))
+    assert (worklist.page(Query()).total, worklist.complete) == (200, False)
+    worklist.look()
+    assert (worklist.page(Query()).total, worklist.complete) == (300, True)
