@@ -7,7 +7,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any, Literal, get_args
@@ -76,6 +76,7 @@ class Row:
         state: what is to be done.
         reader: who decided last; empty where nobody has.
         signed: value of the main measurement as it was signed.
+        step: what is being done, in words; empty where the job does not run.
     """
 
     job_id: str
@@ -95,6 +96,7 @@ class Row:
     state: RowState
     reader: str
     signed: float | None
+    step: str = ""
 
     @property
     def spec(self) -> AnySpec | None:
@@ -311,13 +313,16 @@ def _put(rows: sqlite3.Connection, summary: Summary) -> str:
 
 
 def _identity(rows: sqlite3.Connection, summary: Summary) -> Identity:
-    """Whose study it is, as fully as it or another job of the study has told."""
+    """Whose study it is, as fully as a job of it has told; the patient as its result names it."""
     told = rows.execute(
         "SELECT patient, study_date, description, accession FROM listed WHERE study_uid = ? "
         "ORDER BY job_id = ? DESC, study_date DESC LIMIT 1",
         (summary.record.job.study_uid, summary.job_id),
     ).fetchone()
-    return summary.identity if told is None else summary.identity.completed_by(_identity_of(told))
+    if told is None:
+        return summary.identity
+    completed = summary.identity.completed_by(_identity_of(told))
+    return replace(completed, patient=summary.identity.patient) if summary.result else completed
 
 
 def _values(summary: Summary, identity: Identity) -> dict[str, Any]:

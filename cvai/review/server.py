@@ -27,7 +27,7 @@ from cvai.review.page import Page, PageOptions, Record
 from cvai.review.sign_in.accounts import Accounts
 from cvai.review.sign_in.first_token import FirstToken
 from cvai.review.sign_in.oidc import OpenIdProvider
-from cvai.review.summary import Summary
+from cvai.review.summary import StudyFolders, Summary
 from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
 
@@ -47,6 +47,7 @@ def serving(
     archive: Archive,
     database_url: str,
     data_folder: Path,
+    archive_folder: Path | None,
     record: Record,
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]],
     announce: Callable[[str], None],
@@ -59,6 +60,7 @@ def serving(
         archive: where studies are kept.
         database_url: of the jobs.
         data_folder: of the service.
+        archive_folder: of the embedded archive; None with another one.
         record: keeps who did what.
         service_routes: see ``Page``.
         announce: called with a text that says where the page is and how to sign in the first time.
@@ -72,7 +74,15 @@ def serving(
         ledger = stack.enter_context(open_ledger(database_url))
         database = Database(data_folder / DATABASE_NAME)
         stack.callback(database.close)
-        page = _page(options, ledger, database, archive=archive, data_folder=data_folder, record=record)
+        page = _page(
+            options,
+            ledger,
+            database,
+            archive=archive,
+            data_folder=data_folder,
+            archive_folder=archive_folder,
+            record=record,
+        )
         first_token = FirstToken(data_folder) if provider is None else None
         page = replace(page, service_routes=service_routes, provider=provider, first_token=first_token)
         stack.enter_context(_thread("page", _Server(page, listener)))
@@ -90,15 +100,17 @@ def _page(
     *,
     archive: Archive,
     data_folder: Path,
+    archive_folder: Path | None,
     record: Record,
 ) -> Page:
     decisions, drafts = Decisions(database), Drafts(database)
     results_folder = data_folder / "results"
+    folders = StudyFolders(results_folder, data_folder / "work", archive_folder)
     return Page(
         options=options,
         ledger=ledger,
         accounts=Accounts(database, options.session),
-        worklist=Worklist(ledger, results_folder, Listing(database)),
+        worklist=Worklist(ledger, folders, Listing(database)),
         cines=CineCache(archive, data_folder / CINES_NAME, options.cache_bytes),
         decisions=decisions,
         drafts=drafts,

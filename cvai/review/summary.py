@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 
 from cvai.analyses.page import Headline
 from cvai.analyses.registry import AnyEditing, AnySpec, analysis_of_view
 from cvai.analyses.spec import PageSpec
+from cvai.dicom.read.header.attributes import PARSE_ERRORS, parse_some
 from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.patient import Patient, patient_of
 from cvai.domain.measurement import Measurement
-from cvai.jobs.job import JobState
+from cvai.errors import FileRefused
+from cvai.jobs.job import JobState, StudyJob
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.result_file import read_result
 from cvai.review.viewers.bullseye import DrawnWall, drawn_wall
@@ -168,26 +172,69 @@ def _measurement(values: Mapping[str, Any]) -> Measurement:
     )
 
 
-def read_summary(record: JobRecord, results_folder: Path) -> Summary:
-    """The summary of a job from its result.json and the headers of the objects beside it."""
-    if not record.outcome.result:
-        return Summary(record, {}, Identity())
-    result = read_result(results_folder / record.outcome.result)
-    return Summary(record, result, _identity(record, result, results_folder))
+@dataclass(frozen=True, slots=True)
+class StudyFolders:
+    """Where what the page says of a study is read.
+
+    Args:
+        results: results of jobs, one folder a job.
+        work: of the service's workers, one folder a worker; the studies that they fetched lie below.
+        archive: studies of the embedded archive, one folder a study; None with another archive.
+    """
+
+    results: Path
+    work: Path | None = None
+    archive: Path | None = None
+
+    def images(self, job: StudyJob) -> Iterator[Path]:
+        """Files of the study of a job, as far as they lie here."""
+        if self.work is not None:
+            yield from self.work.glob(f"*/studies/{job.job_id}/*.dcm")
+        if self.archive is not None:
+            yield from (self.archive / job.study_uid).glob("*.dcm")
 
 
-def _identity(record: JobRecord, result: Mapping[str, Any], results_folder: Path) -> Identity:
-    """From the smallest object that states it, else as result.json names the patient."""
+def read_summary(record: JobRecord, folders: StudyFolders) -> Summary:
+    """The summary of a job: from its result.json and the headers of the objects beside it.
+
+    Where there are no objects, result.json names the patient (none where the study is of several), and date,
+    description and AccessionNumber are those of one image. As long as there is no result, so is the patient.
+    """
+    result = read_result(folders.results / record.outcome.result) if record.outcome.result else {}
+    identity = _of_objects(record, folders.results)
+    if identity is None:
+        identity = _of_an_image(folders.images(record.job))
+        if result:
+            identity = replace(identity, patient=Patient(**(result.get("patient") or {})))
+    return Summary(record, result, identity)
+
+
+def _of_objects(record: JobRecord, results_folder: Path) -> Identity | None:
+    """From the smallest object that was written; None without one."""
     paths = (results_folder / stored.path for stored in record.outcome.objects)
     path = min((path for path in paths if path.is_file()), key=lambda path: path.stat().st_size, default=None)
     if path is None:
-        return Identity(Patient(**(result.get("patient") or {})))
+        return None
     with tolerating_values():
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS))
+        return _stated(dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY_TAGS)))
 
-        def text(keyword: str) -> str:
-            return one_line(str(header.get(keyword) or "")).strip()
 
-        return Identity(
-            patient_of(header), text("StudyDate"), text("StudyDescription"), text("AccessionNumber")
-        )
+def _of_an_image(paths: Iterator[Path]) -> Identity:
+    """From the first file that can be read; workers and archive may be taking them away."""
+    with suppress(FileNotFoundError):
+        for path in paths:
+            with suppress(InvalidDicomError, FileRefused, OSError, *PARSE_ERRORS), tolerating_values():
+                return _stated(_header(path))
+    return Identity()
+
+
+def _header(path: Path) -> Dataset:
+    with path.open("rb") as file:
+        return parse_some(file, IDENTITY_TAGS)
+
+
+def _stated(header: Dataset) -> Identity:
+    def text(keyword: str) -> str:
+        return one_line(str(header.get(keyword) or "")).strip()
+
+    return Identity(patient_of(header), text("StudyDate"), text("StudyDescription"), text("AccessionNumber"))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
+from types import MappingProxyType
 
 from cvai.errors import RequestInvalid
+from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord, Ledger
 from cvai.review.listing import Listed, Listing, Query, Row, known_as, speakers
-from cvai.review.summary import Summary, read_summary
+from cvai.review.summary import StudyFolders, Summary, read_summary
 
 KEPT_SUMMARIES = 200
 """Read once and kept in memory: a job that has ended does not change."""
@@ -27,6 +29,11 @@ LISTED_AT_ONCE = 200
 OVERLAP = timedelta(seconds=60)
 """How long before the newest job a look for newer ones begins: clocks of several workers differ."""
 
+NEXT_STEP: Mapping[str, str] = MappingProxyType(
+    {"": "being fetched", "fetch": "being analysed", "analyse": "being stored"}
+)
+"""What follows the last step of a job that has ended."""
+
 WAIT_S = 1.0
 """For another request that looks for changes."""
 
@@ -36,13 +43,13 @@ class Worklist:
 
     Args:
         ledger: of the service.
-        results_folder: where the jobs left their results.
+        folders: where results and studies lie.
         listing: of the page.
     """
 
-    def __init__(self, ledger: Ledger, results_folder: Path, listing: Listing) -> None:
+    def __init__(self, ledger: Ledger, folders: StudyFolders, listing: Listing) -> None:
         self._ledger = ledger
-        self._results_folder = results_folder
+        self._folders = folders
         self._listing = listing
         self._kept: OrderedDict[JobRecord, Summary] = OrderedDict()
         self._lock = threading.Lock()
@@ -73,7 +80,16 @@ class Worklist:
                 self._look_at_changes()
             finally:
                 self._looking.release()
-        return self._listing.page(query)
+        listed = self._listing.page(query)
+        return replace(listed, rows=tuple(map(self._with_step, listed.rows)))
+
+    def step(self, job_id: str) -> str:
+        """What is being done for a job that runs, in words."""
+        done = self._ledger.steps_done(job_id)
+        return NEXT_STEP.get(done[-1] if done else "", "being handed on")
+
+    def _with_step(self, row: Row) -> Row:
+        return replace(row, step=self.step(row.job_id)) if row.job_state is JobState.RUNNING else row
 
     def others(self, summary: Summary) -> list[Summary]:
         """The study's other analyses."""
@@ -111,7 +127,7 @@ class Worklist:
             if record in self._kept:
                 self._kept.move_to_end(record)
                 return self._kept[record]
-        summary = read_summary(record, self._results_folder)
+        summary = read_summary(record, self._folders)
         if record.ended_at is not None:
             with self._lock:
                 self._kept[record] = summary
@@ -152,7 +168,7 @@ class Worklist:
         known = self._listing.known([record.job.job_id for record in records])
         changed = [record for record in records if known.get(record.job.job_id) != known_as(record)]
         if changed:
-            self._listing.put([read_summary(record, self._results_folder) for record in changed])
+            self._listing.put([read_summary(record, self._folders) for record in changed])
 
 
 def _in_parts(records: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:

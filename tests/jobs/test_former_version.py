@@ -34,6 +34,7 @@ from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.listing import Listing, Query, RowState
 from cvai.review.server import DATABASE_NAME
+from cvai.review.summary import StudyFolders
 from cvai.review.worklist import Worklist
 from tests.jobs.conftest import Bench
 from tests.jobs.test_feeds import Told
@@ -152,7 +153,7 @@ def test_decisions_and_drafts_stand_in_the_worklist(bench: Former) -> None:
     reading = replace(READING, job=bench.former(ANALYSED))
     drafts.save(bench.former(ANALYSED).job_id, "hart", {"ed": 1})
     with open_ledger(bench.url) as ledger:
-        worklist = Worklist(ledger, bench.root / "results", Listing(database))
+        worklist = Worklist(ledger, StudyFolders(bench.root / "results"), Listing(database))
         worklist.look()
         states = {row.study_uid: row.state for row in worklist.page(Query()).rows}
         assert states == {ANALYSED: RowState.DRAFT, WAITING: RowState.WAITING}
@@ -214,7 +215,7 @@ def test_a_job_that_waited_is_followed_by_jobs_of_the_kinds_that_apply(bench: Fo
 def test_a_former_job_that_is_retried_gives_way_to_jobs_of_the_kinds_that_apply(bench: Former) -> None:
     with open_ledger(bench.url) as ledger:
         database = page_below(bench)
-        worklist = Worklist(ledger, bench.root / "results", Listing(database))
+        worklist = Worklist(ledger, StudyFolders(bench.root / "results"), Listing(database))
         worklist.look()
         (retried,) = ledger.retry(ANALYSED)
         assert retried.outcome.state is JobState.QUEUED
@@ -231,7 +232,7 @@ def test_a_former_job_that_is_retried_gives_way_to_jobs_of_the_kinds_that_apply(
 def worklist_of(ledger: object, bench: Former) -> list[StudyJob]:
     database = page_below(bench)
     try:
-        worklist = Worklist(ledger, bench.root / "results", Listing(database))  # type: ignore[arg-type]
+        worklist = Worklist(ledger, StudyFolders(bench.root / "results"), Listing(database))  # type: ignore[arg-type]
         worklist.look()
         return [worklist.study(row.job_id).record.job for row in worklist.page(Query()).rows]
     finally:

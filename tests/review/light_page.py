@@ -20,6 +20,7 @@ from cvai.review.page import Page, PageOptions
 from cvai.review.server import DATABASE_NAME, _Server
 from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.review.sign_in.oidc import OpenIdProvider
+from cvai.review.summary import StudyFolders
 from cvai.review.worklist import Worklist
 from tests.process import eventually
 
@@ -90,7 +91,7 @@ def light_page(folder: Path, provider: OpenIdProvider | None = None, **options: 
             options=made,
             ledger=jobs,
             accounts=Accounts(database, made.session),
-            worklist=Worklist(jobs, folder / "results", Listing(database)),
+            worklist=Worklist(jobs, StudyFolders(folder / "results"), Listing(database)),
             cines=cast("Any", None),
             decisions=decisions,
             drafts=drafts,

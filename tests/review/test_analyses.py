@@ -18,6 +18,7 @@ from cvai.jobs.ledger import JobRecord
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.listing import Listing, Query, RowState, speakers
 from cvai.review.page import PageOptions
+from cvai.review.summary import StudyFolders
 from cvai.review.wording import render
 from cvai.review.worklist import JOB_ID, Worklist
 from tests.review.light_page import light_page
@@ -108,7 +109,7 @@ def test_a_study_has_a_row_for_each_analysis(
 @pytest.fixture
 def worklist(database: Any, tmp_path: Path) -> Worklist:  # noqa: F811
     jobs = Jobs([record("scar", R, 1), record("cine", A, 0), record("cine", A, 0, "1.2.4")])
-    made = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    made = Worklist(cast("Any", jobs), StudyFolders(tmp_path), Listing(database))
     made.look()
     return made
 

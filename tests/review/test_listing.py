@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,11 +16,12 @@ from cvai.jobs.ledger import JobRecord
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.listing import PAGE_ROWS, Listing, Query, RowState, Sort
-from cvai.review.summary import Identity, Summary
+from cvai.review.summary import Identity, StudyFolders, Summary, read_summary
 from cvai.review.worklist import Worklist
 from tests.review.test_analyses import Jobs, record
 from tests.review.test_priors import EF, VIEW
 from tests.review.test_records import COMPARISON, READING, database  # noqa: F401 - a fixture
+from tests.standin import write_study
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 N = 4 * PAGE_ROWS + 7
@@ -161,7 +163,7 @@ def test_every_state_of_a_job_has_a_word_and_a_tab(listing: Listing) -> None:
 
 def test_whose_study_it_is_stays_when_its_results_are_gone(listing: Listing) -> None:
     again = study(5)
-    listing.put([replace(again, identity=Identity())])
+    listing.put([replace(again, result={}, identity=Identity())])
     assert row_of(listing, again.job_id).identity == again.identity
 
 
@@ -172,7 +174,7 @@ def jobs() -> Jobs:
 
 @pytest.fixture
 def worklist(jobs: Jobs, database: Database, tmp_path: Path) -> Worklist:  # noqa: F811
-    made = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    made = Worklist(cast("Any", jobs), StudyFolders(tmp_path), Listing(database))
     made.look()
     return made
 
@@ -202,7 +204,7 @@ def test_a_restart_lists_what_came_and_forgets_what_there_is_no_more(
 ) -> None:
     del worklist
     jobs.records[:2] = [record("cine", JobState.ANALYSED, 400, "1.2.400")]
-    again = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    again = Worklist(cast("Any", jobs), StudyFolders(tmp_path), Listing(database))
     assert not again.complete
     again.look()
     newest = [row.study_uid for row in again.page(Query()).rows[:2]]
@@ -214,9 +216,62 @@ def test_a_look_that_is_stopped_goes_on_at_the_next(
     database: Database,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    worklist = Worklist(cast("Any", jobs), tmp_path, Listing(database))
+    worklist = Worklist(cast("Any", jobs), StudyFolders(tmp_path), Listing(database))
     asked = iter([False, True])
     worklist.look(lambda: next(asked))
     assert (worklist.page(Query()).total, worklist.complete) == (200, False)
     worklist.look()
     assert (worklist.page(Query()).total, worklist.complete) == (300, True)
+
+
+def at_work(state: JobState, outcome: Outcome | None = None) -> JobRecord:
+    job = StudyJob("1.2.9", "ab" * 32, "cd" * 32, "cine_sax")
+    ended_at = None if state in (JobState.QUEUED, JobState.RUNNING) else NOON
+    return JobRecord(job, outcome or Outcome(state), NOON, ended_at, "worker-1", 1)
+
+
+def test_a_running_job_shows_whose_study_it_is_and_what_is_being_done(
+    database: Database,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    running = at_work(JobState.RUNNING)
+    write_study(tmp_path / "work" / "worker-1" / "studies" / running.job.job_id, "1.2.9")
+    folders = StudyFolders(tmp_path / "results", tmp_path / "work")
+    worklist = Worklist(cast("Any", Jobs([running])), folders, Listing(database))
+    worklist.look()
+    (row,) = worklist.page(Query(search="stand-in")).rows
+    assert (row.identity.patient.patient_id, row.identity.study_date) == ("STAND-IN", "20260101")
+    assert (row.state, row.step) == (RowState.WAITING, "being analysed")
+
+
+@pytest.mark.parametrize("patient", [{"patient_id": "P-1", "name": "Doe^Jane"}, None])
+def test_a_refused_study_has_its_date_and_the_patient_that_its_result_names(
+    database: Database,  # noqa: F811
+    tmp_path: Path,
+    patient: dict[str, str] | None,
+) -> None:
+    write_study(tmp_path / "archive" / "1.2.9", "1.2.9")
+    path = tmp_path / "results" / "job" / "result.json"
+    path.parent.mkdir(parents=True)
+    refused = {"code": "c", "message": "m"}
+    told = {"schema": "cvai.result/2", "study_uid": "1.2.9", "patient": patient, "status": "refused"}
+    path.write_text(json.dumps({**told, "refused": refused, "analyses": [], "unreadable": []}))
+    folders = StudyFolders(tmp_path / "results", archive=tmp_path / "archive")
+    jobs = Jobs([at_work(JobState.RUNNING)])
+    worklist = Worklist(cast("Any", jobs), folders, Listing(database))
+    worklist.look()
+    outcome = Outcome(JobState.REFUSED, "c", "What was found.", "What to do.", "job/result.json")
+    jobs.records[:] = [at_work(JobState.REFUSED, outcome)]
+    (row,) = worklist.page(Query("refused")).rows
+    assert row.identity.study_date == "20260101"
+    assert row.identity.patient == Patient(**(patient or {}))
+    assert (row.message, row.hint) == ("What was found.", "What to do.")
+
+
+def test_files_that_are_no_dicom_name_nobody(tmp_path: Path) -> None:
+    record = at_work(JobState.RUNNING)
+    folder = tmp_path / "work" / "worker-1" / "studies" / record.job.job_id
+    folder.mkdir(parents=True)
+    (folder / "1.dcm").write_bytes(b"\0" * 200)
+    (folder / "2.dcm").mkdir()
+    assert read_summary(record, StudyFolders(tmp_path, tmp_path / "work")).identity == Identity()
