@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from cvai.domain.anatomy import SAX_PAPILLARY_MUSCLES
 from cvai.domain.measurement import Measurement, RangeSource
@@ -76,6 +76,24 @@ def _with_normal_range(measurement: Measurement, subject: Subject, modality: Mod
         if known.describes(measurement, subject):
             return replace(measurement, normal=known.limits, normal_source=known.source)
     return measurement
+
+
+def range_of_all_adults(measurement: Measurement, modality: str) -> tuple[float, float] | None:
+    """Lowest and highest limit of all published ranges: what lies beyond is abnormal whatever sex and age.
+
+    What lies within may still be abnormal for its sex. None where nothing is published, or not in this unit.
+
+    >>> range_of_all_adults(Measurement("lv_ef", 40.0, "%"), "MR")
+    (46.0, 75.0)
+    """
+    if modality not in get_args(Modality):
+        return None
+    known = [
+        row.limits
+        for row in normal_ranges(cast(Modality, modality))
+        if (row.measurement, row.unit) == (measurement.name, measurement.unit)
+    ]
+    return (min(low for low, _ in known), max(high for _, high in known)) if known else None
 
 
 @cache

@@ -47,6 +47,17 @@ CREATE TABLE IF NOT EXISTS decisions (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS decisions_of_job ON decisions (job_id, number);
 
+CREATE TABLE IF NOT EXISTS looks (
+    number INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    ended_ms INTEGER NOT NULL,
+    reader TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS looks_of_job ON looks (job_id, number);
+
 CREATE TABLE IF NOT EXISTS listed (
     number INTEGER PRIMARY KEY,
     job_id TEXT NOT NULL UNIQUE,
@@ -120,6 +131,22 @@ CREATE TRIGGER IF NOT EXISTS listed_decided AFTER INSERT ON decisions BEGIN
         reader = new.reader,
         signed = json_extract(new.comparison, '$.measured."' || main_name || '"[1]')
     WHERE job_id = new.job_id;
+END;
+CREATE TRIGGER IF NOT EXISTS listed_looked_at AFTER INSERT ON looks BEGIN
+    UPDATE listed SET verdict = new.verdict, reader = new.reader
+    WHERE job_id = new.job_id AND ended_ms = new.ended_ms;
+END;
+CREATE TRIGGER IF NOT EXISTS listed_done_again AFTER UPDATE OF ended_ms ON listed
+WHEN new.ended_ms IS NOT old.ended_ms BEGIN
+    UPDATE listed SET verdict = '', reader = ''
+    WHERE number = new.number AND verdict IN ('looked at', 'dismissed');
+END;
+CREATE TRIGGER IF NOT EXISTS listed_looked_at_again AFTER INSERT ON listed BEGIN
+    UPDATE listed SET verdict = looks.verdict, reader = looks.reader
+    FROM looks
+    WHERE listed.number = new.number AND looks.number =
+        (SELECT max(number) FROM looks WHERE job_id = new.job_id AND ended_ms = new.ended_ms)
+        AND NOT EXISTS (SELECT 1 FROM decisions WHERE job_id = new.job_id);
 END;
 CREATE TRIGGER IF NOT EXISTS listed_drafted AFTER INSERT ON drafts BEGIN
     UPDATE listed SET drafted = 1 WHERE job_id = new.job_id;

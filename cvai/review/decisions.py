@@ -7,6 +7,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from cvai.analyses.former import FORMER_KINDS
@@ -39,6 +41,30 @@ class Decision:
         kind = self.reading.job.kind
         kinds = (kind,) if kind else FORMER_KINDS
         return next((spec for spec in ANALYSES if spec.kind in kinds and spec.editing is not None), None)
+
+
+class LookVerdict(StrEnum):
+    """What a reader says of an analysis that is not signed here."""
+
+    LOOKED_AT = "looked at"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a reader has said of an analysis that is not signed here; kept by the page alone.
+
+    Args:
+        reader: short name of who said it.
+        verdict: what.
+        reason: why it was dismissed; free text without patient data.
+        at: when.
+    """
+
+    reader: str
+    verdict: LookVerdict
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +116,27 @@ class Decisions:
             ).lastrowid
             rows.execute("DELETE FROM drafts WHERE job_id = ? AND reader = ?", (job_id, reader))
         return Decision(number or 0, reader, reading, comparison)
+
+    def add_look(self, job_id: str, ended_ms: int, look: Look) -> None:
+        """Record what a reader says of a job as it ended at this moment; what it ends as later is news."""
+        values = (job_id, ended_ms, look.reader, look.verdict, look.reason, look.at.isoformat())
+        with self._database.transaction() as rows:
+            rows.execute(
+                "INSERT INTO looks (job_id, ended_ms, reader, verdict, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            )
+
+    def look_of(self, job_id: str, ended_ms: int | None) -> Look | None:
+        """What was said last of a job as it ended at this moment; None where nothing was."""
+        with self._database.transaction() as rows:
+            found = rows.execute(
+                "SELECT * FROM looks WHERE job_id = ? AND ended_ms = ? ORDER BY number DESC LIMIT 1",
+                (job_id, ended_ms),
+            ).fetchone()
+        if found is None:
+            return None
+        at = datetime.fromisoformat(found["at"])
+        return Look(found["reader"], LookVerdict(found["verdict"]), found["reason"], at)
 
     def of_job(self, job_id: str) -> tuple[Decision, ...]:
         """Decisions on one analysis, oldest first; the last one holds."""

@@ -19,7 +19,7 @@ from cvai.domain.measurement import Measurement
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord, spoken_for
 from cvai.review.database import Database
-from cvai.review.summary import Identity, Summary
+from cvai.review.summary import Identity, Summary, range_without_sex
 
 PAGE_ROWS = 50
 SEARCHED_WORDS = 8
@@ -49,6 +49,8 @@ class RowState(StrEnum):
     ACCEPTED = "accepted"
     CHANGED = "changed"
     REJECTED = "rejected"
+    LOOKED_AT = "looked at"
+    DISMISSED = "dismissed"
     REFUSED = "refused"
     NOTHING = "nothing to read"
     FAILED = "failed"
@@ -102,6 +104,11 @@ class Row:
     def spec(self) -> AnySpec | None:
         """The analysis that measured; None where nothing was, or it is not known here."""
         return analysis_of_view(self.view)
+
+    @property
+    def range_without_sex(self) -> tuple[float, float] | None:
+        """See ``cvai.review.summary.range_without_sex``."""
+        return range_without_sex(self.main, self.identity, self.spec)
 
     @property
     def headline(self) -> Headline | None:

@@ -20,6 +20,7 @@ from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.patient import Patient, patient_of
 from cvai.domain.measurement import Measurement
+from cvai.domain.normals import range_of_all_adults
 from cvai.errors import FileRefused
 from cvai.jobs.job import JobState, StudyJob
 from cvai.jobs.ledger import JobRecord
@@ -51,6 +52,22 @@ class Identity:
             self.description or other.description,
             self.accession or other.accession,
         )
+
+    @property
+    def may_be_any_adult(self) -> bool:
+        """Whether neither a sex that ranges are published for nor an age below 18 years is stated."""
+        born, studied = self.patient.birth_date, self.study_date
+        is_minor = bool(born and studied) and int(studied) - int(born) < 18_00_00
+        return self.patient.sex not in ("F", "M") and not is_minor
+
+
+def range_without_sex(
+    main: Measurement | None, identity: Identity, spec: AnySpec | None
+) -> tuple[float, float] | None:
+    """Limits beyond which the main measurement is abnormal for either sex; None where it has its own."""
+    if main is None or spec is None or main.normal is not None or not identity.may_be_any_adult:
+        return None
+    return range_of_all_adults(main, spec.modality)
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,18 @@ class Summary:
         return self.spec.editing if self.spec is not None and self.has_stack else None
 
     @property
+    def ended_ms(self) -> int | None:
+        """When the job ended, in ms since the epoch; None before."""
+        ended_at = self.record.ended_at
+        return None if ended_at is None else round(ended_at.timestamp() * 1000)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a reader says that it was looked at, since nothing can be signed; see ``LookVerdict``."""
+        nothing = self.state is JobState.NOTHING_TO_DO
+        return self.record.ended_at is not None and self.editing is None and not nothing
+
+    @property
     def model(self) -> str:
         """Name and version of the model; empty where none ran."""
         model = self.result.get("model") or {}
@@ -151,9 +180,23 @@ class Summary:
         """The measurement that ``headline`` names."""
         return None if self.headline is None else self.measurements.get(self.headline.name)
 
+    @property
+    def range_without_sex(self) -> tuple[float, float] | None:
+        """See the function of this name."""
+        return range_without_sex(self.main, self.identity, self.spec)
+
     def made(self, names: Iterable[str]) -> list[Measurement]:
         """The measurements of these names that were made."""
         return [self.measurements[name] for name in names if name in self.measurements]
+
+    def indices(self, names: Iterable[str]) -> list[Measurement | None]:
+        """The same by body surface; None where one was not made."""
+        return [self.measurements.get(f"{name}_index") for name in names]
+
+    @property
+    def has_normal(self) -> bool:
+        """Whether a normal range is known for any measurement."""
+        return any(measurement.normal is not None for measurement in self.measurements.values())
 
     def meaning(self, name: str) -> str:
         """What a measurement is, in words; its name where result.json says nothing of it."""

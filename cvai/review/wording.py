@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -11,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from cvai import __version__
 from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.write.report.bounds import MARKS
 from cvai.domain.measurement import Measurement, Normality
 
 NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
@@ -47,6 +49,27 @@ def unit_text(ucum: str) -> str:
     return ucum.replace("m2", "m²")
 
 
+def mark_text(measurement: Measurement) -> str:
+    """The mark beside a value outside its normal range, as in the report; empty beside others.
+
+    >>> mark_text(Measurement("mass", 40.0, "%", normal=(52.0, 72.0)))
+    '▼'
+    """
+    normality = measurement.normality
+    return "" if normality is None else MARKS.get(normality, "")
+
+
+def beyond_text(measurement: Measurement, bounds: tuple[float, float] | None) -> str:
+    """In words where a value lies beyond bounds that hold for either sex; empty where it does not.
+
+    >>> beyond_text(Measurement("mass", 40.0, "%"), (46.0, 75.0))
+    'below normal for either sex'
+    """
+    normality = None if bounds is None else replace(measurement, normal=bounds).normality
+    outside = normality is not None and normality is not Normality.NORMAL
+    return f"{NORMALITY_WORDS[normality]} for either sex" if normality is not None and outside else ""
+
+
 def interval_text(measurement: Measurement, decimals: int = 0) -> str:
     """Bounds of a measurement's interval; empty where there is none.
 
@@ -76,7 +99,9 @@ def _environment() -> Environment:
     environment.filters.update(
         date=readable_date,
         person=readable_name,
+        beyond=beyond_text,
         interval=interval_text,
+        mark=mark_text,
         normal=normal_text,
         number=number_text,
         unit=unit_text,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvai.domain.measurement import Measurement, Normality, RangeSource
-from cvai.domain.normals import NormalRange, normal_ranges, with_normal_ranges
+from cvai.domain.normals import NormalRange, normal_ranges, range_of_all_adults, with_normal_ranges
 from cvai.domain.subject import Sex, Subject
 
 UNITS = {"lv_edv": "mL", "lv_edv_index": "mL/m2", "lv_mass": "g", "lv_ef": "%", "rv_ef": "%", "lv_sv": "mL"}
@@ -171,3 +171,13 @@ def test_a_range_that_is_upside_down_does_not_exist() -> None:
 def test_a_source_without_a_range_does_not_exist() -> None:
     with pytest.raises(ValueError, match="no normal range"):
         Measurement("lv_ef", 60.0, "%", normal_source=RangeSource("A", "10.1/x", "1", "men"))
+
+
+def test_what_lies_beyond_the_range_of_all_adults_lies_beyond_everybodys() -> None:
+    for known in normal_ranges("MR"):
+        measurement = Measurement(known.measurement, 1.0, known.unit)
+        low, high = range_of_all_adults(measurement, "MR") or (0.0, 0.0)
+        assert low <= known.limits[0]
+        assert known.limits[1] <= high
+    assert range_of_all_adults(Measurement("lv_ef", 40.0, "%"), "CT") is None
+    assert range_of_all_adults(Measurement("lv_ef", 0.4, "1"), "MR") is None

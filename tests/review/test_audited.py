@@ -30,8 +30,11 @@ from tests.review.test_roles import STUDY, app_of, every_route
 
 pytestmark = pytest.mark.servers
 
-OF_ECHO = frozenset({f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"})
+OF_ECHO = frozenset(
+    {f"{STUDY}/look", f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"}
+)
 BODIES: dict[tuple[str, str], object] = {
+    ("POST", f"{STUDY}/look"): {"verdict": "looked at"},
     ("POST", "/worklist"): {"search": "phantom"},
     ("PUT", f"{STUDY}/draft"): {"ed": 0, "es": 3, "frames": []},
     ("POST", f"{STUDY}/decision"): {"after": 1, "changes": {"ed": 0, "es": 4, "frames": []}},

@@ -14,7 +14,7 @@ from cvai.dicom.read.patient import Patient
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.ledger import JobRecord
 from cvai.review.database import Database
-from cvai.review.decisions import Decisions, Drafts
+from cvai.review.decisions import Decisions, Drafts, Look, LookVerdict
 from cvai.review.listing import PAGE_ROWS, Listing, Query, RowState, Sort
 from cvai.review.summary import Identity, StudyFolders, Summary, read_summary
 from cvai.review.worklist import Worklist
@@ -134,6 +134,26 @@ def test_a_draft_goes_with_its_reader(listing: Listing, database: Database) -> N
     with database.transaction() as rows:
         rows.execute("DELETE FROM readers WHERE name = 'hart'")
     assert row_of(listing, job_id).state is RowState.UNREVIEWED
+
+
+def test_what_was_looked_at_is_read_until_its_job_ends_anew(
+    listing: Listing,
+    database: Database,  # noqa: F811
+) -> None:
+    looked_at = study(3)
+    decisions = Decisions(database)
+    for verdict in LookVerdict:
+        decisions.add_look(looked_at.job_id, looked_at.ended_ms or 0, Look("hart", verdict, "", NOON))
+        assert row_of(listing, looked_at.job_id).state == verdict
+        assert listing.page(Query()).counts["unread"] == N - 1
+    again = Listing(database)
+    again.remove([looked_at.job_id])
+    again.put([looked_at])
+    assert row_of(again, looked_at.job_id).state is RowState.DISMISSED
+    record = replace(looked_at.record, ended_at=NOON + timedelta(days=1))
+    again.put([replace(looked_at, record=record)])
+    assert row_of(again, looked_at.job_id).state is RowState.UNREVIEWED
+    assert decisions.look_of(looked_at.job_id, replace(looked_at, record=record).ended_ms) is None
 
 
 def row_of(listing: Listing, job_id: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from cvai.dicom.write.result_json import read_entry
 from cvai.phantom.cine_sax.study import DICOM_FOLDER
@@ -107,10 +107,30 @@ def test_keys_curve_and_findings_lead_to_frames(browser: Browser, echo: Reading)
         assert re.match(r"Frame \d+ of 18 · end-diastole", page.inner_text(".leading [data-corner=where]"))
 
 
+def test_a_reader_has_looked_at_it_or_dismisses_it_and_it_is_unread_no_more(
+    browser: Browser, echo: Reading
+) -> None:
+    with reader_at(browser, echo.site, echo.token) as page:
+        assert page.inner_text('[data-count="unread"]') == "1"
+        open_study(page, echo.site, echo.job_id)
+        page.click('[data-look="dismissed"]')
+        expect(page.locator("#look-problem")).to_contain_text("A dismissal needs a reason")
+        page.fill("#look-reason", "Foreshortened")
+        page.click('[data-look="dismissed"]')
+        expect(page.locator("#look")).to_contain_text("Dismissed by hart")
+        assert "Foreshortened" in page.inner_text("#look")
+        page.wait_for_selector("body[data-all-frames-ms]")
+        page.click('[data-look="looked at"]')
+        expect(page.locator("#look")).to_contain_text("Looked at by hart")
+        page.goto(f"{echo.site.url}/?show=signed")
+        assert page.inner_text("tr[data-job] .state") == "looked at"
+        assert page.inner_text('[data-count="unread"]') == "0"
+
+
 def test_nothing_can_be_changed_or_signed_and_the_page_says_so(browser: Browser, echo: Reading) -> None:
     with reader_at(browser, echo.site, echo.token) as page:
         open_study(page, echo.site, echo.job_id)
-        assert "read-only" in page.inner_text(".panel")
+        assert "nothing is signed" in page.inner_text(".panel")
         assert page.locator("#accept, #reject, [data-tool]").count() == 0
         csrf = page.get_attribute('meta[name="csrf"]', "content")
         address = f"{echo.site.url}/api/studies/{echo.job_id}"

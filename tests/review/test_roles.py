@@ -42,11 +42,13 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("PUT", f"{STUDY}/draft"): REVIEWER,
     ("DELETE", f"{STUDY}/draft"): REVIEWER,
     ("POST", f"{STUDY}/decision"): REVIEWER,
+    ("POST", f"{STUDY}/look"): REVIEWER,
     ("GET", "/agreement"): ADMIN,
 }
 """The least role that each route asks for; files under /static are anybody's."""
 
 BODIES: dict[str, object] = {
+    f"{STUDY}/look": {"verdict": "looked at"},
     "/worklist": {"search": "doe"},
     f"{STUDY}/draft": {"ed": 0, "es": 1, "frames": []},
     f"{STUDY}/decision": {"after": 0, "changes": {"ed": 0, "es": 1, "frames": []}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from cvai.dicom.read.header.text import lines
 from cvai.errors import RequestInvalid
 from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.decisions import Look, LookVerdict
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
 from cvai.review.study import measured_json, new_reading, prior_json, shared_json, study_json
@@ -30,6 +32,14 @@ class DecisionBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     after: int = Field(ge=0)
     changes: ChangesBody | None
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class LookBody(BaseModel):
+    """What a reader says of an analysis that is not signed here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    verdict: LookVerdict
     reason: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -135,6 +145,25 @@ def decide(
     page.ledger.queue_reading(reading)
     page.decisions.mark_queued(decision)
     return shared_json(page, summary.job_id, session.reader)
+
+
+@api.post("/look")
+@shows(Audited(Act.CHANGED))
+def look(session: Reviewer, summary: TheStudy, body: LookBody, page: ThePage, access: TheAccess) -> Json:
+    """Say that an analysis that cannot be signed was looked at, or is dismissed: it is read then."""
+    if not summary.is_looked_at or summary.ended_ms is None:
+        raise RequestInvalid(
+            "not_to_be_looked_at",
+            "This study is signed, or has not been analysed yet.",
+            "Load the page again.",
+        )
+    reason = lines(body.reason).strip()
+    if body.verdict is LookVerdict.DISMISSED and not reason:
+        raise RequestInvalid("reason_missing", "A dismissal needs a reason.", "Say what is wrong.")
+    access.record()
+    said = Look(session.reader.name, body.verdict, reason, datetime.now(UTC).replace(microsecond=0))
+    page.decisions.add_look(summary.job_id, summary.ended_ms, said)
+    return {}
 
 
 def _bytes(path: Path) -> Response:

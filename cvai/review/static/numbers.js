@@ -79,6 +79,7 @@ export class Numbers {
         place.textContent = modelInWords(place, value, interval, changed, decimalsOf(name));
       }
       if (normal) showNormality(name, now, normal);
+      showEitherSex(name, now);
     }
   }
 }
@@ -106,12 +107,30 @@ function modelInWords(place, value, interval, changed, decimals) {
   return `${interval[0].toFixed(decimals)}–${interval[1].toFixed(decimals)}`;
 }
 
+/** @param {number} value @param {[number, number]} normal @returns {string} */
+function normalityOf(value, [low, high]) {
+  const rounded = Math.round(value);
+  return rounded < low ? "below normal" : rounded > high ? "above normal" : "normal";
+}
+
 /** @param {string} name @param {number} value @param {[number, number]} normal */
-function showNormality(name, value, [low, high]) {
+function showNormality(name, value, normal) {
+  const word = normalityOf(value, normal);
+  const mark = { "below normal": "▼", "above normal": "▲" }[word] ?? "";
+  for (const place of document.querySelectorAll(`[data-mark="${name}"]`)) {
+    place.innerHTML = mark && `<span aria-hidden="true">${mark}</span><span class="hidden">${word}</span>`;
+  }
   const place = document.querySelector(`[data-normality="${name}"]`);
   if (!place) return;
-  const rounded = Math.round(value);
-  const word = rounded < low ? "below normal" : rounded > high ? "above normal" : "normal";
   place.textContent = word;
+  place.classList.toggle("mark", word !== "normal");
+}
+
+/** @param {string} name @param {number} value against limits that hold for women and men, where no sex is stated */
+function showEitherSex(name, value) {
+  const place = document.querySelector(`[data-either-sex="${name}"]`);
+  if (!(place instanceof HTMLElement)) return;
+  const word = normalityOf(value, [Number(place.dataset.low), Number(place.dataset.high)]);
+  place.textContent = word === "normal" ? "sex not stated" : `${word} for either sex`;
   place.classList.toggle("mark", word !== "normal");
 }

@@ -1,0 +1,124 @@
+"""The measurements of a study in a real browser: decimals, marks, and cells that stay in few lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from cvai.analyses.former import FORMER_KINDS
+from cvai.analyses.registry import analysis_of
+from cvai.domain.measurement import Measurement
+from cvai.domain.normals import with_normal_ranges
+from cvai.domain.subject import Subject
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord
+from cvai.review.sign_in.accounts import Role
+from tests.review.light_page import LightPage, light_page
+from tests.review.site import reader_at
+from tests.review.test_analyses import Jobs, record
+
+pytestmark = pytest.mark.servers
+
+(VIEW,) = analysis_of(FORMER_KINDS[0]).views
+BSA_M2 = 1.9
+VOLUMES = {"lv_edv": 262.4, "lv_esv": 162.0, "lv_sv": 100.4, "rv_edv": 301.0, "rv_esv": 190.0, "rv_sv": 111.0}
+OTHERS = {"lv_co": (6.52, "L/min"), "rv_co": (7.1, "L/min"), "lv_mass": (231.0, "g")}
+FRACTIONS = {"lv_ef": 38.3, "rv_ef": 36.9}
+
+
+def measured(subject: Subject) -> list[Measurement]:
+    absolute = [Measurement(n, v, "mL", (v - 12, v + 12)) for n, v in VOLUMES.items()]
+    absolute += [Measurement(name, value, unit) for name, (value, unit) in OTHERS.items()]
+    indexed = [Measurement(f"{m.name}_index", m.value / BSA_M2, f"{m.unit}/m2") for m in absolute]
+    fractions = [Measurement(n, v, "%", (v - 5, v + 5)) for n, v in FRACTIONS.items()]
+    return list(with_normal_ranges([*absolute, *indexed, *fractions], subject))
+
+
+def analysed(results: Path, study_uid: str, subject: Subject, sex: str) -> JobRecord:
+    made = record(FORMER_KINDS[0], JobState.ANALYSED, 0, study_uid)
+    path = results / made.job.job_id / "result.json"
+    path.parent.mkdir(parents=True)
+    values = [
+        {"name": m.name, "meaning": m.name, "value": m.value, "unit": m.unit}
+        | {"interval": m.interval, "normal": m.normal}
+        for m in measured(subject)
+    ]
+    entry = {
+        "kind": FORMER_KINDS[0],
+        "view": VIEW,
+        "measurements": values,
+        "findings": [],
+        "excluded": [],
+        "model": {"name": "sax", "version": "1", "sha256": "ab" * 32, "provider": "cpu"},
+    }
+    patient = {"name": "Doe^Jane", "patient_id": "P-1", "sex": sex}
+    told = {"schema": "cvai.result/2", "study_uid": study_uid, "patient": patient, "unreadable": []}
+    path.write_text(json.dumps({**told, "analyses": [entry]}))
+    return replace(made, outcome=replace(made.outcome, result=str(path.relative_to(results))))
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightPage]:
+    folder = tmp_path_factory.mktemp("numbers")
+    with light_page(folder) as made:
+        known = analysed(folder / "results", "1.2.1", Subject("M", 55), "M")
+        unknown = analysed(folder / "results", "1.2.2", Subject(), "")
+        cast("Any", made.page.worklist)._ledger = Jobs([known, unknown])
+        made.page.worklist.look()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def token(light: LightPage) -> str:
+    return light.page.accounts.add("hart", Role.REVIEWER, "Hart^Ada")
+
+
+def open_numbers(page: Page, light: LightPage, study_uid: str) -> None:
+    """The study's page without its images, which there are none of."""
+    page.route("**/static/study.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    (found,) = (r for r in cast("Any", light.page.worklist)._ledger.records if r.job.study_uid == study_uid)
+    page.goto(f"{light.url}/studies/{found.job.job_id}")
+
+
+def test_values_have_their_decimals_and_marks_and_no_cell_breaks(
+    browser: Browser, light: LightPage, token: str, tmp_path: Path
+) -> None:
+    with reader_at(browser, cast("Any", light), token) as page:
+        open_numbers(page, light, "1.2.1")
+        page.screenshot(path=tmp_path / "numbers.png", full_page=True)
+        assert page.inner_text('[data-value="lv_co_index"]') == "3.4"
+        assert page.inner_text('[data-value="lv_edv_index"]') == "138"
+        for found in measured(Subject("M", 55)):
+            if found.normality is not None:
+                shown = page.text_content(f'.numbers [data-mark="{found.name}"]')
+                words = {"low": "▼below normal", "normal": "", "high": "▲above normal"}
+                assert shown == words[found.normality], found.name
+        lines = page.evaluate(
+            """() => Math.max(...[...document.querySelectorAll("table.numbers td")].map((cell) =>
+              cell.getBoundingClientRect().height / parseFloat(getComputedStyle(cell).lineHeight)))"""
+        )
+        assert lines < 4
+        assert page.evaluate("document.querySelector('.panel').scrollWidth") <= page.evaluate(
+            "document.querySelector('.panel').clientWidth"
+        )
+        found = Axe().run(page).response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious] == []
+
+
+def test_a_low_ejection_fraction_is_marked_where_no_sex_is_stated(
+    browser: Browser, light: LightPage, token: str
+) -> None:
+    with reader_at(browser, cast("Any", light), token) as page:
+        rows = page.inner_text("#rows")
+        assert "below normal for either sex" in rows
+        open_numbers(page, light, "1.2.2")
+        assert page.inner_text('[data-either-sex="lv_ef"]') == "below normal for either sex"
+        assert "Normal, either sex" in page.inner_text(".headline")
