@@ -28,7 +28,6 @@ from pynetdicom import AE
 
 from benchmarks.fuzzed_orthanc import by_orthanc
 from benchmarks.fuzzed_site import HUNG_AFTER_S, Account, Site
-from cvai.archive.content import UNREADABLE
 from cvai.archive.folder.archive import FolderArchive
 from cvai.archive.part10 import read_identity
 from cvai.dicom.read.read import read_studies
@@ -119,9 +118,9 @@ def tell_kept(account: Account, site: Site, places: list[tuple[str, str]]) -> No
     archive = FolderArchive(root)
     fates = site.settled(lambda: dict(archive.changes()))
     studies = dict(archive.changes())
-    strays = {p.name: uid for uid in studies if uid.startswith(UNREADABLE) for p in (root / uid).iterdir()}
+    kept = {p.name: uid for uid in studies for p in (root / uid).iterdir()}
     for study_uid, name in places:
-        uid = study_uid or strays.get(name, "")
+        uid = study_uid or kept.get(name, "")
         if uid in studies and (root / uid / name).exists() and fates.get(uid):
             account.fates[fates[uid]] += 1
         else:

@@ -140,13 +140,13 @@ class Ledger:
         return map(_record, self._newest_first(None, moment))
 
     def unended(self) -> dict[str, JobState]:
-        """Jobs that are queued or running, by id; costs what is under way, however many jobs there were."""
+        """Jobs that are queued or running, by id; scales with active jobs, not with history."""
         return self._queue.unended()
 
     def by_id(self, job_ids: Iterable[str]) -> Iterator[JobRecord]:
         """Those of the jobs that there are, each as it ended."""
         wanted = iter(job_ids)
-        while some := list(islice(wanted, ASKED_AT_ONCE)):
+        while some := list(islice(wanted, MAX_IDS_PER_QUERY)):
             yield from map(_record, self._client.list_workflows(workflow_ids=some, name=WORKFLOW))
 
     def steps_done(self, job_id: str) -> tuple[str, ...]:

@@ -217,7 +217,8 @@ def _in_part(path: Path, file: BinaryIO, refusal: FileRefused) -> _Unread:
 def _classified(header: FileDataset) -> Dataset | None:
     """A header with its SOPClassUID, which file meta information may state alone; None without one."""
     if not uid(header, "SOPClassUID"):
-        header.SOPClassUID = uid(header.file_meta, "MediaStorageSOPClassUID")
+        # A new element: that of a damaged header may have any value representation.
+        header.add_new("SOPClassUID", "UI", uid(header.file_meta, "MediaStorageSOPClassUID"))
     return header if uid(header, "SOPClassUID") else None
 
 

@@ -20,6 +20,7 @@ from cvai.errors import StudyRefused
 from tests.dicom.read.dicom_files import TRANSVERSE, SeriesSpec, image, images, write, write_one
 
 SPEC = SeriesSpec(n_slices=6)
+MR_IMAGE = b"1.2.840.10008.5.1.4.1.1.4\0"
 ROOT = "1.2.826.0.1.3680043.10.999"
 
 
@@ -65,6 +66,9 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "cut within the geometry": lambda data: data[: data.index(b"\x20\0\x32\0") + 20],
     "its beginning lost": lambda data: data[132:][300:],
     "without instance": lambda data: data.replace(b"\x08\0\x18\0UI", b"\x08\0\x19\0UI"),
+    "without instance, its SOP class an empty number": lambda data: data.replace(
+        b"\x08\0\x18\0UI", b"\x08\0\x19\0UI"
+    ).replace(b"\x08\0\x16\0UI\x1a\0" + MR_IMAGE, b"\x08\0\x16\0DS\x1a\0" + b" " * 26),
     "an error page": lambda _: b"<html><body>502 Bad Gateway</body></html>",
     "a picture": lambda _: b"\xff\xd8\xff\xe0" + encrypted(500),
 }
