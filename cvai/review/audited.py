@@ -122,7 +122,7 @@ class Access:
         for event in self._events(self._session, self._studies):
             if self._declaration.repeated:
                 counted = cast("CountedEvents", self._request.app.state.repeated_reads)
-                counted.record((self._session.csrf, event), event)
+                counted.record((self._session.csrf, self._request.method, event), event)
             else:
                 page_of(self._request).record(event)
         self._recorded = True
