@@ -25,7 +25,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from cvai.dicom.read.header.attributes import calendar_date, uid
+from cvai.dicom.read.header.attributes import calendar_date, items, uid
 from cvai.dicom.read.header.text import stated_text
 from cvai.errors import StudyRefused
 
@@ -93,8 +93,7 @@ class StatedPatient:
 
 def patient_of(header: Dataset) -> Patient:
     """What one object states."""
-    issuers = header.get("IssuerOfPatientIDQualifiersSequence")
-    qualifiers = issuers[0] if isinstance(issuers, Sequence) and issuers else Dataset()
+    qualifiers = next(iter(items(header, "IssuerOfPatientIDQualifiersSequence")), Dataset())
     issuer_uid = _text(qualifiers, "UniversalEntityID")
     birth_date, sex = calendar_date(header, "PatientBirthDate"), _text(header, "PatientSex").upper()
     return Patient(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.uid import Comprehensive3DSRStorage, MRImageStorage, SegmentationStorage
 
 from cvai.dicom.read.patient import Patient, one_patient, patient_of, stated_patients
@@ -44,6 +44,14 @@ def qualifiers(entity: str) -> dict[str, Any]:
     item = Dataset()
     item.UniversalEntityID, item.UniversalEntityIDType = entity, "ISO"
     return {"IssuerOfPatientIDQualifiersSequence": [item]}
+
+
+@pytest.mark.parametrize("representation", ["LO", "UI", "PN", "OB", "DS"])
+def test_a_damaged_issuer_that_is_no_sequence_states_nothing(representation: str) -> None:
+    damaged = header()
+    value: Any = b"12" if representation == "OB" else "12"
+    damaged.add(DataElement("IssuerOfPatientIDQualifiersSequence", representation, value))
+    assert patient_of(damaged) == patient_of(header())
 
 
 def refusal_of(*changes: dict[str, Any]) -> StudyRefused:

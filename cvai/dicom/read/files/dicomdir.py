@@ -13,7 +13,7 @@ from pydicom.multival import MultiValue
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from cvai.dicom.read.files.walk import is_directory_name
-from cvai.dicom.read.header.attributes import PARSE_ERRORS, decode_all, parse, uid
+from cvai.dicom.read.header.attributes import PARSE_ERRORS, decode_all, items, parse, uid
 from cvai.dicom.read.values import LostFile
 from cvai.errors import FileRefused
 
@@ -67,9 +67,9 @@ def _records(path: Path) -> list[Dataset] | None:
     storage = uid(header.file_meta, "MediaStorageSOPClassUID")
     if storage != MediaStorageDirectoryStorage and not is_directory_name(path.name):
         return None
-    records = header.get("DirectoryRecordSequence")
-    if records is None:
+    if header.get("DirectoryRecordSequence") is None:
         return None
+    records = items(header, "DirectoryRecordSequence")
     return [r for r in records if r.get("ReferencedFileID") and r.get("RecordInUseFlag") != _NOT_IN_USE]
 
 

@@ -14,6 +14,7 @@ from pydicom import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
@@ -179,6 +180,12 @@ def uid(header: Dataset, keyword: str) -> str:
     """A UID as it is written; empty where absent."""
     value = header.get(keyword)
     return str(value).strip() if isinstance(value, UID | str) else ""
+
+
+def items(header: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Items of a sequence; empty where absent, or where a damaged header gives it another representation."""
+    value = header.get(keyword)
+    return tuple(value) if isinstance(value, Sequence) else ()
 
 
 def time_of_day_s(header: Dataset, keyword: str) -> float | None:

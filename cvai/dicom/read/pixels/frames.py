@@ -17,7 +17,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from cvai.dicom.read.header.attributes import number, numbers, uid, whole_number
+from cvai.dicom.read.header.attributes import items, number, numbers, uid, whole_number
 from cvai.dicom.read.pixels.components import component_of
 from cvai.dicom.read.values import ImagePlane
 from cvai.errors import FileRefused
@@ -104,17 +104,16 @@ def frame_attributes(header: Dataset, frame_number: int | None, sequence: str) -
     """
     if frame_number is None:
         return header
-    per_frame = header.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = header.get("SharedFunctionalGroupsSequence") or ()
+    per_frame = items(header, "PerFrameFunctionalGroupsSequence")
+    shared = items(header, "SharedFunctionalGroupsSequence")
     for groups in (*per_frame[frame_number - 1 : frame_number], *shared[:1]):
-        items = groups.get(sequence)
-        if items:
-            return Dataset(items[0])
+        if stated := items(groups, sequence):
+            return Dataset(stated[0])
     return Dataset()
 
 
 def _described_frames(header: Dataset) -> int:
-    n_described = len(header.get("PerFrameFunctionalGroupsSequence") or ())
+    n_described = len(items(header, "PerFrameFunctionalGroupsSequence"))
     if n_described != whole_number(header, "NumberOfFrames"):
         raise FileRefused(
             "unreadable_header",
