@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,11 +12,16 @@ from datetime import timedelta
 from itertools import islice
 from types import MappingProxyType
 
+import structlog
+
 from cvai.errors import RequestInvalid
+from cvai.jobs.full_disk import is_full
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord, Ledger
 from cvai.review.listing import Listed, Listing, Query, Row, known_as, speakers
 from cvai.review.summary import StudyFolders, Summary, read_summary
+
+log = structlog.get_logger(__name__)
 
 KEPT_SUMMARIES = 200
 """Read once and kept in memory: a job that has ended does not change."""
@@ -74,10 +80,14 @@ class Worklist:
                 self._look_at_changes()
 
     def page(self, query: Query) -> Listed:
-        """A page of rows, as the jobs stand."""
+        """A page of rows, as the jobs stand; as they were listed last where the disk is full."""
         if self._complete and self._looking.acquire(timeout=WAIT_S):
             try:
                 self._look_at_changes()
+            except sqlite3.Error as error:
+                if not is_full(error):
+                    raise
+                log.warning("worklist_not_updated", code="disk_unavailable")
             finally:
                 self._looking.release()
         listed = self._listing.page(query)
