@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from cvai import __version__
 from cvai.cli import exits
 from cvai.cli.lazy import LazyCommands
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
+
+TRAINING_PACKAGES = frozenset({"matplotlib", "mlflow", "monai", "onnx", "onnxscript", "tomlkit", "torch"})
+"""Of the extra ``train``."""
 
 app = typer.Typer(
     name="cvai",
@@ -50,8 +53,24 @@ def run() -> None:
     try:
         app()
     except CvaiError as error:
-        console = Console(stderr=True)
-        console.print(f"[bold red]{error.code}[/]: {error.message}", highlight=False)
-        if error.hint:
-            console.print(f"[dim]hint:[/] {error.hint}", highlight=False)
-        sys.exit(exit_code(error))
+        _end(error)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in TRAINING_PACKAGES:
+            raise
+        _end(
+            ConfigurationInvalid(
+                "training_not_installed",
+                f"This command needs the package {package}, which the service is installed without.",
+                r"pip install 'cvai\[train]', or make dev in a clone.",
+            )
+        )
+
+
+def _end(error: CvaiError) -> NoReturn:
+    """Print an error with its hint, and exit."""
+    console = Console(stderr=True)
+    console.print(f"[bold red]{error.code}[/]: {error.message}", highlight=False)
+    if error.hint:
+        console.print(f"[dim]hint:[/] {error.hint}", highlight=False)
+    sys.exit(exit_code(error))

@@ -48,3 +48,20 @@ def test_a_command_imports_what_it_needs_and_not_the_service() -> None:
         "assert {'dbos', 'fastapi', 'sqlalchemy'} <= set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("train", "configs/train/sax.toml"), ("evaluate", "--model", "sax")])
+def test_a_command_for_training_says_what_is_missing_where_the_service_is_installed_alone(
+    command: tuple[str, ...],
+) -> None:
+    blocked = "'torch', 'monai', 'mlflow', 'matplotlib', 'onnx', 'onnxscript', 'tomlkit'"
+    script = (
+        f"import sys\nsys.modules.update(dict.fromkeys([{blocked}]))\n"
+        f"sys.argv = {['cvai', *command]!r}\nfrom cvai.cli.main import run\nrun()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "training_not_installed" in ended.stderr
+    assert "cvai[train]" in ended.stderr
+    assert "Traceback" not in ended.stderr
