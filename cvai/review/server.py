@@ -85,10 +85,12 @@ def serving(
         )
         first_token = FirstToken(data_folder) if provider is None else None
         page = replace(page, service_routes=service_routes, provider=provider, first_token=first_token)
+        # Before the page answers, so that whoever reaches it can sign in.
+        is_first = first_token is not None and first_token.give(page.accounts)
         stack.enter_context(_thread("page", _Server(page, listener)))
         stack.enter_context(_thread("page-chores", Chores(page)))
         announce(f"Reader's page: {options.url}")
-        if first_token is not None and first_token.give(page.accounts):
+        if first_token is not None and is_first:
             announce(f"Sign in with the token in {first_token.path}; the file goes when it has been used.")
         yield
 

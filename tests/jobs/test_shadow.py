@@ -55,7 +55,8 @@ def analyse_cine(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
     """The stand-in analysis, with the result of a cine."""
     outcomes = analyse(source, out)
     for outcome in outcomes:
-        text = json.dumps({"schema": SCHEMA_NAME, "study_uid": "1", "unreadable": [], "analyses": [RESULT]})
+        study = {"schema": SCHEMA_NAME, "study_uid": "1", "patient": None, "unreadable": []}
+        text = json.dumps({**study, "analyses": [RESULT]})
         (outcome.folder / "result.json").write_text(text)
     return outcomes
 

@@ -73,7 +73,8 @@ def analysed(tmp_path: Path, ef_percent: float, model: ModelIdentity = MODEL) ->
         "findings": [{"code": "ragged_contour"}],
         "timings_ms": {"read": 400.0, "infer": 4600.0},
     }
-    text = json.dumps({"schema": SCHEMA_NAME, "study_uid": "1.2", "unreadable": [], "analyses": [result]})
+    study = {"schema": SCHEMA_NAME, "study_uid": "1.2", "patient": None, "unreadable": []}
+    text = json.dumps({**study, "analyses": [result]})
     (tmp_path / "result.json").write_text(text)
     return Outcome(JobState.ANALYSED, result="result.json")
 

@@ -69,5 +69,5 @@ def test_there_are_never_more_than_allowed_and_nobody_served_is_put_out(
 
 @pytest.mark.parametrize(("in_all", "by_address"), [(0, 1), (1, 0)])
 def test_a_limit_that_lets_nobody_in_is_a_mistake(in_all: int, by_address: int) -> None:
-    with pytest.raises(ValueError, match="nobody would be let in"):
+    with pytest.raises(ValueError, match="no caller would be admitted"):
         Callers(in_all, by_address)
