@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from benchmarks.numbers import keep
+from benchmarks.published import keep
 from benchmarks.workers import phantoms
 from cvai.archive.part10 import read_identity
 from cvai.jobs.job import JobState

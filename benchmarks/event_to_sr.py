@@ -10,7 +10,6 @@ total in result.json. Synthetic studies of 10 slices x 25 phases x 256 x 256, de
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -26,8 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.burst import study_uid
-from benchmarks.numbers import keep
+from benchmarks.published import keep
 from benchmarks.workers import phantoms
+from cvai.dicom.write.result_json import read_entry
 from cvai.phantom.parameters import PhantomAcquisition
 from tests.orthanc import EXECUTABLE, PASSWORD, PLUGIN, USERNAME, Orthanc
 from tests.process import CVAI, Process, ended_jobs, eventually
@@ -93,7 +93,7 @@ def passage(at: Place, number: int, study: Path) -> Passage:
     stable_s, since = awaited(at.orthanc, since, "StableStudy", of_study=study_uid(study))
     sr_s, _ = awaited(at.orthanc, since, "NewInstance", modality="SR")
     record = ended_jobs(at.data_folder, number, LONGEST_S)[0]
-    result = json.loads((at.data_folder / "results" / str(record.outcome.result)).read_text())
+    result = read_entry(at.data_folder / "results" / str(record.outcome.result))
     steps = {line["step"]: float(line["ms"]) for line in at.service.events("step_done")}
     return Passage(1000 * (sr_s - stable_s), result["timings_ms"]["total"], steps)
 

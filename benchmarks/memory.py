@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.numbers import keep
+from benchmarks.published import keep
 from benchmarks.stages import one_run
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.segmentation import CineSegmentation

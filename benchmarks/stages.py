@@ -21,7 +21,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.numbers import keep
+from benchmarks.published import keep
 
 STAGES = ("read", "select", "assemble", "infer", "measure", "write", "total")
 
@@ -47,7 +47,8 @@ def one_run(study: Path, out: Path, threads: int) -> tuple[dict[str, float], flo
     wall_ms = (perf_counter() - start) * 1000
     if status:
         raise SystemExit(f"cvai analyze failed: {os.waitstatus_to_exitcode(status)}")
-    return json.loads(text)[0]["timings_ms"], wall_ms, peak_mib(usage)
+    (entry,) = (e for e in json.loads(text)[0]["analyses"] if e["status"] == "analysed")
+    return entry["timings_ms"], wall_ms, peak_mib(usage)
 
 
 def peak_mib(usage: resource.struct_rusage) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cvai
-from benchmarks import numbers, reference
+from benchmarks import published, reference
 from benchmarks.capacity import Study, table
 from cvai import errors
 from cvai.cli.lazy import COMMANDS, LazyCommands
@@ -148,28 +148,28 @@ def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
     assert broken_links(page) == {"#other", "gone.md"}
 
 
-@pytest.mark.parametrize("document", numbers.documents(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", published.documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_numbers_of_a_document_are_those_of_the_records(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    assert numbers.refreshed(text) == text, "python -m benchmarks.numbers writes them anew"
+    assert published.refreshed(text) == text, "python -m benchmarks.published writes them anew"
 
 
 def test_every_number_between_markers_is_found() -> None:
     marked = "a <!-- numbers: burst_ratio -->1<!-- end --> b"
-    assert numbers.refreshed(marked) != marked
-    texts = [path.read_text(encoding="utf-8") for path in numbers.documents()]
+    assert published.refreshed(marked) != marked
+    texts = [path.read_text(encoding="utf-8") for path in published.documents()]
     for text in texts:
-        assert len(numbers.MARKED.findall(text)) == text.count("<!-- numbers:")
+        assert len(published.MARKED.findall(text)) == text.count("<!-- numbers:")
     assert {
-        name for name in numbers.NUMBERS if not any(f"numbers: {name} " in text for text in texts)
+        name for name in published.NUMBERS if not any(f"numbers: {name} " in text for text in texts)
     } == set()
 
 
 def test_what_a_benchmark_measures_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "RESULTS", tmp_path / "results.json")
-    numbers.RESULTS.write_text('{"memory": {"peak_gb": 1.6}, "burst": {"ratio": 1.1}}')
-    numbers.keep("memory", {"peak_gb": 1.49999})
-    assert json.loads(numbers.RESULTS.read_text()) == {"burst": {"ratio": 1.1}, "memory": {"peak_gb": 1.5}}
+    monkeypatch.setattr(published, "RESULTS", tmp_path / "results.json")
+    published.RESULTS.write_text('{"memory": {"peak_gb": 1.6}, "burst": {"ratio": 1.1}}')
+    published.keep("memory", {"peak_gb": 1.49999})
+    assert json.loads(published.RESULTS.read_text()) == {"burst": {"ratio": 1.1}, "memory": {"peak_gb": 1.5}}
 
 
 @pytest.mark.parametrize("page", reference.PAGES)

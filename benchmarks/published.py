@@ -1,6 +1,6 @@
 """Numbers in the documents, from the records that they come from.
 
-``python -m benchmarks.numbers [--check]``
+``python -m benchmarks.published [--check]``
 
 A document marks a number as ``<!-- numbers: NAME -->...<!-- end -->``, in a line or around lines. What lies
 between is written anew from models/*/evaluation.json, models/*/card.toml and benchmarks/results.json. With
@@ -56,7 +56,7 @@ def results() -> Any:
 
 
 def keep(benchmark: str, values: Mapping[str, float]) -> None:
-    """Keep what a benchmark measured; ``python -m benchmarks.numbers`` then brings it into the documents."""
+    """Keep what a benchmark measured, for ``python -m benchmarks.published`` to bring into the documents."""
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
     kept[benchmark] = {**kept.get(benchmark, {}), **{key: round(value, 4) for key, value in values.items()}}
     RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
