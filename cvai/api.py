@@ -145,7 +145,8 @@ def analyze(
         path: a DICOM file, a folder of them, a DICOMDIR, a zip or a tar.
         models: names or folders of models to be used in the place of the usual ones.
         threads: of a network.
-        provider: runtime: ``auto``, ``openvino``, or a provider of ONNX Runtime by its name.
+        provider: runtime: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``openvino``, or a provider of ONNX
+            Runtime by its name.
 
     Returns:
         A result for each study and analysis that applies; none for studies that no analysis applies to.
@@ -212,9 +213,8 @@ def segment(
     name = model or spec.model
     if spec.segment is None or name is None:
         raise ValueError(f"{kind} labels no arrays")
-    ready = analysis_with(name, threads)
-    labels: NDArray[np.uint8] = spec.segment(ready.model(), pixels, tuple(map(float, spacing_mm)))
-    return labels
+    label, spacing = spec.segment, tuple(map(float, spacing_mm))
+    return analysis_with(name, threads).using(lambda model: label(model, pixels, spacing))
 
 
 def read(path: str | PathLike[str]) -> Study:

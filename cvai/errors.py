@@ -9,6 +9,7 @@
     │   ├── GeometryRefused     slices or frames do not form one consistent stack in space and time
     │   └── HeartRefused        the heart was not found, or what was found cannot be a heart
     ├── TemporarilyUnavailable  another service did not answer: retried with backoff
+    ├── DeviceFailed            a GPU or other device failed: the study is measured again on the CPU
     ├── ModelInvalid            a model file does not match its card: nothing is analysed until it is repaired
     ├── ConfigurationInvalid    a setting or an argument is wrong: reported at start, exit code 2
     ├── ArchiveRejected         the archive rejected a request for good
@@ -79,6 +80,10 @@ class TemporarilyUnavailable(CvaiError):
     def __init__(self, code: str, message: str, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(code, message, hint)
         self.retry_after_s = retry_after_s
+
+
+class DeviceFailed(CvaiError):
+    """The device that runs a network, its memory or its driver failed, or it does not load."""
 
 
 class ModelInvalid(CvaiError):

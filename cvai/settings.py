@@ -238,7 +238,8 @@ class Settings(BaseSettings):
     model: str = "sax"
     shadow_model: str | None = Field(default=None, min_length=1)
     threads: int = Field(default=2, ge=1)
-    provider: str = "auto"
+    provider: str = Field(default="auto", min_length=1)
+    device_batch: int | None = Field(default=None, ge=1)
     jobs_at_once: int = Field(default=2, ge=1)
     worker_name: str = Field(default="worker-1", pattern=r"^[A-Za-z0-9._-]+$")
     database_url: SecretStr | None = None

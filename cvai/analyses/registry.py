@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from cvai import __version__
 from cvai.analyses import cine_sax, echo_apical
@@ -17,10 +16,12 @@ from cvai.dicom.write.analysis import Analysed
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.models.card import load_card
+from cvai.models.device import DeviceModel
 from cvai.models.folders import installed_models, model_folder
 
 AnySpec = AnalysisSpec[Any, Any, Any]
 AnyEditing = Editing[Any, Any]
+Made = TypeVar("Made")
 
 ANALYSES: tuple[AnySpec, ...] = (cine_sax.SPEC, echo_apical.SPEC)
 """In the order in which a study's results are listed."""
@@ -66,11 +67,22 @@ class ReadyAnalysis:
         model: gives the model, which is loaded when it is first asked for; raises StudyRefused where none is
             installed.
         is_installed: whether there is one.
+        device: loads ``model``, and the same on the CPU where its device fails; None where none can.
     """
 
     spec: AnySpec
     model: Callable[[], Model]
     is_installed: bool = True
+    device: DeviceModel[Model] | None = None
+
+    def using(self, work: Callable[[Any], Made]) -> Made:
+        """What ``work`` makes with the model; see ``DeviceModel.use``."""
+        return work(self.model()) if self.device is None else self.device.use(work)
+
+    @property
+    def device_failures(self) -> int:
+        """How often the device of its model has failed."""
+        return 0 if self.device is None else self.device.failures
 
     def analyse(self, study: Study, watch: Stopwatch) -> Analysed:
         """Measure a study.
@@ -78,12 +90,12 @@ class ReadyAnalysis:
         Raises:
             Refused: it cannot be measured honestly.
         """
-        measured: Analysed = self.spec.analyse(study, self.model(), watch)
+        measured: Analysed = self.using(lambda model: self.spec.analyse(study, model, watch))
         return measured
 
 
 def ready_analyses(
-    models: Sequence[str] = (), threads: int = 2, provider: str = "auto"
+    models: Sequence[str] = (), threads: int = 2, provider: str = "auto", device_batch: int | None = None
 ) -> tuple[ReadyAnalysis, ...]:
     """Every analysis with its model.
 
@@ -92,39 +104,46 @@ def ready_analyses(
             whose images its card names.
         threads: of a network.
         provider: runtime, see ``open_network``.
+        device_batch: images at a time on a device, None to go by its memory.
 
     Raises:
         ConfigurationInvalid: there is no such model, or no analysis uses one of its kind.
         ModelInvalid: a model named is not whole.
     """
     chosen = {_spec_for(name).kind: name for name in models}
-    return tuple(_ready(spec, chosen.get(spec.kind, spec.model), threads, provider) for spec in ANALYSES)
+    return tuple(
+        _ready(spec, chosen.get(spec.kind, spec.model), threads, provider, device_batch) for spec in ANALYSES
+    )
 
 
-def analysis_with(model: str, threads: int = 2, provider: str = "auto") -> ReadyAnalysis:
+def analysis_with(
+    model: str, threads: int = 2, provider: str = "auto", device_batch: int | None = None
+) -> ReadyAnalysis:
     """The analysis that uses a model of this name or in this folder; see ``ready_analyses`` for errors."""
-    return _ready(_spec_for(model), model, threads, provider)
+    return _ready(_spec_for(model), model, threads, provider, device_batch)
 
 
-def _ready(spec: AnySpec, model: str | None, threads: int, provider: str) -> ReadyAnalysis:
+def _ready(
+    spec: AnySpec, model: str | None, threads: int, provider: str, device_batch: int | None
+) -> ReadyAnalysis:
     """An analysis with a model by its name or folder; a study is refused where it is not installed."""
     load = spec.load
     if model is None or load is None:
         return ReadyAnalysis(spec, lambda: Rules(spec.kind))
     is_installed = model != spec.model or model in installed_models()
 
-    @cache
-    def loaded() -> Model:
+    def loaded(on: str) -> Model:
         if not is_installed:
             raise StudyRefused(
                 "model_not_installed",
                 f"{spec.title}: no model for it is installed.",
                 f"Install the model {model}; `cvai models list` shows what is there.",
             )
-        opened: Model = load(model_folder(model), threads, provider)
+        opened: Model = load(model_folder(model), threads, on, device_batch)
         return opened
 
-    return ReadyAnalysis(spec, loaded, is_installed)
+    device = DeviceModel(loaded, provider)
+    return ReadyAnalysis(spec, device.model, is_installed, device)
 
 
 def _spec_for(model: str) -> AnySpec:

@@ -147,7 +147,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         views: names for what it measures, by ``view`` in result.json.
         model: name of the installed model; None where rules measure, without one.
         card_view: ``view`` of the cards of models that fit; empty without a model.
-        load: opens a model folder: threads, provider; None without a model.
+        load: opens a model folder: threads, provider, images at a time on a device; None without a model.
         explain: what would be measured; raises Refused.
         analyse: from a study to what was measured; raises Refused.
         segment: labels of an array of images of this kind, with the model: pixels and their spacing in mm.
@@ -171,7 +171,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     views: Mapping[str, str]
     model: str | None
     card_view: str
-    load: Callable[[Path, int, str], AnyModel] | None
+    load: Callable[[Path, int, str, int | None], AnyModel] | None
     explain: Callable[[Study], Explanation]
     analyse: Callable[[Study, AnyModel, Stopwatch], AnyAnalysed]
     segment: Callable[[AnyModel, NDArray[np.number[Any]], tuple[float, ...]], NDArray[np.uint8]] | None

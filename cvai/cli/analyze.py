@@ -15,6 +15,7 @@ from cvai.analyses.registry import analysis_of, ready_analyses
 from cvai.cli import exits
 from cvai.dicom.write.result_json import Status
 from cvai.dicom.write.write import RESULT_NAME
+from cvai.ops.logs import log_to_stderr
 from cvai.pipeline import StudyOutcome, analyse_folder
 
 _WALL = "lv_wall_"
@@ -32,7 +33,10 @@ def analyze(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
     provider: Annotated[
-        str, typer.Option(help="Runtime: auto, openvino, or a provider of ONNX Runtime by its name.")
+        str,
+        typer.Option(
+            help="Runtime: auto, cpu, cuda, tensorrt, openvino, or a provider of ONNX Runtime by its name."
+        ),
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
@@ -46,6 +50,7 @@ def analyze(
     \b
     Example: cvai analyze study/ --out out
     """
+    log_to_stderr()
     console = Console(stderr=True)
     analyses = ready_analyses([model] if model else [], threads, provider)
     with console.status("analysing"):

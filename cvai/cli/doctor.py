@@ -14,6 +14,7 @@ from cvai.cli.jobs import wide_console
 from cvai.cli.options import Config
 from cvai.doctor.checks import Check, examine
 from cvai.doctor.study import explain_folder, explain_study
+from cvai.ops.logs import log_to_stderr
 from cvai.settings import load_settings
 
 
@@ -27,7 +28,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check disk, database, model, archive and clock; or explain how a study would be handled.
+    """Check whether the service can run, or explain how a study would be handled.
 
     Exit status: 0 all is well, 1 something is not, or the study would not be measured.
 
@@ -35,6 +36,7 @@ def doctor(
     Example: cvai doctor --config service.toml
     Example: cvai doctor --config service.toml --study 1.2.840.113619.2.1
     """
+    log_to_stderr()
     if folder is not None:
         checks = explain_folder(folder)
     elif study is not None:

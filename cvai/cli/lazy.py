@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Watch an archive, analyse its studies and store SEG, SR and PDF, until stopped.",
         "worker": "Work on queued jobs without watching the archive; for a second process or machine.",
         "demo": "Analyse a synthetic heart of known volumes with a running service.",
-        "doctor": "Check disk, database, model, archive and clock; or explain how a study would be handled.",
+        "doctor": "Check whether the service can run, or explain how a study would be handled.",
         "jobs": "List, show and retry jobs.",
         "readers": "Manage readers of the page: add, list, remove.",
         "dataset": "Export signed results as a data set for training.",

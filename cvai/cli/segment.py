@@ -23,9 +23,11 @@ from cvai.domain.ventricles.outline import outline_findings
 from cvai.domain.ventricles.short_axis import short_axis_findings
 from cvai.domain.volumes import volume_curve_ml
 from cvai.models.card import load_card
+from cvai.models.device import DeviceModel
 from cvai.models.echo import EchoSegmenter
 from cvai.models.folders import model_folder
 from cvai.models.sax import SaxSegmenter
+from cvai.ops.logs import log_to_stderr
 
 
 def segment(
@@ -55,26 +57,29 @@ def segment(
     Example: cvai segment patient_frame01.nii.gz labels.nii.gz
              cvai segment four_chamber.png labels.png --model echo --spacing 0.67,0.81
     """
+    log_to_stderr()
     folder = model_folder(model)
+    echo = DeviceModel(partial(EchoSegmenter.load, folder, threads), "auto")
     spacing_mm = None if spacing is None else parsed_spacing_mm(spacing)
     if load_card(folder).view == "sax_cine":
         image = read_nifti(source)
         stack = stack_of(image)
         require_writable(target, source, NIFTI_ENDINGS)
-        segmentation = SaxSegmenter.load(folder, threads).segment(stack)
+        sax = DeviceModel(partial(SaxSegmenter.load, folder, threads), "auto")
+        segmentation = sax.use(lambda segmenter: segmenter.segment(stack))
         phases = key_phases(volume_curve_ml(segmentation, Structure.LV_CAVITY))
         _warn((*outline_findings(segmentation, phases), *short_axis_findings(segmentation, phases)))
         _save(segmentation.labels.transpose(3, 2, 1, 0), image, target)
     elif source.suffix.lower() == ".png":
         frame = read_png(source)
         require_writable(target, source, PNG_ENDINGS)
-        labels = frame.as_stored(EchoSegmenter.load(folder, threads).segment(frame.loop).labels)
+        labels = frame.as_stored(echo.use(lambda segmenter: segmenter.segment(frame.loop)).labels)
         write_whole(target, partial(write_png, labels[0], spacing_mm))
     else:
         image = read_nifti(source)
         frames = frames_of_nifti(image)
         require_writable(target, source, NIFTI_ENDINGS)
-        labels = frames.as_stored(EchoSegmenter.load(folder, threads).segment(frames.loop).labels)
+        labels = frames.as_stored(echo.use(lambda segmenter: segmenter.segment(frames.loop)).labels)
         _save(labels.transpose(1, 2, 0), image, target)
     typer.echo(target)
 

@@ -14,6 +14,7 @@ from cvai.archive.folder.inbox import obstacles_in
 from cvai.errors import CvaiError
 from cvai.jobs.database import open_database
 from cvai.jobs.loading import load_analyses
+from cvai.models.runtimes.providers import AUTO, reason_for
 from cvai.service import open_archive
 from cvai.settings import Settings
 
@@ -38,6 +39,7 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         "disk": check_disk,
         "database": check_database,
         "model": check_model,
+        "provider": check_provider,
         "archive": check_archive,
         "clock": check_clock,
         "inbox": check_inbox,
@@ -83,6 +85,18 @@ def check_model(settings: Settings) -> Check:
     models = [a.identity for a in load_analyses(settings) if a.identity is not None]
     names = ", ".join(f"{model.name} {model.version} (sha256 {model.sha256[:12]})" for model in models)
     return Check("model", ok=True, detail=f"{names}: as on the card")
+
+
+def check_provider(settings: Settings) -> Check:
+    """The networks run on the configured provider; which one it is, and why."""
+    analyses = [a for a in load_analyses(settings) if a.identity is not None]
+    running = {a.identity.provider for a in analyses if a.identity is not None}
+    return Check(
+        "provider",
+        settings.provider == AUTO or not any(a.device_failures() for a in analyses),
+        "; ".join(f"{provider}: {reason_for(settings.provider, provider)}" for provider in sorted(running)),
+        "Check the device and its driver. The service measures on the CPU and tries the device again.",
+    )
 
 
 def check_archive(settings: Settings) -> Check:

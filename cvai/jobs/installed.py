@@ -51,6 +51,7 @@ class Installed:
         analyse: runs it.
         identity: its model, None for an analysis by rules alone.
         shadow: a second model whose results are compared and never delivered, None without one.
+        device_failures: how often the device of its model has failed since the start.
 
     Raises:
         ValueError: ``kind`` is not KIND.
@@ -63,6 +64,7 @@ class Installed:
     analyse: Analyse
     identity: ModelIdentity | None = None
     shadow: Shadow | None = None
+    device_failures: Callable[[], int] = int
 
     def __post_init__(self) -> None:
         if KIND.fullmatch(self.kind) is None:

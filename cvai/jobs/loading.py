@@ -23,7 +23,7 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
         ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``shadow_without_model``.
     """
     lock = InferenceLock()
-    analyses = ready_analyses([settings.model], settings.threads, settings.provider)
+    analyses = ready_analyses([settings.model], settings.threads, settings.provider, settings.device_batch)
     shadow = _shadow(settings, lock)
     found = tuple(
         installed_of(analysis, lock, shadow.get(analysis.spec.kind))
@@ -43,7 +43,7 @@ def _shadow(settings: Settings, lock: InferenceLock) -> Mapping[str, Shadow]:
     """The shadow model by kind of its analysis."""
     if settings.shadow_model is None:
         return {}
-    second = analysis_with(settings.shadow_model, settings.threads, settings.provider)
+    second = analysis_with(settings.shadow_model, settings.threads, settings.provider, settings.device_batch)
     return {second.spec.kind: shadow_of(second, lock)}
 
 
@@ -63,6 +63,7 @@ def installed_of(analysis: ReadyAnalysis, lock: InferenceLock, shadow: Shadow | 
         analyse=analyse,
         identity=None if spec.load is None else identity,
         shadow=shadow,
+        device_failures=lambda: analysis.device_failures,
     )
 
 

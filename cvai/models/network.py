@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.errors import ModelInvalid
 from cvai.models.card import ModelCard, load_card
-from cvai.models.runtimes.onnx import OnnxNetwork
+from cvai.models.runtimes.onnx import open_onnx
 from cvai.models.runtimes.openvino import OPENVINO, OpenVinoNetwork
 from cvai.models.runtimes.torchscript import TORCHSCRIPT_SUFFIXES, TorchScriptNetwork
 
@@ -28,29 +28,36 @@ class Network(Protocol):
         """The runtime that really runs, for results and logs."""
         ...
 
-    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
-        """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time; None for as
-        many as suit the runtime."""
+    def images_at_once(self, rows: int, columns: int) -> int:
+        """Images of this size that are computed together: as many as suit the runtime and its memory."""
+        ...
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, c, y, x) images to (n, k, y, x) logits; raises DeviceFailed where a device fails."""
         ...
 
 
-def open_network(folder: Path, threads: int = 2, provider: str = "auto") -> Network:
+def open_network(
+    folder: Path, threads: int = 2, provider: str = "auto", device_batch: int | None = None
+) -> Network:
     """Load a model folder on the runtime that its file and ``provider`` ask for.
 
     Args:
         folder: model folder with card.toml. A ``.onnx`` file runs in ONNX Runtime or OpenVINO, a TorchScript
             file (``.ts``, ``.pt``), such as MONAI bundles are exported to, in torch.
         threads: threads within one operator.
-        provider: ``auto``, a provider of ONNX Runtime by its name, ``openvino``; for TorchScript ``auto``,
-            ``cpu`` or ``cuda``.
+        provider: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``openvino``, or a provider of ONNX Runtime by
+            its name; for TorchScript ``auto``, ``cpu`` or ``cuda``.
+        device_batch: images at a time on a device; None to go by its memory.
 
     Raises:
         ModelInvalid: the folder is damaged, or the network does not reproduce its reference outputs.
         ConfigurationInvalid: the runtime asked for is not there.
+        DeviceFailed: it is there, and does not load or run.
     """
     suffix = Path(load_card(folder).file).suffix
     if suffix in TORCHSCRIPT_SUFFIXES:
-        return TorchScriptNetwork(folder, threads, provider)
+        return TorchScriptNetwork(folder, threads, provider, device_batch)
     if suffix != ".onnx":
         raise ModelInvalid(
             "model_format_unknown",
@@ -59,4 +66,4 @@ def open_network(folder: Path, threads: int = 2, provider: str = "auto") -> Netw
         )
     if provider == OPENVINO:
         return OpenVinoNetwork(folder, threads)
-    return OnnxNetwork(folder, threads, provider)
+    return open_onnx(folder, threads, provider, device_batch)

@@ -65,24 +65,31 @@ class SaxSegmenter(NetworkSegmenter):
         """
         greys = _Greys.of(stack)
         window, second_heart_ml = self._locate(greys)
+        at_once = max(1, self._network.images_at_once(*window.size) // stack.shape[1])
+        step = max(self._threads, at_once)
         labels = background(stack.shape)
         rows, columns = window.footprint
         seen: dict[int, _Seen] = {}
         cavity_voxels: list[int] = []
-        for first in range(0, stack.n_phases, self._threads):
-            phases = range(first, min(first + self._threads, stack.n_phases))
+        for first in range(0, stack.n_phases, step):
+            phases = range(first, min(first + step, stack.n_phases))
             images = self._each(partial(greys.cut, window), phases)
-            seen |= {t: _Seen(image, self._logits(image)) for t, image in zip(phases, images, strict=True)}
+            seen |= {
+                t: _Seen(image, logits)
+                for t, image, logits in zip(
+                    phases, images, self._logits_of_phases(images, at_once), strict=True
+                )
+            }
             drawn = self._each(partial(_labels, window), [seen[t].logits for t in phases])
             labels[phases.start : phases.stop, :, rows, columns] = drawn
             cavity_voxels += [int(np.count_nonzero(phase == _CAVITY)) for phase in drawn]
             measured = possible_key_phases(np.array(cavity_voxels, dtype=np.float64))
             seen = {t: seen[t] for t in measured}
         for t in _measured_phases(cavity_voxels):
-            logits = seen[t].logits
+            summed = seen[t].logits
             for turn in FURTHER_TURNS:
-                logits = logits + self._logits(seen[t].images, turn)
-            labels[t, :, rows, columns] = _labels(window, logits)
+                summed = summed + self._logits(seen[t].images, turn)
+            labels[t, :, rows, columns] = _labels(window, summed)
         return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
 
     def _locate(self, greys: _Greys) -> tuple[Window, float]:
@@ -114,6 +121,20 @@ class SaxSegmenter(NetworkSegmenter):
         """(z, y, x) labels of some slices of one phase's (z, y, x) window, everything that was found."""
         logits = self._network.logits(with_neighbours(images)[slices])
         return likeliest(logits)
+
+    def _logits_of_phases(
+        self, images: Sequence[NDArray[np.float32]], at_once: int
+    ) -> list[NDArray[np.float32]]:
+        """(z, k, y, x) logits of each phase's (z, y, x) window, so many phases in one call of the network."""
+        if at_once == 1:
+            return [self._logits(phase) for phase in images]
+        found: list[NDArray[np.float32]] = []
+        for first in range(0, len(images), at_once):
+            phases = images[first : first + at_once]
+            together = self._network.logits(np.concatenate([with_neighbours(phase) for phase in phases]))
+            # Copies: a view would keep the logits of all of them as long as one phase's are kept.
+            found += [part.copy() for part in np.split(together, len(phases))]
+        return found
 
     def _logits(self, images: NDArray[np.float32], turn: int = 0) -> NDArray[np.float32]:
         """(z, k, y, x) logits of one phase's (z, y, x) window, seen after ``turn`` quarter turns."""

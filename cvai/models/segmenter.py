@@ -71,9 +71,11 @@ class NetworkSegmenter:
             return list(pool.map(function, items))
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 2, provider: str = "auto") -> Self:
+    def load(
+        cls, folder: Path, threads: int = 2, provider: str = "auto", device_batch: int | None = None
+    ) -> Self:
         """Load a model folder; see ``open_network`` for arguments and errors."""
-        return cls(open_network(folder, threads, provider), threads)
+        return cls(open_network(folder, threads, provider, device_batch), threads)
 
     @property
     def identity(self) -> ModelIdentity:

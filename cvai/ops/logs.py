@@ -62,6 +62,11 @@ def configure_logs(level: str) -> None:
     _hand_over(logging.getLogger("dbos"), handler)
 
 
+def log_to_stderr() -> None:
+    """Send log lines of a command to stderr, since its data go to stdout."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 def _silence(logger: logging.Logger) -> None:
     logger.handlers, logger.propagate = [logging.NullHandler()], False
 

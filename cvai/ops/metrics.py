@@ -198,6 +198,7 @@ class _ScrapeTime(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield self._odd_answers()
+        yield self._device_failures()
         free = shutil.disk_usage(self._sources.data_folder).free
         yield GaugeMetricFamily("cvai_disk_free_bytes", "Free in data_folder.", free)
         try:
@@ -213,6 +214,14 @@ class _ScrapeTime(Collector):
         for labels, number in self._sources.odd.counts.items():
             prefix.add_metric(labels, number)
         return prefix
+
+    def _device_failures(self) -> Metric:
+        failures = CounterMetricFamily(
+            "cvai_device_failures", "Failures of the device that runs a network.", labels=["kind"]
+        )
+        for analysis in self._analyses:
+            failures.add_metric([analysis.kind], analysis.device_failures())
+        return failures
 
     def _from_database(self) -> Iterator[GaugeMetricFamily]:
         queue = self._sources.queue()

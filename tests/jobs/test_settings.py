@@ -38,6 +38,7 @@ COMPUTED = {
     "review.public_url",
     "review.viewer_url",
     "shadow_model",
+    "device_batch",
     "oidc.issuer",
     "oidc.client_secret",
     "monitor_address",

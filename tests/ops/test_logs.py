@@ -6,6 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+import structlog
+
+from cvai.ops.logs import log_to_stderr
 from tests.conftest import ROOT
 
 SCRIPT = """
@@ -38,3 +42,14 @@ def test_lines_are_json_on_stderr_and_no_value_of_a_header_is_among_them() -> No
     assert lines[1]["line"] == "it broke"
     assert "Doe" not in done.stderr
     assert done.stdout == ""
+
+
+def test_lines_of_a_command_are_kept_out_of_its_data(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr()
+    try:
+        structlog.get_logger("cvai").warning("device_failed")
+    finally:
+        structlog.reset_defaults()
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "device_failed" in written.err

@@ -93,6 +93,13 @@ def test_what_was_left_out_of_answers_and_looks_that_failed_are_counted(
     assert told["cvai_feed_failures_total", "archive_busy"] == 1
 
 
+def test_failures_of_a_device_are_counted(fractions: EjectionFractions, tmp_path: Path) -> None:
+    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, fractions, tmp_path)
+    told = scraped(Metrics((replace(CINE, device_failures=lambda: 3), RULES), tmp_path, sources))
+    assert told["cvai_device_failures_total", "cine"] == 3
+    assert told["cvai_device_failures_total", "rules"] == 0
+
+
 def test_queue_workers_disk_and_model_are_told(metrics: Metrics) -> None:
     metrics.inbox_looked_into(4)
     told = scraped(metrics)

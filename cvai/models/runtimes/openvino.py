@@ -12,9 +12,10 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.errors import ConfigurationInvalid, ModelInvalid
+from cvai.errors import ConfigurationInvalid, DeviceFailed, ModelInvalid
 from cvai.models.card import ModelCard, load_card
 from cvai.models.reference import check_reference
+from cvai.models.runtimes.batches import BATCH_OF_UNKNOWN_MEMORY
 
 OPENVINO = "openvino"
 _TELEMETRY = "openvino_telemetry"
@@ -50,13 +51,24 @@ class OpenVinoNetwork:
         """What runs."""
         return "OpenVINO CPU"
 
-    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
-        """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
-        batch_size = batch_size or 16
-        parts = [
-            self._compiled(np.ascontiguousarray(images[i : i + batch_size]))[0]
-            for i in range(0, len(images), batch_size)
-        ]
+    def images_at_once(self, rows: int, columns: int) -> int:  # noqa: ARG002 - the same for every size
+        """Images of this size that are computed together."""
+        return BATCH_OF_UNKNOWN_MEMORY
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, c, y, x) images to (n, k, y, x) logits.
+
+        Raises:
+            DeviceFailed: OpenVINO failed.
+        """
+        step = self.images_at_once(*images.shape[2:])
+        try:
+            parts = [
+                self._compiled(np.ascontiguousarray(images[i : i + step]))[0]
+                for i in range(0, len(images), step)
+            ]
+        except RuntimeError as error:
+            raise DeviceFailed("device_failed", f"{self.provider}: {str(error)[:300]}") from error
         return np.asarray(np.concatenate(parts), dtype=np.float32)
 
 

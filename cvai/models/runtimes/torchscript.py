@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.errors import ConfigurationInvalid, ModelInvalid
+from cvai.errors import ConfigurationInvalid, DeviceFailed, ModelInvalid
 from cvai.models.card import ModelCard, load_card
 from cvai.models.reference import check_reference
+from cvai.models.runtimes.batches import BATCH_OF_UNKNOWN_MEMORY, batch_on_device, device_memory_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -26,15 +27,20 @@ class TorchScriptNetwork:
         folder: model folder with card.toml; of a MONAI bundle, the card's ``file`` is ``models/model.ts``.
         threads: threads within one operator; torch has one number for the whole process.
         provider: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a device.
+        device_batch: images at a time on a CUDA device; None to go by its memory.
 
     Raises:
         ModelInvalid: the folder is damaged, or the network does not reproduce its reference outputs.
         ConfigurationInvalid: torch is not installed, or has no such device.
+        DeviceFailed: the device fails.
     """
 
-    def __init__(self, folder: Path, threads: int = 2, provider: str = "auto") -> None:
+    def __init__(
+        self, folder: Path, threads: int = 2, provider: str = "auto", device_batch: int | None = None
+    ) -> None:
         self.card: ModelCard = load_card(folder)
         self._device = _device(provider)
+        self._device_batch = device_batch
         self._network = _load(folder, self.card, self._device)
         import torch
 
@@ -46,16 +52,35 @@ class TorchScriptNetwork:
         """What runs."""
         return f"torch {self._device}"
 
-    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
-        """(n, c, y, x) images to (n, k, y, x) logits, ``batch_size`` images at a time."""
+    def images_at_once(self, rows: int, columns: int) -> int:
+        """Images of this size that are computed together."""
+        if self._device == "cpu":
+            return BATCH_OF_UNKNOWN_MEMORY
+        return batch_on_device(rows * columns, self._device_batch, device_memory_bytes())
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, c, y, x) images to (n, k, y, x) logits.
+
+        Raises:
+            DeviceFailed: the device failed.
+        """
+        step = self.images_at_once(*images.shape[2:])
+        parts = [self._run(images[i : i + step]) for i in range(0, len(images), step)]
+        return np.asarray(np.concatenate(parts), dtype=np.float32)
+
+    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
-        batch_size, parts = batch_size or 16, []
-        with torch.inference_mode():
-            for i in range(0, len(images), batch_size):
-                batch = torch.from_numpy(np.ascontiguousarray(images[i : i + batch_size]))
-                parts.append(self._network(batch.to(self._device)).float().cpu().numpy())
-        return np.asarray(np.concatenate(parts), dtype=np.float32)
+        batch = torch.from_numpy(np.ascontiguousarray(images))
+        try:
+            with torch.inference_mode():
+                logits: NDArray[np.float32] = self._network(batch.to(self._device)).float().cpu().numpy()
+        except RuntimeError as error:
+            if self._device == "cpu":
+                raise
+            first_line = str(error).partition("\n")[0][:300]
+            raise DeviceFailed("device_failed", f"{self.provider}: {first_line}") from error
+        return logits
 
 
 def _device(provider: str) -> str:
