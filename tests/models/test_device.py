@@ -15,6 +15,8 @@ from cvai.analyses.registry import ReadyAnalysis, analysis_with
 from cvai.dicom.write.result_json import read_entry
 from cvai.domain.cine import CineStack
 from cvai.errors import ConfigurationInvalid, DeviceFailed
+from cvai.jobs.inference_lock import InferenceLock
+from cvai.jobs.loading import installed_of
 from cvai.models.device import RETRY_DEVICE_AFTER_S, DeviceModel
 from cvai.models.folders import model_folder
 from cvai.models.runtimes.batches import batch_on_device, device_memory_bytes
@@ -70,15 +72,15 @@ def stack() -> CineStack:
 
 @pytest.mark.slow
 def test_a_study_whose_device_fails_midway_is_measured_on_the_cpu(study: Path, tmp_path: Path) -> None:
-    bench = Bench(failing_at(IN_MID_STUDY))
+    installed = installed_of(Bench(failing_at(IN_MID_STUDY)).ready, InferenceLock())
     with capture_logs() as lines:
-        (fallen,) = analyse_folder(study, tmp_path / "fallen", [bench.ready])
+        (fallen,) = installed.analyse(study, tmp_path / "fallen")
     (plain,) = analyse_folder(study, tmp_path / "plain", [analysis_with("sax", 1, "cpu")])
     fallen_entry, entry = (read_entry(outcome.folder / "result.json") for outcome in (fallen, plain))
     assert fallen_entry["model"]["provider"] == CPU
     assert fallen_entry["measurements"] == entry["measurements"]
     assert [o.sop_instance_uid for o in fallen.objects] == [o.sop_instance_uid for o in plain.objects]
-    assert bench.ready.device_failures == 1
+    assert installed.device_failures() == 1
     (line,) = [line for line in lines if line["event"] == "device_failed"]
     assert "FAIL" in line["reason"]
     assert line["used"] == "CPU"

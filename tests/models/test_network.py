@@ -16,7 +16,7 @@ import pytest
 import tomlkit
 from numpy.typing import NDArray
 
-from cvai.errors import ConfigurationInvalid, ModelInvalid
+from cvai.errors import ConfigurationInvalid, DeviceFailed, ModelInvalid
 from cvai.models.card import load_card
 from cvai.models.folders import model_folder
 from cvai.models.network import Network, open_network
@@ -55,6 +55,14 @@ def test_openvino_labels_as_onnx_runtime_does(images: NDArray[np.float32]) -> No
     network = open_network(folder, threads=1, provider="openvino")
     assert network.provider == "OpenVINO CPU"
     assert differing(OnnxNetwork(folder, threads=1), network, images) <= LABELS_MAY_DIFFER
+
+
+@pytest.mark.slow
+@needs_openvino
+def test_a_failure_of_openvino_is_that_of_a_device(images: NDArray[np.float32]) -> None:
+    network = open_network(model_folder("sax"), threads=1, provider="openvino")
+    with pytest.raises(DeviceFailed, match="OpenVINO CPU"):
+        network.logits(images[:, :2])
 
 
 @pytest.mark.slow
