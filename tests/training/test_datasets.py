@@ -8,17 +8,23 @@ import pytest
 
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
+from PIL import Image
+
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
 from cvai.phantom.parameters import PhantomHeart
 from cvai.training.core.loop import train, training_progress
+from cvai.training.core.loss import OPEN, one_of
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.datasets.nifti import NiftiFolder
 from cvai.training.datasets.phantoms import write_phantom_pairs
 from cvai.training.tasks.registry import run_of
+from cvai.training.tasks.sax.config import FurtherDataConfig
 from cvai.training.tasks.sax.evaluation.quantities import paired
 from cvai.training.tasks.sax.evaluation.robustness import robustness
 from cvai.training.tasks.sax.evaluation.scores import score_volumes
+from cvai.training.tasks.sax.samples import slice_samples
+from cvai.training.tasks.sax.task import SaxTask
 from tests.sunnybrook import contour_masks, phase_of, read_frames, reference_lv_ef, reference_volumes_ml
 from tests.training.acdc_like import small_config
 from tests.training.known import Known, shifted
@@ -186,3 +192,50 @@ def test_phantoms_become_pairs_with_their_true_volumes(tmp_path: Path) -> None:
     cavity_ml = [np.count_nonzero(v.labels == SAX_LABELS[Structure.LV_CAVITY]) * voxel_ml for v in volumes]
     assert cavity_ml == pytest.approx([truth.edv_ml, truth.edv_ml * 0.6], rel=0.06)
     assert all(v.is_drawn_throughout for v in volumes)
+
+
+def _write_slice(case: Path, number: int, *, epi: bool) -> None:
+    y, x = np.indices((40, 40))
+    distance = np.hypot(y - 20, x - 18)
+    pictures = {"": 40 + 150 * (distance < 8), "_endo": 255 * (distance < 8)}
+    if epi:
+        pictures["_epi"] = 255 * (distance < 12)
+    for suffix, values in pictures.items():
+        Image.fromarray(values.astype(np.uint8)).save(case / f"{number:04d}{suffix}.png")
+
+
+def test_slices_of_pictures_are_joined_by_phase_and_say_what_was_drawn(tmp_path: Path) -> None:
+    case = tmp_path / "SC-N-99"
+    case.mkdir()
+    for number in (19, 39, 79):
+        _write_slice(case, number, epi=True)
+    for number in (28, 48):
+        _write_slice(case, number, epi=False)
+    ed, es = open_dataset(DatasetKind.SUNNYBROOK_SLICES, str(tmp_path)).volumes("SC-N-99")
+    assert (ed.phase, len(ed.image), es.phase, len(es.image)) == ("ED", 4, "ES", 2)
+    drawn = ed.drawn_slices(Structure.LV_MYOCARDIUM)
+    assert drawn is not None
+    assert drawn.tolist() == [0, 1, 3]  # the third is not there
+    assert ed.drawn_slices(Structure.RV_CAVITY) is None
+    assert es.drawn_slices(Structure.LV_MYOCARDIUM) is None
+    assert int((ed.labels[0] == 1).sum()) == int((es.labels[0] == 1).sum()) > 180
+    ed_slices, es_slices = slice_samples(ed, 1.5), slice_samples(es, 1.5)
+    assert [s["undrawn"] for s in ed_slices] == [one_of(0, 3)] * 3
+    assert [s["undrawn"] for s in es_slices] == [one_of(0, 2, 3)] * 2
+
+
+def test_further_data_are_drawn_as_often_as_their_share_says(tmp_path: Path) -> None:
+    config = small_config(tmp_path / "whole")
+    case = tmp_path / "slices" / "SC-N-99"
+    case.mkdir(parents=True)
+    for number in (19, 39):
+        _write_slice(case, number, epi=True)
+    split = tmp_path / "slices.toml"
+    split.write_text('train = ["SC-N-99"]\nvalidation = []\n')
+    further = FurtherDataConfig(
+        kind=DatasetKind.SUNNYBROOK_SLICES, folder=str(case.parent), split=split, share=0.25
+    )
+    mixed = config.model_copy(update={"data": config.data.model_copy(update={"further": (further,)})})
+    batches = SaxTask(mixed).batches(0)
+    opened = [bool((label >= OPEN).any()) for _ in range(40) for label in next(batches)["label"]]
+    assert sum(opened) / len(opened) == pytest.approx(0.25, abs=0.12)

@@ -7,7 +7,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import torch
 from monai.losses import DiceCELoss
 
-from cvai.training.core.loss import UNKNOWN, dice_and_cross_entropy
+from cvai.training.core.loss import UNKNOWN, dice_and_cross_entropy, one_of
 
 
 def batch(seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,3 +45,24 @@ def test_a_batch_of_which_nothing_is_known_pulls_nowhere() -> None:
     assert float(loss.detach()) == 0.0
     assert logits.grad is not None
     assert logits.grad.abs().max() == 0
+
+
+def test_a_pixel_that_may_be_of_two_classes_is_right_with_either() -> None:
+    logits, label = batch()
+    label.fill_(one_of(0, 3))
+    either = torch.full_like(logits, -20.0)
+    either[:, 0, :5], either[:, 3, 5:] = 20.0, 20.0
+    neither = torch.full_like(logits, -20.0)
+    neither[:, 1] = 20.0
+    assert float(dice_and_cross_entropy(either, label)) < 0.01
+    assert float(dice_and_cross_entropy(neither, label)) > 30
+
+
+def test_what_a_pixel_certainly_is_not_counts_and_what_it_may_be_does_not() -> None:
+    logits, label = batch()
+    label.fill_(one_of(0, 3))
+    logits.requires_grad_()
+    dice_and_cross_entropy(logits, label).backward()
+    assert logits.grad is not None
+    assert bool((logits.grad[:, (1, 2)] > 0).all())
+    assert bool((logits.grad[:, (0, 3)] <= 0).all())

@@ -11,6 +11,7 @@ import torch
 
 from cvai.errors import ConfigurationInvalid
 from cvai.training.core.loop import CHECKPOINT, train, training_progress
+from cvai.training.core.loss import one_of
 from cvai.training.core.start import averaged_weights
 from cvai.training.datasets.data import load_acdc_patient
 from cvai.training.tasks.registry import run_of
@@ -114,6 +115,32 @@ def _all_cavity(shares: torch.Tensor) -> torch.Tensor:
 
 def of_device(config: SaxConfig, device: str) -> SaxConfig:
     return config.model_copy(update={"optimise": config.optimise.model_copy(update={"device": device})})
+
+
+DISTURBANCES = ("coil", "contrast", "mixed_style", "banding", "ghosts", "partial_volume")
+
+
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_a_disturbance_changes_the_image_and_not_where_the_heart_is(
+    samples: list[SliceSample], name: str
+) -> None:
+    chosen = torch.arange(len(samples))
+    still = maker(samples, changes()).batch(chosen)["image"]
+    disturbed = maker(samples, changes(**{name: 1.0})).batch(chosen)
+    image, label = disturbed["image"], disturbed["label"][:, 0]
+    assert bool(torch.isfinite(image).all())
+    assert float((image - still).abs().amax()) > 0.05
+    contrast = torch.stack(
+        [i[1][m == 1].mean() - i[1][m == 2].mean() for i, m in zip(image, label, strict=True)]
+    )
+    assert float((contrast > 0).float().mean()) > 0.8  # blood is still brighter than the wall
+
+
+def test_what_nobody_drew_is_left_open(samples: list[SliceSample]) -> None:
+    open_to = one_of(0, 2, 3)
+    cavities: list[SliceSample] = [{**s, "undrawn": open_to} for s in samples]
+    label = maker(cavities, changes(edge=0.0)).batch(torch.arange(len(samples)))["label"]
+    assert set(label.unique().tolist()) == {1, 2, 3, open_to}
 
 
 def test_a_run_repeats_itself(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cvai.training.datasets.data import data_root
 from cvai.training.datasets.nifti import NiftiFolder
 from cvai.training.datasets.port import Dataset
 from cvai.training.datasets.sunnybrook import SunnybrookFolder
+from cvai.training.datasets.sunnybrook_slices import SunnybrookSlicesFolder
 
 
 class DatasetKind(StrEnum):
@@ -20,6 +21,7 @@ class DatasetKind(StrEnum):
     ACDC = "acdc"
     NIFTI = "nifti"
     SUNNYBROOK = "sunnybrook"
+    SUNNYBROOK_SLICES = "sunnybrook_slices"
 
 
 _OPENED_BY: Mapping[DatasetKind, Callable[[Path], Dataset]] = MappingProxyType(
@@ -27,6 +29,7 @@ _OPENED_BY: Mapping[DatasetKind, Callable[[Path], Dataset]] = MappingProxyType(
         DatasetKind.ACDC: AcdcFolder,
         DatasetKind.NIFTI: NiftiFolder.open,
         DatasetKind.SUNNYBROOK: SunnybrookFolder,
+        DatasetKind.SUNNYBROOK_SLICES: SunnybrookSlicesFolder,
     }
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 
+from cvai.domain.anatomy import BACKGROUND
 from cvai.training.core.spec import Batch
 from cvai.training.tasks.sax.config import AugmentConfig
 from cvai.training.tasks.sax.samples import SliceSample
@@ -22,6 +23,8 @@ HOLE_MM = 24.0
 """Side of a hole: less than a ventricle, so that what surrounds it shows what is there."""
 
 _MOST_HOLES = 4
+_PIECES = 4
+_STYLE_PERIODS = 2  # in a window of 168 mm: brightness and contrast of whole regions, no shapes
 
 
 class Chance:
@@ -31,6 +34,7 @@ class Chance:
         self._device = device
         self._generator = torch.Generator(device).manual_seed(seed)
         self._by_batch = torch.Generator().manual_seed(seed)
+        self.order = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         """Evenly between ``low`` and ``high``."""
@@ -64,6 +68,8 @@ class SliceBank:
         self.shares = _stacked([sample["label"] for sample in samples], largest).to(device)  # (n, 4, y, x)
         self.sizes = torch.tensor(sizes, dtype=torch.float32, device=device)  # (n, 2)
         self.centres = torch.tensor([s["centre"] for s in samples], dtype=torch.float32, device=device)
+        undrawn = torch.tensor([s["undrawn"] for s in samples], dtype=torch.long, device=device)
+        self.undrawn = undrawn[:, None, None, None]  # (n, 1, 1, 1)
 
 
 def _stacked(images: Sequence[torch.Tensor], largest: tuple[int, int]) -> torch.Tensor:
@@ -102,7 +108,8 @@ class BatchMaker:
         shares = grid_sample(self._bank.shares[chosen].float(), grid, align_corners=False)
         shares[:, 0] = 1 - shares[:, 1:].sum(dim=1)  # outside the image every share is zero: background
         label = shares.argmax(dim=1, keepdim=True)
-        seen = self._with_gaps(self._degraded(self._shaded(image)))
+        label = torch.where(label == BACKGROUND, self._bank.undrawn[chosen], label)
+        seen = self._with_gaps(self._degraded(self._disturbed(self._shaded(self._thickened(image)))))
         kept = self._within_edge(len(chosen))
         return {"image": seen * kept, "label": label * kept}
 
@@ -142,9 +149,25 @@ class BatchMaker:
         smooth = interpolate(shifts, size=(size, size), mode="bicubic", align_corners=True)
         return smooth.permute(0, 2, 3, 1)
 
+    def _thickened(self, image: torch.Tensor) -> torch.Tensor:
+        """Thick slices show what their neighbours hold; of thin ones the neighbours look like themselves."""
+        chance, config, n = self._chance, self._config, len(image)
+        middle, beside = image[:, 1:2], image[:, (0, 2)].mean(dim=1, keepdim=True)
+        there = (image[:, (0, 2)].amax((1, 2, 3), keepdim=True) > 0) & chance.some(config.partial_volume, n)
+        share = chance.uniform(0, 0.3, n, 1, 1, 1) * there
+        thinner = chance.uniform(0, 0.6, n, 1, 1, 1) * chance.some(config.partial_volume, n)
+        alike = image + (middle - image) * thinner * (image.amax((2, 3), keepdim=True) > 0)
+        return torch.cat([alike[:, :1], middle + (beside - middle) * share, alike[:, 2:]], dim=1)
+
     def _shaded(self, image: torch.Tensor) -> torch.Tensor:
         """Another coil, another contrast, another brightness."""
         chance, config, n = self._chance, self._config, len(image)
+        if config.mixed_style:
+            image = torch.where(chance.some(config.mixed_style, n), self._in_style_of_another(image), image)
+        if config.contrast:
+            image = torch.where(chance.some(config.contrast, n), self._on_another_curve(image), image)
+        if config.coil:
+            image = torch.where(chance.some(config.coil, n), image * self._coil(n), image)
         field = (self._field(n) * chance.some(0.3, n)).exp()
         image = image * field
         low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
@@ -163,6 +186,67 @@ class BatchMaker:
         strength = self._config.bias_field
         coefficients = self._chance.uniform(-strength, strength, n, len(terms))
         return torch.einsum("nk,kyx->nyx", coefficients, terms)[:, None]
+
+    def _in_style_of_another(self, image: torch.Tensor) -> torch.Tensor:
+        """The amplitude of the lowest frequencies mixed with those of another image (Xu et al., CVPR 2021;
+        arXiv:2105.11120): what differs between scanners, while the phase, which holds the shapes, stays."""
+        chance, n = self._chance, len(image)
+        spectrum = torch.fft.rfft2(image)
+        amplitude, phase = spectrum.abs(), spectrum.angle()
+        other = amplitude[torch.randperm(n, generator=chance.order, device="cpu").to(image.device)]
+        rows, columns = amplitude.shape[-2:]
+        away = torch.fft.fftfreq(rows, 1 / rows, device=image.device).abs()[:, None]
+        low = (away <= _STYLE_PERIODS) & (torch.arange(columns, device=image.device) <= _STYLE_PERIODS)
+        share = chance.uniform(0, 1, n, 1, 1, 1) * low
+        mixed = torch.polar(amplitude + (other - amplitude) * share, phase)
+        restyled: torch.Tensor = torch.fft.irfft2(mixed, s=image.shape[-2:])
+        return restyled.clamp(min=0)
+
+    def _on_another_curve(self, image: torch.Tensor) -> torch.Tensor:
+        """Intensities through a rising curve of four straight pieces: other sequences, other flip angles."""
+        steps = self._chance.uniform(0.25, 1.0, len(image), _PIECES, 1, 1, 1)
+        steps = steps / steps.sum(dim=1, keepdim=True)
+        pieces = [(image * _PIECES - k).clamp(0, 1) * steps[:, k] for k in range(_PIECES)]
+        return torch.stack(pieces).sum(dim=0)
+
+    def _coil(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) factors, 1 at a coil beside the window and less with the distance from it."""
+        chance = self._chance
+        line = torch.linspace(-1, 1, self._size, device=self._bank.images.device)
+        angle = chance.uniform(-math.pi, math.pi, n, 1, 1, 1)
+        reach = chance.uniform(0.5, 1.3, n, 1, 1, 1)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        distance = ((y - angle.sin() * 1.2) ** 2 + (x - angle.cos() * 1.2) ** 2).sqrt()
+        field = (-distance / (2 * reach)).exp()
+        return field / field.mean(dim=(2, 3), keepdim=True)
+
+    def _disturbed(self, image: torch.Tensor) -> torch.Tensor:
+        """Dark bands where the field is off, and ghosts along the direction of phase encoding."""
+        chance, config, n = self._chance, self._config, len(image)
+        if config.banding:
+            image = torch.where(chance.some(config.banding, n), image * self._bands(n), image)
+        if config.ghosts:
+            image = torch.where(chance.some(config.ghosts, n), self._with_ghosts(image), image)
+        return image
+
+    def _bands(self, n: int) -> torch.Tensor:
+        """(n, 1, size, size) factors, small along curved lines of one to three a window."""
+        chance = self._chance
+        line = torch.linspace(-1, 1, self._size, device=self._bank.images.device)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        angle, bend = chance.uniform(-math.pi, math.pi, n, 1, 1, 1), chance.uniform(-1, 1, n, 1, 1, 1)
+        along = y * angle.sin() + x * angle.cos() + bend * (y * angle.cos() - x * angle.sin()) ** 2
+        turns = along * chance.uniform(0.3, 1.5, n, 1, 1, 1) + chance.uniform(0, 1, n, 1, 1, 1)
+        depth, width = chance.uniform(0.2, 0.9, n, 1, 1, 1), chance.uniform(4, 16, n, 1, 1, 1)
+        within: torch.Tensor = (1 - (math.pi * turns).sin().abs()) ** width
+        return 1 - depth * within
+
+    def _with_ghosts(self, image: torch.Tensor) -> torch.Tensor:
+        chance, n = self._chance, len(image)
+        shift = round(self._size * chance.number(0.15, 0.5))
+        axis = 2 if chance.number(0, 1) < 0.5 else 3
+        ghost = image.roll(shift, axis) + image.roll(-shift, axis)
+        return image + ghost * chance.uniform(0, 0.2, n, 1, 1, 1)
 
     def _degraded(self, image: torch.Tensor) -> torch.Tensor:
         """Less sharp, coarser, noisier; how blurred and how coarse is drawn once for a batch."""

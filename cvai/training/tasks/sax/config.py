@@ -19,11 +19,20 @@ from cvai.training.core.config import (
 from cvai.training.datasets.kinds import DatasetKind
 
 
+class FurtherDataConfig(DataConfig):
+    """Patients that are trained on beside the others, of whom not every structure needs to be drawn."""
+
+    kind: DatasetKind
+    folder: str = Field(description="folder of the data set, below CVAI_DATA")
+    share: Probability = Field(description="of the slices drawn")
+
+
 class SaxDataConfig(DataConfig):
     """Where patients come from."""
 
     kind: DatasetKind
     folder: str = Field(description="folder of the data set, below CVAI_DATA")
+    further: tuple[FurtherDataConfig, ...] = ()
 
 
 class SaxInputConfig(InputConfig):
@@ -52,6 +61,20 @@ class AugmentConfig(Section):
     edge: Probability = Field(default=0.0, description="share of windows in which the field of view ends")
     bend_mm: NotNegative = Field(default=0.0, description="largest shift of points every 36 mm, bent between")
     occlude: Probability = Field(default=0.0, description="share of windows with square holes of 24 mm")
+    coil: Probability = Field(default=0.0, description="share of images that grow dark away from a coil")
+    contrast: Probability = Field(default=0.0, description="share of images with another curve of contrast")
+    mixed_style: Probability = Field(
+        default=0.0, description="share of images with the low frequencies of another's amplitude"
+    )
+    banding: Probability = Field(
+        default=0.0, description="share of images with dark bands, as bSSFP has them"
+    )
+    ghosts: Probability = Field(
+        default=0.0, description="share of images with ghosts of themselves, by motion"
+    )
+    partial_volume: Probability = Field(
+        default=0.0, description="share of slices that are so thick that their neighbours show in them"
+    )
 
 
 class SaxOptimiseConfig(OptimiseConfig):

@@ -7,9 +7,10 @@ from typing import TypedDict
 import numpy as np
 import torch
 
-from cvai.domain.anatomy import SAX_LABELS
+from cvai.domain.anatomy import BACKGROUND, SAX_LABELS
 from cvai.models.intensity import normalised, with_neighbours
 from cvai.models.resample import full_window
+from cvai.training.core.loss import one_of
 from cvai.training.datasets.data import LabelledVolume
 
 
@@ -21,10 +22,11 @@ class SliceSample(TypedDict):
     centre: tuple[float, float]  # (y, x) of the heart in this patient
     extreme: bool  # at the end of the labelled slices, or the first beyond it
     end_systole: bool  # of the phase in which most is missed
+    undrawn: int  # label where nothing is drawn: background, or one of what the reader did not draw
 
 
 def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample]:
-    """Every slice of a volume at ``spacing_mm``, with its neighbours."""
+    """Slices at ``spacing_mm`` with their neighbours; where not all was drawn, only those with labels."""
     shape = (volume.image.shape[1], volume.image.shape[2])
     window = full_window(shape, volume.spacing_mm[1:], spacing_mm)
     image = window.cut(with_neighbours(normalised(volume.image)))
@@ -32,7 +34,8 @@ def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample
     shares = window.cut(one_hot.astype(np.float32))
     where = np.argwhere(shares[:, 1:].sum(axis=1) > 0.5)
     centre_y, centre_x = (float(v) for v in where[:, 1:].mean(axis=0))
-    labelled = np.flatnonzero(volume.labels.any(axis=(1, 2)))
+    labelled_slices = np.asarray(volume.labels.any(axis=(1, 2)))
+    labelled = np.flatnonzero(labelled_slices)
     ends = (labelled[0] - 1, labelled[0], labelled[-1], labelled[-1] + 1)
     return [
         SliceSample(
@@ -41,9 +44,21 @@ def slice_samples(volume: LabelledVolume, spacing_mm: float) -> list[SliceSample
             centre=(centre_y, centre_x),
             extreme=z in ends,
             end_systole=volume.phase == "ES",
+            undrawn=undrawn(volume, z),
         )
         for z in range(len(image))
+        if volume.drawn is None or labelled_slices[z]
     ]
+
+
+def undrawn(volume: LabelledVolume, z: int) -> int:
+    """The label of what is not drawn in slice ``z``: background, or a structure nobody was asked to draw."""
+    left_out = [
+        label
+        for structure, label in SAX_LABELS.items()
+        if volume.drawn is not None and not (structure in volume.drawn and volume.drawn[structure][z])
+    ]
+    return one_of(BACKGROUND, *left_out) if left_out else BACKGROUND
 
 
 def cut_centred(image: torch.Tensor, centre: tuple[float, float], size: int) -> torch.Tensor:

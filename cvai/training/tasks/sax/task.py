@@ -16,7 +16,7 @@ from cvai.training.core.spec import Batch
 from cvai.training.datasets.data import LabelledVolume, load_split
 from cvai.training.datasets.kinds import open_dataset
 from cvai.training.tasks.sax.augment import BatchMaker, SliceBank
-from cvai.training.tasks.sax.config import SaxConfig, SaxOptimiseConfig
+from cvai.training.tasks.sax.config import FurtherDataConfig, SaxConfig, SaxOptimiseConfig
 from cvai.training.tasks.sax.samples import SliceSample, cut_centred, slice_samples
 
 
@@ -28,6 +28,11 @@ class SaxTask:
         training = _samples(config, split.train)
         self._config = config
         self._weights = sampling_weights(training, config.optimise)
+        for further in config.data.further:
+            samples = _further_samples(further, config.input.spacing_mm)
+            share = further.share / (1 - further.share) * sum(self._weights) / len(samples)
+            training += samples
+            self._weights += [share] * len(samples)
         self._bank = SliceBank(training, torch.device(config.optimise.device))
         self._validation = _samples(config, split.validation)
 
@@ -62,6 +67,13 @@ def _samples(config: SaxConfig, patients: tuple[str, ...]) -> list[SliceSample]:
     return [s for volume in load_volumes(config, patients) for s in slice_samples(volume, spacing_mm)]
 
 
+def _further_samples(data: FurtherDataConfig, spacing_mm: float) -> list[SliceSample]:
+    dataset = open_dataset(data.kind, data.folder)
+    patients = load_split(data.split).train
+    volumes = [volume for patient in patients for volume in dataset.volumes(patient)]
+    return [s for volume in volumes for s in slice_samples(volume, spacing_mm)]
+
+
 def load_volumes(config: SaxConfig, patients: tuple[str, ...]) -> list[LabelledVolume]:
     """The labelled phases of every patient.
 
@@ -76,7 +88,7 @@ def load_volumes(config: SaxConfig, patients: tuple[str, ...]) -> list[LabelledV
         raise ConfigurationInvalid(
             "labels_partial",
             f"{partial.patient} {partial.phase} is not labelled throughout: some structure was not drawn.",
-            "Evaluate on these patients, and train on others.",
+            "Name these patients under [[data.further]], and train on others beside them.",
         )
     return volumes
 
