@@ -25,8 +25,8 @@ QUIET_S = 3.0
 """Longer than a delivery or an archive takes to be called settled."""
 
 ENDS = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED, JobState.NOTHING_TO_DO})
-THE_ARCHIVES = frozenset({"archive_rejected", "archive_busy", "object_rejected"})
-"""Codes of failures that are the archive's: it cannot give back what it took, or will not take a result."""
+THE_ARCHIVES = frozenset({"archive_answer_invalid", "archive_rejected", "archive_busy", "object_rejected"})
+"""Codes of failures that are the archive's: it cannot name or give back what it took, or takes no result."""
 
 NO_IMAGES = "nothing to analyse listed"
 
