@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "models": "Manage installed models.",
         "train": "Train a model; an interrupted run continues from its last checkpoint.",
         "evaluate": "Compare a model with the reference contours of the split's validation patients.",
+        "calibrate": "Write intervals that follow a patient's difficulty into a short-axis model's card.",
         "pool": "Summarise the folds of a cross-validation.",
         "export": "Write the run's network as ONNX with its card, after checking that both compute the same.",
         "phantom": "Write a synthetic cine MR or ultrasound study whose volumes are known.",

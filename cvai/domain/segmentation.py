@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import mmap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.shown import PhaseShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class CineSegmentation:
         geometry: the grid the labels live on, that of the segmented cine.
         second_heart_ml: volume of the largest thing that was labelled as a left ventricle elsewhere in the
             field of view, and left out.
+        shown: by phase, what the model showed of its doubt and of the images; of the phases that numbers come
+            from, empty where nobody was asked.
 
     Raises:
         ValueError: wrong shape, or a label without a name.
@@ -44,6 +48,7 @@ class CineSegmentation:
     labels: NDArray[np.uint8]
     geometry: StackGeometry
     second_heart_ml: float = 0.0
+    shown: Mapping[int, PhaseShown] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 4:

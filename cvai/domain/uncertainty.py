@@ -6,7 +6,27 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cvai.domain.difficulty import Likeness, difficulties
 from cvai.domain.measurement import Measurement
+from cvai.domain.shown import PhaseShown
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Half-widths that follow what the model shows of a patient (normalised conformal prediction).
+
+    Args:
+        factors: by name of measurement; the half-width is this times the patient's difficulty.
+        least_doubt: by structure, the least share of its volume that is taken to be in doubt.
+        elsewhere: by name, what readers of another hospital differ by, as a half-width in the unit of the
+            measurement; added in quadrature as far as the images look foreign.
+        likeness: the images of the training hospital.
+    """
+
+    factors: Mapping[str, float]
+    least_doubt: Mapping[str, float]
+    elsewhere: Mapping[str, float]
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +38,49 @@ class Uncertainty:
         half_widths: by name of measurement, in its own unit (ejection fractions: points).
         shares: by name of measurement, as a share of the value, for what grows with the heart; they hold for
             the value per body surface as well.
+        adaptive: half-widths of a patient, which take the place of these where the model shows its doubt.
     """
 
     confidence: float
     half_widths: Mapping[str, float]
     shares: Mapping[str, float]
+    adaptive: Adaptive | None = None
+
+    def of_patient(self, ed: PhaseShown, es: PhaseShown, values: Mapping[str, float]) -> Uncertainty:
+        """The half-widths of one patient, by name and in the unit of each measurement.
+
+        Args:
+            ed: what the model showed at end-diastole.
+            es: at end-systole.
+            values: measurements by name.
+        """
+        adaptive = self.adaptive
+        if adaptive is None:
+            return self
+        likeness = adaptive.likeness
+        foreign = likeness.foreign_share(likeness.distance(ed, es))
+        halves = {}
+        for name, difficulty in difficulties(ed, es, values, adaptive.least_doubt).items():
+            if name in adaptive.factors:
+                apart = foreign * adaptive.elsewhere.get(name, 0.0)
+                halves[name] = math.hypot(adaptive.factors[name] * difficulty, apart)
+        shares = {
+            name: halves[name] / values[name] for name in halves if not name.endswith("_ef") and values[name]
+        }
+        points = {name: half for name, half in halves.items() if name.endswith("_ef")}
+        return Uncertainty(self.confidence, {**self.half_widths, **points}, {**self.shares, **shares})
+
+    def half_width(self, name: str, value: float) -> float | None:
+        """Of a measurement, in its unit; None where nothing is known about its kind."""
+        name = name.removesuffix("_index")
+        if name in self.half_widths:
+            return self.half_widths[name]
+        return self.shares[name] * abs(value) if name in self.shares else None
 
     def around(self, measurement: Measurement) -> Measurement:
         """The measurement with its interval; unchanged where nothing is known about its kind."""
-        name = measurement.name.removesuffix("_index")
-        if name in self.half_widths:
-            half = self.half_widths[name]
-        elif name in self.shares:
-            half = self.shares[name] * abs(measurement.value)
-        else:
+        half = self.half_width(measurement.name, measurement.value)
+        if half is None:
             return measurement
         low = max(0.0, measurement.value - half) if measurement.value >= 0 else measurement.value - half
         high = measurement.value + half

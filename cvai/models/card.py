@@ -10,8 +10,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cvai.domain.anatomy import Structure
+from cvai.domain.difficulty import Likeness
 from cvai.domain.echo.views import EchoView
-from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.uncertainty import Adaptive, Uncertainty
 from cvai.errors import ModelInvalid
 
 CARD_FILE = "card.toml"
@@ -55,6 +56,34 @@ class ReferenceCard(_Section):
     tolerance: float
 
 
+class LikenessCard(_Section):
+    """Features of the training hospital's images; see ``cvai.domain.difficulty.Likeness``."""
+
+    images: int = Field(gt=0, description="patients whose images the features are of")
+    usual: float
+    elsewhere: float
+    unlike: float
+    too_far: float
+    centre: dict[str, float]
+    spread: dict[str, float]
+
+
+class AdaptiveCard(_Section):
+    """Half-widths that grow with the difficulty of a patient; see ``cvai.domain.uncertainty.Adaptive``."""
+
+    calibrated_on: str = Field(description="patients and changed images that the factors come from")
+    elsewhere_from: str = Field(description="what the widening for images of other hospitals comes from")
+    factors: dict[str, float]
+    least_doubt: dict[Structure, float]
+    elsewhere: dict[str, float]
+    likeness: LikenessCard
+
+    def to_adaptive(self) -> Adaptive:
+        """As a value of the domain."""
+        bounds = self.likeness.model_dump(exclude={"images"})
+        return Adaptive(self.factors, self.least_doubt, self.elsewhere, Likeness(**bounds))
+
+
 class UncertaintyCard(_Section):
     """How far measurements of unseen patients were from the reference; see ``cvai.domain.uncertainty``."""
 
@@ -62,10 +91,12 @@ class UncertaintyCard(_Section):
     patients: int = Field(gt=0)
     half_widths: dict[str, float]
     shares: dict[str, float]
+    adaptive: AdaptiveCard | None = None
 
     def to_uncertainty(self) -> Uncertainty:
         """As a value of the domain."""
-        return Uncertainty(self.confidence, self.half_widths, self.shares)
+        adaptive = None if self.adaptive is None else self.adaptive.to_adaptive()
+        return Uncertainty(self.confidence, self.half_widths, self.shares, adaptive)
 
 
 class CorrectionCard(_Section):

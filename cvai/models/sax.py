@@ -18,6 +18,7 @@ from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import InputCard, ModelCard
 from cvai.models.classes import likeliest
 from cvai.models.intensity import intensity_range, sampling_step, scaled, with_neighbours
+from cvai.models.looks import shown_by
 from cvai.models.network import Network
 from cvai.models.resample import Window, full_window
 from cvai.models.segmenter import NetworkSegmenter, one_blas_thread
@@ -85,12 +86,14 @@ class SaxSegmenter(NetworkSegmenter):
             cavity_voxels += [int(np.count_nonzero(phase == _CAVITY)) for phase in drawn]
             measured = possible_key_phases(np.array(cavity_voxels, dtype=np.float64))
             seen = {t: seen[t] for t in measured}
-        for t in _measured_phases(cavity_voxels):
-            summed = seen[t].logits
-            for turn in FURTHER_TURNS:
-                summed = summed + self._logits(seen[t].images, turn)
+        shown = {}
+        for t in sorted(_measured_phases(cavity_voxels)):
+            looks = [seen[t].logits, *(self._logits(seen[t].images, turn) for turn in FURTHER_TURNS)]
+            summed = np.sum(looks, axis=0)
             labels[t, :, rows, columns] = _labels(window, summed)
-        return CineSegmentation(labels, stack.geometry, second_heart_ml=second_heart_ml)
+            kept = keep_one_heart(likeliest(summed))
+            shown[t] = shown_by(seen[t].images, kept, looks, stack.geometry)
+        return CineSegmentation(labels, stack.geometry, second_heart_ml, shown)
 
     def _locate(self, greys: _Greys) -> tuple[Window, float]:
         """The window that holds the heart in all slices and phases, and the mL of a second one elsewhere."""

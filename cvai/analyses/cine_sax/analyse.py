@@ -24,8 +24,8 @@ from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
 from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Severity
-from cvai.domain.measurement import Measurement
 from cvai.domain.phases import key_phases
+from cvai.domain.ventricles.doubt import require_like_training
 from cvai.domain.ventricles.short_axis import require_short_axis
 from cvai.domain.volumes import volume_curves_ml
 from cvai.errors import GeometryRefused, HeartRefused, Refused
@@ -83,18 +83,14 @@ def _analysis(
         _require_a_ventricle_in_every_phase(lv_curve_ml)
         phases = key_phases(lv_curve_ml)
         require_short_axis(segmentation, phases)
-
-        def with_interval(measurement: Measurement) -> Measurement:
-            known = segmenter.uncertainty
-            return measurement if known is None else known.around(measurement)
-
+        require_like_training(segmenter.uncertainty, segmentation, phases)
         found = measured(
             study,
             cine,
             segmentation,
             phases,
             curves_ml=curves_ml,
-            with_interval=with_interval,
+            known=segmenter.uncertainty,
             first_findings=_replaced(refusals),
         )
         return CineAnalysis(

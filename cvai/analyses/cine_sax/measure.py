@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
@@ -20,6 +19,8 @@ from cvai.domain.normals import with_normal_ranges
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.subject import Subject
+from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.ventricles.doubt import doubt_findings, of_patient
 from cvai.domain.ventricles.quality import quality_findings
 from cvai.domain.ventricles.wall_thickness import measure_wall
 from cvai.domain.volumes import VolumeCurves, volume_curves_ml
@@ -35,11 +36,6 @@ class CineMeasures(TypedDict):
     subject: Subject
 
 
-def as_drawn(measurement: Measurement) -> Measurement:
-    """A number without an interval: that tells how far a reader may be from the model."""
-    return measurement
-
-
 def measured(
     study: Study,
     cine: AssembledCine,
@@ -47,7 +43,7 @@ def measured(
     phases: KeyPhases,
     *,
     curves_ml: VolumeCurves | None = None,
-    with_interval: Callable[[Measurement], Measurement] = as_drawn,
+    known: Uncertainty | None = None,
     first_findings: tuple[Finding, ...] = (),
 ) -> CineMeasures:
     """Measure and judge.
@@ -58,23 +54,27 @@ def measured(
         segmentation: labels on its grid.
         phases: end-diastole and end-systole.
         curves_ml: (t,) volumes of the segmentation, where they are known already.
-        with_interval: gives a measurement its interval.
+        known: how far the model's measurements may be off; None for a reader's, which have no intervals.
         first_findings: come before those that are made here.
     """
     wall = measure_wall(segmentation, phases)
     curves_ml = curves_ml or volume_curves_ml(segmentation)
     found = (*measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm), *wall.measurements)
+    patient = of_patient(known, segmentation, phases, found)
+    if patient is not None:
+        found = tuple(map(patient.around, found))
     subject = subject_of(cine)
     return CineMeasures(
         lv_curve_ml=curves_ml[Structure.LV_CAVITY],
         rv_curve_ml=curves_ml[Structure.RV_CAVITY],
-        measurements=with_normal_ranges(with_body_size(tuple(map(with_interval, found)), subject), subject),
+        measurements=with_normal_ranges(with_body_size(found, subject), subject),
         findings=(
             *first_findings,
             *cine.findings,
             *unreadable_findings(study),
             *quality_findings(segmentation, phases, curves_ml),
             *wall.findings,
+            *doubt_findings(known, patient, segmentation, phases),
         ),
         subject=subject,
     )

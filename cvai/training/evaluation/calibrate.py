@@ -48,6 +48,6 @@ def write_calibration(folder: Path, uncertainty: UncertaintyCard) -> None:
     """Put the intervals into the card of a model folder; everything else in it stays as it is."""
     path = folder / CARD_FILE
     card = tomlkit.parse(path.read_text(encoding="utf-8"))
-    card["uncertainty"] = uncertainty.model_dump()
+    card["uncertainty"] = uncertainty.model_dump(mode="json", exclude_none=True)
     write_whole(path, tomlkit.dumps(card).encode(), private=False)
     load_card(folder)

@@ -38,9 +38,11 @@ def paired(scores: Iterable[VolumeScore]) -> dict[str, Pairs]:
     undrawn structure no reference: there is no number, so none is compared. ``n`` shows how many are missing.
     """
     patients = _whole_patients(scores)
-    measured = {p: _quantities({phase: _measured(s) for phase, s in v.items()}) for p, v in patients.items()}
+    measured = {
+        p: quantities_of({phase: _measured(s) for phase, s in v.items()}) for p, v in patients.items()
+    }
     reference = {
-        p: _quantities({phase: _reference(s) for phase, s in v.items()}) for p, v in patients.items()
+        p: quantities_of({phase: _reference(s) for phase, s in v.items()}) for p, v in patients.items()
     }
     out = {}
     for name in QUANTITIES:
@@ -69,7 +71,7 @@ def _reference(score: VolumeScore) -> dict[Structure, float]:
     return {k: s.reference_ml for k, s in score.whole.items() if s.reference_ml is not None}
 
 
-def _quantities(volumes_ml: Mapping[str, Mapping[Structure, float]]) -> dict[str, float]:
+def quantities_of(volumes_ml: Mapping[str, Mapping[Structure, float]]) -> dict[str, float]:
     """What can be computed from volumes by phase and structure, by the names of QUANTITIES."""
     ed_ml, es_ml = volumes_ml["ED"], volumes_ml["ES"]
     quantities = {

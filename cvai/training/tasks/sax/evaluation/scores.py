@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.shown import PhaseShown
 from cvai.errors import HeartRefused
 from cvai.models.segmenter import Segmenter
 from cvai.training.datasets.data import LabelledVolume
@@ -83,6 +84,7 @@ class Segmented:
         geometry: of the grid.
         refused: code of the refusal where no heart was found.
         second_heart_ml: see ``CineSegmentation``.
+        shown: what the model showed of its doubt; None where it shows nothing.
     """
 
     volume: LabelledVolume
@@ -90,6 +92,7 @@ class Segmented:
     geometry: StackGeometry
     refused: str | None
     second_heart_ml: float
+    shown: PhaseShown | None = None
 
 
 def segmented(volume: LabelledVolume, segmenter: Segmenter) -> Segmented:
@@ -99,7 +102,7 @@ def segmented(volume: LabelledVolume, segmenter: Segmenter) -> Segmented:
         found = segmenter.segment(stack)
     except HeartRefused as refusal:
         return Segmented(volume, np.zeros_like(volume.labels), stack.geometry, refusal.code, 0.0)
-    return Segmented(volume, found.labels[0], stack.geometry, None, found.second_heart_ml)
+    return Segmented(volume, found.labels[0], stack.geometry, None, found.second_heart_ml, found.shown.get(0))
 
 
 def segment_volume(volume: LabelledVolume, segmenter: Segmenter) -> tuple[Labels, str | None]:
