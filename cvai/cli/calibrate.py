@@ -28,9 +28,9 @@ def calibrate(
     from cvai.errors import ConfigurationInvalid
     from cvai.models.card import load_card
     from cvai.models.folders import model_folder
-    from cvai.training.datasets.kinds import DatasetKind
+    from cvai.training.core.spec import Asked
     from cvai.training.evaluation.calibrate import write_calibration
-    from cvai.training.tasks.sax.evaluation.adaptive import learn
+    from cvai.training.tasks.registry import task_of_card
 
     folder = model_folder(model)
     card = load_card(folder)
@@ -40,7 +40,10 @@ def calibrate(
             f"The card of {card.name} {card.version} has no intervals.",
             "Run `cvai evaluate --calibrate` or `cvai pool --calibrate` first.",
         )
-    found = learn(folder, DatasetKind.ACDC, split or Path("data/splits/acdc.toml"), threads)
+    plan = task_of_card(card).evaluation
+    if plan.learn is None:
+        raise typer.BadParameter("not for models of this kind", param_hint="--model")
+    found = plan.learn(folder, Asked(plan.datasets[0], split=split, threads=threads))
     write_calibration(folder, card.uncertainty.model_copy(update={"adaptive": found}))
     for name, factor in found.factors.items():
         typer.echo(f"{name}: {factor:.2f} times the difficulty")

@@ -55,9 +55,9 @@ class Likeness:
 
 
 def difficulties(
-    ed: PhaseShown, es: PhaseShown, values: Mapping[str, float], least: Mapping[str, float]
+    ed: PhaseShown, es: PhaseShown, values: Mapping[str, float], least: Mapping[Structure, float]
 ) -> dict[str, float]:
-    """How far each quantity is in doubt, in its own unit, by propagation from the volumes.
+    """How far each measured quantity is in doubt, in its own unit, by propagation from the volumes.
 
     Args:
         ed: end-diastole.
@@ -66,7 +66,8 @@ def difficulties(
         least: by structure, the least doubt that is believed.
 
     >>> sure = PhaseShown({s: 0.01 for s in Structure}, {})
-    >>> found = difficulties(sure, sure, {"lv_edv": 100.0, "lv_esv": 50.0}, {Structure.LV_CAVITY: 0.04})
+    >>> values = {"lv_edv": 100.0, "lv_esv": 50.0, "lv_sv": 50.0, "lv_ef": 50.0}
+    >>> found = difficulties(sure, sure, values, {Structure.LV_CAVITY: 0.04})
     >>> {name: round(value, 2) for name, value in found.items()}
     {'lv_edv': 4.0, 'lv_esv': 2.0, 'lv_sv': 4.47, 'lv_ef': 2.83}
     """
@@ -82,4 +83,4 @@ def difficulties(
     if "lv_mass" in values:
         wall = Structure.LV_MYOCARDIUM
         out["lv_mass"] = max(ed.doubts[wall], least.get(wall, 0.0)) * values["lv_mass"]
-    return out
+    return {name: doubt for name, doubt in out.items() if name in values}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cvai.domain.anatomy import Structure
 from cvai.domain.difficulty import Likeness, difficulties
 from cvai.domain.measurement import Measurement
 from cvai.domain.shown import PhaseShown
@@ -24,7 +25,7 @@ class Adaptive:
     """
 
     factors: Mapping[str, float]
-    least_doubt: Mapping[str, float]
+    least_doubt: Mapping[Structure, float]
     elsewhere: Mapping[str, float]
     likeness: Likeness
 

@@ -88,3 +88,9 @@ def test_images_far_from_the_training_are_refused() -> None:
     with pytest.raises(HeartRefused) as refused:
         require_like_training(KNOWN, seen(0.02, noise=9.0), PHASES)
     assert refused.value.code == "image_far_from_training"
+
+
+def test_a_ventricle_without_stroke_volume_has_no_interval_of_one() -> None:
+    patient = KNOWN.of_patient(shown(0.02), shown(0.02), {"lv_edv": 50.0, "lv_esv": 60.0})
+    assert patient.half_width("lv_edv", 50.0) == pytest.approx(4.0)
+    assert patient.half_width("lv_sv", 1.0) is None

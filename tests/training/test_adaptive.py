@@ -9,10 +9,13 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.difficulty import Likeness
 from cvai.domain.shown import PhaseShown
+from cvai.domain.uncertainty import Adaptive, Uncertainty
 from cvai.models.card import AdaptiveCard, load_card
 from cvai.training.evaluation.calibrate import write_calibration
 from cvai.training.tasks.sax.evaluation.adaptive import factors_of, likeness_of
+from cvai.training.tasks.sax.evaluation.coverage import coverage_of
 from cvai.training.tasks.sax.evaluation.harder import HARDER
 from cvai.training.tasks.sax.evaluation.judged import Judged
 from tests.conftest import ROOT
@@ -71,3 +74,20 @@ def test_harder_images_show_the_same_heart(condition: object) -> None:
     assert changed.image.shape == volume.image.shape
     again = condition.change(volume)  # type: ignore[attr-defined]
     assert np.array_equal(changed.image, again.image)
+
+
+def test_coverage_counts_references_within_the_interval() -> None:
+    found = coverage_of(patients(), Uncertainty(0.9, {}, {"lv_edv": 0.1}, None))
+    held = [abs(p.errors()["lv_edv"]) <= 10.0 for p in patients()]
+    assert found.held == {"lv_edv": pytest.approx(np.mean(held))}
+    assert sum(fifth.n for fifth in found.by_difficulty["lv_edv"]) == 40
+
+
+def test_setting_the_widest_intervals_aside_lowers_the_error() -> None:
+    learnt = factors_of(patients(), patients())
+    likeness = likeness_of(patients()).model_dump(exclude={"images"})
+    adaptive = Adaptive(learnt["factors"], learnt["least_doubt"], {}, Likeness(**likeness))
+    found = coverage_of(patients(), Uncertainty(0.9, {}, {}, adaptive))
+    risk = found.risk["lv_edv"]
+    assert risk[-1].mae < risk[0].mae
+    assert found.held["lv_edv"] == pytest.approx(0.925)

@@ -53,9 +53,9 @@ def test_a_refused_phase_is_told_by_its_code() -> None:
 
 def test_findings_are_those_of_the_models_labels_not_of_the_reference() -> None:
     volumes = [*patient("a"), *patient("b")]
-    scores, whole = score_patients(volumes, Known(volumes))
+    scores, whole, _ = score_patients(volumes, Known(volumes))
     assert [(s.patient, s.phase) for s in scores] == [("a", "ED"), ("a", "ES"), ("b", "ED"), ("b", "ES")]
-    _, frayed = score_patients(volumes, Known(volumes, change=without_rows(7)))
+    _, frayed, _ = score_patients(volumes, Known(volumes, change=without_rows(7)))
     assert set(whole) == set(frayed) == {"a", "b"}
     assert whole["a"] == whole["b"]
     assert set(frayed["a"]) - set(whole["a"]), "half a cavity is neither round nor in a ring"
@@ -63,13 +63,13 @@ def test_findings_are_those_of_the_models_labels_not_of_the_reference() -> None:
 
 def test_of_phases_on_different_grids_nothing_is_said() -> None:
     volumes = [patient("a")[0], drawn_heart(patient="a", phase="ES", shape=(8, 90, 101))]
-    _, findings = score_patients(volumes, Known(volumes))
+    _, findings, _ = score_patients(volumes, Known(volumes))
     assert findings == {"a": ()}
 
 
 def test_the_record_says_who_was_flagged_and_nothing_where_nobody_looked() -> None:
     volumes = patient("a")
-    scores, findings = score_patients(volumes, Known(volumes))
+    scores, findings, _ = score_patients(volumes, Known(volumes))
     told = record(summed_up(scores, IDENTITY, "split.toml", findings=findings))["flags"]
     assert told["patients"] == [
         {"patient": "a", "lv_ef_error": 0.0, "findings": findings["a"], "flagged": bool(findings["a"])}

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 
 from cvai.domain.anatomy import Structure
+from cvai.models.card import AdaptiveCard
 from cvai.training.core.config import RunConfig
 from cvai.training.datasets.port import Source
 from cvai.training.evaluation.numbers import Numbers
@@ -101,6 +102,8 @@ class EvaluationPlan:
         datasets: kinds of data sets, the usual one first.
         options: of OPTIONS, those that it has a use for.
         pool: the evaluations of all folds in their folders as one; None where that is not done.
+        learn: intervals that follow a patient's difficulty, of a model folder from the patients asked for;
+            None where that is not done.
     """
 
     schema: str
@@ -110,6 +113,7 @@ class EvaluationPlan:
     datasets: tuple[str, ...]
     options: frozenset[str] = frozenset()
     pool: Callable[[Sequence[Path]], Report] | None = None
+    learn: Callable[[Path, Asked], AdaptiveCard] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from cvai.domain.anatomy import SAX_LABELS
 from cvai.training.core.spec import CardFields, EvaluationPlan, TaskSpec
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.tasks.sax.config import SaxConfig
+from cvai.training.tasks.sax.evaluation.adaptive import learn
 from cvai.training.tasks.sax.evaluation.numbers import measured_on, numbers
 from cvai.training.tasks.sax.evaluation.record import SCHEMA
 from cvai.training.tasks.sax.evaluation.run import evaluate, pool
@@ -31,5 +32,6 @@ TASK = TaskSpec(
         datasets=tuple(DatasetKind),
         options=frozenset({"robustness", "split", "folder"}),
         pool=pool,
+        learn=learn,
     ),
 )

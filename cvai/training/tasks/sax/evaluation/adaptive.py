@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from math import ceil
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from cvai.domain.uncertainty import conformal_half_width
 from cvai.models.card import AdaptiveCard, LikenessCard
 from cvai.models.sax import SaxSegmenter
 from cvai.models.segmenter import Segmenter
+from cvai.training.core.spec import Asked
 from cvai.training.datasets.data import LabelledVolume, load_split, spread_over
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.evaluation.calibrate import CONFIDENCE
@@ -47,7 +50,14 @@ UNLIKE, TOO_FAR = 1.2, 2.5
 nothing is measured."""
 
 
-def learn(folder: Path, kind: DatasetKind, split: Path, threads: int = 1) -> AdaptiveCard:
+class Factors(TypedDict):
+    """Fields of the card that follow from errors and doubts."""
+
+    factors: dict[str, float]
+    least_doubt: dict[Structure, float]
+
+
+def learn(folder: Path, asked: Asked) -> AdaptiveCard:
     """Intervals for the model in ``folder`` from the patients of a split.
 
     Factors come from the validation patients, each in the images of ``HARDER``; features of the training
@@ -57,10 +67,12 @@ def learn(folder: Path, kind: DatasetKind, split: Path, threads: int = 1) -> Ada
         ConfigurationInvalid: the data is not there.
         ValueError: too few patients.
     """
-    dataset, lists = open_dataset(kind, kind), load_split(split)
+    kind = DatasetKind(asked.dataset)
+    split = asked.split or Path("data/splits") / f"{kind}.toml"
+    dataset, lists = open_dataset(kind, asked.folder or kind), load_split(split)
     unseen = Cohort.validation(dataset, split)
     trained = Cohort(split.as_posix(), dataset, spread_over(lists.train, TRAINING_PATIENTS))
-    segmenter = SaxSegmenter.load(folder, threads)
+    segmenter = SaxSegmenter.load(folder, asked.threads)
     tried = {
         condition.name: tuple(judged_patients(_changed(unseen, condition), segmenter)) for condition in HARDER
     }
@@ -83,8 +95,8 @@ def judged_patients(volumes: Iterable[LabelledVolume], segmenter: Segmenter) -> 
             yield found
 
 
-def factors_of(unchanged: Sequence[Judged], tried: Iterable[Judged]) -> dict[str, dict[str, float]]:
-    """The least doubt by structure, and by quantity the factor of the difficulty.
+def factors_of(unchanged: Sequence[Judged], tried: Iterable[Judged]) -> Factors:
+    """By quantity the factor of the difficulty, and the least doubt by structure.
 
     A factor is the conformal quantile of absolute errors over difficulties; infinite errors in empty hearts
     are left to the refusals.
@@ -96,8 +108,11 @@ def factors_of(unchanged: Sequence[Judged], tried: Iterable[Judged]) -> dict[str
         for name, error in patient.errors().items():
             if doubts.get(name, 0.0) > 0:
                 ratios.setdefault(name, []).append(error / doubts[name])
-    factors = {name: round(conformal_half_width(r, CONFIDENCE), 3) for name, r in ratios.items()}
-    return {"factors": factors, "least_doubt": {str(s): value for s, value in least.items()}}
+    factors = {
+        name: ceil(1000 * conformal_half_width(r, CONFIDENCE)) / 1000  # rounded up: the rank still holds
+        for name, r in ratios.items()
+    }
+    return Factors(factors=factors, least_doubt=least)
 
 
 def _least(patients: Sequence[Judged], structure: Structure) -> float:

@@ -10,12 +10,17 @@ from itertools import groupby
 import numpy as np
 
 from cvai.domain.findings import Severity
+from cvai.domain.function import measure_sax
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.ventricles.doubt import doubt_findings, of_patient, require_like_training
 from cvai.domain.ventricles.quality import quality_findings
 from cvai.domain.volumes import volume_curves_ml
+from cvai.errors import HeartRefused
 from cvai.models.segmenter import Segmenter
 from cvai.training.datasets.data import LabelledVolume
+from cvai.training.tasks.sax.evaluation.judged import Judged
 from cvai.training.tasks.sax.evaluation.quantities import paired
 from cvai.training.tasks.sax.evaluation.scores import PHASES, Segmented, VolumeScore, score, segmented
 
@@ -24,7 +29,7 @@ GROSS_ERROR_POINTS = 12.0
 points between seven core labs), enough to move a patient over any threshold of treatment."""
 
 
-def findings_of(phases: Sequence[Segmented]) -> tuple[str, ...]:
+def findings_of(phases: Sequence[Segmented], known: Uncertainty | None = None) -> tuple[str, ...]:
     """Codes of what warns of one patient's numbers, as the service would tell it; what only informs is left
     out.
 
@@ -33,6 +38,7 @@ def findings_of(phases: Sequence[Segmented]) -> tuple[str, ...]:
 
     Args:
         phases: end-diastole and end-systole on one grid; of others nothing can be said.
+        known: as the model's card states it; without it nobody is warned of strange images.
     """
     refused = tuple(sorted({phase.refused for phase in phases if phase.refused is not None}))
     grids = {(phase.labels.shape, phase.volume.spacing_mm) for phase in phases}
@@ -42,8 +48,15 @@ def findings_of(phases: Sequence[Segmented]) -> tuple[str, ...]:
         np.stack([phase.labels for phase in phases]),
         phases[0].geometry,
         second_heart_ml=max(phase.second_heart_ml for phase in phases),
+        shown={t: phase.shown for t, phase in enumerate(phases) if phase.shown is not None},
     )
-    findings = quality_findings(cine, KeyPhases(0, 1), volume_curves_ml(cine))
+    both, curves_ml = KeyPhases(0, 1), volume_curves_ml(cine)
+    try:
+        require_like_training(known, cine, both)
+    except HeartRefused as refusal:
+        return (refusal.code,)
+    patient = of_patient(known, cine, both, measure_sax(curves_ml, both, None))
+    findings = (*quality_findings(cine, both, curves_ml), *doubt_findings(known, patient, cine, both))
     return tuple(finding.code for finding in findings if finding.severity is not Severity.INFO)
 
 
@@ -103,8 +116,8 @@ def flags(scores: Iterable[VolumeScore], findings: Mapping[str, tuple[str, ...]]
 
 def score_patients(
     volumes: Iterable[LabelledVolume], segmenter: Segmenter
-) -> tuple[tuple[VolumeScore, ...], dict[str, tuple[str, ...]]]:
-    """Scores of every volume, and findings by patient.
+) -> tuple[tuple[VolumeScore, ...], dict[str, tuple[str, ...]], tuple[Judged, ...]]:
+    """Scores of every volume, findings by patient, and the patients whose doubt the model showed.
 
     Args:
         volumes: those of one patient after another, as a cohort reads them.
@@ -112,8 +125,11 @@ def score_patients(
     """
     scores: list[VolumeScore] = []
     findings: dict[str, tuple[str, ...]] = {}
+    judged: list[Judged] = []
     for patient, phases in groupby(volumes, key=lambda volume: volume.patient):
         found = [segmented(volume, segmenter) for volume in phases]
         scores += [score(phase) for phase in found]
-        findings[patient] = findings_of(found)
-    return tuple(scores), findings
+        findings[patient] = findings_of(found, segmenter.uncertainty)
+        seen = Judged.of(found)
+        judged += [] if seen is None else [seen]
+    return tuple(scores), findings, tuple(judged)

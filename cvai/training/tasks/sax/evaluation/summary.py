@@ -11,6 +11,7 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.segmentation import ModelIdentity
 from cvai.training.evaluation.agreement import Agreement
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean, sd
+from cvai.training.tasks.sax.evaluation.coverage import Coverage
 from cvai.training.tasks.sax.evaluation.flags import Flags, flags
 from cvai.training.tasks.sax.evaluation.levels import Level
 from cvai.training.tasks.sax.evaluation.quantities import agreements
@@ -74,6 +75,7 @@ class Evaluation:
         agreement: volumes and function against the reference.
         flags: whom a reader would be warned of, None where findings were not looked for.
         robustness: the same patients with changed images, None where that was not asked for.
+        coverage: how often intervals hold, None where the model has none or shows nothing.
     """
 
     model: ModelIdentity
@@ -85,6 +87,7 @@ class Evaluation:
     agreement: Mapping[str, Agreement]
     flags: Flags | None = None
     robustness: Robustness | None = None
+    coverage: Coverage | None = None
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -102,7 +105,9 @@ def summed_up(
     model: ModelIdentity,
     split: str,
     robustness: Robustness | None = None,
+    *,
     findings: Mapping[str, tuple[str, ...]] | None = None,
+    coverage: Coverage | None = None,
 ) -> Evaluation:
     """Everything that follows from the scores.
 
@@ -112,6 +117,7 @@ def summed_up(
         split: file that lists the patients.
         robustness: where it was asked for.
         findings: codes by patient, where they were looked for.
+        coverage: of intervals, where there are any.
     """
     return Evaluation(
         model=model,
@@ -123,6 +129,7 @@ def summed_up(
         agreement=agreements(scores),
         flags=None if findings is None else flags(scores, findings),
         robustness=robustness,
+        coverage=coverage,
     )
 
 
