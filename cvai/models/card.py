@@ -13,6 +13,7 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.difficulty import Likeness
 from cvai.domain.echo.views import EchoView
 from cvai.domain.uncertainty import Adaptive, Uncertainty
+from cvai.domain.vessels.segments import CoronarySegment
 from cvai.errors import ModelInvalid
 
 CARD_FILE = "card.toml"
@@ -128,7 +129,7 @@ class ModelCard(_Section):
     sha256: str
     license: str
     intended_use: str
-    labels: dict[Structure, int]
+    labels: dict[Structure, int] | dict[CoronarySegment, int]
     views: tuple[EchoView, ...] = Field(
         default=(), description="view maps that follow the labels' logits, in their order"
     )

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 
 from cvai.domain.anatomy import Structure
+from cvai.domain.vessels.segments import CoronarySegment
 from cvai.models.card import AdaptiveCard
 from cvai.training.core.config import RunConfig
 from cvai.training.datasets.port import Source
@@ -128,7 +129,7 @@ class TaskSpec(Generic[AnyConfig]):
         name: ``view`` in its configurations.
         config: what a configuration holds.
         channels: what each channel of the network's input holds.
-        labels: value of each structure, 1 and up.
+        labels: value of each structure or segment, 1 and up.
         further_outputs: channels of the output after those of the labels.
         prepare: reads the samples of a run.
         card_view: ``view`` of the cards of its models.
@@ -139,7 +140,7 @@ class TaskSpec(Generic[AnyConfig]):
     name: str
     config: type[AnyConfig]
     channels: tuple[str, ...]
-    labels: Mapping[Structure, int]
+    labels: Mapping[Structure, int] | Mapping[CoronarySegment, int]
     prepare: Callable[[AnyConfig], TrainingTask]
     card_view: str
     card: Callable[[AnyConfig], CardFields]

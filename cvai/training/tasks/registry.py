@@ -13,9 +13,9 @@ from cvai.errors import ConfigurationInvalid
 from cvai.models.card import ModelCard
 from cvai.training.core.config import RunConfig
 from cvai.training.core.spec import AnyRun, AnyTask, Run
-from cvai.training.tasks import echo, sax
+from cvai.training.tasks import coronary, echo, sax
 
-TASKS: tuple[AnyTask, ...] = (sax.TASK, echo.TASK)
+TASKS: tuple[AnyTask, ...] = (sax.TASK, echo.TASK, coronary.TASK)
 
 
 def load_run(path: Path) -> AnyRun:

@@ -1,0 +1,1 @@
+"""Coronary arteries as an angiogram shows them: segments, maps, and what is measured along them."""

@@ -1,0 +1,1 @@
+"""Models for coronary angiograms against the polygons of ARCADE."""
