@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from cvai.cli.angiogram_image import read_angiogram
 from cvai.cli.echo_image import frames_of_nifti, parsed_spacing_mm, read_png, write_png
 from cvai.cli.label_file import NIFTI_ENDINGS, PNG_ENDINGS, require_writable, write_whole
 from cvai.cli.nifti import NiftiImage, read_nifti
@@ -23,6 +24,7 @@ from cvai.domain.ventricles.outline import outline_findings
 from cvai.domain.ventricles.short_axis import short_axis_findings
 from cvai.domain.volumes import volume_curve_ml
 from cvai.models.card import load_card
+from cvai.models.coronary import CoronarySegmenter
 from cvai.models.device import DeviceModel
 from cvai.models.echo import EchoSegmenter
 from cvai.models.folders import model_folder
@@ -32,7 +34,10 @@ from cvai.ops.logs import log_to_stderr
 
 def segment(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="NIfTI (x, y, z[, t]); of ultrasound (x, y[, t]), or PNG.")
+        Path,
+        typer.Argument(
+            metavar="IN", help="NIfTI (x, y, z[, t]); of ultrasound (x, y[, t]), or PNG; of angiograms PNG."
+        ),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Labels of the same kind and grid.")],
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
@@ -50,18 +55,22 @@ def segment(
     Apical ultrasound (echo): 1 LV cavity, 2 LV myocardium, 3 left atrium, 0 background. A PNG is taken as it
     is displayed, NIfTI as (x, y) with x across; where the sector's symmetry says that rows and columns are
     exchanged, they are, and the labels come out the way the image lies in its file.
+    Coronary angiograms (coronary), PNG: 1 to 25, SYNTAX segments 1 2 3 4 5 6 7 8 9 9a 10 10a 11 12 12a 13
+    14 14a 15 16 16a 16b 16c 12b 14b, 0 background.
 
     What makes labels doubtful is printed beside them. Exit status: 0 labelled, 3 refused, 1 failed, 2 usage.
 
     \b
     Example: cvai segment patient_frame01.nii.gz labels.nii.gz
              cvai segment four_chamber.png labels.png --model echo --spacing 0.67,0.81
+             cvai segment angiogram.png labels.png --model coronary
     """
     log_to_stderr()
     folder = model_folder(model)
     echo = DeviceModel(partial(EchoSegmenter.load, folder, threads), "auto")
     spacing_mm = None if spacing is None else parsed_spacing_mm(spacing)
-    if load_card(folder).view == "sax_cine":
+    view = load_card(folder).view
+    if view == "sax_cine":
         image = read_nifti(source)
         stack = stack_of(image)
         require_writable(target, source, NIFTI_ENDINGS)
@@ -70,6 +79,11 @@ def segment(
         phases = key_phases(volume_curve_ml(segmentation, Structure.LV_CAVITY))
         _warn((*outline_findings(segmentation, phases), *short_axis_findings(segmentation, phases)))
         _save(segmentation.labels.transpose(3, 2, 1, 0), image, target)
+    elif view == "coronary":
+        angiogram = read_angiogram(source)
+        require_writable(target, source, PNG_ENDINGS)
+        segments = CoronarySegmenter.load(folder, threads).maps(angiogram).labels
+        write_whole(target, partial(write_png, segments, spacing_mm))
     elif source.suffix.lower() == ".png":
         frame = read_png(source)
         require_writable(target, source, PNG_ENDINGS)

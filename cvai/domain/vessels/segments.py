@@ -85,3 +85,18 @@ CORONARY_LABELS: Mapping[CoronarySegment, int] = MappingProxyType(
     {segment: value for value, segment in enumerate(CoronarySegment, start=1)}
 )
 """Label values of every segmentation of an angiogram that leaves cvai: the order of ARCADE's categories."""
+
+RIGHT_SEGMENTS = (
+    CoronarySegment.SEGMENT_1,
+    CoronarySegment.SEGMENT_2,
+    CoronarySegment.SEGMENT_3,
+    CoronarySegment.SEGMENT_4,
+    CoronarySegment.SEGMENT_16,
+    CoronarySegment.SEGMENT_16A,
+    CoronarySegment.SEGMENT_16B,
+    CoronarySegment.SEGMENT_16C,
+)
+"""Of the right coronary artery and its branches."""
+
+LEFT_SEGMENTS = tuple(segment for segment in CoronarySegment if segment not in RIGHT_SEGMENTS)
+"""Of the left coronary artery and its branches."""

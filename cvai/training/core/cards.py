@@ -37,10 +37,8 @@ def card_values(run: AnyRun, sha256: str, logits: list[float]) -> dict[str, Any]
             "axes": "n c y x",
             "channels": list(task.channels),
             "size": config.input.size,
-            **fields.input,
+            **{"low_percentile": LOW_PERCENTILE, "high_percentile": HIGH_PERCENTILE, **fields.input},
             "multiple_of": config.network.multiple_of,
-            "low_percentile": LOW_PERCENTILE,
-            "high_percentile": HIGH_PERCENTILE,
         },
         "training": {
             "data": fields.source.title,

@@ -10,9 +10,12 @@ from cvai.training.tasks.coronary.evaluation.record import SCHEMA
 from cvai.training.tasks.coronary.evaluation.run import evaluate
 from cvai.training.tasks.coronary.task import CoronaryTask
 
+_WHOLE_RANGE = {"low_percentile": 0.0, "high_percentile": 100.0}
+"""Frames of angiograms come in grey levels that a machine has set for display; they are not scaled again."""
+
 
 def _card(_config: CoronaryConfig) -> CardFields:
-    return CardFields(ARCADE, intended_use="Research. Not for clinical use.")
+    return CardFields(ARCADE, input=_WHOLE_RANGE, intended_use="Research. Not for clinical use.")
 
 
 TASK = TaskSpec(

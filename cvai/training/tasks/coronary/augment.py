@@ -158,6 +158,6 @@ def shares_of(labels: torch.Tensor) -> torch.Tensor:
     pixels = pixel_unshuffle(labels, CELL)
     shares = torch.zeros(len(pixels), N_CLASSES, *pixels.shape[-2:], device=labels.device)
     each = torch.full_like(shares[:, :1], 1 / pixels.shape[1])
-    for part in pixels.split(1, dim=1):
+    for part in torch.split(pixels, 1, dim=1):
         shares.scatter_add_(1, part, each)
     return shares

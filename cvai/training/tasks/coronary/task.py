@@ -78,14 +78,14 @@ def _frames(config: CoronaryConfig, names: Sequence[str]) -> list[Angiogram]:
 
 
 def _logits(network: torch.nn.Module, frames: Sequence[Angiogram]) -> torch.Tensor:
-    images = np.stack([frame.image for frame in frames]).astype(np.float32) / 255
+    images = np.stack([frame.image for frame in frames]).astype(np.float32) / np.float32(255)
     return logits_of(network, list(torch.from_numpy(in_cells(images))))
 
 
 def _cells(frames: Sequence[Angiogram]) -> torch.Tensor:
     """(n, y, x) the class with the largest share of each cell."""
     labels = torch.from_numpy(np.stack([frame.labels for frame in frames])[:, None]).long()
-    return torch.cat([shares_of(part).argmax(dim=1) for part in labels.split(16)])
+    return torch.cat([shares_of(part).argmax(dim=1) for part in torch.split(labels, 16)])
 
 
 def _images(frames: Sequence[Angiogram]) -> torch.Tensor:
@@ -101,7 +101,7 @@ def _mean_dice(found: torch.Tensor, truth: torch.Tensor) -> float:
 
 def _segment_f1(found: torch.Tensor, truth: torch.Tensor) -> float:
     """Mean Dice of the segments that are found or drawn in a frame."""
-    labels = set(found.unique().tolist()) | set(truth.unique().tolist())
+    labels = set(torch.unique(torch.stack([found, truth])).tolist())
     scores = [
         2 * ((found == k) & (truth == k)).sum() / ((found == k).sum() + (truth == k).sum())
         for k in labels - {0}
