@@ -20,7 +20,7 @@ _FILE_COLUMNS = 100
 Model = Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")]
 DatasetName = Annotated[
     str | None,
-    typer.Option(help="Kind of data set: acdc (the usual one), nifti or sunnybrook; camus for ultrasound."),
+    typer.Option(help="Kind of data set: acdc (the usual one), nifti, sunnybrook; camus; arcade."),
 ]
 DataFolder = Annotated[
     str | None, typer.Option("--folder", help="Its folder below CVAI_DATA; the kind's name by default.")

@@ -8,7 +8,10 @@ import pytest
 pytest.importorskip("torch", reason="training is an extra: pip install cvai[train]")
 
 import torch
+from PIL import Image
+from typer.testing import CliRunner
 
+from cvai.cli.main import app
 from cvai.domain.vessels.segments import CORONARY_LABELS, CoronarySegment
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import load_card
@@ -146,6 +149,13 @@ def test_a_run_resumes_exports_and_is_evaluated(tmp_path: Path, monkeypatch: pyt
     assert report.n_patients == len(report.record["by_image"]) == 4
     assert set(report.metrics) == {"vessel_dice", "segment_f1", "stenosis_f1"}
     assert report.pictures()
+    Image.fromarray(load_angiogram(tmp_path / "arcade", "syntax/val/1").image[:, 30:]).save(
+        tmp_path / "in.png"
+    )
+    command = ["segment", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--model", str(folder)]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    labels = np.asarray(Image.open(tmp_path / "out.png"))
+    assert (labels.dtype, labels.shape, labels.max() <= 25) == (np.uint8, (SIDE, SIDE - 30), True)
 
 
 @pytest.mark.parametrize("name", ["coronary", "coronary_gpu"])
