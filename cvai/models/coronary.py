@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cvai.domain.vessels.maps import VesselMaps
-from cvai.domain.vessels.segments import CORONARY_LABELS, LEFT_SEGMENTS, RIGHT_SEGMENTS, CoronarySegment
+from cvai.domain.vessels.segments import CORONARY_LABELS, LEFT_SEGMENTS, RIGHT_SEGMENTS
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import ModelCard
 from cvai.models.cells import CELL, CELL_CHANNELS, in_cells
@@ -18,6 +17,12 @@ from cvai.models.folders import installed_models, model_folder
 from cvai.models.network import Network
 from cvai.models.resample import Window
 from cvai.models.segmenter import NetworkSegmenter, one_blas_thread
+
+TREE_THRESHOLD = 0.5
+"""Probability of background below which a pixel is of the tree."""
+
+NEGLIGIBLE = 0.05
+"""A segment whose probability is nowhere above this is not in the frame."""
 
 SMALLEST_TREE = 4e-4
 """Smallest piece of the tree, as a share of the frame: about 100 of 512 x 512 pixels."""
@@ -56,12 +61,13 @@ class CoronarySegmenter(NetworkSegmenter):
         side = self._network.card.input.size
         image = _square(shape, side * CELL).cut(np.clip(frame, 0.0, 1.0))
         logits = self._network.logits(in_cells(image[None]))[0]
-        of_cells = _softmax(logits[:_N_CLASSES])
-        window = _square(shape, side)
-        shares = window.back(of_cells)
-        stenosis = window.back(_sigmoid(logits[_N_CLASSES]))
-        vessel = np.clip(1.0 - shares[0], 0.0, 1.0)
-        return VesselMaps(named_segments(shares), vessel, np.clip(stenosis, 0.0, 1.0))
+        of_cells, window = _softmax(logits[:_N_CLASSES]), _square(shape, side)
+        background, stenosis = window.back(np.stack([of_cells[0], _sigmoid(logits[_N_CLASSES])])).clip(
+            0.0, 1.0
+        )
+        values = segments_of_one_artery(of_cells)
+        labels = named_segments(background < TREE_THRESHOLD, window.back(of_cells[values]), values)
+        return VesselMaps(labels, 1.0 - background, stenosis)
 
 
 def installed_coronary_folder() -> Path | None:
@@ -69,48 +75,51 @@ def installed_coronary_folder() -> Path | None:
     return model_folder(_INSTALLED_AS) if _INSTALLED_AS in installed_models() else None
 
 
-def named_segments(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(y, x) values of CORONARY_LABELS of the tree, without specks and with whole segments.
+def segments_of_one_artery(shares: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Label values of the segments that may be in a frame: one injection fills the right or the left artery.
 
     Args:
-        shares: (k, y, x) probability of background and of each segment; they sum to one.
+        shares: (k, y, x) probability of background and of each segment.
     """
-    labels = np.zeros(shares.shape[1:], dtype=np.uint8)
-    tree = _without_small(shares[0] < 0.5, SMALLEST_TREE * labels.size)
+    sums = np.tensordot(shares, 1.0 - shares[0], axes=2)  # what lies beside the vessels has no say
+    right, left = ([CORONARY_LABELS[s] for s in artery] for artery in (RIGHT_SEGMENTS, LEFT_SEGMENTS))
+    artery = np.sort(right if sums[right].sum() > sums[left].sum() else left)
+    likely = artery[shares[artery].max(axis=(1, 2)) > NEGLIGIBLE]
+    return likely if likely.size else artery[:1]
+
+
+def named_segments(tree: Mask, shares: NDArray[np.float32], values: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """(y, x) labels of a tree, without specks and with whole segments.
+
+    Args:
+        tree: (y, x) pixels of vessels.
+        shares: (n, y, x) probability of each segment that may be there.
+        values: (n,) their label values.
+    """
+    labels = np.zeros(tree.shape, dtype=np.uint8)
+    tree = _without_small(tree, SMALLEST_TREE * tree.size)
     if tree.any():
-        of_side = _of_one_artery(shares[1:, tree])
-        labels[tree] = of_side.argmax(axis=0) + 1
-        _rename_scraps(labels)
+        labels[tree] = values[shares[:, tree].argmax(axis=0)]
+        (box,) = ndimage.find_objects(tree.astype(np.uint8))
+        _rename_scraps(labels[box], SMALLEST_PIECE * tree.size)
     return labels
 
 
-def _of_one_artery(shares: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(segments, n) without those of the other artery: one injection fills the right or the left one."""
-    sums = shares.sum(axis=1)
-    right, left = (_rows(segments) for segments in (RIGHT_SEGMENTS, LEFT_SEGMENTS))
-    kept = shares.copy()
-    kept[left if sums[right].sum() > sums[left].sum() else right] = -1.0
-    return kept
-
-
-def _rows(segments: Sequence[CoronarySegment]) -> list[int]:
-    return [CORONARY_LABELS[segment] - 1 for segment in segments]
-
-
-def _rename_scraps(labels: NDArray[np.uint8]) -> None:
+def _rename_scraps(labels: NDArray[np.uint8], smallest: float) -> None:
     """Give pieces that are too small for a segment the name of what is next to them, in place."""
     kept = np.zeros(labels.shape, dtype=np.bool_)
     for value in np.unique(labels[labels > 0]):
-        kept |= _large_pieces(labels == value)
-    if kept.any():
+        kept |= _large_pieces(labels == value, smallest)
+    scraps = (labels > 0) & ~kept
+    if kept.any() and scraps.any():
         nearest = ndimage.distance_transform_edt(~kept, return_distances=False, return_indices=True)
-        scraps = (labels > 0) & ~kept
         labels[scraps] = labels[tuple(nearest[:, scraps])]
 
 
-def _large_pieces(mask: Mask) -> Mask:
+def _large_pieces(mask: Mask, smallest: float) -> Mask:
+    """The pieces of at least ``smallest`` pixels that are not dwarfed by the largest one."""
     sizes = np.bincount(_pieces(mask).ravel())[1:]
-    return _without_small(mask, max(SMALLEST_PIECE * mask.size, SMALLEST_SHARE * sizes.max()))
+    return _without_small(mask, max(smallest, SMALLEST_SHARE * sizes.max()))
 
 
 def _without_small(mask: Mask, smallest: float) -> Mask:
