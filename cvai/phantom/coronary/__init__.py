@@ -1,0 +1,1 @@
+"""Angiography runs of coronary trees of known diameters and narrowings."""
