@@ -48,7 +48,11 @@ URI = "urn:ietf:rfc:3986"
 
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 CATEGORIES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {"MR": ("NMR", "Nuclear Magnetic Resonance"), "US": ("CUS", "Cardiac Ultrasound")}
+    {
+        "MR": ("NMR", "Nuclear Magnetic Resonance"),
+        "US": ("CUS", "Cardiac Ultrasound"),
+        "XA": ("RX", "Radiograph"),
+    }
 )
 """Diagnostic service section (v2-0074) by Modality."""
 

@@ -21,7 +21,7 @@ _TREES: dict[Artery, tuple[PhantomVessel, ...]] = {
         PhantomVessel(2, ((0.36, 0.27), (0.5, 0.24), (0.64, 0.28)), (3.6, 3.3)),
         PhantomVessel(3, ((0.64, 0.28), (0.76, 0.38), (0.8, 0.5)), (3.3, 2.9)),
         PhantomVessel(4, ((0.8, 0.5), (0.85, 0.62), (0.84, 0.78)), (2.0, 1.4)),
-        PhantomVessel(16, ((0.8, 0.5), (0.72, 0.62), (0.6, 0.72)), (2.2, 1.6)),
+        PhantomVessel(20, ((0.8, 0.5), (0.72, 0.62), (0.6, 0.72)), (2.2, 1.6)),
     ),
     Artery.LEFT: (
         PhantomVessel(5, ((0.22, 0.3), (0.24, 0.36), (0.25, 0.42)), (4.4, 4.2)),
@@ -29,12 +29,12 @@ _TREES: dict[Artery, tuple[PhantomVessel, ...]] = {
         PhantomVessel(7, ((0.3, 0.62), (0.42, 0.72), (0.56, 0.77)), (3.4, 2.6)),
         PhantomVessel(8, ((0.56, 0.77), (0.7, 0.79), (0.84, 0.76)), (2.6, 1.6)),
         PhantomVessel(9, ((0.3, 0.62), (0.3, 0.76), (0.38, 0.88)), (2.1, 1.5)),
-        PhantomVessel(11, ((0.25, 0.42), (0.36, 0.38), (0.48, 0.36)), (3.2, 3.0)),
-        PhantomVessel(13, ((0.48, 0.36), (0.64, 0.38), (0.78, 0.44)), (3.0, 2.0)),
-        PhantomVessel(13, ((0.48, 0.36), (0.6, 0.5), (0.74, 0.58)), (2.0, 1.4)),
+        PhantomVessel(13, ((0.25, 0.42), (0.36, 0.38), (0.48, 0.36)), (3.2, 3.0)),
+        PhantomVessel(16, ((0.48, 0.36), (0.64, 0.38), (0.78, 0.44)), (3.0, 2.0)),
+        PhantomVessel(15, ((0.48, 0.36), (0.6, 0.5), (0.74, 0.58)), (2.0, 1.4)),
     ),
 }
-"""Segments are given by their label: number 13 is the label of SYNTAX 12, see ``VesselMaps``."""
+"""Segments are given by their label in CORONARY_LABELS: 13 is SYNTAX 11, 15 is 12a, 16 is 13, 20 is 16."""
 
 CATHETER = PhantomVessel(0, ((0.02, 0.72), (0.12, 0.72), (0.24, 0.64)), (2.0, 2.0))
 

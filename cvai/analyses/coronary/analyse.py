@@ -1,0 +1,254 @@
+"""One study of coronary angiography, in one straight line.
+
+::
+
+    Study -> runs -> filling, best frame -> maps of it and its neighbours -> tree, diameters -> lesions
+          -> findings -> CoronaryAnalysis
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from cvai import __version__
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, Lesion, MeasuredRun
+from cvai.analyses.coronary.tree import VesselModel, joined_maps, measured_tree, neighbours
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
+from cvai.dicom.read.subject import subject_of_headers
+from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
+from cvai.dicom.read.whole import unreadable_findings
+from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.measurement import Measurement
+from cvai.domain.vessels.filling import LEAST_FILLING, Filling, best_frame, filling_of
+from cvai.errors import HeartRefused, Refused
+
+MOST_RUNS = 12
+"""Measured of one study: those filled best."""
+MOST_LESIONS = 20
+_LEAST_TREE_PX = 0.004
+"""Share of the field that a coronary tree covers at least."""
+_INVERTED = 1.5
+"""Ratio of what bright and dark thin structures fill from which on a picture is inverted."""
+
+
+def analyse_coronary(study: Study, model: VesselModel, watch: Stopwatch) -> CoronaryAnalysis:
+    """Find the runs of filled coronary arteries, measure the best frame of each and judge it.
+
+    Raises:
+        Refused: the study cannot be measured honestly.
+    """
+    with watch.stage("select"):
+        patient = study.patient()
+        selection = select_runs(study)
+    runs, findings, excluded = _measured_runs(selection.runs, model, watch)
+    analysis = CoronaryAnalysis(
+        study_uid=study.study_uid,
+        patient=patient,
+        runs=tuple(runs),
+        measurements=(),
+        findings=(),
+        excluded=(*selection.excluded, *excluded),
+        model=model.identity,
+        cvai_version=__version__,
+        timings_ms=watch.timings_ms,
+        subject=subject_of_headers([run.image.header for run in runs]),
+    )
+    return _with_numbers(analysis, (*findings, *unreadable_findings(study)))
+
+
+def _with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> CoronaryAnalysis:
+    return CoronaryAnalysis(
+        study_uid=analysis.study_uid,
+        patient=analysis.patient,
+        runs=analysis.runs,
+        measurements=_measurements(analysis),
+        findings=_one_of_each(findings, _lesion_findings(analysis)),
+        excluded=analysis.excluded,
+        model=analysis.model,
+        cvai_version=analysis.cvai_version,
+        timings_ms=analysis.timings_ms,
+        subject=analysis.subject,
+    )
+
+
+def _measured_runs(
+    runs: Sequence[Images], model: VesselModel, watch: Stopwatch
+) -> tuple[list[MeasuredRun], list[Finding], list[Excluded]]:
+    """Every run that shows a filled tree; the frames of others are not kept.
+
+    Raises:
+        Refused: none does; where there is one run only, with that run's own refusal.
+    """
+    measured: list[MeasuredRun] = []
+    findings: list[Finding] = []
+    excluded: list[Excluded] = []
+    refusals: list[Refused] = []
+    for images in runs:
+        try:
+            if len(measured) >= MOST_RUNS:
+                excluded.append(Excluded(images[0].series_uid, f"more than {MOST_RUNS} runs"))
+                continue
+            run, of_run = _measured(images, model, watch)
+        except Refused as refusal:
+            refusals.append(refusal)
+            excluded.append(Excluded(images[0].series_uid, f"{refusal.code}: {refusal.message}"))
+        else:
+            measured.append(run)
+            findings += (finding.in_view(view_key(len(measured))) for finding in of_run)
+    if measured:
+        return measured, findings, excluded
+    if len(runs) == 1:
+        raise refusals[0]
+    reasons = "; ".join(dict.fromkeys(e.reason for e in excluded))
+    is_one_reason = len({refusal.code for refusal in refusals}) == 1
+    raise CineNotFound(
+        refusals[0].code if is_one_reason else "no_coronary_run",
+        f"None of {len(runs)} runs can be measured: {reasons}",
+        refusals[0].hint if is_one_reason else "Send runs with contrast medium in a coronary artery.",
+        tuple(excluded),
+    )
+
+
+def view_key(number: int) -> str:
+    """What places and loops of the n-th run are called; n counts from 1."""
+    return f"run{number}"
+
+
+def _measured(
+    images: Images, model: VesselModel, watch: Stopwatch
+) -> tuple[MeasuredRun, tuple[Finding, ...]]:
+    with watch.stage("assemble"):
+        source = assemble_run(images)
+        filling = filling_of(source.run)
+    _require_coronary(source, filling)
+    frame = best_frame(source.run, filling)
+    with watch.inference():
+        frames = neighbours(frame, source.run.n_frames)
+        maps = joined_maps([model.maps(source.run.grey(t)) for t in frames], source.run.field)
+    found = float(np.count_nonzero(maps.labels) / np.count_nonzero(source.run.field))
+    if found < _LEAST_TREE_PX:
+        raise HeartRefused(
+            "vessels_not_found",
+            f"No coronary artery was found in frame {frame + 1} of {source.run.n_frames}.",
+            "Check that a coronary artery is filled with contrast medium.",
+        )
+    with watch.stage("measure"):
+        tree = measured_tree(source.run, frame, maps.labels, maps.stenosis)
+    run = MeasuredRun(source, frame, maps.labels, tree.lesions[:MOST_LESIONS], tree.largest_percent)
+    return run, (*source.findings, *_run_findings(run, tree.suspected))
+
+
+def _require_coronary(source: AssembledRun, filling: Filling) -> None:
+    """Refuse runs that show something else than filled coronary arteries."""
+    if filling.is_chamber:
+        raise HeartRefused(
+            "not_coronary",
+            f"In the run ({source.name}) a structure as wide as a ventricle or the aorta is filled, over "
+            f"{100 * filling.wide:.0f} % of the field.",
+            "Send runs with contrast medium in a coronary artery.",
+        )
+    if filling.bright > _INVERTED and filling.rise * filling.bright >= LEAST_FILLING:
+        raise HeartRefused(
+            "grey_inverted",
+            "Thin bright structures fill, not dark ones: the photometric interpretation or the sign of the "
+            "pixel intensity is wrong.",
+            "Correct PhotometricInterpretation or PixelIntensityRelationshipSign.",
+        )
+    if not filling.has_vessels:
+        raise HeartRefused(
+            "no_contrast",
+            f"Thin dark structures change by {100 * filling.rise:.1f} % of the field over the run "
+            f"({source.name}): no contrast medium, or a catheter alone.",
+            "Send runs with contrast medium in a coronary artery.",
+        )
+
+
+def _run_findings(run: MeasuredRun, suspected: int) -> tuple[Finding, ...]:
+    findings = []
+    if not run.source.run.r_waves and run.source.run.n_frames > 1:
+        message = "No R wave is stated; the frame was chosen by filling and by least motion."
+        findings.append(Finding("phase_by_motion", Severity.INFO, message, (Place(phase=run.frame),)))
+    if _touches_edge(run):
+        message = "Vessels end at the edge of the field; what lies beyond is not measured."
+        findings.append(Finding("tree_cut", Severity.INFO, message, (Place(phase=run.frame),)))
+    if suspected:
+        message = f"{suspected} places look narrowed to the network, but could not be measured."
+        findings.append(
+            Finding("narrowing_not_measured", Severity.WARNING, message, (Place(phase=run.frame),))
+        )
+    return tuple(findings)
+
+
+def _touches_edge(run: MeasuredRun) -> bool:
+    field = run.source.run.field
+    inner = np.zeros_like(field)
+    inner[4:-4, 4:-4] = (
+        field[4:-4, 4:-4] & field[:-8, 4:-4] & field[8:, 4:-4] & field[4:-4, :-8] & field[4:-4, 8:]
+    )
+    return bool(((run.labels > 0) & ~inner).any())
+
+
+def _measurements(analysis: CoronaryAnalysis) -> tuple[Measurement, ...]:
+    largest = max(run.largest_percent for run in analysis.runs)
+    numbers = [Measurement("max_stenosis", largest, "%")]
+    for number, (run, lesion) in enumerate(analysis.lesions, start=1):
+        numbers.append(Measurement(f"lesion_{number}_stenosis", lesion.narrowing.percent, "%"))
+        numbers += _lengths(f"lesion_{number}", run, lesion)
+    return tuple(numbers)
+
+
+def _lengths(prefix: str, run: MeasuredRun, lesion: Lesion) -> tuple[Measurement, ...]:
+    """Minimal diameter and length in mm with what calibration leaves open; none without calibration."""
+    size = run.source.run.pixel_size
+    if size is None:
+        return ()
+
+    def of(name: str, px: float) -> Measurement:
+        mm = px * size.mm
+        return Measurement(
+            f"{prefix}_{name}", mm, "mm", (mm * (1 - size.uncertainty), mm * (1 + size.uncertainty))
+        )
+
+    return of("minimal_diameter", lesion.narrowing.minimal_px), of("length", lesion.narrowing.length_px)
+
+
+def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
+    findings = []
+    views_of: dict[str, set[str]] = defaultdict(set)
+    for run, lesion in analysis.lesions:
+        views_of[lesion.segment.display_name].add(run.source.name)
+    twice = [segment for segment, views in views_of.items() if len(views) > 1]
+    if twice:
+        message = f"Narrowed in two views: {', '.join(sorted(twice))}."
+        findings.append(Finding("two_views", Severity.INFO, message))
+    once = [segment for segment, views in views_of.items() if len(views) == 1]
+    if once:
+        message = f"Narrowed in one view only, which may under- or overestimate: {', '.join(sorted(once))}."
+        findings.append(Finding("one_view", Severity.WARNING, message))
+    by_profile = [n for n, (_, le) in enumerate(analysis.lesions, start=1) if le.probability < 0.5]
+    if by_profile:
+        message = (
+            f"Lesions seen in the diameters alone, not by the network: {', '.join(map(str, by_profile))}."
+        )
+        findings.append(Finding("lesion_by_profile", Severity.WARNING, message))
+    if not analysis.lesions:
+        message = (
+            "No lesion was found; lesions at the ostium, at the end of a vessel and occlusions may be missed."
+        )
+        findings.append(Finding("no_lesion", Severity.INFO, message))
+    return findings
+
+
+def _one_of_each(*several: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Each code once for each message, leading to all of its places."""
+    merged: dict[tuple[str, str], Finding] = {}
+    for finding in (f for findings in several for f in findings):
+        key = finding.code, finding.message
+        former = merged.get(key)
+        where = (*(former.where if former else ()), *finding.where)
+        merged[key] = Finding(finding.code, finding.severity, finding.message, where)
+    return tuple(merged.values())

@@ -1,0 +1,165 @@
+"""Everything that is known about a study of coronary angiography once it has been analysed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.analyses.coronary.codes import coronary_coding
+from cvai.dicom.read.angiography.runs import AssembledRun
+from cvai.dicom.read.values import Excluded, ImagePlane
+from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.codes import MeasurementCoding
+from cvai.domain.vessels.diameters import DiameterProfile
+from cvai.domain.vessels.narrowings import Narrowing
+from cvai.domain.vessels.segments import CoronarySegment
+
+KIND = "coronary"
+RIGHT_NUMBERS = ("1", "2", "3", "4", "16", "16a", "16b", "16c")
+"""SYNTAX numbers of the right coronary artery."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesion:
+    """A narrowing in a run.
+
+    Args:
+        narrowing: what was measured.
+        profile: of the vessel that it is in.
+        reference_px: (n,) reference diameter along this vessel.
+        segment: in which it is narrowest.
+        probability: the network's highest probability of a stenosis within it, 0..1.
+    """
+
+    narrowing: Narrowing
+    profile: DiameterProfile
+    reference_px: NDArray[np.float64]
+    segment: CoronarySegment
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredRun:
+    """A run with what was found in its best frame.
+
+    Args:
+        source: the run and its source images.
+        frame: 0-based, the one that was measured.
+        labels: (y, x) values of CORONARY_LABELS in this frame.
+        lesions: severest first.
+        largest_percent: of all narrowings, those that are no lesions among them; 0 where there is none.
+
+    Raises:
+        ValueError: the labels are not of the frame's size.
+    """
+
+    source: AssembledRun
+    frame: int
+    labels: NDArray[np.uint8]
+    lesions: tuple[Lesion, ...]
+    largest_percent: float
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.source.run.field.shape:
+            raise ValueError(f"labels {self.labels.shape} of frames {self.source.run.field.shape}")
+        self.labels.setflags(write=False)
+
+    @property
+    def image(self) -> ImagePlane:
+        """Source of the measured frame."""
+        return self.source.images[self.frame]
+
+    @property
+    def artery(self) -> str:
+        """``left`` or ``right``: which has more labelled pixels."""
+        return artery_of(self.labels)
+
+
+def artery_of(labels: NDArray[np.uint8]) -> str:
+    """``left`` or ``right`` coronary artery, by the numbers of pixels."""
+    counts = np.bincount(labels.ravel(), minlength=len(CoronarySegment) + 1)[1:]
+    right = sum(
+        int(n) for segment, n in zip(CoronarySegment, counts, strict=True) if segment.number in RIGHT_NUMBERS
+    )
+    return "right" if right * 2 > int(counts.sum()) else "left"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysedRuns:
+    """The measured frames as results refer to them.
+
+    Args:
+        runs: in the order they were made.
+        excluded: every series or run that was not analysed, with the reason.
+    """
+
+    runs: tuple[MeasuredRun, ...]
+    excluded: tuple[Excluded, ...]
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID of the first run."""
+        return self.runs[0].source.series_uid
+
+    @property
+    def planes(self) -> tuple[tuple[ImagePlane, ...], ...]:
+        """(t)(1) the measured frame of each run."""
+        return tuple((run.image,) for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CoronaryAnalysis(Analysed):
+    """Measured runs.
+
+    Args:
+        runs: in the order they were made.
+        excluded: what was not analysed, with reasons.
+
+    Raises:
+        ValueError: there is no run.
+    """
+
+    runs: tuple[MeasuredRun, ...]
+    excluded: tuple[Excluded, ...]
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise ValueError("an analysis has a run")
+
+    @property
+    def kind(self) -> str:
+        """As the registry names it."""
+        return KIND
+
+    @property
+    def view(self) -> str:
+        """``coronary_left``, ``coronary_right`` or ``coronary``, where both arteries were filled."""
+        arteries = {run.artery for run in self.runs}
+        return KIND if len(arteries) > 1 else f"{KIND}_{arteries.pop()}"
+
+    @property
+    def images(self) -> AnalysedRuns:
+        """The source images."""
+        return AnalysedRuns(self.runs, self.excluded)
+
+    @property
+    def lesions(self) -> tuple[tuple[MeasuredRun, Lesion], ...]:
+        """Every lesion with its run, severest first; lesion 1 of the results is the first."""
+        pairs = [(run, lesion) for run in self.runs for lesion in run.lesions]
+        return tuple(sorted(pairs, key=lambda pair: -pair[1].narrowing.percent))
+
+    @property
+    def key_frames(self) -> dict[str, int]:
+        """The measured frame of each run."""
+        return {f"run_{number}": run.frame for number, run in enumerate(self.runs, start=1)}
+
+    @property
+    def curves(self) -> dict[str, list[float] | None]:
+        """None: runs differ in their times."""
+        return {"time_ms": None}
+
+    def coding(self, name: str) -> MeasurementCoding:
+        """How the measurement called ``name`` is said in codes; its site is the lesion's segment."""
+        return coronary_coding(name, tuple(lesion.segment for _, lesion in self.lesions))

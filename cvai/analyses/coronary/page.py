@@ -1,0 +1,85 @@
+"""Coronary runs on the reader's page: the tree by artery, and the edges that diameters are between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.analyses.coronary.analyse import view_key
+from cvai.analyses.coronary.analysis import RIGHT_NUMBERS
+from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
+from cvai.analyses.coronary.tree import vessel_profiles
+from cvai.analyses.page import Curve, CurveLine, Headline, Layer, Overlay, OverlayLine
+from cvai.analyses.shown import Line, ShownLoop
+from cvai.analyses.spec import PageSpec
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.phases import KeyPhases
+from cvai.domain.vessels.diameters import DiameterProfile
+from cvai.domain.vessels.run import AngiographyRun
+from cvai.domain.vessels.segments import CORONARY_LABELS
+
+EDGES = "edges"
+HEADLINE = Headline("max_stenosis", "Largest diameter stenosis", "Stenosis", "%", decimals=0)
+COMPARED = ("max_stenosis",)
+
+_LEFT_ANTERIOR = ("5", "6", "7", "8", "9", "9a", "10", "10a")
+
+
+def _labels_of(*numbers: str) -> tuple[int, ...]:
+    return tuple(label for segment, label in CORONARY_LABELS.items() if segment.number in numbers)
+
+
+_RIGHT, _ANTERIOR = _labels_of(*RIGHT_NUMBERS), _labels_of(*_LEFT_ANTERIOR)
+_CIRCUMFLEX = tuple(label for label in CORONARY_LABELS.values() if label not in (*_RIGHT, *_ANTERIOR))
+
+
+def shown_runs(reopened: ReopenedRuns) -> tuple[ShownLoop, ...]:
+    """What a reader is shown: every run, opened at the frame that was measured."""
+    return tuple(map(_shown, reopened.runs))
+
+
+def _shown(reopened: ReopenedRun) -> ShownLoop:
+    run, frame = reopened.source.run, reopened.frame
+    lines: list[Mapping[str, Sequence[Line]]] = [{} for _ in range(run.n_frames)]
+    lines[frame] = {EDGES: _edges(vessel_profiles(run, frame, reopened.labels[frame]))}
+    spacing = None if run.pixel_size is None else (run.pixel_size.mm, run.pixel_size.mm)
+    loop = EchoLoop(_bytes(run), run.field, spacing, run.times_ms, None)
+    title = f"Run {reopened.number}, {reopened.source.name}"
+    key = view_key(reopened.number)
+    return ShownLoop(key, title, loop, reopened.labels, (KeyPhases(frame, frame),), lines)
+
+
+def _bytes(run: AngiographyRun) -> NDArray[np.uint8]:
+    """(t, y, x) 0..255, each frame by its own range."""
+    frames = np.empty(run.frames.shape, dtype=np.uint8)
+    for t in range(run.n_frames):
+        frames[t] = 255 * run.grey(t)
+    return frames
+
+
+def _edges(profiles: Sequence[DiameterProfile]) -> list[Line]:
+    """Both edges of every vessel, in pieces where they could be measured."""
+    lines: list[Line] = []
+    for profile in profiles:
+        known = np.flatnonzero(profile.measured)
+        for piece in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
+            if len(piece) > 1:
+                lines += [profile.edges[piece, side].tolist() for side in (0, 1)]
+    return lines
+
+
+PAGE: PageSpec[ReopenedRuns] = PageSpec(
+    viewer="loops",
+    shown=shown_runs,
+    layers=(
+        Layer("right", "Right coronary artery", "#56b4e9", _RIGHT, editable=False),
+        Layer("anterior", "Left main and anterior descending", "#ff7a1a", _ANTERIOR, editable=False),
+        Layer("circumflex", "Circumflex", "#00c08b", _CIRCUMFLEX, editable=False),
+    ),
+    curve=Curve("Area of what is drawn", "area", (CurveLine(_RIGHT[0], "#56b4e9"),)),
+    overlay=Overlay("Edges", "e", (OverlayLine(EDGES, "#f0e442", 1.0),)),
+    note="Lesions are numbered from the severest. One frame of each run was measured.",
+    reasons=("Wrong run", "Wrong segment", "Edges do not follow the vessel", "Image quality"),
+)

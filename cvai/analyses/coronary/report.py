@@ -1,0 +1,177 @@
+"""The page a cardiologist reads after coronary angiography: lesions, the tree, diameters along vessels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, Lesion, MeasuredRun
+from cvai.analyses.coronary.objects import METHOD, SEGMENT_RGB
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.report.curve import Axis, draw_key, round_ticks
+from cvai.dicom.write.report.document import (
+    LEFT,
+    RIGHT,
+    WIDTH,
+    accession_cell,
+    draw_findings,
+    draw_footer,
+    draw_heading,
+    draw_section,
+    readable_date,
+    sex_and_age,
+)
+from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, fitted, wrapped
+from cvai.dicom.write.source import checked_value
+from cvai.domain.vessels.segments import CORONARY_LABELS
+
+_IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
+_TABLE = Box(LEFT, 57.0, WIDTH, 52.0)
+_PICTURE = Box(LEFT, 119.0, 104.0, 104.0)
+_PROFILES = Box(127.0, 116.0, 68.0, 118.0)
+_MOST_ROWS, _MOST_PROFILES = 8, 3
+_COLUMNS = (0.0, 8.0, 78.0, 104.0, 122.0, 140.0, 158.0)
+_TITLES = ("", "Segment (SYNTAX)", "View, frame", "Stenosis", "Minimum", "Length", "Grade")
+_EDGE, _LESION = Stroke((240, 228, 66), 0.5), Stroke((220, 30, 30), 1.3)
+_MEASURED, _REFERENCE = Stroke((0, 114, 178), 1.0), Stroke((120, 120, 120), 0.8, (3.0, 2.0))
+
+
+def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
+    """The report as a PDF file; the same context gives the same bytes."""
+    analysis = context.analysis
+    page = Page(f"cvai report: {context.plan.title.lower()}")
+    runs = f"{len(analysis.runs)} {'run' if len(analysis.runs) == 1 else 'runs'} of coronary angiography"
+    draw_heading(page, context, runs)
+    draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
+    draw_section(page, _TABLE.left, _TABLE.top, "Lesions, severest first", _TABLE.width)
+    _draw_table(page, analysis)
+    run = analysis.lesions[0][0] if analysis.lesions else analysis.runs[0]
+    title = f"{run.source.name}, frame {run.frame + 1} of {run.source.run.n_frames}"
+    draw_section(page, _PICTURE.left, _PICTURE.top - 5, fitted(title, 9.5, _PICTURE.width), _PICTURE.width)
+    _draw_picture(page, analysis, run)
+    draw_section(page, _PROFILES.left, _PROFILES.top - 2, "Diameter along the vessel", _PROFILES.width)
+    height = _PROFILES.height / _MOST_PROFILES
+    for place, (of_run, lesion) in enumerate(analysis.lesions[:_MOST_PROFILES]):
+        box = Box(_PROFILES.left, _PROFILES.top + place * height, _PROFILES.width, height - 3)
+        _draw_profile(page, box, place + 1, of_run, lesion)
+    draw_findings(page, analysis.findings)
+    draw_footer(page, context)
+    return page.pdf()
+
+
+def _identity(context: ResultContext[CoronaryAnalysis]) -> tuple[Cell, ...]:
+    header, analysis = context.first_header, context.analysis
+    return (
+        Cell("Patient", readable_name(analysis.patient.name)),
+        patient_id_cell(analysis.patient),
+        Cell("Sex, year of birth, age", sex_and_age(analysis.patient, analysis.subject)),
+        Cell("Arteries", " and ".join(sorted({run.artery for run in analysis.runs}))),
+        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        accession_cell(header),
+        Cell("Runs", str(len(analysis.runs))),
+        Cell("Largest stenosis", f"{analysis.measurements[0].value:.0f} %"),
+    )
+
+
+def _draw_table(page: Page, analysis: CoronaryAnalysis) -> None:
+    y = _TABLE.top + 6
+    for x, title in zip(_COLUMNS, _TITLES, strict=True):
+        page.text(_TABLE.left + x, y, title, 7, colour=GREY)
+    if not analysis.lesions:
+        page.text(_TABLE.left, y + 6, "No lesion was found.", 9)
+    for number, (run, lesion) in enumerate(analysis.lesions[:_MOST_ROWS], start=1):
+        y += 4.6
+        for x, text in zip(_COLUMNS, _row(analysis, number, run, lesion), strict=True):
+            is_severe = lesion.narrowing.percent >= 70.0 and x >= _COLUMNS[3]
+            page.text(_TABLE.left + x, y, text, 8, colour=ALARM if is_severe else BLACK)
+    if (more := len(analysis.lesions) - _MOST_ROWS) > 0:
+        page.text(_TABLE.left, y + 4, f"{more} more in the structured report.", 7, colour=GREY)
+    for place, line in enumerate(wrapped(METHOD, 6, _TABLE.width)):
+        page.text(_TABLE.left, _TABLE.bottom - 1.5 + 2.6 * place, line, 6, colour=GREY)
+
+
+def _row(analysis: CoronaryAnalysis, number: int, run: MeasuredRun, lesion: Lesion) -> tuple[str, ...]:
+    lengths = []
+    for what in ("minimal_diameter", "length"):
+        found = analysis.measurement(f"lesion_{number}_{what}")
+        lengths.append("no calibration" if found is None else f"{found.value:.1f} mm")
+    segment = fitted(f"{lesion.segment.display_name} ({lesion.segment.number})", 8, 68)
+    view = fitted(f"{run.source.name}, {run.frame + 1}", 8, 25)
+    percent = f"{lesion.narrowing.percent:.0f} %"
+    if "no calibration" in lengths:
+        lengths = ["not given", "not given"]
+    return f"{number}", segment, view, percent, *lengths, lesion.narrowing.grade.value
+
+
+def _draw_picture(page: Page, analysis: CoronaryAnalysis, run: MeasuredRun) -> None:
+    """The measured frame with segments in colours and lesions in red, with their numbers."""
+    grey = (255 * run.source.run.grey(run.frame)).astype(np.uint8)
+    scale = min(_PICTURE.width / grey.shape[1], _PICTURE.height / grey.shape[0])
+    box = Box(_PICTURE.left, _PICTURE.top, grey.shape[1] * scale, grey.shape[0] * scale)
+    page.block(_PICTURE, (0, 0, 0))
+    page.image(box, grey)
+
+    def placed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 2) points (y, x) in pixels as (x, y) on the page."""
+        return np.asarray((points[:, ::-1] + 0.5) * scale + (box.left, box.top))
+
+    for segment, label in CORONARY_LABELS.items():
+        for outline in find_contours(np.pad(run.labels == label, 1).astype(float), 0.5):
+            page.line(placed(outline - 1.0), Stroke(SEGMENT_RGB[segment], 0.6))
+    for number, (of_run, lesion) in enumerate(analysis.lesions, start=1):
+        if of_run is not run:
+            continue
+        at = slice(lesion.narrowing.first, lesion.narrowing.last + 1)
+        for side in (0, 1):
+            edge = lesion.profile.edges[at, side]
+            edge = edge[np.isfinite(edge).all(axis=1)]
+            if len(edge) > 1:
+                page.line(placed(edge), _LESION)
+        x, y = placed(lesion.profile.path.points[[lesion.narrowing.narrowest]])[0]
+        page.text_over_image(float(x) + 3, float(y), str(number), 9)
+
+
+def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: Lesion) -> None:
+    """Diameter and reference along the vessel, the narrowed stretch shaded."""
+    size = run.source.run.pixel_size
+    mm, unit = (1.0, "px") if size is None else (size.mm, "mm")
+    diameters, reference = lesion.profile.diameter_px * mm, lesion.reference_px * mm
+    along = np.arange(len(diameters)) * mm
+    top = float(np.nanmax(np.concatenate([diameters, reference])))
+    plot = Box(box.left + 9, box.top + 6, box.width - 11, box.height - 13)
+    ticks = round_ticks(0.0, top, 3)
+    x_axis = Axis(
+        0.0, float(along[-1]), tuple(t for t in round_ticks(0.0, float(along[-1]), 4) if t <= along[-1])
+    )
+    y_axis = Axis(0.0, ticks[-1], ticks)
+    title = f"{number}: {lesion.segment.display_name}, {lesion.narrowing.percent:.0f} %"
+    page.text(box.left, box.top + 4, fitted(title, 7, box.width), 7, bold=True)
+    left, right = (
+        plot.left + x_axis.share(at * mm) * plot.width
+        for at in (lesion.narrowing.first, lesion.narrowing.last)
+    )
+    page.block(Box(left, plot.top, max(right - left, 0.3), plot.height), (250, 226, 222))
+    for tick in y_axis.ticks:
+        y = plot.bottom - y_axis.share(tick) * plot.height
+        page.line([(plot.left, y), (plot.right, y)], Stroke(LIGHT, 0.3))
+        page.text(plot.left - 1.2, y + 0.8, f"{tick:g}", 6, colour=GREY, align="right")
+    for tick in x_axis.ticks:
+        x = plot.left + x_axis.share(tick) * plot.width
+        page.text(x, plot.bottom + 3.2, f"{tick:g}", 6, colour=GREY, align="centre")
+    page.text(plot.right, plot.bottom + 6, f"from the trunk ({unit})", 6, colour=GREY, align="right")
+    for values, stroke in ((reference, _REFERENCE), (diameters, _MEASURED)):
+        known = np.flatnonzero(np.isfinite(values))
+        for piece in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
+            if len(piece) > 1:
+                points = [
+                    (
+                        plot.left + x_axis.share(float(along[i])) * plot.width,
+                        plot.bottom - y_axis.share(float(values[i])) * plot.height,
+                    )
+                    for i in piece
+                ]
+                page.line(points, stroke)
+    draw_key(page, plot.left, plot.bottom + 5.2, f"diameter ({unit})", _MEASURED)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from cvai.analyses.coronary import coronary_spec
+from cvai.analyses.coronary.analyse import analyse_coronary
+from cvai.analyses.coronary.analysis import CoronaryAnalysis
+from cvai.analyses.coronary.page import shown_runs
+from cvai.analyses.coronary.reading import reopen_runs
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.write.write import write_objects
+from cvai.domain.vessels.narrowings import Grade
+from cvai.errors import Refused
+from cvai.phantom.coronary.run import PhantomRun, RunParameters, make_run, run_dataset
+from cvai.phantom.coronary.trees import Artery
+from cvai.phantom.coronary.vessels import PhantomLesion
+from tests.analyses.angiography import ThresholdVessels
+from tests.dicom.read.angiography_files import set_pixels, study_of
+
+RIGHT = RunParameters(n_frames=14, beat_frames=8, lesions={2: (PhantomLesion(0.5, 8.0, 65.0),)})
+
+
+@pytest.fixture(scope="module")
+def phantom() -> PhantomRun:
+    return make_run(RIGHT)
+
+
+@pytest.fixture(scope="module")
+def original(phantom: PhantomRun) -> Dataset:
+    return run_dataset(phantom)
+
+
+@pytest.fixture
+def run(original: Dataset) -> Dataset:
+    return deepcopy(original)
+
+
+def analysed(folder: Path, model: ThresholdVessels, *runs: Dataset) -> CoronaryAnalysis:
+    return analyse_coronary(study_of(folder, *runs), model, Stopwatch())
+
+
+@pytest.fixture(scope="module")
+def measured(
+    phantom: PhantomRun, original: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> CoronaryAnalysis:
+    return analysed(tmp_path_factory.mktemp("right"), ThresholdVessels(phantom.labels), original)
+
+
+def test_the_lesion_of_a_phantom_is_found_named_and_measured(measured: CoronaryAnalysis) -> None:
+    ((run, lesion),) = measured.lesions
+    assert run.frame in RIGHT.r_waves
+    assert run.artery == "right"
+    assert measured.view == "coronary_right"
+    assert lesion.segment.number == "2"
+    assert lesion.narrowing.grade is Grade.MODERATE
+    values = {m.name: m for m in measured.measurements}
+    assert values["lesion_1_stenosis"].value == pytest.approx(65.0, abs=5.0)
+    assert values["max_stenosis"].value == values["lesion_1_stenosis"].value
+    minimum = values["lesion_1_minimal_diameter"]
+    assert minimum.value == pytest.approx(3.45 * 0.35, abs=0.2)
+    assert minimum.interval is not None
+    assert 4.0 < values["lesion_1_length"].value < 9.6
+    assert {"calibration_source", "one_view", "lesion_by_profile"} <= {f.code for f in measured.findings}
+
+
+def test_results_are_written_and_opened_again(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    spec = coronary_spec(lambda *_: ThresholdVessels(np.zeros((8, 8), np.uint8)))
+    objects = write_objects(measured, spec.results, tmp_path / "out")
+    files = {o.kind: o.path for o in objects}
+    assert set(files) == {"seg_run_1", "sr", "pdf"}
+    seg = dcmread(files["seg_run_1"])
+    codes = {s.SegmentedPropertyTypeCodeSequence[0].CodeValue for s in seg.SegmentSequence}
+    assert "450960006" in codes
+    text = str(dcmread(files["sr"]))
+    assert "Lumen Diameter Stenosis" in text
+    assert "Mid Right Coronary Artery" in text
+    assert (tmp_path / "out" / "report.pdf").stat().st_size > 20_000
+    (tmp_path / "study").mkdir()
+    reopened = reopen_runs(study_of(tmp_path / "study", original), files)
+    (shown,) = shown_runs(reopened)
+    frame = measured.runs[0].frame
+    assert np.array_equal(shown.labels[frame], measured.runs[0].labels)
+    assert shown.beats[0].end_diastole == frame
+    assert len(shown.lines[frame]["edges"]) > 4
+
+
+def test_without_calibration_there_are_ratios_only(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
+    del run.EstimatedRadiographicMagnificationFactor
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run)
+    assert {m.unit for m in found.measurements} == {"%"}
+    assert "calibration_missing" in {f.code for f in found.findings}
+
+
+def test_a_lesion_that_the_network_sees_needs_less_of_a_profile(tmp_path: Path) -> None:
+    p = RunParameters(n_frames=14, beat_frames=8, lesions={2: (PhantomLesion(0.5, 8.0, 38.0),)})
+    phantom = make_run(p)
+    line = next(v for v in phantom.vessels if v.segment == 2).line_px((512, 512))
+    y, x = line[len(line) // 2].round().astype(int)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    alone = analysed(tmp_path / "a", ThresholdVessels(phantom.labels), run_dataset(phantom))
+    assert alone.lesions == ()
+    assert "no_lesion" in {f.code for f in alone.findings}
+    assert alone.measurements[0].value == pytest.approx(38.0, abs=5.0)
+    joined = analysed(
+        tmp_path / "b", ThresholdVessels(phantom.labels, ((int(y), int(x)),)), run_dataset(phantom)
+    )
+    ((_, lesion),) = joined.lesions
+    assert lesion.probability > 0.5
+    assert lesion.narrowing.grade is Grade.MILD
+
+
+def test_what_the_network_sees_and_no_profile_shows_is_said(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path
+) -> None:
+    y, x = np.argwhere(phantom.labels == 3).mean(axis=0).round().astype(int)
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels, ((int(y), int(x)),)), run)
+    assert "narrowing_not_measured" in {f.code for f in found.findings}
+
+
+def test_two_runs_of_two_views_are_joined(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
+    other = run_dataset(
+        make_run(RunParameters(n_frames=14, beat_frames=8, lesions=RIGHT.lesions, angles=(40.0, 0.0))), 2
+    )
+    other.StudyInstanceUID = run.StudyInstanceUID
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run, other)
+    assert len(found.lesions) == 2
+    assert "two_views" in {f.code for f in found.findings}
+    assert {run.source.name for run in found.runs} == {"RAO 30 / CRA 20", "LAO 40"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"contrast": 0.0}, "no_contrast"), ({"ventricle": True}, "not_coronary")],
+)
+def test_runs_of_something_else_are_refused(tmp_path: Path, changes: dict[str, object], code: str) -> None:
+    phantom = make_run(RunParameters(n_frames=14, beat_frames=8, **changes))
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, ThresholdVessels(phantom.labels), run_dataset(phantom))
+    assert refused.value.code == code
+    assert refused.value.hint
+
+
+def test_a_wrong_photometric_sign_is_refused(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
+    set_pixels(run, 1023 - run.pixel_array)
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, ThresholdVessels(phantom.labels), run)
+    assert refused.value.code == "grey_inverted"
+
+
+def test_a_run_in_which_the_model_finds_nothing_is_refused(run: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, ThresholdVessels(np.zeros((512, 512), np.uint8)), run)
+    assert refused.value.code == "vessels_not_found"
+
+
+def test_the_left_artery_is_told(tmp_path: Path) -> None:
+    p = RunParameters(
+        artery=Artery.LEFT, n_frames=14, beat_frames=8, lesions={7: (PhantomLesion(0.5, 9.0, 75.0),)}
+    )
+    phantom = make_run(p)
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run_dataset(phantom))
+    assert found.view == "coronary_left"
+    _, lesion = found.lesions[0]
+    assert lesion.segment.number == "7"
+    assert lesion.narrowing.percent == pytest.approx(75.0, abs=6.0)
+    assert json.dumps(found.key_frames)
