@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose
 
 from cvai.domain.vessels.centreline import vessel_paths
 from cvai.domain.vessels.diameters import DiameterProfile, diameter_profile
+from cvai.domain.vessels.gaps import bridged
 from cvai.domain.vessels.narrowings import Grade, Narrowing, narrowings_of, reference_diameter_px
 from cvai.phantom.coronary.vessels import PhantomLesion, PhantomVessel, segment_labels, thickness_mm
 
@@ -94,6 +95,27 @@ def test_a_lesion_is_measured_beside_a_branch() -> None:
     long, _ = profiles_of((trunk, branch), noise=0.005)
     (found,) = narrowings_of(long)
     assert abs(found.percent - 60.0) <= 5.0
+
+
+def test_a_gap_at_a_severe_lesion_is_bridged_and_measured() -> None:
+    vessel = PhantomVessel(6, POINTS, (3.6, 2.6), (PhantomLesion(0.5, 8.0, 80.0),))
+    absorption = thickness_mm((vessel,), SHAPE, SPACING_MM) * 0.1
+    mask = segment_labels((vessel,), SHAPE, SPACING_MM) > 0
+    (whole,) = vessel_paths(mask)
+    y, x = whole.points[len(whole.points) // 2].round().astype(int)
+    mask[y - 8 : y + 9, x - 8 : x + 9] = False
+    assert len(vessel_paths(mask)) == 2
+    (path,) = vessel_paths(bridged(mask))
+    (found,) = narrowings_of(diameter_profile(absorption, bridged(mask), path))
+    assert abs(found.percent - 80.0) <= 5.0
+
+
+def test_ends_that_do_not_face_each_other_stay_apart() -> None:
+    mask = np.zeros((120, 120), dtype=bool)
+    mask[20:26, 10:50] = True
+    mask[38:44, 55:110] = True
+    mask[60:110, 10:16] = True
+    assert (bridged(mask) == mask).all()
 
 
 def test_an_empty_mask_and_a_spot_have_no_path() -> None:

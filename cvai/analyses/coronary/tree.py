@@ -15,6 +15,7 @@ from cvai.analyses.coronary.analysis import Lesion
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.vessels.centreline import vessel_paths
 from cvai.domain.vessels.diameters import DiameterProfile, diameter_profile
+from cvai.domain.vessels.gaps import bridged
 from cvai.domain.vessels.maps import VesselMaps
 from cvai.domain.vessels.narrowings import Narrowing, narrowings_of, reference_diameter_px
 from cvai.domain.vessels.run import AngiographyRun
@@ -92,7 +93,7 @@ def joined_maps(maps: Sequence[VesselMaps], field: NDArray[np.bool_]) -> VesselM
     total = float(sum(weights))
     vessel = sum(w * m.vessel for w, m in zip(weights, aligned, strict=True)) / total * field
     stenosis = sum(w * m.stenosis for w, m in zip(weights, aligned, strict=True)) / total * field
-    mask = _without_specks(vessel >= LIKELY)
+    mask = bridged(_without_specks(vessel >= LIKELY)) & field
     labels = _spread(_voted(aligned, weights), mask)
     return VesselMaps(labels, vessel.astype(np.float32), stenosis.astype(np.float32))
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.signal import savgol_filter
 
 from cvai.domain.vessels.diameters import DiameterProfile
 
@@ -28,6 +29,7 @@ _LEAST_HEALTHY_PX = 8
 _WINDOW_PX = 121
 """Within it the upper quartile of the diameters is a first estimate of the healthy one."""
 _ROUNDS = 3
+_PARABOLA_PX = 11
 
 
 class Grade(StrEnum):
@@ -120,6 +122,7 @@ def reference_diameter_px(profile: DiameterProfile) -> NDArray[np.float64]:
 def narrowings_of(profile: DiameterProfile, least_percent: float = LEAST_PERCENT) -> tuple[Narrowing, ...]:
     """Every narrowing with a healthy stretch on both sides, in the order of the path."""
     diameter, reference = _steadied(profile.diameter_px), reference_diameter_px(profile)
+    smooth = _parabolic(diameter)
     known = np.isfinite(diameter) & np.isfinite(reference)
     narrow = known & (diameter < _HEALTHY * reference)
     joined = ndimage.binary_closing(narrow, iterations=3) & (known | ~np.isfinite(diameter))
@@ -131,8 +134,8 @@ def narrowings_of(profile: DiameterProfile, least_percent: float = LEAST_PERCENT
         behind = np.count_nonzero(healthy[last + 1 : last + 1 + _NEIGHBOURHOOD_PX])
         if min(before, behind) < _LEAST_HEALTHY_PX:
             continue
-        at = first + int(np.nanargmin(np.where(narrow[first : last + 1], diameter[first : last + 1], np.nan)))
-        narrowing = Narrowing(first, at, last, float(diameter[at]), float(reference[at]))
+        at = first + int(np.nanargmin(np.where(narrow[first : last + 1], smooth[first : last + 1], np.nan)))
+        narrowing = Narrowing(first, at, last, max(0.0, float(smooth[at])), float(reference[at]))
         if narrowing.percent >= least_percent:
             found.append(narrowing)
     return tuple(found)
@@ -145,6 +148,19 @@ def _steadied(diameter: NDArray[np.float64]) -> NDArray[np.float64]:
     enough = np.isfinite(windows).sum(axis=1) >= 2
     steady[enough] = np.nanmedian(windows[enough], axis=1)
     return np.where(np.isfinite(diameter), steady, np.nan)
+
+
+def _parabolic(diameter: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smoothed by parabolas over 11 points (Savitzky and Golay), which keep the depth of a minimum.
+
+    The least of noisy diameters is below the true minimum.
+    """
+    known = np.isfinite(diameter)
+    if np.count_nonzero(known) < _PARABOLA_PX:
+        return diameter
+    at = np.arange(len(diameter))
+    filled = np.interp(at, at[known], diameter[known])
+    return np.asarray(np.where(known, savgol_filter(filled, _PARABOLA_PX, 2), np.nan))
 
 
 def _lines_through(
