@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
@@ -13,13 +15,16 @@ from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import CoronaryAnalysis
 from cvai.analyses.coronary.page import shown_runs
 from cvai.analyses.coronary.reading import reopen_runs
+from cvai.analyses.registry import ReadyAnalysis, _ready
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.write.result_json import result_schema
 from cvai.dicom.write.write import write_objects
 from cvai.domain.vessels.narrowings import Grade
 from cvai.errors import Refused
 from cvai.phantom.coronary.run import PhantomRun, RunParameters, make_run, run_dataset
 from cvai.phantom.coronary.trees import Artery
 from cvai.phantom.coronary.vessels import PhantomLesion
+from cvai.pipeline import analyse_folder
 from tests.analyses.angiography import ThresholdVessels
 from tests.dicom.read.angiography_files import set_pixels, study_of
 
@@ -90,6 +95,29 @@ def test_results_are_written_and_opened_again(
     assert np.array_equal(shown.labels[frame], measured.runs[0].labels)
     assert shown.beats[0].end_diastole == frame
     assert len(shown.lines[frame]["edges"]) > 4
+
+
+def test_the_pipeline_writes_a_result_that_keeps_the_schema(
+    original: Dataset, phantom: PhantomRun, tmp_path: Path
+) -> None:
+    (tmp_path / "study").mkdir()
+    original.save_as(tmp_path / "study" / "run.dcm", enforce_file_format=True)
+    model = ThresholdVessels(phantom.labels)
+    ready = ReadyAnalysis(coronary_spec(lambda *_: model), lambda: model)
+    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", (ready,))
+    assert outcome.status == "analysed"
+    record = json.loads((outcome.folder / "result.json").read_text())
+    jsonschema.validate(record, result_schema())
+    (entry,) = record["analyses"]
+    assert (entry["kind"], entry["view"]) == ("coronary", "coronary_right")
+    assert {o["kind"] for o in entry["objects"]} == {"seg_run_1", "sr", "pdf"}
+
+
+def test_without_a_model_a_study_is_refused(original: Dataset, tmp_path: Path) -> None:
+    spec = replace(coronary_spec(lambda *_: ThresholdVessels(np.zeros((8, 8), np.uint8))), model="absent")
+    with pytest.raises(Refused) as refused:
+        _ready(spec, "absent", 1, "auto").analyse(study_of(tmp_path, original), Stopwatch())
+    assert refused.value.code == "model_not_installed"
 
 
 def test_without_calibration_there_are_ratios_only(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:

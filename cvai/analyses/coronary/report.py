@@ -29,11 +29,11 @@ from cvai.dicom.write.source import checked_value
 from cvai.domain.vessels.segments import CORONARY_LABELS
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
-_TABLE = Box(LEFT, 57.0, WIDTH, 52.0)
-_PICTURE = Box(LEFT, 119.0, 104.0, 104.0)
-_PROFILES = Box(127.0, 116.0, 68.0, 118.0)
+_TABLE = Box(LEFT, 57.0, WIDTH, 51.0)
+_PICTURE = Box(LEFT, 122.0, 104.0, 104.0)
+_PROFILES = Box(127.0, 119.0, 68.0, 118.0)
 _MOST_ROWS, _MOST_PROFILES = 8, 3
-_COLUMNS = (0.0, 8.0, 78.0, 104.0, 122.0, 140.0, 158.0)
+_COLUMNS = (0.0, 6.0, 70.0, 112.0, 128.0, 145.0, 162.0)
 _TITLES = ("", "Segment (SYNTAX)", "View, frame", "Stenosis", "Minimum", "Length", "Grade")
 _EDGE, _LESION = Stroke((240, 228, 66), 0.5), Stroke((220, 30, 30), 1.3)
 _MEASURED, _REFERENCE = Stroke((0, 114, 178), 1.0), Stroke((120, 120, 120), 0.8, (3.0, 2.0))
@@ -52,7 +52,8 @@ def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
     title = f"{run.source.name}, frame {run.frame + 1} of {run.source.run.n_frames}"
     draw_section(page, _PICTURE.left, _PICTURE.top - 5, fitted(title, 9.5, _PICTURE.width), _PICTURE.width)
     _draw_picture(page, analysis, run)
-    draw_section(page, _PROFILES.left, _PROFILES.top - 2, "Diameter along the vessel", _PROFILES.width)
+    if analysis.lesions:
+        draw_section(page, _PROFILES.left, _PROFILES.top - 2, "Diameter along the vessel", _PROFILES.width)
     height = _PROFILES.height / _MOST_PROFILES
     for place, (of_run, lesion) in enumerate(analysis.lesions[:_MOST_PROFILES]):
         box = Box(_PROFILES.left, _PROFILES.top + place * height, _PROFILES.width, height - 3)
@@ -98,8 +99,8 @@ def _row(analysis: CoronaryAnalysis, number: int, run: MeasuredRun, lesion: Lesi
     for what in ("minimal_diameter", "length"):
         found = analysis.measurement(f"lesion_{number}_{what}")
         lengths.append("no calibration" if found is None else f"{found.value:.1f} mm")
-    segment = fitted(f"{lesion.segment.display_name} ({lesion.segment.number})", 8, 68)
-    view = fitted(f"{run.source.name}, {run.frame + 1}", 8, 25)
+    segment = fitted(f"{lesion.segment.display_name} ({lesion.segment.number})", 8, 63)
+    view = fitted(f"{run.source.name}, {run.frame + 1}", 8, 40)
     percent = f"{lesion.narrowing.percent:.0f} %"
     if "no calibration" in lengths:
         lengths = ["not given", "not given"]
