@@ -25,6 +25,7 @@ from cvai.phantom.coronary.run import PhantomRun, RunParameters, make_run, run_d
 from cvai.phantom.coronary.trees import Artery
 from cvai.phantom.coronary.vessels import PhantomLesion
 from cvai.pipeline import analyse_folder
+from cvai.review.viewers.loops import write_loops
 from tests.analyses.angiography import ThresholdVessels
 from tests.dicom.read.angiography_files import set_pixels, study_of
 
@@ -95,6 +96,10 @@ def test_results_are_written_and_opened_again(
     assert np.array_equal(shown.labels[frame], measured.runs[0].labels)
     assert shown.beats[0].end_diastole == frame
     assert len(shown.lines[frame]["edges"]) > 4
+    (tmp_path / "page").mkdir()
+    (sent,) = write_loops(tmp_path / "page", (shown,))["loops"]
+    assert (sent["view"], sent["n_phases"], sent["calibrated"]) == ("run1", 14, True)
+    assert sent["beats"] == [{"ed": frame, "es": frame}]
 
 
 def test_the_pipeline_writes_a_result_that_keeps_the_schema(

@@ -42,7 +42,7 @@ class Grade(StrEnum):
 
 
 def grade_of(percent: float) -> Grade:
-    """Grade of a percent diameter stenosis (SCCT/ACC groups of 50 and 70 %).
+    """Grade of a percent diameter stenosis (limits of the SCCT).
 
     >>> [grade_of(p).value for p in (49.9, 50.0, 70.0, 99.5)]
     ['mild', 'moderate', 'severe', 'occluded']
@@ -51,7 +51,7 @@ def grade_of(percent: float) -> Grade:
         return Grade.MILD
     if percent < 70.0:
         return Grade.MODERATE
-    return Grade.SEVERE if percent < 99.0 else Grade.OCCLUDED
+    return Grade.SEVERE if percent < 99.5 else Grade.OCCLUDED
 
 
 @dataclass(frozen=True, slots=True)

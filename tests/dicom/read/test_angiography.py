@@ -255,6 +255,20 @@ def test_shutters_and_collimator_limit_the_field(run: Dataset, tmp_path: Path) -
     assert 0.2 < field.mean() < 0.3
 
 
+def test_text_in_the_field_is_said(run: Dataset, tmp_path: Path) -> None:
+    frames = run.pixel_array.copy()
+    for left in range(60, 120, 12):
+        frames[:, 100:112, left : left + 2] = 1023
+        frames[:, 100:102, left : left + 8] = 1023
+    written, clean = deepcopy(run), run
+    set_pixels(written, frames)
+    for number, (ds, expected) in enumerate(((written, True), (clean, False))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (images,) = select_runs(study_of(folder, ds)).runs
+        assert ("burnt_in_text" in {f.code for f in assemble_run(images).findings}) is expected
+
+
 def test_a_field_that_is_closed_is_refused(run: Dataset, tmp_path: Path) -> None:
     frames = run.pixel_array.copy()
     frames[:, :, 24:] = 0
@@ -285,6 +299,7 @@ def test_the_right_frame_of_a_real_run_is_filled_and_end_diastolic() -> None:
     assert read.name == "RAO 32"
     assert read.run.r_waves == (19, 52, 76)
     assert read.run.pixel_size is None
+    assert "burnt_in_text" not in {f.code for f in read.findings}
     assert 0.7 < read.run.field.mean() < 0.85
     filling = filling_of(read.run)
     assert filling.has_vessels

@@ -15,6 +15,8 @@ from cvai.dicom.read.header.attributes import numbers, texts, whole_number
 
 _DARK = 0.04
 """Share of the brightest value below which a pixel that never changes lies behind a collimator."""
+_LEAST_FRAMES, _TEXT_PX = 8, 4
+"""Frames without which stillness says nothing, and half the width of a stroke at most."""
 _RIM_PX = 4
 """Taken off the field: the edge of a collimator is a dark line like a vessel."""
 
@@ -33,6 +35,23 @@ def field_of(header: Dataset, frames: NDArray[np.unsignedinteger[Any]]) -> NDArr
     lit = ndimage.binary_fill_holes(lit) & _shutter(header, shape) & _collimator(header, shape)
     rim = ndimage.binary_erosion(np.pad(lit, 1), iterations=_RIM_PX)[1:-1, 1:-1]
     return np.asarray(rim, dtype=np.bool_)
+
+
+def burnt_in_px(frames: NDArray[np.unsignedinteger[Any]], field: NDArray[np.bool_]) -> int:
+    """Pixels of the field that lines of text or graphics were drawn over, of a run of eight frames or more.
+
+    Text has one value, the darkest or brightest of all, in every frame. X-rays have noise, except where
+    they saturate the detector, which wide areas are.
+    """
+    if len(frames) < _LEAST_FRAMES:
+        return 0
+    some = frames[:: max(1, len(frames) // 16)]
+    still = (some.max(axis=0) == some.min(axis=0)) & field
+    extreme = still & ((some[0] == some.max()) | (some[0] == some.min()))
+    wide = ndimage.binary_dilation(
+        ndimage.binary_opening(extreme, iterations=_TEXT_PX), iterations=2 * _TEXT_PX
+    )
+    return int(np.count_nonzero(ndimage.binary_opening(extreme & ~wide, np.ones((1, 2), dtype=np.bool_))))
 
 
 def _shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from pydicom.uid import (
 
 from cvai.dicom.read.angiography.attributes import of_frame
 from cvai.dicom.read.angiography.calibration import pixel_size
-from cvai.dicom.read.angiography.field import field_of
+from cvai.dicom.read.angiography.field import burnt_in_px, field_of
 from cvai.dicom.read.angiography.times import r_wave_frames, run_times
 from cvai.dicom.read.angiography.views import (
     ROTATION_DEGREES,
@@ -42,6 +42,8 @@ MOST_FRAMES = 1000
 ANGIOGRAPHY_CLASSES = frozenset({XRayAngiographicImageStorage, EnhancedXAImageStorage})
 _FLUOROSCOPY_CLASSES = frozenset({XRayRadiofluoroscopicImageStorage, EnhancedXRFImageStorage})
 _SMALLEST_PX = 128
+_LEAST_TEXT_PX = 60
+"""A letter of twelve pixels has some 40."""
 _LEAST_FIELD = 0.1
 """Of the frame; a narrower collimation shows no tree."""
 _LOGARITHMIC = ("LOG", "DISP")
@@ -148,6 +150,9 @@ def assemble_run(images: Images) -> AssembledRun:
         r_waves=r_wave_frames(header, len(images), times_ms),
     )
     findings = (*size_findings, *time_findings, *_input_findings(header, len(images)))
+    if burnt_in_px(frames, field) > _LEAST_TEXT_PX or "YES" in texts(header, "BurnedInAnnotation"):
+        message = "Text is burnt into the frames; it may hide a vessel or look like one."
+        findings = (*findings, Finding("burnt_in_text", Severity.WARNING, message))
     if not sign_is_stated:
         message = "PixelIntensityRelationshipSign is not stated; vessels are taken to be dark as shown."
         findings = (*findings, Finding("sign_not_stated", Severity.INFO, message))
@@ -246,9 +251,6 @@ def _input_findings(header: Dataset, n_frames: int) -> tuple[Finding, ...]:
     if "SUB" in texts(header, "RecommendedViewingMode") and items(header, "MaskSubtractionSequence"):
         message = "The run is to be viewed subtracted; it was measured as it was stored, without a mask."
         findings.append(Finding("mask_not_applied", Severity.INFO, message))
-    if "YES" in texts(header, "BurnedInAnnotation"):
-        message = "Text is burnt into the frames; it may hide a vessel or look like one."
-        findings.append(Finding("burnt_in_text", Severity.WARNING, message))
     return tuple(findings)
 
 
