@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from cvai.analyses.coronary import coronary_spec
+from cvai.analyses.coronary import SPEC
 from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import CoronaryAnalysis
 from cvai.analyses.coronary.page import shown_runs
@@ -78,8 +78,7 @@ def test_the_lesion_of_a_phantom_is_found_named_and_measured(measured: CoronaryA
 def test_results_are_written_and_opened_again(
     measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
 ) -> None:
-    spec = coronary_spec(lambda *_: ThresholdVessels(np.zeros((8, 8), np.uint8)))
-    objects = write_objects(measured, spec.results, tmp_path / "out")
+    objects = write_objects(measured, SPEC.results, tmp_path / "out")
     files = {o.kind: o.path for o in objects}
     assert set(files) == {"seg_run_1", "sr", "pdf"}
     seg = dcmread(files["seg_run_1"])
@@ -108,7 +107,7 @@ def test_the_pipeline_writes_a_result_that_keeps_the_schema(
     (tmp_path / "study").mkdir()
     original.save_as(tmp_path / "study" / "run.dcm", enforce_file_format=True)
     model = ThresholdVessels(phantom.labels)
-    ready = ReadyAnalysis(coronary_spec(lambda *_: model), lambda: model)
+    ready = ReadyAnalysis(SPEC, lambda: model)
     (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", (ready,))
     assert outcome.status == "analysed"
     record = json.loads((outcome.folder / "result.json").read_text())
@@ -119,7 +118,7 @@ def test_the_pipeline_writes_a_result_that_keeps_the_schema(
 
 
 def test_without_a_model_a_study_is_refused(original: Dataset, tmp_path: Path) -> None:
-    spec = replace(coronary_spec(lambda *_: ThresholdVessels(np.zeros((8, 8), np.uint8))), model="absent")
+    spec = replace(SPEC, model="absent")
     with pytest.raises(Refused) as refused:
         _ready(spec, "absent", 1, "auto").analyse(study_of(tmp_path, original), Stopwatch())
     assert refused.value.code == "model_not_installed"

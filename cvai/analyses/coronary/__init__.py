@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import KIND, CoronaryAnalysis
 from cvai.analyses.coronary.arrays import segment_angiogram
@@ -17,38 +14,34 @@ from cvai.analyses.coronary.tree import VesselModel
 from cvai.analyses.spec import AnalysisSpec
 from cvai.dicom.read.angiography.runs import ANGIOGRAPHY_CLASSES
 from cvai.dicom.write.plan import ResultPlan
+from cvai.models.coronary import CoronarySegmenter
 
-
-def coronary_spec(
-    load: Callable[[Path, int, str], VesselModel],
-) -> AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis]:
-    """The analysis with what opens its model: a folder, threads, provider."""
-    return AnalysisSpec(
-        kind=KIND,
-        title="Coronary angiography",
-        modality="XA",
-        sop_classes=ANGIOGRAPHY_CLASSES,
-        views={
-            KIND: "Coronary arteries",
-            f"{KIND}_left": "Left coronary artery",
-            f"{KIND}_right": "Right coronary artery",
-        },
-        model="coronary",
-        card_view="coronary",
-        load=load,
-        explain=explain_runs,
-        analyse=analyse_coronary,
-        segment=segment_angiogram,
-        results=ResultPlan(
-            title="Coronary angiography: narrowings",
-            first_series_number=FIRST_SERIES_NUMBER,
-            series=SERIES,
-            drawn=drawn,
-            document=document,
-            report=coronary_report_pdf,
-        ),
-        reopen=reopen_runs,
-        headline=HEADLINE,
-        compared=COMPARED,
-        page=PAGE,
-    )
+SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
+    kind=KIND,
+    title="Coronary angiography",
+    modality="XA",
+    sop_classes=ANGIOGRAPHY_CLASSES,
+    views={
+        KIND: "Coronary arteries",
+        f"{KIND}_left": "Left coronary artery",
+        f"{KIND}_right": "Right coronary artery",
+    },
+    model="coronary",
+    card_view="coronary",
+    load=CoronarySegmenter.load,
+    explain=explain_runs,
+    analyse=analyse_coronary,
+    segment=segment_angiogram,
+    results=ResultPlan(
+        title="Coronary angiography: narrowings",
+        first_series_number=FIRST_SERIES_NUMBER,
+        series=SERIES,
+        drawn=drawn,
+        document=document,
+        report=coronary_report_pdf,
+    ),
+    reopen=reopen_runs,
+    headline=HEADLINE,
+    compared=COMPARED,
+    page=PAGE,
+)

@@ -14,11 +14,9 @@ from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
 from cvai.domain.vessels.diameters import DiameterProfile
 from cvai.domain.vessels.narrowings import Narrowing
-from cvai.domain.vessels.segments import CoronarySegment
+from cvai.domain.vessels.segments import RIGHT_SEGMENTS, CoronarySegment
 
 KIND = "coronary"
-RIGHT_NUMBERS = ("1", "2", "3", "4", "16", "16a", "16b", "16c")
-"""SYNTAX numbers of the right coronary artery."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +79,7 @@ def artery_of(labels: NDArray[np.uint8]) -> str:
     """``left`` or ``right`` coronary artery, by the numbers of pixels."""
     counts = np.bincount(labels.ravel(), minlength=len(CoronarySegment) + 1)[1:]
     right = sum(
-        int(n) for segment, n in zip(CoronarySegment, counts, strict=True) if segment.number in RIGHT_NUMBERS
+        int(n) for segment, n in zip(CoronarySegment, counts, strict=True) if segment in RIGHT_SEGMENTS
     )
     return "right" if right * 2 > int(counts.sum()) else "left"
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.coronary.analyse import view_key
-from cvai.analyses.coronary.analysis import RIGHT_NUMBERS
 from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
 from cvai.analyses.coronary.tree import vessel_profiles
 from cvai.analyses.page import Curve, CurveLine, Headline, Layer, Overlay, OverlayLine
@@ -18,7 +17,7 @@ from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.phases import KeyPhases
 from cvai.domain.vessels.diameters import DiameterProfile
 from cvai.domain.vessels.run import AngiographyRun
-from cvai.domain.vessels.segments import CORONARY_LABELS
+from cvai.domain.vessels.segments import CORONARY_LABELS, RIGHT_SEGMENTS
 
 EDGES = "edges"
 HEADLINE = Headline("max_stenosis", "Largest diameter stenosis", "Stenosis", "%", decimals=0)
@@ -31,7 +30,8 @@ def _labels_of(*numbers: str) -> tuple[int, ...]:
     return tuple(label for segment, label in CORONARY_LABELS.items() if segment.number in numbers)
 
 
-_RIGHT, _ANTERIOR = _labels_of(*RIGHT_NUMBERS), _labels_of(*_LEFT_ANTERIOR)
+_RIGHT = tuple(CORONARY_LABELS[segment] for segment in RIGHT_SEGMENTS)
+_ANTERIOR = _labels_of(*_LEFT_ANTERIOR)
 _CIRCUMFLEX = tuple(label for label in CORONARY_LABELS.values() if label not in (*_RIGHT, *_ANTERIOR))
 
 
