@@ -15,10 +15,12 @@ from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import CoronaryAnalysis
 from cvai.analyses.coronary.page import shown_runs
 from cvai.analyses.coronary.reading import reopen_runs
+from cvai.analyses.coronary.tree import joined_maps
 from cvai.analyses.registry import ReadyAnalysis, _ready
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.write.result_json import result_schema
 from cvai.dicom.write.write import write_objects
+from cvai.domain.vessels.maps import VesselMaps
 from cvai.domain.vessels.narrowings import Grade
 from cvai.errors import Refused
 from cvai.phantom.coronary.run import PhantomRun, RunParameters, make_run, run_dataset
@@ -115,6 +117,21 @@ def test_the_pipeline_writes_a_result_that_keeps_the_schema(
     (entry,) = record["analyses"]
     assert (entry["kind"], entry["view"]) == ("coronary", "coronary_right")
     assert {o["kind"] for o in entry["objects"]} == {"seg_run_1", "sr", "pdf"}
+
+
+def test_neighbours_take_away_what_one_frame_alone_shows_and_correct_its_names() -> None:
+    vessel = np.zeros((96, 96), dtype=np.float32)
+    vessel[20:26, 10:80] = 1.0
+    labels = np.where(vessel > 0, 2, 0).astype(np.uint8)
+    beside = VesselMaps(np.roll(labels, 5, axis=0), np.roll(vessel, 5, axis=0), np.zeros_like(vessel))
+    with_ghost, misnamed = vessel.copy(), labels.copy()
+    with_ghost[60:68, 20:70] = 1.0
+    misnamed[60:68, 20:70] = 2
+    misnamed[20:26, 40:50] = 7
+    first = VesselMaps(misnamed, with_ghost, np.zeros_like(vessel))
+    joined = joined_maps((first, beside, beside, beside), np.ones(vessel.shape, dtype=bool))
+    assert np.array_equal(joined.labels > 0, vessel > 0)
+    assert set(np.unique(joined.labels)) == {0, 2}
 
 
 def test_without_a_model_a_study_is_refused(original: Dataset, tmp_path: Path) -> None:

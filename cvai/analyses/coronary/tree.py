@@ -28,8 +28,10 @@ CONFIRMED_PERCENT = 25.0
 LIKELY = 0.5
 """Probability from which on the network counts as having seen a vessel or a stenosis."""
 
+_NEAR_PX, _SUPPORT = 5, 0.25
+"""Side of the square, and mean probability of the neighbours within it that keeps a vessel."""
 _REGISTERED = 4
-"""Maps are aligned on every fourth pixel: neighbouring frames differ by whole pixels at most."""
+"""Maps are aligned on every fourth pixel, to a quarter of their distance."""
 _LARGEST_SHIFT_PX = 40
 _SMALLEST_PIECE_PX = 150
 _CHOSEN, _BESIDE = 2, 1
@@ -79,22 +81,23 @@ def neighbours(frame: int, n_frames: int) -> tuple[int, ...]:
 def joined_maps(maps: Sequence[VesselMaps], field: NDArray[np.bool_]) -> VesselMaps:
     """Maps of a frame made consistent with its neighbours'.
 
-    Neighbours are shifted onto the frame. A segment is what most frames call a pixel, the frame itself
-    counting twice; vessel and stenosis are averaged with their neighbours' by the same weights, so that what
-    one frame alone shows is not kept.
+    Neighbours are shifted onto the frame. A vessel is kept where they have one within two pixels, as the
+    heart bends it between frames: what one frame alone shows is dropped. A segment is what most frames call
+    a pixel, the frame itself counting twice, and so is the probability of a stenosis averaged.
 
     Args:
         maps: of the frame, then of its neighbours.
         field: (y, x) outside of which nothing is a vessel.
     """
-    first = maps[0]
-    aligned = [first, *(_aligned(first, other) for other in maps[1:])]
-    weights = [_CHOSEN, *([_BESIDE] * (len(aligned) - 1))]
-    total = float(sum(weights))
-    vessel = sum(w * m.vessel for w, m in zip(weights, aligned, strict=True)) / total * field
-    stenosis = sum(w * m.stenosis for w, m in zip(weights, aligned, strict=True)) / total * field
+    first, others = maps[0], [_aligned(maps[0], other) for other in maps[1:]]
+    vessel, stenosis = first.vessel * field, first.stenosis * field
+    if others:
+        near = [ndimage.maximum_filter(other.vessel, _NEAR_PX) for other in others]
+        vessel = np.where(np.mean(near, axis=0) >= _SUPPORT, vessel, 0.0)
+        beside = [ndimage.maximum_filter(other.stenosis, _NEAR_PX) for other in others]
+        stenosis = (stenosis + np.mean(beside, axis=0)) / 2 * field
     mask = bridged(_without_specks(vessel >= LIKELY)) & field
-    labels = _spread(_voted(aligned, weights), mask)
+    labels = _spread(_voted([first, *others], [_CHOSEN, *([_BESIDE] * len(others))]), mask)
     return VesselMaps(labels, vessel.astype(np.float32), stenosis.astype(np.float32))
 
 
@@ -143,7 +146,10 @@ def _aligned(first: VesselMaps, other: VesselMaps) -> VesselMaps:
     soft = [ndimage.uniform_filter(m.vessel, _REGISTERED)[coarse] for m in (first, other)]
     if min(float(s.max()) for s in soft) <= 0:
         return other
-    shift = phase_cross_correlation(soft[0], soft[1], normalization=None)[0] * _REGISTERED
+    shift = (
+        phase_cross_correlation(soft[0], soft[1], normalization=None, upsample_factor=_REGISTERED)[0]
+        * _REGISTERED
+    )
     dy, dx = (round(float(s)) for s in shift)
     if max(abs(dy), abs(dx)) > _LARGEST_SHIFT_PX:
         return other
