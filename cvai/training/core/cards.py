@@ -42,7 +42,7 @@ def card_values(run: AnyRun, sha256: str, logits: list[float]) -> dict[str, Any]
         },
         "training": {
             "data": fields.source.title,
-            "patients": len(load_split(config.data.split).train),
+            "patients": fields.patients or len(load_split(config.data.split).train),
             "citation": fields.source.citation,
             "split": config.data.split.as_posix(),
         },

@@ -56,12 +56,14 @@ class CardFields:
         input: what the card says of the input beside channels, size and intensities.
         further: sections and values of the card that only this task has.
         intended_use: what the licence of ``source`` leaves.
+        patients: trained on; None for those of the split.
     """
 
     source: Source
     input: Mapping[str, Any] = field(default_factory=dict)
     further: Mapping[str, Any] = field(default_factory=dict)
     intended_use: str = RESEARCH_ONLY
+    patients: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

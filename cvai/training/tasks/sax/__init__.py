@@ -2,7 +2,9 @@
 
 from cvai.domain.anatomy import SAX_LABELS
 from cvai.training.core.spec import CardFields, EvaluationPlan, TaskSpec
+from cvai.training.datasets.data import load_split
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
+from cvai.training.datasets.port import Source
 from cvai.training.tasks.sax.config import SaxConfig
 from cvai.training.tasks.sax.evaluation.adaptive import learn
 from cvai.training.tasks.sax.evaluation.numbers import measured_on, numbers
@@ -12,8 +14,16 @@ from cvai.training.tasks.sax.task import SaxTask
 
 
 def _card(config: SaxConfig) -> CardFields:
-    source = open_dataset(config.data.kind, config.data.folder).source
-    return CardFields(source, input={"spacing_mm": config.input.spacing_mm})
+    """Title and citation of all data sets; the terms are those of the first, which are the narrower ones."""
+    first = open_dataset(config.data.kind, config.data.folder).source
+    further = [open_dataset(data.kind, data.folder).source for data in config.data.further]
+    source = Source(
+        title="; ".join(source.title for source in (first, *further)),
+        citation=" ".join(source.citation for source in (first, *further)),
+        license=first.license,
+    )
+    patients = sum(len(load_split(data.split).train) for data in (config.data, *config.data.further))
+    return CardFields(source, input={"spacing_mm": config.input.spacing_mm}, patients=patients)
 
 
 TASK = TaskSpec(
