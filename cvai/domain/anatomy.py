@@ -14,6 +14,8 @@ class Structure(StrEnum):
     LV_MYOCARDIUM = "lv_myocardium"
     RV_CAVITY = "rv_cavity"
     LEFT_ATRIUM = "left_atrium"
+    INFARCT = "infarct"
+    NO_REFLOW = "no_reflow"
 
     @property
     def display_name(self) -> str:
@@ -23,6 +25,8 @@ class Structure(StrEnum):
             Structure.LV_MYOCARDIUM: "Left ventricular myocardium",
             Structure.RV_CAVITY: "Right ventricular cavity",
             Structure.LEFT_ATRIUM: "Left atrium",
+            Structure.INFARCT: "Infarct",
+            Structure.NO_REFLOW: "No-reflow",
         }[self]
 
 
@@ -44,6 +48,17 @@ ECHO_LABELS: Mapping[Structure, int] = MappingProxyType(
     {Structure.LV_CAVITY: 1, Structure.LV_MYOCARDIUM: 2, Structure.LEFT_ATRIUM: 3}
 )
 """Label values of every segmentation of an apical ultrasound view that leaves cvai; those of CAMUS."""
+
+LGE_LABELS: Mapping[Structure, int] = MappingProxyType(
+    {
+        Structure.LV_CAVITY: 1,
+        Structure.LV_MYOCARDIUM: 2,
+        Structure.INFARCT: 3,
+        Structure.NO_REFLOW: 4,
+    }
+)
+"""Label values of every segmentation of late enhancement that leaves cvai; those of EMIDEC. The myocardium
+is only what is neither infarct nor no-reflow: the whole wall is 2, 3 and 4, the whole infarct 3 and 4."""
 
 SAX_PAPILLARY_MUSCLES = PapillaryMuscles.CAVITY
 """What they are in every short-axis segmentation that leaves cvai, in both ventricles; so they are in the

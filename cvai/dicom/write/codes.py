@@ -38,6 +38,8 @@ LEFT_VENTRICLE = Code("87878005", "SCT", "Left ventricle")
 RIGHT_VENTRICLE = Code("53085002", "SCT", "Right ventricle")
 LEFT_VENTRICLE_MYOCARDIUM = Code("49848007", "SCT", "Left Ventricle Myocardium")
 LEFT_ATRIUM = Code("82471001", "SCT", "Left atrium")
+MYOCARDIAL_INFARCTION = Code("22298006", "SCT", "Myocardial Infarction")
+NO_REFLOW = Code("NO_REFLOW", "99CVAI", "No-reflow")
 
 STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
     {
@@ -45,6 +47,8 @@ STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
         Structure.LV_MYOCARDIUM: LEFT_VENTRICLE_MYOCARDIUM,
         Structure.RV_CAVITY: RIGHT_VENTRICLE,
         Structure.LEFT_ATRIUM: LEFT_ATRIUM,
+        Structure.INFARCT: MYOCARDIAL_INFARCTION,
+        Structure.NO_REFLOW: NO_REFLOW,
     }
 )
 """Segmented Property Type of every structure."""
@@ -55,10 +59,12 @@ STRUCTURE_RGB: Mapping[Structure, tuple[int, int, int]] = MappingProxyType(
         Structure.LV_MYOCARDIUM: (0, 158, 115),
         Structure.RV_CAVITY: (86, 180, 233),
         Structure.LEFT_ATRIUM: (204, 121, 167),
+        Structure.INFARCT: (240, 228, 66),
+        Structure.NO_REFLOW: (0, 114, 178),
     }
 )
-"""Vermillion, bluish green, sky blue and reddish purple of Okabe and Ito's palette: distinguishable with any
-colour vision."""
+"""Vermillion, bluish green, sky blue, reddish purple, yellow and blue of Okabe and Ito's palette:
+distinguishable with any colour vision."""
 
 PHASE_CODES: Mapping[CardiacPhase, Code] = MappingProxyType(
     {

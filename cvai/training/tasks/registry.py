@@ -13,9 +13,9 @@ from cvai.errors import ConfigurationInvalid
 from cvai.models.card import ModelCard
 from cvai.training.core.config import RunConfig
 from cvai.training.core.spec import AnyRun, AnyTask, Run
-from cvai.training.tasks import coronary, echo, sax
+from cvai.training.tasks import coronary, echo, lge, sax
 
-TASKS: tuple[AnyTask, ...] = (sax.TASK, echo.TASK, coronary.TASK)
+TASKS: tuple[AnyTask, ...] = (sax.TASK, echo.TASK, lge.TASK, coronary.TASK)
 
 
 def load_run(path: Path) -> AnyRun:

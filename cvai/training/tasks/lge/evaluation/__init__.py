@@ -1,0 +1,1 @@
+"""Models for late enhancement against contours of patients they have not seen."""
