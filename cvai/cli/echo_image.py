@@ -90,18 +90,7 @@ def read_png(path: Path) -> EchoImage:
         GeometryRefused: ``not_a_frame``, the file holds several.
         HeartRefused: ``sector_not_found`` or ``colour_doppler``.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG",)) as image:
-                _require_one_frame(image)
-                levels, coloured = _displayed(image)
-    except Image.DecompressionBombError as error:
-        raise _too_large("more pixels than any frame has") from error
-    except _PNG_ERRORS as error:
-        raise FileRefused(
-            "not_png", "The file cannot be read as PNG.", "Give a .png file that exists."
-        ) from error
+    levels, coloured = png_levels(path)
     frame = EchoImage.of(_as_bytes(levels[None]), sideways_if_in_doubt=False)
     require_grey_levels(levels)
     share = _coloured_share(levels, coloured, sector_of_frame(frame.stored[0]))
@@ -112,6 +101,27 @@ def read_png(path: Path) -> EchoImage:
             "Give the frame in grey scale.",
         )
     return frame
+
+
+def png_levels(path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(y, x) grey levels of a PNG as displayed on black, and where there are colours.
+
+    Raises:
+        FileRefused: ``not_png`` or ``image_too_large``.
+        GeometryRefused: ``not_a_frame``, the file holds several.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG",)) as image:
+                _require_one_frame(image)
+                return _displayed(image)
+    except Image.DecompressionBombError as error:
+        raise _too_large("more pixels than any frame has") from error
+    except _PNG_ERRORS as error:
+        raise FileRefused(
+            "not_png", "The file cannot be read as PNG.", "Give a .png file that exists."
+        ) from error
 
 
 def _require_one_frame(image: Image.Image) -> None:

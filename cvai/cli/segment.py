@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cvai.cli.angiogram_image import read_angiogram
 from cvai.cli.echo_image import frames_of_nifti, parsed_spacing_mm, read_png, write_png
 from cvai.cli.label_file import NIFTI_ENDINGS, PNG_ENDINGS, require_writable, write_whole
+from cvai.cli.lge_image import read_slice, slices_of_nifti
 from cvai.cli.nifti import NiftiImage, read_nifti
 from cvai.cli.sax_image import stack_of
 from cvai.domain.anatomy import Structure
@@ -28,6 +29,7 @@ from cvai.models.coronary import CoronarySegmenter
 from cvai.models.device import DeviceModel
 from cvai.models.echo import EchoSegmenter
 from cvai.models.folders import model_folder
+from cvai.models.lge import LgeSegmenter
 from cvai.models.sax import SaxSegmenter
 from cvai.ops.logs import log_to_stderr
 
@@ -58,12 +60,16 @@ def segment(
     Coronary angiograms (coronary), PNG: 1 to 25, SYNTAX segments 1 2 3 4 5 6 7 8 9 9a 10 10a 11 12 12a 13
     14 14a 15 16 16a 16b 16c 12b 14b, 0 background.
 
+    Late enhancement (lge): 1 LV cavity, 2 healthy myocardium, 3 infarct, 4 no-reflow, 0 background. PNG of one
+    short-axis slice, or NIfTI (x, y[, z]); pixel size and proportions are not needed.
+
     What makes labels doubtful is printed beside them. Exit status: 0 labelled, 3 refused, 1 failed, 2 usage.
 
     \b
     Example: cvai segment patient_frame01.nii.gz labels.nii.gz
              cvai segment four_chamber.png labels.png --model echo --spacing 0.67,0.81
              cvai segment angiogram.png labels.png --model coronary
+             cvai segment slice.png labels.png --model lge
     """
     log_to_stderr()
     folder = model_folder(model)
@@ -84,6 +90,16 @@ def segment(
         require_writable(target, source, PNG_ENDINGS)
         segments = CoronarySegmenter.load(folder, threads).maps(angiogram).labels
         write_whole(target, partial(write_png, segments, spacing_mm))
+    elif view == "lge" and source.suffix.lower() == ".png":
+        slices = read_slice(source)
+        require_writable(target, source, PNG_ENDINGS)
+        labels = LgeSegmenter.load(folder, threads).segment(slices)
+        write_whole(target, partial(write_png, labels[0], spacing_mm))
+    elif view == "lge":
+        image = read_nifti(source)
+        slices = slices_of_nifti(image)
+        require_writable(target, source, NIFTI_ENDINGS)
+        _save(LgeSegmenter.load(folder, threads).segment(slices).transpose(2, 1, 0), image, target)
     elif source.suffix.lower() == ".png":
         frame = read_png(source)
         require_writable(target, source, PNG_ENDINGS)
