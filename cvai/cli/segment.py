@@ -60,8 +60,8 @@ def segment(
     Coronary angiograms (coronary), PNG: 1 to 25, SYNTAX segments 1 2 3 4 5 6 7 8 9 9a 10 10a 11 12 12a 13
     14 14a 15 16 16a 16b 16c 12b 14b, 0 background.
 
-    Late enhancement (lge): 1 LV cavity, 2 healthy myocardium, 3 infarct, 4 no-reflow, 0 background. PNG of one
-    short-axis slice, or NIfTI (x, y[, z]); pixel size and proportions are not needed.
+    Late enhancement (lge): 1 LV cavity, 2 healthy myocardium, 3 infarct, 4 no-reflow, 0 background. PNG of
+    one short-axis slice, or NIfTI (x, y[, z]); pixel size and proportions are not needed.
 
     What makes labels doubtful is printed beside them. Exit status: 0 labelled, 3 refused, 1 failed, 2 usage.
 

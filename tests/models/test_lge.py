@@ -32,7 +32,7 @@ class GreyLevels:
     def __init__(self) -> None:
         self.card = card()
 
-    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32], _batch_size: int | None = None) -> NDArray[np.float32]:
         assert images.shape[1:] == (3, SIZE, SIZE)
         grey = images[:, 1] * (GREYS.max() - GREYS.min()) + GREYS.min()
         return -np.abs(grey[:, None] - GREYS[:, None, None]) / 10
@@ -63,7 +63,7 @@ def test_a_heart_of_any_proportions_is_labelled_on_its_own_grid(height: int, wid
 class Blind(GreyLevels):
     """A network that finds nothing."""
 
-    def logits(self, images: NDArray[np.float32], batch_size: int | None = None) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32], _batch_size: int | None = None) -> NDArray[np.float32]:
         logits = np.zeros((len(images), len(GREYS), SIZE, SIZE), np.float32)
         logits[:, 0] = 1
         return logits
