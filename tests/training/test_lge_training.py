@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import torch
 
 from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.tissue.shares import infarct_share_percent
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import load_card
 from cvai.training.core.export import export
@@ -21,7 +22,7 @@ from cvai.training.datasets.data import load_split
 from cvai.training.datasets.emidec import load_emidec_patient
 from cvai.training.tasks.lge.augment import BatchMaker, SliceBank
 from cvai.training.tasks.lge.evaluation.run import evaluate, measured_on, numbers
-from cvai.training.tasks.lge.evaluation.scores import infarct_share_percent, score_patient
+from cvai.training.tasks.lge.evaluation.scores import score_patient
 from cvai.training.tasks.lge.task import LgeTask
 from cvai.training.tasks.registry import load_run, run_of
 from tests.conftest import ROOT

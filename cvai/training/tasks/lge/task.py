@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.anatomy import LGE_LABELS
+from cvai.domain.tissue.shares import WALL, WHOLE_INFARCT
 from cvai.models.heart_window import LEVELS_SHARE, HeartBox, levels
 from cvai.models.intensity import with_neighbours
 from cvai.training.core.loss import dice_and_cross_entropy
@@ -18,9 +19,6 @@ from cvai.training.datasets.data import data_root, load_split
 from cvai.training.datasets.emidec import EnhancementStack, load_emidec_patient
 from cvai.training.tasks.lge.augment import BatchMaker, SliceBank
 from cvai.training.tasks.lge.config import LgeConfig
-
-WALL = tuple(LGE_LABELS[s] for s in (Structure.LV_MYOCARDIUM, Structure.INFARCT, Structure.NO_REFLOW))
-WHOLE_INFARCT = tuple(LGE_LABELS[s] for s in (Structure.INFARCT, Structure.NO_REFLOW))
 
 _SMOOTH = 1.0
 

@@ -10,21 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.tissue.shares import CAVITY, INFARCT, NO_REFLOW, WALL, WHOLE_INFARCT, infarct_share_percent
 from cvai.errors import HeartRefused
 from cvai.training.datasets.emidec import EnhancementStack
 
-_HEALTHY, _INFARCT, _NO_REFLOW = (
-    LGE_LABELS[s] for s in (Structure.LV_MYOCARDIUM, Structure.INFARCT, Structure.NO_REFLOW)
-)
-
 PARTS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
-        "lv_cavity": (LGE_LABELS[Structure.LV_CAVITY],),
-        "myocardium": (_HEALTHY, _INFARCT, _NO_REFLOW),
-        "infarct": (_INFARCT, _NO_REFLOW),
-        "infarct_without_no_reflow": (_INFARCT,),
-        "no_reflow": (_NO_REFLOW,),
+        "lv_cavity": (CAVITY,),
+        "myocardium": WALL,
+        "infarct": WHOLE_INFARCT,
+        "infarct_without_no_reflow": (INFARCT,),
+        "no_reflow": (NO_REFLOW,),
     }
 )
 """Labels that are compared as one: the myocardium with all that lies in it, the infarct with no-reflow."""
@@ -77,16 +73,6 @@ def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
         distorted_percent=tuple(infarct_share_percent(labels) for labels in distorted if labels is not None),
         refused_slices=sum(labels is None for labels in alone),
     )
-
-
-def infarct_share_percent(labels: NDArray[np.uint8]) -> float:
-    """Share of the myocardium that is infarct or no-reflow, in percent; 0 where there is no myocardium.
-
-    >>> infarct_share_percent(np.array([0, 1, 2, 2, 2, 3, 3, 4], dtype=np.uint8))
-    50.0
-    """
-    wall = np.count_nonzero(np.isin(labels, PARTS["myocardium"]))
-    return 100.0 * np.count_nonzero(np.isin(labels, PARTS["infarct"])) / wall if wall else 0.0
 
 
 def _found(images: NDArray[np.float32], segment: Segment) -> NDArray[np.uint8] | None:

@@ -1,0 +1,1 @@
+"""What contrast shows of the myocardium: infarct and no-reflow."""
