@@ -22,17 +22,17 @@ _BITS_STORED = 12
 def write_instances(folder: Path, phantom: Phantom) -> tuple[Path, ...]:
     """Write every frame into ``folder``, slice by slice from the base, and return the files in that order."""
     n_phases, n_slices = phantom.pixels.shape[:2]
-    common = _common(phantom)
+    common = common_attributes(phantom)
     files = []
     for z in range(n_slices):
         for t in range(n_phases):
             path = folder / f"slice{z + 1:02d}_phase{t + 1:02d}.dcm"
-            _frame(common, phantom, t, z).save_as(path, enforce_file_format=True)
+            frame_instance(common, phantom, t, z).save_as(path, enforce_file_format=True)
             files.append(path)
     return tuple(files)
 
 
-def _common(phantom: Phantom) -> Dataset:
+def common_attributes(phantom: Phantom) -> Dataset:
     """What all instances share."""
     ds = Dataset()
     truth = phantom.truth
@@ -99,7 +99,7 @@ def _add_pixel_description(ds: Dataset, phantom: Phantom) -> None:
     ds.WindowCenter, ds.WindowWidth = round(white / 2), max(round(white), 1)
 
 
-def _frame(common: Dataset, phantom: Phantom, t: int, z: int) -> Dataset:
+def frame_instance(common: Dataset, phantom: Phantom, t: int, z: int) -> Dataset:
     """The instance of phase ``t`` of slice ``z``."""
     n_phases = phantom.pixels.shape[0]
     rr_interval_ms = float(phantom.rr_intervals_ms[z])

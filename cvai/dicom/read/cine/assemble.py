@@ -60,8 +60,8 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
         FileRefused: ``truncated_file``, ``unsupported_transfer_syntax``, ``conflicting_copies`` or
             ``pixel_data_unreadable``.
     """
-    _check_placed(selection.planes)
-    _check_one_grid(selection.planes)
+    check_placed(selection.planes)
+    check_one_grid(selection.planes)
     slices, repeats, repeated = _one_acquisition_each(slices_along_normal(selection.planes))
     if len(slices) < MIN_SLICES:
         message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
@@ -69,7 +69,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     slices = [in_phase_order(s, slice_name(z, slices)) for z, s in enumerate(_without_doubles(slices))]
     beats = one_beat_each(slices, [slice_name(z, slices) for z in range(len(slices))])
     phases = put_in_step(beats.slices, beats.intervals_ms)
-    geometry = _geometry(phases.slices)
+    geometry = geometry_of(phases.slices)
     rate_bpm, rate_findings = heart_rate(beats.slices, phases.times_ms)
     planes = tuple(zip(*phases.slices, strict=True))  # (t)(z)
     pixels, grid = stored_pixels([plane for phase in planes for plane in phase]), (len(planes), len(slices))
@@ -100,7 +100,8 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     )
 
 
-def _check_placed(planes: Sequence[ImagePlane]) -> None:
+def check_placed(planes: Sequence[ImagePlane]) -> None:
+    """Refuse images whose headers do not tell where every pixel lies."""
     checks: tuple[tuple[str, str, Callable[[ImagePlane], bool]], ...] = (
         ("position_missing", "state no ImagePositionPatient", lambda p: p.position_mm is None),
         ("orientation_missing", "state no ImageOrientationPatient", lambda p: p.orientation is None),
@@ -123,7 +124,8 @@ def _check_placed(planes: Sequence[ImagePlane]) -> None:
             raise GeometryRefused(code, message, "Send the original images, not a conversion.")
 
 
-def _check_one_grid(planes: Sequence[ImagePlane]) -> None:
+def check_one_grid(planes: Sequence[ImagePlane]) -> None:
+    """Refuse images that differ in matrix, pixel size or direction."""
     first = planes[0]
     other = next((p for p in planes if not has_same_grid(first, p)), None)
     if other is not None:
@@ -168,7 +170,8 @@ def _without_doubles(slices: Sequence[Images]) -> Sequence[Images]:
     return slices
 
 
-def _geometry(slices: Sequence[Images]) -> StackGeometry:
+def geometry_of(slices: Sequence[Images]) -> StackGeometry:
+    """Where slices lie that are in order along their normal; refused where they are no even stack."""
     firsts = [images[0] for images in slices]
     usual = _usual_orientation(firsts)
     cosines = np.array(usual.orientation, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""The late-enhancement stack of a study: found among its images, and assembled."""

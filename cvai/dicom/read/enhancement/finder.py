@@ -1,0 +1,198 @@
+"""Finds the short-axis stack of late enhancement in a study; what is left out has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
+from cvai.dicom.read.cine.image_groups import ImageGroup, image_groups_of
+from cvai.dicom.read.cine.images import StudyImages, is_same_kind
+from cvai.dicom.read.cine.placement import grouped, is_parallel, normal_of
+from cvai.dicom.read.cine.stacks import is_similar_view, overlaps
+from cvai.dicom.read.enhancement.images import inversion_time_ms, is_phase_sensitive, why_not
+from cvai.dicom.read.header.attributes import time_of_day_s, whole_number
+from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
+from cvai.domain.findings import Finding, Severity
+from cvai.errors import FileRefused
+
+FEWEST_SLICES = 2
+"""Two slices still show an infarct; one has no place in a stack."""
+
+WHOLE_STACK_SLICES = 3
+"""Fewer parallel slices cannot be summed to the mass of a ventricle."""
+
+_MOST_REPEATS = 2
+"""So many images at a position are an acquisition and its repeat; more run over inversion times, or time."""
+
+_LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
+"""Usual direction of the left ventricle from base to apex; only used to prefer one stack to another."""
+
+_SHORT_AXIS_MIN_COSINE = 0.7
+
+_HINT = "Send the study once its short-axis late enhancement is complete."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnhancementSelection:
+    """The images to assemble.
+
+    Args:
+        stack: one image a slice.
+        is_phase_sensitive: whether the images keep the sign of the magnetisation; else they are magnitudes.
+        excluded: what was left aside, with reasons.
+        findings: what a reader should know about the choice.
+    """
+
+    stack: ImageGroup
+    is_phase_sensitive: bool
+    excluded: tuple[Excluded, ...]
+    findings: tuple[Finding, ...]
+
+
+def select_late_enhancement(study: Study) -> EnhancementSelection:
+    """Find the short-axis late enhancement of a study.
+
+    It is the stack of parallel inversion-recovery images, one a slice, that stands across the usual long
+    axis, is phase-sensitive where both kinds were reconstructed, and covers most; of several such the latest.
+    Slices that are series of their own are joined. Descriptions count only where they say PSIR.
+
+    Raises:
+        CineNotFound: ``no_late_enhancement``, ``inversion_time_scout`` or ``too_few_slices``.
+        FileRefused: nothing of the study could be read.
+    """
+    series, excluded = _suitable(study)
+    groups = image_groups_of(StudyImages(series, ()))
+    scouts = [group for group in groups if group.n_phases > _MOST_REPEATS]
+    stacks = _stacks([group for group in groups if group.n_phases <= _MOST_REPEATS])
+    candidates = [stack for stack in stacks if stack.n_slices >= FEWEST_SLICES]
+    excluded = (*excluded, *(Excluded(uid, _of_scout(g)) for g in scouts for uid in g.series_uids))
+    if not candidates:
+        raise _refusal(study, scouts, stacks, excluded)
+    best = max(candidates, key=_preference)
+    others = [stack for stack in stacks if stack is not best]
+    return EnhancementSelection(
+        stack=best,
+        is_phase_sensitive=is_phase_sensitive(best.planes[0]),
+        excluded=(*excluded, *(e for other in others for e in _left_out(other, best))),
+        findings=(*_size_findings(best), *_kind_findings(best), *_cine_findings(study, best)),
+    )
+
+
+def _suitable(study: Study) -> tuple[tuple[Series, ...], tuple[Excluded, ...]]:
+    """Series with the images that may be late enhancement, and why the others have none."""
+    suitable, excluded = [], []
+    for series in study.series:
+        reasons = [why_not(plane) for plane in series.planes]
+        usable = tuple(p for p, reason in zip(series.planes, reasons, strict=True) if reason is None)
+        if series.modality != "MR":
+            excluded.append(Excluded(series.series_uid, f"not an MR series (modality {series.modality})"))
+        elif usable:
+            suitable.append(replace(series, planes=usable))
+        else:
+            excluded.append(Excluded(series.series_uid, next(filter(None, reasons), "no images")))
+    return tuple(suitable), tuple(excluded)
+
+
+def _stacks(groups: Sequence[ImageGroup]) -> list[ImageGroup]:
+    """Stacks of one image a slice: as series hold them, and of series of one slice each."""
+    pieces = [ImageGroup(tuple(p)) for g in groups for p in grouped(g.planes, _is_same_reconstruction)]
+    single = [plane for piece in pieces if piece.n_slices == 1 for plane in piece.planes]
+    joined = [ImageGroup(tuple(planes)) for planes in grouped(single, _is_same_stack)]
+    return [_latest(stack) for stack in (*(p for p in pieces if p.n_slices > 1), *joined)]
+
+
+def _is_same_reconstruction(first: ImagePlane, second: ImagePlane) -> bool:
+    return is_phase_sensitive(first) == is_phase_sensitive(second)
+
+
+def _is_same_stack(first: ImagePlane, second: ImagePlane) -> bool:
+    return (
+        is_parallel(first, second) and is_same_kind(first, second) and _is_same_reconstruction(first, second)
+    )
+
+
+def _latest(stack: ImageGroup) -> ImageGroup:
+    """Of a slice that was acquired again the later image."""
+    return ImageGroup(tuple(max(images, key=_moment) for images in stack.slices))
+
+
+def _moment(plane: ImagePlane) -> tuple[float, int, int]:
+    header = plane.header
+    acquired_s = time_of_day_s(header, "AcquisitionTime")
+    number = whole_number(header, "SeriesNumber") or 0
+    return -1.0 if acquired_s is None else acquired_s, number, plane.instance_number or 0
+
+
+def _preference(stack: ImageGroup) -> tuple[bool, bool, bool, int, tuple[float, int, int]]:
+    """Sorts stacks, the best last: what covers fewer slices because it was planned so is no worse."""
+    across = abs(float(normal_of(stack.planes[0]) @ _LONG_AXIS_LPS)) >= _SHORT_AXIS_MIN_COSINE
+    is_whole = stack.n_slices >= WHOLE_STACK_SLICES
+    moment = max(_moment(plane) for plane in stack.planes)
+    return across, is_whole, is_phase_sensitive(stack.planes[0]), stack.n_slices, moment
+
+
+def _of_scout(group: ImageGroup) -> str:
+    times = {inversion_time_ms(p) for p in group.slices[0]} - {None}
+    size = f"{group.n_slices} slice{'s' if group.n_slices > 1 else ''} x {group.n_phases} images"
+    if len(times) > 1:
+        return f"{size} at {len(times)} inversion times: a scout or a map of T1"
+    return f"{size}: a series over time, no late enhancement"
+
+
+def _left_out(stack: ImageGroup, best: ImageGroup) -> list[Excluded]:
+    kind = "phase-sensitive" if is_phase_sensitive(stack.planes[0]) else "magnitude"
+    reason = f"{stack.n_slices} slice(s) of {kind} late enhancement: another stack was preferred"
+    return [Excluded(uid, reason) for uid in stack.series_uids if uid not in best.series_uids]
+
+
+def _size_findings(stack: ImageGroup) -> tuple[Finding, ...]:
+    if stack.n_slices >= WHOLE_STACK_SLICES:
+        return ()
+    message = f"The stack has {stack.n_slices} slices: shares are of these slices, and masses are not given."
+    return (Finding("few_enhancement_slices", Severity.WITHHELD, message),)
+
+
+def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:
+    if is_phase_sensitive(stack.planes[0]):
+        return ()
+    message = (
+        "Magnitude images were measured; the study holds no phase-sensitive ones, on which the model was "
+        "trained. With a wrong inversion time, healthy myocardium is bright in magnitude images."
+    )
+    return (Finding("magnitude_enhancement", Severity.INFO, message),)
+
+
+def _cine_findings(study: Study, stack: ImageGroup) -> tuple[Finding, ...]:
+    """What is to be said where no cine shows the same part of the heart."""
+    try:
+        cine = ImageGroup(select_sax_cine(study).planes)
+    except (CineNotFound, FileRefused):
+        cine = None
+    if cine is not None and is_similar_view(stack, cine) and overlaps(stack, cine):
+        return ()
+    message = "The study holds no short-axis cine of these places to compare the contours with."
+    return (Finding("no_matching_cine", Severity.INFO, message),)
+
+
+def _refusal(
+    study: Study, scouts: Sequence[ImageGroup], stacks: Sequence[ImageGroup], excluded: tuple[Excluded, ...]
+) -> FileRefused | CineNotFound:
+    if not any(series.planes for series in study.series) and study.unreadable:
+        return study.unreadable[0]
+    if stacks:
+        message = f"The largest stack of late enhancement has {max(s.n_slices for s in stacks)} slice."
+        return CineNotFound("too_few_slices", message, _HINT, excluded)
+    if scouts:
+        message = f"The study holds no late enhancement, but {_of_scout(scouts[0])}."
+        return CineNotFound("inversion_time_scout", message, _HINT, excluded)
+    return CineNotFound(
+        "no_late_enhancement", "The study holds no late enhancement in short axis.", _HINT, excluded
+    )
+
+
+def images_of(selection: EnhancementSelection) -> Images:
+    """One image a slice, in order along the normal."""
+    return tuple(images[0] for images in selection.stack.slices)

@@ -1,0 +1,1 @@
+"""Synthetic late enhancement with infarcts of known size."""

@@ -1,0 +1,173 @@
+"""Late enhancement found among what a study holds, on phantoms written in memory."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from pydicom.uid import generate_uid
+
+from cvai.dicom.read.cine.cine_finder import select_sax_cine
+from cvai.dicom.read.enhancement.assemble import assemble_enhancement
+from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of, select_late_enhancement
+from cvai.dicom.read.values import CineNotFound
+from cvai.phantom.cine_sax.dicom import common_attributes, frame_instance
+from cvai.phantom.late_enhancement.phantom import EnhancementPhantom, Scar, make_enhancement_phantom
+from cvai.phantom.late_enhancement.study import enhancement_instances
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from tests.dicom.read.dicom_files import write_one
+from tests.dicom.read.in_memory import study_of
+
+ACQUISITION = PhantomAcquisition(
+    n_slices=None, n_phases=8, rows=88, columns=96, spacing_y_mm=3.0, spacing_x_mm=2.8, seed=4
+)
+
+
+@pytest.fixture(scope="module")
+def phantom() -> EnhancementPhantom:
+    return make_enhancement_phantom(PhantomHeart.drawn(4), ACQUISITION, Scar(no_reflow=True))
+
+
+@pytest.fixture
+def stack(phantom: EnhancementPhantom) -> list[Dataset]:
+    return enhancement_instances(phantom)
+
+
+@pytest.fixture
+def cine(phantom: EnhancementPhantom) -> list[Dataset]:
+    common, (n_phases, n_slices) = common_attributes(phantom.cine), phantom.cine.pixels.shape[:2]
+    return [frame_instance(common, phantom.cine, t, z) for z in range(n_slices) for t in range(n_phases)]
+
+
+def as_series(datasets: list[Dataset], number: int, **changed: object) -> list[Dataset]:
+    """Copies of instances as another series."""
+    uid = generate_uid(entropy_srcs=[str(number)])
+    copies = [deepcopy(ds) for ds in datasets]
+    for place, ds in enumerate(copies):
+        ds.SeriesInstanceUID, ds.SeriesNumber = uid, number
+        ds.SOPInstanceUID = generate_uid(entropy_srcs=[str(number), str(place)])
+        for keyword, value in changed.items():
+            setattr(ds, keyword, value)
+    return copies
+
+
+def numbers_of(selection: EnhancementSelection) -> set[int]:
+    return {int(plane.header.SeriesNumber) for plane in images_of(selection)}
+
+
+def codes_of(selection: EnhancementSelection) -> set[str]:
+    return {finding.code for finding in selection.findings}
+
+
+def refusal(datasets: list[Dataset]) -> CineNotFound:
+    with pytest.raises(CineNotFound) as caught:
+        select_late_enhancement(study_of(datasets))
+    return caught.value
+
+
+def test_cine_and_late_enhancement_of_a_study_are_told_apart(
+    stack: list[Dataset], cine: list[Dataset]
+) -> None:
+    study = study_of([*cine, *stack])
+    selection = select_late_enhancement(study)
+    assert numbers_of(selection) == {2}
+    assert selection.is_phase_sensitive
+    assert codes_of(selection) == set()
+    assert [e.reason for e in selection.excluded] == ["no inversion recovery: no late enhancement"]
+    assert {int(p.header.SeriesNumber) for p in select_sax_cine(study).planes} == {1}
+
+
+def test_without_a_cine_of_these_places_a_reader_is_told(stack: list[Dataset]) -> None:
+    assert codes_of(select_late_enhancement(study_of(stack))) == {"no_matching_cine"}
+
+
+def test_phase_sensitive_images_are_preferred_to_their_magnitudes(stack: list[Dataset]) -> None:
+    magnitude = as_series(stack, 3, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    selection = select_late_enhancement(study_of([*magnitude, *stack]))
+    assert numbers_of(selection) == {2}
+    assert "magnitude late enhancement" in selection.excluded[0].reason
+    alone = select_late_enhancement(study_of(magnitude))
+    assert not alone.is_phase_sensitive
+    assert "magnitude_enhancement" in codes_of(alone)
+
+
+def test_both_reconstructions_in_one_series_are_not_mixed(stack: list[Dataset]) -> None:
+    magnitude = as_series(stack, 3, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    for ds in magnitude:
+        ds.SeriesInstanceUID, ds.SeriesNumber = stack[0].SeriesInstanceUID, 2
+    selection = select_late_enhancement(study_of([*magnitude, *stack]))
+    assert {p.header.ImageType[2] for p in images_of(selection)} == {"R"}
+    assert len(images_of(selection)) == len(stack)
+
+
+def test_slices_that_are_series_of_their_own_are_joined(stack: list[Dataset]) -> None:
+    single = [ds for n, one in enumerate(stack) for ds in as_series([one], 10 + n)]
+    selection = select_late_enhancement(study_of(single[::-1]))
+    assert len(images_of(selection)) == len(stack)
+
+
+def test_a_slice_that_was_acquired_again_is_the_later_one(stack: list[Dataset]) -> None:
+    single = [ds for n, one in enumerate(stack) for ds in as_series([one], 10 + n)]
+    again = as_series([stack[2]], 40, AcquisitionTime="104500")
+    selection = select_late_enhancement(study_of([*again, *single]))
+    assert len(images_of(selection)) == len(stack)
+    assert 40 in numbers_of(selection)
+    assert 12 not in numbers_of(selection)
+
+
+def test_the_later_of_two_stacks_is_measured(stack: list[Dataset]) -> None:
+    early = as_series(stack, 9, AcquisitionTime="101800")
+    assert numbers_of(select_late_enhancement(study_of([*early, *stack]))) == {2}
+
+
+def test_a_scout_over_inversion_times_is_refused_by_name(stack: list[Dataset]) -> None:
+    scout = [ds for n in range(6) for ds in as_series(stack[3:4], 5, InversionTime=100.0 + 40 * n)]
+    for n, ds in enumerate(scout):
+        ds.SOPInstanceUID, ds.InstanceNumber = generate_uid(entropy_srcs=["scout", str(n)]), n + 1
+    refused = refusal(scout)
+    assert refused.code == "inversion_time_scout"
+    assert "6 inversion times" in refused.message
+    assert numbers_of(select_late_enhancement(study_of([*scout, *stack]))) == {2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"ScanningSequence": ["SE", "IR"]}, "oedema"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "M", "T1 MAP"]}, "map"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
+    ],
+)
+def test_what_is_inverted_and_no_late_enhancement_is_left_out(
+    stack: list[Dataset], changed: dict[str, object], reason: str
+) -> None:
+    refused = refusal(as_series(stack, 6, **changed))
+    assert refused.code == "no_late_enhancement"
+    assert reason in refused.excluded[0].reason
+
+
+def test_a_cine_alone_holds_no_late_enhancement(cine: list[Dataset]) -> None:
+    assert refusal(cine).code == "no_late_enhancement"
+
+
+def test_one_slice_is_refused_and_two_are_measured_with_a_warning(stack: list[Dataset]) -> None:
+    assert refusal(stack[3:4]).code == "too_few_slices"
+    assert "few_enhancement_slices" in codes_of(select_late_enhancement(study_of(stack[3:5])))
+
+
+def test_a_stack_is_assembled_in_order_with_its_pixels(
+    phantom: EnhancementPhantom, stack: list[Dataset], tmp_path: Path
+) -> None:
+    files = {str(ds.SOPInstanceUID): tmp_path / f"{n}.dcm" for n, ds in enumerate(stack)}
+    for ds in stack:
+        write_one(files[str(ds.SOPInstanceUID)], ds)
+    found = assemble_enhancement(select_late_enhancement(study_of(stack[::-1], files)))
+    order = [
+        stack.index(next(d for d in stack if d.SOPInstanceUID == p.sop_instance_uid)) for p in found.planes[0]
+    ]
+    assert order in (list(range(len(stack))), list(range(len(stack)))[::-1])
+    np.testing.assert_array_equal(found.stack.phase(0), phantom.pixels[order])
+    assert found.stack.phase_times_ms is None
