@@ -30,7 +30,8 @@ Qualifier = tuple[Code, Code]
 """Concept and value of a modifier, which says more exactly what a coded name means."""
 
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
-"""Category of every segment (CID 7150)."""
+MORPHOLOGICALLY_ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+"""Categories of segments (CID 7150)."""
 
 HEART = Code("80891009", "SCT", "Heart")
 ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
@@ -39,7 +40,9 @@ RIGHT_VENTRICLE = Code("53085002", "SCT", "Right ventricle")
 LEFT_VENTRICLE_MYOCARDIUM = Code("49848007", "SCT", "Left Ventricle Myocardium")
 LEFT_ATRIUM = Code("82471001", "SCT", "Left atrium")
 MYOCARDIAL_INFARCTION = Code("22298006", "SCT", "Myocardial Infarction")
-NO_REFLOW = Code("NO_REFLOW", "99CVAI", "No-reflow")
+MICROVASCULAR_OBSTRUCTION = Code("26036001", "SCT", "Obstruction")
+"""The head concept: the dictionary has none for no-reflow itself."""
+
 
 STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
     {
@@ -48,10 +51,13 @@ STRUCTURE_CODES: Mapping[Structure, Code] = MappingProxyType(
         Structure.RV_CAVITY: RIGHT_VENTRICLE,
         Structure.LEFT_ATRIUM: LEFT_ATRIUM,
         Structure.INFARCT: MYOCARDIAL_INFARCTION,
-        Structure.NO_REFLOW: NO_REFLOW,
+        Structure.NO_REFLOW: MICROVASCULAR_OBSTRUCTION,
     }
 )
 """Segmented Property Type of every structure."""
+
+ABNORMAL_STRUCTURES = frozenset({Structure.INFARCT, Structure.NO_REFLOW})
+"""What is no part of a normal heart: another category of segments (CID 7150)."""
 
 STRUCTURE_RGB: Mapping[Structure, tuple[int, int, int]] = MappingProxyType(
     {

@@ -15,7 +15,14 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, EncapsulatedPDFStorage, S
 
 from cvai.dicom.read.values import ImagePlane
 from cvai.dicom.write.analysis import AnyAnalysed
-from cvai.dicom.write.codes import STRUCTURE_CODES, STRUCTURE_RGB, CardiacPhase
+from cvai.dicom.write.codes import (
+    ABNORMAL_STRUCTURES,
+    ANATOMICAL_STRUCTURE,
+    MORPHOLOGICALLY_ABNORMAL_STRUCTURE,
+    STRUCTURE_CODES,
+    STRUCTURE_RGB,
+    CardiacPhase,
+)
 from cvai.domain.anatomy import Structure
 from cvai.domain.geometry import StackGeometry
 
@@ -67,19 +74,27 @@ def document_series(sr_offset: int, pdf_offset: int) -> Mapping[str, SeriesPlan]
 class Segment:
     """Something that is segmented.
 
-    ``number`` is its label and its Segment Number, and counts from 1; ``rgb`` runs from 0 to 255.
+    ``number`` is its label and its Segment Number, and counts from 1; ``rgb`` runs from 0 to 255;
+    ``category`` is one of CID 7150.
     """
 
     number: int
     name: str
     code: Code
     rgb: tuple[int, int, int]
+    category: Code = ANATOMICAL_STRUCTURE
 
 
 def segments_of(labels: Mapping[Structure, int]) -> tuple[Segment, ...]:
     """Segments of structures of the heart, by their labels."""
     return tuple(
-        Segment(number, structure.display_name, STRUCTURE_CODES[structure], STRUCTURE_RGB[structure])
+        Segment(
+            number,
+            structure.display_name,
+            STRUCTURE_CODES[structure],
+            STRUCTURE_RGB[structure],
+            MORPHOLOGICALLY_ABNORMAL_STRUCTURE if structure in ABNORMAL_STRUCTURES else ANATOMICAL_STRUCTURE,
+        )
         for structure, number in labels.items()
     )
 

@@ -18,6 +18,9 @@ doi:10.1081/JCMR-200053623)."""
 BRIGHTEST_PERCENTILE = 99.0
 """Of the infarct's pixels; a maximum would be one pixel's noise."""
 
+_SD_PER_MEDIAN_DISTANCE = 1.4826
+"""Of a normal distribution."""
+
 _FROM_INFARCT_PX = 2
 _FEWEST_REMOTE_PX = 30
 
@@ -53,7 +56,7 @@ def n_sd_percent(
     remote = images[remote_myocardium(labels)]
     if remote.size < _FEWEST_REMOTE_PX:
         return None
-    return _above_percent(images, labels, float(remote.mean() + n_sd * remote.std()))
+    return _above_percent(images, labels, float(np.median(remote)) + n_sd * _spread(remote))
 
 
 def fwhm_percent(images: NDArray[np.float32], labels: NDArray[np.uint8]) -> float | None:
@@ -70,8 +73,16 @@ def fwhm_percent(images: NDArray[np.float32], labels: NDArray[np.uint8]) -> floa
     infarct = images[np.isin(labels, WHOLE_INFARCT)]
     if infarct.size == 0:
         return 0.0
-    half = (float(remote.mean()) + float(np.percentile(infarct, BRIGHTEST_PERCENTILE))) / 2
+    half = (float(np.median(remote)) + float(np.percentile(infarct, BRIGHTEST_PERCENTILE))) / 2
     return _above_percent(images, labels, half)
+
+
+def _spread(values: NDArray[np.float32]) -> float:
+    """Standard deviation of most of the values, from the median of their distances from the median.
+
+    An infarct that the contours have missed lies among the remote myocardium, and would widen a plain one.
+    """
+    return _SD_PER_MEDIAN_DISTANCE * float(np.median(np.abs(values - np.median(values))))
 
 
 def _above_percent(images: NDArray[np.float32], labels: NDArray[np.uint8], threshold: float) -> float:

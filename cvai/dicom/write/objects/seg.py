@@ -121,7 +121,7 @@ def _segment_description(context: ResultContext[AnyAnalysed], segment: Segment, 
     description: Dataset = SegmentDescription(
         segment_number=segment.number,
         segment_label=segment.name,
-        segmented_property_category=codes.ANATOMICAL_STRUCTURE,
+        segmented_property_category=segment.category,
         segmented_property_type=segment.code,
         algorithm_type=_algorithm_type(context.analysis.verification),
         algorithm_identification=algorithm_identification(context.analysis.model),

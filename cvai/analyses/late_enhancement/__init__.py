@@ -1,0 +1,50 @@
+"""Infarct and no-reflow from short-axis late enhancement of MR."""
+
+from __future__ import annotations
+
+from cvai.analyses.late_enhancement.analyse import analyse_enhancement
+from cvai.analyses.late_enhancement.analysis import KIND, VIEW, EnhancementAnalysis
+from cvai.analyses.late_enhancement.arrays import segment_slices
+from cvai.analyses.late_enhancement.explain import explain_enhancement
+from cvai.analyses.late_enhancement.objects import FIRST_SERIES_NUMBER, SEG, SEGMENTS, SERIES, document, drawn
+from cvai.analyses.late_enhancement.page import COMPARED, HEADLINE, PAGE
+from cvai.analyses.late_enhancement.reading import (
+    ReopenedEnhancement,
+    labels_of,
+    remeasured_enhancement,
+    reopen_enhancement,
+)
+from cvai.analyses.late_enhancement.report import enhancement_report_pdf
+from cvai.analyses.spec import AnalysisSpec, Editing
+from cvai.dicom.read.classes import MR_IMAGES
+from cvai.dicom.write.plan import ResultPlan
+from cvai.domain.anatomy import LGE_LABELS
+from cvai.models.lge import LgeSegmenter
+
+SPEC: AnalysisSpec[LgeSegmenter, ReopenedEnhancement, EnhancementAnalysis] = AnalysisSpec(
+    kind=KIND,
+    title="Late enhancement MR",
+    modality="MR",
+    sop_classes=MR_IMAGES,
+    views={VIEW: "MR late enhancement"},
+    model="lge",
+    card_view="lge",
+    load=LgeSegmenter.load,
+    explain=explain_enhancement,
+    analyse=analyse_enhancement,
+    segment=segment_slices,
+    results=ResultPlan(
+        title="Cardiac MR: late enhancement",
+        first_series_number=FIRST_SERIES_NUMBER,
+        series=SERIES,
+        drawn=drawn,
+        document=document,
+        report=enhancement_report_pdf,
+    ),
+    reopen=reopen_enhancement,
+    editing=Editing(SEG, SEGMENTS, labels_of, remeasured_enhancement),
+    headline=HEADLINE,
+    labels={structure.value: label for structure, label in LGE_LABELS.items()},
+    compared=COMPARED,
+    page=PAGE,
+)

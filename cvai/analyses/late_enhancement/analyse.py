@@ -1,0 +1,52 @@
+"""One stack of late enhancement, in one straight line.
+
+::
+
+    Study -> images selected -> stack -> labels -> shares, masses, rules -> findings -> EnhancementAnalysis
+"""
+
+from __future__ import annotations
+
+from cvai import __version__
+from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
+from cvai.analyses.late_enhancement.measure import measured
+from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.enhancement.assemble import assemble_enhancement
+from cvai.dicom.read.enhancement.finder import images_of, select_late_enhancement
+from cvai.dicom.read.values import Study
+from cvai.dicom.read.whole import require_readable
+from cvai.domain.measurement import Measurement
+from cvai.models.lge import LgeSegmenter
+
+
+def analyse_enhancement(study: Study, segmenter: LgeSegmenter, watch: Stopwatch) -> EnhancementAnalysis:
+    """Select, assemble, segment, measure and judge one study.
+
+    Raises:
+        Refused: the study cannot be measured honestly.
+    """
+    with watch.stage("select"):
+        patient = study.patient()
+        selection = select_late_enhancement(study)
+        require_readable(study, images_of(selection))
+    with watch.stage("assemble"):
+        stack = assemble_enhancement(selection)
+    with watch.inference():
+        labels = segmenter.segment(stack.stack.phase(0))
+
+    def with_interval(measurement: Measurement) -> Measurement:
+        known = segmenter.uncertainty
+        return measurement if known is None else known.around(measurement)
+
+    with watch.stage("measure"):
+        found = measured(study, stack, labels, with_interval)
+    return EnhancementAnalysis(
+        **found,
+        study_uid=study.study_uid,
+        patient=patient,
+        stack=stack,
+        labels=labels,
+        model=segmenter.identity,
+        cvai_version=__version__,
+        timings_ms=watch.timings_ms,
+    )

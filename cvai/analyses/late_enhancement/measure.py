@@ -1,0 +1,123 @@
+"""What labels on late enhancement measure, whoever drew them: the model alone, or a reader after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.dicom.read.enhancement.finder import WHOLE_STACK_SLICES
+from cvai.dicom.read.subject import subject_of
+from cvai.dicom.read.values import AssembledCine, Study
+from cvai.dicom.read.whole import unreadable_findings
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.measurement import Measurement
+from cvai.domain.subject import Subject
+from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
+from cvai.domain.tissue.shares import NO_REFLOW, WALL, infarct_share_percent, share_percent
+from cvai.domain.tissue.transmurality import transmural_percent, transmurality
+from cvai.domain.volumes import mass_g
+from cvai.errors import HeartRefused
+
+RULES_DISAGREE_PERCENT = 10.0
+"""Points of the myocardium by which the 5-SD rule and the contours may differ before a reader has to look."""
+
+FEWEST_RINGS = 0.5
+"""Share of the slices with a cavity in which the wall closes around it; fewer are no short axis."""
+
+_CLOSED = 0.9
+"""Share of the directions from the cavity's middle in which there is wall."""
+
+
+class EnhancementMeasures(TypedDict):
+    """Fields of ``EnhancementAnalysis`` that follow from the labels."""
+
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    subject: Subject
+
+
+def as_drawn(measurement: Measurement) -> Measurement:
+    """A number without an interval: that tells how far a reader may be from the model."""
+    return measurement
+
+
+def measured(
+    study: Study,
+    stack: AssembledCine,
+    labels: NDArray[np.uint8],
+    with_interval: Callable[[Measurement], Measurement] = as_drawn,
+) -> EnhancementMeasures:
+    """Measure and judge.
+
+    Args:
+        study: which the images are of.
+        stack: with its sources.
+        labels: (z, y, x) values of LGE_LABELS on its grid.
+        with_interval: gives a measurement its interval.
+
+    Raises:
+        HeartRefused: ``no_short_axis``.
+    """
+    geometry = stack.stack.geometry
+    spacing_mm = (geometry.spacing_y_mm, geometry.spacing_x_mm)
+    _require_rings(labels, spacing_mm)
+    images, share = stack.stack.phase(0), infarct_share_percent(labels)
+    found: dict[str, float | None] = {
+        "infarct_share": share,
+        "no_reflow_share": share_percent(labels, (NO_REFLOW,)),
+        "transmural_share": transmural_percent(labels, spacing_mm),
+        "enhanced_share_5sd": n_sd_percent(images, labels),
+        "enhanced_share_fwhm": fwhm_percent(images, labels),
+    }
+    shares = [Measurement(name, value, "%") for name, value in found.items() if value is not None]
+    return EnhancementMeasures(
+        measurements=tuple(map(with_interval, (*shares, *_masses(stack, labels, share)))),
+        findings=(
+            *stack.findings,
+            *unreadable_findings(study),
+            *_rule_findings(share, found["enhanced_share_5sd"]),
+        ),
+        subject=subject_of(stack),
+    )
+
+
+def _masses(
+    stack: AssembledCine, labels: NDArray[np.uint8], share_percent_: float
+) -> tuple[Measurement, ...]:
+    """Mass of the myocardium and of the infarct; none where slices are too few to add up."""
+    if len(labels) < WHOLE_STACK_SLICES:
+        return ()
+    voxels = int(np.count_nonzero(np.isin(labels, WALL)))
+    myocardium_g = mass_g(voxels * stack.stack.geometry.voxel_volume_ml)
+    return (
+        Measurement("lv_mass", myocardium_g, "g"),
+        Measurement("infarct_mass", myocardium_g * share_percent_ / 100.0, "g"),
+    )
+
+
+def _rule_findings(share: float, by_rule: float | None) -> tuple[Finding, ...]:
+    if by_rule is None:
+        message = "No remote myocardium is left to compare with: no threshold rule could be applied."
+        return (Finding("no_remote_myocardium", Severity.WARNING, message),)
+    if abs(by_rule - share) <= RULES_DISAGREE_PERCENT:
+        return ()
+    message = (
+        f"The contours hold an infarct of {share:.0f} % of the myocardium, the 5-SD rule within them finds "
+        f"{by_rule:.0f} %."
+    )
+    return (Finding("rules_disagree", Severity.WARNING, message),)
+
+
+def _require_rings(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> None:
+    """Refuse slices that do not cut the ventricle across: there the wall is no ring."""
+    rays = [found for plane in labels if (found := transmurality(plane, spacing_mm)) is not None]
+    n_rings = sum(np.mean(~np.isnan(found)) >= _CLOSED for found in rays)
+    if not rays or n_rings < FEWEST_RINGS * len(rays):
+        raise HeartRefused(
+            "no_short_axis",
+            f"The wall closes around the cavity in {n_rings} of {len(rays)} slices of late enhancement.",
+            "Check that the series is late enhancement in short axis.",
+        )

@@ -1,0 +1,75 @@
+"""The DICOM objects of late enhancement: a segmentation, the measurements and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
+from cvai.dicom.write import codes
+from cvai.dicom.write.plan import (
+    DocumentPlan,
+    DrawnSegments,
+    SeriesPlan,
+    SiteGroup,
+    document_series,
+    segmentation_series,
+    segments_of,
+)
+from cvai.domain.anatomy import LGE_LABELS
+
+FIRST_SERIES_NUMBER = 9041
+SEG = "seg_lge"
+
+SERIES: Mapping[str, SeriesPlan] = MappingProxyType(
+    {SEG: segmentation_series("late-enhancement segmentation", 0, "seg_lge.dcm"), **document_series(1, 2)}
+)
+
+SEGMENTS = segments_of(LGE_LABELS)
+
+DEFINITIONS = (
+    "Infarct and no-reflow are shares of all left ventricular myocardium of the slices measured; no-reflow "
+    "counts as infarct. The segment of the myocardium holds what is neither."
+)
+RULES = (
+    "5 SD and FWHM are thresholds within the same contours, counted from remote myocardium; FWHM is half "
+    "of the way to the brightest infarct."
+)
+_SITES = (
+    SiteGroup(
+        "Infarct",
+        codes.LEFT_VENTRICLE_MYOCARDIUM,
+        ("infarct_share", "infarct_mass", "no_reflow_share", "transmural_share", "lv_mass"),
+    ),
+    SiteGroup("Enhanced by 5 SD above remote", codes.LEFT_VENTRICLE_MYOCARDIUM, ("enhanced_share_5sd",)),
+    SiteGroup(
+        "Enhanced by full width at half maximum", codes.LEFT_VENTRICLE_MYOCARDIUM, ("enhanced_share_fwhm",)
+    ),
+)
+_DOCUMENT = DocumentPlan(
+    procedure=codes.CARDIAC_MRI,
+    modality=codes.MAGNETIC_RESONANCE,
+    evidence=(SEG,),
+    sites=_SITES,
+    remarks=(DEFINITIONS, RULES),
+)
+
+
+def document(_: EnhancementAnalysis) -> DocumentPlan:
+    """Content of the measurement document, the same for every stack."""
+    return _DOCUMENT
+
+
+def drawn(analysis: EnhancementAnalysis) -> tuple[DrawnSegments, ...]:
+    """One segmentation of all slices."""
+    return (
+        DrawnSegments(
+            kind=SEG,
+            name="late enhancement",
+            labels=analysis.labels[None],
+            segments=SEGMENTS,
+            planes=analysis.stack.planes,
+            phases=range(1),
+            geometry=analysis.stack.stack.geometry,
+        ),
+    )

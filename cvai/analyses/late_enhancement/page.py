@@ -1,0 +1,55 @@
+"""Late enhancement on the reader's page: the wall, the infarct within it, and no-reflow within that."""
+
+from __future__ import annotations
+
+from cvai.analyses.late_enhancement.objects import RULES
+from cvai.analyses.late_enhancement.reading import ReopenedEnhancement, shown_enhancement
+from cvai.analyses.page import Curve, CurveLine, Headline, Layer, Number, Row, Table
+from cvai.analyses.spec import PageSpec
+from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT, NO_REFLOW
+
+_NO_REFLOW_COLOUR, _INFARCT_COLOUR = "#56b4e9", "#f0e442"
+_INSIDE_COLOUR, _OUTSIDE_COLOUR = "#ff7a1a", "#00c08b"
+
+HEADLINE = Headline("infarct_share", "Infarct, share of the myocardium", "Infarct", "%")
+COMPARED = ("infarct_share", "no_reflow_share", "transmural_share", "infarct_mass", "lv_mass")
+
+PAGE: PageSpec[ReopenedEnhancement] = PageSpec(
+    viewer="stack",
+    shown=shown_enhancement,
+    layers=(
+        Layer("no_reflow", "No-reflow", _NO_REFLOW_COLOUR, (NO_REFLOW,), spares=(CAVITY,), leaves=INFARCT),
+        Layer("infarct", "Infarct", _INFARCT_COLOUR, (INFARCT, NO_REFLOW), spares=(CAVITY,), leaves=HEALTHY),
+        Layer("inside", "Inside", _INSIDE_COLOUR, (CAVITY,), leaves=HEALTHY),
+        Layer("outside", "Outside", _OUTSIDE_COLOUR, (HEALTHY, INFARCT, NO_REFLOW, CAVITY)),
+    ),
+    curve=Curve(
+        "Infarct and no-reflow",
+        "volume",
+        (CurveLine(INFARCT, _INFARCT_COLOUR), CurveLine(NO_REFLOW, _NO_REFLOW_COLOUR, dashed=True)),
+    ),
+    table=Table(
+        columns=("Value",),
+        rows=(
+            Row("Infarct, % of myocardium", ("infarct_share",), decimals=1),
+            Row("No-reflow, % of myocardium", ("no_reflow_share",), decimals=1),
+            Row("Transmural, % of circumference", ("transmural_share",)),
+            Row("5 SD, % of myocardium", ("enhanced_share_5sd",), decimals=1),
+            Row("FWHM, % of myocardium", ("enhanced_share_fwhm",), decimals=1),
+            Row("Infarct mass, g", ("infarct_mass",), decimals=1),
+            Row("Myocardial mass, g", ("lv_mass",)),
+        ),
+    ),
+    signed=(
+        Number("infarct_share", "Infarct, share of the myocardium"),
+        Number("no_reflow_share", "No-reflow, share of the myocardium"),
+        Number("infarct_mass", "Infarct mass"),
+    ),
+    note=RULES,
+    reasons=(
+        "Wrong series",
+        "Contours do not follow the heart",
+        "Artefact taken for infarct",
+        "Image quality",
+    ),
+)
