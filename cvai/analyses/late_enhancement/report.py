@@ -34,8 +34,8 @@ from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import Structure
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
-_TABLE = Box(LEFT, 57.0, WIDTH, 46.0)
-_PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 112.0, 237.0, 240.5
+_TABLE = Box(LEFT, 56.0, WIDTH, 46.0)
+_PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 118.0, 237.0, 240.5
 _COLUMNS, _GAP = 4, 2.0
 _ROWS = (
     ("Infarct, share of the myocardium (%)", "infarct_share", 1),
