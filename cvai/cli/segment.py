@@ -74,6 +74,7 @@ def segment(
     log_to_stderr()
     folder = model_folder(model)
     echo = DeviceModel(partial(EchoSegmenter.load, folder, threads), "auto")
+    lge = DeviceModel(partial(LgeSegmenter.load, folder, threads), "auto")
     spacing_mm = None if spacing is None else parsed_spacing_mm(spacing)
     view = load_card(folder).view
     if view == "sax_cine":
@@ -93,13 +94,14 @@ def segment(
     elif view == "lge" and source.suffix.lower() == ".png":
         slices = read_slice(source)
         require_writable(target, source, PNG_ENDINGS)
-        labels = LgeSegmenter.load(folder, threads).segment(slices)
+        labels = lge.use(lambda segmenter: segmenter.segment(slices))
         write_whole(target, partial(write_png, labels[0], spacing_mm))
     elif view == "lge":
         image = read_nifti(source)
         slices = slices_of_nifti(image)
         require_writable(target, source, NIFTI_ENDINGS)
-        _save(LgeSegmenter.load(folder, threads).segment(slices).transpose(2, 1, 0), image, target)
+        labels = lge.use(lambda segmenter: segmenter.segment(slices))
+        _save(labels.transpose(2, 1, 0), image, target)
     elif source.suffix.lower() == ".png":
         frame = read_png(source)
         require_writable(target, source, PNG_ENDINGS)
