@@ -62,12 +62,6 @@ class HeartBox:
         return Window(shape, spacing, self.centre, (size, size), 1.0)
 
 
-def whole_window(shape: tuple[int, int], size: int) -> Window:
-    """A window of ``size`` x ``size`` that holds the whole image, squeezed to a square."""
-    centre = ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
-    return Window(shape, (size / shape[0], size / shape[1]), centre, (size, size), 1.0)
-
-
 def levels(images: NDArray[np.float32], share: float) -> NDArray[np.float32]:
     """(n, 3, y, x) slices between their neighbours, scaled by what the middle of each slice shows.
 

@@ -13,7 +13,8 @@ from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import ModelCard
 from cvai.models.classes import likeliest
 from cvai.models.folders import installed_models, model_folder
-from cvai.models.heart_window import LEVELS_SHARE, HeartBox, levels, whole_window
+from cvai.models.heart_search import search_heart
+from cvai.models.heart_window import LEVELS_SHARE, HeartBox, levels
 from cvai.models.intensity import with_neighbours
 from cvai.models.network import Network
 from cvai.models.resample import Window
@@ -22,6 +23,9 @@ from cvai.models.segmenter import NetworkSegmenter, one_blas_thread
 SMALLEST_HEART = 0.002
 """Smallest left ventricle with its wall, as a share of an image: less is a speck. A heart of 40 mm in a field
 of view of 500 mm has 0.005."""
+
+_LOOKED_AT, _CLEAR_SCORE = 3, 0.6
+"""So many slices are searched for the heart until it has this score in one."""
 
 _INSTALLED_AS = "lge"
 _N_LABELS = len(LGE_LABELS) + 1
@@ -53,28 +57,32 @@ class LgeSegmenter(NetworkSegmenter):
             HeartRefused: ``heart_not_found``, no left ventricle in any slice.
         """
         seen = with_neighbours(images)
-        around = self._heart(self._whole(seen))
-        for sides in (_SIDES[:1], _SIDES):  # the box as looked for in the whole image is a coarse one
+        around = self._located(seen)
+        for sides in (_SIDES[:1], _SIDES):  # the first box is that of one slice
             labels = self._labels(seen, around, sides)
             around = self._heart(labels)
         return labels
+
+    def _located(self, seen: NDArray[np.float32]) -> HeartBox:
+        """Where the heart lies in the middle slice, or in the nearest one that shows it well."""
+        size, found = self._network.card.input.size, []
+        for z in sorted(range(len(seen)), key=lambda z: abs(z - (len(seen) - 1) / 2))[:_LOOKED_AT]:
+            heart = search_heart(seen[z], lambda shown: likeliest(self._network.logits(shown)), size)
+            if heart is not None:
+                found.append(heart)
+            if heart is not None and heart.score >= _CLEAR_SCORE:
+                break
+        if not found:
+            raise _not_found(0.0)
+        return max(found, key=lambda heart: heart.score).box
 
     def _heart(self, labels: NDArray[np.uint8]) -> HeartBox:
         """The box of the heart in all slices of (z, y, x) labels."""
         heart = labels.any(axis=0)
         share = np.count_nonzero(heart) / heart.size
         if share < SMALLEST_HEART:
-            raise HeartRefused(
-                "heart_not_found",
-                f"No left ventricle was found: the largest candidate fills {100 * share:.2f} % of the image.",
-                "Check that the image shows late enhancement in the short axis of the heart.",
-            )
+            raise _not_found(share)
         return HeartBox.around(labels)
-
-    def _whole(self, seen: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(z, y, x) labels of (z, 3, y, x) slices seen as a whole, one heart."""
-        window = whole_window((seen.shape[2], seen.shape[3]), self._network.card.input.size)
-        return self._drawn(self._network.logits(levels(window.cut(seen), 1.0)), window)
 
     def _labels(
         self, seen: NDArray[np.float32], around: HeartBox, sides: tuple[tuple[int, bool], ...]
@@ -93,6 +101,14 @@ class LgeSegmenter(NetworkSegmenter):
         rows, columns = window.footprint
         labels[:, rows, columns] = likeliest(window.back(logits))
         return keep_one_heart(labels)
+
+
+def _not_found(share: float) -> HeartRefused:
+    return HeartRefused(
+        "heart_not_found",
+        f"No left ventricle was found: the largest candidate fills {100 * share:.2f} % of the image.",
+        "Check that the image shows late enhancement in the short axis of the heart.",
+    )
 
 
 def installed_lge_folder() -> Path | None:

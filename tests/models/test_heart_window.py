@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvai.models.heart_window import HEART_SHARE, HIGHEST_LEVEL, LOWEST_LEVEL, HeartBox, levels, whole_window
+from cvai.models.heart_window import HEART_SHARE, HIGHEST_LEVEL, LOWEST_LEVEL, HeartBox, levels
 
 SIZE = 40
 
@@ -22,12 +22,6 @@ def test_the_heart_fills_the_same_share_of_both_axes_whatever_its_proportions(
     box = HeartBox.around((seen > 0.5)[None].astype(np.uint8))
     assert box.extent == pytest.approx((HEART_SHARE * SIZE,) * 2, abs=1.5)
     assert box.centre == pytest.approx(((SIZE - 1) / 2,) * 2, abs=0.8)
-
-
-def test_a_whole_image_is_squeezed_to_a_square() -> None:
-    window = whole_window((90, 120), 30)
-    assert window.footprint == (slice(0, 90), slice(0, 120))
-    assert window.cut(np.ones((90, 120), np.float32)).min() == pytest.approx(1)
 
 
 def test_where_nothing_is_labelled_there_is_no_box() -> None:
