@@ -82,17 +82,18 @@ def _centres(n: int, extent: float) -> NDArray[np.float64]:
     """Places along an axis of ``n`` pixels, one of them in its middle; hearts do not lie at the border."""
     step = _STRIDE * extent / HEART_SHARE
     reach = int((n / 2 - extent / 2) // step)
-    return (n - 1) / 2 + step * np.arange(-reach, reach + 1)
+    return np.asarray((n - 1) / 2 + step * np.arange(-reach, reach + 1), dtype=np.float64)
 
 
 def _looked_at(
     seen: NDArray[np.float32], boxes: list[HeartBox], labels_of: Labels, size: int
 ) -> list[FoundHeart]:
     """What is found in the windows of boxes, each with a box of its own."""
-    shape = (seen.shape[1], seen.shape[2])
-    windows = [box.window(shape, size) for box in boxes]
-    shown = np.stack([window.cut(seen) for window in windows]) if windows else np.empty((0, 3, size, size))
-    drawn = labels_of(levels(shown.astype(np.float32), LEVELS_SHARE)) if windows else []
+    if not boxes:
+        return []
+    windows = [box.window((seen.shape[1], seen.shape[2]), size) for box in boxes]
+    shown = np.stack([window.cut(seen) for window in windows])
+    drawn = labels_of(levels(shown, LEVELS_SHARE))
     hearts = (_heart_in(window, labels) for window, labels in zip(windows, drawn, strict=True))
     return [heart for heart in hearts if heart is not None]
 
