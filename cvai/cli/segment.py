@@ -89,7 +89,8 @@ def segment(
     elif view == "coronary":
         angiogram = read_angiogram(source)
         require_writable(target, source, PNG_ENDINGS)
-        segments = CoronarySegmenter.load(folder, threads).maps(angiogram).labels
+        coronary = DeviceModel(partial(CoronarySegmenter.load, folder, threads), "auto")
+        segments = coronary.use(lambda segmenter: segmenter.maps(angiogram).labels)
         write_whole(target, partial(write_png, segments, spacing_mm))
     elif view == "lge" and source.suffix.lower() == ".png":
         slices = read_slice(source)
