@@ -44,7 +44,7 @@ class TrainingCard(_Section):
     """Training data and configuration of the network."""
 
     data: str
-    patients: int
+    patients: int = Field(description="or images, where the data name no patients")
     citation: str
     split: str
 
