@@ -31,7 +31,7 @@ ENV PATH=/opt/cvai/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     CVAI_DATA_FOLDER=/data \
     CVAI_MONITOR_ADDRESS=0.0.0.0:9108
-LABEL org.opencontainers.image.licenses="Apache-2.0 AND CC-BY-NC-SA-4.0 AND OFL-1.1 AND Bitstream-Vera"
+LABEL org.opencontainers.image.licenses="Apache-2.0 AND CC-BY-NC-SA-4.0 AND CC-BY-4.0 AND OFL-1.1 AND Bitstream-Vera"
 # By number, so that a cluster can see that it is not root.
 USER 10001
 WORKDIR /data

@@ -19,8 +19,6 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
-WEIGHTS_LICENCE = "CC-BY-NC-SA-4.0"
-
 ALLOWED = frozenset(
     {
         *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU"),
@@ -124,7 +122,7 @@ def with_weights(bom: dict[str, Any]) -> dict[str, Any]:
                 "name": values["name"],
                 "version": values["version"],
                 "hashes": [{"alg": "SHA-256", "content": values["sha256"]}],
-                "licenses": [{"license": {"id": WEIGHTS_LICENCE, "acknowledgement": "declared"}}],
+                "licenses": [{"license": {"id": values["license"], "acknowledgement": "declared"}}],
             }
         )
         bom["dependencies"].append({"ref": ref})

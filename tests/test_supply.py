@@ -222,13 +222,15 @@ def test_a_bill_of_materials_holds_the_service_alone_with_its_weights() -> None:
         ],
     }
     made = sbom.with_weights(sbom.of_the_service(bom, versions))
-    models = [item for item in made["components"] if item.get("type") == "machine-learning-model"]
-    assert {item["name"] for item in made["components"]} == {"a", "b", "echo", "sax"}
     cards = {path.parent.name: tomllib.loads(path.read_text()) for path in ROOT.glob("models/*/card.toml")}
+    models = [item for item in made["components"] if item.get("type") == "machine-learning-model"]
+    assert {item["name"] for item in made["components"]} == {"a", "b", *cards}
     assert {m["name"]: m["hashes"][0]["content"] for m in models} == {
         n: c["sha256"] for n, c in cards.items()
     }
-    assert {m["licenses"][0]["license"]["id"] for m in models} == {"CC-BY-NC-SA-4.0"}
+    assert {m["name"]: m["licenses"][0]["license"]["id"] for m in models} == {
+        n: c["license"] for n, c in cards.items()
+    }
     needs = {entry["ref"]: entry.get("dependsOn", []) for entry in made["dependencies"]}
     assert "pip==3" not in json.dumps(needs)
     assert set(needs["root"]) == {"a==1", *(m["bom-ref"] for m in models)}

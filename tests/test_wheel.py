@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
-from pathlib import Path
 
 import pytest
 
+from cvai.models.card import load_card
 from tests.conftest import ROOT
 
 WEIGHTS = sorted(path.name for path in (ROOT / "models").iterdir() if (path / "card.toml").is_file())
@@ -42,7 +43,8 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 @pytest.mark.slow
 def test_the_metadata_name_the_licences_of_code_weights_and_fonts(metadata: Message) -> None:
-    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0 AND OFL-1.1 AND Bitstream-Vera"
+    terms = ["Apache-2.0", "CC-BY-NC-SA-4.0", "CC-BY-4.0", "OFL-1.1", "Bitstream-Vera"]
+    assert metadata["License-Expression"] == " AND ".join(terms)
     assert set(metadata.get_all("License-File") or ()) == set(LICENCES)
 
 
@@ -61,7 +63,11 @@ def test_weights_lie_beside_their_licence(wheel: zipfile.ZipFile) -> None:
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_the_terms_of_weights_are_those_the_metadata_name(name: str) -> None:
-    assert "CC BY-NC-SA 4.0" in Path(ROOT / "models" / name / "LICENSE").read_text()
+    terms = load_card(ROOT / "models" / name).license
+    assert terms in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"].split(" AND ")
+    assert terms.replace("CC-", "CC ").replace("-4.0", " 4.0") in (
+        ROOT / "models" / name / "LICENSE"
+    ).read_text(encoding="utf-8")
 
 
 def test_it_holds_no_tests_and_nothing_of_anybody_s_data(wheel: zipfile.ZipFile) -> None:

@@ -13,7 +13,6 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal import savgol_filter
 
 from cvai.domain.vessels.diameters import DiameterProfile
 
@@ -160,6 +159,8 @@ def _parabolic(diameter: NDArray[np.float64]) -> NDArray[np.float64]:
         return diameter
     at = np.arange(len(diameter))
     filled = np.interp(at, at[known], diameter[known])
+    from scipy.signal import savgol_filter  # brings scipy.stats along: a quarter of a service's start
+
     return np.asarray(np.where(known, savgol_filter(filled, _PARABOLA_PX, 2), np.nan))
 
 
