@@ -16,6 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import hypothesis
 import pytest
+import structlog
 
 # How long an example takes is the machine's business: a busy one must not fail a test that holds. The
 # examples are the same in every run, so that what passed once does not fail by chance;
@@ -23,6 +24,14 @@ import pytest
 hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "any machine"))
+
+
+@pytest.fixture(autouse=True)
+def logs_as_by_default() -> Iterator[None]:
+    """A command called within a test sends the log to stderr; the next test looks for it on stdout."""
+    yield
+    structlog.reset_defaults()
+
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -137,7 +137,7 @@ def test_neighbours_take_away_what_one_frame_alone_shows_and_correct_its_names()
 def test_without_a_model_a_study_is_refused(original: Dataset, tmp_path: Path) -> None:
     spec = replace(SPEC, model="absent")
     with pytest.raises(Refused) as refused:
-        _ready(spec, "absent", 1, "auto").analyse(study_of(tmp_path, original), Stopwatch())
+        _ready(spec, "absent", 1, "auto", None).analyse(study_of(tmp_path, original), Stopwatch())
     assert refused.value.code == "model_not_installed"
 
 

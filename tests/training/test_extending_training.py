@@ -70,8 +70,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "cvai", root / "cvai", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "examples" / "bright_disc", root / "cvai" / "training" / "tasks" / "bright_disc")
     source = (root / REGISTRY).read_text()
-    extended = source.replace("import echo, ", "import bright_disc, echo, ")
-    extended = extended.replace("lge.TASK)", "lge.TASK, bright_disc.TASK)")
+    extended = source.replace("import coronary, ", "import bright_disc, coronary, ")
+    extended = extended.replace("coronary.TASK)", "coronary.TASK, bright_disc.TASK)")
     assert extended.count("bright_disc") == 2
     (root / REGISTRY).write_text(extended)
     names = write_frames(root / "frames", 18)
