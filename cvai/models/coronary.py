@@ -21,17 +21,22 @@ from cvai.models.segmenter import NetworkSegmenter, one_blas_thread
 TREE_THRESHOLD = 0.5
 """Probability of background below which a pixel is of the tree."""
 
-NEGLIGIBLE = 0.05
+PRESENT = 0.5
 """A segment whose probability is nowhere above this is not in the frame."""
 
 SMALLEST_TREE = 4e-4
 """Smallest piece of the tree, as a share of the frame: about 100 of 512 x 512 pixels."""
 
-SMALLEST_PIECE = 2e-4
-"""Smallest piece of a segment, as a share of the frame."""
+SMALLEST_PIECE = 1e-3
+"""Smallest piece of a segment, as a share of the frame. This and PRESENT gave the highest F1 of those tried,
+on 70 training frames of ARCADE."""
 
 SMALLEST_SHARE = 0.2
 """Smallest piece of a segment against its largest one."""
+
+_LOOKS = (0.0, 0.5)
+"""Offsets, down and right, of the looks whose results are averaged, in cells: half a cell apart, so that
+edges between the centres of cells are seen as well."""
 
 _INSTALLED_AS = "coronary"
 _N_CLASSES = len(CORONARY_LABELS) + 1
@@ -57,16 +62,18 @@ class CoronarySegmenter(NetworkSegmenter):
         Args:
             frame: (y, x) grey levels 0..1, vessels dark, of any size.
         """
-        shape = (frame.shape[0], frame.shape[1])
-        side = self._network.card.input.size
-        image = _square(shape, side * CELL).cut(np.clip(frame, 0.0, 1.0))
-        logits = self._network.logits(in_cells(image[None]))[0]
-        of_cells, window = _softmax(logits[:_N_CLASSES]), _square(shape, side)
-        background, stenosis = window.back(np.stack([of_cells[0], _sigmoid(logits[_N_CLASSES])])).clip(
-            0.0, 1.0
+        shape, side = (frame.shape[0], frame.shape[1]), self._network.card.input.size
+        seen = np.stack(
+            [_square(shape, side * CELL, look / side).cut(np.clip(frame, 0.0, 1.0)) for look in _LOOKS]
         )
-        values = segments_of_one_artery(of_cells)
-        labels = named_segments(background < TREE_THRESHOLD, window.back(of_cells[values]), values)
+        logits = self._network.logits(in_cells(seen))
+        of_cells = np.stack([_softmax(look[:_N_CLASSES]) for look in logits])
+        values = segments_of_one_artery(of_cells.mean(axis=0))
+        shown = np.concatenate(
+            [of_cells[:, :1], _sigmoid(logits[:, _N_CLASSES:]), of_cells[:, values]], axis=1
+        )
+        background, stenosis, *shares = _averaged(shown, shape).clip(0.0, 1.0)
+        labels = named_segments(background < TREE_THRESHOLD, np.stack(shares), values)
         return VesselMaps(labels, 1.0 - background, stenosis)
 
 
@@ -84,7 +91,7 @@ def segments_of_one_artery(shares: NDArray[np.float32]) -> NDArray[np.intp]:
     sums = np.tensordot(shares, 1.0 - shares[0], axes=2)  # what lies beside the vessels has no say
     right, left = ([CORONARY_LABELS[s] for s in artery] for artery in (RIGHT_SEGMENTS, LEFT_SEGMENTS))
     artery = np.sort(right if sums[right].sum() > sums[left].sum() else left)
-    likely = artery[shares[artery].max(axis=(1, 2)) > NEGLIGIBLE]
+    likely = artery[shares[artery].max(axis=(1, 2)) > PRESENT]
     return likely if likely.size else artery[:1]
 
 
@@ -135,9 +142,32 @@ def _pieces(mask: Mask) -> NDArray[np.int32]:
     return np.asarray(ndimage.label(mask, structure=np.ones((3, 3)))[0], dtype=np.int32)
 
 
-def _square(shape: tuple[int, int], size: int) -> Window:
-    """The smallest square around a frame, seen as ``size`` x ``size`` pixels."""
-    centre = ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+def _averaged(maps: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """(k, y, x) mean over looks of (look, k, cell, cell) maps on the pixels of a frame.
+
+    At the edge, where a shifted look has no cell, it is what the first look shows.
+    """
+    size = maps.shape[-1]
+    first, *others = (
+        (_square(shape, size, look / size), shown) for look, shown in zip(_LOOKS, maps, strict=True)
+    )
+    mean = first[0].back(first[1])
+    for n, (window, shown) in enumerate(others, start=2):
+        rows, columns = window.footprint
+        mean[:, rows, columns] += (window.back(shown) - mean[:, rows, columns]) / n
+    return mean
+
+
+def _square(shape: tuple[int, int], size: int, offset: float = 0.0) -> Window:
+    """The smallest square around a frame, seen as ``size`` x ``size`` pixels.
+
+    Args:
+        shape: rows and columns of the frame.
+        size: pixels on a side.
+        offset: of the square to bottom and right, as a share of its side.
+    """
+    shift = offset * max(shape)
+    centre = ((shape[0] - 1) / 2 + shift, (shape[1] - 1) / 2 + shift)
     return Window(shape, (1.0, 1.0), centre, (size, size), max(shape) / size)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.tissue.shares import without_specks
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import ModelCard
 from cvai.models.classes import likeliest
@@ -26,6 +27,14 @@ of view of 500 mm has 0.005."""
 
 _LOOKED_AT, _CLEAR_SCORE = 3, 0.6
 """So many slices are searched for the heart until it has this score in one."""
+
+LEAST_INFARCT_PERCENT = 2.4
+"""Of the myocardium; less is taken for specks. Half of the smallest infarct drawn in a training patient of
+EMIDEC (4.9 %)."""
+
+LEAST_NO_REFLOW_PERCENT = 3.0
+"""Of the infarct; less is taken for specks. Best on the training patients of EMIDEC; in 4 of them less was
+drawn."""
 
 _INSTALLED_AS = "lge"
 _N_LABELS = len(LGE_LABELS) + 1
@@ -61,7 +70,7 @@ class LgeSegmenter(NetworkSegmenter):
         for sides in (_SIDES[:1], _SIDES):  # the first box is that of one slice
             labels = self._labels(seen, around, sides)
             around = self._heart(labels)
-        return labels
+        return without_specks(labels, LEAST_INFARCT_PERCENT, LEAST_NO_REFLOW_PERCENT)
 
     def _located(self, seen: NDArray[np.float32]) -> HeartBox:
         """Where the heart lies in the middle slice, or in the nearest one that shows it well."""

@@ -11,6 +11,7 @@ from cvai.domain.tissue.shares import (
     NO_REFLOW,
     infarct_share_percent,
     share_percent,
+    without_specks,
 )
 from cvai.domain.tissue.transmurality import transmural_percent, transmurality
 
@@ -42,6 +43,24 @@ def test_shares_are_those_of_the_area(infarct_deg: float) -> None:
     labels = ring(infarct_deg, depth=1.0, no_reflow=True)
     assert infarct_share_percent(labels) == pytest.approx(100 * infarct_deg / 360, abs=0.8)
     assert share_percent(labels, (NO_REFLOW,)) < infarct_share_percent(labels) or infarct_deg == 0
+
+
+@pytest.mark.parametrize(("least_percent", "is_kept"), [(15.0, True), (18.0, False)])
+def test_an_infarct_smaller_than_the_least_is_healthy_myocardium(least_percent: float, is_kept: bool) -> None:
+    labels = ring(60.0, depth=1.0, no_reflow=True)  # 16.7 % of the myocardium
+    kept = without_specks(labels, least_percent, 0.0)
+    assert np.array_equal(kept, labels) == is_kept
+    assert (infarct_share_percent(kept) > 0) == is_kept
+    assert np.array_equal(kept > 1, labels > 1)
+
+
+def test_no_reflow_smaller_than_the_least_is_infarct() -> None:
+    labels = ring(60.0, depth=1.0, no_reflow=True)
+    no_reflow_percent = 100 * np.mean(labels[labels >= INFARCT] == NO_REFLOW)
+    assert np.array_equal(without_specks(labels, 2.0, no_reflow_percent - 1), labels)
+    kept = without_specks(labels, 2.0, no_reflow_percent + 1)
+    assert not (kept == NO_REFLOW).any()
+    assert infarct_share_percent(kept) == infarct_share_percent(labels)
 
 
 @pytest.mark.parametrize("infarct_deg", [0.0, 60.0, 200.0])

@@ -84,6 +84,14 @@ def test_every_segment_belongs_to_one_artery_and_has_a_name() -> None:
     ]
 
 
+@pytest.mark.parametrize("shape", [(512, 512), (300, 420)])
+def test_an_empty_frame_shows_no_vessel_up_to_its_edges(shape: tuple[int, int]) -> None:
+    segmenter = CoronarySegmenter.load(model_folder("coronary"), threads=1)
+    maps = segmenter.maps(np.full(shape, 0.6, np.float32))
+    assert maps.labels.shape == shape
+    assert not maps.labels.any()
+
+
 def test_maps_share_one_shape_and_are_read_only() -> None:
     labels, map_ = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.float32)
     maps = VesselMaps(labels, map_, map_.copy())

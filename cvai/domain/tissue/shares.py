@@ -32,3 +32,23 @@ def share_percent(labels: NDArray[np.uint8], values: tuple[int, ...]) -> float:
 def infarct_share_percent(labels: NDArray[np.uint8]) -> float:
     """Share of the myocardium that is infarct, no-reflow included."""
     return share_percent(labels, WHOLE_INFARCT)
+
+
+def without_specks(
+    labels: NDArray[np.uint8], least_infarct_percent: float, least_no_reflow_percent: float
+) -> NDArray[np.uint8]:
+    """Labels of one heart without an infarct or no-reflow too small to be one.
+
+    Args:
+        labels: (z, y, x) values of LGE_LABELS.
+        least_infarct_percent: of the myocardium; what is smaller in total becomes healthy myocardium.
+        least_no_reflow_percent: of the infarct; what is smaller in total becomes infarct.
+    """
+    if infarct_share_percent(labels) < least_infarct_percent:
+        return np.where(np.isin(labels, WHOLE_INFARCT), np.uint8(HEALTHY), labels)
+    n_infarct, n_no_reflow = (
+        int(np.count_nonzero(np.isin(labels, values))) for values in (WHOLE_INFARCT, (NO_REFLOW,))
+    )
+    if 100 * n_no_reflow < least_no_reflow_percent * n_infarct:
+        return np.where(labels == NO_REFLOW, np.uint8(INFARCT), labels)
+    return labels
