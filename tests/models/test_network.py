@@ -65,6 +65,19 @@ def test_a_failure_of_openvino_is_that_of_a_device(images: NDArray[np.float32]) 
         network.logits(images[:, :2])
 
 
+def test_onnx_runtime_does_not_report_to_its_maker(tmp_path: Path) -> None:
+    """Imported as it is, it keeps a device id and a queue of events in the home folder."""
+    program = (
+        "from pathlib import Path; from cvai.models.network import open_network; "
+        f"open_network(Path({str(ROOT / 'models' / 'lge')!r}), 1)"
+    )
+    unsuppressed = ("CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unsuppressed}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=tmp_path)
+    assert list(tmp_path.rglob("*")) == []
+
+
 @pytest.mark.slow
 @needs_openvino
 def test_openvino_does_not_report_to_its_maker(tmp_path: Path) -> None:
