@@ -32,7 +32,7 @@ class SeenStudies:
         if not studies:
             return {}
         mine = STUDIES.c.feed == self._feed
-        named = STUDIES.c.study_uid.in_(list(studies))
+        named = STUDIES.c.study_uid.in_(_padded(list(studies)))
         query = select(STUDIES.c.study_uid, STUDIES.c.number).where(mine, named)
         with transaction(self._database) as connection:
             saved = {row.study_uid: row.number for row in connection.execute(query)}
@@ -54,3 +54,13 @@ class SeenStudies:
         with transaction(self._database) as connection:
             query = select(STUDIES.c.study_uid).where(STUDIES.c.feed == self._feed).limit(1)
             return connection.execute(query).first() is None
+
+
+def _padded(study_uids: list[str]) -> list[str]:
+    """The last one repeated, up to a power of two.
+
+    A connection to SQLite keeps the 128 statements it prepared last. One for each number of studies would
+    fill that, with 22 MB in an archive that has grown to a thousand, and a pool has five connections.
+    """
+    length = 1 << (len(study_uids) - 1).bit_length()
+    return study_uids + study_uids[-1:] * (length - len(study_uids))

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from cvai.archive.cursor import CursorRow
 from cvai.archive.seen import SeenStudies
@@ -49,6 +49,19 @@ def test_nothing_asked_is_nothing_changed(database: Engine) -> None:
     seen = SeenStudies(database, "folder")
     seen.save({})
     assert seen.changed({}) == {}
+
+
+def test_any_number_of_studies_is_asked_for_in_a_few_statements(tmp_path: Path) -> None:
+    """Connections keep statements prepared; one for each length took 22 MB each by a thousand studies."""
+    database, statements = memory_below(tmp_path), set[str]()
+    seen = SeenStudies(database, "folder")
+    event.listen(database, "before_cursor_execute", lambda *called: statements.add(called[2]))
+    for length in range(1, 301):
+        studies = {f"1.{n}": n for n in range(length)}
+        seen.save({f"1.{length - 1}": length - 1})
+        assert seen.changed(studies | {"2": 0}) == {"2": 0}
+    database.dispose()
+    assert sum(statement.startswith("SELECT") for statement in statements) <= 9
 
 
 def test_a_feed_knows_nothing_of_what_another_remembers(database: Engine) -> None:
