@@ -1,8 +1,9 @@
-"""The volume-time curve of both ventricles, drawn on a page."""
+"""Curves over a heartbeat, drawn on a page: volume of both ventricles, and circumferential strain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -12,6 +13,7 @@ from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.dicom.write.report.curve import TICK_SIZE_PT, Axis, draw_key, round_ticks
 from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke
 from cvai.domain.anatomy import Structure
+from cvai.domain.ventricles.circumferential import CircumferentialStrain, Layer
 
 LV_STROKE = Stroke((213, 94, 0), 1.4)
 RV_STROKE = Stroke((0, 114, 178), 1.4, (3.5, 2.0))
@@ -22,25 +24,54 @@ STROKES: Mapping[Structure, Stroke] = MappingProxyType(
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A quantity in every phase, and how it is drawn."""
+
+    name: str
+    values: NDArray[np.float64]
+    stroke: Stroke
+
+
 def draw_volume_curve(page: Page, box: Box, analysis: CineAnalysis) -> None:
     """Draw LV and RV volume over one beat, with end-diastole and end-systole marked.
 
     Phases stand at their time, or at their number where the study does not tell time.
     """
-    curves = {Structure.LV_CAVITY: analysis.lv_curve_ml, Structure.RV_CAVITY: analysis.rv_curve_ml}
-    x_values, x_title = _phase_axis(analysis)
-    plot = Box(box.left + 11, box.top + 9, box.width - 13, box.height - 19)
-    volume_ticks = round_ticks(0.0, max(float(c.max()) for c in curves.values()) or 1.0, 4)
+    lines = (
+        Line("Left ventricle", analysis.lv_curve_ml, LV_STROKE),
+        Line("Right ventricle", analysis.rv_curve_ml, RV_STROKE),
+    )
+    ticks = round_ticks(0.0, max(float(line.values.max()) for line in lines) or 1.0, 4)
+    _draw_lines(page, box, analysis, lines, ("Volume (mL)", Axis(0.0, ticks[-1], ticks)))
+
+
+def draw_strain_curve(page: Page, box: Box, analysis: CineAnalysis, strain: CircumferentialStrain) -> None:
+    """Draw circumferential strain of both layers in the same way."""
+    lines = (
+        Line("Endocardial", strain.percent[Layer.ENDOCARDIUM], LV_STROKE),
+        Line("Mid-wall", strain.percent[Layer.MID_WALL], RV_STROKE),
+    )
+    lowest, highest = (float(f([f(line.values) for line in lines])) for f in (min, max))
+    ticks = round_ticks(lowest, max(highest, 0.0), 3)
+    _draw_lines(page, box, analysis, lines, ("Strain (%)", Axis(ticks[0], ticks[-1], ticks)))
+
+
+def _draw_lines(
+    page: Page, box: Box, analysis: CineAnalysis, lines: Sequence[Line], upright: tuple[str, Axis]
+) -> None:
+    (y_title, y_axis), (x_values, x_title) = upright, _phase_axis(analysis)
+    plot = Box(box.left + 11, box.top + 8, box.width - 13, box.height - 17)
     x_ticks = tuple(t for t in round_ticks(x_values[0], x_values[-1], 5) if t <= x_values[-1])
     x_axis = Axis(float(min(x_ticks[0], x_values[0])), float(x_values[-1]), x_ticks)
-    y_axis = Axis(0.0, volume_ticks[-1], volume_ticks)
     _draw_axes(page, plot, x_axis, y_axis)
-    page.text(plot.left + plot.width / 2, plot.bottom + 8, x_title, TICK_SIZE_PT, colour=GREY, align="centre")
-    page.upright_text(box.left + 2.2, plot.top + plot.height / 2, "Volume (mL)", TICK_SIZE_PT, GREY)
+    middle = plot.left + plot.width / 2
+    page.text(middle, plot.bottom + 6.6, x_title, TICK_SIZE_PT, colour=GREY, align="centre")
+    page.upright_text(box.left + 2.2, plot.top + plot.height / 2, y_title, TICK_SIZE_PT, GREY)
     _mark_phases(page, plot, analysis, x_values, x_axis)
-    for structure, curve in curves.items():
-        _draw_curve(page, plot, (x_axis, y_axis), (x_values, curve), STROKES[structure])
-    _draw_legend(page, box)
+    for place, line in enumerate(lines):
+        _draw_curve(page, plot, (x_axis, y_axis), (x_values, line.values), line.stroke)
+        draw_key(page, box.left + place * 25, box.top + 1.5, line.name, line.stroke)
 
 
 def _phase_axis(analysis: CineAnalysis) -> tuple[NDArray[np.float64], str]:
@@ -87,9 +118,3 @@ def _draw_curve(
     page.line(points, stroke)
     for x, y in points:
         page.dot(x, y, 0.55, stroke.colour)
-
-
-def _draw_legend(page: Page, box: Box) -> None:
-    entries: tuple[tuple[str, Stroke], ...] = (("Left ventricle", LV_STROKE), ("Right ventricle", RV_STROKE))
-    for place, (name, stroke) in enumerate(entries):
-        draw_key(page, box.left + place * 25, box.top + 2, name, stroke)

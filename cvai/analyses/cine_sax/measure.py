@@ -20,8 +20,13 @@ from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.subject import Subject
 from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.ventricles.beat_times import beat_times
+from cvai.domain.ventricles.circumferential import CircumferentialStrain, measure_strain
 from cvai.domain.ventricles.doubt import doubt_findings, of_patient
 from cvai.domain.ventricles.quality import quality_findings
+from cvai.domain.ventricles.rings import beat_rings
+from cvai.domain.ventricles.thickening import measure_thickening
+from cvai.domain.ventricles.timing import measure_timing, trusted_times
 from cvai.domain.ventricles.wall_thickness import measure_wall
 from cvai.domain.volumes import VolumeCurves, volume_curves_ml
 
@@ -31,6 +36,7 @@ class CineMeasures(TypedDict):
 
     lv_curve_ml: NDArray[np.float64]
     rv_curve_ml: NDArray[np.float64]
+    strain: CircumferentialStrain | None
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]
     subject: Subject
@@ -57,9 +63,20 @@ def measured(
         known: how far the model's measurements may be off; None for a reader's, which have no intervals.
         first_findings: come before those that are made here.
     """
-    wall = measure_wall(segmentation, phases)
     curves_ml = curves_ml or volume_curves_ml(segmentation)
-    found = (*measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm), *wall.measurements)
+    quality = quality_findings(segmentation, phases, curves_ml)
+    rings = beat_rings(segmentation)
+    times = beat_times(cine.stack.phase_times_ms, cine.stack.heart_rate_bpm)
+    timing = measure_timing(segmentation, phases, trusted_times(times, quality))
+    strain = measure_strain(segmentation, rings, phases, times)
+    wall = measure_wall(segmentation, phases, rings)
+    found = (
+        *measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm),
+        *timing.measurements,
+        *strain.measurements,
+        *wall.measurements,
+        *measure_thickening(segmentation, rings, phases, trusted_times(times, quality)),
+    )
     patient = of_patient(known, segmentation, phases, found)
     if patient is not None:
         found = tuple(map(patient.around, found))
@@ -67,12 +84,15 @@ def measured(
     return CineMeasures(
         lv_curve_ml=curves_ml[Structure.LV_CAVITY],
         rv_curve_ml=curves_ml[Structure.RV_CAVITY],
+        strain=strain.strain,
         measurements=with_normal_ranges(with_body_size(found, subject), subject),
         findings=(
             *first_findings,
             *cine.findings,
             *unreadable_findings(study),
-            *quality_findings(segmentation, phases, curves_ml),
+            *quality,
+            *timing.findings,
+            *strain.findings,
             *wall.findings,
             *doubt_findings(known, patient, segmentation, phases),
         ),

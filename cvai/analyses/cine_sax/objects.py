@@ -20,7 +20,9 @@ from cvai.dicom.write.plan import (
     segments_of,
 )
 from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
+from cvai.domain.ventricles.thickening import thickening_name, time_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 
 FIRST_SERIES_NUMBER = 9001
@@ -73,6 +75,28 @@ _FUNCTION = (
         codes.RIGHT_VENTRICLE,
         ("rv_ef", "rv_sv", "rv_sv_index", "rv_co", "rv_co_index"),
     ),
+    SiteGroup(
+        "Left ventricular ejection and filling",
+        codes.LEFT_VENTRICLE,
+        (
+            "lv_per",
+            "lv_per_by_edv",
+            "lv_time_to_per",
+            "lv_time_to_es",
+            "lv_pfr",
+            "lv_pfr_by_edv",
+            "lv_time_to_pfr",
+            "lv_dvr80",
+        ),
+    ),
+    SiteGroup(
+        "Left ventricular circumferential strain",
+        codes.LEFT_VENTRICLE_MYOCARDIUM,
+        tuple(
+            f"{name}_{layer}" for layer in Layer for name in ("lv_gcs", "lv_time_to_gcs", "lv_gcs_rate_early")
+        ),
+    ),
+    SiteGroup("Left ventricular dyssynchrony", codes.LEFT_VENTRICLE_MYOCARDIUM, ("lv_dyssynchrony",)),
     SiteGroup("Heart rate", codes.HEART, ("heart_rate",), of_model=False),
     SiteGroup("Body size", codes.ENTIRE_BODY, ("bsa",), of_model=False),
 )
@@ -82,7 +106,11 @@ def _wall_group(segment: WallSegment) -> SiteGroup:
     return SiteGroup(
         f"Wall segment {segment.number}, {segment.display_name}",
         codes.WALL_SEGMENT_CODES[segment.number],
-        tuple(measurement_name(segment, key) for key in codes.WALL_PHASES),
+        (
+            *(measurement_name(segment, key) for key in codes.WALL_PHASES),
+            thickening_name(segment),
+            time_name(segment),
+        ),
     )
 
 

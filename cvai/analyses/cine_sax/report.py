@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cvai.analyses.cine_sax.analysis import CineAnalysis
-from cvai.analyses.cine_sax.curve import draw_volume_curve
+from cvai.analyses.cine_sax.curve import draw_strain_curve, draw_volume_curve
 from cvai.analyses.cine_sax.objects import phase_index
 from cvai.analyses.cine_sax.pictures import HeartPicture, heart_pictures
 from cvai.analyses.cine_sax.table import draw_table
@@ -37,7 +37,8 @@ IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0, 171.0)
 """Left edges of the columns that say whose heart it is."""
 
 TABLE = Box(LEFT, 57.0, 126.0, 66.5)
-CURVE = Box(144.5, 57.0, 50.5, 62.0)
+CURVE = Box(144.5, 57.0, 50.5, 70.0)
+VOLUME_HEIGHT = 36.0
 
 PICTURES_TOP = 130.5
 PICTURES_STEP_MM = 57.0
@@ -60,9 +61,7 @@ def report_pdf(context: ResultContext[CineAnalysis]) -> bytes:
     draw_identity(page, IDENTITY_LEFTS, RIGHT, _identity(context))
     draw_section(page, TABLE.left, TABLE.top, "Measurements", TABLE.width)
     draw_table(page, TABLE, context.analysis)
-    draw_section(page, CURVE.left, CURVE.top, "Volume over a heartbeat", CURVE.width)
-    curve = Box(CURVE.left, CURVE.top + 4, CURVE.width, CURVE.height - 4)
-    draw_volume_curve(page, curve, context.analysis)
+    _draw_curves(page, context.analysis)
     _draw_pictures(page, context)
     _draw_bullseyes(page, context.analysis)
     draw_findings(page, context.analysis.findings)
@@ -88,6 +87,19 @@ def _identity(context: ResultContext[CineAnalysis]) -> tuple[Cell, ...]:
         Cell("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
         Cell("Heart rate", heart_rate),
     )
+
+
+def _draw_curves(page: Page, analysis: CineAnalysis) -> None:
+    """Volume, and below it strain where it was measured."""
+    strain = analysis.strain
+    height = CURVE.height if strain is None else VOLUME_HEIGHT
+    draw_section(page, CURVE.left, CURVE.top, "Volume over a heartbeat", CURVE.width)
+    draw_volume_curve(page, Box(CURVE.left, CURVE.top + 3.5, CURVE.width, height - 3.5), analysis)
+    if strain is not None:
+        top = CURVE.top + height + 3.0
+        draw_section(page, CURVE.left, top, "Circumferential strain", CURVE.width)
+        box = Box(CURVE.left, top + 3.5, CURVE.width, CURVE.bottom - top - 3.5)
+        draw_strain_curve(page, box, analysis, strain)
 
 
 def _draw_pictures(page: Page, context: ResultContext[CineAnalysis]) -> None:

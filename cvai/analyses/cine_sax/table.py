@@ -11,9 +11,11 @@ from cvai.analyses.cine_sax.objects import PAPILLARY_MUSCLES
 from cvai.dicom.write.report.bounds import MARKS, normal_note, value_bounds
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
 from cvai.domain.measurement import Measurement
+from cvai.domain.ventricles.circumferential import Layer
 
 TITLE_SIZE_PT, VALUE_SIZE_PT, SMALL_SIZE_PT = 7.8, 9.0, 5.8
 SMALL_LINE_MM = 2.5
+MOTION_SIZE_PT, MOTION_LINE_MM, MOTION_LEFT_MM = 7.0, 3.6, 16.0
 TITLE_WIDTH_MM = 38.0
 HEADER_HEIGHT_MM = 9.0
 VALUE_RIGHT_MM = 8.8
@@ -67,13 +69,19 @@ def draw_table(page: Page, box: Box, analysis: CineAnalysis) -> None:
     """Draw header, rows and notes into ``box``; the rows share what the notes leave."""
     columns = _columns(box, analysis)
     rows = [row for row in ROWS if row.always or any(c.measurement(analysis, row) for c in columns)]
+    motion = motion_lines(analysis)
     notes = [line for note in table_notes(analysis) for line in wrapped(note, SMALL_SIZE_PT, box.width)]
     notes_top = box.bottom - len(notes) * SMALL_LINE_MM
-    height = (notes_top - 1.5 - box.top - HEADER_HEIGHT_MM) / len(rows)
+    motion_top = notes_top - 1.5 - len(motion) * MOTION_LINE_MM
+    height = (motion_top - box.top - HEADER_HEIGHT_MM) / len(rows)
     _draw_header(page, box, columns)
     for place, row in enumerate(rows):
         top = box.top + HEADER_HEIGHT_MM + place * height
         _draw_row(page, Box(box.left, top, box.width, height), row, analysis, columns)
+    for place, (title, text) in enumerate(motion, start=1):
+        baseline = motion_top + place * MOTION_LINE_MM - 0.6
+        page.text(box.left, baseline, title, MOTION_SIZE_PT)
+        page.text(box.left + MOTION_LEFT_MM, baseline, text, MOTION_SIZE_PT)
     for place, line in enumerate(notes, start=1):
         page.text(box.left, notes_top + place * SMALL_LINE_MM, line, SMALL_SIZE_PT, colour=GREY)
 
@@ -123,6 +131,49 @@ def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement
     first = baseline - (1.4 if len(bounds) > 1 else 0.2)
     for place, bound in enumerate(bounds):
         page.text(right + 1.2, first + 2.6 * place, bound, SMALL_SIZE_PT, colour=GREY)
+
+
+def motion_lines(analysis: CineAnalysis) -> list[tuple[str, str]]:
+    """How fast the ventricle empties and fills and how it shortens, a title and a line each."""
+
+    def shown(pattern: str, *names: str) -> str:
+        found = [analysis.measurement(name) for name in names]
+        return pattern.format(*(m.value for m in found if m)) if all(found) else ""
+
+    lines = {
+        "Ejection": (
+            shown(
+                "peak {:.0f} mL/s ({:.1f} EDV/s), {:.0f} ms after ED",
+                "lv_per",
+                "lv_per_by_edv",
+                "lv_time_to_per",
+            ),
+            shown("ES {:.0f} ms after ED", "lv_time_to_es"),
+        ),
+        "Filling": (
+            shown(
+                "peak {:.0f} mL/s ({:.1f} EDV/s), {:.0f} ms after ES",
+                "lv_pfr",
+                "lv_pfr_by_edv",
+                "lv_time_to_pfr",
+            ),
+            shown("80 % of SV recovered in {:.0f} % of diastole", "lv_dvr80"),
+        ),
+        "Circ. strain": (
+            *(
+                shown(
+                    f"{layer.display_name} {{:.1f}} % at {{:.0f}} ms",
+                    f"lv_gcs_{layer}",
+                    f"lv_time_to_gcs_{layer}",
+                )
+                or shown(f"{layer.display_name} {{:.1f}} %", f"lv_gcs_{layer}")
+                for layer in Layer
+            ),
+            shown("early diastolic {:.0f}, {:.0f} %/s", *(f"lv_gcs_rate_early_{layer}" for layer in Layer)),
+        ),
+        "Thickening": (shown("SD of times to peak of 16 segments {:.0f} ms", "lv_dyssynchrony"),),
+    }
+    return [(title, "; ".join(filter(None, parts))) for title, parts in lines.items() if any(parts)]
 
 
 def table_notes(analysis: CineAnalysis) -> list[str]:

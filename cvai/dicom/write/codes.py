@@ -15,7 +15,9 @@ from pydicom.sr.coding import Code
 
 from cvai.domain.anatomy import Structure
 from cvai.domain.measurement import Normality
+from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.thickening import thickening_name, time_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 
 
@@ -116,8 +118,11 @@ NORMALITY_CODES: Mapping[Normality, Code] = MappingProxyType(
 
 NORMALITY = Code("121402", "DCM", "Normality")
 BODY_SURFACE_AREA = Code("8277-6", "LN", "BSA")
-INDEXED_BY_BODY_SURFACE: Qualifier = (Code("121425", "DCM", "Index"), BODY_SURFACE_AREA)
+_INDEX = Code("121425", "DCM", "Index")
+INDEXED_BY_BODY_SURFACE: Qualifier = (_INDEX, BODY_SURFACE_AREA)
 """Index method of CID 3455; it turns the code of a volume or mass into that of its index."""
+INDEXED_BY_EDV: Qualifier = (_INDEX, Code("8821-1", "LN", "Left Ventricular ED Volume"))
+"""The same of a rate by the end-diastolic volume."""
 
 _PAPILLARY_MUSCLES = Code("122670", "DCM", "Papillary Muscle Included/Excluded")
 WITH_PAPILLARY_MUSCLES: Qualifier = (
@@ -146,6 +151,10 @@ UNITS: Mapping[str, Code] = MappingProxyType(
             "mL/m2": "milliliter per square meter",
             "g/m2": "gram per square meter",
             "L/min/m2": "liter per minute per square meter",
+            "ms": "millisecond",
+            "mL/s": "milliliter per second",
+            "/s": "per second",
+            "%/s": "percent per second",
         }.items()
     }
 )
@@ -171,7 +180,14 @@ class MeasurementCoding:
         """What was measured, in words; an index is written as LOINC writes those of CID 12300."""
         if INDEXED_BY_BODY_SURFACE in self.qualifiers:
             return f"{self.name.meaning} / BSA"
+        if INDEXED_BY_EDV in self.qualifiers:
+            return f"{self.name.meaning} / EDV"
         return ", ".join(filter(None, (self.name.meaning, self.words)))
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the code of the name is that of what is indexed, and not of the index itself."""
+        return any(concept == _INDEX for concept, _ in self.qualifiers)
 
 
 def _coding(value: str, scheme: str, meaning: str, site: Code) -> MeasurementCoding:
@@ -230,6 +246,94 @@ _WALL: Mapping[str, MeasurementCoding] = MappingProxyType(
     }
 )
 
+_DERIVATION = Code("121401", "DCM", "Derivation")
+_PEAK: Qualifier = (_DERIVATION, Code("56851009", "SCT", "Maximum"))
+_LOWEST: Qualifier = (_DERIVATION, Code("255605001", "SCT", "Minimum"))
+_DEVIATION: Qualifier = (_DERIVATION, Code("386136009", "SCT", "Standard Deviation"))
+_FINDING = Code("121071", "DCM", "Finding")
+_TIME_TO_PEAK = Code("113069", "DCM", "Time To Peak")
+_THICKENING = Code("59092-7", "LN", "% Thickening")
+_EJECTION_RATE = Code("122616", "DCM", "Peak Ejection Rate")
+_FILLING_RATE = Code("122618", "DCM", "Peak Filling Rate")
+_STRAIN = Code("130677", "DCM", "Circumferential Lagrangian Strain")
+_STRAIN_RATE = Code("130678", "DCM", "Circumferential Lagrangian Strain Rate")
+_EARLY_DIASTOLE: Qualifier = (CARDIAC_CYCLE_POINT, Code("444389002", "SCT", "Early Diastole"))
+_DIASTOLE: Qualifier = (CARDIAC_CYCLE_POINT, Code("90892000", "SCT", "Diastole"))
+
+_TIMING: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        "lv_per": MeasurementCoding(_EJECTION_RATE, LEFT_VENTRICLE),
+        "lv_per_by_edv": MeasurementCoding(_EJECTION_RATE, LEFT_VENTRICLE, qualifiers=(INDEXED_BY_EDV,)),
+        "lv_time_to_per": MeasurementCoding(
+            Code("122617", "DCM", "Peak Ejection Time"), LEFT_VENTRICLE, words="from end-diastole"
+        ),
+        "lv_time_to_es": MeasurementCoding(
+            Code("385673002", "SCT", "Interval"),
+            LEFT_VENTRICLE,
+            qualifiers=((CARDIAC_CYCLE_POINT, PHASE_CODES[CardiacPhase.END_SYSTOLE]),),
+            words="end-diastole to end-systole",
+        ),
+        "lv_pfr": MeasurementCoding(_FILLING_RATE, LEFT_VENTRICLE, words="first half of diastole"),
+        "lv_pfr_by_edv": MeasurementCoding(_FILLING_RATE, LEFT_VENTRICLE, qualifiers=(INDEXED_BY_EDV,)),
+        "lv_time_to_pfr": MeasurementCoding(
+            Code("122619", "DCM", "Peak Filling Time"), LEFT_VENTRICLE, words="from end-systole"
+        ),
+        "lv_dvr80": MeasurementCoding(
+            Code("118586006", "SCT", "Ratio"),
+            LEFT_VENTRICLE,
+            qualifiers=(_DIASTOLE,),
+            words="share of diastole until 80 % of the stroke volume is recovered",
+        ),
+    }
+)
+
+
+def _strain(layer: Layer, method: Code) -> Mapping[str, MeasurementCoding]:
+    """Strain of one layer; ``method`` is one of CID 12310."""
+
+    def coded(name: Code, words: str, *qualifiers: Qualifier) -> MeasurementCoding:
+        return MeasurementCoding(
+            name, LEFT_VENTRICLE_MYOCARDIUM, method, qualifiers, f"{words}, {layer.display_name}"
+        )
+
+    return {
+        f"lv_gcs_{layer}": coded(_STRAIN, "peak", _LOWEST),
+        f"lv_time_to_gcs_{layer}": coded(
+            _TIME_TO_PEAK, "circumferential strain from end-diastole", (_FINDING, _STRAIN)
+        ),
+        f"lv_gcs_rate_early_{layer}": coded(_STRAIN_RATE, "peak in early diastole", _PEAK, _EARLY_DIASTOLE),
+    }
+
+
+_THICKENING_BY_SEGMENT: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        **{
+            thickening_name(segment): MeasurementCoding(
+                _THICKENING,
+                WALL_SEGMENT_CODES[segment.number],
+                qualifiers=(_PEAK,),
+                words=f"{segment.display_name}, peak",
+            )
+            for segment in WALL_SEGMENTS
+        },
+        **{
+            time_name(segment): MeasurementCoding(
+                _TIME_TO_PEAK,
+                WALL_SEGMENT_CODES[segment.number],
+                qualifiers=((_FINDING, _THICKENING),),
+                words=f"thickening of {segment.display_name} from end-diastole",
+            )
+            for segment in WALL_SEGMENTS
+        },
+        "lv_dyssynchrony": MeasurementCoding(
+            Code("125325", "DCM", "Dyssynchrony Index"),
+            LEFT_VENTRICLE_MYOCARDIUM,
+            qualifiers=(_DEVIATION, (_FINDING, _THICKENING)),
+            words="times to peak thickening of 16 segments",
+        ),
+    }
+)
+
 _COUNTED: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
         "lv_edv": _volume("8821-1", "Left Ventricular ED Volume", LEFT_VENTRICLE),
@@ -256,6 +360,10 @@ MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
         **_COUNTED,
         **_WALL,
+        **_THICKENING_BY_SEGMENT,
+        **_TIMING,
+        **_strain(Layer.ENDOCARDIUM, Code("130683", "DCM", "Endocardial Method")),
+        **_strain(Layer.MID_WALL, Code("130685", "DCM", "Myocardial Midlayer Method")),
         **{f"{name}_index": _index(coding) for name, coding in _COUNTED.items()},
         "lv_sv": _coding("90096001", "SCT", "Stroke Volume", LEFT_VENTRICLE),
         "lv_sv_index": _coding("277381004", "SCT", "Stroke Index", LEFT_VENTRICLE),

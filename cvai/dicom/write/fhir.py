@@ -20,11 +20,7 @@ from cvai.dicom.read.header.text import stated_text
 from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed
-from cvai.dicom.write.codes import (
-    BODY_SURFACE_AREA,
-    INDEXED_BY_BODY_SURFACE,
-    MeasurementCoding,
-)
+from cvai.dicom.write.codes import BODY_SURFACE_AREA, MeasurementCoding
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
 from cvai.dicom.write.source import checked_value, header_uid
@@ -218,7 +214,7 @@ def _observation(
 
 def _measured(coding: MeasurementCoding) -> Json:
     """What was measured; an index has no code of its own, and its volume's code would be a wrong one."""
-    if INDEXED_BY_BODY_SURFACE in coding.qualifiers:
+    if coding.is_index:
         return {"text": coding.meaning}
     return {**_concept(coding.name), "text": coding.meaning}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.segmentation import CineSegmentation
 
 N_RAYS = 180
 ANGLES_DEG = np.arange(N_RAYS) * (360.0 / N_RAYS)
@@ -32,13 +34,35 @@ class WallRing:
     """The wall of one slice at one phase.
 
     Args:
+        inner_mm: (ray,) from the middle of the cavity to its border.
+        outer_mm: (ray,) from there to the outer side of the wall.
         thickness_mm: (ray,) across the wall, at right angles to its course.
         septum_deg: direction of the middle of the septum, halfway between the two places where the right
             ventricle is inserted; None where the slice does not show them.
     """
 
+    inner_mm: NDArray[np.float64]
+    outer_mm: NDArray[np.float64]
     thickness_mm: NDArray[np.float64]
     septum_deg: float | None
+
+
+SliceRings = tuple[WallRing | None, ...]
+"""(z) rings of one phase; None where a slice shows none."""
+
+BeatRings = tuple[SliceRings, ...]
+"""(t) those of every phase."""
+
+
+def beat_rings(segmentation: CineSegmentation) -> BeatRings:
+    """The rings of every phase; whoever needs them more than once makes them once and hands them on."""
+    return tuple(slice_rings(labels, segmentation.geometry) for labels in segmentation.labels)
+
+
+def slice_rings(labels: NDArray[np.uint8], geometry: StackGeometry) -> SliceRings:
+    """The rings of one phase, whose labels are (z, y, x)."""
+    spacing_mm = (geometry.spacing_y_mm, geometry.spacing_x_mm)
+    return tuple(wall_ring(frame, spacing_mm) for frame in labels)
 
 
 def wall_ring(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> WallRing | None:
@@ -53,13 +77,19 @@ def wall_ring(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Wal
     if not cavity.any() or not wall.any():
         return None
     rays = _Rays.from_middle(cavity, cavity | wall, spacing_mm)
-    inner_mm, across_mm = (rays.sampled(mask).sum(axis=1) * STEP_MM for mask in (cavity, wall))
+    sampled = rays.sampled(labels)
+    inner_mm, across_mm = (
+        sampled[SAX_LABELS[s]].sum(axis=1) * STEP_MM for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM)
+    )
     if across_mm.min() < min(spacing_mm) / 2:
         return None
-    right = rays.sampled(labels == SAX_LABELS[Structure.RV_CAVITY]) > 0.5
+    outer_mm = inner_mm + across_mm
+    right = sampled[SAX_LABELS[Structure.RV_CAVITY]] > 0.5
     return WallRing(
+        inner_mm=inner_mm,
+        outer_mm=outer_mm,
         thickness_mm=across_mm * _cosine_of_slant(inner_mm + across_mm / 2),
-        septum_deg=_middle_of_septum(rays.begins_within(right, inner_mm + across_mm, SEPTUM_REACH_MM)),
+        septum_deg=_middle_of_septum(rays.begins_within(right, outer_mm, SEPTUM_REACH_MM)),
     )
 
 
@@ -85,9 +115,30 @@ class _Rays:
         columns = column + np.outer(np.cos(angles), radii_mm) / spacing_mm[1]
         return cls(rows, columns, radii_mm)
 
-    def sampled(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """(ray, sample) share of ``mask`` at every point, between 0 and 1; its border lies at one half."""
-        return np.asarray(map_coordinates(mask.astype(np.float64), [self.rows, self.columns], order=1))
+    def sampled(self, labels: NDArray[np.uint8]) -> Mapping[int, NDArray[np.float32]]:
+        """By label, its (ray, sample) share at every point, between 0 and 1; a border lies at one half.
+
+        Shares are interpolated between the four pixels around a point; there is nothing beyond the image.
+        """
+        height, width = labels.shape
+        padded = np.zeros((height + 3, width + 3), dtype=np.uint8)
+        padded[1:-2, 1:-2] = labels
+        rows = np.clip(self.rows, -1, height).astype(np.float32) + 1
+        columns = np.clip(self.columns, -1, width).astype(np.float32) + 1
+        first_row, first_column = rows.astype(np.int32), columns.astype(np.int32)
+        down, right = (rows - first_row).astype(np.float32), (columns - first_column).astype(np.float32)
+        places = first_row * (width + 3) + first_column
+        shares = {label: np.zeros(rows.shape, dtype=np.float32) for label in SAX_LABELS.values()}
+        for offset, weight in (
+            (0, (1 - down) * (1 - right)),
+            (1, (1 - down) * right),
+            (width + 3, down * (1 - right)),
+            (width + 4, down * right),
+        ):
+            found = padded.take(places + offset)
+            for label in shares:
+                shares[label] += weight * (found == label)
+        return shares
 
     def begins_within(
         self, inside: NDArray[np.bool_], from_mm: NDArray[np.float64], reach_mm: float

@@ -14,7 +14,7 @@ from cvai.domain.geometry import StackGeometry
 from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
-from cvai.domain.ventricles.rings import ANGLES_DEG, WallRing, wall_ring
+from cvai.domain.ventricles.rings import ANGLES_DEG, BeatRings, SliceRings, WallRing, slice_rings
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
 
 HEAD = np.array([0.0, 0.0, 1.0])
@@ -50,13 +50,20 @@ def thickening_percent(ed_mm: float, es_mm: float) -> float:
     return 100.0 * (es_mm - ed_mm) / ed_mm
 
 
-def measure_wall(segmentation: CineSegmentation, phases: KeyPhases) -> WallMeasurements:
+def measure_wall(
+    segmentation: CineSegmentation, phases: KeyPhases, rings: BeatRings | None = None
+) -> WallMeasurements:
     """Thickness of every segment that slices cover, at end-diastole and at end-systole.
 
     Levels are thirds of the slices that show the cavity at that phase, since the base descends in systole
     through slices that stand still. A segment whose level has no slice with a closed ring is left out, and so
     are all where the septum cannot be located, or where the anterior wall would come to lie below the septum:
     then apex and base, or left and right, are not what they are taken for.
+
+    Args:
+        segmentation: labels of every phase.
+        phases: end-diastole and end-systole.
+        rings: of the segmentation, where they are known already.
     """
     labels, geometry = segmentation.labels, segmentation.geometry
     apex_first = apex_comes_first(labels[phases.end_diastole])
@@ -66,7 +73,8 @@ def measure_wall(segmentation: CineSegmentation, phases: KeyPhases) -> WallMeasu
         ("ed", "end-diastole", phases.end_diastole),
         ("es", "end-systole", phases.end_systole),
     ):
-        thickness_mm = segment_thickness_mm(labels[t], geometry, apex_first=apex_first)
+        rings_there = slice_rings(labels[t], geometry) if rings is None else rings[t]
+        thickness_mm = thickness_of_rings(labels[t], rings_there, geometry, apex_first=apex_first)
         missing[name] = [s for s in WALL_SEGMENTS if s not in thickness_mm]
         measurements += [Measurement(measurement_name(s, key), mm, "mm") for s, mm in thickness_mm.items()]
     return WallMeasurements(tuple(measurements), _left_out(missing, phases))
@@ -82,9 +90,15 @@ def segment_thickness_mm(
         geometry: where the slices lie.
         apex_first: whether the slices run from apex to base.
     """
+    return thickness_of_rings(labels, slice_rings(labels, geometry), geometry, apex_first=apex_first)
+
+
+def thickness_of_rings(
+    labels: NDArray[np.uint8], rings_by_slice: SliceRings, geometry: StackGeometry, *, apex_first: bool
+) -> SegmentThickness:
+    """The same from the rings of these labels."""
     base_to_apex = _slices_with_cavity(labels)[:: -1 if apex_first else 1]
-    spacing_mm = (geometry.spacing_y_mm, geometry.spacing_x_mm)
-    rings = [wall_ring(labels[z], spacing_mm) for z in base_to_apex]
+    rings = [rings_by_slice[z] for z in base_to_apex]
     septa_deg = _septum_of_every_ring(rings)
     sense = _sense_of_rotation(geometry, apex_first=apex_first)
     if septa_deg is None or not _is_upright(septa_deg, sense, geometry):

@@ -79,7 +79,7 @@ def make_phantom(heart: PhantomHeart, acquisition: PhantomAcquisition) -> Phanto
         trigger_times_ms=fraction[:, None] * rr_intervals_ms[None, :],
         rr_intervals_ms=rr_intervals_ms,
         labels=labels,
-        truth=truth_of(heart, acquisition, ventricles, labels),
+        truth=truth_of(heart, acquisition, ventricles, stack.discs, labels),
     )
 
 

@@ -18,8 +18,10 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.function import ejection_fraction_percent
 from cvai.domain.phases import KeyPhases, key_phases
 from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.volumes import mass_g, volume_curve_ml
-from cvai.phantom.cine_sax.ventricles import Ventricles
+from cvai.phantom.cine_sax.strain import TrueContours, true_contours
+from cvai.phantom.cine_sax.ventricles import Discs, Ventricles
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.phantom.uids import phantom_uid
 
@@ -52,6 +54,7 @@ class PhantomTruth:
         phases: end-diastole and end-systole.
         lv_curve_ml: volume of the left ventricle in every phase, by voxels.
         rv_curve_ml: volume of the right ventricle in every phase, by voxels.
+        contours: of the left ventricle, continuous.
         heart: what was asked for.
         acquisition: how it was imaged.
     """
@@ -64,6 +67,7 @@ class PhantomTruth:
     phases: KeyPhases
     lv_curve_ml: tuple[float, ...]
     rv_curve_ml: tuple[float, ...]
+    contours: TrueContours
     heart: PhantomHeart
     acquisition: PhantomAcquisition
 
@@ -74,6 +78,7 @@ class PhantomTruth:
 
     def to_json(self) -> dict[str, Any]:
         """The content of truth.json; ``measurements`` has the names of result.json."""
+        strain = {layer: self.contours.strain_percent(layer, self.phases.end_diastole) for layer in Layer}
         return {
             "schema": TRUTH_SCHEMA,
             "study_uid": self.study_uid,
@@ -82,12 +87,17 @@ class PhantomTruth:
                 **_volumes_json("lv", self.lv),
                 "lv_mass": self.lv_mass_g,
                 **_volumes_json("rv", self.rv),
+                **{f"lv_gcs_{layer}": float(percent.min()) for layer, percent in strain.items()},
             },
             "continuous": {
                 **_volumes_json("lv", self.continuous_lv),
                 **_volumes_json("rv", self.continuous_rv),
             },
-            "curves": {"lv_ml": list(self.lv_curve_ml), "rv_ml": list(self.rv_curve_ml)},
+            "curves": {
+                "lv_ml": list(self.lv_curve_ml),
+                "rv_ml": list(self.rv_curve_ml),
+                **{f"gcs_{layer}_percent": percent.tolist() for layer, percent in strain.items()},
+            },
             "heart": asdict(self.heart),
             "acquisition": asdict(self.acquisition),
         }
@@ -103,9 +113,13 @@ def _volumes_json(prefix: str, volumes: VentricleVolumes) -> dict[str, float]:
 
 
 def truth_of(
-    heart: PhantomHeart, acquisition: PhantomAcquisition, ventricles: Ventricles, labels: CineSegmentation
+    heart: PhantomHeart,
+    acquisition: PhantomAcquisition,
+    ventricles: Ventricles,
+    discs: Discs,
+    labels: CineSegmentation,
 ) -> PhantomTruth:
-    """Truth of a phantom from its true labels."""
+    """Truth of a phantom from its true labels; ``discs`` are the middle planes of their slices."""
     lv, rv, wall = (
         volume_curve_ml(labels, structure)
         for structure in (Structure.LV_CAVITY, Structure.RV_CAVITY, Structure.LV_MYOCARDIUM)
@@ -124,6 +138,7 @@ def truth_of(
         phases=phases,
         lv_curve_ml=tuple(lv.tolist()),
         rv_curve_ml=tuple(rv.tolist()),
+        contours=true_contours(ventricles, discs),
         heart=heart,
         acquisition=acquisition,
     )

@@ -53,8 +53,8 @@ def test_every_measurement_of_a_cine_has_a_code_and_a_coded_unit() -> None:
 
 
 def test_no_two_measurements_share_a_code() -> None:
-    """Those that share a name are told apart by their modifiers, or by where they were taken."""
-    said = [(coding.name, coding.site, coding.qualifiers) for coding in codes.MEASUREMENT_CODES.values()]
+    """Those that share a name are told apart by their modifiers, by method, or by where they were taken."""
+    said = [(c.name, c.site, c.method, c.qualifiers) for c in codes.MEASUREMENT_CODES.values()]
     assert len(set(said)) == len(said)
 
 
@@ -68,12 +68,10 @@ def test_an_index_reads_as_one_in_words() -> None:
 def test_volumes_and_mass_say_on_which_side_the_papillary_muscles_are() -> None:
     assert SAX_PAPILLARY_MUSCLES is PapillaryMuscles.CAVITY
     for name, coding in codes.MEASUREMENT_CODES.items():
-        if name.startswith("lv_wall_"):
-            continue
         quantity = name.removesuffix("_index").partition("_")[2]
         expected = {"edv": codes.WITH_PAPILLARY_MUSCLES, "esv": codes.WITH_PAPILLARY_MUSCLES,
                     "mass": codes.WITHOUT_PAPILLARY_MUSCLES}.get(quantity)  # fmt: skip
-        stated = {q for q in coding.qualifiers if q != codes.INDEXED_BY_BODY_SURFACE}
+        stated = {q for q in coding.qualifiers if q[0] == codes.WITH_PAPILLARY_MUSCLES[0]}
         assert stated == ({expected} if expected else set()), name
 
 

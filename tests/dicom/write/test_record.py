@@ -137,6 +137,8 @@ def test_every_number_is_recorded_in_full() -> None:
         "time_ms": analysis.cine.stack.phase_times_ms.tolist(),
         "lv_ml": analysis.lv_curve_ml.tolist(),
         "rv_ml": analysis.rv_curve_ml.tolist(),
+        "gcs_endo_percent": None,
+        "gcs_mid_percent": None,
     }
 
 
