@@ -155,6 +155,42 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedLine:
+    """A curve of result.json, by its name there."""
+
+    name: str
+    title: str
+    colour: str
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCurve:
+    """Curves of result.json that are drawn together over the heartbeat; the first has dots."""
+
+    title: str
+    unit: str
+    lines: tuple[RecordedLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """More measurements below the table, under a title of their own; left out where none was made.
+
+    Args:
+        title: for readers.
+        table: of measurements.
+        curve: above the table; None without one.
+        note: below the table.
+    """
+
+    title: str
+    table: Table
+    curve: RecordedCurve | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OverlayLine:
     """How lines of one name are drawn; the width is in CSS pixels."""
 

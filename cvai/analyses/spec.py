@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Table
+from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Section, Table
 from cvai.analyses.shown import Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
@@ -97,6 +97,7 @@ class PageSpec(Generic[AnyReopened]):
         layers: contours, the first one on top and chosen when a study is opened.
         curve: over the heartbeat.
         table: of measurements; None lists all of them.
+        sections: more measurements, below the table.
         signed: numbers that are shown before a reader signs; empty shows all.
         live: what the page counts while a contour is dragged, before the server has measured it.
         overlay: lines that loops have besides contours.
@@ -110,6 +111,7 @@ class PageSpec(Generic[AnyReopened]):
     layers: tuple[Layer, ...]
     curve: Curve
     table: Table | None = None
+    sections: tuple[Section, ...] = ()
     signed: tuple[Number, ...] = ()
     live: Live | None = None
     overlay: Overlay | None = None

@@ -52,6 +52,7 @@ def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
     return {
         "layers": [asdict(layer) for layer in page.layers],
         "curve": asdict(page.curve),
+        "recorded": [None if s.curve is None else asdict(s.curve) for s in summary.sections],
         "live": None if page.live is None else asdict(page.live),
         "overlay": None if page.overlay is None else asdict(page.overlay),
         "signed": [
@@ -98,7 +99,7 @@ def _frame(phase: int | None, beats: Sequence[Mapping[str, int]]) -> int:
 
 
 def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
-    """What the contours that this reader sees measure, and the wall of them as HTML.
+    """What the contours that this reader sees measure, their curves, and the wall of them as HTML.
 
     Raises:
         RequestInvalid: ``study_unknown``: this analysis is not corrected here.
@@ -106,16 +107,16 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
     editing = _editing(summary)
     changes = _standing_changes(page, summary.job_id, reader)
     if changes is None:
-        measurements = tuple(summary.measurements.values())
+        measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
     else:
         edits = checked_edits(changes, page.cines.open(summary.record).read_labels(), editing)
         phases = KeyPhases(changes.ed, changes.es)
         opened = page.cines.reopen(summary.record)
-        measurements = measured_again(
-            editing, opened, edits, phases=phases, model=_model(summary)
-        ).measurements
+        analysis = measured_again(editing, opened, edits, phases=phases, model=_model(summary))
+        measurements, curves = analysis.measurements, analysis.curves
     return {
         "measurements": {m.name: m.value for m in measurements},
+        "curves": dict(curves),
         "wall": _wall_html(summary.page, measurements, of_reader=changes is not None),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
-from cvai.analyses.page import Headline
+from cvai.analyses.page import Headline, Section
 from cvai.analyses.registry import AnyEditing, AnySpec, analysis_of_view
 from cvai.analyses.spec import PageSpec
 from cvai.dicom.read.header.attributes import PARSE_ERRORS, parse_some
@@ -169,6 +169,17 @@ class Summary:
         if self.page is None or self.page.wall is None:
             return None
         return drawn_wall(self.page.wall(tuple(self.measurements.values())))
+
+    @property
+    def sections(self) -> list[Section]:
+        """Sections of the page of which anything was measured; a curve that was not recorded is left out."""
+        sections = () if self.page is None else self.page.sections
+        made = (s for s in sections if any(self.made(row.names) for row in s.table.rows))
+        return [section if self._has_curve(section) else replace(section, curve=None) for section in made]
+
+    def _has_curve(self, section: Section) -> bool:
+        curves = self.result.get("curves") or {}
+        return section.curve is not None and all(curves.get(line.name) for line in section.curve.lines)
 
     @property
     def headline(self) -> Headline | None:

@@ -56,14 +56,14 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     thickness, _ = wall.bullseyes
     assert {drawn.text for drawn in thickness.segments[:6]} == {"–"}
     rows = [values for _, values in wall.wall.rows]
-    assert rows[0] == (None, None, None)
+    assert rows[0] == (None,) * 5
     assert rows[6][0] == pytest.approx(8.7)
     assert "Not measured" in render("wall.html", wall=drawn_wall(wall_of([])), of_reader=False)
 
 
 def test_the_table_says_what_the_bullseyes_show() -> None:
     html = render("wall.html", wall=measured(), of_reader=True)
-    for name, (ed_mm, es_mm, _) in measured().wall.rows:
+    for name, (ed_mm, es_mm, *_) in measured().wall.rows:
         assert f'<th scope="row">{name}</th><td>{ed_mm:.1f}</td><td>{es_mm:.1f}</td>' in html
     assert "Measured anew on the corrected contours." in html
     assert "style=" not in html, "the content security policy lets no style through"

@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cvai.analyses.cine_sax.analysis import strain_curve_name
 from cvai.analyses.cine_sax.reading import ReopenedCine, shown_cine
-from cvai.analyses.page import Chamber, Curve, CurveLine, Headline, Layer, Live, Mass, Number, Row, Table
+from cvai.analyses.page import (
+    Chamber,
+    Curve,
+    CurveLine,
+    Headline,
+    Layer,
+    Live,
+    Mass,
+    Number,
+    RecordedCurve,
+    RecordedLine,
+    Row,
+    Section,
+    Table,
+)
 from cvai.analyses.shown import Wall
 from cvai.analyses.spec import PageSpec
-from cvai.dicom.write.report.bullseye import thickening_bullseye, thickness_bullseye
+from cvai.dicom.write.report.bullseye import thickening_bullseye, thickness_bullseye, timing_bullseye
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.measurement import Measurement
+from cvai.domain.ventricles.circumferential import Layer as StrainLayer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.thickening import thickening_name, time_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML
 
@@ -42,6 +59,40 @@ _TABLE = Table(
         Row("Myocardial mass", ("lv_mass", "")),
     ),
 )
+_STRAIN = Section(
+    "Circumferential strain",
+    Table(
+        columns=("Endocardial", "Mid-wall"),
+        rows=(
+            Row("Peak", ("lv_gcs_endo", "lv_gcs_mid"), decimals=1),
+            Row("Time to peak, from ED", ("lv_time_to_gcs_endo", "lv_time_to_gcs_mid")),
+            Row("Early diastolic rate", ("lv_gcs_rate_early_endo", "lv_gcs_rate_early_mid")),
+        ),
+    ),
+    RecordedCurve(
+        "Circumferential strain",
+        "%",
+        (
+            RecordedLine(strain_curve_name(StrainLayer.ENDOCARDIUM), "endocardial", _INSIDE_COLOUR),
+            RecordedLine(strain_curve_name(StrainLayer.MID_WALL), "mid-wall", _RIGHT_COLOUR, dashed=True),
+        ),
+    ),
+    note="From the length of the contours in slices with a closed wall throughout the beat. Not graded.",
+)
+_TIMING = Section(
+    "Ejection and filling",
+    Table(
+        columns=("Ejection", "Filling"),
+        rows=(
+            Row("Peak rate", ("lv_per", "lv_pfr")),
+            Row("Peak rate by EDV", ("lv_per_by_edv", "lv_pfr_by_edv"), decimals=1),
+            Row("Time to peak, from ED and ES", ("lv_time_to_per", "lv_time_to_pfr")),
+            Row("End-diastole to end-systole", ("lv_time_to_es", "")),
+            Row("Diastole until 80 % of SV is back", ("", "lv_dvr80")),
+        ),
+    ),
+    note="Filling in the first half of diastole. Not graded.",
+)
 _SIGNED = (
     Number("lv_ef", "LV ejection fraction"),
     Number("lv_edv", "LV end-diastolic volume", 0),
@@ -62,20 +113,25 @@ class _Measurements:
 def wall_of(measurements: Sequence[Measurement]) -> Wall:
     """Thickness at both key phases and thickening of every segment."""
     measured = _Measurements({m.name: m for m in measurements})
-    bullseyes = (thickness_bullseye(measured), thickening_bullseye(measured))
+    bullseyes = (thickness_bullseye(measured), thickening_bullseye(measured), timing_bullseye(measured))
     thickening = bullseyes[1].values
 
     rows = []
     for segment in WALL_SEGMENTS:
         thickness = (measured.measurement(measurement_name(segment, phase)) for phase in ("ed", "es"))
         ed_mm, es_mm = (None if m is None else m.value for m in thickness)
-        rows.append((f"{segment.number} {segment.display_name}", (ed_mm, es_mm, thickening.get(segment))))
+        peak, after = (measured.measurement(name(segment)) for name in (thickening_name, time_name))
+        over_beat = (None if m is None else m.value for m in (peak, after))
+        values = (ed_mm, es_mm, thickening.get(segment), *over_beat)
+        rows.append((f"{segment.number} {segment.display_name}", values))
+    found = measured.measurement("lv_dyssynchrony")
+    index = "" if found is None else f"Dyssynchrony index (SD of times to peak): {found.value:.0f} ms. "
     return Wall(
         title="Wall of the left ventricle",
         bullseyes=tuple(bullseye for bullseye in bullseyes if bullseye.values),
-        columns=(("ED mm", 1), ("ES mm", 1), ("Thickening %", 0)),
+        columns=(("ED mm", 1), ("ES mm", 1), ("Thickening %", 0), ("Peak %", 0), ("Peak after ED ms", 0)),
         rows=tuple(rows),
-        note="Segment 17, the apical cap, is not seen in short axis.",
+        note=f"{index}Segment 17, the apical cap, is not seen in short axis.",
         missing="Not measured: no slice shows a closed ring of wall with its septum.",
     )
 
@@ -90,6 +146,7 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
         (CurveLine(_CAVITY, _INSIDE_COLOUR), CurveLine(_RIGHT, _RIGHT_COLOUR, dashed=True)),
     ),
     table=_TABLE,
+    sections=(_STRAIN, _TIMING),
     signed=_SIGNED,
     live=Live(
         chambers=(Chamber("lv", _CAVITY), Chamber("rv", _RIGHT)),

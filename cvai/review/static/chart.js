@@ -136,7 +136,9 @@ export class BeatCurve {
     const xTicks = ticks(times[0], last, 5).filter((v) => v >= times[0] && v <= last);
     const ends = beats.map(({ ed, es }) => `End-diastole at phase ${ed + 1}, end-systole at phase ${es + 1}.`);
     const label = `${this.words.what}. ${ends.join(" ")}`;
-    const y = ticks(0, Math.max(...lines.flatMap(({ values }) => values), 1), 4);
+    const every = lines.flatMap(({ values }) => values);
+    const low = Math.min(...every, 0);
+    const y = ticks(low, Math.max(...every, low < 0 ? 0 : 1), 4);
     this.plot = new Plot(this.host, { x: [times[0], last], y, xTicks, xTitle: this.xTitle, yTitle: this.words.unit, label });
     for (const { ed, es } of beats) {
       this.plot.upright(times[ed], "mark", "ED");

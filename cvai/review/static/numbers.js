@@ -22,22 +22,24 @@ export class Numbers {
     this.measured = {};
     /** Of the editor: which contours ``measured`` is of. */
     this.revision = -1;
-    /** @type {Promise<string>} */
-    this.settled = Promise.resolve("");
+    /** @type {Promise<unknown>} */
+    this.settled = Promise.resolve();
   }
 
   /**
    * Take what the server measures of the contours that are saved.
    * @param {number} revision of the editor that was saved
-   * @returns {Promise<string>} the wall of these contours as HTML, empty where the analysis has none
+   * @returns {Promise<{wall: string, curves: Record<string, number[] | null>}>} the wall of these contours as HTML,
+   *   empty where the analysis has none, and their curves
    */
   refresh(revision) {
-    this.settled = getJson(`${this.base}/measured`).then((told) => {
+    const asked = getJson(`${this.base}/measured`).then((told) => {
       this.measured = told.measurements;
       this.revision = revision;
-      return told.wall;
+      return told;
     });
-    return this.settled;
+    this.settled = asked;
+    return asked;
   }
 
   /** @returns {boolean} whether the server has measured the contours as they stand */
@@ -69,7 +71,10 @@ export class Numbers {
     const { changed } = this.editor;
     for (const { name, value, interval, normal } of this.model) {
       const now = values[name];
-      if (now === undefined) continue;
+      if (now === undefined) {
+        if (current) for (const place of document.querySelectorAll(`[data-value="${name}"]`)) place.textContent = "–";
+        continue;
+      }
       const moved = changed && Math.abs(now - value) > 1e-6;
       for (const place of document.querySelectorAll(`[data-value="${name}"]`)) {
         show(place, now, moved);

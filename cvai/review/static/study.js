@@ -43,6 +43,9 @@ class StudyPage {
     const { title, quantity } = study.page.curve;
     const words = { time: "ms after the R wave", unit: unitOf(this.cine, quantity), what: title };
     this.curve = new BeatCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z), words);
+    /** @type {Record<string, number[] | null>} */
+    this.curves = study.result.curves;
+    this.recorded = this.#recordedCurves();
     this.strip = new Strip(part("strip"), viewer, editor, (z) => this.go(viewer.t, z));
     this.player = new Player([this], (t) => this.go(t, viewer.z, this.player.playing));
     this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.mayChange);
@@ -66,7 +69,7 @@ class StudyPage {
     viewer.t = (t + cine.n_phases) % cine.n_phases;
     viewer.z = Math.min(cine.n_slices - 1, Math.max(0, z));
     viewer.draw();
-    this.curve.moveTo(viewer.t);
+    for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve.moveTo(viewer.t);
     this.player.show();
     this.#showWhere();
     if (!playing) this.strip.show();
@@ -90,6 +93,10 @@ class StudyPage {
     this.numbers.show();
     const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: editor.labels.curve(line.label, quantity) }));
     this.curve.draw(curves, [editor.phases], this.viewer.t);
+    for (const { chart, lines } of this.recorded) {
+      const known = lines.flatMap((/** @type {any} */ line) => (this.curves[line.name] ? [{ ...line, values: this.curves[line.name] }] : []));
+      chart.draw(known, [editor.phases], this.viewer.t);
+    }
     for (const name of /** @type {const} */ (["ed", "es"])) {
       const place = document.querySelector(`[data-phase="${name}"]`);
       if (place) place.textContent = `phase ${editor.phases[name] + 1}`;
@@ -112,12 +119,23 @@ class StudyPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async showMeasured(revision) {
     try {
-      const wall = await this.numbers.refresh(revision);
+      const { wall, curves } = await this.numbers.refresh(revision);
       if (wall) part("wall-shown").innerHTML = wall;
+      this.curves = curves;
       this.showNumbers();
     } catch (problem) {
       saySaved(`Not measured: ${problem instanceof Error ? problem.message : problem}`, true);
     }
+  }
+
+  /** @returns {{chart: BeatCurve, lines: any[]}[]} charts of the curves that result.json has besides the first */
+  #recordedCurves() {
+    return this.study.page.recorded.flatMap((/** @type {any} */ curve, /** @type {number} */ place) => {
+      const host = document.querySelector(`[data-recorded="${place}"]`);
+      if (!curve || !(host instanceof HTMLElement)) return [];
+      const words = { time: "ms after the R wave", unit: curve.unit, what: curve.title };
+      return [{ chart: new BeatCurve(host, this.cine, (t) => this.go(t, this.viewer.z), words), lines: curve.lines }];
+    });
   }
 
   #listen() {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cvai.dicom.write.report.page import BLACK, GREY, WHITE, Box, Colour, Page, Stroke
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
+from cvai.domain.ventricles.thickening import time_name
 from cvai.domain.ventricles.wall_thickness import measurement_name, thickening_percent
 
 RADII: Mapping[Level, tuple[float, float]] = {
@@ -67,6 +68,13 @@ def thickening_bullseye(measured: Measured) -> Bullseye:
     ed_mm, es_mm = _thickness_mm(measured, "ed"), _thickness_mm(measured, "es")
     values = {s: thickening_percent(ed_mm[s], es_mm[s]) for s in WALL_SEGMENTS if s in ed_mm and s in es_mm}
     return Bullseye("Thickening to ES (%)", values, 0.0, 120.0)
+
+
+def timing_bullseye(measured: Measured) -> Bullseye:
+    """When each segment is thickest, from end-diastole; the scale is that of a beat of usual length."""
+    found = {s: measured.measurement(time_name(s)) for s in WALL_SEGMENTS}
+    values = {segment: m.value for segment, m in found.items() if m is not None}
+    return Bullseye("Thickest after ED (ms)", values, 200.0, 600.0)
 
 
 def _thickness_mm(measured: Measured, phase: str) -> dict[WallSegment, float]:
