@@ -237,6 +237,60 @@ def fold(quantity: str, key: str, pattern: str) -> Callable[[], str]:
     return lambda: f"{results()['five_folds']['agreement'][quantity][key]:{pattern}}"
 
 
+MOTION = {
+    "lv_gcs_endo": "endocardial strain",
+    "lv_gcs_mid": "mid-wall strain",
+    "phases_to_gcs_endo": "time to endocardial peak, phases",
+    "phases_to_gcs_mid": "time to mid-wall peak, phases",
+    "lv_per": "peak ejection rate",
+    "lv_time_to_per": "time to peak ejection",
+    "lv_pfr": "peak filling rate",
+}
+
+
+def motion(part: str, title: str) -> list[list[str]]:
+    """Rows of one table of ``benchmarks.motion``: mean, standard deviation, largest, number."""
+    found = results()[f"motion_{part}"]
+    return [
+        [
+            name,
+            f"{found[f'{title}, {key}, mean']:+z.1f}",
+            f"{found[f'{title}, {key}, sd']:.1f}",
+            f"{found[f'{title}, {key}, largest']:.1f}",
+            f"{found[f'{title}, {key}, n']:.0f}",
+        ]
+        for key, name in MOTION.items()
+        if f"{title}, {key}, mean" in found
+    ]
+
+
+def motion_errors(part: str, title: str) -> str:
+    return with_head(["", "bias", "SD", "largest", "n"], *motion(part, title))
+
+
+def motion_repeat() -> str:
+    lines = [
+        [name, mean.lstrip("+"), largest]
+        for name, mean, _, largest, _ in motion("repeat", "SD over variants")
+    ]
+    return with_head(["", "SD", "largest of a heart"], *lines)
+
+
+def motion_groups() -> str:
+    groups = {
+        "NOR": "healthy",
+        "DCM": "dilated",
+        "HCM": "hypertrophic",
+        "MINF": "infarcted",
+        "RV": "right ventricle",
+    }
+    lines = []
+    for group, title in groups.items():
+        (_, endo, endo_sd, _, n), (_, mid, mid_sd, _, _) = motion("acdc", f"readers, {group}")
+        lines.append([title, f"{endo} ± {endo_sd}", f"{mid} ± {mid_sd}", n])
+    return with_head(["", "endocardial", "mid-wall", "n"], *lines)
+
+
 NUMBERS: Mapping[str, Callable[[], str]] = {
     "sax_accuracy": sax_accuracy,
     "sax_dice": sax_dice,
@@ -255,6 +309,11 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "echo_dice": echo_dice,
     "echo_agreement": echo_agreement,
     "intervals": intervals,
+    "motion_truth": lambda: motion_errors("truth", "labels of the model"),
+    "motion_true_labels": lambda: motion_errors("truth", "true labels"),
+    "motion_repeat": motion_repeat,
+    "motion_acdc": lambda: motion_errors("acdc", "model against readers"),
+    "motion_groups": motion_groups,
     "stages": stages,
     "stages_total_s": benchmark("stages", "total_ms", ".1f", 1e-3),
     "stages_rest_s": rest_s,
