@@ -96,6 +96,7 @@ def test_the_base_leaving_slices_makes_no_peak() -> None:
         (None, 60.0, "do not state their times"),
         (TIMES_MS, None, "do not state their times"),
         (TIMES_MS * 1.2, HEART_RATE_BPM / 1.2, "43 ms apart"),
+        (TIMES_MS[:4], 390.0, "only 4 phases"),
         (TIMES_MS[:15], HEART_RATE_BPM, "span 540 ms of a heartbeat of 900 ms"),
         (TIMES_MS, 90.0, "span 900 ms of a heartbeat of 667 ms"),
     ],

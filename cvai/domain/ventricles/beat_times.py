@@ -17,6 +17,9 @@ LEAST_COVERED, MOST_COVERED = 0.80, 1.10
 """Share of the heartbeat, as the heart rate tells it, that the phases may span. Triggered cines leave out up
 to a fifth of it, the end of diastole; more than the whole contradicts the heart rate."""
 
+FEWEST_PHASES = 5
+"""Of fewer, no smooth curve can be made."""
+
 _STEP_MS = 1.0
 """Between the times at which the smooth curve is looked at."""
 
@@ -62,8 +65,10 @@ def beat_times(times_ms: NDArray[np.float64] | None, heart_rate_bpm: float | Non
         times_ms: (t,) after the R wave, None where they are not known.
         heart_rate_bpm: None where it is not known.
     """
-    if times_ms is None or heart_rate_bpm is None or times_ms.size < 2:
+    if times_ms is None or heart_rate_bpm is None:
         return "the images do not state their times and the heart rate"
+    if times_ms.size < FEWEST_PHASES:
+        return f"there are only {times_ms.size} phases"
     period_ms = 60_000.0 / heart_rate_bpm
     step_ms = float(np.diff(times_ms).max())
     spanned_ms = float(times_ms[-1] - times_ms[0]) + float(np.median(np.diff(times_ms)))
