@@ -18,7 +18,8 @@ from cvai.dicom.write.write import RESULT_NAME
 from cvai.ops.logs import log_to_stderr
 from cvai.pipeline import StudyOutcome, analyse_folder
 
-_WALL = "lv_wall_"
+_BY_SEGMENT = ("lv_wall_", "lv_thickening_", "lv_time_to_thickening_")
+"""Numbers of single segments stand in result.json and on the page."""
 
 
 def analyze(
@@ -99,6 +100,6 @@ def _measurement_table(title: str, measurements: Sequence[dict[str, Any]]) -> Ta
     table.add_column("value", justify="right")
     table.add_column("unit")
     for row in measurements:
-        if not row["name"].startswith(_WALL):  # 32 segments stand in result.json and on the page
+        if not row["name"].startswith(_BY_SEGMENT):
             table.add_row(row["name"], f"{row['value']:.1f}", row["unit"])
     return table
