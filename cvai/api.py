@@ -96,7 +96,7 @@ class Result:
         return report
 
     def write(self, folder: str | PathLike[str]) -> list[Path]:
-        """Write SEG, SR and PDF objects, report.pdf, fhir.json and result.json, as ``cvai analyze`` does.
+        """Write SEG, SR and PDF objects, report.pdf, fhir.json, oru.hl7 and result.json.
 
         Args:
             folder: created where it does not exist; results that lie there are replaced.

@@ -29,6 +29,7 @@ WRITTEN = {
     "report.dcm",
     "report.pdf",
     "fhir.json",
+    "oru.hl7",
     "result.json",
 }
 

@@ -205,7 +205,7 @@ def _observation(
         "bodySite": _concept(coding.site),
         "method": None if coding.method is None else _concept(coding.method),
         "device": {"reference": _uuid_url(_uid_of(device))},
-        "note": _notes(coding),
+        "note": [{"text": text} for text in qualifier_texts(coding)] or None,
         "referenceRange": _reference_range(measurement),
         "component": _interval(measurement),
     }
@@ -219,10 +219,9 @@ def _measured(coding: MeasurementCoding) -> Json:
     return {**_concept(coding.name), "text": coding.meaning}
 
 
-def _notes(coding: MeasurementCoding) -> list[Json] | None:
+def qualifier_texts(coding: MeasurementCoding) -> list[str]:
     """What qualifies the coded name."""
-    said = (value.meaning for _, value in coding.qualifiers if value != BODY_SURFACE_AREA)
-    return [{"text": text} for text in said] or None
+    return [value.meaning for _, value in coding.qualifiers if value != BODY_SURFACE_AREA]
 
 
 def _quantity(value: float, unit: str) -> Json:
@@ -241,12 +240,13 @@ def _reference_range(measurement: Measurement) -> list[Json] | None:
     if measurement.normal is None:
         return None
     low, high = (_quantity(limit, measurement.unit) for limit in measurement.normal)
-    text = {} if measurement.normal_source is None else {"text": _source(measurement.normal_source)}
+    text = {} if measurement.normal_source is None else {"text": range_text(measurement.normal_source)}
     kind = _concept_of(f"{TERMINOLOGY}/referencerange-meaning", "normal", "Normal Range")
     return [{"low": low, "high": high, "type": kind, **text}]
 
 
-def _source(source: RangeSource) -> str:
+def range_text(source: RangeSource) -> str:
+    """Whom a normal range describes, and who says so."""
     words = (f"{source.population}.", source.caveat, f"{source.citation}, {source.table}, doi:{source.doi}")
     return " ".join(filter(None, words))
 

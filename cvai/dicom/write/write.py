@@ -15,6 +15,7 @@ from pydicom import DataElement, Dataset
 
 from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.fhir import fhir_bundle
+from cvai.dicom.write.hl7 import oru_message
 from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.objects.encoded import say_encoded
 from cvai.dicom.write.objects.seg import PIXEL_DATA, segmentation
@@ -27,6 +28,7 @@ from cvai.files import appearing_whole, private_folder, write_whole
 RESULT_NAME = "result.json"
 REPORT_NAME = "report.pdf"
 FHIR_NAME = "fhir.json"
+HL7_NAME = "oru.hl7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def write_objects(
     taken_series_numbers: Iterable[int] = (),
     supersedes: tuple[Supersedes, ...] = (),
 ) -> tuple[WrittenObject, ...]:
-    """Write SEG, SR and PDF objects, report.pdf and fhir.json.
+    """Write SEG, SR and PDF objects, report.pdf, fhir.json and oru.hl7.
 
     Files appear whole or not at all. The same analysis with the same ``created`` gives the same bytes.
 
@@ -78,6 +80,7 @@ def write_objects(
         _write_instance(kind, make(), folder / plan.series[kind].file_name) for kind, make in makers.items()
     )
     write_whole(folder / FHIR_NAME, fhir_bundle(context).encode(), durable=True)
+    write_whole(folder / HL7_NAME, oru_message(context).encode(), durable=True)
     return objects
 
 
@@ -93,7 +96,7 @@ def write_record(folder: Path, record: Record) -> Path:
 def clear_results(folder: Path, plans: Iterable[ResultPlan[Any]]) -> None:
     """Remove what an earlier run left in a folder: nothing that no longer holds lies beside new results."""
     objects = {plan.file_name for results in plans for plan in results.series.values()}
-    for name in (RESULT_NAME, REPORT_NAME, FHIR_NAME, *sorted(objects)):
+    for name in (RESULT_NAME, REPORT_NAME, FHIR_NAME, HL7_NAME, *sorted(objects)):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -7,17 +7,17 @@ from pydicom.sr import _concepts_dict
 from pydicom.sr.coding import Code
 
 from cvai.analyses.echo_apical import codes as echo_codes
-from cvai.dicom.write import codes, fhir
+from cvai.dicom.write import codes, fhir, hl7
 from cvai.dicom.write.objects import rejection
 from cvai.domain.anatomy import SAX_PAPILLARY_MUSCLES, PapillaryMuscles, Structure
 from tests.dicom.write.synthetic import FULLY_KNOWN, make_analysis
 
-NOT_IN_PYDICOM = {"80891009", "272518008", "C0034375", "en"}
-"""Heart and Cardiac Cycle Point carry other aliases there; UMLS and RFC5646 are not in its dictionary."""
+NOT_IN_PYDICOM = {"80891009", "272518008", "113014", "C0034375", "en"}
+"""Heart, Cardiac Cycle Point and Study have other names there; UMLS and RFC5646 are not in its dictionary."""
 
 
 def checkable_codes() -> list[Code]:
-    modules = (codes, echo_codes, fhir, rejection)
+    modules = (codes, echo_codes, fhir, hl7, rejection)
     constants = {value for module in modules for value in vars(module).values() if isinstance(value, Code)}
     measured = [coding.name for coding in (*codes.MEASUREMENT_CODES.values(), *by_discs())]
     qualifiers = {q for coding in codes.MEASUREMENT_CODES.values() for q in coding.qualifiers}

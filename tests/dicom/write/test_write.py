@@ -13,13 +13,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 from cvai.analyses import cine_sax
 from cvai.dicom.write.objects.sr import Supersedes
 from cvai.dicom.write.plan import ResultKind
-from cvai.dicom.write.write import FHIR_NAME, REPORT_NAME, RESULT_NAME, WrittenObject, clear_results
+from cvai.dicom.write.write import FHIR_NAME, HL7_NAME, REPORT_NAME, RESULT_NAME, WrittenObject, clear_results
 from cvai.domain.segmentation import CineSegmentation
 from cvai.errors import HeartRefused
 from tests.dicom.write.synthetic import CINE_KINDS, CREATED, FILE_NAMES, Written, make_analysis, write_results
 
 SHAPE = (2, 3, 24, 40)
-ALL_NAMES = {RESULT_NAME, REPORT_NAME, FHIR_NAME, *FILE_NAMES.values()}
+ALL_NAMES = {RESULT_NAME, REPORT_NAME, FHIR_NAME, HL7_NAME, *FILE_NAMES.values()}
 
 
 def names_in(folder: Path) -> set[str]:

@@ -1,4 +1,7 @@
-"""A reader's no: a Key Object Selection that withdraws what the model wrote, and leaves it as it stands."""
+"""A reader's no: a Key Object Selection that withdraws what the model wrote, and leaves it as it stands.
+
+The HL7 message beside it withdraws the values where they were sent.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from pydicom.sr.coding import Code
 
 from cvai.dicom.read.header.text import lines
 from cvai.dicom.write.analysis import AnyAnalysed
+from cvai.dicom.write.hl7 import oru_message
 from cvai.dicom.write.instance import ResultContext, new_instance
 from cvai.dicom.write.objects.sr import person
 from cvai.dicom.write.objects.withdrawing_note import complete_note, write_note
 from cvai.dicom.write.plan import ResultKind, ResultPlan
 from cvai.dicom.write.source import SourceImage
-from cvai.dicom.write.write import WrittenObject
+from cvai.dicom.write.write import HL7_NAME, WrittenObject
+from cvai.files import write_whole
 
 REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
 REJECTION_KIND, REJECTION_NAME = "rejection", "rejection.dcm"
@@ -29,7 +34,7 @@ def write_rejection(
     *,
     taken_series_numbers: Iterable[int] = (),
 ) -> tuple[WrittenObject, ...]:
-    """Write the one object that says no, into ``folder``.
+    """Write the one object that says no, and oru.hl7, into ``folder``.
 
     The reader who rejects the analysis is its verification; ``withdrawn`` are the objects that are to be
     shown no more.
@@ -47,4 +52,6 @@ def write_rejection(
     note.SeriesDescription = "cvai results rejected by a reader"
     names = ("rejection", verification.digest)
     complete_note(note, names, withdrawn, REJECTED_FOR_QUALITY, lines(reason), person=person(verification))
-    return (write_note(note, folder / REJECTION_NAME, REJECTION_KIND),)
+    written = write_note(note, folder / REJECTION_NAME, REJECTION_KIND)
+    write_whole(folder / HL7_NAME, oru_message(context, rejected_because=reason).encode(), durable=True)
+    return (written,)
