@@ -35,6 +35,7 @@ from cvai.files import private_file, private_folder
 from cvai.jobs.analysis_slots import AnalysisSlots, UnendedAnalyses
 from cvai.jobs.connections import Connections
 from cvai.jobs.database import open_database
+from cvai.jobs.deliver import Deliveries
 from cvai.jobs.feed_files import take_over_feed_files
 from cvai.jobs.feeds import follow
 from cvai.jobs.heartbeat import DeclaredDead, Heartbeat, require_living
@@ -204,7 +205,9 @@ class Service:
         shutil.rmtree(work_folder(settings), ignore_errors=True)
         queue = Queue(database)
         metrics = self._metrics(registry, queue, EjectionFractions(database))
-        engine = self._engine(database, worker, partial(require_living, registry, worker), metrics)
+        deliveries = self._connections.deliveries(database, queue.running).recorded(self._audit_exported)
+        check_ownership = partial(require_living, registry, worker)
+        engine = self._engine(database, worker, check_ownership, metrics, deliveries)
         engine.start(alone=registry.living().keys() == {worker})
         beat_s = settings.heartbeat_s
         heartbeat = Heartbeat(
@@ -246,7 +249,12 @@ class Service:
         return self._open_feed(database)
 
     def _engine(
-        self, database: Engine, worker: str, check_ownership: CheckOwnership, metrics: Metrics
+        self,
+        database: Engine,
+        worker: str,
+        check_ownership: CheckOwnership,
+        metrics: Metrics,
+        deliveries: Deliveries,
     ) -> JobEngine:
         settings = self._settings
         steps = StudySteps(
@@ -264,7 +272,7 @@ class Service:
             JobDatabase(settings.jobs_database_url, worker, settings.jobs_at_once),
             steps,
             RetryPolicy(retry.attempts, retry.first_wait_s, retry.longest_wait_s),
-            self._connections.deliveries.recorded(self._audit_exported),
+            deliveries,
             watch=metrics,
             shadow=self._shadow_steps(steps, metrics),
         )

@@ -168,6 +168,27 @@ class FhirSettings(_Table):
     timeout_s: float = Field(default=30.0, gt=0)
 
 
+Hl7Name = Annotated[str, Field(pattern=r"^[ -%\x27-\[\]_-{}]*(\^[ -%\x27-\[\]_-{}]*){0,2}$", max_length=227)]
+"""HD, as MSH-3 to MSH-6 have it: up to three components, without other separators."""
+
+
+class Hl7Settings(_Table):
+    """A system that results are sent to as HL7 v2 messages over MLLP."""
+
+    host: str | None = None
+    port: int = Field(default=2575, ge=1, le=65535)
+    tls: bool = False
+    timeout_s: float = Field(default=30.0, gt=0)
+    sending_application: Hl7Name = "CVAI"
+    sending_facility: Hl7Name = ""
+    receiving_application: Hl7Name = ""
+    receiving_facility: Hl7Name = ""
+    processing_id: Literal["P", "T", "D"] = "P"
+    accession_is_filler: bool = False
+    attach_pdf: bool = True
+    link: HttpUrl | None = None
+
+
 class WorklistSettings(_Table):
     """A UPS-RS worklist that says what is analysed."""
 
@@ -257,6 +278,7 @@ class Settings(BaseSettings):
     dicom: DicomSettings = DicomSettings()
     send: SendSettings = SendSettings()
     fhir: FhirSettings = FhirSettings()
+    hl7: Hl7Settings = Hl7Settings()
     review: ReviewSettings = ReviewSettings()
     oidc: OidcSettings = OidcSettings()
     retry: RetrySettings = RetrySettings()

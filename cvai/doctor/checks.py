@@ -11,7 +11,9 @@ from pathlib import Path
 import sqlalchemy
 
 from cvai.archive.folder.inbox import obstacles_in
+from cvai.archive.odd import OddAnswers
 from cvai.errors import CvaiError
+from cvai.jobs.connections import hl7_destination
 from cvai.jobs.database import open_database
 from cvai.jobs.loading import load_analyses
 from cvai.models.runtimes.providers import AUTO, reason_for
@@ -43,6 +45,7 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         "archive": check_archive,
         "clock": check_clock,
         "inbox": check_inbox,
+        "hl7": check_hl7,
     }
     return tuple(_checked(name, check, settings) for name, check in checks.items())
 
@@ -128,6 +131,13 @@ def check_inbox(settings: Settings) -> Check:
     more = f"; and {len(obstacles) - OBSTACLES_LISTED} more" if len(obstacles) > OBSTACLES_LISTED else ""
     hint = "find INBOX -inum INODE finds it; let the service read and move it, or remove it."
     return Check("inbox", not obstacles, f"{listed}{more}" or "everything can be imported", hint)
+
+
+def check_hl7(settings: Settings) -> Check:
+    """The HL7 receiver takes connections; nothing is sent to it."""
+    destination = hl7_destination(settings, OddAnswers())
+    detail = "none is configured" if destination is None else destination.receiver.probe()
+    return Check("hl7", ok=True, detail=detail)
 
 
 def _checked(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:

@@ -7,13 +7,19 @@ from contextlib import contextmanager
 
 from pynetdicom.events import EventHandlerType
 from pynetdicom.presentation import PresentationContext
+from sqlalchemy import Engine
 
 from cvai.archive.odd import OddAnswers
 from cvai.jobs.deliver import Deliveries
+from cvai.jobs.messages import RunningJobs, StudyMessages
+from cvai.jobs.outbox import Outbox
 from cvai.settings import Settings
 from cvai.transfer.commitment import REPORT_CONTEXT, CommitmentReports
 from cvai.transfer.fhir import FhirServer
 from cvai.transfer.guarded import CallLimits
+from cvai.transfer.hl7 import Hl7Destination
+from cvai.transfer.hl7_message import Addressing
+from cvai.transfer.mllp import MllpReceiver
 from cvai.transfer.node import Node, listening
 from cvai.transfer.peer import Peer
 from cvai.transfer.receiver import STORAGE_CONTEXTS, InboxReceiver
@@ -54,10 +60,16 @@ class Connections:
         with listening(self._node(), contexts, handlers):
             yield
 
-    @property
-    def deliveries(self) -> Deliveries:
-        """Destinations of results besides the archive."""
-        return Deliveries(self._settings.results_folder, self._destination(), self._health_record())
+    def deliveries(self, database: Engine, running: RunningJobs) -> Deliveries:
+        """Destinations of results besides the archive.
+
+        Args:
+            database: where jobs are kept.
+            running: which jobs are running.
+        """
+        folder, hl7 = self._settings.results_folder, hl7_destination(self._settings, self._odd)
+        messages = None if hl7 is None else StudyMessages(hl7, Outbox(database), folder, running)
+        return Deliveries(folder, self._destination(), self._health_record(), messages)
 
     def _node(self) -> Node:
         dicom, limits = self._settings.dicom, self._settings.limits
@@ -67,7 +79,7 @@ class Connections:
             dicom.port,
             dicom.allowed_ae_titles,
             dicom.allowed_networks,
-            None if dicom.tls_certificate is None else self._certificate(),
+            None if dicom.tls_certificate is None else certificate_of(self._settings),
             CallLimits(
                 dicom.associations,
                 dicom.connections_per_address,
@@ -86,7 +98,7 @@ class Connections:
             send.port,
             self._settings.dicom.ae_title,
             send.timeout_s,
-            self._certificate() if send.tls else None,
+            certificate_of(self._settings) if send.tls else None,
         )
         reports = self._reports if send.commitment else None
         return DicomDestination(peer, reports, send.commitment_timeout_s)
@@ -106,6 +118,31 @@ class Connections:
             odd=self._odd,
         )
 
-    def _certificate(self) -> Certificate:
-        dicom = self._settings.dicom
-        return Certificate(dicom.tls_certificate, dicom.tls_key, dicom.tls_authorities)
+
+def hl7_destination(settings: Settings, odd: OddAnswers) -> Hl7Destination | None:
+    """The configured HL7 receiver; connects to nothing.
+
+    Args:
+        settings: of the service.
+        odd: counts answers that are no acknowledgement.
+    """
+    hl7 = settings.hl7
+    if hl7.host is None:
+        return None
+    certificate = certificate_of(settings) if hl7.tls else None
+    receiver = MllpReceiver(hl7.host, hl7.port, hl7.timeout_s, certificate, odd)
+    addressing = Addressing(
+        hl7.sending_application,
+        hl7.sending_facility,
+        hl7.receiving_application,
+        hl7.receiving_facility,
+        hl7.processing_id,
+        hl7.accession_is_filler,
+    )
+    return Hl7Destination(receiver, addressing, hl7.attach_pdf, hl7.link)
+
+
+def certificate_of(settings: Settings) -> Certificate:
+    """The files for TLS, which all connections but those of HTTP share."""
+    dicom = settings.dicom
+    return Certificate(dicom.tls_certificate, dicom.tls_key, dicom.tls_authorities)

@@ -24,6 +24,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
+from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
 from cvai.jobs.database import SmallCacheConnection
 from cvai.jobs.defects import frames_of
@@ -325,16 +326,21 @@ class JobEngine:
 
     def _deliver(self, job: StudyJob, stored: Outcome, ensure_files: Step) -> Outcome:
         """Deliver stored results to the other destinations; they stay stored if one rejects them."""
-        if stored.state is not JobState.ANALYSED or not self._deliveries.any:
+        if not self._deliveries.any:
             return stored
         outcome = stored
-        for name, deliver in (
-            ("send", self._deliveries.send_objects),
-            ("report", self._deliveries.send_report),
-        ):
-            if outcome.state is JobState.ANALYSED:
+        for name, deliver in self._steps_of_delivery(job, stored).items():
+            if outcome.state is stored.state:
                 outcome = self._step(job, name, partial(self._deliver_owned, deliver, stored, ensure_files))
         return replace(outcome, result=stored.result, objects=stored.objects)
+
+    def _steps_of_delivery(self, job: StudyJob, stored: Outcome) -> dict[str, Callable[[Outcome], Outcome]]:
+        to = self._deliveries
+        if stored.state is JobState.ANALYSED:
+            message = partial(to.send_message, job)
+            return {"send": to.send_objects, "report": to.send_report, "hl7": message}
+        withdraws = any(written.kind == WITHDRAWAL_KIND for written in stored.objects)
+        return {"hl7": partial(to.withdraw_messages, job)} if withdraws else {}
 
     def _deliver_owned(
         self, deliver: Callable[[Outcome], Outcome], stored: Outcome, ensure_files: Step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,6 +12,7 @@ from sqlalchemy import Engine, String, column, literal_column, select, table
 from sqlalchemy.sql.functions import count
 from sqlalchemy.sql.functions import min as min_
 
+from cvai.jobs.database import answering
 from cvai.jobs.job import JobState
 from cvai.jobs.jobs import READING_WORKFLOW, WORKFLOW
 
@@ -78,6 +79,17 @@ class Queue:
         return {
             job_id: JobState.RUNNING if status == "PENDING" else JobState.QUEUED for job_id, status in found
         }
+
+    def running(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the jobs, of studies or readings, that a worker has taken; at most MAX_IDS_PER_QUERY.
+
+        Raises:
+            TemporarilyUnavailable: the database does not answer.
+        """
+        jobs = self._jobs.c
+        query = select(jobs.workflow_uuid).where(jobs.status == RUNNING, jobs.workflow_uuid.in_(job_ids))
+        with answering(), self._database.connect() as connection:
+            return frozenset(connection.scalars(query))
 
     def workers_at_work(self) -> frozenset[str]:
         """Workers, living or dead, to which running jobs are assigned."""

@@ -13,6 +13,7 @@ from cvai.cli.main import app
 from cvai.doctor.checks import Check, check_archive, check_clock, check_disk, check_inbox
 from cvai.errors import ConfigurationInvalid
 from cvai.settings import Settings
+from tests.hl7_receiver import running_receiver
 from tests.jobs.conftest import Bench
 from tests.orthanc import free_port
 from tests.standin import KIND, derived_uid, write_study
@@ -93,7 +94,8 @@ def checks_by_name(*arguments: str) -> tuple[int, dict[str, Check]]:
 def test_the_doctor_finds_a_fresh_installation_well(tmp_path: Path) -> None:
     (tmp_path / "service.toml").write_text(f'data_folder = "{tmp_path / "data"}"\n')
     status, checks = checks_by_name("--config", str(tmp_path / "service.toml"))
-    assert list(checks) == ["disk", "database", "model", "provider", "archive", "clock", "inbox"]
+    names = ["disk", "database", "model", "provider", "archive", "clock", "inbox", "hl7"]
+    assert list(checks) == names
     assert [check for check in checks.values() if not check.ok] == []
     assert checks["provider"].detail.startswith('CPUExecutionProvider: "auto" takes the first that runs')
     assert status == 0
@@ -118,6 +120,22 @@ def test_the_embedded_archive_agrees_with_this_machine_about_the_time(tmp_path: 
     settings = Settings(data_folder=tmp_path)
     assert check_archive(settings).ok
     assert check_clock(settings).ok
+
+
+def test_an_hl7_receiver_is_called_without_being_sent_anything(tmp_path: Path) -> None:
+    config = tmp_path / "service.toml"
+    with running_receiver() as receiver:
+        config.write_text(
+            f'data_folder = "{tmp_path}"\nmodel = "absent"\n'
+            f'[hl7]\nhost = "127.0.0.1"\nport = {receiver.port}\n'
+        )
+        _, checks = checks_by_name("--config", str(config))
+        assert checks["hl7"].ok
+        assert checks["hl7"].detail == f"the HL7 receiver at 127.0.0.1 port {receiver.port} answers"
+    assert receiver.texts == []
+    _, checks = checks_by_name("--config", str(config))
+    assert not checks["hl7"].ok
+    assert checks["hl7"].detail.startswith("hl7_unreachable")
 
 
 def test_what_cannot_be_taken_out_of_the_inbox_is_told_without_its_name(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ COMPUTED = {
     "fhir.url",
     "fhir.token",
     "fhir.patient_system",
+    "hl7.host",
+    "hl7.link",
     "review.address",
     "review.public_url",
     "review.viewer_url",
