@@ -1,9 +1,10 @@
-"""kill -9 at random instants: no study is lost, none has two results, no job is left behind.
+"""kill -9 at random instants: no study or message is lost, none has two results, no job is left behind.
 
 ``python -m benchmarks.chaos [--kills 100] [--studies 20] [--database sqlite|postgres] [--seed 1]``
 
-A service works on studies that arrive while it is killed and started again; then it is left alone until
-nothing is queued. Exit status 1 when the tally is not clean.
+A service works on studies that arrive while it is killed and started again, and sends their HL7 messages to a
+receiver that dies and answers badly too; then both are left alone until nothing is queued. Exit status 1 when
+the tally is not clean.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.hl7_receiver import DyingReceiver
 from tests.hospital import Hospital, Tally
 from tests.postgres import running_postgres
 from tests.process import Process
@@ -26,11 +28,13 @@ SETTLED_AFTER_S = 300.0
 
 
 @contextmanager
-def hospital(database: str) -> Iterator[Hospital]:
+def hospital(database: str, seed: int) -> Iterator[tuple[Hospital, DyingReceiver]]:
+    """A site, and the receiver of its messages, which is unwell until it is left alone."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cvai-chaos-")))
         url = stack.enter_context(running_postgres()) if database == "postgres" else None
-        yield Hospital(root, url, pause_s=0.2)
+        dying = DyingReceiver(seed)
+        yield Hospital(root, url, 0.2, stack.enter_context(dying.running())), dying
 
 
 def kill_again_and_again(site: Hospital, kills: int, studies: int, seed: int) -> list[str]:
@@ -68,8 +72,9 @@ def await_work(site: Hospital, service: Process, chance: random.Random) -> None:
     time.sleep(chance.uniform(0, 0.5))
 
 
-def left_alone(site: Hospital, uids: list[str]) -> Tally:
+def left_alone(site: Hospital, dying: DyingReceiver, uids: list[str]) -> Tally:
     """Start the service once more, and count when every study has ended or it has had long enough."""
+    dying.calm()
     service = site.start()
     deadline_s = time.monotonic() + SETTLED_AFTER_S
     while time.monotonic() < deadline_s and not site.tally(uids).clean:
@@ -85,16 +90,16 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    with hospital(arguments.database) as site:
+    with hospital(arguments.database, arguments.seed) as (site, dying):
         uids = kill_again_and_again(site, arguments.kills, arguments.studies, arguments.seed)
-        tally = left_alone(site, uids)
-        begun = len(site.analyses.read_text().splitlines())
+        tally = left_alone(site, dying, uids)
+        begun, sent = len(site.analyses.read_text().splitlines()), len(dying.receiver.texts)
     print(
         f"{arguments.database}: {arguments.kills} kills over {len(uids)} studies, {begun} analyses begun: "
         f"{len(tally.lost)} lost, {len(tally.duplicated)} duplicated, {len(tally.orphaned)} orphaned, "
-        f"{len(tally.left)} files left in work"
+        f"{len(tally.left)} files left in work, {len(tally.untold)} untold in {sent} HL7 messages"
     )
-    for line in (*tally.lost, *tally.duplicated, *tally.orphaned, *tally.left):
+    for line in (*tally.lost, *tally.duplicated, *tally.orphaned, *tally.left, *tally.untold):
         print(f"  {line}")
     return 0 if tally.clean else 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 
 import hl7
 from hl7.mllp import HL7StreamReader, HL7StreamWriter, start_hl7_server
+
+from tests.orthanc import free_port
 
 LATE_S, CLOSING_S = 0.6, 0.05
 LARGEST_MESSAGE_BYTES = 2**26
@@ -81,10 +84,14 @@ class Hl7Receiver:
 
 @contextmanager
 def running_receiver(
-    *answers: str, port: int = 0, tls: ssl.SSLContext | None = None
+    *answers: str,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    receiver: Hl7Receiver | None = None,
 ) -> Iterator[Hl7Receiver]:
-    """A receiver in a thread; its answers in order."""
-    receiver = Hl7Receiver(list(answers))
+    """A receiver in a thread, a new one or one that was there before; its answers in order."""
+    receiver = receiver or Hl7Receiver()
+    receiver.answers = list(answers)
     started, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -109,3 +116,36 @@ def running_receiver(
     finally:
         loops[0].call_soon_threadsafe(stop.set)
         thread.join(5)
+
+
+class DyingReceiver:
+    """A receiver at one port that dies and comes back, and often answers badly, until it is ``calm``."""
+
+    ANSWERS = ("AA", "AA", "AA", "CA", "AR", "AE:207", "late", "closes", "half", "garbage", "other", "never")
+
+    def __init__(self, seed: int) -> None:
+        self.receiver = Hl7Receiver(port=free_port())
+        self._chance = random.Random(seed)  # noqa: S311 - instants, no secrets
+        self._calm, self._ended = threading.Event(), threading.Event()
+
+    def calm(self) -> None:
+        """Live on and answer well."""
+        self._calm.set()
+
+    @contextmanager
+    def running(self) -> Iterator[Hl7Receiver]:
+        thread = threading.Thread(target=self._live, daemon=True)
+        thread.start()
+        try:
+            yield self.receiver
+        finally:
+            self._ended.set()
+            thread.join(10)
+
+    def _live(self) -> None:
+        while not self._ended.is_set():
+            calm = self._calm.is_set()
+            answers = () if calm else self._chance.choices(self.ANSWERS, k=50)
+            with running_receiver(*answers, port=self.receiver.port, receiver=self.receiver):
+                self._ended.wait(None if calm else self._chance.uniform(0.2, 2.0))
+            self._ended.wait(self._chance.uniform(0.1, 1.0))

@@ -12,6 +12,7 @@ from pathlib import Path
 from cvai.archive.folder.archive import FolderArchive
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
+from tests.hl7_receiver import Hl7Receiver
 from tests.process import Process, jobs_at
 from tests.standin import derived_uid, write_study
 
@@ -25,22 +26,33 @@ class Tally:
         duplicated: studies with more than one.
         orphaned: jobs that have not ended well.
         left: files of fetched studies and of results in the making.
+        untold: studies of which the HL7 receiver has no message, or two different ones.
     """
 
     lost: tuple[str, ...]
     duplicated: tuple[str, ...]
     orphaned: tuple[str, ...]
     left: tuple[str, ...]
+    untold: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.orphaned or self.left)
+        return not (self.lost or self.duplicated or self.orphaned or self.left or self.untold)
 
 
 class Hospital:
-    """A data folder with an embedded archive, and one service on it with the stand-in analysis."""
+    """A data folder with an embedded archive, and one service on it with the stand-in analysis.
 
-    def __init__(self, root: Path, database_url: str | None = None, pause_s: float = 0.0) -> None:
+    ``receiver`` is sent HL7 messages.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        database_url: str | None = None,
+        pause_s: float = 0.0,
+        receiver: Hl7Receiver | None = None,
+    ) -> None:
         self.root = root
         self.data_folder = root / "data"
         self.url = database_url or f"sqlite:///{self.data_folder / 'jobs.sqlite'}"
@@ -52,8 +64,9 @@ class Hospital:
         self.config.write_text(
             f'data_folder = "{self.data_folder}"\n{database}poll_interval_s = 0.05\nheartbeat_s = 0.2\n'
             "shutdown_grace_s = 5\n[folder]\nsettle_s = 0.1\n[retry]\nfirst_wait_s = 0.05\n"
-            "[keep]\nresults_days = 0.000001\n"
+            f"[keep]\nresults_days = 0.000001\n{'' if receiver is None else told(receiver)}"
         )
+        self.receiver = receiver
         self._pause_s = pause_s
 
     def start(self, *before: str) -> Process:
@@ -93,10 +106,22 @@ class Hospital:
                 if r.outcome.state is not JobState.ANALYSED
             ),
             left=tuple(p.name for p in work.rglob("*") if p.is_file()),
+            untold=self._untold(study_uids),
         )
+
+    def _untold(self, study_uids: list[str]) -> tuple[str, ...]:
+        if self.receiver is None:
+            return ()
+        told = Counter(str(message.segment("OBX")[5]) for message in self.receiver.messages)
+        return tuple(uid for uid in study_uids if told[uid] != 1)
 
     def close(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def told(receiver: Hl7Receiver) -> str:
+    """Settings that send messages to a receiver, which may be dead for seconds."""
+    return f'[hl7]\nhost = "127.0.0.1"\nport = {receiver.port}\ntimeout_s = 2.0\n'
 
 
 def open_files(pid: int) -> int:

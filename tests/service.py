@@ -22,7 +22,7 @@ from cvai.ops.logs import configure_logs
 from cvai.pipeline import StudyOutcome
 from cvai.service import Service
 from cvai.settings import load_settings
-from tests.standin import analyse_noting, installed
+from tests.standin import analyse_noting, installed, write_message
 
 
 def main(config: str, log: str, gate: str | None = None) -> None:
@@ -30,6 +30,7 @@ def main(config: str, log: str, gate: str | None = None) -> None:
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         outcomes = noting(source, out)
+        write_message(outcomes)
         if gate is not None and gate.startswith("die:"):
             is_deadly = source.name.startswith(gate.removeprefix("die:"))
             time.sleep(0.5 if is_deadly else 2.0)

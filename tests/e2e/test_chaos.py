@@ -14,9 +14,9 @@ from tests.postgres import needs_postgres
 
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=needs_postgres)])
 def test_killed_at_random_instants_nothing_is_lost_doubled_or_left_behind(database: str) -> None:
-    with hospital(database) as site:
+    with hospital(database, seed=3) as (site, dying):
         uids = kill_again_and_again(site, kills=2, studies=3, seed=3)
-        tally = left_alone(site, uids)
+        tally = left_alone(site, dying, uids)
     assert tally.clean, tally
 
 
