@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from hl7apy.parser import parse_message
 from pydicom import Dataset
 
 from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from tests.conftest import ROOT
 from tests.e2e.conftest import RESULTS, Site
+from tests.hl7_receiver import Hl7Receiver, running_receiver
 from tests.orthanc import free_port, needs_orthanc
 from tests.process import CVAI, eventually
 
@@ -38,10 +42,10 @@ class Reader:
         assert found, "the worklist is shown"
         self._session.headers["X-CSRF-Token"] = found[1]
 
-    def accept(self, job_id: str, ed: int, es: int) -> None:
-        """Sign what was measured as it stands."""
+    def accept(self, job_id: str, ed: int, es: int, after: int = 0) -> None:
+        """Sign what was measured as it stands, after so many decisions."""
         changes = {"ed": ed, "es": es, "frames": []}
-        self._post(f"/api/studies/{job_id}/decision", json={"after": 0, "changes": changes})
+        self._post(f"/api/studies/{job_id}/decision", json={"after": after, "changes": changes})
 
     def frames(self, job_id: str) -> dict[str, int]:
         study = self._session.get(f"{self._address}/api/studies/{job_id}", timeout=60).json()
@@ -70,6 +74,12 @@ def references(document: Dataset) -> set[str]:
     }
 
 
+@pytest.fixture
+def receiver() -> Iterator[Hl7Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
 def in_shadow(site: Site) -> tuple[int, float]:
     """Studies and bias of the ejection fraction that ``cvai models shadow`` tells, once one is measured."""
     records = site.data_folder / "results"
@@ -82,12 +92,13 @@ def in_shadow(site: Site) -> tuple[int, float]:
 
 @pytest.mark.timeout(900)
 def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_first_is_as_it_was(
-    site: Site, tmp_path: Path
+    site: Site, receiver: Hl7Receiver, tmp_path: Path
 ) -> None:
     port = free_port()
     site.config.write_text(f'shadow_model = "sax"\n{site.config.read_text()}')
     with site.config.open("a") as config:
         config.write(f'[review]\naddress = "127.0.0.1:{port}"\norganization = "St Elsewhere"\n')
+        config.write(f'[hl7]\nhost = "127.0.0.1"\nport = {receiver.port}\n')
     study_uid, paths = write_study(tmp_path / "phantom")
     service = site.serve()
     site.orthanc.stow(paths)
@@ -119,4 +130,13 @@ def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_fir
     assert in_shadow(site) == (1, 0.0), "a model in the shadow of itself"
     unchanged = site.orthanc.files(study_uid)
     assert {uid: unchanged[uid] for uid in first} == first
+
+    eventually(lambda: len(receiver.known) == 2, "the signed results to be sent")
+    hart.accept(record.job.job_id, **hart.frames(record.job.job_id), after=1)
+    eventually(lambda: len(receiver.known) == 3, "the results that were signed again to be sent")
+    assert receiver.statuses == ["P", "F", "C"]
+    for text in receiver.texts:
+        parse_message(text).validate()
+    report = receiver.messages[-1].segments("OBX")[-1][5][0]
+    assert base64.b64decode(str(report[4])).startswith(b"%PDF")
     assert service.stop() == 0
