@@ -162,7 +162,7 @@ def test_preliminary_results_never_replace_signed_ones(site: Site) -> None:
     assert site.statuses == ["F"]
 
 
-def test_a_reader_s_decision_is_sent_late_rather_than_never(site: Site) -> None:
+def test_what_a_reader_decided_is_sent_late_rather_than_never(site: Site) -> None:
     site.receiver.answers = ["AE", "AE"]
     first = site.folder("reading-1", signed(measured()))
     second = site.folder("reading-2", signed(measured(), hours=1))
