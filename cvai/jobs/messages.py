@@ -8,7 +8,7 @@ it runs, that its message is outdated.
 message                   not sent where the receiver has acknowledged, of the same analysis
 ========================  ==============================================================================
 preliminary               a newer message, or the signed results of a reader
-signed, rejected          a newer decision of a reader
+signed, rejected          a newer decision of a reader, or a newer message about another patient
 ========================  ==============================================================================
 
 Signed results after signed results are corrections. Where the last message named another patient, it is
@@ -91,10 +91,12 @@ class StudyMessages:
             return
         entries = self.outbox.of_study(job.study_uid)
         self._await_earlier(entry, entries)
+        if _is_outdated(entry, entries):
+            self._leave_out(entry)
+            return
         last = self._withdrawn_of_others(last_acknowledged(entries, job.kind), patient)
-        if _is_outdated(message.status, entry, last, entries):
-            log.info("hl7_left_out", study=job.study_uid, control_id=message.control_id)
-            self.outbox.close(entry, MessageState.LEFT_OUT, message.status)
+        if message.status is ResultStatus.PRELIMINARY and last is not None and last.status in SIGNED:
+            self._leave_out(entry)
             return
         if message.status is ResultStatus.FINAL and last is not None and last.status in SIGNED:
             message = message.with_status(ResultStatus.CORRECTED)
@@ -140,6 +142,10 @@ class StudyMessages:
         self._send(message, folder)
         self.outbox.close(last, MessageState.ACKNOWLEDGED, message.status)
 
+    def _leave_out(self, entry: Entry) -> None:
+        log.info("hl7_left_out", study=entry.study_uid, control_id=entry.control_id)
+        self.outbox.close(entry, MessageState.LEFT_OUT, entry.status)
+
     def _send(self, message: OruMessage, folder: Path) -> None:
         self.destination.send(message, folder / REPORT_NAME)
         log.info("hl7_acknowledged", control_id=message.control_id, status=str(message.status))
@@ -150,19 +156,16 @@ class StudyMessages:
         return replace(self, sent=sent)
 
 
-def _is_outdated(status: ResultStatus, entry: Entry, last: Entry | None, entries: Iterable[Entry]) -> bool:
-    """Whether a message says less than what the receiver has acknowledged."""
+def _is_outdated(entry: Entry, entries: Iterable[Entry]) -> bool:
+    """Whether a newer message of the same analysis has been acknowledged that this one would undo."""
     newer = [
-        e.status
+        e
         for e in entries
-        if e.kind == entry.kind
-        and e.patient == entry.patient
-        and e.ticket > entry.ticket
-        and e.state is MessageState.ACKNOWLEDGED
+        if e.kind == entry.kind and e.ticket > entry.ticket and e.state is MessageState.ACKNOWLEDGED
     ]
-    if status is ResultStatus.PRELIMINARY:
-        return bool(newer) or (last is not None and last.status in SIGNED)
-    return bool(DECIDED.intersection(newer))
+    if entry.status is ResultStatus.PRELIMINARY:
+        return bool(newer)
+    return any(e.patient != entry.patient or e.status in DECIDED for e in newer)
 
 
 def _digest(study_uid: str, identifier: str) -> str:

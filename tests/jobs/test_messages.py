@@ -219,6 +219,20 @@ def test_results_of_another_patient_are_withdrawn_before_those_of_the_right_one(
     assert [str(s[2]) for s in withdrawn.segments("OBX")].count("ED") == 0
 
 
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_former_patient_does_not_come_back_with_a_message_that_was_late(
+    site: Site, is_signed: bool
+) -> None:
+    site.receiver.answers = ["AE"]
+    wrong = of_patient("WRONG")
+    late = site.folder("late", signed(wrong) if is_signed else wrong)
+    with pytest.raises(ArchiveRejected):
+        site.deliver(late)
+    site.told("again", of_patient("RIGHT"))
+    site.deliver(late)
+    assert (site.statuses, site.patients) == (["P"], ["RIGHT"])
+
+
 def test_what_can_no_longer_be_withdrawn_is_logged_and_holds_nothing_up(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

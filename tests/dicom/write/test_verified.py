@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hl7
 import numpy as np
 import pytest
 from pydicom import dcmread
@@ -19,6 +20,7 @@ from cvai.dicom.write.objects.rejection import write_rejection
 from cvai.dicom.write.objects.sr import Supersedes
 from cvai.dicom.write.plan import ResultKind
 from cvai.dicom.write.source import SourceImage
+from cvai.dicom.write.write import HL7_NAME
 from cvai.errors import StudyRefused
 from tests.dicom.write.synthetic import (
     CINE_KINDS,
@@ -148,6 +150,9 @@ def test_a_rejection_names_what_it_withdraws_and_why(analysis: CineAnalysis, rej
     assert "Wrong series." in [i.TextValue for i in note.ContentSequence if "TextValue" in i]
     assert note.StudyInstanceUID == analysis.study_uid
     assert note.SeriesNumber == 9101
+    withdrawn = hl7.parse((rejection.parent / HL7_NAME).read_bytes().decode())
+    assert str(withdrawn.segment("OBR")[25]) == "X"
+    assert "Wrong series." in str(withdrawn.segments("OBX")[1][5])
 
 
 @pytest.mark.dciodvfy
