@@ -90,6 +90,37 @@ class AreaCurve:
         return is_full and not falls_from_the_start
 
 
+@dataclass(frozen=True, slots=True)
+class BeatSpan:
+    """A heartbeat from end-diastole over end-systole to the next end-diastole, as frames.
+
+    Raises:
+        ValueError: they do not follow one another.
+    """
+
+    start: int
+    end_systole: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end_systole < self.end:
+            raise ValueError(f"frames {self.start}, {self.end_systole}, {self.end} are no heartbeat")
+
+    @property
+    def n_frames(self) -> int:
+        """Frames from end-diastole to end-diastole."""
+        return self.end - self.start
+
+
+def span_of(curve: AreaCurve, beat: KeyPhases) -> BeatSpan | None:
+    """The beat with its filling, up to the largest frame before the next end-systole; None where none is."""
+    end_diastole, end_systole = beat.end_diastole, beat.end_systole
+    later = [t for t in curve.end_systoles if t > end_systole]
+    filling = curve.smooth[end_systole : later[0] if later else len(curve.smooth)]
+    end = end_systole + int(filling.argmax())
+    return BeatSpan(end_diastole, end_systole, end) if end_diastole < end_systole < end else None
+
+
 def area_curve(area: NDArray[np.float64]) -> AreaCurve:
     """Smooth a curve as its own beats ask for, and find its end-systoles.
 

@@ -10,6 +10,7 @@ from cvai.domain.subject import Subject
 
 INDEXED_BY_BODY_SURFACE = frozenset(
     {"lv_edv", "lv_esv", "lv_sv", "lv_co", "lv_mass", "rv_edv", "rv_esv", "rv_sv", "rv_co"}
+    | {"la_max", "la_max_area_length", "la_min"}
 )
 """What grows with the body; an ejection fraction and a heart rate do not."""
 

@@ -97,7 +97,7 @@ def open_length_mm(points_mm: NDArray[np.float64], waves: int) -> float:
     >>> round(open_length_mm(np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0], [9.0, 0.0]]), waves=5), 6)
     9.0
     """
-    even_mm = _evenly_spread(points_mm, _POINTS + 1)
+    even_mm = evenly_spread(points_mm, _POINTS + 1)
     share = np.linspace(0.0, 1.0, _POINTS + 1)
     chord_mm = even_mm[-1] - even_mm[0]
     beside_mm = even_mm - even_mm[0] - share[:, np.newaxis] * chord_mm
@@ -108,7 +108,7 @@ def open_length_mm(points_mm: NDArray[np.float64], waves: int) -> float:
     return float(np.linalg.norm(velocity, axis=1).mean())
 
 
-def _evenly_spread(points_mm: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def evenly_spread(points_mm: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """(n, 2) points at even distances along a polyline."""
     steps_mm = np.linalg.norm(np.diff(points_mm, axis=0), axis=1)
     if not steps_mm.sum() > 0:

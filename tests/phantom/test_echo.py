@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.ultrasound.loops import assemble_loop, select_loops
 from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.atrium import KeyAtria, atrial_stack, biplane_atrial_volumes
 from cvai.domain.echo.function import KeyDiscs, biplane_volumes, mean_volumes, monoplane_volumes
 from cvai.domain.echo.simpson import disc_stack
 from cvai.domain.echo.views import EchoView
@@ -136,3 +137,14 @@ def test_an_image_too_shallow_for_a_heart_is_refused() -> None:
     with pytest.raises(ConfigurationInvalid) as refused:
         LoopAcquisition(rows=200)
     assert refused.value.code == "phantom_parameter_out_of_range"
+
+
+def test_biplane_discs_of_the_true_atrium_give_its_closed_form_volume(small: EchoPhantom) -> None:
+    acquisition, truth = small.truth.acquisition, small.truth
+    spacing = (acquisition.spacing_y_mm, acquisition.spacing_x_mm)
+    phases = (truth.phases.end_systole, int(np.argmin(truth.atrium_ml)))
+    views = [KeyAtria(*(atrial_stack(small.labels[view][t], spacing) for t in phases)) for view in VIEWS]
+    measured, true = biplane_atrial_volumes(*views), truth.to_json()["measurements"]
+    assert measured.largest_ml == pytest.approx(true["la_max"], rel=0.03)
+    assert measured.smallest_ml == pytest.approx(true["la_min"], rel=0.04)
+    assert measured.emptying_percent == pytest.approx(true["la_ef"], abs=2.0)

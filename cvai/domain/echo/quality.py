@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,13 @@ from scipy import ndimage
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.beats import area_curve
+from cvai.domain.echo.atrium import enlargement
 from cvai.domain.echo.function import KeyDiscs, Volumes, area_length_volumes
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.simpson import monoplane_volume_ml, shared_disc_height_mm
+from cvai.domain.echo.strain import Layer, LoopStrain
 from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.measurement import Measurement, Normality
 from cvai.domain.phases import KeyPhases
 from cvai.domain.ventricles.quality import HIGHEST_LV_EF_PERCENT, SMALLEST_LV_EDV_ML
 
@@ -23,8 +26,17 @@ _JUMP = 0.25
 _CUT_SHARE = 0.1
 """Of the cavity's outline that may lie at the border of the sector."""
 
+_ATRIUM_CUT_SHARE = 0.05
+"""Of the atrium's outline. In CAMUS it is either whole (under 0.02) or cut off by the sector (0.1 to 0.5)."""
+
+_ATRIA_DIFFER_MM = 5.0
+"""Lang et al. 2015: atrial long axes of the two views should not differ by more."""
+
 _LENGTHS_DIFFER = 0.15
 """Lang et al. 2015: long axes of the two views that differ by more hint at foreshortening."""
+
+_PEAK_FRAMES = 1
+"""By which the peak of strain may miss end-systole, as the frames are."""
 
 _SHAPES_DIFFER = 0.25
 _RATES_DIFFER_BPM = 10.0
@@ -35,7 +47,7 @@ def loop_findings(
     name: str, loop: EchoLoop, segmentation: LoopSegmentation, beats: tuple[KeyPhases, ...]
 ) -> tuple[Finding, ...]:
     """Findings of one loop; ``name`` says in messages which view it is, places leave it open."""
-    frames = [t for beat in beats for t in (beat.end_diastole, beat.end_systole)]
+    frames = _key_frames(beats)
     found = (
         _cut_off(name, loop, segmentation, frames),
         _jumps(name, segmentation.area_curve_px(Structure.LV_CAVITY)),
@@ -111,16 +123,99 @@ def biplane_findings(
     return tuple(findings)
 
 
+def atrium_findings(name: str, *, cut: bool, measured: bool, beat: KeyPhases) -> tuple[Finding, ...]:
+    """Why one view gives no left atrium.
+
+    Args:
+        name: the view, in messages.
+        cut: whether the atrium leaves the sector.
+        measured: whether any beat has an atrium.
+        beat: the first beat.
+    """
+    where = (Place(beat.end_systole),)
+    if cut:
+        message = f"The left atrium is cut off by the edge of the sector in the {name} view and not measured."
+        return (Finding("atrium_cut", Severity.WITHHELD, message, where),)
+    if not measured:
+        message = f"The left atrium was not found as a whole in the {name} view and is not measured."
+        return (Finding("atrium_not_found", Severity.WITHHELD, message, where),)
+    return ()
+
+
+def atrial_lengths_findings(
+    lengths_mm: Sequence[float], beats: Mapping[str, KeyPhases]
+) -> tuple[Finding, ...]:
+    """Whether the atrium is as long in one view as in the other, at the end of ventricular systole."""
+    difference_mm = abs(lengths_mm[0] - lengths_mm[1])
+    if difference_mm <= _ATRIA_DIFFER_MM:
+        return ()
+    message = (
+        f"The left atrium is {difference_mm:.0f} mm longer in one view than in the other; the shorter "
+        "view may be foreshortened, and the volume too small."
+    )
+    places = tuple(Place(beat.end_systole, view=view) for view, beat in beats.items())
+    return (Finding("atrium_foreshortened", Severity.WARNING, message, places),)
+
+
+def enlargement_findings(index: Measurement | None) -> tuple[Finding, ...]:
+    """The published grade of an atrium that is larger than normal; nothing for children and where unknown."""
+    if index is None or index.normality is not Normality.HIGH:
+        return ()
+    message = (
+        f"The left atrium is {enlargement(index.value)}: {index.value:.0f} mL/m2 (ASE/EACVI 2015: normal up "
+        "to 34, mildly enlarged up to 41, moderately up to 48)."
+    )
+    return (Finding("left_atrium_enlarged", Severity.INFO, message),)
+
+
+def strain_findings(name: str, strain: LoopStrain) -> tuple[Finding, ...]:
+    """Why one view gives no strain, or that its ventricle goes on shortening after end-systole."""
+    if strain.withheld is not None:
+        message = f"Longitudinal strain is withheld: the {name} loop {strain.withheld}."
+        return (Finding("strain_withheld", Severity.WITHHELD, message),)
+    late = [b for b in strain.beats[Layer.ENDOCARDIUM] if b.peak_frame > b.end_systole + _PEAK_FRAMES]
+    if not late:
+        return ()
+    first = late[0]
+    message = (
+        f"In the {name} view the left ventricle is shortest after end-systole: {first.peak_percent:.1f} % in "
+        f"frame {first.peak_frame + 1}, {first.end_systolic_percent:.1f} % at end-systole."
+    )
+    return (Finding("post_systolic_shortening", Severity.INFO, message, (Place(first.peak_frame),)),)
+
+
 def _end_diastoles(beats: Mapping[str, KeyPhases]) -> tuple[Place, ...]:
     return tuple(Place(beat.end_diastole, view=view) for view, beat in beats.items())
 
 
+def share_cut(
+    loop: EchoLoop, segmentation: LoopSegmentation, structure: Structure, frames: list[int]
+) -> float:
+    """Share of a structure's outline in these frames that lies at the border of the sector or beyond it."""
+    inside = ndimage.binary_erosion(loop.sector, iterations=2)
+    chamber = segmentation.labels[frames] == ECHO_LABELS[structure]
+    edge = chamber & ~np.stack([ndimage.binary_erosion(frame) for frame in chamber])
+    return int(np.count_nonzero(edge & ~inside)) / max(1, int(np.count_nonzero(edge)))
+
+
+def is_ventricle_cut(loop: EchoLoop, segmentation: LoopSegmentation, beats: Sequence[KeyPhases]) -> bool:
+    """Whether the left ventricle leaves the sector at end-diastole or end-systole."""
+    return share_cut(loop, segmentation, Structure.LV_CAVITY, _key_frames(beats)) > _CUT_SHARE
+
+
+def is_atrium_cut(loop: EchoLoop, segmentation: LoopSegmentation, beats: Sequence[KeyPhases]) -> bool:
+    """Whether the left atrium leaves the sector at the end of ventricular systole, when it is largest."""
+    frames = [beat.end_systole for beat in beats]
+    return share_cut(loop, segmentation, Structure.LEFT_ATRIUM, frames) > _ATRIUM_CUT_SHARE
+
+
+def _key_frames(beats: Sequence[KeyPhases]) -> list[int]:
+    return [t for beat in beats for t in (beat.end_diastole, beat.end_systole)]
+
+
 def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: list[int]) -> Finding | None:
     """Readers and networks draw on where a narrow sector ends; the share drawn outside is reported."""
-    inside = ndimage.binary_erosion(loop.sector, iterations=2)
-    cavity = segmentation.labels[frames] == ECHO_LABELS[Structure.LV_CAVITY]
-    edge = cavity & ~np.stack([ndimage.binary_erosion(frame) for frame in cavity])
-    share = int(np.count_nonzero(edge & ~inside)) / max(1, int(np.count_nonzero(edge)))
+    share = share_cut(loop, segmentation, Structure.LV_CAVITY, frames)
     if share <= _CUT_SHARE:
         return None
     message = f"{100 * share:.0f} % of the left ventricle's outline in the {name} view leave the sector."

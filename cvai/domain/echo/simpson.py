@@ -25,7 +25,7 @@ from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.errors import HeartRefused
 
 N_DISCS = 20
-_TOUCHING_PX = 2.0
+_TOUCHING_PX = 2
 """An outline this near to the wall runs along it; where it does not, it crosses the mitral valve."""
 
 Point = NDArray[np.float64]
@@ -33,10 +33,10 @@ Point = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LongAxis:
-    """The long axis of a left ventricle in one frame; points are (y, x) in mm from the first pixel's centre.
+    """The long axis of a chamber in one frame; points are (y, x) in mm from the first pixel's centre.
 
     Args:
-        apex_mm: where it starts.
+        apex_mm: where it starts: the apex of a ventricle, the roof of an atrium.
         annulus_mm: (2, 2) the two ends of the mitral plane.
 
     Raises:
@@ -70,12 +70,12 @@ class LongAxis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiscStack:
-    """One frame's ventricle as diameters across its long axis.
+    """One frame's chamber as diameters across its long axis.
 
     Args:
         axis: the long axis.
         diameters_mm: (N_DISCS,) mean width of every slab, from the apex on.
-        area_mm2: area of the cavity.
+        area_mm2: area of the chamber.
     """
 
     axis: LongAxis
@@ -100,10 +100,13 @@ def disc_stack(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Di
     """
     axis = long_axis(labels, spacing_mm)
     cavity = labels == ECHO_LABELS[Structure.LV_CAVITY]
-    points_mm = np.argwhere(cavity) * np.asarray(spacing_mm)
+    return stack_along(axis, np.argwhere(cavity) * np.asarray(spacing_mm), spacing_mm[0] * spacing_mm[1])
+
+
+def stack_along(axis: LongAxis, points_mm: NDArray[np.float64], pixel_mm2: float) -> DiscStack:
+    """Discs of a chamber whose pixels have their centres at (n, 2) ``points_mm``."""
     along = (points_mm - axis.apex_mm) @ axis.direction / axis.length_mm
     slabs = np.clip(np.floor(along * N_DISCS).astype(int), 0, N_DISCS - 1)
-    pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     areas_mm2 = np.bincount(slabs, minlength=N_DISCS) * pixel_mm2
     diameters_mm = np.asarray(areas_mm2 / (axis.length_mm / N_DISCS), dtype=np.float64)
     return DiscStack(axis, diameters_mm, float(len(points_mm) * pixel_mm2))
@@ -112,16 +115,41 @@ def disc_stack(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Di
 def long_axis(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> LongAxis:
     """From the middle of the mitral plane to the point of the cavity's outline that is farthest from it.
 
+    Raises:
+        HeartRefused: ``mitral_plane_not_found``, see ``opened_outline``.
+    """
+    return opened_outline(labels, spacing_mm).axis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedOutline:
+    """The outline of the LV cavity in one frame, opened at the mitral plane.
+
+    Args:
+        border_mm: (n, 2) points (y, x) along the wall, from one end of the annulus over the apex to the
+            other.
+        axis: the long axis.
+    """
+
+    border_mm: NDArray[np.float64]
+    axis: LongAxis
+
+
+def opened_outline(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> OpenedOutline:
+    """Find the mitral plane in the outline of the LV cavity.
+
     The mitral plane is the longest piece of the outline that does not run along the wall; its two ends are
     the annulus, also where the closed leaflets bulge between them.
+
+    Args:
+        labels: (y, x) values of ECHO_LABELS.
+        spacing_mm: (between rows, between columns).
 
     Raises:
         HeartRefused: ``mitral_plane_not_found``, the outline touches the wall everywhere or nowhere.
     """
     outline = _outline(labels == ECHO_LABELS[Structure.LV_CAVITY])
-    wall_px = ndimage.distance_transform_edt(labels != ECHO_LABELS[Structure.LV_MYOCARDIUM])
-    nearest = np.clip(np.rint(outline).astype(int), 0, np.array(labels.shape) - 1)
-    is_free = wall_px[nearest[:, 0], nearest[:, 1]] > _TOUCHING_PX
+    is_free = ~_touches(labels == ECHO_LABELS[Structure.LV_MYOCARDIUM], outline)
     if is_free.all() or not is_free.any():
         raise _no_mitral_plane()
     outline_mm = outline * np.asarray(spacing_mm)
@@ -131,7 +159,17 @@ def long_axis(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Lon
     apex_mm = outline_mm[int(from_mitral_mm.argmax())]
     if not from_mitral_mm.max() > 0:
         raise _no_mitral_plane()
-    return LongAxis(apex_mm, annulus_mm)
+    n_along_wall = (first - last) % len(outline_mm) + 1
+    border_mm = outline_mm[(last + np.arange(n_along_wall)) % len(outline_mm)]
+    return OpenedOutline(border_mm, LongAxis(apex_mm, annulus_mm))
+
+
+def beyond_annulus_mm(axis: LongAxis, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) how far (n, 2) points lie beyond the line through the annulus, seen from the ventricle."""
+    along = axis.annulus_mm[1] - axis.annulus_mm[0]
+    across = np.array([-along[1], along[0]]) / np.linalg.norm(along)
+    away = across if across @ axis.direction > 0 else -across
+    return np.asarray((points_mm - axis.mitral_mm) @ away, dtype=np.float64)
 
 
 def _no_mitral_plane() -> HeartRefused:
@@ -140,6 +178,15 @@ def _no_mitral_plane() -> HeartRefused:
         "The mitral plane was not found: the outline of the left ventricle meets no gap in the wall.",
         "Check that the loop shows the whole left ventricle in an apical view.",
     )
+
+
+def _touches(wall: NDArray[np.bool_], outline_px: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) whether a pixel of the wall lies within _TOUCHING_PX of the pixel of each point."""
+    reach = _TOUCHING_PX
+    offsets = np.argwhere(np.hypot(*np.indices((2 * reach + 1, 2 * reach + 1)) - reach) <= reach)
+    nearest = np.clip(np.rint(outline_px).astype(int), 0, np.array(wall.shape) - 1)
+    y, x = np.moveaxis(nearest[:, None] + offsets, 2, 0)  # of the padded wall
+    return np.asarray(np.pad(wall, reach)[y, x].any(axis=1), dtype=np.bool_)
 
 
 def _outline(cavity: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -184,25 +231,34 @@ def monoplane_volume_ml(stack: DiscStack, disc_height_mm: float) -> float:
     return biplane_volume_ml(stack, stack, disc_height_mm)
 
 
-def area_length_volume_ml(area_mm2: float, length_mm: float) -> float:
-    """Volume of the ellipsoid of this area and length in one plane: a check of the discs.
+def area_length_volume_ml(area_mm2: float, length_mm: float, other_area_mm2: float | None = None) -> float:
+    """Volume of the ellipsoid of these areas and length, of one view or of two.
 
-    Lang et al. 2015, ``8 A^2 / (3 pi L)``.
+    Lang et al. 2015, ``8 A1 A2 / (3 pi L)``.
+
+    Args:
+        area_mm2: in one view.
+        length_mm: of the long axis; of two views the shorter one.
+        other_area_mm2: in the other view; taken as equal where there is none.
 
     >>> round(area_length_volume_ml(area_mm2=3000.0, length_mm=80.0), 1)
     95.5
     """
-    return 8.0 * area_mm2**2 / (3.0 * math.pi * length_mm) / 1000.0
+    product_mm4 = area_mm2 * (area_mm2 if other_area_mm2 is None else other_area_mm2)
+    return 8.0 * product_mm4 / (3.0 * math.pi * length_mm) / 1000.0
 
 
 def disc_chords_mm(
-    labels: NDArray[np.uint8], stack: DiscStack, spacing_mm: tuple[float, float]
+    labels: NDArray[np.uint8],
+    stack: DiscStack,
+    spacing_mm: tuple[float, float],
+    structure: Structure = Structure.LV_CAVITY,
 ) -> list[NDArray[np.float64]]:
-    """For every disc that is not empty the two ends (y, x) of the cavity across the middle of its slab."""
+    """For every disc that is not empty the two ends (y, x) of the chamber across the middle of its slab."""
     axis = stack.axis
     across = np.array([-axis.direction[1], axis.direction[0]])
-    cavity = labels == ECHO_LABELS[Structure.LV_CAVITY]
-    from_apex_mm = np.argwhere(cavity) * np.asarray(spacing_mm) - axis.apex_mm
+    chamber = labels == ECHO_LABELS[structure]
+    from_apex_mm = np.argwhere(chamber) * np.asarray(spacing_mm) - axis.apex_mm
     along, off_axis_mm = from_apex_mm @ axis.direction / axis.length_mm * N_DISCS, from_apex_mm @ across
     chords = []
     for disc in range(N_DISCS):

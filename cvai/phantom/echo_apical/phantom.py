@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,18 @@ from pydicom.uid import UID
 from cvai.domain.echo.function import Volumes
 from cvai.domain.echo.views import EchoView
 from cvai.domain.phases import KeyPhases
+from cvai.domain.strain import strain_percent
 from cvai.phantom.beat import ejected_share, systole_fraction
+from cvai.phantom.echo_apical.atrium import EchoAtrium
 from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.plane import ApicalPlane, Placement
 from cvai.phantom.echo_apical.scanner import Beams, Speckle, pixels_mm
 from cvai.phantom.echo_apical.ventricle import EchoVentricle, beating_ventricle
 from cvai.phantom.parameters import PhantomHeart
 from cvai.phantom.uids import phantom_uid
+
+LAYERS: Mapping[str, float] = MappingProxyType({"endo": 0.0, "mid": 0.5})
+"""Depth in the wall of the borders whose strain is stated."""
 
 VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
 TRUTH_SCHEMA = "cvai.echo_phantom/1"
@@ -34,6 +41,9 @@ class EchoTruth:
         continuous: the volumes themselves.
         phases: end-diastole and end-systole of the first beat.
         curve_ml: (t,) volume of the left ventricle in every frame.
+        atrium_ml: (t,) volume of the left atrium in every frame.
+        strain_percent: (t,) strain of the borders since end-diastole in every frame, by layer and view,
+            such as ``endo_a4c``.
         heart: what was asked for.
         acquisition: how it was imaged.
     """
@@ -42,6 +52,8 @@ class EchoTruth:
     continuous: Volumes
     phases: KeyPhases
     curve_ml: tuple[float, ...]
+    atrium_ml: tuple[float, ...]
+    strain_percent: Mapping[str, tuple[float, ...]]
     heart: PhantomHeart
     acquisition: LoopAcquisition
 
@@ -56,9 +68,17 @@ class EchoTruth:
             "schema": TRUTH_SCHEMA,
             "study_uid": self.study_uid,
             "frames": {"ed": self.phases.end_diastole, "es": self.phases.end_systole},
-            "measurements": _volumes_json(self.by_discs),
+            "measurements": {
+                **_volumes_json(self.by_discs),
+                **_atrium_json(self.atrium_ml, self.phases),
+                **{f"lv_gls_{name}": min(curve) for name, curve in self.strain_percent.items()},
+            },
             "continuous": _volumes_json(self.continuous),
-            "curves": {"lv_ml": list(self.curve_ml)},
+            "curves": {
+                "lv_ml": list(self.curve_ml),
+                "la_ml": list(self.atrium_ml),
+                **{f"strain_{name}_percent": list(c) for name, c in self.strain_percent.items()},
+            },
             "heart": asdict(self.heart),
             "acquisition": asdict(self.acquisition),
         }
@@ -128,9 +148,29 @@ def _truth(
         continuous=Volumes(edv_ml, esv_ml),
         phases=KeyPhases(end_diastole, end_systole),
         curve_ml=tuple(curve_ml),
+        atrium_ml=tuple(EchoAtrium.below(ventricle).volume_ml for ventricle in ventricles),
+        strain_percent=_strain_percent(ventricles, end_diastole),
         heart=heart,
         acquisition=acquisition,
     )
+
+
+def _strain_percent(ventricles: tuple[EchoVentricle, ...], end_diastole: int) -> dict[str, tuple[float, ...]]:
+    curves = {}
+    for layer, depth in LAYERS.items():
+        for plane, view in enumerate(VIEWS):
+            lengths_mm = np.array([ventricle.border_mm(plane, depth) for ventricle in ventricles])
+            curves[f"{layer}_{view}"] = tuple(strain_percent(lengths_mm, end_diastole).tolist())
+    return curves
+
+
+def _atrium_json(volumes_ml: tuple[float, ...], phases: KeyPhases) -> dict[str, float]:
+    largest_ml, smallest_ml = volumes_ml[phases.end_systole], min(volumes_ml)
+    return {
+        "la_max": largest_ml,
+        "la_min": smallest_ml,
+        "la_ef": 100.0 * (largest_ml - smallest_ml) / largest_ml,
+    }
 
 
 def _volumes_json(volumes: Volumes) -> dict[str, float]:

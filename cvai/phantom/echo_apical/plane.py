@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.views import EchoView
+from cvai.phantom.echo_apical.atrium import EchoAtrium, ellipse_mm
 from cvai.phantom.echo_apical.ventricle import EchoVentricle
 from cvai.phantom.seeds import Stream, generator
 
@@ -77,7 +78,9 @@ class ApicalPlane:
         """True label of every point, as ECHO_LABELS."""
         along, across = self.placement.along_and_across_mm(depth_mm, right_mm)
         labels = np.zeros(np.broadcast(depth_mm, right_mm).shape, dtype=np.uint8)
-        labels[_atrium(ventricle, along, across, self.index) > 0] = ECHO_LABELS[Structure.LEFT_ATRIUM]
+        labels[EchoAtrium.below(ventricle).inside_mm(along, across, self.index) > 0] = ECHO_LABELS[
+            Structure.LEFT_ATRIUM
+        ]
         wall = ventricle.inside_cavity(along, across, self.index, ventricle.wall_mm) >= 0
         labels[wall] = ECHO_LABELS[Structure.LV_MYOCARDIUM]
         labels[ventricle.inside_cavity(along, across, self.index) >= 0] = ECHO_LABELS[Structure.LV_CAVITY]
@@ -96,7 +99,7 @@ class ApicalPlane:
         """
         along, across = self.placement.along_and_across_mm(depth_mm, right_mm)
         echo = np.full(np.broadcast(depth_mm, right_mm).shape, AROUND_DB, dtype=np.float32)
-        chambers = [_atrium(ventricle, along, across, self.index)]
+        chambers = [EchoAtrium.below(ventricle).inside_mm(along, across, self.index)]
         if self.view is EchoView.APICAL_4_CHAMBER:
             chambers += _right_heart(ventricle, along, across)
         for inside_mm in chambers:
@@ -118,44 +121,20 @@ class ApicalPlane:
         return np.asarray(np.clip(across / 8.0, 0.0, 7.0), dtype=np.float32)
 
 
-def _ellipse_mm(
-    along: Points, across: Points, centre: tuple[float, float], half: tuple[float, float]
-) -> Points:
-    """Roughly how far points lie inside an ellipse, in mm."""
-    r = np.hypot((along - centre[0]) / half[0], (across - centre[1]) / half[1])
-    return np.asarray((1.0 - r) * min(half))
-
-
-def _atrium(ventricle: EchoVentricle, along: Points, across: Points, plane: int) -> Points:
-    """The left atrium hangs on the mitral ring and is largest when the ventricle is smallest."""
-    half_along = 0.5 * (122.0 - ventricle.length_mm)
-    half_across = 0.92 * _mouth_mm(ventricle, plane) + 2.0
-    inside_mm = _ellipse_mm(
-        along, across, (ventricle.length_mm + half_along - 2.0, 0.0), (half_along, half_across)
-    )
-    return np.where(along > ventricle.length_mm, inside_mm, -99.0)
-
-
 def _right_heart(ventricle: EchoVentricle, along: Points, across: Points) -> list[Points]:
     """Right ventricle and right atrium, to the left of the septum."""
     length_mm, septum_mm = ventricle.length_mm, ventricle.half_widths_mm[0] + ventricle.wall_mm
     narrowing = 0.5 * septum_mm
-    rv = _ellipse_mm(along, across, (0.66 * length_mm, -septum_mm - 10.0), (0.36 * length_mm, narrowing))
-    ra = _ellipse_mm(along, across, (length_mm + 19.0, -septum_mm - 6.0), (18.0, 19.0))
+    rv = ellipse_mm(along, across, (0.66 * length_mm, -septum_mm - 10.0), (0.36 * length_mm, narrowing))
+    ra = ellipse_mm(along, across, (length_mm + 19.0, -septum_mm - 6.0), (18.0, 19.0))
     return [np.where(along < length_mm - 2.0, rv, -99.0), ra]
-
-
-def _mouth_mm(ventricle: EchoVentricle, plane: int) -> float:
-    """Half the width of the mitral ring."""
-    reach = (ventricle.length_mm - ventricle.centre_mm) / ventricle.centre_mm
-    return float(ventricle.half_widths_mm[plane] * np.sqrt(1.0 - reach**2))
 
 
 def _on_leaflets(
     ventricle: EchoVentricle, along: Points, across: Points, plane: int, is_open: bool
 ) -> NDArray[np.bool_]:
     """Two leaflets: across the ring when closed, hanging into the ventricle when open."""
-    mouth_mm = _mouth_mm(ventricle, plane)
+    mouth_mm = ventricle.mouth_mm(plane)
     from_ring_mm = ventricle.length_mm - along
     if not is_open:
         return np.asarray((np.abs(from_ring_mm) < _VALVE_MM / 2) & (np.abs(across) < mouth_mm))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.special import ellipeinc
 
 from cvai.phantom.parameters import PhantomHeart
 
@@ -92,6 +93,27 @@ class EchoVentricle:
     def mass_g(self) -> float:
         """Of the wall, in closed form."""
         return _wall_ml(self.length_mm, self.half_widths_mm, self.wall_mm) * MYOCARDIUM_G_PER_ML
+
+    def mouth_mm(self, plane: int) -> float:
+        """Half the width of the mitral ring; ``plane`` is 0 for four-chamber, 1 for two-chamber."""
+        reach = (self.length_mm - self.centre_mm) / self.centre_mm
+        return float(self.half_widths_mm[plane] * np.sqrt(1.0 - reach**2))
+
+    def border_mm(self, plane: int, depth: float = 0.0) -> float:
+        """Length of a border from one end of the mitral plane over the apex to the other, in closed form.
+
+        Args:
+            plane: 0 four-chamber, 1 two-chamber.
+            depth: 0 for the endocardium, 0.5 for the mid-wall, 1 for the epicardium.
+
+        >>> sphere = EchoVentricle(length_mm=1.6 * 25.0, half_widths_mm=(25.0, 25.0), wall_mm=1e-9)
+        >>> round(sphere.border_mm(0) / (2 * 25.0 * math.acos(-0.6)), 6)
+        1.0
+        """
+        across_mm = self.half_widths_mm[plane] + depth * self.wall_mm
+        along_mm = self.centre_mm + depth * APEX_SHARE * self.wall_mm
+        from_apex_rad = math.acos(-(self.length_mm - self.centre_mm) / along_mm)
+        return 2 * across_mm * float(ellipeinc(from_apex_rad, 1 - (along_mm / across_mm) ** 2))
 
     def inside_cavity(self, along_mm: Points, across_mm: Points, plane: int, grown_mm: float = 0.0) -> Points:
         """How deep points lie in the cavity, above the mitral plane: 0 at its edge, 1 in its middle.
