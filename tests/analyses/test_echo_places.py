@@ -56,6 +56,35 @@ def test_what_tells_two_views_apart_leads_to_both(tmp_path: Path) -> None:
     assert where(analysis, "heart_rates_differ") == (Place(view="a4c"), Place(view="a2c"))
 
 
+def test_an_atrium_that_the_sector_cuts_off_is_withheld_in_both_views(tmp_path: Path) -> None:
+    cut = beating_labels(22.0)
+    cut[:, 80:, 60:100] = ECHO_LABELS[Structure.LEFT_ATRIUM]
+    analysis = analysed(tmp_path, [(FOUR, 0.9, {}), (TWO, 0.9, {})], lambda: cut)
+    es = [loop.beats[0].end_systole for loop in analysis.loops]
+    assert where(analysis, "atrium_cut")[-1] == Place(es[1], view="a2c")
+    assert analysis.measurement("la_ef") is None
+
+
+def test_an_atrium_that_one_view_lacks_is_measured_from_neither(tmp_path: Path) -> None:
+    without = np.where(beating_labels(22.0) == ECHO_LABELS[Structure.LEFT_ATRIUM], 0, beating_labels(22.0))
+    drawn = iter([beating_labels(22.0), without.astype(np.uint8)])
+    analysis = analysed(tmp_path, BOTH, lambda: next(drawn))
+    assert [place.view for place in where(analysis, "atrium_not_found")] == ["a2c"]
+    assert analysis.measurement("la_ef") is None
+
+
+def test_borders_that_do_not_come_back_give_no_strain(tmp_path: Path) -> None:
+    labels = beating_labels(22.0)
+    shorter = np.zeros_like(labels)
+    shorter[:, 20:] = labels[:, :-20]
+    shorter[:, 90:] = 0
+    labels[14:] = shorter[14:]
+    analysis = analysed(tmp_path, [(FOUR, 0.9, {})], lambda: labels)
+    (finding,) = (finding for finding in analysis.findings if finding.code == "strain_withheld")
+    assert "does not cycle" in finding.message
+    assert analysis.measurement("lv_gls_endo_a4c") is None
+
+
 def test_volumes_that_cannot_be_lead_to_the_phase_they_are_of() -> None:
     beats = {"a4c": KeyPhases(2, 9), "a2c": KeyPhases(0, 8)}
     found = volume_findings(Volumes(edv_ml=15.0, esv_ml=2.0), beats, calibrated=True)

@@ -3,7 +3,7 @@
 ::
 
     Study -> grey loops -> sector, size of a pixel, times -> labels and view -> beats -> discs -> EF, volumes
-          -> findings -> EchoAnalysis
+          -> left atrium, strain -> findings -> EchoAnalysis
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.anatomy import Structure
 from cvai.domain.beats import area_curve
 from cvai.domain.body import with_body_size
+from cvai.domain.echo.atrium import key_atria, mean_atrial_volumes, measure_atrium
 from cvai.domain.echo.function import (
     KeyDiscs,
     key_discs,
@@ -35,7 +36,19 @@ from cvai.domain.echo.function import (
 )
 from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.loop_times import checked_times
-from cvai.domain.echo.quality import biplane_findings, disc_findings, loop_findings, volume_findings
+from cvai.domain.echo.quality import (
+    atrial_lengths_findings,
+    atrium_findings,
+    biplane_findings,
+    disc_findings,
+    enlargement_findings,
+    is_atrium_cut,
+    is_ventricle_cut,
+    loop_findings,
+    strain_findings,
+    volume_findings,
+)
+from cvai.domain.echo.strain import LoopStrain, loop_strain, measure_strain
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
@@ -47,6 +60,7 @@ from cvai.errors import HeartRefused, Refused
 from cvai.models.echo import EchoSegmenter
 
 _SQUARE_PX = (1.0, 1.0)
+_VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
 
 
 def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> EchoAnalysis:
@@ -61,32 +75,39 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
     measured, excluded = _measured_loops(selection.loops, segmenter, watch)
     with watch.stage("measure"):
         choice = choose_loops(measured)
-        loops = choice.loops
+        loops = tuple(_with_atria_and_strain(loop) for loop in choice.loops)
         beats = {loop.view: loop.discs for loop in loops}
-        view = BIPLANE if len(loops) > 1 else loops[0].view.value
-        esv_factor = segmenter.esv_factors.get(view, 1.0)
-        volumes = mean_volumes(
-            *(beats.get(v, ()) for v in (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER))
-        ).with_esv_times(esv_factor)
+        view_name = BIPLANE if len(loops) > 1 else loops[0].view.value
+        esv_factor = segmenter.esv_factors.get(view_name, 1.0)
+        volumes = mean_volumes(*(beats.get(view, ()) for view in _VIEWS)).with_esv_times(esv_factor)
         require_ejection(volumes)
         calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
-        measurements = measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated)
+        measurements = (
+            *measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated),
+            *_atrium(loops, calibrated=calibrated),
+            *measure_strain(
+                {loop.view: loop.strain for loop in loops},
+                {loop.view: loop.source.loop.times_ms for loop in loops},
+            ),
+        )
         findings = (
             *selection.findings,
             *choice.findings,
-            *_findings(loops),
+            *_findings(loops, calibrated=calibrated),
             *volume_findings(volumes, _first_beats(loops), calibrated=calibrated),
             *unreadable_findings(study),
         )
     if segmenter.uncertainty is not None:
-        measurements = tuple(_with_interval(m, segmenter.uncertainty, view) for m in measurements)
+        measurements = tuple(_with_interval(m, segmenter.uncertainty, view_name) for m in measurements)
     subject = subject_of_headers([loop.source.images[0].header for loop in loops])
+    measurements = _with_normal_ranges(with_body_size(measurements, subject), subject, findings)
+    atrium_index = next((m for m in measurements if m.name == "la_max_index"), None)
     return EchoAnalysis(
         study_uid=study.study_uid,
         patient=patient,
         loops=loops,
-        measurements=_with_normal_ranges(with_body_size(measurements, subject), subject, findings),
-        findings=findings,
+        measurements=measurements,
+        findings=(*findings, *enlargement_findings(atrium_index)),
         excluded=(*selection.excluded, *excluded, *choice.excluded),
         model=segmenter.identity,
         cvai_version=__version__,
@@ -171,6 +192,28 @@ def _with_discs(source: AssembledLoop, segmentation: LoopSegmentation) -> Measur
     return MeasuredLoop(source, segmentation, tuple(beats), tuple(discs))
 
 
+def _with_atria_and_strain(loop: MeasuredLoop) -> MeasuredLoop:
+    """The loop with what only those loops are asked for that are reported."""
+    source, segmentation, beats = loop.source.loop, loop.segmentation, loop.beats
+    spacing_mm = source.spacing_mm or _SQUARE_PX
+    curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
+    atria = () if _is_atrium_cut(loop) else key_atria(segmentation, beats, spacing_mm, curve)
+    strain = (
+        LoopStrain(withheld="shows a left ventricle that leaves the sector")
+        if is_ventricle_cut(source, segmentation, beats)
+        else loop_strain(segmentation.labels, spacing_mm, curve, beats)
+    )
+    return replace(loop, atria=atria, strain=strain)
+
+
+def _atrium(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Measurement, ...]:
+    """The left atrium; nothing where a view lacks it."""
+    if not all(loop.atria for loop in loops):
+        return ()
+    atria = {loop.view: loop.atria for loop in loops}
+    return measure_atrium(mean_atrial_volumes(*(atria.get(v, ()) for v in _VIEWS)), calibrated=calibrated)
+
+
 def _with_interval(measurement: Measurement, uncertainty: Uncertainty, view: str) -> Measurement:
     """Its interval; one view alone is less sure than two, and the card says how much."""
     if view == BIPLANE:
@@ -196,7 +239,7 @@ def _heart_rate_bpm(loops: Sequence[MeasuredLoop]) -> float | None:
     return float(np.mean(rates)) if rates else None
 
 
-def _findings(loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
+def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     for loop in loops:
         name = VIEW_NAMES[loop.view]
@@ -205,6 +248,8 @@ def _findings(loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
             *_stated_otherwise(loop),
             *loop_findings(name, loop.source.loop, loop.segmentation, loop.beats),
             *disc_findings(name, loop.discs[0], loop.beats[0]),
+            *atrium_findings(name, cut=_is_atrium_cut(loop), measured=bool(loop.atria), beat=loop.beats[0]),
+            *strain_findings(name, loop.strain),
         )
         findings += (finding.in_view(loop.view.value) for finding in of_loop)
     if len(loops) == 1:
@@ -214,7 +259,14 @@ def _findings(loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
         first, second = loops
         rates_bpm = (rate_bpm(first), rate_bpm(second))
         findings += biplane_findings(first.discs[0], second.discs[0], rates_bpm, _first_beats(loops))
+        if calibrated and first.atria and second.atria:
+            lengths_mm = [loop.atria[0].largest.axis.length_mm for loop in loops]
+            findings += atrial_lengths_findings(lengths_mm, _first_beats(loops))
     return _one_of_each_code(findings)
+
+
+def _is_atrium_cut(loop: MeasuredLoop) -> bool:
+    return is_atrium_cut(loop.source.loop, loop.segmentation, loop.beats)
 
 
 def _one_of_each_code(findings: Sequence[Finding]) -> tuple[Finding, ...]:

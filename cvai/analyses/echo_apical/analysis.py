@@ -10,8 +10,11 @@ from cvai.dicom.read.values import Excluded, ImagePlane
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
 from cvai.domain.anatomy import Structure
+from cvai.domain.echo.atrium import KeyAtria
 from cvai.domain.echo.function import KeyDiscs, volume_curve_by_area_ml
 from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.simpson import DiscStack
+from cvai.domain.echo.strain import NOT_MEASURED, LoopStrain
 from cvai.domain.echo.views import EchoView
 from cvai.domain.phases import KeyPhases
 
@@ -28,6 +31,8 @@ class MeasuredLoop:
         segmentation: labels on the loop's grid; its view is an apical one.
         beats: every beat that was measured, at least one.
         discs: the discs of every beat, in mm where the pixels have a size, else in pixels.
+        atria: the left atrium of every beat in which it was measured; empty where it was not.
+        strain: of its borders; withheld with a reason.
 
     Raises:
         ValueError: there is no beat, or beats and discs differ in number.
@@ -37,6 +42,8 @@ class MeasuredLoop:
     segmentation: LoopSegmentation
     beats: tuple[KeyPhases, ...]
     discs: tuple[KeyDiscs, ...]
+    atria: tuple[KeyAtria, ...] = ()
+    strain: LoopStrain = NOT_MEASURED
 
     def __post_init__(self) -> None:
         if not self.beats or len(self.beats) != len(self.discs):
@@ -46,6 +53,11 @@ class MeasuredLoop:
     def view(self) -> EchoView:
         """Which apical view it is."""
         return self.segmentation.view
+
+    @property
+    def first_atrium(self) -> DiscStack | None:
+        """The left atrium at the first end-systole; None where it was not measured there."""
+        return next((a.largest for a in self.atria if a.end_systole == self.beats[0].end_systole), None)
 
     @property
     def contradicts_its_header(self) -> bool:
@@ -137,20 +149,42 @@ class EchoAnalysis(Analysed):
 
     @property
     def curves(self) -> dict[str, list[float] | None]:
-        """Volume of the first loop by the area-length formula, where its pixels have a size."""
+        """Volumes of the first loop by area and length, where its pixels have a size; strain of every loop.
+
+        Loops have times of their own: ``strain_..._a2c_percent`` goes with ``time_a2c_ms``.
+        """
         loop = self.loops[0]
         spacing_mm, times_ms = loop.source.loop.spacing_mm, loop.source.loop.times_ms
-        volumes_ml = None
+        volumes_ml = atrium_ml = None
         if spacing_mm is not None:
             length_mm = max(stack.axis.length_mm for discs in loop.discs for stack in discs.both)
             area_px = loop.segmentation.area_curve_px(Structure.LV_CAVITY)
             volumes_ml = volume_curve_by_area_ml(area_px, spacing_mm, length_mm).tolist()
+        if spacing_mm is not None and loop.atria:
+            length_mm = max(atria.largest.axis.length_mm for atria in loop.atria)
+            area_px = loop.segmentation.area_curve_px(Structure.LEFT_ATRIUM)
+            atrium_ml = volume_curve_by_area_ml(area_px, spacing_mm, length_mm).tolist()
         return {
             "time_ms": None if times_ms is None else times_ms.tolist(),
             "lv_ml": volumes_ml,
+            "la_ml": atrium_ml,
             "rv_ml": None,
+            **{name: curve for of in self.loops for name, curve in _strain_curves(of).items()},
         }
 
     def coding(self, name: str) -> MeasurementCoding:
         """How the measurement called ``name`` is said in codes: names say view and method."""
         return echo_coding(self.view)(name)
+
+
+def _strain_curves(loop: MeasuredLoop) -> dict[str, list[float] | None]:
+    if not loop.strain.curves_percent:
+        return {}
+    times_ms = loop.source.loop.times_ms
+    return {
+        f"time_{loop.view}_ms": None if times_ms is None else times_ms.tolist(),
+        **{
+            f"strain_{layer}_{loop.view}_percent": curve.tolist()
+            for layer, curve in loop.strain.curves_percent.items()
+        },
+    }

@@ -27,6 +27,15 @@ DISC_HEIGHT = (
     "over 20. Ejection fractions with a height for each phase are about 8 points higher."
 )
 
+ATRIUM = (
+    "Left atrium: closed by a straight line at the mitral annulus, largest at the end of ventricular "
+    "systole. Appendage and pulmonary veins cannot be told from it."
+)
+STRAIN = (
+    "Strain: length of the border in every frame over that at end-diastole, from contours; not speckle "
+    "tracking, whose normal values do not apply."
+)
+
 
 class LoopKind(StrEnum):
     """Segmentation objects of loops; the value is their ``kind`` in result.json."""
@@ -53,15 +62,31 @@ _SITES = (
     SiteGroup(
         "Left ventricular output", codes.LEFT_VENTRICLE, ("lv_sv", "lv_sv_index", "lv_co", "lv_co_index")
     ),
+    SiteGroup(
+        "Left atrium",
+        codes.LEFT_ATRIUM,
+        (
+            *(f"la_{name}{per}" for name in ("max", "max_area_length", "min") for per in ("", "_index")),
+            "la_ef",
+        ),
+    ),
+    SiteGroup(
+        "Longitudinal strain",
+        codes.LEFT_VENTRICLE,
+        (
+            *(f"lv_gls_{layer}{view}" for layer in ("endo", "mid") for view in ("", "_a4c", "_a2c")),
+            *("lv_gls_time_a4c", "lv_gls_time_a2c"),
+        ),
+    ),
     SiteGroup("Heart rate", codes.HEART, ("heart_rate",), of_model=False),
     SiteGroup("Body size", codes.ENTIRE_BODY, ("bsa",), of_model=False),
 )
-"""Indexed volumes by discs have codes for two views only and stand in result.json alone."""
+"""Indexed ventricular volumes by discs have codes for two views only and stand in result.json alone."""
 
 
 def document(analysis: EchoAnalysis) -> DocumentPlan:
     """Content of the measurement document."""
-    remarks = (DISC_HEIGHT, analysis.correction)
+    remarks = (DISC_HEIGHT, analysis.correction, *remarks_of(analysis))
     return DocumentPlan(
         procedure=ECHOCARDIOGRAPHY,
         modality=ULTRASOUND,
@@ -70,6 +95,13 @@ def document(analysis: EchoAnalysis) -> DocumentPlan:
         evaluations=tuple((IMAGE_VIEW, VIEW_CODES[loop.view]) for loop in analysis.loops),
         remarks=tuple(remark for remark in remarks if remark is not None),
     )
+
+
+def remarks_of(analysis: EchoAnalysis) -> list[str]:
+    """How left atrium and strain were measured, as far as they were."""
+    names = {measurement.name for measurement in analysis.measurements}
+    has_strain = any(name.startswith("lv_gls") for name in names)
+    return [*([ATRIUM] if "la_ef" in names else []), *([STRAIN] if has_strain else [])]
 
 
 def drawn(analysis: EchoAnalysis) -> tuple[DrawnSegments, ...]:

@@ -23,20 +23,22 @@ class EchoPicture:
     Args:
         grey: (y, x) brightness, cut to the sector; what is written around it is black.
         outlines: lines of every structure, (n, 2) points (x, y) as shares of the picture's width and height.
-        discs: lines across the ventricle, in the same shares.
-        axis: the long axis, in the same shares.
+        discs: lines across the ventricle, and across the atrium where it was measured, in the same shares.
+        axes: the long axes, in the same shares.
         aspect: width over height in true proportion, as far as it is known.
     """
 
     grey: NDArray[np.uint8]
     outlines: Mapping[Structure, tuple[Line, ...]]
     discs: tuple[Line, ...]
-    axis: Line
+    axes: tuple[Line, ...]
     aspect: float
 
 
-def echo_picture(loop: MeasuredLoop, t: int, stack: DiscStack) -> EchoPicture:
-    """Frame ``t`` of a loop with its contours and the discs it was measured by."""
+def echo_picture(
+    loop: MeasuredLoop, t: int, stack: DiscStack, atrium: DiscStack | None = None
+) -> EchoPicture:
+    """Frame ``t`` of a loop with its contours and the discs that ventricle and atrium were measured by."""
     source = loop.source.loop
     rows, columns = (np.flatnonzero(source.sector.any(axis=axis)) for axis in (1, 0))
     top, left = int(rows[0]), int(columns[0])
@@ -50,11 +52,16 @@ def echo_picture(loop: MeasuredLoop, t: int, stack: DiscStack) -> EchoPicture:
         return np.stack([x / width, y / height], axis=1)
 
     to_px = np.asarray(spacing)
+    stacks = [(Structure.LV_CAVITY, stack), *([] if atrium is None else [(Structure.LEFT_ATRIUM, atrium)])]
     return EchoPicture(
         grey=source.frames[t, top : top + height, left : left + width],
         outlines={s: tuple(shares(line) for line in _outlines(labels, s)) for s in ECHO_LABELS},
-        discs=tuple(shares(chord / to_px) for chord in disc_chords_mm(labels, stack, spacing)),
-        axis=shares(np.stack([stack.axis.apex_mm, stack.axis.mitral_mm]) / to_px),
+        discs=tuple(
+            shares(chord / to_px)
+            for structure, of in stacks
+            for chord in disc_chords_mm(labels, of, spacing, structure)
+        ),
+        axes=tuple(shares(np.stack([of.axis.apex_mm, of.axis.mitral_mm]) / to_px) for _, of in stacks),
         aspect=width * spacing[1] / (height * spacing[0]),
     )
 

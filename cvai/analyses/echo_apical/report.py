@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
+from cvai.analyses.echo_apical.objects import remarks_of
 from cvai.analyses.echo_apical.pictures import EchoPicture, echo_picture
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write import codes
@@ -34,6 +35,7 @@ from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cel
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, wrapped
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.strain import Layer
 
 METHOD = (
     "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. With a "
@@ -42,10 +44,12 @@ METHOD = (
 NO_VOLUMES = "Volumes are not given: the size of a pixel is not known."
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
-_TABLE = Box(LEFT, 57.0, 84.0, 62.0)
-_CURVE = Box(108.0, 57.0, 87.0, 62.0)
-_PICTURES_TOP = 127.0
+_TABLE = Box(LEFT, 57.0, 84.0, 125.0)
+_CURVE = Box(108.0, 57.0, 87.0, 60.0)
+_STRAIN_CURVE = Box(108.0, 122.0, 87.0, 60.0)
+_PICTURES_TOP = 187.0
 _PICTURES_BOTTOM = 238.0
+_GAP = 2.0
 _KEYS_Y = 240.5
 _ROWS = (
     ("Ejection fraction (%)", "lv_ef", 0),
@@ -55,6 +59,19 @@ _ROWS = (
     ("Stroke volume (mL)", "lv_sv", 0),
     ("Cardiac output (L/min)", "lv_co", 1),
     ("Heart rate (/min)", "heart_rate", 0),
+    ("Left atrium, largest (mL)", "la_max", 0),
+    ("Left atrium, largest (mL/m²)", "la_max_index", 0),
+    ("Left atrium, area-length (mL)", "la_max_area_length", 0),
+    ("Left atrium, smallest (mL)", "la_min", 0),
+    ("Left atrium, emptying (%)", "la_ef", 0),
+    ("Strain, endocardium (%)", "lv_gls_endo", 1),
+    ("Strain, endocardium, 4C (%)", "lv_gls_endo_a4c", 1),
+    ("Strain, endocardium, 2C (%)", "lv_gls_endo_a2c", 1),
+    ("Strain, mid-wall (%)", "lv_gls_mid", 1),
+    ("Strain, mid-wall, 4C (%)", "lv_gls_mid_a4c", 1),
+    ("Strain, mid-wall, 2C (%)", "lv_gls_mid_a2c", 1),
+    ("Time to peak strain, 4C (ms)", "lv_gls_time_a4c", 0),
+    ("Time to peak strain, 2C (ms)", "lv_gls_time_a2c", 0),
 )
 _STROKES: Mapping[Structure, Stroke] = MappingProxyType(
     {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in ECHO_LABELS}
@@ -74,7 +91,10 @@ def echo_report_pdf(context: ResultContext[EchoAnalysis]) -> bytes:
     draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
     _draw_table(page, analysis)
     draw_section(page, _CURVE.left, _CURVE.top, "Area of the left ventricle over the loop", _CURVE.width)
-    _draw_curves(page, analysis)
+    _draw_areas(page, analysis)
+    title = "Longitudinal strain over the loop"
+    draw_section(page, _STRAIN_CURVE.left, _STRAIN_CURVE.top, title, _STRAIN_CURVE.width)
+    _draw_strain(page, analysis)
     _draw_pictures(page, analysis)
     draw_findings(page, analysis.findings)
     draw_footer(page, context)
@@ -101,6 +121,7 @@ def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
     notes = [METHOD] if analysis.calibrated else [NO_VOLUMES, METHOD]
     if analysis.correction is not None:
         notes.append(analysis.correction)
+    notes += remarks_of(analysis)
     notes.append(normal_note(analysis.measurements, analysis.subject))
     lines = [line for text in notes for line in wrapped(text, 6, _TABLE.width)]
     bottom = _TABLE.bottom - 2.6 * len(lines)
@@ -124,25 +145,71 @@ def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
         page.text(_TABLE.left, bottom + 2.6 * place, note, 6, colour=GREY)
 
 
-def _draw_curves(page: Page, analysis: EchoAnalysis) -> None:
+def _draw_areas(page: Page, analysis: EchoAnalysis) -> None:
     """Areas as a share of the largest: that needs no size of a pixel."""
-    plot = Box(_CURVE.left + 11, _CURVE.top + 10, _CURVE.width - 13, _CURVE.height - 21)
-    times, time_title = _times(analysis.loops)
+    areas = [loop.segmentation.area_curve_px(Structure.LV_CAVITY) for loop in analysis.loops]
+    lines = [[(100 * area / area.max(), stroke)] for area, stroke in zip(areas, _CURVE_STROKES, strict=False)]
+    _draw_plot(
+        page, _CURVE, analysis.loops, lines, ("Area (% of the largest)", (0.0, 25.0, 50.0, 75.0, 100.0))
+    )
+    for place, (loop, stroke) in enumerate(zip(analysis.loops, _CURVE_STROKES, strict=False)):
+        draw_key(page, _CURVE.left + place * 40, _CURVE.top + 5, VIEW_NAMES[loop.view], stroke)
+
+
+def _draw_strain(page: Page, analysis: EchoAnalysis) -> None:
+    """Endocardium of every view with dots, the mid-wall thin beside it."""
+    loops = [loop for loop in analysis.loops if loop.strain.withheld is None]
+    if not loops:
+        page.text(_STRAIN_CURVE.left, _STRAIN_CURVE.top + 8, "Withheld; see the findings.", 7, colour=GREY)
+        return
+    lines = []
+    for loop, stroke in zip(analysis.loops, _CURVE_STROKES, strict=False):
+        if loop in loops:
+            curves, thin = loop.strain.curves_percent, Stroke(stroke.colour, 0.4, stroke.dash_pt)
+            lines.append([(curves[Layer.ENDOCARDIUM], stroke), (curves[Layer.MID_WALL], thin)])
+    lowest = min(float(curve.min()) for of_loop in lines for curve, _ in of_loop)
+    highest = max(float(curve.max()) for of_loop in lines for curve, _ in of_loop)
+    _draw_plot(page, _STRAIN_CURVE, loops, lines, ("Strain (%)", round_ticks(lowest, highest, 4)))
+    key = "Thick: endocardium; thin: mid-wall. Colours as above."
+    page.text(_STRAIN_CURVE.left, _STRAIN_CURVE.top + 5.8, key, 6.8, colour=GREY)
+
+
+def _draw_plot(
+    page: Page,
+    place: Box,
+    loops: Sequence[MeasuredLoop],
+    lines: Sequence[Sequence[tuple[NDArray[np.float64], Stroke]]],
+    y: tuple[str, tuple[float, ...]],
+) -> None:
+    """Curves of every loop, (t,) each; the first of a loop has dots at end-diastole and end-systole.
+
+    ``y`` are title and ticks of the upright axis.
+    """
+    plot = Box(place.left + 11, place.top + 8, place.width - 13, place.height - 18)
+    times, time_title = _times(loops)
     last = max(float(t[-1]) for t in times)
     x_axis = Axis(0.0, last, tuple(t for t in round_ticks(0.0, last, 5) if t <= last))
-    y_axis = Axis(0.0, 100.0, (0.0, 25.0, 50.0, 75.0, 100.0))
+    y_axis = Axis(y[1][0], y[1][-1], y[1])
     for tick in y_axis.ticks:
-        y = plot.bottom - y_axis.share(tick) * plot.height
-        page.line([(plot.left, y), (plot.right, y)], Stroke(LIGHT, 0.4))
-        page.text(plot.left - 1.2, y + 0.8, f"{tick:g}", 6.5, colour=GREY, align="right")
+        level = plot.bottom - y_axis.share(tick) * plot.height
+        page.line([(plot.left, level), (plot.right, level)], Stroke(LIGHT, 0.4))
+        page.text(plot.left - 1.2, level + 0.8, f"{tick:g}", 6.5, colour=GREY, align="right")
     for tick in x_axis.ticks:
         x = plot.left + x_axis.share(tick) * plot.width
         page.text(x, plot.bottom + 4, f"{tick:g}", 6.5, colour=GREY, align="centre")
-    page.upright_text(_CURVE.left + 2.2, plot.top + plot.height / 2, "Area (% of the largest)", 6.5, GREY)
+    page.upright_text(place.left + 2.2, plot.top + plot.height / 2, y[0], 6.5, GREY)
     page.text(plot.left + plot.width / 2, plot.bottom + 8, time_title, 6.5, colour=GREY, align="centre")
-    for place, (loop, t, stroke) in enumerate(zip(analysis.loops, times, _CURVE_STROKES, strict=False)):
-        _draw_curve(page, plot, (x_axis, y_axis), (loop, t), stroke)
-        draw_key(page, _CURVE.left + place * 40, _CURVE.top + 5, VIEW_NAMES[loop.view], stroke)
+    for loop, t, of_loop in zip(loops, times, lines, strict=True):
+        for index, (curve, stroke) in enumerate(of_loop):
+            points = [
+                (plot.left + x_axis.share(at) * plot.width, plot.bottom - y_axis.share(v) * plot.height)
+                for at, v in zip(t.tolist(), curve.tolist(), strict=True)
+            ]
+            page.line(points, stroke)
+            if index == 0:
+                for beat in loop.beats:
+                    for frame in (beat.end_diastole, beat.end_systole):
+                        page.dot(*points[frame], 0.9, stroke.colour)
 
 
 def _times(loops: Sequence[MeasuredLoop]) -> tuple[list[NDArray[np.float64]], str]:
@@ -153,44 +220,31 @@ def _times(loops: Sequence[MeasuredLoop]) -> tuple[list[NDArray[np.float64]], st
     return [np.arange(1.0, loop.segmentation.n_frames + 1) for loop in loops], "Frame"
 
 
-def _draw_curve(
-    page: Page,
-    plot: Box,
-    axes: tuple[Axis, Axis],
-    curve: tuple[MeasuredLoop, NDArray[np.float64]],
-    stroke: Stroke,
-) -> None:
-    loop, times = curve
-    area = loop.segmentation.area_curve_px(Structure.LV_CAVITY)
-    points = [
-        (plot.left + axes[0].share(float(t)) * plot.width, plot.bottom - axes[1].share(share) * plot.height)
-        for t, share in zip(times, 100 * area / area.max(), strict=True)
-    ]
-    page.line(points, stroke)
-    for beat in loop.beats:
-        for frame in (beat.end_diastole, beat.end_systole):
-            page.dot(*points[frame], 0.9, stroke.colour)
-
-
 def _draw_pictures(page: Page, analysis: EchoAnalysis) -> None:
-    height = (_PICTURES_BOTTOM - _PICTURES_TOP) / len(analysis.loops)
-    for row, loop in enumerate(analysis.loops):
-        top = _PICTURES_TOP + row * height
-        beat, discs = loop.beats[0], loop.discs[0]
-        title = f"{VIEW_NAMES[loop.view].capitalize()} view, beat 1 of {len(loop.beats)}"
-        draw_section(page, LEFT, top, title, WIDTH)
-        phases = (
-            (CardiacPhase.END_DIASTOLE, beat.end_diastole, discs.end_diastole),
-            (CardiacPhase.END_SYSTOLE, beat.end_systole, discs.end_systole),
-        )
-        for column, (phase, t, stack) in enumerate(phases):
-            place = Box(LEFT + column * 91.5, top + 3.2, 88.5, height - 10)
-            _draw_picture(page, place, echo_picture(loop, t, stack))
-            caption = f"{phase.capitalize()}, frame {t + 1}"
-            page.text_over_image(place.left + 1.5, place.top + 3.4, caption, 6.8)
+    """Both phases of every view, side by side."""
+    room = (WIDTH + _GAP) / len(analysis.loops)
+    for place, loop in enumerate(analysis.loops):
+        height = _PICTURES_BOTTOM - _PICTURES_TOP
+        _draw_loop(page, Box(LEFT + place * room, _PICTURES_TOP, room - _GAP, height), loop)
     for column, (name, stroke) in enumerate(zip(_KEYS, _STROKES.values(), strict=True)):
         draw_key(page, LEFT + column * 30, _KEYS_Y, name, stroke)
-    draw_key(page, LEFT + 90, _KEYS_Y, "Discs and long axis", Stroke((150, 140, 0), 0.8))
+    draw_key(page, LEFT + 90, _KEYS_Y, "Discs and long axes", Stroke((150, 140, 0), 0.8))
+
+
+def _draw_loop(page: Page, place: Box, loop: MeasuredLoop) -> None:
+    beat, discs = loop.beats[0], loop.discs[0]
+    title = f"{VIEW_NAMES[loop.view].capitalize()} view, beat 1 of {len(loop.beats)}"
+    draw_section(page, place.left, place.top, title, place.width)
+    phases = (
+        (CardiacPhase.END_DIASTOLE, beat.end_diastole, discs.end_diastole, None),
+        (CardiacPhase.END_SYSTOLE, beat.end_systole, discs.end_systole, loop.first_atrium),
+    )
+    width = (place.width - _GAP) / len(phases)
+    for column, (phase, t, stack, atrium) in enumerate(phases):
+        box = Box(place.left + column * (width + _GAP), place.top + 3.2, width, place.height - 5)
+        _draw_picture(page, box, echo_picture(loop, t, stack, atrium))
+        caption = f"{phase.capitalize()}, frame {t + 1}"
+        page.text_over_image(box.left + 1.5, box.top + 3.4, caption, 6.8)
 
 
 def _draw_picture(page: Page, place: Box, picture: EchoPicture) -> None:
@@ -201,7 +255,7 @@ def _draw_picture(page: Page, place: Box, picture: EchoPicture) -> None:
     box = Box(place.left + (place.width - width) / 2, place.top + (place.height - height) / 2, width, height)
     page.image(box, picture.grey)
     size = np.array([box.width, box.height])
-    for chord in (*picture.discs, picture.axis):
+    for chord in (*picture.discs, *picture.axes):
         page.line(chord * size + (box.left, box.top), _DISC_STROKE)
     for structure in (Structure.LV_MYOCARDIUM, Structure.LEFT_ATRIUM, Structure.LV_CAVITY):
         for outline in picture.outlines[structure]:

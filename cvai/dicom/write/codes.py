@@ -351,7 +351,7 @@ _COUNTED: Mapping[str, MeasurementCoding] = MappingProxyType(
 """What is counted in voxels. No context group has a code for its index by cardiac MR."""
 
 
-def _index(coding: MeasurementCoding) -> MeasurementCoding:
+def indexed_coding(coding: MeasurementCoding) -> MeasurementCoding:
     """The same per square metre of body surface: post-coordinated, so that any reader knows both halves."""
     return replace(coding, qualifiers=(*coding.qualifiers, INDEXED_BY_BODY_SURFACE))
 
@@ -364,7 +364,7 @@ MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
         **_TIMING,
         **_strain(Layer.ENDOCARDIUM, Code("130683", "DCM", "Endocardial Method")),
         **_strain(Layer.MID_WALL, Code("130685", "DCM", "Myocardial Midlayer Method")),
-        **{f"{name}_index": _index(coding) for name, coding in _COUNTED.items()},
+        **{f"{name}_index": indexed_coding(coding) for name, coding in _COUNTED.items()},
         "lv_sv": _coding("90096001", "SCT", "Stroke Volume", LEFT_VENTRICLE),
         "lv_sv_index": _coding("277381004", "SCT", "Stroke Index", LEFT_VENTRICLE),
         "lv_ef": _coding("8811-2", "LN", "Left ventricular ejection fraction by MR", LEFT_VENTRICLE),

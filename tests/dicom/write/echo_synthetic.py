@@ -11,10 +11,12 @@ from cvai.dicom.read.patient import one_patient, stated_patients
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
 from cvai.domain.anatomy import ECHO_LABELS, Structure
-from cvai.domain.beats import beats_of
+from cvai.domain.beats import area_curve
 from cvai.domain.body import with_body_size
+from cvai.domain.echo.atrium import key_atria, mean_atrial_volumes, measure_atrium
 from cvai.domain.echo.function import key_discs, mean_volumes, measure_echo
 from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.strain import loop_strain, measure_strain
 from cvai.domain.echo.views import EchoView
 from cvai.domain.normals import with_normal_ranges
 from cvai.domain.segmentation import ModelIdentity
@@ -27,15 +29,18 @@ MODEL = ModelIdentity("echo", "0.0.0", "ab" * 32, "CPUExecutionProvider")
 
 
 def beating_labels(widest_px: float) -> np.ndarray:
-    """(t, y, x) half an ellipse, open at row 80, that narrows to 0.6 of its width in mid-loop."""
+    """(t, y, x) half an ellipse, open at row 80, that narrows to 0.6 of its width, and its atrium."""
     y, x = np.mgrid[:ROWS, :COLUMNS]
     labels = np.zeros((N_FRAMES, ROWS, COLUMNS), np.uint8)
     for t in range(N_FRAMES):
-        half = widest_px * (1 - 0.4 * np.sin(np.pi * t / (N_FRAMES - 1)))
+        ejected = np.sin(np.pi * t / (N_FRAMES - 1))
+        half, atrium = widest_px * (1 - 0.4 * ejected), 10 + 3 * ejected
         for structure, grown in ((Structure.LV_MYOCARDIUM, 6.0), (Structure.LV_CAVITY, 0.0)):
             inside = np.hypot((x - 80) / (half + grown), (y - 80) / (60 + grown)) < 1
             labels[t][inside & (y < 80)] = ECHO_LABELS[structure]
-        labels[t][(np.hypot(x - 80, y - 92) < 12) & (y >= 80)] = ECHO_LABELS[Structure.LEFT_ATRIUM]
+        labels[t][(np.hypot(x - 80, y - 80 - atrium) < atrium) & (y >= 80)] = ECHO_LABELS[
+            Structure.LEFT_ATRIUM
+        ]
     return labels
 
 
@@ -52,10 +57,16 @@ def assembled_loops(folder: Path, *, calibrated: bool = True, n_loops: int = 2) 
 def measured_loop(source: AssembledLoop, view: EchoView, widest_px: float) -> MeasuredLoop:
     """A loop with drawn labels and the discs of its beats."""
     segmentation = LoopSegmentation(beating_labels(widest_px), view, 0.99)
-    beats = beats_of(segmentation.area_curve_px(Structure.LV_CAVITY))
+    curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
+    beats = curve.beats or (curve.extremes,)
     spacing = source.loop.spacing_mm or (1.0, 1.0)
     return MeasuredLoop(
-        source, segmentation, beats, tuple(key_discs(segmentation, b, spacing) for b in beats)
+        source,
+        segmentation,
+        beats,
+        tuple(key_discs(segmentation, b, spacing) for b in beats),
+        key_atria(segmentation, beats, spacing, curve),
+        loop_strain(segmentation.labels, spacing, curve, beats),
     )
 
 
@@ -70,7 +81,15 @@ def echo_analysis(
         for source, view, widest in zip(sources, (FOUR, TWO), (24.0, 20.0), strict=False)
     )
     discs = [[d for loop in loops if loop.view is view for d in loop.discs] for view in (FOUR, TWO)]
-    measurements = measure_echo(mean_volumes(*discs), 62.0, calibrated=calibrated)
+    atria = [[a for loop in loops if loop.view is view for a in loop.atria] for view in (FOUR, TWO)]
+    measurements = (
+        *measure_echo(mean_volumes(*discs), 62.0, calibrated=calibrated),
+        *measure_atrium(mean_atrial_volumes(*atria), calibrated=calibrated),
+        *measure_strain(
+            {loop.view: loop.strain for loop in loops},
+            {loop.view: loop.source.loop.times_ms for loop in loops},
+        ),
+    )
     findings = tuple(f for loop in loops for f in loop.source.findings)
     return EchoAnalysis(
         study_uid=str(sources[0].images[0].header.StudyInstanceUID),

@@ -78,7 +78,9 @@ def test_an_ejection_fraction_comes_with_the_range_of_ultrasound_even_without_vo
     write_results(analysis, tmp_path / "results", created=CREATED)
     result = read_entry(tmp_path / "results" / "result.json")
     ranges = {m["name"]: m["normal"] for m in result["measurements"] if m["normal"] is not None}
-    assert ranges == {"lv_ef": [52, 72]} | ({"lv_edv_index": [34, 74]} if calibrated else {})
+    assert ranges == {"lv_ef": [52, 72]} | (
+        {"lv_edv_index": [34, 74], "la_max_index": [16, 34]} if calibrated else {}
+    )
     document = json.dumps(dcmread(tmp_path / "results" / "sr.dcm").to_json_dict())
     assert "10.1016/j.echo.2014.10.003" in document
     assert "about 8 points lower" in document
@@ -113,10 +115,40 @@ def test_a_result_keeps_the_schema_and_says_which_views(
 def test_without_a_size_of_the_pixels_no_millilitre_leaves(uncalibrated: tuple[EchoAnalysis, Path]) -> None:
     _, folder = uncalibrated
     result = read_entry(folder / "result.json")
-    assert [m["name"] for m in result["measurements"]] == ["lv_ef", "heart_rate"]
-    assert result["curves"]["lv_ml"] is None
+    ratios = ["lv_gls_endo_a4c", "lv_gls_mid_a4c", "lv_gls_time_a4c"]
+    assert [m["name"] for m in result["measurements"]] == ["lv_ef", "heart_rate", "la_ef", *ratios]
+    assert result["curves"]["lv_ml"] is result["curves"]["la_ml"] is None
     units = {unit for _, unit in numbers(dcmread(folder / "sr.dcm")).values()}
-    assert units == {"%", "/min"}
+    assert units == {"%", "/min", "ms"}
+
+
+def test_atrium_and_strain_carry_the_codes_of_their_view_and_method(
+    biplane: tuple[EchoAnalysis, Path], uncalibrated: tuple[EchoAnalysis, Path]
+) -> None:
+    codes = {m["name"]: m["code"] for m in read_entry(biplane[1] / "result.json")["measurements"]}
+    assert (codes["la_max"], codes["la_max_area_length"]) == ("79983-3", "79981-7")
+    assert [codes[f"lv_gls_endo{view}"] for view in ("", "_a4c", "_a2c")] == ["130694", "130695", "130696"]
+    coding = uncalibrated[0].coding("lv_gls_mid_a4c")
+    assert coding.method is not None
+    assert coding.method.meaning == "Myocardial Midlayer Method"
+    assert {value.meaning for _, value in coding.qualifiers} == {"Apical four chamber"}
+    assert uncalibrated[0].coding("la_max").name.value == "79986-6"
+
+
+def test_the_volume_of_the_drawn_atrium_is_that_of_an_ellipsoid(biplane: tuple[EchoAnalysis, Path]) -> None:
+    largest, fraction = (biplane[0].measurement(name) for name in ("la_max", "la_ef"))
+    assert largest is not None
+    assert fraction is not None
+    true_ml = 4 / 3 * math.pi * 13 * (13 * 0.8) ** 2 / 1000  # pixels of 1.0 x 0.8 mm
+    assert largest.value == pytest.approx(true_ml, rel=0.06)
+    assert fraction.value == pytest.approx(100 * (1 - (10 / 13) ** 3), abs=4)
+
+
+def test_strain_has_a_curve_for_each_view_with_its_own_times(biplane: tuple[EchoAnalysis, Path]) -> None:
+    curves = read_entry(biplane[1] / "result.json")["curves"]
+    for view in ("a4c", "a2c"):
+        assert len(curves[f"time_{view}_ms"]) == len(curves[f"strain_endo_{view}_percent"]) == 20
+        assert min(curves[f"strain_mid_{view}_percent"]) < -2
 
 
 @pytest.mark.parametrize("name", ["seg_a4c.dcm", "seg_a2c.dcm", "sr.dcm", "report.dcm"])
