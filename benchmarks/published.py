@@ -187,6 +187,43 @@ def echo_agreement() -> str:
     return with_head(["", "bias", "SD", "MAE", "worst", "r"], *lines)
 
 
+def echo_atrium() -> str:
+    """The left atrium, model against reference contours."""
+    titles = {
+        "largest_ml": "largest, discs, mL",
+        "largest_by_area_ml": "largest, area-length, mL",
+        "smallest_ml": "smallest, discs, mL",
+        "emptying_percent": "emptying, points",
+    }
+    found = evaluation("echo")["left_atrium"]
+    return compared({title: found[name] for name, title in titles.items()})
+
+
+def echo_strain() -> str:
+    """Strain from end-diastole to end-systole, model against reference contours."""
+    found = evaluation("echo")["strain"]
+    return compared({"endocardium, points": found["endo"], "mid-wall, points": found["mid"]})
+
+
+def compared(by_title: Mapping[str, Any]) -> str:
+    """A row for each quantity and method."""
+    lines = [
+        [
+            title,
+            method_title,
+            str(of["n"]),
+            within(of["bias"], "+.1f"),
+            within(of["sd"], ".1f"),
+            within(of["mae"], ".1f"),
+            within(of["r"], ".3f"),
+        ]
+        for title, by_method in by_title.items()
+        for method, method_title in EF_METHODS.items()
+        if (of := by_method[method]) is not None
+    ]
+    return with_head(["", "", "patients", "bias", "SD", "MAE", "r"], *lines)
+
+
 def intervals() -> str:
     """Half-widths of the intervals of both models."""
     sax, echo = (card(model)["uncertainty"] for model in ("sax", "echo"))
@@ -308,6 +345,8 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "folds_lv_mass_sd": fold("lv_mass", "sd", ".1f"),
     "echo_dice": echo_dice,
     "echo_agreement": echo_agreement,
+    "echo_atrium": echo_atrium,
+    "echo_strain": echo_strain,
     "intervals": intervals,
     "motion_truth": lambda: motion_errors("truth", "labels of the model"),
     "motion_true_labels": lambda: motion_errors("truth", "true labels"),

@@ -84,6 +84,33 @@ def test_a_correction_changes_what_is_measured_and_not_what_it_is_compared_with(
     assert found.measured["a4c"] == plain.measured["a4c"]
 
 
+def test_a_copy_of_the_reference_has_its_atria_and_its_strain(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    frames = patients["patient0001"]
+    scores = [score_frame(f, reference(f.patient), Copyist(f.labels, f.view)) for f in frames]
+    found = patient_score(scores, reference("patient0001"))
+    assert set(found.atria) == {"biplane", "a4c", "a2c"}
+    assert all(measured == true for measured, true in found.atria.values())
+    for of_layer in found.strain.values():
+        assert set(of_layer) == {"biplane", "a4c", "a2c"}
+        assert all(measured == pytest.approx(true) for measured, true in of_layer.values())
+
+
+def test_an_atrium_that_the_sector_cuts_off_is_not_compared(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    scores = []
+    for frame in patients["patient0001"]:
+        labels = frame.labels.copy()
+        if frame.view.value == "a2c":
+            labels[50:][labels[50:] == 0] = ECHO_LABELS[Structure.LEFT_ATRIUM]
+        scores.append(score_frame(frame, reference(frame.patient), Copyist(labels, frame.view)))
+    found = patient_score(scores, reference("patient0001"))
+    assert found.n_cut == 1
+    assert set(found.atria) == {"a4c"}
+
+
 def test_what_was_not_found_scores_nothing_and_has_no_volume(
     patients: dict[str, tuple[LabelledFrame, ...]],
 ) -> None:

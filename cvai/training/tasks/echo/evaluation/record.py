@@ -11,6 +11,7 @@ import numpy as np
 from cvai import __version__
 from cvai.domain.anatomy import ECHO_LABELS
 from cvai.domain.echo.function import Volumes
+from cvai.domain.echo.strain import Layer
 from cvai.domain.echo.views import EchoView
 from cvai.domain.segmentation import ModelIdentity
 from cvai.models.card import UncertaintyCard
@@ -23,6 +24,7 @@ from cvai.training.tasks.echo.evaluation.scores import FOUR, TWO, FrameScore, Pa
 SCHEMA = "cvai.echo_evaluation/1"
 METHODS = ("biplane", FOUR.value, TWO.value)
 QUALITIES = ("Good", "Medium", "Poor")
+ATRIAL = ("largest_ml", "largest_by_area_ml", "smallest_ml", "emptying_percent")
 STATISTICS = ("bias", "sd", "mae", "r")
 
 
@@ -71,6 +73,15 @@ def record(
             [p for p in patients if p.image_quality != "Poor"], "biplane"
         ),
         "of_reference_contours": {method: _agreement(patients, method, of="reference") for method in METHODS},
+        "left_atrium": {
+            name: {method: _compared(atrium_pairs(patients, method, name)) for method in METHODS}
+            for name in ATRIAL
+        },
+        "left_atrium_views_cut": sum(p.n_cut for p in patients),
+        "strain": {
+            layer.value: {method: _compared(strain_pairs(patients, method, layer)) for method in METHODS}
+            for layer in Layer
+        },
         "view": _views(frames, others),
         "by_patient": [_patient(p) for p in patients],
     }
@@ -118,6 +129,35 @@ def ef_pairs(patients: Sequence[PatientScore], method: str, of: str = "measured"
     )
 
 
+def atrium_pairs(patients: Sequence[PatientScore], method: str, name: str) -> Pairs:
+    """One number of ``AtrialVolumes``, from the model's labels and from the reference's."""
+    return _pairs(
+        patients,
+        {
+            p.patient: (getattr(p.atria[method][0], name), getattr(p.atria[method][1], name))
+            for p in patients
+            if method in p.atria
+        },
+    )
+
+
+def strain_pairs(patients: Sequence[PatientScore], method: str, layer: Layer) -> Pairs:
+    """Strain from end-diastole to end-systole in percent, of the model's labels and of the reference's."""
+    return _pairs(
+        patients, {p.patient: p.strain[layer][method] for p in patients if method in p.strain[layer]}
+    )
+
+
+def _pairs(patients: Sequence[PatientScore], both: Mapping[str, tuple[float, float]]) -> Pairs:
+    chosen = [p for p in patients if p.patient in both]
+    return Pairs(
+        patients=tuple(p.patient for p in chosen),
+        groups=tuple(p.image_quality for p in chosen),
+        measured=np.array([both[p.patient][0] for p in chosen]),
+        reference=np.array([both[p.patient][1] for p in chosen]),
+    )
+
+
 def _volume_pairs(
     patients: Sequence[PatientScore], method: str, volume_ml: Callable[[Volumes], float]
 ) -> Pairs:
@@ -148,7 +188,11 @@ def _estimate(found: Estimate) -> dict[str, Any]:
 
 def _agreement(patients: Sequence[PatientScore], method: str, of: str = "measured") -> dict[str, Any] | None:
     """Ejection fractions against what the data set states; None where there is no patient."""
-    pairs = ef_pairs(patients, method, of)
+    return _compared(ef_pairs(patients, method, of))
+
+
+def _compared(pairs: Pairs) -> dict[str, Any] | None:
+    """None where there is no patient."""
     if not pairs.patients:
         return None
     found = agreement(pairs)

@@ -32,6 +32,8 @@ _TITLES = {"biplane": "biplane", "a4c": "four-chamber alone", "a2c": "two-chambe
 _DEFINITIONS = (
     ("Dice", "2|A∩B| / (|A|+|B|), mean over frames; 1 where both are empty."),
     ("Ejection fraction", "by discs, from the model's labels; compared with what the data set states."),
+    ("Left atrium", "by discs, where the sector does not cut it off; compared with the reference's labels."),
+    ("Strain", "from end-diastole to end-systole; compared with the reference's labels."),
     ("Interval", "95 % percentile bootstrap, seeded; none for fewer than five."),
 )
 
@@ -61,7 +63,13 @@ def evaluate(folder: Path, asked: Asked) -> Report:
         metrics=headline_metrics(values),
         refused=tuple(values["refused"]),
         facts=_facts(values),
-        grids=(_dice_grid(values), _ejection_fraction_grid(values)),
+        grids=(
+            _dice_grid(values),
+            _agreement_grid("Ejection fraction, measured minus stated (points)", values["ejection_fraction"]),
+            _agreement_grid("Left atrium, largest volume (mL)", values["left_atrium"]["largest_ml"]),
+            _agreement_grid("Longitudinal strain, endocardium (points)", values["strain"]["endo"]),
+            _agreement_grid("Longitudinal strain, mid-wall (points)", values["strain"]["mid"]),
+        ),
         definitions=_DEFINITIONS,
         calibration=lambda: calibration_of(patients),
     )
@@ -97,7 +105,7 @@ def _dice_grid(values: Mapping[str, Any]) -> Grid:
     return Grid("Overlap", ("structure", *(f"Dice {phase}" for phase in PHASES)), tuple(rows))
 
 
-def _ejection_fraction_grid(values: Mapping[str, Any]) -> Grid:
+def _agreement_grid(title: str, by_method: Mapping[str, Any]) -> Grid:
     rows = [
         (
             _TITLES[method],
@@ -106,14 +114,9 @@ def _ejection_fraction_grid(values: Mapping[str, Any]) -> Grid:
             str(found["n"]),
         )
         for method in METHODS
-        if (found := values["ejection_fraction"][method]) is not None
+        if (found := by_method[method]) is not None
     ]
-    return Grid(
-        "Ejection fraction, measured minus stated (points)",
-        ("method", "bias", "SD", "MAE", "r", "n"),
-        tuple(rows),
-        f"View named rightly: {number_cell(values['view']['accuracy'], '.4f')} of all images.",
-    )
+    return Grid(title, ("method", "bias", "SD", "MAE", "r", "n"), tuple(rows))
 
 
 def _cell(written: Mapping[str, Any], form: str) -> str:

@@ -11,11 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.atrium import (
+    AtrialVolumes,
+    KeyAtria,
+    atrial_stack,
+    biplane_atrial_volumes,
+    monoplane_atrial_volumes,
+)
 from cvai.domain.echo.function import KeyDiscs, Volumes, biplane_volumes, monoplane_volumes
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
+from cvai.domain.echo.quality import is_atrium_cut
 from cvai.domain.echo.sector import sector_of_frame
 from cvai.domain.echo.simpson import DiscStack, disc_stack
+from cvai.domain.echo.strain import Layer, border_lengths_mm
 from cvai.domain.echo.views import EchoView
+from cvai.domain.phases import KeyPhases
 from cvai.errors import HeartRefused
 from cvai.training.evaluation.distances import dice
 from cvai.training.tasks.echo.camus import PHASES, LabelledFrame
@@ -30,9 +40,25 @@ class LabelsLoops(Protocol):
         ...
 
 
-FOUR, TWO = EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER
+FOUR, TWO = _VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
+DIASTOLE, SYSTOLE = PHASES
 _NO_SIZE = (1.0, 1.0)
 """Where a patient's frames have no known size; ejection fractions depend on their proportions only."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameSeen:
+    """What is measured of one frame besides the ventricle's discs.
+
+    Args:
+        atrium: discs of the left atrium, None where it was not found.
+        is_atrium_cut: whether the sector cuts it off, so that it is not measured in a study.
+        borders_mm: length of every layer's border; empty where there is no mitral plane.
+    """
+
+    atrium: DiscStack | None
+    is_atrium_cut: bool
+    borders_mm: Mapping[Layer, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +74,8 @@ class FrameScore:
         dice: of every structure.
         discs: of the model's labels, None where they have no mitral plane.
         reference_discs: of the reference labels.
+        seen: left atrium and borders of the model's labels.
+        reference_seen: of the reference labels.
     """
 
     patient: str
@@ -58,6 +86,8 @@ class FrameScore:
     dice: Mapping[Structure, float]
     discs: DiscStack | None
     reference_discs: DiscStack
+    seen: FrameSeen
+    reference_seen: FrameSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +100,11 @@ class PatientScore:
         stated_ef_percent: the data set's ejection fraction.
         measured: by ``biplane``, ``a4c`` and ``a2c``, as far as both phases could be measured.
         reference: the same from the reference contours.
+        atria: left atria by ``biplane``, ``a4c`` and ``a2c``, the model's and the reference's, where the
+            model's is not cut off by the sector; empty where the frames have no known size.
+        n_cut: views whose atrium is cut off by the sector.
+        strain: by layer and by ``biplane``, ``a4c`` and ``a2c``, the model's and the reference's from
+            end-diastole to end-systole, in percent.
     """
 
     patient: str
@@ -77,6 +112,9 @@ class PatientScore:
     stated_ef_percent: float
     measured: Mapping[str, Volumes]
     reference: Mapping[str, Volumes]
+    atria: Mapping[str, tuple[AtrialVolumes, AtrialVolumes]]
+    n_cut: int
+    strain: Mapping[Layer, Mapping[str, tuple[float, float]]]
 
 
 def still(frame: LabelledFrame) -> EchoLoop:
@@ -93,6 +131,7 @@ def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: Labe
     else:
         labels, named = segmentation.labels[0], segmentation.view
     spacing_mm = patient.spacing_mm(frame.labels.shape) or _NO_SIZE
+    loop = still(frame)
     return FrameScore(
         patient=frame.patient,
         view=frame.view,
@@ -102,7 +141,26 @@ def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: Labe
         dice={s: _dice(labels == value, frame.labels == value) for s, value in ECHO_LABELS.items()},
         discs=_discs(labels, spacing_mm),
         reference_discs=disc_stack(frame.labels, spacing_mm),
+        seen=_seen(loop, labels, spacing_mm),
+        reference_seen=_seen(loop, frame.labels, spacing_mm),
     )
+
+
+def _seen(loop: EchoLoop, labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> FrameSeen:
+    lengths_mm = border_lengths_mm(labels[None], spacing_mm)
+    segmentation = LoopSegmentation(labels[None], EchoView.OTHER, 1.0)
+    return FrameSeen(
+        atrium=_atrium(labels, spacing_mm),
+        is_atrium_cut=is_atrium_cut(loop, segmentation, [KeyPhases(0, 0)]),
+        borders_mm={layer: float(of[0]) for layer, of in lengths_mm.items() if not np.isnan(of[0])},
+    )
+
+
+def _atrium(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> DiscStack | None:
+    try:
+        return atrial_stack(labels, spacing_mm)
+    except HeartRefused:
+        return None
 
 
 def _discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> DiscStack | None:
@@ -144,7 +202,47 @@ def patient_score(
         stated_ef_percent=reference.ef_percent,
         measured={m: v.with_esv_times(esv_factors.get(m, 1.0)) for m, v in measured.items()},
         reference=_volumes(scores, lambda score: score.reference_discs),
+        atria={} if reference.size_mm is None else _atria(scores),
+        n_cut=sum(score.seen.is_atrium_cut for score in scores if score.phase == SYSTOLE),
+        strain={layer: _strains(scores, layer) for layer in Layer},
     )
+
+
+def _atria(scores: Sequence[FrameScore]) -> dict[str, tuple[AtrialVolumes, AtrialVolumes]]:
+    """Largest at end-systole, smallest at end-diastole: other frames have no reference."""
+    keys: dict[EchoView, tuple[KeyAtria, KeyAtria]] = {}
+    for view in (FOUR, TWO):
+        of_view = {score.phase: score for score in scores if score.view is view}
+        stacks = [
+            seen.atrium
+            for part in ("seen", "reference_seen")
+            for phase in (SYSTOLE, DIASTOLE)
+            if (seen := getattr(of_view[phase], part)).atrium is not None
+        ]
+        if len(stacks) == 4 and not of_view[SYSTOLE].seen.is_atrium_cut:
+            keys[view] = (KeyAtria(*stacks[:2]), KeyAtria(*stacks[2:]))
+    found = {view.value: tuple(map(monoplane_atrial_volumes, both)) for view, both in keys.items()}
+    if len(keys) == len(_VIEWS):
+        found["biplane"] = tuple(map(biplane_atrial_volumes, keys[FOUR], keys[TWO]))
+    return {method: (measured, reference) for method, (measured, reference) in found.items()}
+
+
+def _strains(scores: Sequence[FrameScore], layer: Layer) -> dict[str, tuple[float, float]]:
+    """From end-diastole to end-systole; the mean of both views as ``biplane``."""
+    found: dict[str, tuple[float, float]] = {}
+    for view in (FOUR, TWO):
+        of_view = {score.phase: score for score in scores if score.view is view}
+        both = [
+            (of_view[DIASTOLE].seen.borders_mm, of_view[SYSTOLE].seen.borders_mm),
+            (of_view[DIASTOLE].reference_seen.borders_mm, of_view[SYSTOLE].reference_seen.borders_mm),
+        ]
+        if all(layer in lengths_mm for part in both for lengths_mm in part):
+            measured, reference = (100.0 * (es[layer] / ed[layer] - 1.0) for ed, es in both)
+            found[view.value] = (measured, reference)
+    if len(found) == len(_VIEWS):
+        measured, reference = np.mean(list(found.values()), axis=0).tolist()
+        found["biplane"] = (measured, reference)
+    return found
 
 
 def _volumes(
