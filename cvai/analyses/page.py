@@ -102,6 +102,32 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A curve that was measured on the server, by its name in ``ShownLoop.traces``."""
+
+    name: str
+    title: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Curves of a loop below the one that the page counts from labels.
+
+    Args:
+        title: for readers.
+        unit: for readers.
+        lines: the first has dots.
+        missing: what is said of a loop without them.
+    """
+
+    title: str
+    unit: str
+    lines: tuple[Trace, ...]
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chamber:
     """Volumes that the page counts while a contour is dragged, see ``ventricle_measurements``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ class ShownLoop:
         labels: (t, y, x) as they were drawn.
         beats: that were measured.
         lines: by frame and by the name of an ``OverlayLine``; empty where nothing is drawn on a frame.
+        traces: by the name of a ``Trace``, one value a frame; empty where there are none.
     """
 
     view: str
@@ -51,6 +52,7 @@ class ShownLoop:
     labels: NDArray[np.uint8]
     beats: tuple[KeyPhases, ...] = ()
     lines: Sequence[Mapping[str, Sequence[Line]]] = ()
+    traces: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 Shown = ShownStack | tuple[ShownLoop, ...]

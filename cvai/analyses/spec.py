@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Section, Table
+from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Section, Table, Traces
 from cvai.analyses.shown import Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
@@ -101,6 +101,7 @@ class PageSpec(Generic[AnyReopened]):
         signed: numbers that are shown before a reader signs; empty shows all.
         live: what the page counts while a contour is dragged, before the server has measured it.
         overlay: lines that loops have besides contours.
+        traces: curves that loops have besides the one of their labels.
         wall: numbers of the wall by segment, from all measurements; None where none are shown.
         note: below the measurements.
         reasons: to reject it, to be chosen from.
@@ -115,6 +116,7 @@ class PageSpec(Generic[AnyReopened]):
     signed: tuple[Number, ...] = ()
     live: Live | None = None
     overlay: Overlay | None = None
+    traces: Traces | None = None
     wall: Callable[[Sequence[Measurement]], Wall] | None = None
     note: str = ""
     reasons: tuple[str, ...] = ("Wrong series", "Contours do not follow the heart", "Image quality")

@@ -55,6 +55,7 @@ def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
         "recorded": [None if s.curve is None else asdict(s.curve) for s in summary.sections],
         "live": None if page.live is None else asdict(page.live),
         "overlay": None if page.overlay is None else asdict(page.overlay),
+        "traces": None if page.traces is None else asdict(page.traces),
         "signed": [
             {**asdict(number), "unit": unit_text(summary.measurements[number.name].unit)}
             for number in signed

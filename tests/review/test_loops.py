@@ -114,6 +114,17 @@ def test_an_analysed_study_is_opened_as_it_was_drawn(analysed: Analysed, tmp_pat
         assert np.count_nonzero(labels) == np.count_nonzero(drawn.segmentation.labels)
 
 
+def test_strain_and_the_discs_of_the_atrium_are_those_of_the_analysis(analysed: Analysed) -> None:
+    analysis, results, folder = analysed
+    opened = loops_of(folder, StudyJob(analysis.study_uid, "ab" * 32, "cd" * 32), outcome_of(results))
+    for drawn, shown in zip(analysis.loops, opened, strict=True):
+        for layer, curve in drawn.strain.curves_percent.items():
+            assert shown.traces[layer] == pytest.approx(curve.tolist())
+        beat = drawn.beats[0]
+        assert len(shown.lines[beat.end_systole]["axis"]) == 2, "of ventricle and atrium"
+        assert len(shown.lines[beat.end_diastole]["axis"]) == 1
+
+
 def test_loops_whose_contours_are_gone_are_refused(
     analysed: Analysed,
 ) -> None:

@@ -84,6 +84,25 @@ def test_both_loops_are_shown_with_contours_and_discs(browser: Browser, echo: Re
         assert [count_of(page, view, CAVITY) for view in ("a4c", "a2c")] == [0, 0]
 
 
+def test_strain_is_drawn_where_it_was_measured_and_else_said_to_be_withheld(
+    browser: Browser, echo: Reading
+) -> None:
+    withheld = {
+        place["view"]
+        for finding in echo.result["findings"]  # type: ignore[attr-defined]
+        if finding["code"] == "strain_withheld"
+        for place in finding["where"]
+    }
+    assert withheld == {"a2c"}, "it has not come back when the loop ends"
+    with reader_at(browser, echo.site, echo.token) as page:
+        open_study(page, echo.site, echo.job_id)
+        expect(page.locator("#traces svg")).to_be_visible()
+        expect(page.locator("#traces-missing")).to_be_hidden()
+        page.keyboard.press("v")
+        expect(page.locator("#traces-missing")).to_be_visible()
+        expect(page.locator("#traces")).to_be_hidden()
+
+
 def test_keys_curve_and_findings_lead_to_frames(browser: Browser, echo: Reading) -> None:
     with reader_at(browser, echo.site, echo.token) as page:
         open_study(page, echo.site, echo.job_id)

@@ -15,6 +15,7 @@ import numpy as np
 
 from cvai import __version__
 from cvai.analyses.echo_apical.analysis import BIPLANE, EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.choice import choose_loops, rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.analyses.stopwatch import Stopwatch
@@ -25,7 +26,7 @@ from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.anatomy import Structure
 from cvai.domain.beats import area_curve
 from cvai.domain.body import with_body_size
-from cvai.domain.echo.atrium import key_atria, mean_atrial_volumes, measure_atrium
+from cvai.domain.echo.atrium import mean_atrial_volumes, measure_atrium
 from cvai.domain.echo.function import (
     KeyDiscs,
     key_discs,
@@ -43,12 +44,11 @@ from cvai.domain.echo.quality import (
     disc_findings,
     enlargement_findings,
     is_atrium_cut,
-    is_ventricle_cut,
     loop_findings,
     strain_findings,
     volume_findings,
 )
-from cvai.domain.echo.strain import LoopStrain, loop_strain, measure_strain
+from cvai.domain.echo.strain import measure_strain
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
@@ -59,7 +59,6 @@ from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import HeartRefused, Refused
 from cvai.models.echo import EchoSegmenter
 
-_SQUARE_PX = (1.0, 1.0)
 _VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
 
 
@@ -180,7 +179,7 @@ def _with_discs(source: AssembledLoop, segmentation: LoopSegmentation) -> Measur
     refusal: HeartRefused | None = None
     for beat in curve.beats or (curve.extremes,):
         try:
-            stacks = key_discs(segmentation, beat, source.loop.spacing_mm or _SQUARE_PX)
+            stacks = key_discs(segmentation, beat, source.loop.spacing_mm or SQUARE_PX)
             require_ejection(monoplane_volumes(stacks))
         except HeartRefused as error:
             refusal = error
@@ -194,16 +193,8 @@ def _with_discs(source: AssembledLoop, segmentation: LoopSegmentation) -> Measur
 
 def _with_atria_and_strain(loop: MeasuredLoop) -> MeasuredLoop:
     """The loop with what only those loops are asked for that are reported."""
-    source, segmentation, beats = loop.source.loop, loop.segmentation, loop.beats
-    spacing_mm = source.spacing_mm or _SQUARE_PX
-    curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
-    atria = () if _is_atrium_cut(loop) else key_atria(segmentation, beats, spacing_mm, curve)
-    strain = (
-        LoopStrain(withheld="shows a left ventricle that leaves the sector")
-        if is_ventricle_cut(source, segmentation, beats)
-        else loop_strain(segmentation.labels, spacing_mm, curve, beats)
-    )
-    return replace(loop, atria=atria, strain=strain)
+    seen = (loop.source.loop, loop.segmentation, loop.beats)
+    return replace(loop, atria=atria_of(*seen), strain=strain_of(*seen))
 
 
 def _atrium(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Measurement, ...]:

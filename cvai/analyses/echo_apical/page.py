@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.reading import ReopenedLoop, ReopenedLoops
-from cvai.analyses.page import Curve, CurveLine, Headline, Layer, Overlay, OverlayLine, Row, Table
+from cvai.analyses.page import Curve, CurveLine, Headline, Overlay, OverlayLine, Row, Table, Trace, Traces
+from cvai.analyses.page import Layer as Contour
 from cvai.analyses.shown import Line, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.beats import area_curve, beats_of
+from cvai.domain.echo.atrium import KeyAtria
+from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.loop_times import checked_times
 from cvai.domain.echo.simpson import disc_chords_mm, disc_stack
+from cvai.domain.echo.strain import Layer
 from cvai.domain.echo.views import EchoView
 from cvai.errors import HeartRefused
 
 _CAVITY, _WALL, _ATRIUM = (
     ECHO_LABELS[s] for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM, Structure.LEFT_ATRIUM)
 )
-_CAVITY_COLOUR = "#ff7a1a"
+_CAVITY_COLOUR, _WALL_COLOUR, _ATRIUM_COLOUR = "#ff7a1a", "#00c08b", "#56b4e9"
 _TITLES = {EchoView.APICAL_4_CHAMBER: "Four chambers", EchoView.APICAL_2_CHAMBER: "Two chambers"}
 
 AXIS, CHORDS = "axis", "chords"
-SQUARE_PX = (1.0, 1.0)
 ROOM_PX = 3
 """Around the heart, so that cutting a frame down to it changes nothing that is measured."""
+
+Lines = Mapping[str, Sequence[Line]]
+"""Of one frame, by the name of an overlay line."""
 
 HEADLINE = Headline("lv_ef", "LV ejection fraction", "LVEF", "%")
 COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv")
@@ -44,6 +51,10 @@ def _shown(reopened: ReopenedLoop) -> ShownLoop:
     area_px = np.count_nonzero(labels == _CAVITY, axis=(1, 2)).astype(np.float64)
     # Measured are the beats with discs at both ends.
     beats = tuple(b for b in beats_of(area_px) if lines[b.end_diastole] and lines[b.end_systole])
+    segmentation = LoopSegmentation(labels, reopened.view, 1.0)
+    lines = _with_atria(
+        lines, atria_of(loop, segmentation, beats), segmentation, loop.spacing_mm or SQUARE_PX
+    )
     return ShownLoop(
         view=reopened.view.value,
         title=_TITLES[reopened.view],
@@ -51,10 +62,34 @@ def _shown(reopened: ReopenedLoop) -> ShownLoop:
         labels=labels,
         beats=beats,
         lines=lines,
+        traces={
+            layer.value: curve.tolist()
+            for layer, curve in strain_of(loop, segmentation, beats).curves_percent.items()
+        },
     )
 
 
-def drawn_discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Mapping[str, Sequence[Line]]:
+def _with_atria(
+    lines: Sequence[Lines],
+    atria: Iterable[KeyAtria],
+    segmentation: LoopSegmentation,
+    spacing_mm: tuple[float, float],
+) -> tuple[Lines, ...]:
+    """The lines of every frame, with long axis and discs of the atrium where it was measured as largest."""
+    drawn = list(lines)
+    for measured in atria:
+        t, axis = measured.end_systole, measured.largest.axis
+        frame = segmentation.labels[t]
+        chords = disc_chords_mm(frame, measured.largest, spacing_mm, Structure.LEFT_ATRIUM)
+        both = {CHORDS: chords, AXIS: [np.stack([axis.apex_mm, axis.mitral_mm])]}
+        drawn[t] = {
+            name: [*drawn[t].get(name, ()), *((line / np.asarray(spacing_mm)).tolist() for line in of_name)]
+            for name, of_name in both.items()
+        }
+    return tuple(drawn)
+
+
+def drawn_discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Lines:
     """Long axis and discs of one frame as lines of points (y, x) in pixels; empty where there are none.
 
     Args:
@@ -93,11 +128,24 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
     viewer="loops",
     shown=shown_loops,
     layers=(
-        Layer("endo", "LV inside", _CAVITY_COLOUR, (_CAVITY,), leaves=_WALL, editable=False),
-        Layer("epi", "LV outside", "#00c08b", (_WALL, _CAVITY), editable=False),
-        Layer("atrium", "Left atrium", "#56b4e9", (_ATRIUM,), editable=False),
+        Contour("endo", "LV inside", _CAVITY_COLOUR, (_CAVITY,), leaves=_WALL, editable=False),
+        Contour("epi", "LV outside", _WALL_COLOUR, (_WALL, _CAVITY), editable=False),
+        Contour("atrium", "Left atrium", _ATRIUM_COLOUR, (_ATRIUM,), editable=False),
     ),
-    curve=Curve("Area of the left ventricle", "area", (CurveLine(_CAVITY, _CAVITY_COLOUR),)),
+    curve=Curve(
+        "Areas of left ventricle and atrium",
+        "area",
+        (CurveLine(_CAVITY, _CAVITY_COLOUR), CurveLine(_ATRIUM, _ATRIUM_COLOUR, dashed=True)),
+    ),
+    traces=Traces(
+        "Longitudinal strain",
+        "%",
+        (
+            Trace(Layer.ENDOCARDIUM, "endocardium", _CAVITY_COLOUR),
+            Trace(Layer.MID_WALL, "mid-wall", _WALL_COLOUR),
+        ),
+        "Withheld in this view; see the findings.",
+    ),
     table=Table(
         columns=("Left",),
         rows=(
@@ -106,8 +154,20 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
             Row("Stroke volume", ("lv_sv",)),
             Row("Ejection fraction", ("lv_ef",), decimals=1),
             Row("Cardiac output", ("lv_co",), decimals=1),
+            Row("Atrium, largest", ("la_max",)),
+            Row("Atrium, largest, area-length", ("la_max_area_length",)),
+            Row("Atrium, smallest", ("la_min",)),
+            Row("Atrium, emptying fraction", ("la_ef",)),
+            Row("Strain, endocardium", ("lv_gls_endo",), decimals=1),
+            Row("Strain, endocardium, four chambers", ("lv_gls_endo_a4c",), decimals=1),
+            Row("Strain, endocardium, two chambers", ("lv_gls_endo_a2c",), decimals=1),
+            Row("Strain, mid-wall", ("lv_gls_mid",), decimals=1),
+            Row("Strain, mid-wall, four chambers", ("lv_gls_mid_a4c",), decimals=1),
+            Row("Strain, mid-wall, two chambers", ("lv_gls_mid_a2c",), decimals=1),
+            Row("Time to peak strain, four chambers", ("lv_gls_time_a4c",)),
+            Row("Time to peak strain, two chambers", ("lv_gls_time_a2c",)),
         ),
     ),
     overlay=Overlay("Discs", "d", (OverlayLine(CHORDS, "#f0e442", 0.8), OverlayLine(AXIS, "#ffffff", 1.3))),
-    note="Papillary muscles count as cavity.",
+    note="Papillary muscles count as cavity. Strain is of contours, not of speckle tracking.",
 )

@@ -7,7 +7,7 @@ import { Viewer } from "./viewer.js";
 /** @typedef {[number, number]} Place x and y in pixels */
 /** @typedef {Record<string, Place[][]>} Lines by the name of a line of the overlay */
 /** @typedef {{title: string, key: string, lines: {name: string, colour: string, width: number}[]}} Overlay */
-/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[]}} Loop */
+/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[], traces: Record<string, number[]>}} Loop */
 
 /** Frames of a loop, as far as they have come. */
 class Frames {

@@ -18,6 +18,7 @@ class LoopsPage {
   constructor(study, views) {
     this.views = views;
     this.curveOf = study.page.curve;
+    this.tracesOf = study.page.traces;
     this.looks = views.map((view, i) => new Look(view.viewer, () => this.#showWhere(i)));
     this.player = new Player(views, (t, i) => this.go(t, i));
     this.leading = 0;
@@ -45,6 +46,7 @@ class LoopsPage {
     this.#showWhere(i);
     if (i !== this.leading) return;
     this.curve?.moveTo(viewer.t);
+    this.traces?.moveTo(viewer.t);
     this.player.show();
   }
 
@@ -73,6 +75,22 @@ class LoopsPage {
     this.curve = new BeatCurve(/** @type {HTMLElement} */ (host), cine, (t) => this.go(t), words);
     const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: labels.curve(line.label, quantity) }));
     this.curve.draw(curves, cine.beats, viewer.t);
+    this.#drawTraces();
+  }
+
+  #drawTraces() {
+    const { cine, viewer } = this.leader;
+    this.traces = null;
+    if (!this.tracesOf) return;
+    const { title, unit, lines } = this.tracesOf;
+    const host = /** @type {HTMLElement} */ (part("traces").cloneNode(false));
+    part("traces").replaceWith(host);
+    const measured = lines.flatMap((/** @type {any} */ line) => (cine.traces?.[line.name] ? [{ ...line, values: cine.traces[line.name] }] : []));
+    host.hidden = !measured.length;
+    part("traces-missing").hidden = measured.length > 0;
+    if (!measured.length) return;
+    this.traces = new BeatCurve(host, cine, (t) => this.go(t), { time: "ms", unit, what: title });
+    this.traces.draw(measured, cine.beats, viewer.t);
   }
 
   /** @param {number} i */

@@ -89,6 +89,7 @@ def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
         "window": [0.0, 255.0],
         "heart": None,
         "beats": [{"ed": beat.end_diastole, "es": beat.end_systole} for beat in shown.beats],
+        "traces": {name: [round(value, 2) for value in trace] for name, trace in shown.traces.items()},
         "lines": [_placed(lines, rows.start, columns.start) for lines in shown.lines],
     }
 
