@@ -17,6 +17,7 @@ DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium poppler-utils fake
 
 demo: install
 	$(BIN)/cvai demo --once
+	$(BIN)/cvai demo --once --modality us
 
 # A worker a core; WORKERS=4 is faster on two idle cores, since most tests that take long wait for a server, and too much
 # where others work there. Tests of a file go to one worker, the longest files first (tests/conftest.py). Every worker

@@ -52,6 +52,7 @@ USUAL_PAGE_PORT = 8043
 DEMO_READER = "demo"
 UNDER_WAY = (JobState.QUEUED, JobState.RUNNING)
 COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_mass", "rv_ef", "rv_edv", "rv_esv")
+COMPARED_ECHO = ("la_max", "la_min", "la_ef", "lv_gls_endo", "lv_gls_mid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +276,8 @@ def _comparison(true: dict[str, float], measured: dict[str, float]) -> Table:
     table.add_column("measurement")
     for column in ("true", "measured", "difference"):
         table.add_column(column, justify="right")
-    for name in (name for name in COMPARED if name in true):
-        unit = {"ef": "%", "mass": "g"}.get(name.split("_")[1], "mL")
+    for name in (name for name in (*COMPARED, *COMPARED_ECHO) if name in true):
+        unit = {"ef": "%", "mass": "g", "gls": "%"}.get(name.split("_")[1], "mL")
         if name in measured:
             numbers = (f"{true[name]:.1f}", f"{measured[name]:.1f}", f"{measured[name] - true[name]:+.1f}")
         else:

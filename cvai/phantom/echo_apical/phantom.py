@@ -71,7 +71,7 @@ class EchoTruth:
             "measurements": {
                 **_volumes_json(self.by_discs),
                 **_atrium_json(self.atrium_ml, self.phases),
-                **{f"lv_gls_{name}": min(curve) for name, curve in self.strain_percent.items()},
+                **_strain_json(self.strain_percent),
             },
             "continuous": _volumes_json(self.continuous),
             "curves": {
@@ -162,6 +162,16 @@ def _strain_percent(ventricles: tuple[EchoVentricle, ...], end_diastole: int) ->
             lengths_mm = np.array([ventricle.border_mm(plane, depth) for ventricle in ventricles])
             curves[f"{layer}_{view}"] = tuple(strain_percent(lengths_mm, end_diastole).tolist())
     return curves
+
+
+def _strain_json(strain_percent: Mapping[str, tuple[float, ...]]) -> dict[str, float]:
+    """Peaks of every view, and their means."""
+    peaks = {f"lv_gls_{name}": min(curve) for name, curve in strain_percent.items()}
+    means = {
+        f"lv_gls_{layer}": float(np.mean([peaks[f"lv_gls_{layer}_{view}"] for view in VIEWS]))
+        for layer in LAYERS
+    }
+    return means | peaks
 
 
 def _atrium_json(volumes_ml: tuple[float, ...], phases: KeyPhases) -> dict[str, float]:
