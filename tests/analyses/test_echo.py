@@ -69,7 +69,8 @@ def test_real_loops_give_a_ratio_and_no_millilitres_and_nothing_burnt_in(
         assert outcome.status == "analysed"
         result = read_entry(outcome.folder / "result.json")
         assert result["view"] == "a4c"
-        assert {m["name"] for m in result["measurements"]} == {"lv_ef"}
+        assert {"lv_ef", "la_ef"} <= {m["name"] for m in result["measurements"]}
+        assert {m["unit"] for m in result["measurements"]} == {"%"}
         assert {"calibration_negative", "calibration_outside_frame"} & {f["code"] for f in result["findings"]}
         for name in ("seg_a4c.dcm", "sr.dcm", "report.dcm"):
             report = subprocess.run(
