@@ -17,7 +17,11 @@ from cvai.domain.echo.atrium import (
     measure_atrium,
     monoplane_atrial_volumes,
 )
+from cvai.domain.echo.quality import enlargement_findings
 from cvai.domain.echo.simpson import DiscStack
+from cvai.domain.measurement import Measurement
+from cvai.domain.normals import with_normal_ranges
+from cvai.domain.subject import Subject
 from cvai.errors import HeartRefused
 
 SPACING_MM = (0.5, 0.8)
@@ -101,6 +105,16 @@ def test_an_atrium_that_is_not_seen_is_refused(length_mm: float) -> None:
 )
 def test_grades_change_at_the_published_limits(volume: float, grade: Enlargement) -> None:
     assert enlargement(volume) is grade
+
+
+@pytest.mark.parametrize(("volume", "codes"), [(30.0, []), (45.0, ["left_atrium_enlarged"])])
+def test_a_grade_is_stated_for_whom_a_normal_range_holds(volume: float, codes: list[str]) -> None:
+    index = Measurement("la_max_index", volume, "mL/m2")
+    (adult,) = with_normal_ranges([index], Subject("F", 50), "US")
+    findings = enlargement_findings(adult)
+    assert [finding.code for finding in findings] == codes
+    assert all("moderately enlarged" in finding.message for finding in findings)
+    assert enlargement_findings(index) == enlargement_findings(None) == ()
 
 
 def test_without_a_size_of_the_pixels_there_is_a_fraction_only() -> None:

@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.beats import BeatSpan, area_curve, span_of
+from cvai.domain.echo.quality import strain_findings
 from cvai.domain.echo.strain import (
+    NOT_MEASURED,
     BeatStrain,
     Layer,
+    LoopStrain,
     beat_strain,
     border_lengths_mm,
+    loop_strain,
+    measure_strain,
 )
+from cvai.domain.findings import Place
 from cvai.domain.phases import KeyPhases
 from cvai.phantom.beat import ejected_share
 from cvai.phantom.echo_apical.parameters import LoopAcquisition
@@ -135,3 +141,37 @@ def test_a_peak_after_end_systole_is_told_from_the_strain_at_end_systole() -> No
 def test_a_beat_runs_forward() -> None:
     with pytest.raises(ValueError, match="no heartbeat"):
         BeatSpan(5, 3, 9)
+
+
+def strain_of(labels: NDArray[np.uint8]) -> LoopStrain:
+    curve = area_curve(np.count_nonzero(labels == CAVITY, axis=(1, 2)).astype(float))
+    return loop_strain(labels, SPACING_MM, curve, curve.beats or (curve.extremes,))
+
+
+def test_few_frames_a_beat_and_half_a_beat_have_no_strain() -> None:
+    labels, _ = true_loop(62.0, 0)
+    assert "frames a heartbeat" in str(strain_of(labels[::2]).withheld)
+    assert "no heartbeat" in str(strain_of(labels[:9]).withheld)
+    assert strain_of(labels).withheld is None
+
+
+def test_two_views_have_a_mean_and_one_alone_has_none() -> None:
+    four, two = (strain_of(true_loop(62.0, plane)[0]) for plane in (0, 1))
+    times_ms = np.arange(ACQUISITION.n_frames) * ACQUISITION.frame_time_ms
+    both = measure_strain({VIEWS[0]: four, VIEWS[1]: two}, {VIEWS[0]: times_ms, VIEWS[1]: None})
+    values = {measurement.name: measurement.value for measurement in both}
+    mean = (values["lv_gls_endo_a4c"] + values["lv_gls_endo_a2c"]) / 2
+    assert values["lv_gls_endo"] == pytest.approx(mean)
+    assert "lv_gls_time_a4c" in values
+    assert "lv_gls_time_a2c" not in values, "its frames have no times"
+    alone = measure_strain({VIEWS[0]: four, VIEWS[1]: NOT_MEASURED}, {VIEWS[0]: None, VIEWS[1]: None})
+    assert {measurement.name for measurement in alone} == {"lv_gls_endo_a4c", "lv_gls_mid_a4c"}
+
+
+def test_shortening_after_end_systole_is_a_finding_that_leads_to_the_peak() -> None:
+    late = BeatStrain(start=0, end_systole=3, curve_percent=np.array([0.0, -8, -14, -16, -17, -18, -6, 0]))
+    (finding,) = strain_findings("apical four-chamber", LoopStrain(beats={Layer.ENDOCARDIUM: (late,)}))
+    assert finding.code == "post_systolic_shortening"
+    assert finding.where == (Place(5),)
+    early = BeatStrain(start=0, end_systole=4, curve_percent=late.curve_percent)
+    assert strain_findings("apical four-chamber", LoopStrain(beats={Layer.ENDOCARDIUM: (early,)})) == ()
