@@ -14,6 +14,7 @@ from cvai.cli.options import Config
 from cvai.cli.page import reader_page
 from cvai.jobs.heartbeat import DeclaredDead
 from cvai.jobs.loading import load_analyses
+from cvai.ops.arenas import limit_arenas
 from cvai.ops.logs import configure_logs
 from cvai.service import Service
 from cvai.settings import load_settings
@@ -34,6 +35,7 @@ def serve(config: Config = None) -> None:
 
 def run_service(config: Path | None, *, follow_feed: bool) -> None:
     """Run a service in the foreground until SIGINT or SIGTERM."""
+    limit_arenas()
     settings = load_settings(config)
     configure_logs(settings.log_level)
     stop = threading.Event()
