@@ -163,6 +163,8 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         labels: their names in data sets of reviewed studies; empty where no such data set is exported.
         compared: names of the measurements by which models and readers are compared.
         page: how the page shows its images; None where it shows numbers and report alone.
+        concerns: whether a study of the modality may hold what it measures, whole or spoiled. A study without
+            is nothing to do for the analysis; it is not refused.
 
     Raises:
         ValueError: a layer that can be edited has a label that is no segment of ``editing``.
@@ -186,6 +188,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     labels: Mapping[str, int] = field(default_factory=dict)
     compared: tuple[str, ...] = ()
     page: PageSpec[AnyReopened] | None = None
+    concerns: Callable[[Study], bool] = lambda _: True
 
     def __post_init__(self) -> None:
         if self.editing is None or self.page is None:
@@ -197,8 +200,9 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
 
     def applies_to(self, study: Study) -> bool:
         """Whether the study has images that it may measure, or such as say nothing of what made them."""
-        return any(
+        is_of_modality = any(
             modality_of(plane.header) in (self.modality, "")
             for series in study.series
             for plane in series.planes
         )
+        return is_of_modality and self.concerns(study)

@@ -21,6 +21,7 @@ from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.tissue.shares import CAVITY, HEALTHY
 from cvai.domain.uncertainty import Uncertainty
+from cvai.phantom.cine_sax.study import write_phantom_study
 from cvai.phantom.late_enhancement.phantom import EnhancementPhantom, Scar, make_enhancement_phantom
 from cvai.phantom.late_enhancement.study import write_enhancement_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
@@ -158,6 +159,20 @@ def test_a_study_with_cine_and_late_enhancement_gives_both_results(
     assert enhancement["findings"] == []
     numbers = [dcmread(o.path, stop_before_pixels=True).SeriesNumber for o in outcome.objects]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_late_enhancement_or_a_cine_alone_gives_one_result_and_no_refusal(
+    phantom: EnhancementPhantom, study: Path, tmp_path: Path
+) -> None:
+    (cine,) = (ready for ready in ready_analyses() if ready.spec is cine_sax.SPEC)
+    both = [cine, ReadyAnalysis(late_enhancement.SPEC, lambda: DrawnInfarct(phantom, phantom.labels))]
+    (outcome,) = analyse_folder(study, tmp_path / "out", both)
+    assert [(a.kind, a.status) for a in outcome.analyses] == [("late_enhancement", "analysed")]
+    (outcome,) = analyse_folder(study, tmp_path / "cine alone", both[:1])
+    assert (outcome.status, outcome.analyses) == ("nothing_to_do", ())
+    write_phantom_study(tmp_path / "cine", PhantomHeart.drawn(3), SMALL)
+    (outcome,) = analyse_folder(tmp_path / "cine", tmp_path / "enhancement alone", both[1:])
+    assert (outcome.status, outcome.analyses) == ("nothing_to_do", ())
 
 
 def test_layers_and_segments_are_of_the_same_labels() -> None:

@@ -12,6 +12,7 @@ from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_c
 from cvai.analyses.cine_sax.report import report_pdf
 from cvai.analyses.spec import AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
+from cvai.dicom.read.enhancement.presence import may_hold_cine
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import SAX_LABELS
 from cvai.models.sax import SaxSegmenter
@@ -42,4 +43,5 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
     labels={structure.value: label for structure, label in SAX_LABELS.items()},
     compared=COMPARED,
     page=PAGE,
+    concerns=may_hold_cine,
 )

@@ -17,6 +17,7 @@ from cvai.analyses.late_enhancement.reading import (
 from cvai.analyses.late_enhancement.report import enhancement_report_pdf
 from cvai.analyses.spec import AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
+from cvai.dicom.read.enhancement.presence import may_hold_late_enhancement
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import LGE_LABELS
 from cvai.models.lge import LgeSegmenter
@@ -47,4 +48,5 @@ SPEC: AnalysisSpec[LgeSegmenter, ReopenedEnhancement, EnhancementAnalysis] = Ana
     labels={structure.value: label for structure, label in LGE_LABELS.items()},
     compared=COMPARED,
     page=PAGE,
+    concerns=may_hold_late_enhancement,
 )

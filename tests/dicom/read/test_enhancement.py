@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from pydicom.uid import generate_uid
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.enhancement.assemble import assemble_enhancement
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of, select_late_enhancement
-from cvai.dicom.read.values import CineNotFound
+from cvai.dicom.read.enhancement.presence import may_hold_cine, may_hold_late_enhancement
+from cvai.dicom.read.values import CineNotFound, LostFile
+from cvai.errors import FileRefused
 from cvai.phantom.cine_sax.dicom import common_attributes, frame_instance
 from cvai.phantom.late_enhancement.phantom import EnhancementPhantom, Scar, make_enhancement_phantom
 from cvai.phantom.late_enhancement.study import enhancement_instances
@@ -124,12 +127,10 @@ def test_the_later_of_two_stacks_is_measured(stack: list[Dataset]) -> None:
 
 
 def test_a_scout_over_inversion_times_is_refused_by_name(stack: list[Dataset]) -> None:
-    scout = [ds for n in range(6) for ds in as_series(stack[3:4], 5, InversionTime=100.0 + 40 * n)]
-    for n, ds in enumerate(scout):
-        ds.SOPInstanceUID, ds.InstanceNumber = generate_uid(entropy_srcs=["scout", str(n)]), n + 1
+    scout = as_scout(stack, 40.0, 3)
     refused = refusal(scout)
     assert refused.code == "inversion_time_scout"
-    assert "6 inversion times" in refused.message
+    assert "10 inversion times" in refused.message
     assert numbers_of(select_late_enhancement(study_of([*scout, *stack]))) == {2}
 
 
@@ -171,3 +172,60 @@ def test_a_stack_is_assembled_in_order_with_its_pixels(
     assert order in (list(range(len(stack))), list(range(len(stack)))[::-1])
     np.testing.assert_array_equal(found.stack.phase(0), phantom.pixels[order])
     assert found.stack.phase_times_ms is None
+
+
+def as_scout(stack: list[Dataset], step_ms: float, *positions: int) -> list[Dataset]:
+    """Positions of a stack imaged ten times each, at inversion times that are apart by so much."""
+    images = [
+        ds
+        for n in range(10)
+        for ds in as_series([stack[z] for z in positions], 5, InversionTime=100.0 + step_ms * n)
+    ]
+    for n, ds in enumerate(images):
+        ds.SOPInstanceUID, ds.InstanceNumber = generate_uid(entropy_srcs=["scout", str(n)]), n + 1
+    return images
+
+
+def without(datasets: list[Dataset], *keywords: str) -> list[Dataset]:
+    copies = [deepcopy(ds) for ds in datasets]
+    for ds in copies:
+        for keyword in keywords:
+            delattr(ds, keyword)
+    return copies
+
+
+def test_a_cine_alone_is_nothing_to_do_for_late_enhancement(
+    stack: list[Dataset], cine: list[Dataset]
+) -> None:
+    assert not may_hold_late_enhancement(study_of(cine))
+    perfusion = as_scout(stack, 0.0, 2, 3, 4)
+    assert not may_hold_late_enhancement(study_of([*cine, *perfusion]))
+    assert refusal(perfusion).code == "no_late_enhancement"
+
+
+def test_what_may_be_late_enhancement_is_looked_at(stack: list[Dataset], cine: list[Dataset]) -> None:
+    assert may_hold_late_enhancement(study_of([*cine, *stack]))
+    assert may_hold_late_enhancement(study_of([*cine, *stack[:1]]))
+    assert may_hold_late_enhancement(study_of([*cine, *as_scout(stack, 40.0, 3)]))
+    assert may_hold_late_enhancement(study_of([*cine, *without(stack, "ImagePositionPatient")]))
+
+
+def test_late_enhancement_and_what_surrounds_it_is_nothing_to_do_for_the_cine(stack: list[Dataset]) -> None:
+    localizer = as_series(
+        without(stack[:3], "InversionTime"), 7, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    )
+    spin_echo = as_series(without(stack[:3], "InversionTime"), 8, ScanningSequence="SE")
+    for datasets in (stack, [*localizer, *spin_echo, *as_scout(stack, 40.0, 3), *stack]):
+        assert not may_hold_cine(study_of(datasets))
+    assert may_hold_cine(study_of([*localizer, *spin_echo]))
+
+
+def test_a_spoiled_cine_beside_late_enhancement_is_not_passed_over(
+    stack: list[Dataset], cine: list[Dataset]
+) -> None:
+    assert may_hold_cine(study_of([*cine, *stack]))
+    assert may_hold_cine(study_of([*cine[:1], *stack]))
+    assert may_hold_cine(study_of(without(cine, "ImagePositionPatient", "TriggerTime") + stack))
+    assert may_hold_cine(study_of([*as_scout(stack, 40.0, 2, 3), *stack]))
+    lost = LostFile(FileRefused("not_dicom", "A file is not DICOM."))
+    assert may_hold_cine(replace(study_of(stack), lost=(lost,)))

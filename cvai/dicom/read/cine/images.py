@@ -53,17 +53,18 @@ def _unsuitable(series: Series, usable: Images) -> str | None:
         return f"not an MR series (modality {series.modality or 'not stated'})"
     if not series.planes:
         return "no images"
-    if all(_is_localizer(plane) for plane in series.planes):
+    if all(is_localizer(plane) for plane in series.planes):
         return "localizer"
     return None if usable else "phase, velocity or colour images, no anatomy"
 
 
 def _shows_anatomy(plane: ImagePlane) -> bool:
     is_grey = (whole_number(plane.header, "SamplesPerPixel") or 1) == 1
-    return is_grey and not _is_localizer(plane) and plane.component in (None, Component.MAGNITUDE)
+    return is_grey and not is_localizer(plane) and plane.component in (None, Component.MAGNITUDE)
 
 
-def _is_localizer(plane: ImagePlane) -> bool:
+def is_localizer(plane: ImagePlane) -> bool:
+    """Whether ImageType calls it a localizer."""
     return "LOCALIZER" in texts(plane.header, "ImageType")
 
 

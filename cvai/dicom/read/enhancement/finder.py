@@ -12,7 +12,12 @@ from cvai.dicom.read.cine.image_groups import ImageGroup, image_groups_of
 from cvai.dicom.read.cine.images import StudyImages, is_same_kind
 from cvai.dicom.read.cine.placement import grouped, is_parallel, normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view, overlaps
-from cvai.dicom.read.enhancement.images import inversion_time_ms, is_phase_sensitive, why_not
+from cvai.dicom.read.enhancement.images import (
+    inversion_time_ms,
+    is_phase_sensitive,
+    why_another_kind,
+    why_not,
+)
 from cvai.dicom.read.header.attributes import time_of_day_s, whole_number
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.findings import Finding, Severity
@@ -96,6 +101,26 @@ def _suitable(study: Study) -> tuple[tuple[Series, ...], tuple[Excluded, ...]]:
     return tuple(suitable), tuple(excluded)
 
 
+def prepared_series(study: Study) -> tuple[Series, ...]:
+    """MR series with the images that were made as late enhancement is, placed or not."""
+    kept = [
+        replace(series, planes=tuple(p for p in series.planes if why_another_kind(p) is None))
+        for series in study.series
+        if series.modality == "MR"
+    ]
+    return tuple(series for series in kept if series.planes)
+
+
+def is_over_time(group: ImageGroup) -> bool:
+    """Whether its positions were imaged again and again, with one inversion time or none that is stated."""
+    return group.n_phases > _MOST_REPEATS and len(_inversion_times_ms(group)) < 2
+
+
+def _inversion_times_ms(group: ImageGroup) -> set[float]:
+    """Those stated at its first position."""
+    return {ms for plane in group.slices[0] if (ms := inversion_time_ms(plane)) is not None}
+
+
 def _stacks(groups: Sequence[ImageGroup]) -> list[ImageGroup]:
     """Stacks of one image a slice: as series hold them, and of series of one slice each."""
     pieces = [ImageGroup(tuple(p)) for g in groups for p in grouped(g.planes, _is_same_reconstruction)]
@@ -135,11 +160,10 @@ def _preference(stack: ImageGroup) -> tuple[bool, bool, bool, int, tuple[float, 
 
 
 def _of_scout(group: ImageGroup) -> str:
-    times = {inversion_time_ms(p) for p in group.slices[0]} - {None}
     size = f"{group.n_slices} slice{'s' if group.n_slices > 1 else ''} x {group.n_phases} images"
-    if len(times) > 1:
-        return f"{size} at {len(times)} inversion times: a scout or a map of T1"
-    return f"{size}: a series over time, no late enhancement"
+    if is_over_time(group):
+        return f"{size}: a series over time, no late enhancement"
+    return f"{size} at {len(_inversion_times_ms(group))} inversion times: a scout or a map of T1"
 
 
 def _left_out(stack: ImageGroup, best: ImageGroup) -> list[Excluded]:
@@ -185,8 +209,9 @@ def _refusal(
     if stacks:
         message = f"The largest stack of late enhancement has {max(s.n_slices for s in stacks)} slice."
         return CineNotFound("too_few_slices", message, _HINT, excluded)
-    if scouts:
-        message = f"The study holds no late enhancement, but {_of_scout(scouts[0])}."
+    over_inversion_times = [group for group in scouts if not is_over_time(group)]
+    if over_inversion_times:
+        message = f"The study holds no late enhancement, but {_of_scout(over_inversion_times[0])}."
         return CineNotFound("inversion_time_scout", message, _HINT, excluded)
     return CineNotFound(
         "no_late_enhancement", "The study holds no late enhancement in short axis.", _HINT, excluded

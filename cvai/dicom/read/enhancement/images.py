@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cvai.dicom.read.cine.images import is_derived
+from cvai.dicom.read.cine.images import is_derived, is_localizer
 from cvai.dicom.read.cine.placement import is_placed
 from cvai.dicom.read.header.attributes import number, numbers, texts, whole_number
 from cvai.dicom.read.pixels.frames import frame_attributes
@@ -16,8 +16,16 @@ _MAPS = frozenset({"MAP", "T1", "T1 MAP", "T1_MAP", "T2", "T2 MAP", "T2_MAP", "E
 
 
 def why_not(plane: ImagePlane) -> str | None:
-    """Why an image shows no late enhancement; None where it may."""
-    if "LOCALIZER" in texts(plane.header, "ImageType"):
+    """Why an image shows no late enhancement that can be measured; None where it may."""
+    reason = why_another_kind(plane)
+    if reason is not None or is_placed(plane):
+        return reason
+    return "position, orientation or pixel spacing missing or invalid"
+
+
+def why_another_kind(plane: ImagePlane) -> str | None:
+    """Why an image was not made as late enhancement is; None where it was, or may have been."""
+    if is_localizer(plane):
         return "localizer"
     if not is_inversion_prepared(plane):
         return "no inversion recovery: no late enhancement"
@@ -27,7 +35,7 @@ def why_not(plane: ImagePlane) -> str | None:
         return "a map of relaxation times"
     if (whole_number(plane.header, "SamplesPerPixel") or 1) != 1 or plane.component is Component.IMAGINARY:
         return "colour or imaginary images"
-    return None if is_placed(plane) else "position, orientation or pixel spacing missing or invalid"
+    return None
 
 
 def is_inversion_prepared(plane: ImagePlane) -> bool:
