@@ -192,15 +192,18 @@ def segment(
     """Label an array of images.
 
     Args:
-        pixels: of a short-axis cine (t, z, y, x) or (z, y, x); of an apical loop (t, y, x) or (y, x).
+        pixels: of a short-axis cine (t, z, y, x) or (z, y, x); of late enhancement (z, y, x) or (y, x); of an
+            apical loop or an angiography run (t, y, x) or (y, x).
         spacing_mm: between slices, rows and columns; of a loop between rows and columns.
-        kind: of the analysis whose model labels: ``cine_sax`` or ``echo_apical``.
+        kind: of the analysis whose model labels: ``cine_sax``, ``late_enhancement``, ``echo_apical`` or
+            ``coronary``.
         model: name or folder of a model in the place of the usual one.
         threads: of the network.
 
     Returns:
         Labels in the shape of ``pixels``; ``cine_sax``: 1 LV cavity, 2 LV myocardium, 3 RV cavity;
-        ``echo_apical``: 1 LV cavity, 2 LV myocardium, 3 left atrium.
+        ``echo_apical``: 1 LV cavity, 2 LV myocardium, 3 left atrium; ``late_enhancement``: 1 LV cavity,
+        2 healthy myocardium, 3 infarct, 4 no-reflow; ``coronary``: 1 to 25, the SYNTAX segments.
 
     Raises:
         ValueError: there is no such kind, it labels no arrays, or the shape is another.

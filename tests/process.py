@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
+from cvai.analyses.former import FORMER_KINDS
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
 from cvai.jobs.ledger import JobRecord, open_ledger
@@ -88,16 +89,19 @@ def closing_database(url: str) -> Iterator[Engine]:
 
 
 def jobs_at(url: str) -> list[JobRecord]:
-    """All jobs of a database, newest first; none while no service has made it yet."""
+    """Jobs of a database for cines and loops, newest first; none while no service has made it yet.
+
+    A study of MR also has a job for late enhancement, which tests of a cine do not count.
+    """
     try:
         with open_ledger(url) as ledger:
-            return list(ledger.jobs())
+            return [record for record in ledger.jobs() if record.job.kind in ("", *FORMER_KINDS)]
     except ConfigurationInvalid:
         return []
 
 
 def jobs(data_folder: Path) -> list[JobRecord]:
-    """All jobs of a service on SQLite, newest first."""
+    """Jobs of a service on SQLite, see ``jobs_at``."""
     return jobs_at(f"sqlite:///{data_folder / 'jobs.sqlite'}")
 
 

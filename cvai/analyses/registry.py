@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cvai import __version__
-from cvai.analyses import cine_sax, echo_apical
+from cvai.analyses import cine_sax, coronary, echo_apical, late_enhancement
 from cvai.analyses.spec import AnalysisSpec, Editing, Model
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.values import Study
@@ -23,7 +23,7 @@ AnySpec = AnalysisSpec[Any, Any, Any]
 AnyEditing = Editing[Any, Any]
 Made = TypeVar("Made")
 
-ANALYSES: tuple[AnySpec, ...] = (cine_sax.SPEC, echo_apical.SPEC)
+ANALYSES: tuple[AnySpec, ...] = (cine_sax.SPEC, late_enhancement.SPEC, echo_apical.SPEC, coronary.SPEC)
 """In the order in which a study's results are listed."""
 
 

@@ -41,7 +41,7 @@ def analyze(
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
-    """Measure the heart in every study in SRC: short-axis cine MR, apical ultrasound loops.
+    """Measure the heart in every study in SRC: MR, ultrasound and angiography.
 
     Every analysis that applies to a study is made, and a study counts as analysed where one of them measured.
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,26 +21,25 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.cli.page import session_limits
-from cvai.cli.phantom import Modality, Truth
+from cvai.cli.phantom import MODALITIES, Imaging, Modality, Truth, write_study
 from cvai.errors import ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.jobs.job import JobState, jobs_digest
-from cvai.jobs.ledger import JobRecord, Ledger, open_ledger
+from cvai.jobs.ledger import JobRecord, open_ledger
 from cvai.jobs.result_file import read_result
 from cvai.models.card import load_card
 from cvai.models.echo import installed_echo_folder
-from cvai.models.folders import model_folder
-from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
-from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.models.folders import installed_models, model_folder
+from cvai.phantom.cine_sax.study import DICOM_FOLDER
 from cvai.phantom.echo_apical.phantom import EchoTruth
-from cvai.phantom.echo_apical.study import write_echo_phantom_study
-from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
+from cvai.phantom.late_enhancement.phantom import EnhancementTruth
+from cvai.phantom.parameters import PhantomHeart
 from cvai.review.database import Database
 from cvai.review.server import DATABASE_NAME
 from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.settings import FolderSettings, ReviewSettings, Settings
 
-LARGEST_EF_ERROR = 5.0
-"""Points of ejection fraction by which the measured value may differ from the true one."""
+LARGEST_ERROR = 5.0
+"""Points by which the ejection fraction, the infarct or the stenosis may differ from the true one."""
 
 PATIENCE_S = 600.0
 """How long the demonstration waits for its study to be analysed."""
@@ -51,8 +50,12 @@ STOP_WITHIN_S = 60.0
 USUAL_PAGE_PORT = 8043
 DEMO_READER = "demo"
 UNDER_WAY = (JobState.QUEUED, JobState.RUNNING)
-COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_mass", "rv_ef", "rv_edv", "rv_esv")
-COMPARED_ECHO = ("la_max", "la_min", "la_ef", "lv_gls_endo", "lv_gls_mid")
+DECISIVE = {
+    "lv_ef": "ejection fraction",
+    "infarct_share": "infarct's share of the myocardium",
+    "max_stenosis": "largest stenosis",
+}
+"""Measurements, one of each result, by which it is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +120,17 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("demo"),
     ef: Annotated[float, typer.Option(help="True LV ejection fraction in percent.")] = 55.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another patient.")] = 0,
-    modality: Annotated[Modality, typer.Option(help="Cine MR, or two ultrasound loops.")] = Modality.MR,
+    modality: Annotated[Modality, typer.Option(help=MODALITIES)] = Modality.MR,
     model: Annotated[str, typer.Option(help="Name of an installed model, or a model folder.")] = "sax",
 ) -> None:
     """Analyse a synthetic heart of known volumes with a running service.
 
-    Makes a cine MR or an ultrasound study, drops it into the inbox of a cvai serve on the
-    embedded archive, waits until SEG, SR and PDF are in the study, and
+    Makes a cine MR, late enhancement, ultrasound or angiography study, drops it into the inbox of a cvai
+    serve on the embedded archive, waits until SEG, SR and PDF are in the study, and
     compares the measurements with the truth.
 
-    Exit status: 0 the ejection fraction is right to 5 points, 1 it is not, or
-    something failed.
+    Exit status: 0 the ejection fraction (infarct, stenosis) is right to 5 points, 1 it is not,
+    or something failed.
 
     \b
     Example: cvai demo --once
@@ -137,28 +140,31 @@ def demo(
     models = _models_at_work(model)
     show = Demo(folder, model, console, _page_port())
     with show.step("a synthetic heart of known volumes is imaged"):
-        truth = _imaged(folder / "phantom", PhantomHeart.drawn(seed, ef), seed, modality)
+        truth = _imaged(folder / "phantom", PhantomHeart.drawn(seed, ef), Imaging(modality, seed))
     token = _new_token(show.settings)
     with show.service() as service:
         _deliver(folder / "phantom" / DICOM_FOLDER, show.settings.inbox_folder)
         with show.step("cvai serve takes the study in, analyses it and stores the results"):
-            record = _wait_for_job(show, service, truth.study_uid, models)
-        if record.queued_at < begun:
+            records = _wait_for_jobs(show, service, truth.study_uid, models)
+        if records[0].queued_at < begun:
             console.print(f"[dim]An earlier demonstration analysed it; delete {folder} to see it again.[/]")
-        good = _show_result(show, truth, record)
-        _show_page(show, record, "" if once else token)
+        shown = [_show_result(show, part, records) for part in _parts(truth)]
+        _show_page(show, records, "" if once else token)
         if not once:
             _keep_serving(show, service)
-    if not good:
+    if not all(shown):
         raise typer.Exit(1)
 
 
-def _imaged(folder: Path, heart: PhantomHeart, seed: int, modality: Modality) -> Truth:
+def _imaged(folder: Path, heart: PhantomHeart, imaging: Imaging) -> Truth:
     """The study in ``folder``, which holds none of the other modality from an earlier demonstration."""
     shutil.rmtree(folder / DICOM_FOLDER, ignore_errors=True)
-    if modality is Modality.US:
-        return write_echo_phantom_study(folder, heart, LoopAcquisition(seed=seed))
-    return write_phantom_study(folder, heart, PhantomAcquisition(seed=seed))
+    return write_study(folder, heart, imaging)
+
+
+def _parts(truth: Truth) -> tuple[Truth, ...]:
+    """What is true of each result that the study should get."""
+    return (truth.cine, truth) if isinstance(truth, EnhancementTruth) else (truth,)
 
 
 def _service_toml(settings: Settings, model: str) -> str:
@@ -192,17 +198,17 @@ def _deliver(instances: Path, inbox: Path) -> None:
     hidden.rename(inbox / f"phantom-{time.time_ns()}")
 
 
-def _wait_for_job(
+def _wait_for_jobs(
     show: Demo, service: subprocess.Popen[bytes], study_uid: str, models: frozenset[str]
-) -> JobRecord:
-    """The job that has analysed this study, once all of its jobs by these models have ended."""
+) -> tuple[JobRecord, ...]:
+    """All jobs of this study by these models, once they have ended."""
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         if service.poll() is not None:
             raise _service_ended(show)
-        record = _ended_job(show.settings.jobs_database_url, study_uid, models)
-        if record is not None:
-            return record
+        records = _ended_jobs(show.settings.jobs_database_url, study_uid, models)
+        if records:
+            return records
         time.sleep(LOOK_EVERY_S)
     raise TemporarilyUnavailable(
         "demo_timed_out",
@@ -225,64 +231,62 @@ def _models_at_work(model: str) -> frozenset[str]:
     One of them is of all models: in the folder of an earlier demonstration a job of an older version may
     stand for the study.
     """
-    folders = (model_folder(model), installed_echo_folder())
-    sha256s = [load_card(folder).sha256 for folder in folders if folder is not None]
-    return frozenset([*sha256s, jobs_digest(sha256s)])
+    chosen, echo = load_card(model_folder(model)), installed_echo_folder()
+    former = [chosen.sha256, *([] if echo is None else [load_card(echo).sha256])]
+    installed = [load_card(model_folder(name)) for name in installed_models()]
+    others = [card.sha256 for card in installed if card.view != chosen.view]
+    return frozenset([chosen.sha256, *others, jobs_digest(former)])
 
 
-def _ended_job(database_url: str, study_uid: str, models: frozenset[str]) -> JobRecord | None:
-    """The job that has analysed this study, else one that has not, once all have ended; None before."""
+def _ended_jobs(database_url: str, study_uid: str, models: frozenset[str]) -> tuple[JobRecord, ...]:
+    """The jobs of this study, oldest first, once all have ended; none before."""
     try:
         with open_ledger(database_url) as ledger:
-            return _ended_of(ledger, study_uid, models)
+            records = [record for record in ledger.of_study(study_uid) if record.job.model_sha256 in models]
     except ConfigurationInvalid as error:
         if error.code != "no_jobs_database":
             raise
-        return None
-
-
-def _ended_of(ledger: Ledger, study_uid: str, models: frozenset[str]) -> JobRecord | None:
-    records = [record for record in ledger.of_study(study_uid) if record.job.model_sha256 in models]
+        return ()
     if any(record.outcome.state in UNDER_WAY for record in records):
-        return None
-    analysed = (record for record in records if record.outcome.state is JobState.ANALYSED)
-    return next(analysed, records[0] if records else None)
+        return ()
+    return tuple(sorted(records, key=lambda record: record.queued_at))
 
 
-def _show_result(show: Demo, truth: Truth, record: JobRecord) -> bool:
-    """Show what became of the study; whether the ejection fraction is right."""
-    if record.outcome.state is not JobState.ANALYSED:
-        outcome = record.outcome
-        show.console.print(f"[bold red]{outcome.state}[/] {outcome.code}: {outcome.message} {outcome.hint}")
-        return False
-    result_file = show.settings.results_folder / record.outcome.result
-    result = read_result(result_file)
-    measured = {m["name"]: m["value"] for m in result["measurements"]}
+def _show_result(show: Demo, truth: Truth, records: Sequence[JobRecord]) -> bool:
+    """Show what became of one result of the study; whether its decisive measurement is right."""
     true = truth.to_json()["measurements"]
-    show.console.print(_comparison(true, measured))
-    if isinstance(truth, EchoTruth):
-        ef_percent = truth.continuous.ef_percent
-        show.console.print(
-            f"True is what discs of one height give; {ef_percent:.1f} % of the blood are ejected."
-        )
-    _show_places(show, record, result_file)
-    show.console.print(_timings(result["timings_ms"], record))
-    error = measured.get("lv_ef", float("nan")) - true["lv_ef"]
-    return _verdict(show.console, error)
+    decisive = next(name for name in DECISIVE if name in true)
+    for record in records:
+        result_file = show.settings.results_folder / record.outcome.result
+        result = read_result(result_file) if record.outcome.state is JobState.ANALYSED else {}
+        measured = {m["name"]: m for m in result.get("measurements", ())}
+        if decisive in measured:
+            show.console.print(_comparison(true, measured))
+            if isinstance(truth, EchoTruth):
+                ef_percent = truth.continuous.ef_percent
+                show.console.print(
+                    f"True is what discs of one height give; {ef_percent:.1f} % of the blood are ejected."
+                )
+            _show_places(show, record, result_file)
+            show.console.print(_timings(result["timings_ms"], record))
+            return _verdict(show.console, decisive, measured[decisive]["value"] - true[decisive])
+    show.console.print(f"[bold red]The {DECISIVE[decisive]} was not measured.[/]")
+    for outcome in (record.outcome for record in records if record.outcome.code):
+        show.console.print(f"{outcome.state} {outcome.code}: {outcome.message} {outcome.hint}")
+    return False
 
 
-def _comparison(true: dict[str, float], measured: dict[str, float]) -> Table:
+def _comparison(true: dict[str, float], measured: dict[str, dict[str, Any]]) -> Table:
     table = Table(title="True and measured", title_justify="left")
     table.add_column("measurement")
     for column in ("true", "measured", "difference"):
         table.add_column(column, justify="right")
-    for name in (name for name in (*COMPARED, *COMPARED_ECHO) if name in true):
-        unit = {"ef": "%", "mass": "g", "gls": "%"}.get(name.split("_")[1], "mL")
+    for name, value in true.items():
         if name in measured:
-            numbers = (f"{true[name]:.1f}", f"{measured[name]:.1f}", f"{measured[name] - true[name]:+.1f}")
+            found, unit = measured[name]["value"], f" ({measured[name]['unit']})"
+            table.add_row(name + unit, f"{value:.1f}", f"{found:.1f}", f"{found - value:+.1f}")
         else:
-            numbers = (f"{true[name]:.1f}", "withheld", "")
-        table.add_row(f"{name} ({unit})", *numbers)
+            table.add_row(name, f"{value:.1f}", "not given", "")
     return table
 
 
@@ -318,13 +322,12 @@ def _timings(timings_ms: dict[str, Any], record: JobRecord) -> Table:
     return table
 
 
-def _verdict(console: Console, error_points: float) -> bool:
-    # A withheld value is not a number, and no comparison with it is true.
-    good = abs(error_points) <= LARGEST_EF_ERROR
+def _verdict(console: Console, decisive: str, error_points: float) -> bool:
+    good = abs(error_points) <= LARGEST_ERROR
     colour, word = ("green", "right") if good else ("red", "wrong")
     console.print(
-        f"[bold {colour}]The ejection fraction is {word}[/]: off by {error_points:+.1f} points, "
-        f"{LARGEST_EF_ERROR:.0f} are allowed."
+        f"[bold {colour}]The {DECISIVE[decisive]} is {word}[/]: off by {error_points:+.1f} points, "
+        f"{LARGEST_ERROR:.0f} are allowed."
     )
     return good
 
@@ -338,12 +341,17 @@ def _page_port() -> int:
     raise ConfigurationInvalid("page_address_taken", "no port of this machine is free.", "Stop something.")
 
 
-def _show_page(show: Demo, record: JobRecord, token: str) -> None:
-    """Where the study can be read, corrected and signed; without a token, how to have the page stay open."""
-    page = "closed again; cvai demo, without --once, leaves it open"
-    if token:
-        page = f"http://{show.settings.review.address}/studies/{record.job.job_id}\n  sign in with {token}"
-    show.console.print(f"[bold]Reader's page[/]  {page}", highlight=False, soft_wrap=True)
+def _show_page(show: Demo, records: Sequence[JobRecord], token: str) -> None:
+    """Where the results can be read and signed; without a token, how to have the page stay open."""
+    if not token:
+        show.console.print(
+            "[bold]Reader's page[/]  closed again; cvai demo, without --once, leaves it open", highlight=False
+        )
+        return
+    for record in (r for r in records if r.outcome.state is JobState.ANALYSED):
+        page = f"http://{show.settings.review.address}/studies/{record.job.job_id}"
+        show.console.print(f"[bold]Reader's page[/]  {page}", highlight=False, soft_wrap=True)
+    show.console.print(f"  sign in with {token}", highlight=False, soft_wrap=True)
 
 
 def _new_token(settings: Settings) -> str:

@@ -17,7 +17,7 @@ from typer.main import get_group
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "analyze": "Measure the heart in every study in SRC: short-axis cine MR, apical ultrasound loops.",
+        "analyze": "Measure the heart in every study in SRC: MR, ultrasound and angiography.",
         "segment": "Label an image.",
         "serve": "Watch an archive, analyse its studies and store SEG, SR and PDF, until stopped.",
         "worker": "Work on queued jobs without watching the archive; for a second process or machine.",
@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "calibrate": "Write intervals that follow a patient's difficulty into a short-axis model's card.",
         "pool": "Summarise the folds of a cross-validation.",
         "export": "Write the run's network as ONNX with its card, after checking that both compute the same.",
-        "phantom": "Write a synthetic cine MR or ultrasound study whose volumes are known.",
+        "phantom": "Write a synthetic MR, ultrasound or angiography study whose measurements are known.",
     }
 )
 """With the line that each begins its own help with, in the order of the help page; ``cvai.cli.NAME`` holds a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from cvai.dicom.read.values import CineNotFound, Excluded, Study
 from cvai.doctor.checks import Check
 from cvai.errors import ConfigurationInvalid, CvaiError, Refused
 from cvai.jobs.ledger import JobRecord, open_ledger
+from cvai.jobs.loading import wanted_kinds
 from cvai.jobs.rules import read_rules
 from cvai.service import open_archive
 from cvai.settings import Settings
@@ -32,15 +34,21 @@ def explain_study(settings: Settings, study_uid: str) -> tuple[Check, ...]:
         return checks
     with TemporaryDirectory(prefix="cvai-doctor-") as folder:
         archive.fetch(study_uid, Path(folder))
-        return (*checks, *explain_folder(Path(folder)))
+        return (*checks, *explain_folder(Path(folder), wanted_kinds(settings)))
 
 
-def explain_folder(source: Path) -> tuple[Check, ...]:
-    """Which series in a file, folder or zip would be measured, and why others would not."""
+def explain_folder(source: Path, kinds: Collection[str] = ()) -> tuple[Check, ...]:
+    """Which series in a file, folder or zip would be measured, and why others would not.
+
+    Args:
+        source: of the files.
+        kinds: of the analyses that the site wants; all without any.
+    """
+    specs = tuple(spec for spec in ANALYSES if not kinds or spec.kind in kinds)
     try:
         with open_studies(source) as read:
             unreadable = tuple(Check("file", False, str(refusal)) for refusal in read.unreadable)
-            found = (*unreadable, *(check for study in read.studies for check in _chosen(study)))
+            found = (*unreadable, *(check for study in read.studies for check in _chosen(study, specs)))
             return found or (
                 Check("files", False, "there are none", "Name a folder of DICOM files, a zip or a tar."),
             )
@@ -83,13 +91,13 @@ def _described(record: JobRecord) -> str:
     return f"{kind}{record.outcome.state}{why}, queued {record.queued_at:%Y-%m-%d %H:%M}"
 
 
-def _chosen(study: Study) -> tuple[Check, ...]:
+def _chosen(study: Study, specs: Sequence[AnySpec]) -> tuple[Check, ...]:
     """For each applicable analysis the chosen series or the refusal, then the excluded series."""
     try:
         study.patient()
     except CvaiError as error:
         return (Check("images", False, f"{error.code}: {error.message}", error.hint),)
-    applying = [spec for spec in ANALYSES if spec.applies_to(study)]
+    applying = [spec for spec in specs if spec.applies_to(study)]
     if not applying:
         return (Check("images", True, "no analysis applies to them: nothing to do"),)
     return tuple(check for spec in applying for check in _explained(spec, study))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cvai.analyses.registry import ReadyAnalysis, analysis_with, ready_analyses
+from cvai.analyses.registry import ANALYSES, ReadyAnalysis, analysis_with, ready_analyses
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.read import read_studies
 from cvai.domain.measurement import Measurement
@@ -17,26 +17,44 @@ from cvai.settings import Settings
 
 
 def load_analyses(settings: Settings) -> tuple[Installed, ...]:
-    """Load and verify the models; they share one inference lock.
+    """Load and verify the models of the analyses that the site wants; they share one inference lock.
 
     Raises:
-        ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``shadow_without_model``.
+        ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``analysis_unknown``,
+            ``shadow_without_model``.
     """
+    wanted = wanted_kinds(settings)
     lock = InferenceLock()
     analyses = ready_analyses([settings.model], settings.threads, settings.provider, settings.device_batch)
     shadow = _shadow(settings, lock)
     found = tuple(
         installed_of(analysis, lock, shadow.get(analysis.spec.kind))
         for analysis in analyses
-        if analysis.is_installed
+        if analysis.is_installed and analysis.spec.kind in wanted
     )
     if shadow.keys() - {analysis.kind for analysis in found}:
         raise ConfigurationInvalid(
             "shadow_without_model",
-            "shadow_model is for an analysis that has no model installed.",
-            "Install the model to compare it with, or remove shadow_model.",
+            "shadow_model is for an analysis that has no model installed, or that is not in `analyses`.",
+            "Install the model to compare it with, name the analysis, or remove shadow_model.",
         )
     return found
+
+
+def wanted_kinds(settings: Settings) -> frozenset[str]:
+    """The kinds of analyses that the site wants: those of its list, or all.
+
+    Raises:
+        ConfigurationInvalid: ``analysis_unknown``.
+    """
+    known = [spec.kind for spec in ANALYSES]
+    if unknown := sorted(set(settings.analyses) - set(known)):
+        raise ConfigurationInvalid(
+            "analysis_unknown",
+            f"There is no analysis {', '.join(unknown)}.",
+            f"Name some of {', '.join(known)} in `analyses`, or leave it out.",
+        )
+    return frozenset(settings.analyses or known)
 
 
 def _shadow(settings: Settings, lock: InferenceLock) -> Mapping[str, Shadow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,10 +18,8 @@ def extended_tree(root: Path) -> Path:
     shutil.copytree(ROOT / "cvai", root / "cvai", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "examples" / KIND, root / "cvai" / "analyses" / KIND)
     source = (root / REGISTRY).read_text()
-    extended = source.replace("import cine_sax, echo_apical", f"import {KIND}, cine_sax, echo_apical")
-    extended = extended.replace(
-        "(cine_sax.SPEC, echo_apical.SPEC)", f"(cine_sax.SPEC, echo_apical.SPEC, {KIND}.SPEC)"
-    )
+    extended = source.replace("from cvai.analyses import ", f"from cvai.analyses import {KIND}, ")
+    extended = re.sub(r"(ANALYSES: .* = \(.*)\)", rf"\1, {KIND}.SPEC)", extended)
     assert extended.count(KIND) == 2
     (root / REGISTRY).write_text(extended)
     return root

@@ -119,6 +119,17 @@ def test_the_pipeline_writes_a_result_that_keeps_the_schema(
     assert {o["kind"] for o in entry["objects"]} == {"seg_run_1", "sr", "pdf"}
 
 
+def test_runs_after_the_first_twelve_are_left_out_and_a_reader_is_told(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvai.analyses.coronary.analyse.MOST_RUNS", 1)
+    later = run_dataset(phantom, 2)
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), later, run)
+    assert [r.source.series_uid for r in found.runs] == [run.SeriesInstanceUID]
+    assert [e.series_uid for e in found.excluded] == [later.SeriesInstanceUID]
+    assert "runs_left_out" in {f.code for f in found.findings}
+
+
 def test_neighbours_take_away_what_one_frame_alone_shows_and_correct_its_names() -> None:
     vessel = np.zeros((96, 96), dtype=np.float32)
     vessel[20:26, 10:80] = 1.0

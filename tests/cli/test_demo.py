@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import SegmentationStorage
 
-from cvai.cli.demo import LARGEST_EF_ERROR
+from cvai.cli.demo import LARGEST_ERROR
 from cvai.models.card import CARD_FILE
 from cvai.models.folders import model_folder
 from tests.conftest import ROOT
@@ -28,7 +28,7 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo_measures_a_synthetic_heart_and_leaves_its_results_in_the_study(tmp_path: Path) -> None:
     done = run_demo("--folder", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{LARGEST_EF_ERROR:.0f} are allowed" in done.stdout
+    assert f"{LARGEST_ERROR:.0f} are allowed" in done.stdout
     assert "http://" not in done.stdout, "no page is named that does not answer any more"
     headers = [
         pydicom.dcmread(path, stop_before_pixels=True) for path in tmp_path.glob("data/archive/*/*.dcm")
@@ -53,6 +53,26 @@ def test_the_demo_measures_two_synthetic_ultrasound_loops(tmp_path: Path) -> Non
     ]
     modalities = [ds.Modality for ds in headers]
     assert {m: modalities.count(m) for m in modalities} == {"US": 2, "SEG": 2, "SR": 1, "DOC": 1}
+
+
+@pytest.mark.parametrize(
+    ("modality", "judged", "stored"),
+    [
+        ("mr-lge", ["ejection fraction", "infarct's share"], {"SEG": 4, "SR": 2, "DOC": 2}),
+        ("xa", ["largest stenosis"], {"SEG": 1, "SR": 1, "DOC": 1}),
+    ],
+)
+def test_the_demo_measures_infarct_and_stenosis(
+    tmp_path: Path, modality: str, judged: list[str], stored: dict[str, int]
+) -> None:
+    done = run_demo("--folder", str(tmp_path), "--modality", modality)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(f"The {what}" in " ".join(done.stdout.split()) for what in judged)
+    headers = [
+        pydicom.dcmread(path, stop_before_pixels=True) for path in tmp_path.glob("data/archive/*/*.dcm")
+    ]
+    modalities = [ds.Modality for ds in headers]
+    assert {m: modalities.count(m) for m in stored} == stored
 
 
 def test_a_service_that_cannot_start_ends_the_demo_with_its_reason(tmp_path: Path) -> None:

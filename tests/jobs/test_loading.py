@@ -39,15 +39,25 @@ def test_an_analysis_is_done_alone_and_leaves_a_study_of_other_images_alone(tmp_
 
 
 def test_every_installed_model_is_an_analysis_and_its_shadow_follows_from_the_card() -> None:
-    cine, loops = load_analyses(Settings(shadow_model="echo"))
-    assert (cine.kind, loops.kind) == ("cine_sax", "echo_apical")
-    assert cine.sop_classes.isdisjoint(loops.sop_classes)
-    assert cine.identity is not None
-    assert loops.identity is not None
-    assert (cine.sha256, loops.sha256) == (cine.identity.sha256, loops.identity.sha256)
-    assert cine.shadow is None
+    found = {analysis.kind: analysis for analysis in load_analyses(Settings(shadow_model="echo"))}
+    assert list(found) == ["cine_sax", "late_enhancement", "echo_apical", "coronary"]
+    assert all(a.identity is not None and a.identity.sha256 == a.sha256 for a in found.values())
+    assert found["cine_sax"].sop_classes == found["late_enhancement"].sop_classes
+    assert found["cine_sax"].sop_classes.isdisjoint(
+        found["echo_apical"].sop_classes | found["coronary"].sop_classes
+    )
+    loops = found.pop("echo_apical")
     assert loops.shadow is not None
     assert loops.shadow.identity == loops.identity
+    assert all(analysis.shadow is None for analysis in found.values())
+
+
+def test_a_site_chooses_its_analyses() -> None:
+    chosen = load_analyses(Settings(analyses=("echo_apical", "cine_sax")))
+    assert [analysis.kind for analysis in chosen] == ["cine_sax", "echo_apical"]
+    with pytest.raises(ConfigurationInvalid) as caught:
+        load_analyses(Settings(analyses=("cine",)))
+    assert caught.value.code == "analysis_unknown"
 
 
 def test_a_shadow_without_a_model_at_work_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from cvai.domain.vessels.filling import LEAST_FILLING, Filling, best_frame, fill
 from cvai.errors import HeartRefused, Refused
 
 MOST_RUNS = 12
-"""Measured of one study: those filled best."""
+"""Measured of one study: the first, in order of acquisition, that show a filled tree."""
 MOST_LESIONS = 20
 _LEAST_TREE_PX = 0.004
 """Share of the field that a coronary tree covers at least."""
@@ -90,7 +90,7 @@ def _measured_runs(
     for images in runs:
         try:
             if len(measured) >= MOST_RUNS:
-                excluded.append(Excluded(images[0].series_uid, f"more than {MOST_RUNS} runs"))
+                excluded.append(Excluded(images[0].series_uid, f"{MOST_RUNS} runs before it were measured"))
                 continue
             run, of_run = _measured(images, model, watch)
         except Refused as refusal:
@@ -100,7 +100,7 @@ def _measured_runs(
             measured.append(run)
             findings += (finding.in_view(view_key(len(measured))) for finding in of_run)
     if measured:
-        return measured, findings, excluded
+        return measured, [*findings, *_left_out(len(runs) - len(measured) - len(refusals))], excluded
     if len(runs) == 1:
         raise refusals[0]
     reasons = "; ".join(dict.fromkeys(e.reason for e in excluded))
@@ -111,6 +111,13 @@ def _measured_runs(
         refusals[0].hint if is_one_reason else "Send runs with contrast medium in a coronary artery.",
         tuple(excluded),
     )
+
+
+def _left_out(n_runs: int) -> tuple[Finding, ...]:
+    if n_runs == 0:
+        return ()
+    message = f"The first {MOST_RUNS} runs were measured; {n_runs} later ones were not looked at."
+    return (Finding("runs_left_out", Severity.WARNING, message),)
 
 
 def view_key(number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, XRayAngiographicImageStorage
 from scipy import ndimage
 
-from cvai.phantom.cine_sax.study import DICOM_FOLDER, TRUTH_FILE
+from cvai.phantom.cine_sax.study import new_study_folder
 from cvai.phantom.coronary.trees import CATHETER, Artery, coronary_tree
 from cvai.phantom.coronary.vessels import PhantomLesion, PhantomVessel, segment_labels, thickness_mm
 from cvai.phantom.parameters import require
@@ -112,6 +111,33 @@ class PhantomRun:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AngiographyTruth:
+    """What is true of the runs of a study.
+
+    Args:
+        study_uid: StudyInstanceUID.
+        runs: in the order of their series.
+    """
+
+    study_uid: UID
+    runs: tuple[PhantomRun, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of truth.json; ``measurements`` has the names of result.json."""
+        lesions = [lesion for run in self.runs for of in run.parameters.lesions.values() for lesion in of]
+        percents = sorted((lesion.percent for lesion in lesions), reverse=True)
+        return {
+            "schema": "cvai.phantom_coronary/1",
+            "study_uid": self.study_uid,
+            "measurements": {
+                "max_stenosis": percents[0] if percents else 0.0,
+                **{f"lesion_{n}_stenosis": percent for n, percent in enumerate(percents, start=1)},
+            },
+            "runs": [run.to_json() for run in self.runs],
+        }
+
+
 def make_run(parameters: RunParameters) -> PhantomRun:
     """Draw every frame; the same parameters give the same run."""
     p, shape = parameters, (parameters.side_px, parameters.side_px)
@@ -134,9 +160,8 @@ def make_run(parameters: RunParameters) -> PhantomRun:
 def run_dataset(phantom: PhantomRun, number: int = 1) -> Dataset:
     """The run as an X-Ray Angiographic Image (PS3.3 A.14)."""
     p, ds = phantom.parameters, Dataset()
-    study_uid = _uid(p.seed, "study")
     add_patient_and_study(
-        ds, study_uid, p.seed, given_name="Angio", description="Synthetic angiography", time=_TIME
+        ds, _study_uid(p), p.seed, given_name="Angio", description="Synthetic angiography", time=_TIME
     )
     ds.SOPClassUID = XRayAngiographicImageStorage
     ds.SOPInstanceUID = _uid(p, f"run {number}")
@@ -166,16 +191,19 @@ def run_dataset(phantom: PhantomRun, number: int = 1) -> Dataset:
     return ds
 
 
-def write_angiography_phantom_study(folder: Path, runs: tuple[RunParameters, ...]) -> tuple[PhantomRun, ...]:
-    """Write ``dicom/*.dcm`` and ``truth.json`` into ``folder``; the same arguments write the same bytes."""
-    (folder / DICOM_FOLDER).mkdir(parents=True, exist_ok=True)
-    phantoms = tuple(map(make_run, runs))
-    for number, phantom in enumerate(phantoms, start=1):
-        path = folder / DICOM_FOLDER / f"run{number:02d}.dcm"
+def write_angiography_phantom_study(folder: Path, runs: tuple[RunParameters, ...]) -> AngiographyTruth:
+    """Write ``dicom/*.dcm`` and ``truth.json`` into ``folder``; the same arguments write the same bytes.
+
+    Args:
+        folder: made where it does not exist.
+        runs: of one patient: their seeds are the same.
+    """
+    truth = AngiographyTruth(_study_uid(runs[0]), tuple(map(make_run, runs)))
+    instances = new_study_folder(folder, truth)
+    for number, phantom in enumerate(truth.runs, start=1):
+        path = instances / f"run{number:02d}.dcm"
         run_dataset(phantom, number).save_as(path, enforce_file_format=True)
-    truth = {"runs": [phantom.to_json() for phantom in phantoms]}
-    (folder / TRUTH_FILE).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
-    return phantoms
+    return truth
 
 
 def _filling(p: RunParameters, t: int) -> float:
@@ -208,6 +236,10 @@ def _ventricle_mm(shape: tuple[int, int]) -> NDArray[np.float64]:
     y, x = np.indices(shape) / shape[0]
     inside = np.maximum(1 - ((y - 0.55) / 0.28) ** 2 - ((x - 0.5) / 0.17) ** 2, 0.0)
     return np.asarray(30.0 * np.sqrt(inside))
+
+
+def _study_uid(p: RunParameters) -> UID:
+    return _uid(p.seed, "study")
 
 
 def _uid(*parts: object) -> UID:

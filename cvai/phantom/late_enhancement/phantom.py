@@ -13,6 +13,7 @@ from scipy import ndimage
 from cvai.domain.anatomy import LGE_LABELS, SAX_LABELS, Structure
 from cvai.domain.tissue.shares import NO_REFLOW, infarct_share_percent, share_percent
 from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
+from cvai.phantom.cine_sax.truth import PhantomTruth
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart, require
 from cvai.phantom.seeds import Stream, generator
 
@@ -65,6 +66,7 @@ class EnhancementTruth:
         no_reflow_share_percent: of the myocardium.
         lv_mass_g: of the slices that show myocardium.
         scar: which was painted.
+        cine: what is true of the cine of the same heart.
     """
 
     study_uid: UID
@@ -72,6 +74,7 @@ class EnhancementTruth:
     no_reflow_share_percent: float
     lv_mass_g: float
     scar: Scar
+    cine: PhantomTruth
 
     def to_json(self) -> dict[str, Any]:
         """The content of truth.json; ``measurements`` has the names of result.json."""
@@ -84,6 +87,7 @@ class EnhancementTruth:
                 "lv_mass": self.lv_mass_g,
             },
             "scar": asdict(self.scar),
+            "cine": self.cine.to_json(),
         }
 
 
@@ -127,6 +131,7 @@ def make_enhancement_phantom(
         no_reflow_share_percent=share_percent(labels, (NO_REFLOW,)),
         lv_mass_g=cine.truth.lv_mass_g,
         scar=scar,
+        cine=cine.truth,
     )
     pixels = _pixels(cine.pixels[end_diastole], ventricles, labels, acquisition.seed)
     return EnhancementPhantom(cine, pixels, labels, truth)

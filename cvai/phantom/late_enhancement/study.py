@@ -26,6 +26,7 @@ def write_enhancement_study(
     scar: Scar | None = None,
     acquisition: PhantomAcquisition | None = None,
     *,
+    heart: PhantomHeart | None = None,
     with_cine: bool = False,
 ) -> EnhancementTruth:
     """Make a phantom and write ``dicom/*.dcm`` and ``truth.json`` into ``folder``.
@@ -36,13 +37,15 @@ def write_enhancement_study(
         folder: made where it does not exist.
         scar: the infarct; the usual one if None.
         acquisition: how the heart is imaged; the usual way if None.
+        heart: which is imaged; drawn by the acquisition's seed if None.
         with_cine: whether the cine of the same heart is written as well.
 
     Raises:
         ConfigurationInvalid: the slices do not reach the apex.
     """
     acquisition = acquisition or PhantomAcquisition()
-    phantom = make_enhancement_phantom(PhantomHeart.drawn(acquisition.seed), acquisition, scar or Scar())
+    heart = heart or PhantomHeart.drawn(acquisition.seed)
+    phantom = make_enhancement_phantom(heart, acquisition, scar or Scar())
     instances = new_study_folder(folder, phantom.truth)
     if with_cine:
         write_instances(instances, phantom.cine)

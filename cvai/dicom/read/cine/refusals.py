@@ -48,8 +48,7 @@ def _nothing_to_measure(study: Study, unsuitable: Sequence[Excluded]) -> CineNot
     modalities = sorted({series.modality or "not stated" for series in study.series if series.planes})
     held = f"images of modality {', '.join(modalities)}" if modalities else "no images"
     message = f"The study holds {held}: there is nothing to measure here."
-    hint = "cvai measures short-axis cine MR and apical ultrasound loops; nothing has to be done."
-    return CineNotFound("nothing_to_measure", message, hint, tuple(unsuitable))
+    return CineNotFound("nothing_to_measure", message, "Nothing has to be done.", tuple(unsuitable))
 
 
 def _seen(excluded: Sequence[Excluded]) -> str:
