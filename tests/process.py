@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from cvai.analyses.former import FORMER_KINDS
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
 from cvai.jobs.ledger import JobRecord, open_ledger
 from tests.conftest import ROOT
 
+UNCOUNTED = "late_enhancement"
 CVAI = (sys.executable, "-m", "cvai")
 T = TypeVar("T")
 PATIENCE_S = 200.0
@@ -88,21 +88,40 @@ def closing_database(url: str) -> Iterator[Engine]:
         database.dispose()
 
 
-def jobs_at(url: str) -> list[JobRecord]:
-    """Jobs of a database for cines and loops, newest first; none while no service has made it yet.
-
-    A study of MR also has a job for late enhancement, which tests of a cine do not count.
-    """
+def all_jobs_at(url: str) -> list[JobRecord]:
+    """All jobs of a database, newest first; none while no service has made it yet."""
     try:
         with open_ledger(url) as ledger:
-            return [record for record in ledger.jobs() if record.job.kind in ("", *FORMER_KINDS)]
+            return list(ledger.jobs())
     except ConfigurationInvalid:
         return []
 
 
+def jobs_at(url: str) -> list[JobRecord]:
+    """As ``all_jobs_at``, without those for late enhancement.
+
+    Every study of MR has one; tests of a cine do not count them.
+    """
+    return [record for record in all_jobs_at(url) if record.job.kind != UNCOUNTED]
+
+
 def jobs(data_folder: Path) -> list[JobRecord]:
     """Jobs of a service on SQLite, see ``jobs_at``."""
-    return jobs_at(f"sqlite:///{data_folder / 'jobs.sqlite'}")
+    return jobs_at(sqlite_of(data_folder))
+
+
+def ended_by_kind(data_folder: Path, study_uid: str, kinds: set[str]) -> dict[str, JobRecord]:
+    """The jobs of a study by their kind, once those of these kinds have ended."""
+
+    def look() -> dict[str, JobRecord] | None:
+        found = {r.job.kind: r for r in all_jobs_at(sqlite_of(data_folder)) if r.job.study_uid == study_uid}
+        return found if kinds == {kind for kind, r in found.items() if r.ended_at is not None} else None
+
+    return eventually(look, f"jobs of {sorted(kinds)} to end", 2 * PATIENCE_S)
+
+
+def sqlite_of(data_folder: Path) -> str:
+    return f"sqlite:///{data_folder / 'jobs.sqlite'}"
 
 
 def ended_jobs(data_folder: Path, n: int, timeout_s: float = PATIENCE_S) -> list[JobRecord]:

@@ -25,11 +25,13 @@ class ShownStack:
         cine: with its sources.
         labels: (t, z, y, x) as they were drawn.
         last_slice_first: whether the slices are listed from the last to the first.
+        window: lowest and highest intensity shown at first; None to go by all slices that are drawn in.
     """
 
     cine: AssembledCine
     labels: NDArray[np.uint8]
     last_slice_first: bool = False
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -95,7 +95,7 @@ class PageSpec(Generic[AnyReopened]):
             side by side, read-only.
         shown: the images, a ``ShownStack`` or ``ShownLoop`` as the viewer needs.
         layers: contours, the first one on top and chosen when a study is opened.
-        curve: over the heartbeat.
+        curve: over the heartbeat; None where frames are no phases of one, or one of them alone was labelled.
         table: of measurements; None lists all of them.
         sections: more measurements, below the table.
         signed: numbers that are shown before a reader signs; empty shows all.
@@ -110,7 +110,7 @@ class PageSpec(Generic[AnyReopened]):
     viewer: Literal["stack", "loops"]
     shown: Callable[[AnyReopened], Shown]
     layers: tuple[Layer, ...]
-    curve: Curve
+    curve: Curve | None = None
     table: Table | None = None
     sections: tuple[Section, ...] = ()
     signed: tuple[Number, ...] = ()

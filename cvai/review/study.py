@@ -51,7 +51,7 @@ def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
     signed = page.signed or tuple(Number(name, summary.meaning(name)) for name in summary.measurements)
     return {
         "layers": [asdict(layer) for layer in page.layers],
-        "curve": asdict(page.curve),
+        "curve": None if page.curve is None else asdict(page.curve),
         "recorded": [None if s.curve is None else asdict(s.curve) for s in summary.sections],
         "live": None if page.live is None else asdict(page.live),
         "overlay": None if page.overlay is None else asdict(page.overlay),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cvai.analyses.coronary.analyse import view_key
 from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
 from cvai.analyses.coronary.tree import vessel_profiles
-from cvai.analyses.page import Curve, CurveLine, Headline, Layer, Overlay, OverlayLine
+from cvai.analyses.page import Headline, Layer, Overlay, OverlayLine
 from cvai.analyses.shown import Line, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.echo.loop import EchoLoop
@@ -78,7 +78,6 @@ PAGE: PageSpec[ReopenedRuns] = PageSpec(
         Layer("anterior", "Left main and anterior descending", "#ff7a1a", _ANTERIOR, editable=False),
         Layer("circumflex", "Circumflex", "#00c08b", _CIRCUMFLEX, editable=False),
     ),
-    curve=Curve("Area of what is drawn", "area", (CurveLine(_RIGHT[0], "#56b4e9"),)),
     overlay=Overlay("Edges", "e", (OverlayLine(EDGES, "#f0e442", 1.0),)),
     note="Lesions are numbered from the severest. One frame of each run was measured.",
     reasons=("Wrong run", "Wrong segment", "Edges do not follow the vessel", "Image quality"),

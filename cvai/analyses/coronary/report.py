@@ -162,7 +162,7 @@ def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: L
     for tick in x_axis.ticks:
         x = plot.left + x_axis.share(tick) * plot.width
         page.text(x, plot.bottom + 3.2, f"{tick:g}", 6, colour=GREY, align="centre")
-    page.text(plot.right, plot.bottom + 6, f"from the trunk ({unit})", 6, colour=GREY, align="right")
+    page.text(plot.right, plot.bottom + 6, f"from trunk ({unit})", 6, colour=GREY, align="right")
     for values, stroke in ((reference, _REFERENCE), (diameters, _MEASURED)):
         known = np.flatnonzero(np.isfinite(values))
         for piece in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
@@ -175,4 +175,5 @@ def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: L
                     for i in piece
                 ]
                 page.line(points, stroke)
-    draw_key(page, plot.left, plot.bottom + 5.2, f"diameter ({unit})", _MEASURED)
+    draw_key(page, plot.left - 9, plot.bottom + 5.2, f"diameter ({unit})", _MEASURED)
+    draw_key(page, plot.left + 18, plot.bottom + 5.2, "reference", _REFERENCE)

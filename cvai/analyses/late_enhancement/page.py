@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cvai.analyses.late_enhancement.objects import RULES
 from cvai.analyses.late_enhancement.reading import ReopenedEnhancement, shown_enhancement
-from cvai.analyses.page import Curve, CurveLine, Headline, Layer, Number, Row, Table
+from cvai.analyses.page import Headline, Layer, Number, Row, Table
 from cvai.analyses.spec import PageSpec
 from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT, NO_REFLOW
 
@@ -22,11 +22,6 @@ PAGE: PageSpec[ReopenedEnhancement] = PageSpec(
         Layer("infarct", "Infarct", _INFARCT_COLOUR, (INFARCT, NO_REFLOW), spares=(CAVITY,), leaves=HEALTHY),
         Layer("inside", "Inside", _INSIDE_COLOUR, (CAVITY,), leaves=HEALTHY),
         Layer("outside", "Outside", _OUTSIDE_COLOUR, (HEALTHY, INFARCT, NO_REFLOW, CAVITY)),
-    ),
-    curve=Curve(
-        "Infarct and no-reflow",
-        "volume",
-        (CurveLine(INFARCT, _INFARCT_COLOUR), CurveLine(NO_REFLOW, _NO_REFLOW_COLOUR, dashed=True)),
     ),
     table=Table(
         columns=("Value",),

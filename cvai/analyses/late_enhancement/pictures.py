@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
+from cvai.dicom.read.values import AssembledCine
 from cvai.domain.anatomy import Structure
 from cvai.domain.segmentation import apex_comes_first
 from cvai.domain.tissue.shares import CAVITY, NO_REFLOW, WALL, WHOLE_INFARCT
@@ -47,15 +48,15 @@ class SlicePicture:
 def slice_pictures(analysis: EnhancementAnalysis) -> tuple[SlicePicture, ...]:
     """The slices that show the heart, from base to apex; at most MOST_PICTURES, evenly spread."""
     labels = analysis.labels
-    rows, columns = _window(analysis)
+    rows, columns = heart_window(analysis.stack, labels)
     cut = analysis.stack.stack.phase(0, rows=rows, columns=columns)
     shown = np.flatnonzero(labels.any(axis=(1, 2)))
     if apex_comes_first(labels):
         shown = shown[::-1]
     if len(shown) > MOST_PICTURES:
         shown = shown[np.linspace(0, len(shown) - 1, MOST_PICTURES).round().astype(int)]
-    low, high = np.percentile(cut[shown], (1.0, 99.5))
-    grey = np.clip((cut - low) / max(high - low, 1e-6), 0.0, 1.0) * 255
+    low, high = intensity_window(analysis.stack, labels)
+    grey = np.clip((cut - low) / (high - low), 0.0, 1.0) * 255
     geometry = analysis.stack.stack.geometry
     aspect = cut.shape[2] * geometry.spacing_x_mm / (cut.shape[1] * geometry.spacing_y_mm)
     return tuple(
@@ -64,12 +65,20 @@ def slice_pictures(analysis: EnhancementAnalysis) -> tuple[SlicePicture, ...]:
     )
 
 
-def _window(analysis: EnhancementAnalysis) -> tuple[slice, slice]:
-    """Rows and columns that hold the heart of all slices with a margin."""
-    geometry = analysis.stack.stack.geometry
+def intensity_window(stack: AssembledCine, labels: NDArray[np.uint8]) -> tuple[float, float]:
+    """Lowest and highest intensity to show: of the heart alone, where an infarct is brighter than blood."""
+    rows, columns = heart_window(stack, labels)
+    heart = stack.stack.phase(0, rows=rows, columns=columns)[labels.any(axis=(1, 2))]
+    low, high = np.percentile(heart, (1.0, 99.5))
+    return float(low), float(max(high, low + 1e-6))
+
+
+def heart_window(stack: AssembledCine, labels: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns that hold the heart of all slices with a margin; (z, y, x) labels of some heart."""
+    geometry = stack.stack.geometry
     sides = []
     for axes, spacing_mm in (((0, 2), geometry.spacing_y_mm), ((0, 1), geometry.spacing_x_mm)):
-        there = np.flatnonzero(analysis.labels.any(axis=axes))
+        there = np.flatnonzero(labels.any(axis=axes))
         margin = round(MARGIN_MM / spacing_mm)
         sides.append(slice(max(0, int(there[0]) - margin), int(there[-1]) + 1 + margin))
     return sides[0], sides[1]

@@ -13,6 +13,7 @@ from cvai import __version__
 from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
 from cvai.analyses.late_enhancement.measure import measured
 from cvai.analyses.late_enhancement.objects import SEG, SEGMENTS
+from cvai.analyses.late_enhancement.pictures import intensity_window
 from cvai.analyses.shown import ShownStack
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.enhancement.assemble import assemble_enhancement
@@ -57,7 +58,13 @@ def labels_of(reopened: ReopenedEnhancement) -> NDArray[np.uint8]:
 
 def shown_enhancement(reopened: ReopenedEnhancement) -> ShownStack:
     """What a reader is shown, the base first."""
-    return ShownStack(reopened.stack, reopened.labels, last_slice_first=apex_comes_first(reopened.labels[0]))
+    labels = reopened.labels[0]
+    return ShownStack(
+        reopened.stack,
+        reopened.labels,
+        last_slice_first=apex_comes_first(labels),
+        window=intensity_window(reopened.stack, labels) if labels.any() else None,
+    )
 
 
 def remeasured_enhancement(reopened: ReopenedEnhancement, correction: Correction) -> EnhancementAnalysis:

@@ -35,7 +35,7 @@ from cvai.domain.anatomy import Structure
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
 _TABLE = Box(LEFT, 56.0, WIDTH, 46.0)
-_PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 118.0, 237.0, 240.5
+_PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 118.0, 234.0, 237.5
 _COLUMNS, _GAP = 4, 2.0
 _ROWS = (
     ("Infarct, share of the myocardium (%)", "infarct_share", 1),
@@ -57,6 +57,8 @@ _STROKES: Mapping[Structure, Stroke] = MappingProxyType(
         )
     }
 )
+_EDGE = Stroke((0, 0, 0), 2.0)
+"""Below the line of an infarct, which is as bright as its own colour."""
 _KEYS = ("LV epicardium", "LV cavity", "Infarct", "No-reflow")
 
 
@@ -130,5 +132,8 @@ def _draw_picture(page: Page, place: Box, picture: SlicePicture) -> None:
     size = np.array([box.width, box.height])
     for structure, stroke in _STROKES.items():
         for outline in picture.outlines[structure]:
-            page.line(outline * size + (box.left, box.top), stroke)
+            points = outline * size + (box.left, box.top)
+            if structure is Structure.INFARCT:
+                page.line(points, _EDGE)
+            page.line(points, stroke)
     page.text_over_image(place.left + 1.5, place.top + 3.4, f"Slice {picture.z + 1}", 6)

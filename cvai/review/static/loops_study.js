@@ -67,6 +67,7 @@ class LoopsPage {
   }
 
   #drawCurve() {
+    if (!this.curveOf) return;
     const { cine, labels, viewer } = this.leader;
     const { title, quantity, lines } = this.curveOf;
     const words = { time: "ms", unit: unitOf(cine, quantity), what: title };
@@ -98,8 +99,14 @@ class LoopsPage {
     const view = this.views[i];
     const { viewer, cine } = view;
     const [low, high] = viewer.window;
-    view.say("where", `Frame ${viewer.t + 1} of ${cine.n_phases}${view.phaseName}`);
+    view.say("where", `Frame ${viewer.t + 1} of ${cine.n_phases}${this.#nameOf(view)}`);
     view.say("window", `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`);
+  }
+
+  /** @param {LoopView} view @returns {string} what its frame is, in words */
+  #nameOf(view) {
+    if (this.curveOf) return view.phaseName;
+    return view.cine.beats.some(({ ed }) => ed === view.viewer.t) ? " · measured" : "";
   }
 
   /** @param {number} i */

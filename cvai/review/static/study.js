@@ -40,9 +40,7 @@ class StudyPage {
     this.asked = 0;
     this.numbers = new Numbers(base, editor, study.result.measurements, study.page.live);
     this.draft = new Draft(base, editor, saySaved, (revision) => this.showMeasured(revision));
-    const { title, quantity } = study.page.curve;
-    const words = { time: "ms after the R wave", unit: unitOf(this.cine, quantity), what: title };
-    this.curve = new BeatCurve(part("curve"), this.cine, (t) => this.go(t, viewer.z), words);
+    this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
     this.recorded = this.#recordedCurves();
@@ -69,7 +67,7 @@ class StudyPage {
     viewer.t = (t + cine.n_phases) % cine.n_phases;
     viewer.z = Math.min(cine.n_slices - 1, Math.max(0, z));
     viewer.draw();
-    for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve.moveTo(viewer.t);
+    for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve?.moveTo(viewer.t);
     this.player.show();
     this.#showWhere();
     if (!playing) this.strip.show();
@@ -88,11 +86,9 @@ class StudyPage {
 
   /** Show every number as the contours stand. */
   showNumbers() {
-    const { editor, study } = this;
-    const { lines, quantity } = study.page.curve;
+    const { editor } = this;
     this.numbers.show();
-    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: editor.labels.curve(line.label, quantity) }));
-    this.curve.draw(curves, [editor.phases], this.viewer.t);
+    if (this.curve) this.#drawCurve(this.curve);
     for (const { chart, lines } of this.recorded) {
       const known = lines.flatMap((/** @type {any} */ line) => (this.curves[line.name] ? [{ ...line, values: this.curves[line.name] }] : []));
       chart.draw(known, [editor.phases], this.viewer.t);
@@ -138,6 +134,20 @@ class StudyPage {
     });
   }
 
+  /** @param {any} curve how it is drawn @returns {BeatCurve} */
+  #newCurve({ title, quantity }) {
+    const words = { time: "ms after the R wave", unit: unitOf(this.cine, quantity), what: title };
+    return new BeatCurve(part("curve"), this.cine, (t) => this.go(t, this.viewer.z), words);
+  }
+
+  /** @param {BeatCurve} curve */
+  #drawCurve(curve) {
+    const { editor, study } = this;
+    const { lines, quantity } = study.page.curve;
+    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: editor.labels.curve(line.label, quantity) }));
+    curve.draw(curves, [editor.phases], this.viewer.t);
+  }
+
   #listen() {
     const { editor, viewer } = this;
     editor.addEventListener("frame", (event) => {
@@ -167,9 +177,9 @@ class StudyPage {
   #showWhere() {
     const { viewer, editor, cine } = this;
     const names = { [editor.phases.ed]: " · end-diastole", [editor.phases.es]: " · end-systole" };
+    const phase = this.curve ? ` · phase ${viewer.t + 1} of ${cine.n_phases}${names[viewer.t] ?? ""}` : "";
     const edited = editor.differs(viewer.t, viewer.z) ? " · corrected" : "";
-    const place = `Slice ${viewer.z + 1} of ${cine.n_slices} · phase ${viewer.t + 1} of ${cine.n_phases}`;
-    part("where").textContent = `${place}${names[viewer.t] ?? ""}${edited}`;
+    part("where").textContent = `Slice ${viewer.z + 1} of ${cine.n_slices}${phase}${edited}`;
     const [low, high] = viewer.window;
     part("window-level").textContent = `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`;
   }

@@ -264,7 +264,9 @@ def _described(shown: ShownStack) -> dict[str, Any]:
     stack, geometry = cine.stack, cine.stack.geometry
     n_phases, n_slices, rows, columns = stack.shape
     drawn = np.flatnonzero(labels.any(axis=(0, 2, 3)))
-    low, high = intensity_percentiles(stack, drawn if drawn.size else np.arange(n_slices), WINDOW_PERCENTILES)
+    low, high = shown.window or intensity_percentiles(
+        stack, drawn if drawn.size else np.arange(n_slices), WINDOW_PERCENTILES
+    )
     times_ms = stack.phase_times_ms
     left, right, top, bottom = edge_directions(geometry)
     return {
