@@ -70,7 +70,7 @@ def coronary_coding(name: str, segments: Sequence[CoronarySegment]) -> Measureme
         ValueError: there is no such measurement.
     """
     if name == "max_stenosis":
-        return MeasurementCoding(_STENOSIS, CORONARY_ARTERY, qualifiers=(_MAXIMUM,))
+        return MeasurementCoding(_STENOSIS, CORONARY_ARTERY, qualifiers=(_MAXIMUM,), words="largest")
     match = _NAME.fullmatch(name)
     if match is None or not 1 <= int(match[1]) <= len(segments):
         raise ValueError(f"measurement {name} has no code")

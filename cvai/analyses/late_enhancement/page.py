@@ -26,13 +26,13 @@ PAGE: PageSpec[ReopenedEnhancement] = PageSpec(
     table=Table(
         columns=("Value",),
         rows=(
-            Row("Infarct, % of myocardium", ("infarct_share",), decimals=1),
-            Row("No-reflow, % of myocardium", ("no_reflow_share",), decimals=1),
-            Row("Transmural, % of circumference", ("transmural_share",)),
-            Row("5 SD, % of myocardium", ("enhanced_share_5sd",), decimals=1),
-            Row("FWHM, % of myocardium", ("enhanced_share_fwhm",), decimals=1),
-            Row("Infarct mass, g", ("infarct_mass",), decimals=1),
-            Row("Myocardial mass, g", ("lv_mass",)),
+            Row("Infarct, share of myocardium", ("infarct_share",), decimals=1),
+            Row("No-reflow, share of myocardium", ("no_reflow_share",), decimals=1),
+            Row("Transmural, share of circumference", ("transmural_share",)),
+            Row("5 SD, share of myocardium", ("enhanced_share_5sd",), decimals=1),
+            Row("FWHM, share of myocardium", ("enhanced_share_fwhm",), decimals=1),
+            Row("Infarct mass", ("infarct_mass",), decimals=1),
+            Row("Myocardial mass", ("lv_mass",)),
         ),
     ),
     signed=(

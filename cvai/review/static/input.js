@@ -169,7 +169,7 @@ function onButtons(app) {
   /** @param {string} id @param {() => void} act @param {boolean} [changes] whether it needs the right to change */
   const on = (id, act, changes = false) => {
     const button = /** @type {HTMLButtonElement} */ (part(id));
-    button.hidden = changes && !app.mayChange;
+    if (changes && !app.mayChange) button.hidden = true;
     button.addEventListener("click", act);
   };
   on("contours", () => {

@@ -269,6 +269,19 @@ def test_text_in_the_field_is_said(run: Dataset, tmp_path: Path) -> None:
         assert ("burnt_in_text" in {f.code for f in assemble_run(images).findings}) is expected
 
 
+@pytest.mark.parametrize("moved_px", [0, 4])
+def test_frames_that_look_subtracted_are_flagged(run: Dataset, tmp_path: Path, moved_px: int) -> None:
+    frames = run.pixel_array.astype(int)
+    mask = np.roll(frames[0], moved_px, axis=0)
+    subtracted = deepcopy(run)
+    set_pixels(subtracted, np.clip(frames[1:] - mask + 512, 0, 1023))
+    for number, (ds, expected) in enumerate(((subtracted, True), (run, False))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (images,) = select_runs(study_of(folder, ds)).runs
+        assert ("looks_subtracted" in {f.code for f in assemble_run(images).findings}) is expected
+
+
 def test_a_field_that_is_closed_is_refused(run: Dataset, tmp_path: Path) -> None:
     frames = run.pixel_array.copy()
     frames[:, :, 24:] = 0

@@ -159,6 +159,13 @@ def test_one_slice_is_refused_and_two_are_measured_with_a_warning(stack: list[Da
     assert "few_enhancement_slices" in codes_of(select_late_enhancement(study_of(stack[3:5])))
 
 
+@pytest.mark.parametrize("lost", ["PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"])
+def test_images_without_a_place_are_refused_and_the_reason_is_said(stack: list[Dataset], lost: str) -> None:
+    refused = refusal(without(stack, lost))
+    assert refused.code == "no_late_enhancement"
+    assert "position, orientation or pixel spacing missing" in refused.excluded[0].reason
+
+
 def test_a_stack_is_assembled_in_order_with_its_pixels(
     phantom: EnhancementPhantom, stack: list[Dataset], tmp_path: Path
 ) -> None:

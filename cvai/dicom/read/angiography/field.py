@@ -17,6 +17,8 @@ _DARK = 0.04
 """Share of the brightest value below which a pixel that never changes lies behind a collimator."""
 _LEAST_FRAMES, _TEXT_PX = 8, 4
 """Frames without which stillness says nothing, and half the width of a stroke at most."""
+_BLOCK_PX = 16
+"""Side of the squares whose means are compared: noise and vessels average out."""
 _RIM_PX = 4
 """Taken off the field: the edge of a collimator is a dark line like a vessel."""
 
@@ -52,6 +54,23 @@ def burnt_in_px(frames: NDArray[np.unsignedinteger[Any]], field: NDArray[np.bool
         ndimage.binary_opening(extreme, iterations=_TEXT_PX), iterations=2 * _TEXT_PX
     )
     return int(np.count_nonzero(ndimage.binary_opening(extreme & ~wide, np.ones((1, 2), dtype=np.bool_))))
+
+
+def background_spread(frames: NDArray[np.unsignedinteger[Any]], field: NDArray[np.bool_]) -> float:
+    """How far a chest is from one grey: the 5th to the 95th percentile of the first frame, coarsely, over its
+    median; 0 where the field holds no square of pixels.
+
+    In an X-ray lung, heart and spine differ by a quarter and more. What is left of them after subtraction of
+    a mask is noise, and edges where they have moved.
+    """
+    rows, columns = (n // _BLOCK_PX * _BLOCK_PX for n in field.shape)
+    squares = rows // _BLOCK_PX, _BLOCK_PX, columns // _BLOCK_PX, _BLOCK_PX
+    inside = field[:rows, :columns].reshape(squares).all(axis=(1, 3))
+    means = frames[0, :rows, :columns].reshape(squares).mean(axis=(1, 3))[inside]
+    if means.size == 0:
+        return 0.0
+    low, middle, high = np.percentile(means, (5, 50, 95))
+    return float((high - low) / max(middle, 1.0))
 
 
 def _shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from pydicom.uid import (
 
 from cvai.dicom.read.angiography.attributes import of_frame
 from cvai.dicom.read.angiography.calibration import pixel_size
-from cvai.dicom.read.angiography.field import burnt_in_px, field_of
+from cvai.dicom.read.angiography.field import background_spread, burnt_in_px, field_of
 from cvai.dicom.read.angiography.times import r_wave_frames, run_times
 from cvai.dicom.read.angiography.views import (
     ROTATION_DEGREES,
@@ -44,6 +44,8 @@ _FLUOROSCOPY_CLASSES = frozenset({XRayRadiofluoroscopicImageStorage, EnhancedXRF
 _SMALLEST_PX = 128
 _LEAST_TEXT_PX = 60
 """A letter of twelve pixels has some 40."""
+_LEAST_SPREAD = 0.06
+"""Of a chest's brightness over its median; see ``background_spread``."""
 _LEAST_FIELD = 0.1
 """Of the frame; a narrower collimation shows no tree."""
 _LOGARITHMIC = ("LOG", "DISP")
@@ -153,6 +155,12 @@ def assemble_run(images: Images) -> AssembledRun:
     if burnt_in_px(frames, field) > _LEAST_TEXT_PX or "YES" in texts(header, "BurnedInAnnotation"):
         message = "Text is burnt into the frames; it may hide a vessel or look like one."
         findings = (*findings, Finding("burnt_in_text", Severity.WARNING, message))
+    if background_spread(frames, field) < _LEAST_SPREAD:
+        message = (
+            "The background has hardly any structure: the frames look subtracted, though the header does not "
+            "say so. Diameters of subtracted vessels are not reliable, and motion makes false edges."
+        )
+        findings = (*findings, Finding("looks_subtracted", Severity.WARNING, message))
     if not sign_is_stated:
         message = "PixelIntensityRelationshipSign is not stated; vessels are taken to be dark as shown."
         findings = (*findings, Finding("sign_not_stated", Severity.INFO, message))

@@ -1,0 +1,134 @@
+"""Late enhancement beside its cine, and an angiography run, in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydicom import dcmread
+
+from cvai.dicom.write.result_json import read_entry
+from cvai.jobs.ledger import JobRecord
+from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
+from cvai.phantom.late_enhancement.study import write_enhancement_study
+from cvai.phantom.parameters import PhantomAcquisition
+from tests.process import ended_by_kind
+from tests.review.site import PATIENCE_MS, Site, new_site, open_study, reader_at, running
+
+pytestmark = pytest.mark.servers
+
+SMALL = PhantomAcquisition(n_phases=8, rows=160, columns=160, spacing_x_mm=2.2, spacing_y_mm=2.0, seed=7)
+RUN = RunParameters(n_frames=14, beat_frames=8)
+INFARCT, EDGES, RIGHT_ARTERY = (240, 228, 66), (240, 228, 66), (86, 180, 233)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A service, and the job of each analysis that it made of two studies."""
+
+    site: Site
+    token: str
+    jobs: dict[str, JobRecord]
+
+    def value(self, kind: str, name: str) -> float:
+        """As the analysis measured it."""
+        result = self.site.settings.results_folder / self.jobs[kind].outcome.result
+        return float(next(m["value"] for m in read_entry(result)["measurements"] if m["name"] == name))
+
+    def signed(self, modality: str) -> list[Any]:
+        """Signed objects in the archive."""
+        folder = self.site.settings.archive_folder / self.jobs["late_enhancement"].job.study_uid
+        headers = [dcmread(path, stop_before_pixels=True) for path in folder.glob("*.dcm")]
+        return [h for h in headers if h.Modality == modality and "signed" in h.get("SeriesDescription", "")]
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
+    site = new_site(tmp_path_factory.mktemp("site"))
+    with running(site):
+        heart = write_enhancement_study(site.root / "mr", None, SMALL, with_cine=True)
+        tree = write_angiography_phantom_study(site.root / "xa", (RUN,))
+        for modality in ("mr", "xa"):
+            hidden = site.settings.inbox_folder / f".{modality}"
+            shutil.move(site.root / modality / DICOM_FOLDER, hidden)
+            hidden.rename(site.settings.inbox_folder / modality)
+        data = site.settings.data_folder
+        jobs = {
+            **ended_by_kind(data, heart.study_uid, {"cine_sax", "late_enhancement"}),
+            **ended_by_kind(data, tree.study_uid, {"coronary"}),
+        }
+        yield Read(site, site.add_reader("hart"), jobs)
+
+
+def count_of(page: Page, canvas: str, colour: tuple[int, int, int]) -> int:
+    """Pixels of about this colour on a canvas."""
+    return page.evaluate(
+        """([where, colour]) => {
+          const canvas = document.querySelector(where);
+          const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let found = 0;
+          for (let i = 0; i < data.length; i += 4)
+            if (colour.every((c, k) => Math.abs(data[i + k] - c) < 50)) found++;
+          return found;
+        }""",
+        [canvas, colour],
+    )
+
+
+def test_late_enhancement_has_no_heartbeat_and_leads_to_its_cine(browser: Browser, read: Read) -> None:
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, read.jobs["late_enhancement"].job.job_id)
+        share = read.value("late_enhancement", "infarct_share")
+        assert float(page.inner_text('.headline [data-value="infarct_share"]')) == pytest.approx(
+            share, abs=0.051
+        )
+        assert "phase" not in page.inner_text("#where")
+        for part in ("#curve", "#play", "#set-ed", "#copy"):
+            assert not page.is_visible(part)
+        assert count_of(page, "#image", INFARCT) > 20
+        page.click('[data-analysis="cine_sax"]')
+        page.wait_for_selector("body[data-all-frames-ms]")
+        assert page.is_visible("#curve")
+        assert page.inner_text(".bar").count("Late enhancement MR") == 1
+
+
+def test_an_erased_infarct_lowers_the_share_and_is_signed(browser: Browser, read: Read) -> None:
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, read.jobs["late_enhancement"].job.job_id)
+        number = page.locator('.headline [data-value="infarct_share"]')
+        before = float(number.inner_text())
+        page.click('[data-layer="infarct"]')
+        page.click("#drop")
+        expect(number).not_to_have_text(f"{before:.1f}", timeout=PATIENCE_MS)
+        expect(number).not_to_have_class("waits", timeout=PATIENCE_MS)
+        after = float(number.inner_text())
+        assert after < before
+        page.click("#accept")
+        page.click("#sign")
+        page.wait_for_selector("#holds:has-text('stored in the archive')")
+    (report,) = read.signed("SR")
+    assert report.VerificationFlag == "VERIFIED"
+    (segmentation,) = read.signed("SEG")
+    assert segmentation.SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
+
+
+def test_a_run_opens_at_the_frame_that_was_measured_and_is_looked_at(browser: Browser, read: Read) -> None:
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, read.jobs["coronary"].job.job_id)
+        assert page.inner_text("[data-corner=where]").endswith("measured")
+        assert not page.is_visible("#curve")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        canvas = '[data-view="run1"] canvas'
+        assert count_of(page, canvas, EDGES) > 20
+        assert count_of(page, canvas, RIGHT_ARTERY) > 20
+        page.keyboard.press("ArrowRight")
+        assert not page.inner_text("[data-corner=where]").endswith("measured")
+        page.keyboard.press("Home")
+        assert page.inner_text("[data-corner=where]").endswith("measured")
+        page.click('[data-look="looked at"]')
+        expect(page.locator("#look")).to_contain_text("Looked at by hart", timeout=PATIENCE_MS)
