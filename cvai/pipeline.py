@@ -152,7 +152,8 @@ class _StudyRun:
             return _without_analyses(self._statement(error=refusal), Status.REFUSED, self.folder)
         applying = [(ready, watch) for ready, watch in analyses if ready.spec.applies_to(self.study)]
         if not applying:
-            return self._with_withdrawal(self._nothing_to_do(patient))
+            is_known = any(ready.spec.has_modality_in(self.study) for ready, _ in analyses)
+            return self._with_withdrawal(self._nothing_to_do(patient, is_known=is_known))
         clear_results(self.folder, _PLANS)
         made: list[AnalysisOutcome] = []
         for ready, watch in applying:
@@ -204,9 +205,9 @@ class _StudyRun:
         images = images_digest(plane for phase in analysis.images.planes for plane in phase)
         return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
 
-    def _nothing_to_do(self, patient: Patient) -> StudyOutcome:
-        """No analysis applies; where files are unreadable, this is unknown."""
-        lost = all_unreadable(self.study)
+    def _nothing_to_do(self, patient: Patient, *, is_known: bool) -> StudyOutcome:
+        """No analysis applies; this is unknown where files are unreadable and no image could be looked at."""
+        lost = () if is_known else all_unreadable(self.study)
         error = lost[0] if lost else _nothing_to_measure(self.study)
         status = Status.REFUSED if lost else Status.NOTHING_TO_DO
         return _without_analyses(self._statement(patient, error), status, self.folder)

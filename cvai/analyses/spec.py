@@ -199,10 +199,13 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
                 raise ValueError(f"layer {layer.name} of {self.kind} has labels without a segment: {unknown}")
 
     def applies_to(self, study: Study) -> bool:
-        """Whether the study has images that it may measure, or such as say nothing of what made them."""
-        is_of_modality = any(
+        """Whether the study has images that it may measure."""
+        return self.has_modality_in(study) and self.concerns(study)
+
+    def has_modality_in(self, study: Study) -> bool:
+        """Whether the study has images of its modality, or such as say nothing of what made them."""
+        return any(
             modality_of(plane.header) in (self.modality, "")
             for series in study.series
             for plane in series.planes
         )
-        return is_of_modality and self.concerns(study)

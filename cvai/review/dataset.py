@@ -1,8 +1,8 @@
 """Reviewed studies as a data set that training takes: NIfTI pairs, their description, and who drew what.
 
-One image and one label file for end-diastole and end-systole of every study that was accepted or changed, as
-``dataset.toml`` beside them says; ``manifest.json`` names the reading behind each. Studies are numbered by a
-digest: no name, number or date of a patient is in any file.
+One image and one label file for end-diastole and end-systole, or the only phase, of every study that was
+accepted or changed, as ``dataset.toml`` beside them says; ``manifest.json`` names the reading behind each.
+Studies are numbered by a digest: no name, number or date of a patient is in any file.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def _write_study(folder: Path, study: ReviewedStudy) -> dict[str, Any]:
     labels = with_edits(pack.read_labels(), reading.edits)
     pixels = pack.read_pixels()
     affine = _affine(pack)
-    for phase, t in (("ED", reading.phases.end_diastole), ("ES", reading.phases.end_systole)):
+    phases = {reading.phases.end_systole: "ES", reading.phases.end_diastole: "ED"}  # one where it is both
+    for t, phase in phases.items():
         name = f"{study.patient}_{phase}.nii.gz"
         _save(folder / "images" / name, pixels[t], affine)
         _save(folder / "labels" / name, labels[t], affine)

@@ -50,7 +50,8 @@ def checked_edits(
     """
     known = np.array([0, *(segment.number for segment in editing.segments)])
     n_phases, n_slices = labels.shape[:2]
-    if max(changes.ed, changes.es) >= n_phases or changes.ed == changes.es:
+    is_one_phase_for_both = changes.ed == changes.es and n_phases > 1
+    if max(changes.ed, changes.es) >= n_phases or is_one_phase_for_both:
         raise _invalid(f"end-diastole {changes.ed} and end-systole {changes.es} of {n_phases} phases")
     edits = {}
     for frame in changes.frames:

@@ -171,6 +171,7 @@ def test_late_enhancement_or_a_cine_alone_gives_one_result_and_no_refusal(
     (outcome,) = analyse_folder(study, tmp_path / "cine alone", both[:1])
     assert (outcome.status, outcome.analyses) == ("nothing_to_do", ())
     write_phantom_study(tmp_path / "cine", PhantomHeart.drawn(3), SMALL)
+    (tmp_path / "cine" / "dicom" / "damaged.dcm").write_bytes(b"no DICOM")
     (outcome,) = analyse_folder(tmp_path / "cine", tmp_path / "enhancement alone", both[1:])
     assert (outcome.status, outcome.analyses) == ("nothing_to_do", ())
 

@@ -69,4 +69,4 @@ def test_a_late_slice_makes_a_new_job_that_speaks_for_the_study(
 
 
 def _begun_steps(service: Process) -> list[str]:
-    return [event["step"] for event in service.events("step_begun")]
+    return [e["step"] for e in service.events("step_begun") if "-cine_sax-" in e["job"]]
