@@ -144,6 +144,18 @@ def test_slices_that_do_not_cut_the_heart_across_are_refused(
     assert (outcome.status, entry["refused"]["code"]) == ("refused", "no_short_axis")
 
 
+def test_an_infarct_in_the_outermost_slice_alone_is_flagged(
+    phantom: EnhancementPhantom, study: Path, tmp_path: Path
+) -> None:
+    labels = np.where(phantom.labels > HEALTHY, HEALTHY, phantom.labels).astype(np.uint8)
+    last = int(np.flatnonzero(labels.any(axis=(1, 2)))[-1])
+    labels[last][labels[last] == HEALTHY] = LGE_LABELS[Structure.INFARCT]
+    _, entry = analysed(study, tmp_path, DrawnInfarct(phantom, labels))
+    flagged = [f for f in entry["findings"] if f["code"] == "infarct_in_outermost_slice"]
+    from_the_other_end = len(labels) - 1 - last
+    assert [place["slice"] for f in flagged for place in f["where"]] == [from_the_other_end]
+
+
 def test_a_study_with_cine_and_late_enhancement_gives_both_results(
     phantom: EnhancementPhantom, tmp_path: Path
 ) -> None:

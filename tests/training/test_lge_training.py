@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 
 import torch
 
+from cvai.analyses.late_enhancement.measure import edge_findings
 from cvai.domain.anatomy import LGE_LABELS, Structure
 from cvai.domain.tissue.shares import infarct_share_percent
 from cvai.errors import ConfigurationInvalid, HeartRefused
@@ -39,6 +40,13 @@ def test_slices_of_emidec_arrive_in_order_with_our_labels(tmp_path: Path) -> Non
     stack = load_emidec_patient(tmp_path, "Case_P001")
     assert stack.image.shape == stack.labels.shape == (SLICES, SIZE, SIZE)
     assert set(np.unique(stack.labels)) == {0, *LGE_LABELS.values()}
+
+
+def test_readers_draw_no_infarct_in_the_outermost_slice_alone(real_data: Path) -> None:
+    split = load_split(ROOT / "data" / "splits" / "emidec.toml")
+    stacks = [load_emidec_patient(real_data / "emidec", name) for name in (*split.train, *split.validation)]
+    assert sum(infarct_share_percent(stack.labels) > 0 for stack in stacks) == 67
+    assert [stack.patient for stack in stacks if edge_findings(stack.labels)] == []
 
 
 def test_a_patient_who_is_not_there_is_named(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from cvai.dicom.read.enhancement.finder import WHOLE_STACK_SLICES
 from cvai.dicom.read.subject import subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
-from cvai.domain.findings import Finding, Severity
+from cvai.domain.findings import Finding, Severity, whole_slices
 from cvai.domain.measurement import Measurement
 from cvai.domain.subject import Subject
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
-from cvai.domain.tissue.shares import NO_REFLOW, WALL, infarct_share_percent, share_percent
+from cvai.domain.tissue.shares import NO_REFLOW, WALL, WHOLE_INFARCT, infarct_share_percent, share_percent
 from cvai.domain.tissue.transmurality import transmural_percent, transmurality
 from cvai.domain.volumes import mass_g
 from cvai.errors import HeartRefused
@@ -78,6 +78,7 @@ def measured(
         findings=(
             *stack.findings,
             *unreadable_findings(study),
+            *edge_findings(labels),
             *_rule_findings(share, found["enhanced_share_5sd"]),
         ),
         subject=subject_of(stack),
@@ -109,6 +110,24 @@ def _rule_findings(share: float, by_rule: float | None) -> tuple[Finding, ...]:
         f"{by_rule:.0f} %."
     )
     return (Finding("rules_disagree", Severity.WARNING, message),)
+
+
+def edge_findings(labels: NDArray[np.uint8]) -> tuple[Finding, ...]:
+    """What speaks against an infarct of an outermost slice that ends there; EMIDEC's readers drew none."""
+    heart = [z for z, plane in enumerate(labels) if plane.any()]
+    infarcted = [bool(np.isin(plane, WHOLE_INFARCT).any()) for plane in labels]
+    if len(heart) < WHOLE_STACK_SLICES:
+        return ()
+    ends = ((heart[0], heart[1]), (heart[-1], heart[-2]))
+    doubtful = [edge for edge, neighbour in ends if infarcted[edge] and not infarcted[neighbour]]
+    if not doubtful:
+        return ()
+    slices = " and ".join(str(z + 1) for z in doubtful)
+    message = (
+        f"Infarct is drawn in slice {slices}, the outermost of the heart, and none next to it: this may be "
+        "the valve, the atrium or the apex cut along its edge."
+    )
+    return (Finding("infarct_in_outermost_slice", Severity.WARNING, message, whole_slices(doubtful)),)
 
 
 def _require_rings(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> None:
