@@ -132,12 +132,15 @@ def _coded(ef: str, edv: str, esv: str, method: str) -> dict[str, MeasurementCod
         name = Code(value, "LN", f"Left ventricular {what} {method}")
         return MeasurementCoding(name, LEFT_VENTRICLE, qualifiers=(WITH_PAPILLARY_MUSCLES,))
 
+    edv_coding, esv_coding = coding(edv, "end diastolic volume"), coding(esv, "end systolic volume")
     return {
         "lv_ef": MeasurementCoding(
             Code(ef, "LN", f"Left ventricular ejection fraction {method}"), LEFT_VENTRICLE
         ),
-        "lv_edv": coding(edv, "end diastolic volume"),
-        "lv_esv": coding(esv, "end systolic volume"),
+        "lv_edv": edv_coding,
+        "lv_esv": esv_coding,
+        "lv_edv_index": indexed_coding(edv_coding),
+        "lv_esv_index": indexed_coding(esv_coding),
     }
 
 

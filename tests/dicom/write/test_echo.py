@@ -14,6 +14,7 @@ from pydicom import Dataset, dcmread
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
 from cvai.analyses.echo_apical.codes import echo_coding
+from cvai.dicom.write.codes import indexed_coding
 from cvai.dicom.write.result_json import read_entry, result_schema
 from cvai.domain.anatomy import ECHO_LABELS
 from cvai.domain.subject import Subject
@@ -179,6 +180,14 @@ def test_labels_are_read_back_voxel_by_voxel_by_the_frame_they_lie_on(
     )
     np.testing.assert_array_equal(labels, loop.segmentation.labels)
     assert [s.SegmentNumber for s in segmentation.SegmentSequence] == list(ECHO_LABELS.values())
+
+
+@pytest.mark.parametrize("view", ["biplane", "a4c", "a2c"])
+@pytest.mark.parametrize("name", ["lv_edv", "lv_esv"])
+def test_an_index_is_coded_by_the_method_of_its_volume(view: str, name: str) -> None:
+    """Discs, not voxels that are counted."""
+    coded = echo_coding(view)
+    assert coded(f"{name}_index") == indexed_coding(coded(name))
 
 
 def test_the_document_has_the_codes_of_the_method(biplane: tuple[EchoAnalysis, Path]) -> None:
