@@ -113,7 +113,7 @@ def burst(
     config = root / "service.toml"
     config.write_text(
         f'data_folder = "{data_folder}"\nthreads = {threads}\njobs_at_once = {jobs_at_once}\n'
-        "poll_interval_s = 0.5\n[folder]\nsettle_s = 1\n"
+        'analyses = ["cine_sax"]\npoll_interval_s = 0.5\n[folder]\nsettle_s = 1\n'
     )
     inbox = data_folder / "inbox"
     for study in studies:

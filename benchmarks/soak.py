@@ -76,7 +76,10 @@ class Running:
 def measuring(root: Path) -> Iterator[Running]:
     """A service with its model on its embedded archive; studies are small phantoms of different hearts."""
     data_folder, config = root / "data", root / "service.toml"
-    config.write_text(f'data_folder = "{data_folder}"\npoll_interval_s = 0.1\n[folder]\nsettle_s = 0.1\n')
+    config.write_text(
+        f'data_folder = "{data_folder}"\nanalyses = ["cine_sax"]\npoll_interval_s = 0.1\n'
+        "[folder]\nsettle_s = 0.1\n"
+    )
     inbox = data_folder / "inbox"
 
     def deliver(number: int) -> None:

@@ -44,7 +44,7 @@ def start(root: Path, url: str, number: int, threads: int) -> Process:
     config = root / f"worker-{number}.toml"
     config.write_text(
         f'worker_name = "worker-{number}"\ndata_folder = "{root / str(number)}"\nthreads = {threads}\n'
-        f'database_url = "{url}"\npoll_interval_s = 0.2\njobs_at_once = 1\n'
+        f'database_url = "{url}"\nanalyses = ["cine_sax"]\npoll_interval_s = 0.2\njobs_at_once = 1\n'
         f'[folder]\ninbox = "{root / "inbox"}"\narchive = "{root / "archive"}"\nsettle_s = 0.5\n'
     )
     command = "serve" if number == 1 else "worker"

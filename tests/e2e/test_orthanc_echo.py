@@ -75,7 +75,12 @@ def test_a_real_loop_gets_an_ejection_fraction_and_no_millilitres_in_its_archive
     (result,) = site.data_folder.glob("results/*/*/result.json")
     record = read_entry(result)
     assert record["view"] == "a4c"
-    assert {m["name"] for m in record["measurements"]} == {"lv_ef"}
+    assert {m["name"] for m in record["measurements"]} == {
+        "lv_ef",
+        "la_ef",
+        "lv_gls_endo_a4c",
+        "lv_gls_mid_a4c",
+    }
     found = {f["code"] for f in record["findings"]}
     assert {"calibration_negative", "heart_rate_contradicted"} <= found, "61/min and one beat in 2.4 s"
     log = (tmp_path / "service-0.log").read_text()

@@ -129,6 +129,7 @@ def test_the_page_serves_its_images_layers_and_numbers(added: Added, hart: str) 
     assert set(np.unique(labels)) == {0, 1}
     assert session.get(f"{added.address}/measured", timeout=60).json() == {
         "measurements": {"blood_area": added.area_cm2},
+        "curves": {"time_ms": None},
         "wall": "",
     }
     rows = session.get(added.site.url, timeout=60).text

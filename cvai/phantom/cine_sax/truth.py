@@ -7,7 +7,7 @@ which no stack of thick slices can see, stands beside it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class PhantomTruth:
     phases: KeyPhases
     lv_curve_ml: tuple[float, ...]
     rv_curve_ml: tuple[float, ...]
-    contours: TrueContours
+    contours: TrueContours = field(compare=False)  # arrays, which follow from what is compared
     heart: PhantomHeart
     acquisition: PhantomAcquisition
 
