@@ -30,7 +30,7 @@ class Hl7Destination:
     link: str | None
 
     def send(self, message: OruMessage, report: Path) -> None:
-        """Send a message and wait for its acknowledgement.
+        """Check a message against the definition of its segments, send it, and wait for its acknowledgement.
 
         Args:
             message: as it was written.
@@ -39,7 +39,10 @@ class Hl7Destination:
         Raises:
             ArchiveRejected: ``hl7_without_patient``; or see ``MllpReceiver.send``.
             TemporarilyUnavailable, ConfigurationInvalid: see ``MllpReceiver.send``.
+            hl7apy.exceptions.HL7apyException: a defect of ours: what was written is not HL7.
         """
+        from hl7apy.parser import parse_message  # its tables, for which only those who send wait
+
         if not message.patient:
             raise ArchiveRejected(
                 "hl7_without_patient",
@@ -47,6 +50,7 @@ class Hl7Destination:
                 "Correct the study in the archive; it is then analysed anew.",
             )
         addressed = message.addressed(self.addressing)
+        parse_message(addressed.text).validate()
         if message.status not in WITHOUT_REPORT:
             addressed = self._with_report(addressed, report)
         self.receiver.send(addressed.text, addressed.control_id)
