@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from cvai.archive.part10 import read_identity
 from cvai.dicom.read.classes import CAN_HOLD_A_CINE
 from cvai.dicom.write import er7
-from cvai.dicom.write.hl7 import MESSAGE_TYPE, control_id
+from cvai.dicom.write.hl7 import MESSAGE_TYPE, PRODUCTION, control_id
 from cvai.dicom.write.result_json import Status, StudyStatement, study_record
 from cvai.dicom.write.write import WrittenObject, write_record
 from cvai.errors import FileRefused, StudyRefused
@@ -127,11 +127,12 @@ def write_message(outcomes: tuple[StudyOutcome, ...]) -> None:
         study = {1: "1", 2: "ST", 3: "113014^DICOM Study^DCM", 5: outcome.study_uid or "", 11: "O"}
         said = [
             er7.segment("PID", {1: "1", 3: "STAND-IN", 5: "Stand^In"}),
-            er7.segment("OBR", {1: "1", 25: "P"}),
+            er7.segment("OBR", {1: "1", 4: "STAND-IN", 25: "P"}),
             er7.segment("OBX", study),
         ]
-        head = {1: er7.ENCODING_CHARACTERS, 8: MESSAGE_TYPE, 9: control_id(said), 11: er7.VERSION}
-        text = er7.message([er7.segment("MSH", head), *said])
+        # MSH-1 is the separator: MSH-2 is the first field behind a bar.
+        head = {1: er7.ENCODING_CHARACTERS, 6: "20240101", 8: MESSAGE_TYPE, 9: control_id(said)}
+        text = er7.message([er7.segment("MSH", {**head, 10: PRODUCTION, 11: er7.VERSION}), *said])
         (outcome.folder / "oru.hl7").write_bytes(text.encode())
 
 
