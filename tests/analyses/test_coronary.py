@@ -186,15 +186,43 @@ def test_what_the_network_sees_and_no_profile_shows_is_said(
     assert "narrowing_not_measured" in {f.code for f in found.findings}
 
 
-def test_two_runs_of_two_views_are_joined(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
-    other = run_dataset(
-        make_run(RunParameters(n_frames=14, beat_frames=8, lesions=RIGHT.lesions, angles=(40.0, 0.0))), 2
-    )
-    other.StudyInstanceUID = run.StudyInstanceUID
+def second_run(first: Dataset, angles: tuple[float, float], with_lesion: bool = True) -> Dataset:
+    lesions = RIGHT.lesions if with_lesion else {}
+    other = run_dataset(make_run(replace(RIGHT, lesions=lesions, angles=angles)), 2)
+    other.StudyInstanceUID = first.StudyInstanceUID
+    return other
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [
+        (((40.0, 0.0), True), "two_views"),
+        (((-30.0, 0.0), True), "one_view"),  # 20 degrees from the first
+        (((40.0, 0.0), False), "views_disagree"),
+        (((-30.0, 0.0), False), "one_view"),
+    ],
+)
+def test_a_second_view_confirms_a_narrowing_or_does_not(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path, second: tuple[tuple[float, float], bool], code: str
+) -> None:
+    angles, with_lesion = second
+    other = second_run(run, angles, with_lesion=with_lesion)
     found = analysed(tmp_path, ThresholdVessels(phantom.labels), run, other)
-    assert len(found.lesions) == 2
-    assert "two_views" in {f.code for f in found.findings}
-    assert {run.source.name for run in found.runs} == {"RAO 30 / CRA 20", "LAO 40"}
+    assert len(found.lesions) == 1 + with_lesion
+    (told,) = (f for f in found.findings if f.code in {"two_views", "views_disagree", "one_view"})
+    assert told.code == code
+    assert "RAO 30 / CRA 20" in told.message
+    n_views = 1 if code == "one_view" and not with_lesion else 2
+    assert [place.view for place in told.where] == ["run1", "run2"][:n_views]
+
+
+def test_runs_whose_angles_are_not_stated_are_no_second_view(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path
+) -> None:
+    other = second_run(run, (40.0, 0.0))
+    del other.PositionerPrimaryAngle
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run, other)
+    assert "one_view" in {f.code for f in found.findings}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from cvai import __version__
 from cvai.analyses.coronary.analysis import CoronaryAnalysis, Lesion, MeasuredRun
 from cvai.analyses.coronary.tree import VesselModel, joined_maps, measured_tree, neighbours
+from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
 from cvai.dicom.read.subject import subject_of_headers
@@ -120,11 +120,6 @@ def _left_out(n_runs: int) -> tuple[Finding, ...]:
     return (Finding("runs_left_out", Severity.WARNING, message),)
 
 
-def view_key(number: int) -> str:
-    """What places and loops of the n-th run are called; n counts from 1."""
-    return f"run{number}"
-
-
 def _measured(
     images: Images, model: VesselModel, watch: Stopwatch
 ) -> tuple[MeasuredRun, tuple[Finding, ...]]:
@@ -224,18 +219,7 @@ def _lengths(prefix: str, run: MeasuredRun, lesion: Lesion) -> tuple[Measurement
 
 
 def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
-    findings = []
-    views_of: dict[str, set[str]] = defaultdict(set)
-    for run, lesion in analysis.lesions:
-        views_of[lesion.segment.display_name].add(run.source.name)
-    twice = [segment for segment, views in views_of.items() if len(views) > 1]
-    if twice:
-        message = f"Narrowed in two views: {', '.join(sorted(twice))}."
-        findings.append(Finding("two_views", Severity.INFO, message))
-    once = [segment for segment, views in views_of.items() if len(views) == 1]
-    if once:
-        message = f"Narrowed in one view only, which may under- or overestimate: {', '.join(sorted(once))}."
-        findings.append(Finding("one_view", Severity.WARNING, message))
+    findings = [*view_findings(analysis)]
     by_profile = [n for n, (_, le) in enumerate(analysis.lesions, start=1) if le.probability < 0.5]
     if by_profile:
         message = (

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.coronary.analyse import view_key
 from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
 from cvai.analyses.coronary.tree import vessel_profiles
+from cvai.analyses.coronary.views import view_key
 from cvai.analyses.page import Headline, Layer, Overlay, OverlayLine
 from cvai.analyses.shown import Line, ShownLoop
 from cvai.analyses.spec import PageSpec

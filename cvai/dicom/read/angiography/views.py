@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pydicom import Dataset
@@ -43,6 +44,21 @@ class AngiographyView:
             if abs(angle) >= _STRAIGHT_DEGREES:
                 parts.append(f"{names[angle < 0]} {abs(angle):.0f}")
         return " / ".join(parts) or "AP"
+
+    def degrees_from(self, other: AngiographyView) -> float:
+        """Angle between the axes of two projections, 0..90: from behind a projection is the same, mirrored.
+
+        >>> round(AngiographyView(-30.0, 0.0).degrees_from(AngiographyView(45.0, 0.0)))
+        75
+        """
+        cosine = sum(a * b for a, b in zip(self._direction, other._direction, strict=True))
+        return math.degrees(math.acos(min(1.0, abs(cosine))))
+
+    @property
+    def _direction(self) -> tuple[float, float, float]:
+        """Unit vector from the heart to the detector: to the left, to the front, to the head."""
+        around, up = math.radians(self.primary_degrees), math.radians(self.secondary_degrees)
+        return math.cos(up) * math.sin(around), math.cos(up) * math.cos(around), math.sin(up)
 
 
 def stated_view(header: Dataset) -> AngiographyView | None:
