@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
-from cvai.domain.findings import Place
+from cvai.domain.findings import Finding, Place
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
@@ -34,13 +36,16 @@ def beating_heart() -> np.ndarray:
     return labels
 
 
-def found(labels: np.ndarray) -> dict[str, tuple[Place, ...]]:
-    """Places of every finding by its code."""
+def findings_of(labels: np.ndarray) -> tuple[Finding, ...]:
     positions = np.array([[0.0, 0, 9.0 * z] for z in range(labels.shape[1])])
     geometry = StackGeometry(positions, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 1.4, 1.4)
     segmentation = CineSegmentation(labels, geometry)
-    findings = quality_findings(segmentation, KeyPhases(ED, ES), volume_curves_ml(segmentation))
-    return {f.code: f.where for f in findings}
+    return quality_findings(segmentation, KeyPhases(ED, ES), volume_curves_ml(segmentation))
+
+
+def found(labels: np.ndarray) -> dict[str, tuple[Place, ...]]:
+    """Places of every finding by its code."""
+    return {f.code: f.where for f in findings_of(labels)}
 
 
 def test_a_plausible_heart_has_no_findings() -> None:
@@ -62,6 +67,42 @@ def test_a_ventricle_that_is_lost_in_slices_of_end_systole_is_told() -> None:
     labels = beating_heart()
     labels[ES, :4][labels[ES, :4] == SAX_LABELS[Structure.LV_CAVITY]] = 0
     assert found(labels)["ventricle_shortens_much"] == (Place(ED), Place(ES))
+
+
+def base_said(labels: np.ndarray) -> Finding:
+    (told,) = (f for f in findings_of(labels) if f.code == "base_decides_ejection_fraction")
+    return told
+
+
+@pytest.mark.parametrize("apex_first", [False, True])
+def test_a_basal_slice_that_is_lost_at_end_systole_is_told_with_both_ejection_fractions(
+    apex_first: bool,
+) -> None:
+    whole = beating_heart()[:, 3:]
+    cavity = (whole == SAX_LABELS[Structure.LV_CAVITY]).sum(axis=(1, 2, 3))
+    labels = whole.copy()
+    labels[ES, 0] = 0
+    lost = (labels[ES] == SAX_LABELS[Structure.LV_CAVITY]).sum()
+    told = base_said(labels[:, ::-1] if apex_first else labels)
+    assert told.where == (Place(ES, 5 if apex_first else 0),)
+    assert f"{100 * (1 - lost / cavity[ED]):.0f} % as measured" in told.message
+    with_it = float(re.findall(r"(\d+) % with it", told.message)[0])
+    assert with_it == pytest.approx(100 * (1 - cavity[ES] / cavity[ED]), abs=3.0)
+
+
+def test_a_basal_slice_that_opens_into_the_atrium_is_told_with_both_ejection_fractions() -> None:
+    labels = beating_heart()[:, 3:]
+    wall = labels[ES, 0] == SAX_LABELS[Structure.LV_MYOCARDIUM]
+    labels[ES, 0][wall & (np.arange(labels.shape[3]) < 40)] = 0
+    told = base_said(labels)
+    assert told.where == (Place(ES, 0),)
+    assert "without it" in told.message
+
+
+def test_a_small_basal_slice_decides_nothing() -> None:
+    labels = beating_heart()
+    labels[ES, 0] = 0
+    assert "base_decides_ejection_fraction" not in found(labels)
 
 
 def test_a_ventricle_that_grows_in_systole_is_told() -> None:

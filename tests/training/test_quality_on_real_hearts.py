@@ -90,6 +90,11 @@ def test_whole_stacks_are_seldom_taken_for_incomplete_ones(hearts: list[Heart]) 
         assert not any(code in codes for codes in found), code
 
 
+def test_the_base_decides_the_ejection_fraction_of_few_hearts(hearts: list[Heart]) -> None:
+    told_of = [h for h in hearts if "base_decides_ejection_fraction" in h.codes(h.labels)]
+    assert 1 <= len(told_of) <= 4
+
+
 def test_lost_basal_slices_are_told_the_more_the_more_are_lost(hearts: list[Heart]) -> None:
     shares = [
         told(hearts, "base_not_covered", lambda h, n=n: h.labels[:, h.base + n :]) for n in (0, 2, 3, 4)

@@ -10,6 +10,7 @@ from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.function import ejection_fraction_percent
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.ventricles.base import base_findings
 from cvai.domain.ventricles.coverage import coverage_findings
 from cvai.domain.ventricles.outline import outline_findings
 from cvai.domain.ventricles.short_axis import short_axis_findings
@@ -65,6 +66,7 @@ def quality_findings(
     return (
         *(finding for finding in found if finding is not None),
         *coverage_findings(segmentation, phases),
+        *base_findings(segmentation, phases),
         *outline_findings(segmentation, phases),
         *short_axis_findings(segmentation, phases),
         *out_of_step_findings(segmentation),

@@ -69,7 +69,7 @@ def cross_section(segmentation: CineSegmentation, phase: int) -> CrossSection | 
         return None
     return CrossSection(
         roundness=float(np.median([_roundness(cavities[z], spacing_mm) for z in judged])),
-        enclosure=float(np.median([_enclosure(cavities[z], walls[z]) for z in judged])),
+        enclosure=float(np.median([enclosure(cavities[z], walls[z]) for z in judged])),
         n_rings=sum(wall_ring(labels[z], spacing_mm) is not None for z in judged),
         n_slices=int(judged.size),
     )
@@ -111,7 +111,7 @@ def _roundness(cavity: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> fl
     return float(shape.axis_minor_length / shape.axis_major_length)
 
 
-def _enclosure(cavity: NDArray[np.bool_], wall: NDArray[np.bool_]) -> float:
+def enclosure(cavity: NDArray[np.bool_], wall: NDArray[np.bool_]) -> float:
     """Share of the pixels around the cavity that are wall; beyond the image there is none."""
     around = ndimage.binary_dilation(np.pad(cavity, 1)) & ~np.pad(cavity, 1)
     return float(np.count_nonzero(np.pad(wall, 1) & around) / np.count_nonzero(around))
