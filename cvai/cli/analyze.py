@@ -13,8 +13,10 @@ from rich.table import Table
 
 from cvai.analyses.registry import analysis_of, ready_analyses
 from cvai.cli import exits
+from cvai.cli.csv_table import write_csv
 from cvai.dicom.write.result_json import Status
 from cvai.dicom.write.write import RESULT_NAME
+from cvai.errors import ConfigurationInvalid
 from cvai.ops.logs import log_to_stderr
 from cvai.pipeline import StudyOutcome, analyse_folder
 
@@ -39,6 +41,10 @@ def analyze(
             help="Runtime: auto, cpu, cuda, tensorrt, openvino, or a provider of ONNX Runtime by its name."
         ),
     ] = "auto",
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Also write a table with a row for each analysis of a study, to this file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
     """Measure the heart in every study in SRC: MR, ultrasound and angiography.
@@ -50,13 +56,18 @@ def analyze(
 
     \b
     Example: cvai analyze study/ --out out
+    Example: cvai analyze studies/ --out out --csv out/results.csv
     """
     log_to_stderr()
+    if csv is not None:
+        _require_folder(csv, out)
     console = Console(stderr=True)
     analyses = ready_analyses([model] if model else [], threads, provider)
     with console.status("analysing"):
         outcomes = analyse_folder(source, out, analyses)
     results = [json.loads((o.folder / RESULT_NAME).read_text(encoding="utf-8")) for o in outcomes]
+    if csv is not None:
+        write_csv(csv, results)
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     else:
@@ -64,6 +75,16 @@ def analyze(
             _print_study(Console(), outcome, result)
     if code := _exit_code(outcomes):
         raise typer.Exit(code)
+
+
+def _require_folder(table: Path, out: Path) -> None:
+    """Before the work: whether the table can be written when it is done."""
+    if table.parent != out and not table.parent.is_dir():
+        raise ConfigurationInvalid(
+            "output_folder_missing",
+            f"There is no folder {table.parent}.",
+            "Make it, or name another with --csv.",
+        )
 
 
 def _exit_code(outcomes: Sequence[StudyOutcome]) -> int:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cvai.cli.options import Config
+from cvai.cli.options import AsJson, Config
 from cvai.jobs.job import JobState
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ JOB_HELP = "Id of a job, or a StudyInstanceUID: the newest job of each analysis 
 Name = Annotated[str, typer.Argument(metavar="JOB", help=JOB_HELP)]
 OptionalName = Annotated[str | None, typer.Argument(metavar="JOB", help=JOB_HELP)]
 Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only jobs that ended with this code.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 jobs_app = typer.Typer(help="List, show and retry jobs.", no_args_is_help=True)
 

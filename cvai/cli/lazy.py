@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "worker": "Work on queued jobs without watching the archive; for a second process or machine.",
         "demo": "Analyse a synthetic heart of known volumes with a running service.",
         "doctor": "Check whether the service can run, or explain how a study would be handled.",
+        "config": "Show the settings.",
         "jobs": "List, show and retry jobs.",
         "readers": "Manage readers of the page: add, list, remove.",
         "dataset": "Export signed results as a data set for training.",

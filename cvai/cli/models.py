@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.cli.options import AsJson
 from cvai.cli.promote import promote
 from cvai.cli.shadow import shadow
 from cvai.models.card import load_card
@@ -19,11 +20,9 @@ models_app = typer.Typer(help="Manage installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)
 models_app.command("shadow")(shadow)
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 @models_app.command("list")
-def list_models(as_json: _Json = False) -> None:
+def list_models(as_json: AsJson = False) -> None:
     """List installed models."""
     cards = [load_card(model_folder(name)) for name in installed_models()]
     if as_json:

@@ -12,6 +12,8 @@ Config = Annotated[
     typer.Option("--config", "-c", help="TOML file of settings, see configs/service.example.toml."),
 ]
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 Fold = Annotated[
     int,
     typer.Option(
