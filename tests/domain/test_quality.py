@@ -68,19 +68,20 @@ def test_a_ventricle_that_is_lost_in_slices_of_end_systole_is_told() -> None:
 
 
 @pytest.mark.parametrize("apex_first", [False, True])
+@pytest.mark.parametrize("phase", [ED, ES])
 def test_a_basal_slice_that_opens_into_the_atrium_is_told_with_both_ejection_fractions(
-    apex_first: bool,
+    phase: int, apex_first: bool
 ) -> None:
     labels = beating_heart()[:, 3:]
-    wall = labels[ES, 0] == SAX_LABELS[Structure.LV_MYOCARDIUM]
-    labels[ES, 0][wall & (np.arange(labels.shape[3]) < 40)] = 0
+    wall = labels[phase, 0] == SAX_LABELS[Structure.LV_MYOCARDIUM]
+    labels[phase, 0][wall & (np.arange(labels.shape[3]) < 40)] = 0
     cavity = (labels == SAX_LABELS[Structure.LV_CAVITY]).sum(axis=(2, 3))
-    edv, esv, of_slice = cavity[ED].sum(), cavity[ES].sum(), cavity[ES, 0]
     findings = findings_of(labels[:, ::-1] if apex_first else labels)
     (told,) = (f for f in findings if f.code == "base_decides_ejection_fraction")
-    assert told.where == (Place(ES, 5 if apex_first else 0),)
-    assert f"{100 * (1 - esv / edv):.0f} % as measured" in told.message
-    assert f"{100 * (1 - (esv - of_slice) / edv):.0f} % without it" in told.message
+    assert told.where == (Place(phase, 5 if apex_first else 0),)
+    assert f"{100 * (1 - cavity[ES].sum() / cavity[ED].sum()):.0f} % as measured" in told.message
+    cavity[phase, 0] = 0
+    assert f"{100 * (1 - cavity[ES].sum() / cavity[ED].sum()):.0f} % without it" in told.message
 
 
 def test_a_base_that_leaves_a_slice_and_a_small_open_slice_decide_nothing() -> None:
@@ -89,7 +90,7 @@ def test_a_base_that_leaves_a_slice_and_a_small_open_slice_decide_nothing() -> N
     assert "base_decides_ejection_fraction" not in found(left)
     small = beating_heart()
     wall = small[ES, 0] == SAX_LABELS[Structure.LV_MYOCARDIUM]
-    small[ES, 0][wall & (np.arange(small.shape[3]) < 44)] = 0
+    small[ES, 0][wall] = 0
     assert "base_decides_ejection_fraction" not in found(small)
 
 
