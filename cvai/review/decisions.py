@@ -27,7 +27,8 @@ class Decision:
         reader: short name of who made it.
         reading: what was decided.
         comparison: values of the model and of the reader by name of measurement, with what the model is told
-            from another by: ``{"model", "scanner", "findings", "measured": {name: [ai, signed], ...}}``.
+            from another by: ``{"model", "scanner", "findings", "measured": {name: [ai, signed], ...},
+            "intervals": {name: [low, high] or None, ...}, "acquired"}``; older decisions lack the last two.
     """
 
     number: int

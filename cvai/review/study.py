@@ -280,4 +280,6 @@ def _comparison(summary: Summary, scanner: str, signed: Sequence[Measurement]) -
         "scanner": scanner,
         "findings": [finding["code"] for finding in summary.findings],
         "measured": {name: [summary.measurements[name].value, values[name]] for name in both},
+        "intervals": {name: summary.measurements[name].interval for name in both},
+        "acquired": summary.result.get("acquired"),
     }

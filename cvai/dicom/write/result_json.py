@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cvai.dicom.read.acquired import Acquired
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.read.values import Excluded
 from cvai.dicom.write.analysis import Analysed
@@ -90,6 +91,7 @@ def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: M
         "refused": None,
         "series_uid": analysis.images.series_uid,
         "view": analysis.view,
+        "acquired": asdict(Acquired.of(analysis.images.planes[0][0].header)),
         "model": _model(analysis.model),
         "measurements": [_measurement(m, analysis.coding(m.name)) for m in analysis.measurements],
         "key_frames": dict(analysis.key_frames),
@@ -126,6 +128,7 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
         "refused": None,
         "series_uid": None,
         "view": None,
+        "acquired": None,
         "model": None,
         "measurements": [],
         "key_frames": None,

@@ -88,6 +88,12 @@ def test_a_study_is_analysed_where_one_analysis_was() -> None:
         validate(study_of(refused()))
 
 
+def test_an_entry_says_how_the_images_were_acquired() -> None:
+    acquired = analysed()["acquired"]
+    assert sorted(acquired) == ["age_years", "field_strength_t", "manufacturer", "model", "sex"]
+    assert refused()["acquired"] is None
+
+
 def test_the_patient_is_named() -> None:
     assert study_of(analysed())["patient"] == {
         "name": "Hart^Ada",
