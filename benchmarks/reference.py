@@ -32,7 +32,8 @@ def commands() -> str:
         "# Commands\n",
         MADE,
         "`cvai COMMAND --help` prints the same. Data goes to stdout, logs and progress to stderr; errors end "
-        "with a hint.\nExit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused.\n",
+        "with a hint.\nExit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused, "
+        "4 undecided.\n",
     ]
     for name in COMMANDS:
         parts.extend(command_parts(f"cvai {name}", group.get_command(None, name), 2))

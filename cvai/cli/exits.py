@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-FAILED, USAGE, REFUSED = 1, 2, 3
+FAILED, USAGE, REFUSED, UNDECIDED = 1, 2, 3, 4

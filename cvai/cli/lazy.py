@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "config": "Show the settings.",
         "jobs": "List, show and retry jobs.",
         "readers": "Manage readers of the page: add, list, remove.",
+        "acceptance": "Compare cvai with a site's own values, and judge by bounds that were set beforehand.",
         "dataset": "Export signed results as a data set for training.",
         "backup": "Copy jobs, decisions, accounts, results, embedded archive and configuration to a folder.",
         "restore": "Restore a backup into the data folder and jobs database of the settings.",

@@ -281,5 +281,6 @@ def _comparison(summary: Summary, scanner: str, signed: Sequence[Measurement]) -
         "findings": [finding["code"] for finding in summary.findings],
         "measured": {name: [summary.measurements[name].value, values[name]] for name in both},
         "intervals": {name: summary.measurements[name].interval for name in both},
+        "units": {name: summary.measurements[name].unit for name in both},
         "acquired": summary.result.get("acquired"),
     }

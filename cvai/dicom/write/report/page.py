@@ -1,4 +1,4 @@
-"""One A4 page to draw on, in millimetres from its top left corner."""
+"""A4 pages to draw on, in millimetres from their top left corner."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _load_fonts() -> None:
 
 
 class Page:
-    """A page whose bytes depend on what is drawn and on nothing else.
+    """Pages whose bytes depend on what is drawn and on nothing else.
 
     Args:
         title: title of the document; no patient data, since file managers show it.
@@ -103,6 +103,10 @@ class Page:
         with _EMBEDDING:
             self._canvas.save()
         return self._buffer.getvalue()
+
+    def turn(self) -> None:
+        """Go on with a new page."""
+        self._canvas.showPage()
 
     def text(
         self,

@@ -1,0 +1,89 @@
+"""Cases of what readers have signed on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from cvai.acceptance.cases import Case, Cases, ComparedNumber
+from cvai.dicom.read.acquired import Acquired
+from cvai.jobs.job import JobState
+from cvai.jobs.ledger import JobRecord, Ledger
+from cvai.jobs.reading import Verdict
+from cvai.review.decisions import Decision
+
+REJECTED = "rejected_by_reader"
+"""In place of the code of a refusal: the reader found no number that can be used."""
+
+ANCHORED = (
+    "Readers began with the contours of the model, so that agreement and coverage are better than with "
+    "contours drawn from nothing. Accepted as they were: {unchanged} of {signed}."
+)
+
+
+def signed_cases(
+    decisions: Iterable[Decision], refused: Sequence[JobRecord], kind: str, since: date | None = None
+) -> Cases:
+    """The decisions that hold on one analysis, of the model that was signed last, and what it refused.
+
+    Args:
+        decisions: oldest first.
+        refused: jobs that were refused and that no newer job replaces, see ``refused_jobs``.
+        kind: of the analysis.
+        since: leaves out what was signed, or queued, before this day.
+    """
+    last = {
+        d.reading.job.job_id: d
+        for d in decisions
+        if d.spec is not None
+        and d.spec.kind == kind
+        and (since is None or d.reading.signed_at.date() >= since)
+    }
+    if not last:
+        return Cases(kind, "", (), ("No study of this analysis was signed.",))
+    newest = list(last.values())[-1].reading.model
+    held = [d for d in last.values() if d.reading.model.sha256 == newest.sha256]
+    unchanged = sum(d.reading.verdict is Verdict.ACCEPTED for d in held)
+    notes = [ANCHORED.format(unchanged=unchanged, signed=len(held))]
+    if others := len(last) - len(held):
+        notes.append(f"Studies signed on results of other models, which are left out: {others}.")
+    refusals = [
+        Case(record.job.study_uid, None, record.outcome.code)
+        for record in refused
+        if (record.job.kind, record.job.model_sha256) == (kind, newest.sha256)
+        and (since is None or record.queued_at.date() >= since)
+    ]
+    cases = (*map(_case, held), *refusals)
+    return Cases(kind, f"{newest.name} {newest.version}", cases, tuple(notes))
+
+
+def refused_jobs(ledger: Ledger) -> Iterator[JobRecord]:
+    """Refused jobs that are the newest of their study and analysis."""
+    for record in ledger.jobs(JobState.REFUSED):
+        if any(newest.job == record.job for newest in ledger.of_study(record.job.study_uid)):
+            yield record
+
+
+def _case(decision: Decision) -> Case:
+    comparison = decision.comparison
+    intervals, units = comparison.get("intervals", {}), comparison.get("units", {})
+    return Case(
+        decision.reading.job.study_uid,
+        _acquired(decision),
+        REJECTED if decision.reading.verdict is Verdict.REJECTED else "",
+        tuple(dict.fromkeys(comparison["findings"])),
+        {
+            name: ComparedNumber(measured, signed, units.get(name, ""), _interval(intervals.get(name)))
+            for name, (measured, signed) in comparison["measured"].items()
+        },
+    )
+
+
+def _interval(stated: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if stated is None else (stated[0], stated[1])
+
+
+def _acquired(decision: Decision) -> Acquired:
+    """As recorded when it was signed; older versions recorded the scanner alone."""
+    stated = decision.comparison.get("acquired")
+    return Acquired(manufacturer=decision.comparison["scanner"]) if stated is None else Acquired(**stated)
