@@ -8,6 +8,7 @@
     │   ├── StudyRefused        the study holds nothing that can be analysed
     │   ├── GeometryRefused     slices or frames do not form one consistent stack in space and time
     │   └── HeartRefused        the heart was not found, or what was found cannot be a heart
+    ├── Withheld                the analysis is stopped: its results are kept and go nowhere
     ├── TemporarilyUnavailable  another service did not answer: retried with backoff
     ├── DeviceFailed            a GPU or other device failed: the study is measured again on the CPU
     ├── ModelInvalid            a model file does not match its card: nothing is analysed until it is repaired
@@ -65,6 +66,10 @@ class GeometryRefused(Refused):
 
 class HeartRefused(Refused):
     """The heart was not found, or what was found cannot be a heart."""
+
+
+class Withheld(CvaiError):
+    """The analysis is stopped; what it measured is kept and goes nowhere."""
 
 
 class TemporarilyUnavailable(CvaiError):

@@ -48,6 +48,7 @@ from cvai.jobs.queue import Queue, ended_well
 from cvai.jobs.rules import read_rules
 from cvai.jobs.shadow import ShadowSteps
 from cvai.jobs.steps import CheckOwnership, StudySteps
+from cvai.jobs.stops import Stops
 from cvai.jobs.worker_registry import WorkerRegistry
 from cvai.jobs.worklist import WorklistFeed
 from cvai.ops.backup.places import RESTORING
@@ -266,6 +267,7 @@ class Service:
             check_ownership=check_ownership,
             rules=self._rules,
             stored=self._audit_stored,
+            stop_of=Stops(database).of,
         )
         retry = settings.retry
         return JobEngine(

@@ -80,6 +80,8 @@ class Act(Enum):
     SIGNED_IN = _Meaning(_USER_AUTHENTICATION, "E", Code("110122", "Login"))
     SIGNED_OUT = _Meaning(_USER_AUTHENTICATION, "E", Code("110123", "Logout"))
     STARTED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("110120", "Application Start"))
+    ANALYSIS_STOPPED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("STOP", "Analysis stopped", "99CVAI"))
+    ANALYSIS_RESUMED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("RESUME", "Analysis resumed", "99CVAI"))
     STOPPED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("110121", "Application Stop"))
 
 
@@ -102,7 +104,8 @@ class AuditEvent:
         address: host name or IP address of the client, empty when unknown.
         allowed: False when it was refused or failed.
         requested: whether ``user`` requested the act.
-        detail: requested part of the study or list, as the page's path; or the recipient.
+        detail: requested part of the study or list, as the page's path; the recipient; or which analysis is
+            stopped or resumed, and why.
         listed: StudyInstanceUIDs shown in a list.
         times: number of equal events that this one represents.
         since: time of the first of these, timezone aware; None for a single event.
@@ -238,6 +241,8 @@ def _identify_event(root: ET.Element, event: AuditEvent, at: datetime) -> None:
     if event.since is not None:
         since = event.since.isoformat(timespec="milliseconds")
         ET.SubElement(identification, "EventOutcomeDescription").text = f"{event.times} times since {since}"
+    elif event.act in (Act.ANALYSIS_STOPPED, Act.ANALYSIS_RESUMED):
+        ET.SubElement(identification, "EventOutcomeDescription").text = event.detail
 
 
 def _identify_participant(root: ET.Element, event: AuditEvent) -> None:

@@ -24,6 +24,7 @@ WIDTH = 160
 COLOURS = {
     JobState.ANALYSED: "green",
     JobState.REFUSED: "yellow",
+    JobState.WITHHELD: "yellow",
     JobState.FAILED: "red",
     JobState.DEAD_LETTER: "red",
     JobState.SUPERSEDED: "dim",

@@ -12,6 +12,7 @@ from rich.table import Table
 from cvai.cli.options import AsJson
 from cvai.cli.promote import promote
 from cvai.cli.shadow import shadow
+from cvai.cli.stop import resume, stop
 from cvai.models.card import load_card
 from cvai.models.folders import installed_models, model_folder
 from cvai.models.runtimes.onnx import OnnxNetwork
@@ -19,6 +20,8 @@ from cvai.models.runtimes.onnx import OnnxNetwork
 models_app = typer.Typer(help="Manage installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)
 models_app.command("shadow")(shadow)
+models_app.command("stop")(stop)
+models_app.command("resume")(resume)
 
 
 @models_app.command("list")

@@ -16,6 +16,7 @@ from cvai.errors import CvaiError
 from cvai.jobs.connections import hl7_destination
 from cvai.jobs.database import open_database
 from cvai.jobs.loading import load_analyses
+from cvai.jobs.stops import Stops
 from cvai.models.runtimes.providers import AUTO, reason_for
 from cvai.service import open_archive
 from cvai.settings import Settings
@@ -40,6 +41,7 @@ def examine(settings: Settings) -> tuple[Check, ...]:
     checks: dict[str, Callable[[Settings], Check]] = {
         "disk": check_disk,
         "database": check_database,
+        "stopped": check_stopped,
         "model": check_model,
         "provider": check_provider,
         "archive": check_archive,
@@ -81,6 +83,20 @@ def check_database(settings: Settings) -> Check:
         engine.dispose()
     where = url.render_as_string(hide_password=True)
     return Check("database", answer == "ok", f"{where}: {answer}", "Restore it, or move it away.")
+
+
+def check_stopped(settings: Settings) -> Check:
+    """Which analyses are stopped; that is a decision and no failure."""
+    url = sqlalchemy.make_url(settings.jobs_database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return Check("stopped", ok=True, detail="no analysis")
+    engine = open_database(settings.jobs_database_url)
+    try:
+        stops = Stops(engine).all()
+    finally:
+        engine.dispose()
+    listed = (f"{kind} since {stop.since:%Y-%m-%d} ({stop.reason})" for kind, stop in stops.items())
+    return Check("stopped", ok=True, detail="; ".join(listed) or "no analysis")
 
 
 def check_model(settings: Settings) -> Check:

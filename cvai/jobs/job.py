@@ -18,6 +18,8 @@ class JobState(StrEnum):
     RUNNING = "running"
     ANALYSED = "analysed"
     """The objects are in the archive."""
+    WITHHELD = "withheld"
+    """The analysis is stopped: what it measured is kept and goes nowhere, see ``Stops``."""
     REFUSED = "refused"
     """The study cannot be measured reliably; a retry with the same study changes nothing."""
     SUPERSEDED = "superseded"

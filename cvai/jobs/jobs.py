@@ -25,7 +25,7 @@ from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
 from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
-from cvai.errors import CvaiError, Refused, TemporarilyUnavailable
+from cvai.errors import CvaiError, Refused, TemporarilyUnavailable, Withheld
 from cvai.jobs.database import SmallCacheConnection
 from cvai.jobs.defects import frames_of
 from cvai.jobs.deliver import Deliveries
@@ -311,7 +311,9 @@ class JobEngine:
         if analysed.state is not JobState.ANALYSED and not analysed.objects:
             return analysed
         stored = self._step(job, "store", partial(self._steps.store, job, analysed))
-        return self._deliver(job, stored, partial(self._steps.ensure_files, job, stored))
+        if stored.state is JobState.WITHHELD:
+            stored = replace(stored, result=analysed.result, objects=analysed.objects)
+        return self._deliver(job, stored, partial(self._ready_to_deliver, job, stored))
 
     def _run_reading(self, reading: Reading) -> Outcome:
         """Fetch, write, store and deliver a signed reading."""
@@ -323,6 +325,12 @@ class JobEngine:
             return written
         stored = self._step(reading.job, "store", partial(self._signing.store, reading, written))
         return self._deliver(reading.job, stored, partial(self._signing.ensure_files, reading, stored))
+
+    def _ready_to_deliver(self, job: StudyJob, stored: Outcome) -> Outcome:
+        """The files of a stored result; raises Withheld where its analysis has been stopped meanwhile."""
+        made = self._steps.ensure_files(job, stored)
+        self._steps.require_released(job, stored)
+        return made
 
     def _deliver(self, job: StudyJob, stored: Outcome, ensure_files: Step) -> Outcome:
         """Deliver stored results to the other destinations; they stay stored if one rejects them."""
@@ -374,6 +382,8 @@ class JobEngine:
             return self._retrying_full_disk(step, attempts)
         except Refused as error:
             return Outcome.because(JobState.REFUSED, error)
+        except Withheld as error:
+            return Outcome.because(JobState.WITHHELD, error)
         except TemporarilyUnavailable as error:
             return Outcome.because(JobState.DEAD_LETTER, error)
         except CvaiError as error:

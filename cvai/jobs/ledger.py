@@ -38,13 +38,14 @@ PAGE = 2000
 MAX_IDS_PER_QUERY = 1000
 """Databases limit the parameters of a query to some ten thousand."""
 
-MADE_FILES = frozenset({JobState.ANALYSED, JobState.REFUSED})
+MADE_FILES = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.WITHHELD})
 
 _PRECEDENCE = (
     JobState.RUNNING,
     JobState.QUEUED,
     JobState.SUPERSEDED,
     JobState.ANALYSED,
+    JobState.WITHHELD,
     JobState.FAILED,
     JobState.DEAD_LETTER,
     JobState.REFUSED,

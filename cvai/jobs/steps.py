@@ -19,12 +19,15 @@ from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
 from cvai.audit.messages import AuditedObject
 from cvai.dicom.write.result_json import Status
-from cvai.errors import StudyRefused
+from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
+from cvai.errors import StudyRefused, Withheld
 from cvai.files import private_folder
 from cvai.jobs.analysis_slots import AnalysisSlots
 from cvai.jobs.installed import Installed, applicable
 from cvai.jobs.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
+from cvai.jobs.result_file import withhold
 from cvai.jobs.rules import Rules
+from cvai.jobs.stops import Stop
 from cvai.pipeline import StudyOutcome
 
 MAX_LISTING_AGE_S = 2.0
@@ -75,6 +78,7 @@ class StudySteps:
         check_ownership: called before any effect that others can see.
         rules: which studies are excluded.
         stored: called with the objects that were new to a study.
+        stop_of: the stop of a kind of analysis, None while it runs.
     """
 
     archive: Archive
@@ -85,6 +89,7 @@ class StudySteps:
     check_ownership: CheckOwnership = lambda: None
     rules: Rules = ANALYSE_ALL
     stored: Stored = lambda *_: None
+    stop_of: Callable[[str], Stop | None] = lambda _: None
 
     def fetch(self, job: StudyJob) -> Outcome:
         """Fetch the study, unless the analysis does not apply; superseded when the study has changed.
@@ -132,16 +137,39 @@ class StudySteps:
     def store(self, job: StudyJob, analysed: Outcome) -> Outcome:
         """Store the objects into the study; those already in the archive are left as they are.
 
-        Objects that another worker made on its own disk are made again, identically.
+        Objects that another worker made on its own disk are made again, identically. Notes that withdraw
+        earlier results are stored while an analysis is stopped, too.
+
+        Raises:
+            Withheld: the analysis is stopped.
         """
         made = self.ensure_files(job, analysed)
         if made.state is not analysed.state:
             return made
-        paths = [self.results_folder / o.path for o in made.objects]
-        if new := set(self.archive.store(job.study_uid, paths, self.check_ownership).stored):
-            objects = audited_objects(paths)
-            self.stored(job.study_uid, tuple(o for o in objects if o.sop_instance_uid in new))
+        try:
+            self.require_released(job, made)
+        except Withheld:
+            self._store(job, [o for o in made.objects if o.kind == WITHDRAWAL_KIND])
+            raise
+        self._store(job, made.objects)
         return made
+
+    def require_released(self, job: StudyJob, analysed: Outcome) -> None:
+        """Check that results may be delivered; result.json says why where they may not.
+
+        Raises:
+            Withheld: the analysis is stopped.
+            TemporarilyUnavailable: this is not known, since the jobs' database does not answer.
+        """
+        if analysed.state is JobState.ANALYSED and (stop := self.stop_of(job.kind)) is not None:
+            withhold(self.results_folder / analysed.result, stop.to_json())
+            raise stop.error
+
+    def _store(self, job: StudyJob, objects: Sequence[JobObject]) -> None:
+        paths = [self.results_folder / o.path for o in objects]
+        if new := set(self.archive.store(job.study_uid, paths, self.check_ownership).stored):
+            audited = audited_objects(paths)
+            self.stored(job.study_uid, tuple(o for o in audited if o.sop_instance_uid in new))
 
     def ensure_files(self, job: StudyJob, analysed: Outcome) -> Outcome:
         """``analysed`` where its files are here, else the outcome of analysing again."""

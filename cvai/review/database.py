@@ -92,14 +92,14 @@ CREATE TABLE IF NOT EXISTS listed (
         WHEN drafted THEN 'draft'
         WHEN job_state IN ('queued', 'running') THEN 'in progress'
         WHEN job_state IN ('analysed', 'superseded') THEN 'to read'
-        WHEN job_state = 'refused' THEN 'refused'
+        WHEN job_state IN ('refused', 'withheld') THEN job_state
         WHEN job_state = 'nothing_to_do' THEN 'nothing to read'
         ELSE 'failed' END) STORED,
     tab TEXT NOT NULL GENERATED ALWAYS AS (CASE
         WHEN NOT speaks THEN ''
         WHEN verdict <> '' THEN 'signed'
         WHEN state IN ('draft', 'to read') THEN 'unread'
-        WHEN state IN ('refused', 'failed') THEN 'refused'
+        WHEN state IN ('refused', 'withheld', 'failed') THEN 'refused'
         WHEN state = 'nothing to read' THEN 'other'
         ELSE 'waiting' END) STORED,
     is_row INTEGER NOT NULL GENERATED ALWAYS AS (tab NOT IN ('', 'other')) STORED,

@@ -52,6 +52,7 @@ class RowState(StrEnum):
     LOOKED_AT = "looked at"
     DISMISSED = "dismissed"
     REFUSED = "refused"
+    WITHHELD = "withheld"
     NOTHING = "nothing to read"
     FAILED = "failed"
 

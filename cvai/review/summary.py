@@ -76,7 +76,7 @@ class Summary:
 
     Args:
         record: the job as it stands.
-        result: its entry in result.json, see ``read_entry``; empty where the job wrote none.
+        result: its entry in result.json, see ``read_entry``; empty where the job wrote none, or is withheld.
         identity: whose study it is.
     """
 
@@ -251,10 +251,14 @@ class StudyFolders:
 def read_summary(record: JobRecord, folders: StudyFolders) -> Summary:
     """The summary of a job: from its result.json and the headers of the objects beside it.
 
+    Of withheld results nothing but the patient is read.
+
     Where there are no objects, result.json names the patient (none where the study is of several), and date,
     description and AccessionNumber are those of one image. As long as there is no result, so is the patient.
     """
     result = read_result(folders.results / record.outcome.result) if record.outcome.result else {}
+    if record.outcome.state is JobState.WITHHELD:
+        result = {"patient": result.get("patient")}
     identity = _of_objects(record, folders.results)
     if identity is None:
         identity = _of_an_image(folders.images(record.job))

@@ -94,7 +94,7 @@ def checks_by_name(*arguments: str) -> tuple[int, dict[str, Check]]:
 def test_the_doctor_finds_a_fresh_installation_well(tmp_path: Path) -> None:
     (tmp_path / "service.toml").write_text(f'data_folder = "{tmp_path / "data"}"\n')
     status, checks = checks_by_name("--config", str(tmp_path / "service.toml"))
-    names = ["disk", "database", "model", "provider", "archive", "clock", "inbox", "hl7"]
+    names = ["disk", "database", "stopped", "model", "provider", "archive", "clock", "inbox", "hl7"]
     assert list(checks) == names
     assert [check for check in checks.values() if not check.ok] == []
     assert checks["provider"].detail.startswith('CPUExecutionProvider: "auto" takes the first that runs')
@@ -110,7 +110,7 @@ def test_the_doctor_names_each_thing_that_is_not_well_and_what_to_do(tmp_path: P
     status, checks = checks_by_name("--config", str(tmp_path / "service.toml"))
     assert status == 1
     unwell = {name for name, check in checks.items() if not check.ok}
-    assert unwell == {"database", "model", "provider", "archive", "clock"}
+    assert unwell == {"database", "stopped", "model", "provider", "archive", "clock"}
     assert all(checks[name].hint for name in unwell)
     assert "archive_unreachable" in checks["archive"].detail
     assert "do-not-tell" not in str(checks)

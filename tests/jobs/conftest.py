@@ -18,6 +18,7 @@ from cvai.jobs.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.jobs.ledger import JobRecord, open_ledger
 from cvai.jobs.shadow import ShadowSteps
 from cvai.jobs.steps import StudySteps
+from cvai.jobs.stops import Stop
 from tests.standin import KIND, MODEL_SHA256, analyse, installed, slots_below
 
 
@@ -34,6 +35,7 @@ class Bench:
     deliveries: Deliveries = field(default_factory=Deliveries)
     shadow: Shadow | None = None
     beside: tuple[Installed, ...] = ()
+    stop_of: Callable[[str], Stop | None] = lambda _: None
     engines: list[JobEngine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -51,6 +53,7 @@ class Bench:
             work_folder=self.root / "work",
             results_folder=self.root / "results",
             slots=slots_below(self.root, self.jobs_at_once),
+            stop_of=self.stop_of,
         )
         database = JobDatabase(self.url, "worker-1", self.jobs_at_once)
         retry = RetryPolicy(self.attempts, 0.01, 0.02)

@@ -175,6 +175,7 @@ def test_every_state_of_a_job_has_a_word_and_a_tab(listing: Listing) -> None:
         JobState.ANALYSED: [RowState.UNREVIEWED],
         JobState.REFUSED: [RowState.REFUSED],
         JobState.SUPERSEDED: [],
+        JobState.WITHHELD: [RowState.WITHHELD],
         JobState.FAILED: [RowState.FAILED],
         JobState.NOTHING_TO_DO: [RowState.NOTHING],
         JobState.DEAD_LETTER: [RowState.FAILED],
@@ -286,6 +287,15 @@ def test_a_refused_study_has_its_date_and_the_patient_that_its_result_names(
     assert row.identity.study_date == "20260101"
     assert row.identity.patient == Patient(**(patient or {}))
     assert (row.message, row.hint) == ("What was found.", "What to do.")
+
+
+def test_a_withheld_study_has_its_reason_and_no_number(database: Database) -> None:  # noqa: F811
+    made = Listing(database)
+    withheld = study(1, JobState.WITHHELD)
+    outcome = Outcome(JobState.WITHHELD, "analysis_stopped", "It was stopped.", "It is kept.")
+    made.put([replace(withheld, record=replace(withheld.record, outcome=outcome))])
+    (row,) = made.page(Query("refused")).rows
+    assert (row.state, row.main, row.message) == (RowState.WITHHELD, None, "It was stopped.")
 
 
 def test_files_that_are_no_dicom_name_nobody(tmp_path: Path) -> None:

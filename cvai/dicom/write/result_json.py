@@ -98,6 +98,7 @@ def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: M
         "curves": dict(analysis.curves),
         "findings": [_finding(f) for f in analysis.findings],
         "objects": list(objects),
+        "withheld": None,
         "excluded": _excluded(analysis.images.excluded),
         "timings_ms": _timings(timings_ms),
     }
@@ -135,6 +136,7 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
         "curves": None,
         "findings": [],
         "objects": [],
+        "withheld": None,
         "excluded": [],
         "timings_ms": {},
     }

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cvai.audit.messages import Act
 from cvai.dicom.write.write import REPORT_NAME
 from cvai.errors import RequestInvalid
+from cvai.jobs.job import JobState
 from cvai.jobs.shadow import shadow_records
 from cvai.jobs.shadow_comparison import compared
 from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
@@ -100,7 +101,7 @@ def report(summary: TheStudy, page: ThePage) -> FileResponse:
     """The report, of what was signed where something was."""
     path = _report_of(page, summary.job_id) or page.results_folder / summary.record.outcome.result
     path = path.with_name(REPORT_NAME)
-    if not summary.record.outcome.result or not path.is_file():
+    if not summary.record.outcome.result or summary.state is JobState.WITHHELD or not path.is_file():
         raise RequestInvalid("report_missing", "There is no report of this study here.", "See the archive.")
     return FileResponse(path, media_type="application/pdf", content_disposition_type="inline")
 
