@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +58,9 @@ CREATE TABLE IF NOT EXISTS looks (
     at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS looks_of_job ON looks (job_id, number);
+"""
 
+LISTED = """
 CREATE TABLE IF NOT EXISTS listed (
     number INTEGER PRIMARY KEY,
     job_id TEXT NOT NULL UNIQUE,
@@ -184,6 +187,22 @@ class Database:
         self._connection = sqlite3.connect(private_file(path), check_same_thread=False, timeout=30.0)
         self._connection.row_factory = sqlite3.Row
         self._connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; {SCHEMA}")
+        self._drop_former_listing()
+        self._connection.executescript(LISTED)
+
+    def _drop_former_listing(self) -> None:
+        """Of another version of cvai: its states may be others, and ``Listing`` makes it again."""
+        version = zlib.crc32(LISTED.encode()) >> 1  # a signed number of 32 bits
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] == version:
+            return
+        triggers = self._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'listed%'"
+        ).fetchall()
+        drops = [f"DROP TRIGGER IF EXISTS {row['name']};" for row in triggers]
+        drops += ["DROP TABLE IF EXISTS listed_words;", "DROP TABLE IF EXISTS listed;"]
+        self._connection.executescript(
+            f"BEGIN IMMEDIATE; {' '.join(drops)} PRAGMA user_version = {version}; COMMIT;"
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -232,6 +232,25 @@ def test_a_restart_lists_what_came_and_forgets_what_there_is_no_more(
     assert (newest, again.page(Query()).total) == (["1.2.400", "1.2.298"], 299)
 
 
+def test_a_listing_of_another_version_is_made_again_and_decisions_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "review.sqlite"
+    first = Database(path)
+    listing, job = Listing(first), study(3).record.job
+    listing.put([study(3)])
+    Decisions(first).add("hart", replace(READING, job=job), COMPARISON, 0)
+    first.close()
+    same = Database(path)
+    assert Listing(same).job_ids() == {job.job_id}
+    with same.transaction() as rows:
+        rows.execute("PRAGMA user_version = 7")
+    same.close()
+    other = Database(path)
+    assert Listing(other).job_ids() == set()
+    Listing(other).put([study(3)])
+    assert row_of(Listing(other), job.job_id).state is RowState.CHANGED
+    other.close()
+
+
 def test_a_look_that_is_stopped_goes_on_at_the_next(
     jobs: Jobs,
     database: Database,  # noqa: F811
