@@ -34,16 +34,21 @@ def beating_heart() -> np.ndarray:
     return labels
 
 
-def findings_of(labels: np.ndarray) -> tuple[Finding, ...]:
+def findings_of(labels: np.ndarray, phases: KeyPhases | None = None) -> tuple[Finding, ...]:
     positions = np.array([[0.0, 0, 9.0 * z] for z in range(labels.shape[1])])
     geometry = StackGeometry(positions, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 1.4, 1.4)
     segmentation = CineSegmentation(labels, geometry)
-    return quality_findings(segmentation, KeyPhases(ED, ES), volume_curves_ml(segmentation))
+    return quality_findings(segmentation, phases or KeyPhases(ED, ES), volume_curves_ml(segmentation))
 
 
 def found(labels: np.ndarray) -> dict[str, tuple[Place, ...]]:
     """Places of every finding by its code."""
     return {f.code: f.where for f in findings_of(labels)}
+
+
+def messages(labels: np.ndarray, phases: KeyPhases | None = None) -> dict[str, str]:
+    """Message of every finding by its code."""
+    return {f.code: f.message for f in findings_of(labels, phases)}
 
 
 def test_a_plausible_heart_has_no_findings() -> None:
@@ -123,6 +128,62 @@ def test_a_phase_that_jumps_is_told() -> None:
     labels = beating_heart()
     labels[2][labels[2] == SAX_LABELS[Structure.LV_CAVITY]] = 0
     assert found(labels)["volume_jumps_between_phases"] == (Place(phase=2),)
+
+
+@pytest.mark.parametrize("structure", [Structure.RV_CAVITY, Structure.LV_MYOCARDIUM])
+def test_a_right_ventricle_or_a_wall_that_jumps_is_told(structure: Structure) -> None:
+    labels = beating_heart()
+    labels[2][labels[2] == SAX_LABELS[structure]] = 0
+    assert Place(phase=2) in found(labels)["volume_jumps_between_phases"]
+
+
+def test_an_end_systole_set_far_from_the_smallest_ventricle_is_told() -> None:
+    labels = beating_heart()
+    assert messages(labels, KeyPhases(ED, 1))["key_phase_not_extreme"].startswith(
+        "End-systole is phase 2 with"
+    )
+    assert "key_phase_not_extreme" not in messages(labels, KeyPhases(ED, ES - 1)), "a neighbour is as good"
+
+
+def test_a_torn_right_ventricle_is_told() -> None:
+    labels = beating_heart()
+    torn = labels[ES, 4, ::3]
+    torn[torn == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    assert found(labels)["ragged_contour"] == (Place(ES, 4),)
+
+
+def test_only_a_slice_at_the_base_may_be_atrium() -> None:
+    for z, is_basal in ((1, True), (5, False)):
+        labels = beating_heart()[:, 2:]
+        labels[ED, z, ::3][labels[ED, z, ::3] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+        for turned in (labels, labels[:, ::-1]):
+            assert ("atrium" in messages(turned)["ragged_contour"]) is is_basal
+
+
+def test_a_slice_that_a_contour_skips_is_told() -> None:
+    for structure in (Structure.RV_CAVITY, Structure.LV_MYOCARDIUM):
+        labels = beating_heart()
+        gone = [SAX_LABELS[s] for s in (structure, Structure.LV_CAVITY)]
+        labels[ES, 5][np.isin(labels[ES, 5], gone)] = 0
+        assert Place(ES, 5) in found(labels)["slice_skipped"]
+
+
+def test_an_area_that_jumps_between_slices_is_told() -> None:
+    labels = beating_heart()
+    labels[ED, 4][labels[ED, 4] == SAX_LABELS[Structure.LV_CAVITY]] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+    labels[ED, 4, 49:52, 44:47] = SAX_LABELS[Structure.LV_CAVITY]
+    assert Place(ED, 4) in found(labels)["area_jumps_between_slices"]
+
+
+def test_a_cavity_without_a_wall_and_a_wall_without_a_cavity_are_told_but_at_the_apex() -> None:
+    labels = beating_heart()
+    labels[ED, 1][labels[ED, 1] == SAX_LABELS[Structure.LV_MYOCARDIUM]] = 0
+    assert found(labels)["cavity_without_wall"] == (Place(ED, 1),)
+    labels = beating_heart()[:, 2:]
+    for z in (1, 6):
+        labels[ES, z][labels[ES, z] == SAX_LABELS[Structure.LV_CAVITY]] = SAX_LABELS[Structure.LV_MYOCARDIUM]
+    for turned, place in ((labels, Place(ES, 1)), (labels[:, ::-1], Place(ES, 5))):
+        assert found(turned)["wall_without_cavity"] == (place,)
 
 
 def test_a_frayed_outline_is_told_with_its_slice_and_phase() -> None:

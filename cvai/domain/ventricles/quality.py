@@ -15,6 +15,7 @@ from cvai.domain.ventricles.coverage import coverage_findings
 from cvai.domain.ventricles.outline import outline_findings
 from cvai.domain.ventricles.short_axis import short_axis_findings
 from cvai.domain.ventricles.slice_curves import out_of_step_findings
+from cvai.domain.ventricles.slices import slice_findings
 from cvai.domain.volumes import VolumeCurves, mass_g
 
 STROKE_VOLUMES_DIFFER = 0.60
@@ -35,7 +36,12 @@ LARGE_SECOND_HEART = 0.25
 """Volume of a second left ventricle elsewhere in the image, as a share of the first one."""
 
 PHASE_JUMP = 0.35
-"""Share of the stroke volume by which one phase may leave the line between its two neighbours."""
+"""Share of the left stroke volume by which one phase of a structure may leave the line between its two
+neighbours; of the right ventricle, share of its own."""
+
+PHASE_OFF = 0.25
+"""Share of the stroke volume by which the volume at end-diastole or end-systole may miss the largest or
+smallest of the beat; the smoothing of ``key_phases`` misses it by less."""
 
 SMALLEST_LV_EDV_ML = 20.0
 """Below this a left ventricle is taken for a failed segmentation."""
@@ -59,7 +65,8 @@ def quality_findings(
         _stroke_volumes(lv_ml, rv_ml, phases),
         _high_ejection_fraction(lv_ml, rv_ml, phases),
         _masses(wall_ml, phases),
-        _phase_jump(lv_ml),
+        _phases_off(lv_ml, phases),
+        _phase_jump(curves_ml),
         _border(segmentation),
         _second_heart(segmentation, float((lv_ml + wall_ml)[phases.end_diastole])),
     )
@@ -68,6 +75,7 @@ def quality_findings(
         *coverage_findings(segmentation, phases),
         *base_findings(segmentation, phases),
         *outline_findings(segmentation, phases),
+        *slice_findings(segmentation, phases),
         *short_axis_findings(segmentation, phases),
         *out_of_step_findings(segmentation),
     )
@@ -160,19 +168,53 @@ def _masses(wall_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
     )
 
 
-def _phase_jump(lv_ml: NDArray[np.float64]) -> Finding | None:
-    if lv_ml.size < 5:
+def _phases_off(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
+    stroke = float(np.ptp(lv_ml))
+    wrong = [
+        (name, t, extreme)
+        for name, t, extreme in (
+            ("End-diastole", phases.end_diastole, int(lv_ml.argmax())),
+            ("End-systole", phases.end_systole, int(lv_ml.argmin())),
+        )
+        if abs(lv_ml[t] - lv_ml[extreme]) > PHASE_OFF * stroke
+    ]
+    if not wrong:
         return None
-    between = (np.roll(lv_ml, 1) + np.roll(lv_ml, -1)) / 2
-    departure = np.abs(lv_ml - between)
-    worst, stroke = int(departure.argmax()), float(np.ptp(lv_ml))
-    if stroke == 0 or departure[worst] <= PHASE_JUMP * stroke:
+    named = (
+        f"{name} is phase {t + 1} with {lv_ml[t]:.0f} mL, but phase {extreme + 1} has {lv_ml[extreme]:.0f} mL"
+        for name, t, extreme in wrong
+    )
+    return Finding(
+        "key_phase_not_extreme",
+        Severity.WARNING,
+        f"{'. '.join(named)}. Check the choice of phases, and the contours of both.",
+        tuple(Place(phase=phase) for _, t, extreme in wrong for phase in (t, extreme)),
+    )
+
+
+def _phase_jump(curves_ml: VolumeCurves) -> Finding | None:
+    if curves_ml[Structure.LV_CAVITY].size < 5:
+        return None
+    places = []
+    named = []
+    for structure, words, of in (
+        (Structure.LV_CAVITY, "left ventricle", Structure.LV_CAVITY),
+        (Structure.LV_MYOCARDIUM, "its wall", Structure.LV_CAVITY),
+        (Structure.RV_CAVITY, "right ventricle", Structure.RV_CAVITY),
+    ):
+        curve_ml = curves_ml[structure]
+        departure = np.abs(curve_ml - (np.roll(curve_ml, 1) + np.roll(curve_ml, -1)) / 2)
+        worst, stroke = int(departure.argmax()), float(np.ptp(curves_ml[of]))
+        if stroke > 0 and departure[worst] > PHASE_JUMP * stroke:
+            places.append(Place(phase=worst))
+            named.append(f"{words} by {departure[worst]:.0f} mL at phase {worst + 1}")
+    if not named:
         return None
     return Finding(
         "volume_jumps_between_phases",
         Severity.WARNING,
-        f"The left ventricle jumps by {departure[worst]:.0f} mL at phase {worst + 1} against its neighbours.",
-        (Place(phase=worst),),
+        f"Volumes jump against the neighbouring phases: {'; '.join(named)}. Check the contours there.",
+        tuple(places),
     )
 
 
