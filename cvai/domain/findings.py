@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+NO_FINDINGS = "No automatic check found a problem. This does not replace a look at the contours."
+"""Where there is no finding."""
+
 
 class Severity(StrEnum):
     """How much a finding matters to the person who reads the number."""

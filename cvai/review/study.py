@@ -11,6 +11,7 @@ from cvai.analyses.page import Number
 from cvai.analyses.registry import AnyEditing
 from cvai.analyses.spec import PageSpec
 from cvai.dicom.read.header.text import lines, one_line
+from cvai.dicom.write.result_json import finding_entry
 from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
@@ -100,7 +101,7 @@ def _frame(phase: int | None, beats: Sequence[Mapping[str, int]]) -> int:
 
 
 def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
-    """What the contours that this reader sees measure, their curves, and the wall of them as HTML.
+    """What the contours that this reader sees measure, their curves; their findings and the wall as HTML.
 
     Raises:
         RequestInvalid: ``study_unknown``: this analysis is not corrected here.
@@ -109,15 +110,19 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
     changes = _standing_changes(page, summary.job_id, reader)
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
+        findings: Sequence[Mapping[str, Any]] = summary.findings
     else:
         edits = checked_edits(changes, page.cines.open(summary.record).read_labels(), editing)
         phases = KeyPhases(changes.ed, changes.es)
         opened = page.cines.reopen(summary.record)
         analysis = measured_again(editing, opened, edits, phases=phases, model=_model(summary))
         measurements, curves = analysis.measurements, analysis.curves
+        findings = [finding_entry(finding) for finding in analysis.findings]
     return {
         "measurements": {m.name: m.value for m in measurements},
         "curves": dict(curves),
+        "findings": render("findings.html", findings=findings, of_reader=changes is not None),
+        "places": [places_shown(finding, []) for finding in findings],
         "wall": _wall_html(summary.page, measurements, of_reader=changes is not None),
     }
 

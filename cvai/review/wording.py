@@ -13,6 +13,7 @@ from cvai import __version__
 from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.report.bounds import MARKS
+from cvai.domain.findings import NO_FINDINGS
 from cvai.domain.measurement import Measurement, Normality
 
 NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
@@ -106,7 +107,12 @@ def _environment() -> Environment:
         number=number_text,
         unit=unit_text,
     )
-    environment.globals.update(version=__version__, normality_words=NORMALITY_WORDS, view_words=VIEW_WORDS)
+    environment.globals.update(
+        version=__version__,
+        no_findings=NO_FINDINGS,
+        normality_words=NORMALITY_WORDS,
+        view_words=VIEW_WORDS,
+    )
     return environment
 
 

@@ -96,7 +96,7 @@ def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: M
         "measurements": [_measurement(m, analysis.coding(m.name)) for m in analysis.measurements],
         "key_frames": dict(analysis.key_frames),
         "curves": dict(analysis.curves),
-        "findings": [_finding(f) for f in analysis.findings],
+        "findings": [finding_entry(f) for f in analysis.findings],
         "objects": list(objects),
         "withheld": None,
         "excluded": _excluded(analysis.images.excluded),
@@ -185,8 +185,8 @@ def _bounds(bounds: tuple[float, float] | None) -> list[float] | None:
     return None if bounds is None else list(bounds)
 
 
-def _finding(finding: Finding) -> Record:
-    """One finding."""
+def finding_entry(finding: Finding) -> Record:
+    """One finding as result.json states it."""
     return {
         "code": finding.code,
         "severity": str(finding.severity),

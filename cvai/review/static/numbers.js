@@ -29,8 +29,9 @@ export class Numbers {
   /**
    * Take what the server measures of the contours that are saved.
    * @param {number} revision of the editor that was saved
-   * @returns {Promise<{wall: string, curves: Record<string, number[] | null>}>} the wall of these contours as HTML,
-   *   empty where the analysis has none, and their curves
+   * @returns {Promise<{wall: string, findings: string, places: {t: number | null, z: number | null}[][], curves: Record<string, number[] | null>}>}
+   *   the wall of these contours as HTML, empty where the analysis has none; their findings as HTML and where each
+   *   leads; and their curves
    */
   refresh(revision) {
     const asked = getJson(`${this.base}/measured`).then((told) => {

@@ -58,7 +58,12 @@ class StudyPage {
       go: (t, z) => this.go(t, z),
       showWhere: () => this.#showWhere(),
     });
-    linkFindings(study.places, ({ t, z }) => this.go(t ?? viewer.t, z ?? viewer.z));
+    this.#linkFindings(study.places);
+  }
+
+  /** @param {{t: number | null, z: number | null}[][]} places of every finding */
+  #linkFindings(places) {
+    linkFindings(places, ({ t, z }) => this.go(t ?? this.viewer.t, z ?? this.viewer.z));
   }
 
   /** @param {number} t @param {number} z @param {boolean} [playing] show a frame */
@@ -115,8 +120,10 @@ class StudyPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async showMeasured(revision) {
     try {
-      const { wall, curves } = await this.numbers.refresh(revision);
+      const { wall, curves, findings, places } = await this.numbers.refresh(revision);
       if (wall) part("wall-shown").innerHTML = wall;
+      part("findings-shown").innerHTML = findings;
+      this.#linkFindings(places);
       this.curves = curves;
       this.showNumbers();
     } catch (problem) {

@@ -30,7 +30,7 @@ from cvai.dicom.write.report.page import (
     wrapped,
 )
 from cvai.dicom.write.source import code_item, instance_reference
-from cvai.domain.findings import Finding, Severity
+from cvai.domain.findings import NO_FINDINGS, Finding, Severity
 from cvai.domain.subject import Subject
 
 LEFT, RIGHT = 15.0, 195.0
@@ -122,7 +122,7 @@ def draw_findings(page: Page, findings: Sequence[Finding]) -> None:
     )
     baseline = FINDINGS.top + 6
     if not findings:
-        page.text(FINDINGS.left, baseline, "Nothing was noticed that makes the numbers doubtful.", 8)
+        page.text(FINDINGS.left, baseline, NO_FINDINGS, 8)
     for line in finding_lines(findings, FINDINGS.width - 22, int((FINDINGS.height - 6) / 4)):
         page.text(FINDINGS.left, baseline, line.severity, 8, bold=True, colour=line.colour)
         page.text(FINDINGS.left + 20, baseline, line.text, 8)
