@@ -99,6 +99,69 @@ def test_pulling_moves_what_is_near_and_leaves_the_far_side(page: Page) -> None:
     assert wall_near < np.count_nonzero(labels[:, 22:] == 2)
 
 
+def ring() -> NDArray[np.uint8]:
+    """(y, x) a round cavity within its wall."""
+    y, x = np.mgrid[0 : GRID["rows"], 0 : GRID["columns"]]
+    away = np.hypot(y - 14, x - 22)
+    return np.where(away < 8, 1, np.where(away < 11, 2, 0)).astype(np.uint8)
+
+
+def edited(page: Page, layer: int, does: str) -> NDArray[np.uint8]:
+    """What ``does`` makes of the ring; ``editor`` and ``layer`` stand for what their names say."""
+    runs = page.evaluate(
+        f"""async ({{runs, grid, layer}}) => {{
+          const {{decodeRuns, encodeRuns, LabelVolume}} = await import("/static/labels.js");
+          const {{Editor}} = await import("/static/editor.js");
+          const labels = new LabelVolume(decodeRuns(runs, grid.rows * grid.columns), grid);
+          const editor = new Editor(labels, labels.data.slice(), {{ed: 0, es: 0}});
+          const at = (degrees, radius) => {{
+            const angle = degrees * Math.PI / 180;
+            return {{x: 22 + radius * Math.cos(angle), y: 14 + radius * Math.sin(angle)}};
+          }};
+          const draw = (from, to, radius) => {{
+            editor.begin(0, 0, layer, "draw", at(from, 8));
+            for (let degrees = from + 5; degrees < to; degrees += 5) editor.move(at(degrees, radius));
+            editor.move(at(to, 8));
+            editor.end();
+          }};
+          {does}
+          return encodeRuns(labels.frame(0, 0));
+        }}""",
+        {
+            "runs": list(encoded_runs(ring())),
+            "grid": {**GRID, "n_phases": 1, "n_slices": 1},
+            "layer": asdict(PAGE.layers[layer]),
+        },
+    )
+    return decoded_runs(runs, ring().shape)
+
+
+@pytest.mark.parametrize(("start", "end"), [(-60, 60), (60, 180), (100, 300)])
+def test_an_open_stroke_replaces_the_arc_along_it_and_nothing_else(page: Page, start: int, end: int) -> None:
+    drawn = edited(page, 0, f"draw({start}, {end}, 10)")
+    y, x = np.mgrid[0 : GRID["rows"], 0 : GRID["columns"]]
+    radius, degrees = np.hypot(y - 14, x - 22), np.degrees(np.arctan2(y - 14, x - 22))
+    is_along = (degrees - start) % 360 < end - start
+    well_within = is_along & ((degrees - start) % 360 > 15) & ((end - degrees) % 360 > 15)
+    assert (drawn[well_within & (radius < 9.3)] == 1).all(), "the cavity reaches as far as the stroke"
+    away = ~is_along & ((degrees - end) % 360 > 10) & ((start - degrees) % 360 > 10)
+    assert np.array_equal(drawn[away], ring()[away])
+
+
+def test_a_closed_stroke_replaces_the_whole_contour(page: Page) -> None:
+    drawn = edited(page, 0, "draw(0, 355, 5)")
+    y, x = np.mgrid[0 : GRID["rows"], 0 : GRID["columns"]]
+    radius = np.hypot(y - 14, x - 22)
+    assert (drawn[(radius > 5.5) & (radius < 7) & (x < 27)] == 2).all()
+    assert (drawn[radius < 4.5] == 1).all()
+
+
+def test_removing_a_contour_leaves_the_others(page: Page) -> None:
+    without_inside, without_outside = (edited(page, layer, "editor.drop(0, 0, layer)") for layer in (0, 1))
+    assert np.array_equal(without_inside, np.where(ring() > 0, 2, 0))
+    assert np.array_equal(without_outside, np.where(ring() == 1, 1, 0))
+
+
 @pytest.mark.parametrize("heart_rate_bpm", [64.0, None])
 def test_the_page_measures_what_python_measures(page: Page, heart_rate_bpm: float | None) -> None:
     labels = beating_labels(6, 4, **GRID)

@@ -28,3 +28,20 @@ def test_findings_are_judged_again_after_a_correction(
         page.keyboard.press("Control+z")
         expect(found).to_have_count(0)
         expect(page.locator("#findings")).not_to_contain_text("Judged anew")
+
+
+def test_a_pull_that_misses_every_contour_changes_nothing(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_ids[0])
+        page.keyboard.press("p")
+        before = page.inner_text("#window-level")
+        box = page.locator("#image").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 30, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 90, box["y"] + 90, steps=4)
+        page.mouse.up()
+        assert page.inner_text("#window-level") == before
+        assert page.is_disabled("#undo")

@@ -2,7 +2,7 @@
 
 import { belongs, outlinesOf, withChange, withLayer } from "./layers.js";
 import { decodeRuns, encodeRuns } from "./labels.js";
-import { fill, nearest, pull } from "./outlines.js";
+import { fill, isClosed, nearest, nearestOutline, pull, withArc } from "./outlines.js";
 
 /** @typedef {import("./outlines.js").Point} Point */
 /** @typedef {import("./layers.js").Layer} Layer */
@@ -105,16 +105,14 @@ export class Editor extends EventTarget {
     const drag = this.drag;
     this.drag = null;
     if (!drag) return;
-    if (drag.tool === "draw" && drag.path.length > 4) {
-      const mask = fill([drag.path], this.labels.grid.rows, this.labels.grid.columns);
-      this.#set(drag.t, drag.z, withLayer(drag.base, drag.layer, (i) => mask[i] === 1));
-    }
+    if (drag.tool === "draw" && drag.path.length > 4) this.#set(drag.t, drag.z, this.#drawn(drag));
     this.#remember(drag.t, drag.z, drag.base);
   }
 
   /** @param {number} t @param {number} z @param {Layer} layer take the contour out of a frame */
   drop(t, z, layer) {
-    if (layer.editable) this.#replace(t, z, (labels) => withLayer(labels, layer, () => false));
+    const [own] = layer.labels;
+    if (layer.editable) this.#replace(t, z, (labels) => labels.map((label) => (label === own ? layer.leaves : label)));
   }
 
   /** @param {number} t @param {number} z @param {number} from @param {Layer} layer give a frame another phase's contour */
@@ -151,6 +149,17 @@ export class Editor extends EventTarget {
     const by = { x: at.x - drag.from.x, y: at.y - drag.from.y };
     const after = drag.outlines.map((outline) => pull(outline, drag.from, by, this.reach));
     return withChange(drag.base, drag.layer, drag.outlines, after, this.labels.grid);
+  }
+
+  /** @param {NonNullable<Editor["drag"]>} drag @returns {Uint8Array} a closed stroke is the contour, an open one its nearest arc */
+  #drawn({ base, layer, outlines, path }) {
+    const { grid } = this.labels;
+    if (outlines.length && !isClosed(path)) {
+      const old = nearestOutline(outlines, path);
+      return withChange(base, layer, [old], [withArc(old, path)], grid);
+    }
+    const mask = fill([path], grid.rows, grid.columns);
+    return withLayer(base, layer, (i) => mask[i] === 1);
   }
 
   /** @param {NonNullable<Editor["drag"]>} drag */

@@ -72,8 +72,8 @@ function onPointer(app, tools, looking) {
     canvas.focus({ preventScroll: true });
     app.player.stop();
     const drawing = event.button === 0 && !event.shiftKey && event.isPrimary;
-    if (drawing && editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event))) return;
-    looking.begin(event);
+    if (drawing && tools.tool !== "look") editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event));
+    else looking.begin(event);
   });
   canvas.addEventListener("pointermove", (event) => {
     const at = viewer.at(event);

@@ -148,3 +148,48 @@ export function nearest(outlines, at) {
   }
   return best;
 }
+
+/** Gap between the ends of a stroke, as a share of its length, up to which it closes itself. */
+const CLOSES = 0.2;
+
+/** @param {Point} a @param {Point} b @returns {number} */
+const apart = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
+
+/** @param {Point[]} stroke @returns {boolean} whether a drawn stroke is meant as a whole outline */
+export function isClosed(stroke) {
+  const length = stroke.slice(1).reduce((sum, point, i) => sum + apart(stroke[i], point), 0);
+  return apart(stroke[0], stroke[stroke.length - 1]) <= CLOSES * length;
+}
+
+/** @param {Point[]} points @param {Point} at @returns {number} index of the nearest one */
+function nearestIndex(points, at) {
+  const away = points.map((point) => apart(point, at));
+  return away.indexOf(Math.min(...away));
+}
+
+/** @param {Point[]} from @param {Point[]} to @returns {number} mean distance of points to the nearest of others */
+function meanDistance(from, to) {
+  return from.reduce((sum, point) => sum + apart(point, to[nearestIndex(to, point)]), 0) / (from.length || 1);
+}
+
+/** @param {Outline[]} outlines at least one @param {Point[]} stroke @returns {Outline} the one that a stroke runs along */
+export function nearestOutline(outlines, stroke) {
+  const away = outlines.map((outline) => meanDistance(stroke, outline));
+  return outlines[away.indexOf(Math.min(...away))];
+}
+
+/**
+ * Replace the arc of an outline that a stroke was drawn for: of the two arcs between the ends of the stroke, the
+ * one that lies nearer to it.
+ * @param {Outline} outline
+ * @param {Point[]} stroke
+ * @returns {Outline}
+ */
+export function withArc(outline, stroke) {
+  const first = nearestIndex(outline, stroke[0]), last = nearestIndex(outline, stroke[stroke.length - 1]);
+  const [low, high] = [Math.min(first, last), Math.max(first, last)];
+  const inner = outline.slice(low, high + 1), outer = [...outline.slice(high), ...outline.slice(0, low + 1)];
+  const along = first <= last ? stroke : [...stroke].reverse();
+  if (meanDistance(inner, stroke) <= meanDistance(outer, stroke)) return [...outline.slice(0, low), ...along, ...outline.slice(high + 1)];
+  return [...inner.slice(1, -1), ...[...along].reverse()];
+}
