@@ -18,6 +18,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
 from cvai.jobs.ledger import JobRecord, open_ledger
 from tests.conftest import ROOT
+from tests.forked import Forked
 
 UNCOUNTED = "late_enhancement"
 CVAI = (sys.executable, "-m", "cvai")
@@ -37,19 +38,20 @@ def eventually(look: Callable[[], T | None], what: str, timeout_s: float = PATIE
 
 
 class Process:
-    """A command in the background, stopped by its own id."""
+    """A command in the background, stopped by its own id.
+
+    Under pytest a module of Python is forked from a process that has imported the service already.
+    """
 
     def __init__(self, command: Sequence[str | Path], log: Path) -> None:
         self._log = log
+        log.touch()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"}
-        with log.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                [str(part) for part in command],
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-            )
+        python, dash_m, *module = map(str, command)
+        if (python, dash_m) == (sys.executable, "-m") and "PYTEST_VERSION" in os.environ:
+            self._process: Forked | subprocess.Popen[bytes] = Forked(module[0], module[1:], environment, log)
+        else:
+            self._process = _started([str(part) for part in command], environment, log)
 
     @property
     def pid(self) -> int:
@@ -76,6 +78,11 @@ class Process:
     def died(self) -> int | None:
         """The exit status, None while it lives."""
         return self._process.poll()
+
+
+def _started(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as stderr:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+"""``python -m MODULE`` without its imports: forked from a process that has imported the service already.
+
+Importing the service takes three seconds of a core, and tests start it many times. Under
+pytest ``tests.process`` starts it this way; benchmarks start a fresh interpreter.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+IMPORTED = ["tests.service", "tests.fuzzed_service", "cvai.cli.serve", "cvai.models.runtimes.onnx"]
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+class Forked:
+    """A module that runs in a process of its own, with the methods of ``subprocess.Popen`` that tests use."""
+
+    def __init__(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], stderr: Path
+    ) -> None:
+        _CONTEXT.set_forkserver_preload(IMPORTED)
+        self._arguments = [module, *arguments]
+        self._process = _CONTEXT.Process(
+            target=_run, args=(module, list(arguments), dict(environment), stderr), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        self._process.join(timeout)
+        status = self.poll()
+        if status is None:
+            raise subprocess.TimeoutExpired(self._arguments, timeout)
+        return status
+
+
+def _run(module: str, arguments: list[str], environment: dict[str, str], stderr: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    with stderr.open("ab") as log, Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), sys.__stdout__.fileno())
+        os.dup2(log.fileno(), sys.__stderr__.fileno())
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
