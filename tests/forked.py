@@ -24,12 +24,14 @@ class Forked:
     """A module that runs in a process of its own, with the methods of ``subprocess.Popen`` that tests use."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], stderr: Path
+        self, module: Sequence[str], environment: Mapping[str, str], stdout: Path, stderr: Path
     ) -> None:
+        """``module`` is its name and its arguments."""
         _CONTEXT.set_forkserver_preload(IMPORTED)
-        self._arguments = [module, *arguments]
+        self._module = list(module)
+        os.umask(umask := os.umask(0))
         self._process = _CONTEXT.Process(
-            target=_run, args=(module, list(arguments), dict(environment), stderr), daemon=True
+            target=_run, args=(self._module, dict(environment), umask, stdout, stderr), daemon=True
         )
         self._process.start()
 
@@ -51,16 +53,17 @@ class Forked:
         self._process.join(timeout)
         status = self.poll()
         if status is None:
-            raise subprocess.TimeoutExpired(self._arguments, timeout)
+            raise subprocess.TimeoutExpired(self._module, timeout)
         return status
 
 
-def _run(module: str, arguments: list[str], environment: dict[str, str], stderr: Path) -> None:
+def _run(module: list[str], environment: dict[str, str], umask: int, stdout: Path, stderr: Path) -> None:
+    os.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-    with stderr.open("ab") as log, Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), sys.__stdout__.fileno())
-        os.dup2(log.fileno(), sys.__stderr__.fileno())
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    for path, stream in ((stdout, sys.__stdout__), (stderr, sys.__stderr__)):
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), stream.fileno())
+    sys.argv = module
+    runpy.run_module(module[0], run_name="__main__", alter_sys=True)

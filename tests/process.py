@@ -43,15 +43,23 @@ class Process:
     Under pytest a module of Python is forked from a process that has imported the service already.
     """
 
-    def __init__(self, command: Sequence[str | Path], log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, stdout: Path = Path(os.devnull), tree: Path = ROOT
+    ) -> None:
+        """``tree`` holds the package; one that is not this tree's starts in a fresh interpreter."""
         self._log = log
         log.touch()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"}
         python, dash_m, *module = map(str, command)
-        if (python, dash_m) == (sys.executable, "-m") and "PYTEST_VERSION" in os.environ:
-            self._process: Forked | subprocess.Popen[bytes] = Forked(module[0], module[1:], environment, log)
+        forkable = (python, dash_m) == (sys.executable, "-m") and tree == ROOT
+        if forkable and "PYTEST_VERSION" in os.environ:
+            self._process: Forked | subprocess.Popen[bytes] = Forked(module, environment, stdout, log)
         else:
-            self._process = _started([str(part) for part in command], environment, log)
+            environment = {"CVAI_MODELS": str(ROOT / "models"), **environment, "PYTHONPATH": str(tree)}
+            with stdout.open("ab") as out, log.open("ab") as err:
+                self._process = subprocess.Popen(
+                    [str(part) for part in command], cwd=tree, env=environment, stdout=out, stderr=err
+                )
 
     @property
     def pid(self) -> int:
@@ -78,11 +86,6 @@ class Process:
     def died(self) -> int | None:
         """The exit status, None while it lives."""
         return self._process.poll()
-
-
-def _started(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as stderr:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
 
 
 @contextmanager

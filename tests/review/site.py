@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +26,7 @@ from cvai.review.viewers.cine import META, CinePack
 from cvai.settings import load_settings
 from tests.conftest import ROOT
 from tests.orthanc import free_port
-from tests.process import ended_jobs, eventually
+from tests.process import Process, ended_jobs, eventually
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -131,21 +129,14 @@ class Site:
 @contextmanager
 def running(site: Site, tree: Path = ROOT) -> Iterator[Site]:
     """The service as a process of its own, of the package in a tree, stopped by its id."""
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("CVAI_") or k == "CVAI_MODELS"},
-        "PYTHONPATH": str(tree),
-    }
-    environment.setdefault("CVAI_MODELS", str(ROOT / "models"))
-    command = [sys.executable, "-m", "cvai", "serve", "--config", str(site.config)]
-    with (site.root / "out.log").open("ab") as out, (site.root / "err.log").open("ab") as err:
-        process = subprocess.Popen(command, cwd=tree, env=environment, stdout=out, stderr=err)
+    command = [sys.executable, "-m", "cvai", "serve", "--config", site.config]
+    process = Process(command, site.root / "err.log", site.root / "out.log", tree)
     try:
-        eventually(lambda: site.answers() or process.poll() is not None, "the page to answer", 120)
-        assert process.poll() is None, site.log
+        eventually(lambda: site.answers() or process.died() is not None, "the page to answer", 120)
+        assert process.died() is None, site.log
         yield site
     finally:
-        process.terminate()
-        process.wait(timeout=60)
+        process.stop()
 
 
 def new_site(root: Path) -> Site:
