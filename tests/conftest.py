@@ -100,6 +100,15 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """SQLAlchemy URL of a PostgreSQL for all tests; ``tests.postgres`` makes a fresh database on it."""
+    from tests.postgres import running_postgres
+
+    with running_postgres() as url:
+        yield url
+
+
 @pytest.fixture
 def dead_lines_closed() -> Iterator[None]:
     """pynetdicom leaves a socket whose other side has hung up to the garbage collector, which tells of it."""

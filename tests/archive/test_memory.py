@@ -14,14 +14,8 @@ from cvai.archive.cursor import CursorRow
 from cvai.archive.seen import SeenStudies
 from cvai.errors import TemporarilyUnavailable
 from cvai.jobs.database import open_database
-from tests.postgres import fresh_database, needs_postgres, running_postgres
+from tests.postgres import fresh_database, needs_postgres
 from tests.standin import memory_below
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers])])
@@ -29,7 +23,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]
     if request.param == "sqlite":
         made = memory_below(tmp_path)
     else:
-        with fresh_database(request.getfixturevalue("server")) as url:
+        with fresh_database(request.getfixturevalue("postgres_server")) as url:
             made = open_database(url)
     yield made
     made.dispose()

@@ -17,7 +17,7 @@ from cvai.jobs.queue import Queue, QueueState
 from cvai.pipeline import StudyOutcome
 from cvai.settings import Settings
 from tests.jobs.conftest import Bench
-from tests.postgres import needs_postgres, running_postgres
+from tests.postgres import fresh_database, needs_postgres
 from tests.process import closing_database, eventually
 from tests.standin import analyse, analyse_noting, derived_uid, write_study
 
@@ -31,7 +31,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         yield made
         made.stop()
         return
-    with running_postgres() as url:
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
         made.url = url
         yield made
         made.stop()

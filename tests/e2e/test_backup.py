@@ -19,7 +19,7 @@ from cvai.cli.main import app
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
 from cvai.settings import load_settings
-from tests.postgres import fresh_database, needs_postgres, running_postgres
+from tests.postgres import fresh_database, needs_postgres
 from tests.process import Process, eventually, jobs_at
 from tests.standin import derived_uid, write_study
 
@@ -90,12 +90,6 @@ class Site:
         }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
 @pytest.fixture(
     params=[
         "archive elsewhere",
@@ -105,7 +99,7 @@ def server() -> Iterator[str]:
 )
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "postgres":
-        with fresh_database(request.getfixturevalue("server")) as url:
+        with fresh_database(request.getfixturevalue("postgres_server")) as url:
             made = Site(tmp_path, url)
             yield made
     else:

@@ -17,7 +17,7 @@ from cvai.jobs.heartbeat import MAX_MISSED_LOOKS, DeclaredDead, Heartbeat, requi
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.worker_registry import WorkerRegistry
-from tests.postgres import fresh_database, needs_postgres, running_postgres
+from tests.postgres import fresh_database, needs_postgres
 from tests.process import Process, eventually, jobs_at
 from tests.standin import derived_uid, write_study
 
@@ -26,18 +26,12 @@ pytestmark = pytest.mark.servers
 BEAT_S = 1.0
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[needs_postgres, pytest.mark.servers])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'jobs.sqlite'}"
         return
-    with fresh_database(request.getfixturevalue("server")) as database:
+    with fresh_database(request.getfixturevalue("postgres_server")) as database:
         yield database
 
 

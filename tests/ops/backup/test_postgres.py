@@ -19,20 +19,14 @@ from cvai.ops.backup.places import Places
 from cvai.ops.backup.restore import restore_backup
 from cvai.review.server import DATABASE_NAME
 from tests.ops.backup.conftest import State
-from tests.postgres import fresh_database, needs_postgres, running_postgres
+from tests.postgres import fresh_database, needs_postgres
 
 pytestmark = [pytest.mark.servers, needs_postgres]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
 @pytest.fixture
-def url(server: str) -> Iterator[str]:
-    with fresh_database(server) as made:
+def url(postgres_server: str) -> Iterator[str]:
+    with fresh_database(postgres_server) as made:
         yield made
 
 
