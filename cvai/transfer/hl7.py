@@ -37,12 +37,9 @@ class Hl7Destination:
             report: the PDF file that goes with it; results that a reader has rejected have none.
 
         Raises:
-            ArchiveRejected: ``hl7_without_patient``; or see ``MllpReceiver.send``.
+            ArchiveRejected: ``hl7_without_patient``, ``hl7_invalid``; or see ``MllpReceiver.send``.
             TemporarilyUnavailable, ConfigurationInvalid: see ``MllpReceiver.send``.
-            hl7apy.exceptions.HL7apyException: a defect of ours: what was written is not HL7.
         """
-        from hl7apy.parser import parse_message  # its tables, for which only those who send wait
-
         if not message.patient:
             raise ArchiveRejected(
                 "hl7_without_patient",
@@ -50,7 +47,7 @@ class Hl7Destination:
                 "Correct the study in the archive; it is then analysed anew.",
             )
         addressed = message.addressed(self.addressing)
-        parse_message(addressed.text).validate()
+        _require_valid(addressed)
         if message.status not in WITHOUT_REPORT:
             addressed = self._with_report(addressed, report)
         self.receiver.send(addressed.text, addressed.control_id)
@@ -59,3 +56,19 @@ class Hl7Destination:
         if self.link is not None:
             message = message.with_link(self.link.replace("{study_uid}", message.study_uid))
         return message.with_pdf(report.read_bytes()) if self.attach_pdf else message
+
+
+def _require_valid(message: OruMessage) -> None:
+    # Of their tables only those who send wait.
+    from hl7apy.exceptions import HL7apyException
+    from hl7apy.parser import parse_message
+
+    try:
+        parse_message(message.text).validate()
+    except HL7apyException as error:
+        # Its own text may quote the patient.
+        raise ArchiveRejected(
+            "hl7_invalid",
+            f"the message breaks HL7's definition of its segments ({type(error).__name__}) and is not sent.",
+            "This is a defect of cvai, or of the site's [hl7] settings; the results are in the archive.",
+        ) from None

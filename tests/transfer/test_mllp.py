@@ -203,6 +203,15 @@ def test_a_message_without_a_patient_is_not_sent(report: Path) -> None:
     assert receiver.texts == []
 
 
+def test_a_message_that_breaks_the_definition_is_not_sent_and_not_quoted(report: Path) -> None:
+    broken = OruMessage.of("MSH|^~\\&|CVAI|||||||ORU^R01^ORU_R01|7|P|2.5.1\rPID|1||7||Doe^Jane\rOBR|1\r")
+    with running_receiver() as receiver, pytest.raises(ArchiveRejected) as caught:
+        destination(receiver.port).send(broken, report)
+    assert caught.value.code == "hl7_invalid"
+    assert "Doe" not in str(caught.value)
+    assert receiver.texts == []
+
+
 @pytest.mark.parametrize(("status", "of_order"), [(ResultStatus.CORRECTED, "C"), (ResultStatus.WRONG, "C")])
 def test_results_get_another_status_as_a_message_of_its_own(
     message: OruMessage, status: ResultStatus, of_order: str
