@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from cvai.archive.orthanc.rest import OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.seen import SeenStudies
 from cvai.audit.messages import Act, AuditedObject, AuditEvent, open_audit_trail
+from cvai.domain.shares import Share
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
 from cvai.jobs.analysis_slots import AnalysisSlots, UnendedAnalyses
@@ -160,6 +161,7 @@ class Service:
         analyses: installed analyses.
         follow_feed: whether to look for new studies, or only to run jobs.
         beside: context that is active while jobs run: the reader's page, which also serves the routes.
+        coverage: share of signed values within their interval, as metrics show it.
     """
 
     def __init__(
@@ -168,11 +170,13 @@ class Service:
         analyses: Sequence[Installed],
         follow_feed: bool,
         beside: Callable[[Routes], AbstractContextManager[object]] = nullcontext,
+        coverage: Callable[[], Mapping[tuple[str, str], Share]] = dict,
     ) -> None:
         self._settings = settings
         self._analyses = tuple(analyses)
         self._follow_feed = follow_feed
         self._beside = beside
+        self._coverage = coverage
         self._odd = OddAnswers()
         self._archive, self._open_feed = open_archive(settings, self._odd)
         self._worklist = open_worklist(settings, self._odd)
@@ -205,7 +209,7 @@ class Service:
         # Leftovers of an earlier start; studies are fetched again by the worker that takes the job.
         shutil.rmtree(work_folder(settings), ignore_errors=True)
         queue = Queue(database)
-        metrics = self._metrics(registry, queue, EjectionFractions(database))
+        metrics = self._metrics(registry, queue, database)
         deliveries = self._connections.deliveries(database, queue.running).recorded(self._audit_exported)
         check_ownership = partial(require_living, registry, worker)
         engine = self._engine(database, worker, check_ownership, metrics, deliveries)
@@ -302,9 +306,16 @@ class Service:
         worker = self._settings.worker_name
         self._trail.record(AuditEvent(Act.EXPORTED, worker, study_uid, objects, requested=False, detail=to))
 
-    def _metrics(self, registry: WorkerRegistry, queue: Queue, fractions: EjectionFractions) -> Metrics:
-        folder = self._settings.data_folder
-        sources = Sources(queue.state, lambda: len(registry.living()), fractions, folder, self._odd)
+    def _metrics(self, registry: WorkerRegistry, queue: Queue, database: Engine) -> Metrics:
+        sources = Sources(
+            queue.state,
+            lambda: len(registry.living()),
+            EjectionFractions(database),
+            self._settings.data_folder,
+            self._odd,
+            self._coverage,
+            Stops(database).all,
+        )
         return Metrics(self._analyses, self._settings.results_folder, sources)
 
     def _loop(self, looking: Looking | None, pulse: Pulse, stop: threading.Event) -> None:

@@ -16,6 +16,8 @@ from cvai.jobs.heartbeat import DeclaredDead
 from cvai.jobs.loading import load_analyses
 from cvai.ops.arenas import limit_arenas
 from cvai.ops.logs import configure_logs
+from cvai.review.coverage import SignedCoverage
+from cvai.review.server import DATABASE_NAME
 from cvai.service import Service
 from cvai.settings import load_settings
 
@@ -44,7 +46,8 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
     analyses = load_analyses(settings)
     titles = {analysis.kind: analysis.title for analysis in analyses}
     beside = reader_page(settings, titles) if follow_feed else nullcontext
-    service = Service(settings, analyses, follow_feed, beside)
+    coverage = SignedCoverage(settings.data_folder / DATABASE_NAME) if follow_feed else dict
+    service = Service(settings, analyses, follow_feed, beside, coverage)
     try:
         ended = service.run(stop)
     except DeclaredDead:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.odd import OddAnswers
+from cvai.domain.shares import Share
+from cvai.errors import TemporarilyUnavailable
 from cvai.jobs.installed import Installed
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.queue import QueueState
@@ -51,6 +53,8 @@ class Sources:
         fractions: ejection fractions measured by all workers.
         data_folder: whose free disk space is reported.
         odd: counts of skipped parts of responses.
+        coverage: share of signed values within their interval, by kind of analysis and name of number.
+        stopped: kinds of analyses that are stopped.
     """
 
     queue: Callable[[], QueueState]
@@ -58,6 +62,8 @@ class Sources:
     fractions: EjectionFractions
     data_folder: Path
     odd: OddAnswers = field(default_factory=OddAnswers)
+    coverage: Callable[[], Mapping[tuple[str, str], Share]] = dict
+    stopped: Callable[[], Iterable[str]] = tuple
 
 
 class Metrics:
@@ -199,11 +205,12 @@ class _ScrapeTime(Collector):
     def collect(self) -> Iterator[Metric]:
         yield self._odd_answers()
         yield self._device_failures()
+        yield from self._coverage()
         free = shutil.disk_usage(self._sources.data_folder).free
         yield GaugeMetricFamily("cvai_disk_free_bytes", "Free in data_folder.", free)
         try:
             yield from self._from_database()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, TemporarilyUnavailable) as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 0)
 
@@ -223,7 +230,25 @@ class _ScrapeTime(Collector):
             failures.add_metric([analysis.kind], analysis.device_failures())
         return failures
 
-    def _from_database(self) -> Iterator[GaugeMetricFamily]:
+    def _coverage(self) -> Iterator[Metric]:
+        by = ["kind", "number"]
+        share = GaugeMetricFamily(
+            "cvai_interval_coverage", "Share of signed values within the stated interval.", labels=by
+        )
+        studies = GaugeMetricFamily("cvai_interval_studies", "Signed values with an interval.", labels=by)
+        for labels, held in self._sources.coverage().items():
+            if held.value is not None:
+                share.add_metric(labels, held.value)
+                studies.add_metric(labels, held.of)
+        yield from (share, studies)
+
+    def _stopped(self) -> Metric:
+        stopped = GaugeMetricFamily("cvai_analysis_stopped", "Analyses that are stopped.", labels=["kind"])
+        for kind in self._sources.stopped():
+            stopped.add_metric([kind], 1)
+        return stopped
+
+    def _from_database(self) -> Iterator[Metric]:
         queue = self._sources.queue()
         jobs = GaugeMetricFamily("cvai_jobs", "Jobs that have not ended.", labels=["state"])
         jobs.add_metric([JobState.QUEUED.value], queue.queued)
@@ -233,6 +258,7 @@ class _ScrapeTime(Collector):
         yield GaugeMetricFamily("cvai_oldest_queued_seconds", "How long the oldest waits.", queue.oldest_s)
         yield GaugeMetricFamily("cvai_workers", "Workers that live.", living)
         yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 1)
+        yield self._stopped()
         yield from self._drifts()
 
     def _drifts(self) -> Iterator[GaugeMetricFamily]:

@@ -148,6 +148,16 @@ class Decisions:
         """Every decision, oldest first."""
         return self._select("")
 
+    def newest(self, limit: int) -> tuple[Decision, ...]:
+        """The newest decisions, at most ``limit``, oldest first."""
+        return self._select("WHERE number > ?", self.newest_number() - limit)
+
+    def newest_number(self) -> int:
+        """Number of the newest decision, 0 before the first."""
+        with self._database.transaction() as rows:
+            (number,) = rows.execute("SELECT coalesce(max(number), 0) FROM decisions").fetchone()
+        return int(number)
+
     def not_queued(self) -> tuple[Decision, ...]:
         """Decisions that no worker knows of yet."""
         return self._select("WHERE queued = 0")

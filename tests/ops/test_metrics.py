@@ -17,6 +17,7 @@ from cvai.archive.folder.archive import FolderArchive
 from cvai.archive.odd import OddAnswers
 from cvai.dicom.write.result_json import SCHEMA_NAME
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.shares import Share
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
 from cvai.jobs.job import JobState, Outcome
@@ -91,6 +92,25 @@ def test_what_was_left_out_of_answers_and_looks_that_failed_are_counted(
     assert told["cvai_odd_answers_total", "StudyRow", "qido"] == 2
     assert told["cvai_odd_answers_total", "InstanceRow", "qido"] == 1
     assert told["cvai_feed_failures_total", "archive_busy"] == 1
+
+
+def test_coverage_of_intervals_and_stopped_analyses_are_told(
+    fractions: EjectionFractions, tmp_path: Path
+) -> None:
+    held = {("cine", "lv_ef"): Share(45, 60), ("cine", "lv_edv"): Share(0, 0)}
+    sources = Sources(
+        lambda: QueueState(0, 0, 0),
+        lambda: 1,
+        fractions,
+        tmp_path,
+        coverage=lambda: held,
+        stopped=lambda: ["loops"],
+    )
+    told = scraped(Metrics((CINE,), tmp_path, sources))
+    assert told["cvai_interval_coverage", "cine", "lv_ef"] == 0.75
+    assert told["cvai_interval_studies", "cine", "lv_ef"] == 60
+    assert ("cvai_interval_coverage", "cine", "lv_edv") not in told
+    assert told["cvai_analysis_stopped", "loops"] == 1
 
 
 def test_failures_of_a_device_are_counted(fractions: EjectionFractions, tmp_path: Path) -> None:

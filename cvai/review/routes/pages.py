@@ -20,6 +20,7 @@ from cvai.jobs.shadow_comparison import compared
 from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
 from cvai.review.agreement import against_readers, agreement, by_headline
 from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.coverage import coverage
 from cvai.review.listing import Query, Show, Sort
 from cvai.review.page import Page
 from cvai.review.wording import render
@@ -132,5 +133,6 @@ def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date
             for headline, of_it in by_headline(decisions).items()
         ],
         shadows=compared(records),
+        intervals=coverage(decisions),
         since=since,
     )

@@ -1,0 +1,97 @@
+"""How often the intervals that were stated hold on what readers sign."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvai.domain.shares import Share
+from cvai.jobs.reading import Verdict
+from cvai.review.database import Database
+from cvai.review.decisions import Decision, Decisions
+
+NEWEST = 500
+"""Decisions that are watched: a long history would hide that intervals have ceased to hold."""
+
+LEAST_COVERAGE, FEWEST_STUDIES = 0.8, 30
+"""Intervals are stated for 90 % of patients; below this share of so many studies they do not hold here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Signed studies whose signed value lies in the interval that cvai had stated.
+
+    Args:
+        kind: of the analysis.
+        name: of the number.
+        all: of all studies with an interval; one accepted as it was always counts as inside.
+        changed: of those that readers corrected.
+    """
+
+    kind: str
+    name: str
+    all: Share
+    changed: Share
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the intervals do not hold here."""
+        value = self.all.value
+        return value is not None and self.all.of >= FEWEST_STUDIES and value < LEAST_COVERAGE
+
+
+def coverage(decisions: Iterable[Decision]) -> tuple[Coverage, ...]:
+    """Coverage of every number that was stated with an interval; of several decisions the last one counts.
+
+    Args:
+        decisions: oldest first; older versions recorded no intervals.
+    """
+    last = {decision.reading.job.job_id: decision for decision in decisions}
+    found: defaultdict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
+    for decision in last.values():
+        is_changed = decision.reading.verdict is Verdict.CHANGED
+        for name, is_inside in _inside(decision):
+            found["" if decision.spec is None else decision.spec.kind, name].append((is_inside, is_changed))
+    return tuple(_coverage(*key, found[key]) for key in found)
+
+
+def _inside(decision: Decision) -> Iterator[tuple[str, bool]]:
+    intervals = decision.comparison.get("intervals", {})
+    for name, (_, signed) in decision.comparison["measured"].items():
+        if (interval := intervals.get(name)) is not None:
+            yield name, interval[0] <= signed <= interval[1]
+
+
+def _coverage(kind: str, name: str, studies: Iterable[tuple[bool, bool]]) -> Coverage:
+    inside = [is_inside for is_inside, _ in studies]
+    changed = [is_inside for is_inside, is_changed in studies if is_changed]
+    return Coverage(kind, name, Share(sum(inside), len(inside)), Share(sum(changed), len(changed)))
+
+
+class SignedCoverage:
+    """Coverage of the newest decisions of a page, computed when one was added.
+
+    Args:
+        path: of the page's database; nothing is known while there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._found: Mapping[tuple[str, str], Share] = {}
+
+    def __call__(self) -> Mapping[tuple[str, str], Share]:
+        """By kind of analysis and name of number; the last that is known while the database is busy."""
+        if self._path.is_file():
+            with suppress(sqlite3.Error), closing(Database(self._path)) as database:
+                self._update(Decisions(database))
+        return self._found
+
+    def _update(self, decisions: Decisions) -> None:
+        if (newest := decisions.newest_number()) != self._at:
+            found = coverage(decisions.newest(NEWEST))
+            self._found, self._at = {(each.kind, each.name): each.all for each in found}, newest

@@ -1,0 +1,87 @@
+"""How often stated intervals hold on what readers sign."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cvai.domain.shares import Share
+from cvai.review.coverage import Coverage, SignedCoverage, coverage
+from cvai.review.database import Database
+from cvai.review.decisions import Decision, Decisions
+from cvai.review.sign_in.accounts import Role
+from tests.review.light_page import light_page
+from tests.review.test_records import decision
+
+CINE = "cine_sax"
+
+
+def stated(number: int, model: float, signed: float, half_width: float = 5.0) -> Decision:
+    """A decision on a number that was stated with an interval."""
+    made = decision(number, model, signed)
+    intervals = {"lv_ef": [model - half_width, model + half_width]}
+    return replace(made, comparison={**made.comparison, "intervals": intervals})
+
+
+def add(path: Path, *made: Decision) -> None:
+    database = Database(path)
+    for each in made:
+        Decisions(database).add("hart", each.reading, each.comparison, after=0)
+    database.close()
+
+
+def test_signed_values_are_counted_within_their_intervals_and_corrected_ones_apart() -> None:
+    made = [stated(1, 50, 50), stated(2, 50, 54), stated(3, 50, 56), stated(4, 50, 45)]
+    assert coverage(made) == (Coverage(CINE, "lv_ef", Share(3, 4), Share(2, 3)),)
+
+
+def test_what_has_no_interval_is_not_counted() -> None:
+    without = stated(1, 50, 50)
+    without = replace(without, comparison={**without.comparison, "intervals": {"lv_ef": None}})
+    assert coverage([without, decision(2, 50, 60)]) == ()
+
+
+def test_of_several_decisions_on_one_analysis_the_last_counts() -> None:
+    assert coverage([stated(1, 50, 60), stated(1, 50, 51)])[0].all == Share(1, 1)
+
+
+@pytest.mark.parametrize(("inside", "of", "low"), [(23, 30, True), (24, 30, False), (0, 29, False)])
+def test_coverage_is_low_below_four_fifths_of_enough_studies(inside: int, of: int, low: bool) -> None:
+    assert Coverage(CINE, "lv_ef", Share(inside, of), Share(0, 0)).is_low is low
+
+
+def test_the_metric_follows_the_database_and_outlasts_one_that_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "review.sqlite"
+    watched = SignedCoverage(path)
+    assert watched() == {}
+    assert not path.exists()
+    add(path, stated(1, 50, 50))
+    assert watched() == {(CINE, "lv_ef"): Share(1, 1)}
+    add(path, stated(2, 50, 60))
+    assert watched() == {(CINE, "lv_ef"): Share(1, 2)}
+    for left in tmp_path.glob("review.sqlite*"):
+        left.write_bytes(b"no database" * 100)
+    assert watched() == {(CINE, "lv_ef"): Share(1, 2)}
+
+
+def test_the_newest_decisions_are_read_oldest_first(tmp_path: Path) -> None:
+    path = tmp_path / "review.sqlite"
+    add(path, *(stated(n, 50, 50) for n in range(5)))
+    database = Database(path)
+    assert [d.number for d in Decisions(database).newest(2)] == [4, 5]
+    database.close()
+
+
+@pytest.mark.slow
+def test_the_agreement_page_shows_them_and_marks_where_too_few_hold(tmp_path: Path) -> None:
+    with light_page(tmp_path) as light:
+        for n in range(30):
+            made = stated(n, 50, 50 if n < 20 else 60)
+            light.page.decisions.add("hart", made.reading, made.comparison, after=0)
+        session = light.signed_in("chief", Role.ADMIN)
+        text = " ".join(session.get(f"{light.url}/agreement", timeout=60).text.split())
+    table = text.split('id="intervals"')[1].split("</section>")[0]
+    assert '67 % <span class="mark">too few</span>' in table
+    assert "0 of 10" in table
