@@ -53,7 +53,7 @@ from cvai.jobs.stops import Stops
 from cvai.jobs.worker_registry import WorkerRegistry
 from cvai.jobs.worklist import WorklistFeed
 from cvai.ops.backup.places import RESTORING
-from cvai.ops.drift import EjectionFractions
+from cvai.ops.drift import HeadlineValues
 from cvai.ops.health import Pulse, Readiness, Routes
 from cvai.ops.metrics import Metrics, Sources
 from cvai.ops.monitor import monitored
@@ -310,7 +310,7 @@ class Service:
         sources = Sources(
             queue.state,
             lambda: len(registry.living()),
-            EjectionFractions(database),
+            HeadlineValues(database),
             self._settings.data_folder,
             self._odd,
             self._coverage,

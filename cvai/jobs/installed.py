@@ -52,6 +52,7 @@ class Installed:
         identity: its model, None for an analysis by rules alone.
         shadow: a second model whose results are compared and never delivered, None without one.
         device_failures: how often the device of its model has failed since the start.
+        headline: name of the measurement that drift is watched by, empty without one.
 
     Raises:
         ValueError: ``kind`` is not KIND.
@@ -65,6 +66,7 @@ class Installed:
     identity: ModelIdentity | None = None
     shadow: Shadow | None = None
     device_failures: Callable[[], int] = int
+    headline: str = ""
 
     def __post_init__(self) -> None:
         if KIND.fullmatch(self.kind) is None:

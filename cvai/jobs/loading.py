@@ -82,6 +82,7 @@ def installed_of(analysis: ReadyAnalysis, lock: InferenceLock, shadow: Shadow | 
         identity=None if spec.load is None else identity,
         shadow=shadow,
         device_failures=lambda: analysis.device_failures,
+        headline="" if spec.headline is None else spec.headline.name,
     )
 
 

@@ -1,4 +1,4 @@
-"""Detects drift in the distribution of measured ejection fractions."""
+"""Detects drift in the distribution of what each analysis mainly measures."""
 
 from __future__ import annotations
 
@@ -29,30 +29,32 @@ MEASURED = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("job_id", String, nullable=False, unique=True),
     Column("model_sha256", String, nullable=False, index=True),
-    Column("lv_ef_percent", Float, nullable=False),
+    Column("lv_ef_percent", Float, key="value", nullable=False),
     Column("kind", String, nullable=False, server_default=""),
 )
+"""Headline measurements; older versions kept ejection fractions alone, and named the column so."""
+
 WINDOW = 200
 """Studies on each side; a Kolmogorov-Smirnov distance of 0.14 then has p = 0.05."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The newest ejection fractions compared with the first of the same analysis and model.
+    """The newest values compared with the first of the same analysis and model.
 
     Args:
         distance: largest difference of the two cumulative distributions, 0 to 1.
         p: p value of the distance (two-sample Kolmogorov-Smirnov test).
-        mean_shift_percent: newest mean minus first mean, in points of ejection fraction.
+        mean_shift: newest mean minus first mean, in the unit of the measurement.
     """
 
     distance: float
     p: float
-    mean_shift_percent: float
+    mean_shift: float
 
 
-class EjectionFractions:
-    """Left ventricular ejection fractions in the order they were measured, kept beside the jobs.
+class HeadlineValues:
+    """Headline measurements of analyses in the order they were made, kept beside the jobs.
 
     Args:
         database: where jobs are kept; the table is created when missing.
@@ -66,13 +68,13 @@ class EjectionFractions:
             MEASURED.create(database, checkfirst=True)
             _add_the_kind(database)
 
-    def add(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
+    def add(self, job: StudyJob, model_sha256: str, value: float) -> None:
         """Store a value, replacing that of an earlier run of the job."""
         with self._database.begin() as connection:
             connection.execute(delete(MEASURED).where(MEASURED.c.job_id == job.job_id))
             connection.execute(
                 insert(MEASURED).values(
-                    job_id=job.job_id, model_sha256=model_sha256, lv_ef_percent=lv_ef_percent, kind=job.kind
+                    job_id=job.job_id, model_sha256=model_sha256, value=value, kind=job.kind
                 )
             )
 
@@ -93,7 +95,7 @@ class EjectionFractions:
 
     def _ends(self, kind: str, model_sha256: str) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
         """(number, value) of the first, in order, and of the newest, newest first."""
-        of_model = select(MEASURED.c.number, MEASURED.c.lv_ef_percent).where(
+        of_model = select(MEASURED.c.number, MEASURED.c.value).where(
             MEASURED.c.model_sha256 == model_sha256, MEASURED.c.kind.in_([kind, ""])
         )
         with self._database.connect() as connection:

@@ -34,13 +34,14 @@ from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.queue import QueueState
 from cvai.jobs.result_file import read_result
 from cvai.jobs.shadow import ShadowRecord
-from cvai.ops.drift import EjectionFractions
+from cvai.ops.drift import HeadlineValues
 
 log = structlog.get_logger(__name__)
 
 STEP_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 DIFFERENCE_PERCENT = (1, 2, 3, 4, 5, 7.5, 10, 15, 20)
-EF_PERCENT = (20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75)
+HEADLINE_PERCENT = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 90)
+"""Headline measurements are shares: ejection fraction, infarct, diameter stenosis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Sources:
     Args:
         queue: state of the job queue.
         workers: number of living workers.
-        fractions: ejection fractions measured by all workers.
+        headlines: headline measurements of all workers.
         data_folder: whose free disk space is reported.
         odd: counts of skipped parts of responses.
         coverage: share of signed values within their interval, by kind of analysis and name of number.
@@ -59,7 +60,7 @@ class Sources:
 
     queue: Callable[[], QueueState]
     workers: Callable[[], int]
-    fractions: EjectionFractions
+    headlines: HeadlineValues
     data_folder: Path
     odd: OddAnswers = field(default_factory=OddAnswers)
     coverage: Callable[[], Mapping[tuple[str, str], Share]] = dict
@@ -77,6 +78,7 @@ class Metrics:
 
     def __init__(self, analyses: Sequence[Installed], results_folder: Path, sources: Sources) -> None:
         self._results_folder = results_folder
+        self._headline_of = {analysis.kind: analysis.headline for analysis in analyses if analysis.headline}
         self._sources = sources
         self._registry = registry = CollectorRegistry()
         self._ended = Counter(
@@ -92,16 +94,20 @@ class Metrics:
         self._stages = Histogram(
             "cvai_stage_seconds", "Duration of stages.", ["kind", "stage"], buckets=STEP_S, registry=registry
         )
-        self._fractions = Histogram(
-            "cvai_lv_ef_percent", "Left ejection fractions.", ["kind"], buckets=EF_PERCENT, registry=registry
+        self._headlines = Histogram(
+            "cvai_headline_value",
+            "What an analysis mainly measures.",
+            ["kind", "number"],
+            buckets=HEADLINE_PERCENT,
+            registry=registry,
         )
         self._findings = Counter(
             "cvai_findings", "Findings on measured studies.", ["kind", "code"], registry=registry
         )
         self._shadow = Histogram(
-            "cvai_shadow_lv_ef_difference_percent",
+            "cvai_shadow_difference",
             "By how much a model in shadow differs.",
-            ["model"],
+            ["model", "number"],
             buckets=DIFFERENCE_PERCENT,
             registry=registry,
         )
@@ -155,8 +161,9 @@ class Metrics:
         if record.refused:
             self._shadow_refused.labels(record.model, record.refused).inc()
         for value in record.values:
-            if value.name == "lv_ef" and value.result is not None and value.shadow is not None:
-                self._shadow.labels(record.model).observe(abs(value.shadow - value.result))
+            is_headline = value.name in self._headline_of.values()
+            if is_headline and value.result is not None and value.shadow is not None:
+                self._shadow.labels(record.model, value.name).observe(abs(value.shadow - value.result))
 
     def exposition(self) -> tuple[int, str, str]:
         """Status, text and content type of /metrics."""
@@ -169,16 +176,16 @@ class Metrics:
         for finding in _list(result, "findings"):
             self._findings.labels(job.kind, finding["code"]).inc()
         for measurement in _list(result, "measurements"):
-            if measurement["name"] == "lv_ef":
-                self._keep_fraction(job, _mapping(result, "model")["sha256"], float(measurement["value"]))
+            if measurement["name"] == self._headline_of.get(job.kind):
+                self._headlines.labels(job.kind, measurement["name"]).observe(float(measurement["value"]))
+                self._keep(job, _mapping(result, "model")["sha256"], float(measurement["value"]))
 
-    def _keep_fraction(self, job: StudyJob, model_sha256: str, lv_ef_percent: float) -> None:
-        self._fractions.labels(job.kind).observe(lv_ef_percent)
+    def _keep(self, job: StudyJob, model_sha256: str, headline: float) -> None:
         try:
-            self._sources.fractions.add(job, model_sha256, lv_ef_percent)
+            self._sources.headlines.add(job, model_sha256, headline)
         except SQLAlchemyError as error:
             # Only the drift comparison lacks a value; the study's result is unaffected.
-            log.warning("ejection_fraction_not_kept", error=type(error).__name__)
+            log.warning("headline_not_kept", error=type(error).__name__)
 
 
 def _mapping(result: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -262,19 +269,19 @@ class _ScrapeTime(Collector):
         yield from self._drifts()
 
     def _drifts(self) -> Iterator[GaugeMetricFamily]:
-        """Drift of each analysis's ejection fractions from the first of its model, if there are enough."""
-        prefix = "Newest ejection fractions against the model's first: "
-        by = ["kind", "model"]
-        distance = GaugeMetricFamily("cvai_ef_drift_distance", f"{prefix}KS distance.", labels=by)
-        p = GaugeMetricFamily("cvai_ef_drift_p", f"{prefix}p of the KS test.", labels=by)
-        mean = GaugeMetricFamily("cvai_ef_drift_mean_percent", f"{prefix}shift of the mean.", labels=by)
+        """Drift of each analysis's headline from the first values of its model, if there are enough."""
+        prefix = "Newest values of the headline against the model's first: "
+        by = ["kind", "number", "model"]
+        distance = GaugeMetricFamily("cvai_drift_distance", f"{prefix}KS distance.", labels=by)
+        p = GaugeMetricFamily("cvai_drift_p", f"{prefix}p of the KS test.", labels=by)
+        mean = GaugeMetricFamily("cvai_drift_mean", f"{prefix}shift of the mean.", labels=by)
         for analysis in self._analyses:
             if (model := analysis.identity) is None:
                 continue
-            drift = self._sources.fractions.drift(analysis.kind, model.sha256)
+            drift = self._sources.headlines.drift(analysis.kind, model.sha256)
             if drift is not None:
-                labels = [analysis.kind, model.name]
+                labels = [analysis.kind, analysis.headline, model.name]
                 distance.add_metric(labels, drift.distance)
                 p.add_metric(labels, drift.p)
-                mean.add_metric(labels, drift.mean_shift_percent)
+                mean.add_metric(labels, drift.mean_shift)
         yield from (distance, p, mean)

@@ -24,7 +24,7 @@ from cvai.jobs.job import JobState, Outcome
 from cvai.jobs.queue import QueueState
 from cvai.jobs.shadow import ShadowRecord, Value
 from cvai.jobs.worker_registry import WorkerRegistry
-from cvai.ops.drift import MEASURED, EjectionFractions
+from cvai.ops.drift import MEASURED, HeadlineValues
 from cvai.ops.health import MAX_STANDSTILL_S, PLAIN, Pulse, Readiness
 from cvai.ops.metrics import Metrics, Sources
 from cvai.ops.monitor import monitored
@@ -33,8 +33,8 @@ from tests.standin import installed
 
 MODEL = ModelIdentity("sax", "1.2", "ab" * 32, "CPUExecutionProvider")
 ECHO = ModelIdentity("echo", "0.3", "ef" * 32, "CPUExecutionProvider")
-CINE = installed(model_sha256=MODEL.sha256, kind="cine", identity=MODEL)
-LOOPS = installed(model_sha256=ECHO.sha256, kind="loops", identity=ECHO)
+CINE = installed(model_sha256=MODEL.sha256, kind="cine", identity=MODEL, headline="lv_ef")
+LOOPS = installed(model_sha256=ECHO.sha256, kind="loops", identity=ECHO, headline="lv_ef")
 RULES = installed(kind="rules")
 JOB = CINE.job_for("1.2.3", "cd" * 32)
 
@@ -47,13 +47,13 @@ def database(tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
 
 
 @pytest.fixture
-def fractions(database: sqlalchemy.Engine) -> EjectionFractions:
-    return EjectionFractions(database, window=50)
+def headlines(database: sqlalchemy.Engine) -> HeadlineValues:
+    return HeadlineValues(database, window=50)
 
 
 @pytest.fixture
-def metrics(fractions: EjectionFractions, tmp_path: Path) -> Metrics:
-    sources = Sources(lambda: QueueState(7, 2, 41.5), lambda: 3, fractions, tmp_path)
+def metrics(headlines: HeadlineValues, tmp_path: Path) -> Metrics:
+    sources = Sources(lambda: QueueState(7, 2, 41.5), lambda: 3, headlines, tmp_path)
     return Metrics((CINE, LOOPS, RULES), tmp_path, sources)
 
 
@@ -81,10 +81,10 @@ def analysed(tmp_path: Path, ef_percent: float, model: ModelIdentity = MODEL) ->
 
 
 def test_what_was_left_out_of_answers_and_looks_that_failed_are_counted(
-    fractions: EjectionFractions, tmp_path: Path
+    headlines: HeadlineValues, tmp_path: Path
 ) -> None:
     odd = OddAnswers()
-    metrics = Metrics((), tmp_path, Sources(lambda: QueueState(0, 0, 0), lambda: 1, fractions, tmp_path, odd))
+    metrics = Metrics((), tmp_path, Sources(lambda: QueueState(0, 0, 0), lambda: 1, headlines, tmp_path, odd))
     for part in ("StudyRow", "StudyRow", "InstanceRow"):
         odd.note("qido", part, "no UID")
     metrics.feed_failed("archive_busy")
@@ -95,13 +95,13 @@ def test_what_was_left_out_of_answers_and_looks_that_failed_are_counted(
 
 
 def test_coverage_of_intervals_and_stopped_analyses_are_told(
-    fractions: EjectionFractions, tmp_path: Path
+    headlines: HeadlineValues, tmp_path: Path
 ) -> None:
     held = {("cine", "lv_ef"): Share(45, 60), ("cine", "lv_edv"): Share(0, 0)}
     sources = Sources(
         lambda: QueueState(0, 0, 0),
         lambda: 1,
-        fractions,
+        headlines,
         tmp_path,
         coverage=lambda: held,
         stopped=lambda: ["loops"],
@@ -113,8 +113,8 @@ def test_coverage_of_intervals_and_stopped_analyses_are_told(
     assert told["cvai_analysis_stopped", "loops"] == 1
 
 
-def test_failures_of_a_device_are_counted(fractions: EjectionFractions, tmp_path: Path) -> None:
-    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, fractions, tmp_path)
+def test_failures_of_a_device_are_counted(headlines: HeadlineValues, tmp_path: Path) -> None:
+    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, headlines, tmp_path)
     told = scraped(Metrics((replace(CINE, device_failures=lambda: 3), RULES), tmp_path, sources))
     assert told["cvai_device_failures_total", "cine"] == 3
     assert told["cvai_device_failures_total", "rules"] == 0
@@ -144,41 +144,53 @@ def test_ends_are_counted_by_code_and_results_by_what_they_tell(metrics: Metrics
     assert told["cvai_findings_total", "ragged_contour", "cine"] == 1
     assert told["cvai_stage_seconds_sum", "cine", "infer"] == pytest.approx(4.6)
     assert told["cvai_step_seconds_count", "cine", "store"] == 1
-    assert told["cvai_lv_ef_percent_bucket", "cine", "55.0"] == 0
-    assert told["cvai_lv_ef_percent_bucket", "cine", "60.0"] == 1
+    assert told["cvai_headline_value_bucket", "cine", "55.0", "lv_ef"] == 0
+    assert told["cvai_headline_value_bucket", "cine", "60.0", "lv_ef"] == 1
+
+
+def test_every_analysis_is_watched_by_its_own_headline(headlines: HeadlineValues, tmp_path: Path) -> None:
+    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, headlines, tmp_path)
+    volumes = replace(LOOPS, headline="lv_edv")
+    metrics = Metrics((CINE, volumes, RULES), tmp_path, sources)
+    for analysis in (CINE, volumes, RULES):
+        metrics.job_ended(analysis.job_for("1.2.3", "cd" * 32), analysed(tmp_path, 57.5))
+    told = scraped(metrics)
+    assert told["cvai_headline_value_sum", "cine", "lv_ef"] == 57.5
+    assert told["cvai_headline_value_sum", "loops", "lv_edv"] == 120.0
+    assert not [key for key in told if key[:2] == ("cvai_headline_value_sum", "rules")]
 
 
 @pytest.mark.slow
-def test_each_model_is_compared_with_its_own_ejection_fractions(metrics: Metrics, tmp_path: Path) -> None:
+def test_each_model_is_compared_with_its_own_headlines(metrics: Metrics, tmp_path: Path) -> None:
     for number in range(100):
         metrics.job_ended(CINE.job_for(f"1.{number}", "cd" * 32), analysed(tmp_path, 60.0))
         moved = 40.0 if number < 50 else 70.0
         metrics.job_ended(LOOPS.job_for(f"2.{number}", "cd" * 32), analysed(tmp_path, moved, ECHO))
     told = scraped(metrics)
     assert told["cvai_model_info", "loops", "echo", "ef" * 6, "0.3"] == 1
-    assert told["cvai_ef_drift_mean_percent", "cine", "sax"] == 0
-    assert told["cvai_ef_drift_mean_percent", "loops", "echo"] == 30
+    assert told["cvai_drift_mean", "cine", "sax", "lv_ef"] == 0
+    assert told["cvai_drift_mean", "loops", "echo", "lv_ef"] == 30
 
 
-def test_ejection_fractions_that_move_are_seen_and_those_that_do_not_are_not(
-    fractions: EjectionFractions,
+def test_headlines_that_move_are_seen_and_those_that_do_not_are_not(
+    headlines: HeadlineValues,
 ) -> None:
     values = np.random.default_rng(5).normal(58, 8, 150)
     for number in range(50):
-        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number])
-    assert fractions.drift("cine", MODEL.sha256) is None, "nothing to compare with yet"
+        headlines.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number])
+    assert headlines.drift("cine", MODEL.sha256) is None, "nothing to compare with yet"
     for number in range(50, 100):
-        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number])
-    still = fractions.drift("cine", MODEL.sha256)
+        headlines.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number])
+    still = headlines.drift("cine", MODEL.sha256)
     for number in range(100, 150):
-        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number] - 15)
-    moved = fractions.drift("cine", MODEL.sha256)
+        headlines.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, values[number] - 15)
+    moved = headlines.drift("cine", MODEL.sha256)
     assert still is not None
     assert moved is not None
     assert still.p > 0.05
     assert moved.p < 0.001
     assert moved.distance > still.distance
-    assert moved.mean_shift_percent == pytest.approx(values[100:].mean() - 15 - values[:50].mean())
+    assert moved.mean_shift == pytest.approx(values[100:].mean() - 15 - values[:50].mean())
 
 
 def test_analyses_of_one_model_are_compared_apart_and_values_of_older_versions_count(
@@ -190,41 +202,41 @@ def test_analyses_of_one_model_are_compared_apart_and_values_of_older_versions_c
             "UNIQUE, model_sha256 VARCHAR NOT NULL, lv_ef_percent FLOAT NOT NULL)"
         )
         for number in range(50):
-            row = ("job_id", "model_sha256", "lv_ef_percent")
+            row = ("job_id", "model_sha256", "value")
             values = (f"old {number}", MODEL.sha256, 60.0)
             connection.execute(MEASURED.insert().values(**dict(zip(row, values, strict=True))))
-    fractions = EjectionFractions(database, window=50)
-    EjectionFractions(database)
+    headlines = HeadlineValues(database, window=50)
+    HeadlineValues(database)
     other = installed(model_sha256=MODEL.sha256, kind="other")
     for number in range(50):
-        fractions.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, 50.0)
-        fractions.add(other.job_for(f"1.{number}", "cd"), MODEL.sha256, 40.0)
-    shifts = {kind: fractions.drift(kind, MODEL.sha256) for kind in ("cine", "other")}
-    assert {kind: drift and drift.mean_shift_percent for kind, drift in shifts.items()} == {
+        headlines.add(CINE.job_for(f"1.{number}", "cd"), MODEL.sha256, 50.0)
+        headlines.add(other.job_for(f"1.{number}", "cd"), MODEL.sha256, 40.0)
+    shifts = {kind: headlines.drift(kind, MODEL.sha256) for kind in ("cine", "other")}
+    assert {kind: drift and drift.mean_shift for kind, drift in shifts.items()} == {
         "cine": -10.0,
         "other": -20.0,
     }
 
 
-def test_another_model_begins_with_a_reference_of_its_own(fractions: EjectionFractions) -> None:
+def test_another_model_begins_with_a_reference_of_its_own(headlines: HeadlineValues) -> None:
     for number in range(120):
-        fractions.add(CINE.job_for(f"1.{number}", "ab"), "old", 55.0 + number % 7)
-        fractions.add(CINE.job_for(f"1.{number}", "cd"), "new", 60.0 + number % 7)
+        headlines.add(CINE.job_for(f"1.{number}", "ab"), "old", 55.0 + number % 7)
+        headlines.add(CINE.job_for(f"1.{number}", "cd"), "new", 60.0 + number % 7)
     for sha in ("old", "new"):
-        drift = fractions.drift("cine", sha)
+        drift = headlines.drift("cine", sha)
         assert drift is not None
         assert drift.distance < 0.1
 
 
-def test_a_job_done_again_counts_once(fractions: EjectionFractions) -> None:
+def test_a_job_done_again_counts_once(headlines: HeadlineValues) -> None:
     for _ in range(120):
-        fractions.add(JOB, MODEL.sha256, 55.0)
-    assert fractions.drift("cine", MODEL.sha256) is None
+        headlines.add(JOB, MODEL.sha256, 55.0)
+    assert headlines.drift("cine", MODEL.sha256) is None
 
 
 def test_a_database_that_is_away_is_told_and_the_rest_still_counts(tmp_path: Path) -> None:
     away = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder'}")
-    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, EjectionFractions(away), tmp_path)
+    sources = Sources(lambda: QueueState(0, 0, 0), lambda: 1, HeadlineValues(away), tmp_path)
     metrics = Metrics((CINE, LOOPS, RULES), tmp_path, sources)
     metrics.job_ended(JOB, analysed(tmp_path, 57.5))
     told = scraped(metrics)
@@ -275,6 +287,6 @@ def test_how_far_a_model_in_shadow_is_from_the_one_at_work_is_told(metrics: Metr
     metrics.shadow_recorded(record)
     metrics.shadow_recorded(replace(record, values=(), refused="heart_lost"))
     told = scraped(metrics)
-    assert told["cvai_shadow_lv_ef_difference_percent_count", "sax 0.9"] == 1
-    assert told["cvai_shadow_lv_ef_difference_percent_sum", "sax 0.9"] == pytest.approx(3.5)
+    assert told["cvai_shadow_difference_count", "sax 0.9", "lv_ef"] == 1
+    assert told["cvai_shadow_difference_sum", "sax 0.9", "lv_ef"] == pytest.approx(3.5)
     assert told["cvai_shadow_refused_total", "heart_lost", "sax 0.9"] == 1
