@@ -82,9 +82,12 @@ def _group_rows(name: str, group: GroupResult) -> Iterator[tuple[str, ...]]:
     title = f"{name}: {group.n}"
     if group.refused.count:
         title += f", {group.refused.count} without"
-    for number, result in group.numbers.items():
+    measured = {number: result for number, result in group.numbers.items() if result.n}
+    for number, result in measured.items():
         judged = "small" if group.is_small else _worst(result.criteria)
         yield (title, number, *_cells(result), judged)
+    if not measured:
+        yield (title, NONE, "0", *[NONE] * len(NUMBER_COLUMNS))
 
 
 def _named(name: str, number: NumberResult) -> str:

@@ -60,7 +60,7 @@ class Stop:
         return Withheld(
             STOPPED_CODE,
             f"the results are withheld: the analysis was stopped on {self.since:%Y-%m-%d} ({self.reason}).",
-            "They are kept, and delivered if `cvai models resume --release` says so.",
+            "They are kept, and delivered if they are released when the analysis is resumed.",
         )
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from cvai.archive.folder.archive import FolderArchive
 from cvai.jobs.analysis_slots import MAX_DEATHS, UnendedAnalyses
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
+from cvai.jobs.stops import Stop, Stops
 from cvai.settings import load_settings
 from tests.process import Process, closing_database, ended_jobs, eventually, jobs
-from tests.standin import derived_uid, write_image, write_study
+from tests.standin import KIND, derived_uid, write_image, write_study
 
 pytestmark = pytest.mark.servers
 
@@ -118,6 +120,20 @@ def test_a_stopped_service_ends_in_time_and_its_job_goes_on_at_the_next_start(
     (record,) = site.ended()
     assert record.outcome.state is JobState.ANALYSED
     assert len(site.documents(study_uid)) == 1
+
+
+def test_a_stop_made_while_a_study_is_analysed_holds_for_it(
+    site: Site, study_uid: str, tmp_path: Path
+) -> None:
+    site.start(site.gate)
+    site.deliver(write_study(tmp_path / "a", study_uid))
+    eventually(site.begun, "the analysis to begin")
+    with closing_database(site.settings.jobs_database_url) as database:
+        Stops(database).stop(KIND, Stop("bias", "chief", datetime(2026, 3, 1, tzinfo=UTC)))
+    site.gate.touch()
+    (record,) = site.ended()
+    assert (record.outcome.state, record.outcome.code) == (JobState.WITHHELD, "analysis_stopped")
+    assert site.documents(study_uid) == []
 
 
 def test_a_study_that_kills_its_worker_each_time_becomes_a_dead_letter_and_the_one_beside_it_goes_on(

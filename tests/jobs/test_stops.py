@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ from cvai.dicom.write.result_json import (
     study_record,
 )
 from cvai.errors import ConfigurationInvalid
-from cvai.jobs.database import open_database
 from cvai.jobs.deliver import Deliveries
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.ledger import JobRecord, open_ledger
@@ -33,6 +32,7 @@ from tests.dicom.write.synthetic import make_analysis
 from tests.dicom.write.test_record import OBJECT
 from tests.jobs.conftest import Bench
 from tests.jobs.test_deliver import Elsewhere, analyse_and_report
+from tests.process import closing_database
 from tests.standin import KIND, derived_uid, installed, write_study
 
 STOP = Stop("bias after an upgrade", "chief", datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
@@ -40,19 +40,21 @@ CINE = "cine_sax"
 
 
 @pytest.fixture
-def study_uid(request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> str:
+def stops(bench: Bench) -> Iterator[Stops]:
+    with closing_database(bench.url) as database:
+        yield Stops(database)
+
+
+@pytest.fixture
+def study_uid(request: pytest.FixtureRequest, bench: Bench, stops: Stops, tmp_path: Path) -> str:
     """A study in the archive of a service with a destination beside it, whose stops are in its database."""
     uid = derived_uid(request.node.nodeid)
     bench.receive(write_study(tmp_path / "src", uid))
     bench.analyse = analyse_and_report
     bench.beside = (installed(analyse_and_report, kind=CINE),)
     bench.deliveries = Deliveries(bench.root / "results", Elsewhere(), Elsewhere())
-    bench.stop_of = stops_of(bench).of
+    bench.stop_of = stops.of
     return uid
-
-
-def stops_of(bench: Bench) -> Stops:
-    return Stops(open_database(bench.url))
 
 
 def ended(bench: Bench, job: StudyJob, state: JobState) -> JobRecord:
@@ -79,9 +81,9 @@ def command(bench: Bench, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_results_of_a_stopped_analysis_are_recorded_and_neither_stored_nor_sent(
-    bench: Bench, study_uid: str, tmp_path: Path
+    bench: Bench, stops: Stops, study_uid: str, tmp_path: Path
 ) -> None:
-    stops_of(bench).stop(CINE, STOP)
+    stops.stop(CINE, STOP)
     before = bench.folder_archive.content(study_uid)
     engine, job, other = bench.start(), bench.job(study_uid, CINE), bench.job(study_uid)
     engine.submit(job)
@@ -98,9 +100,8 @@ def test_results_of_a_stopped_analysis_are_recorded_and_neither_stored_nor_sent(
 
 @pytest.mark.slow
 def test_a_stop_between_archive_and_other_destinations_keeps_results_from_these(
-    bench: Bench, study_uid: str
+    bench: Bench, stops: Stops, study_uid: str
 ) -> None:
-    stops = stops_of(bench)
     peer = bench.deliveries.objects_to
     assert isinstance(peer, Elsewhere)
 
@@ -142,14 +143,14 @@ def test_commands_stop_and_resume_an_analysis_and_release_what_was_withheld(
 
 
 @pytest.mark.slow
-def test_without_release_what_was_withheld_stays_so(bench: Bench, study_uid: str) -> None:
-    stops_of(bench).stop(CINE, STOP)
+def test_without_release_what_was_withheld_stays_so(bench: Bench, stops: Stops, study_uid: str) -> None:
+    stops.stop(CINE, STOP)
     job = bench.job(study_uid, CINE)
     bench.start().submit(job)
     ended(bench, job, JobState.WITHHELD)
     said = command(bench, "resume", CINE, "--reason", "new model")
     assert "Studies that were withheld: 1, left" in said
-    assert stops_of(bench).all() == {}
+    assert stops.all() == {}
     with open_ledger(bench.url) as ledger:
         assert ledger.job(job.job_id).outcome.state is JobState.WITHHELD
         ledger.retry_all("analysis_stopped")
@@ -177,8 +178,7 @@ def test_result_json_says_why_and_the_page_shows_no_number(tmp_path: Path) -> No
     assert summary.identity.patient.name == "Hart^Ada"
 
 
-def test_a_second_stop_changes_the_reason_and_not_the_time(bench: Bench) -> None:
-    stops = stops_of(bench)
+def test_a_second_stop_changes_the_reason_and_not_the_time(stops: Stops) -> None:
     stops.stop(CINE, STOP)
     stops.stop(CINE, Stop("worse than thought", "hart", datetime(2026, 3, 2, tzinfo=UTC)))
     assert stops.of(CINE) == Stop("worse than thought", "hart", STOP.since)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from cvai.dicom.read.acquired import Acquired
+from cvai.domain.measurement import Measurement
 from cvai.domain.shares import Share
+from cvai.jobs.job import JobState
 from cvai.review.coverage import Coverage, SignedCoverage, coverage
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions
 from cvai.review.sign_in.accounts import Role
+from cvai.review.study import _comparison
+from cvai.review.summary import Identity, Summary
 from tests.review.light_page import light_page
+from tests.review.test_analyses import record
+from tests.review.test_priors import EF, VIEW
 from tests.review.test_records import decision
 
 CINE = "cine_sax"
@@ -50,6 +58,17 @@ def test_of_several_decisions_on_one_analysis_the_last_counts() -> None:
 @pytest.mark.parametrize(("inside", "of", "low"), [(23, 30, True), (24, 30, False), (0, 29, False)])
 def test_coverage_is_low_below_four_fifths_of_enough_studies(inside: int, of: int, low: bool) -> None:
     assert Coverage(CINE, "lv_ef", Share(inside, of), Share(0, 0)).is_low is low
+
+
+def test_a_decision_records_intervals_units_and_how_the_images_were_acquired() -> None:
+    acquired = asdict(Acquired("Imaginary", "Ring", 1.5, "F", 61))
+    measured = {**EF, "value": 50.0, "interval": [45.0, 55.0]}
+    result = {"view": VIEW, "measurements": [measured], "acquired": acquired}
+    summary = Summary(record(CINE, JobState.ANALYSED, 0, "1.2.3"), result, Identity())
+    made = json.loads(json.dumps(_comparison(summary, "Imaginary Ring", [Measurement("lv_ef", 53.0, "%")])))
+    assert made["measured"] == {"lv_ef": [50.0, 53.0]}
+    assert (made["intervals"], made["units"]) == ({"lv_ef": [45.0, 55.0]}, {"lv_ef": "%"})
+    assert made["acquired"] == acquired
 
 
 def test_the_metric_follows_the_database_and_outlasts_one_that_is_damaged(tmp_path: Path) -> None:
