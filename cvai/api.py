@@ -51,7 +51,7 @@ class Result:
     def record(self) -> Record:
         """Its entry in result.json, without objects; docs/reference/result.md describes the fields."""
         if self._analysed is None:
-            return error_record(self.kind, self._require_error(), self._watch)
+            return error_record(self._ready.spec, self._require_error(), self._watch, self._study)
         return analysed_record(self._analysed, (), self._watch.timings_ms)
 
     @property

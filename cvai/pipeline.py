@@ -14,9 +14,10 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cvai.analyses.registry import ANALYSES, ReadyAnalysis
+from cvai.analyses.registry import ANALYSES, AnySpec, ReadyAnalysis
 from cvai.analyses.stopwatch import Lock, Stopwatch
 from cvai.archive.bring import images_digest
+from cvai.dicom.read.acquired import Acquired
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.read.read import open_studies
@@ -186,7 +187,8 @@ class _StudyRun:
             raise
         except CvaiError as error:
             clear_results(folder, [ready.spec.results])
-            return AnalysisOutcome(kind, status_of(error), error_record(kind, error, watch), error=error)
+            record = error_record(ready.spec, error, watch, self.study)
+            return AnalysisOutcome(kind, status_of(error), record, error=error)
 
     def _written(
         self, ready: ReadyAnalysis, found: Analysed, watch: Stopwatch, folder: Path
@@ -227,10 +229,11 @@ def status_of(error: CvaiError) -> Status:
     return Status.REFUSED if isinstance(error, Refused) else Status.FAILED
 
 
-def error_record(kind: str, error: CvaiError, watch: Stopwatch) -> Record:
+def error_record(spec: AnySpec, error: CvaiError, watch: Stopwatch, study: Study) -> Record:
     """Entry in result.json of an analysis that did not measure."""
     excluded = error.excluded if isinstance(error, CineNotFound) else ()
-    return ended_record(kind, status_of(error), error, excluded, watch.timings_ms)
+    acquired = Acquired.of_study(study, spec.modality)
+    return ended_record(spec.kind, status_of(error), error, excluded, watch.timings_ms, acquired=acquired)
 
 
 def _of_all(made: Sequence[AnalysisOutcome]) -> tuple[Status, CvaiError | None]:

@@ -12,7 +12,6 @@ from cvai.analyses.registry import ReadyAnalysis
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.acquired import Acquired
 from cvai.dicom.read.header.text import stated_text
-from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.read import open_studies
 from cvai.dicom.read.values import Study
 from cvai.dicom.write.analysis import Analysed
@@ -87,7 +86,8 @@ def _case(ready: ReadyAnalysis, found: _Found) -> tuple[Case, tuple[str, ...]]:
         study.patient()
         analysed = ready.analyse(study, Stopwatch())
     except Refused as refusal:
-        return Case(study.study_uid, _acquired(study, ready.spec.modality), refusal.code), ()
+        acquired = Acquired.of_study(study, ready.spec.modality)
+        return Case(study.study_uid, acquired, refusal.code), ()
     return (
         Case(
             study.study_uid,
@@ -97,12 +97,6 @@ def _case(ready: ReadyAnalysis, found: _Found) -> tuple[Case, tuple[str, ...]]:
         ),
         (f"{analysed.model.name} {analysed.model.version}",),
     )
-
-
-def _acquired(study: Study, modality: str) -> Acquired | None:
-    """From the first image of the modality."""
-    headers = (plane.header for series in study.series for plane in series.planes)
-    return next((Acquired.of(header) for header in headers if modality_of(header) == modality), None)
 
 
 def _numbers(analysed: Analysed, reference: Mapping[str, float]) -> Iterator[tuple[str, ComparedNumber]]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 from cvai.acceptance.cases import Case, Cases, ComparedNumber
 from cvai.dicom.read.acquired import Acquired
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord, Ledger
 from cvai.jobs.reading import Verdict
+from cvai.jobs.result_file import read_result
 from cvai.review.decisions import Decision
+
+RefusedJob = tuple[JobRecord, Acquired | None]
+"""A job that was refused, and how its images were acquired, as far as that is on record."""
 
 REJECTED = "rejected_by_reader"
 """In place of the code of a refusal: the reader found no number that can be used."""
@@ -22,7 +28,7 @@ ANCHORED = (
 
 
 def signed_cases(
-    decisions: Iterable[Decision], refused: Sequence[JobRecord], kind: str, since: date | None = None
+    decisions: Iterable[Decision], refused: Sequence[RefusedJob], kind: str, since: date | None = None
 ) -> Cases:
     """The decisions that hold on one analysis, of the model that was signed last, and what it refused.
 
@@ -48,8 +54,8 @@ def signed_cases(
     if others := len(last) - len(held):
         notes.append(f"Studies signed on results of other models, which are left out: {others}.")
     refusals = [
-        Case(record.job.study_uid, None, record.outcome.code)
-        for record in refused
+        Case(record.job.study_uid, acquired, record.outcome.code)
+        for record, acquired in refused
         if (record.job.kind, record.job.model_sha256) == (kind, newest.sha256)
         and (since is None or record.queued_at.date() >= since)
     ]
@@ -57,11 +63,17 @@ def signed_cases(
     return Cases(kind, f"{newest.name} {newest.version}", cases, tuple(notes))
 
 
-def refused_jobs(ledger: Ledger) -> Iterator[JobRecord]:
-    """Refused jobs that are the newest of their study and analysis."""
+def refused_jobs(ledger: Ledger, results_folder: Path) -> Iterator[RefusedJob]:
+    """Refused jobs that are the newest of their study and analysis, with what result.json says of the images.
+
+    Args:
+        ledger: of the service.
+        results_folder: where its results lie.
+    """
     for record in ledger.jobs(JobState.REFUSED):
         if any(newest.job == record.job for newest in ledger.of_study(record.job.study_uid)):
-            yield record
+            stated = read_result(results_folder / record.outcome.result) if record.outcome.result else {}
+            yield record, _stated(stated.get("acquired"))
 
 
 def _case(decision: Decision) -> Case:
@@ -85,5 +97,9 @@ def _interval(stated: Sequence[float] | None) -> tuple[float, float] | None:
 
 def _acquired(decision: Decision) -> Acquired:
     """As recorded when it was signed; older versions recorded the scanner alone."""
-    stated = decision.comparison.get("acquired")
-    return Acquired(manufacturer=decision.comparison["scanner"]) if stated is None else Acquired(**stated)
+    stated = _stated(decision.comparison.get("acquired"))
+    return stated or Acquired(manufacturer=decision.comparison["scanner"])
+
+
+def _stated(values: Mapping[str, Any] | None) -> Acquired | None:
+    return None if values is None else Acquired(**values)

@@ -94,7 +94,7 @@ def _signed(config: Path | None, bounds: Bounds, since: datetime | None) -> tupl
         ledger = stack.enter_context(open_ledger(settings.jobs_database_url))
         database = Database(settings.data_folder / DATABASE_NAME)
         stack.callback(database.close)
-        decisions, refused = Decisions(database).all(), tuple(refused_jobs(ledger))
+        decisions, refused = Decisions(database).all(), tuple(refused_jobs(ledger, settings.results_folder))
     day = None if since is None else since.date()
     made = tuple(signed_cases(decisions, refused, kind, day) for kind in bounds.analyses)
     seen = tuple(dict.fromkeys(case.study_uid for cases in made for case in cases.cases))

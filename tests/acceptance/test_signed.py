@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from cvai.acceptance.cases import ComparedNumber
-from cvai.acceptance.signed import signed_cases
+from cvai.acceptance.signed import RefusedJob, signed_cases
 from cvai.dicom.read.acquired import Acquired
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.ledger import JobRecord
@@ -39,9 +39,10 @@ def rejected(number: int) -> Decision:
     return replace(made, reading=reading, comparison={**made.comparison, "measured": {}})
 
 
-def refused_job(number: int, sha256: str = READING.model.sha256) -> JobRecord:
+def refused_job(number: int, sha256: str = READING.model.sha256) -> RefusedJob:
     job = StudyJob(f"1.2.{number}", "ab" * 32, sha256, "cine_sax")
-    return JobRecord(job, Outcome(JobState.REFUSED, "slice_missing"), AT, AT, "worker-1", 1)
+    record = JobRecord(job, Outcome(JobState.REFUSED, "slice_missing"), AT, AT, "worker-1", 1)
+    return record, Acquired("Imaginary", "Ring")
 
 
 def test_signed_rejected_and_refused_studies_are_cases() -> None:
@@ -52,6 +53,7 @@ def test_signed_rejected_and_refused_studies_are_cases() -> None:
     assert signed.acquired == Acquired("Imaginary", "Ring", 1.5, "F", 61)
     assert (rejection.refused, rejection.numbers) == ("rejected_by_reader", {})
     assert (refusal.study_uid, refusal.refused) == ("1.2.3", "slice_missing")
+    assert refusal.acquired == Acquired("Imaginary", "Ring")
 
 
 def test_what_older_versions_recorded_has_no_interval_and_a_scanner_alone() -> None:

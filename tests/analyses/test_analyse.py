@@ -119,6 +119,19 @@ def test_a_heart_that_is_lost_in_some_phases_is_refused(tmp_path: Path) -> None:
     assert "2 of 10 phases" in record["refused"]["message"]
 
 
+def test_measured_and_refused_studies_say_how_they_were_acquired(tmp_path: Path) -> None:
+    stated = {"Manufacturer": "Imaginary", "ManufacturerModelName": "Ring", "MagneticFieldStrength": "1.5"}
+    found = images(CINE.but(attributes=stated))
+    write(tmp_path / "study", found)
+    write(tmp_path / "few", found[:3])
+    _, measured = analysed(tmp_path / "study", tmp_path / "out")
+    _, refused = analysed(tmp_path / "few", tmp_path / "none")
+    assert refused["status"] == "refused"
+    for acquired in (measured["acquired"], refused["acquired"]):
+        assert (acquired["manufacturer"], acquired["model"]) == ("Imaginary", "Ring")
+        assert acquired["field_strength_t"] == 1.5
+
+
 def test_a_refused_study_tells_of_every_series_it_holds(tmp_path: Path) -> None:
     long_axis = CINE.but(series_uid=f"{CINE.series_uid}.4", axes=FOUR_CHAMBER, n_slices=1)
     still = CINE.but(series_uid=f"{CINE.series_uid}.5", n_phases=1)

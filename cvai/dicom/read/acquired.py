@@ -9,7 +9,9 @@ from pydicom import Dataset
 
 from cvai.dicom.read.header.attributes import number
 from cvai.dicom.read.header.text import stated_text
+from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.subject import subject_of_headers
+from cvai.dicom.read.values import Study
 from cvai.domain.subject import Sex
 
 FIELD_STRENGTHS_T = (0.01, 25.0)
@@ -47,6 +49,12 @@ class Acquired:
             subject.sex,
             subject.age_years,
         )
+
+    @classmethod
+    def of_study(cls, study: Study, modality: str) -> Self | None:
+        """What the first image of a modality states; None without one."""
+        headers = (plane.header for series in study.series for plane in series.planes)
+        return next((cls.of(header) for header in headers if modality_of(header) == modality), None)
 
     @property
     def scanner(self) -> str:

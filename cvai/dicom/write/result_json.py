@@ -110,6 +110,8 @@ def ended_record(
     error: CvaiError,
     excluded: Iterable[Excluded],
     timings_ms: Mapping[str, float],
+    *,
+    acquired: Acquired | None = None,
 ) -> Record:
     """Record of an analysis that did not measure; the hint follows the message, as people read it."""
     return {
@@ -117,6 +119,7 @@ def ended_record(
         "kind": kind,
         "status": str(status),
         "refused": _error(error),
+        "acquired": None if acquired is None else asdict(acquired),
         "excluded": _excluded(excluded),
         "timings_ms": _timings(timings_ms),
     }

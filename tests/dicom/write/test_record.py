@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from cvai.dicom.read.acquired import Acquired
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.write.result_json import (
     Record,
@@ -92,6 +93,9 @@ def test_an_entry_says_how_the_images_were_acquired() -> None:
     acquired = analysed()["acquired"]
     assert sorted(acquired) == ["age_years", "field_strength_t", "manufacturer", "model", "sex"]
     assert refused()["acquired"] is None
+    entry = ended_record("cine_sax", Status.REFUSED, REFUSAL, (), {}, acquired=Acquired("Imaginary"))
+    validate_entry(entry)
+    assert entry["acquired"]["manufacturer"] == "Imaginary"
 
 
 def test_the_patient_is_named() -> None:
