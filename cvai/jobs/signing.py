@@ -23,6 +23,7 @@ from cvai.archive.port import Archive
 from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.whole import all_unreadable
 from cvai.dicom.write.analysis import Analysed, Verification
+from cvai.dicom.write.instance import local_time
 from cvai.dicom.write.objects.rejection import write_rejection
 from cvai.dicom.write.objects.sr import Supersedes
 from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
@@ -136,7 +137,7 @@ def _write(
         analysis,
         spec.results,
         folder,
-        created=reading.signed_at.replace(tzinfo=None),
+        created=local_time(reading.signed_at),
         taken_series_numbers=numbers,
         supersedes=tuple(
             Supersedes(reading.job.study_uid, document.series_uid, document.sop_instance_uid)

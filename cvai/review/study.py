@@ -11,6 +11,7 @@ from cvai.analyses.page import Number
 from cvai.analyses.registry import AnyEditing
 from cvai.analyses.spec import PageSpec
 from cvai.dicom.read.header.text import lines, one_line
+from cvai.dicom.write.report.document import readable_time
 from cvai.dicom.write.result_json import finding_entry
 from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
@@ -179,7 +180,7 @@ def decision_json(page: Page, decision: Decision) -> Json:
         "verdict": reading.verdict,
         "reader": decision.reader,
         "signer": reading.signer.name,
-        "signed_at": reading.signed_at.isoformat(),
+        "signed": readable_time(reading.signed_at),
         "reason": reading.reason,
         "ed": reading.phases.end_diastole,
         "es": reading.phases.end_systole,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from importlib import resources
 from typing import Any
 
@@ -13,23 +12,12 @@ from cvai import __version__
 from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.report.bounds import MARKS
+from cvai.dicom.write.report.document import readable_date, readable_time
 from cvai.domain.findings import NO_FINDINGS
 from cvai.domain.measurement import Measurement, Normality
 
 NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
 VIEW_WORDS = {view: words for spec in ANALYSES for view, words in spec.views.items()}
-
-
-def readable_date(text: str) -> str:
-    """A DICOM date as people read it; as it stands where it is no date.
-
-    >>> readable_date("20240229"), readable_date("")
-    ('29 Feb 2024', '')
-    """
-    try:
-        return f"{datetime.strptime(text, '%Y%m%d'):%d %b %Y}"
-    except ValueError:
-        return text
 
 
 def number_text(value: float | None, decimals: int = 0) -> str:
@@ -99,6 +87,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         date=readable_date,
+        moment=readable_time,
         person=readable_name,
         beyond=beyond_text,
         interval=interval_text,

@@ -14,6 +14,7 @@ from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine
+from cvai.dicom.write.write import REPORT_NAME
 from cvai.domain.function import measure_sax
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
@@ -221,6 +222,9 @@ def test_a_rejection_withdraws_the_objects_with_its_reason(
         page.click("#reasons button >> nth=1")
         page.click("#reject-dialog button.danger")
         page.wait_for_selector("#holds:has-text('stored in the archive')")
+        report = page.request.get(f"{site.url}/studies/{job_id}/report.pdf").body()
+        (read,) = (site.settings.data_folder / "results").glob("*/*/rejection.dcm")
+        assert report == read.with_name(REPORT_NAME).read_bytes(), "no report of numbers that were rejected"
         page.goto(f"{site.url}/?show=signed")
         assert page.inner_text(f'tr[data-job="{job_id}"] .state') == "rejected"
     (note,) = documents(site, study_uid, "KO")

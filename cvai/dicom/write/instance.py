@@ -41,6 +41,7 @@ class ResultContext(Generic[AnyAnalysed]):
         uids: UIDs of the objects.
         first_series_number: SeriesNumber of the first kind of result, the others follow it.
         sources: (t)(z) source image of every frame.
+        rejected_because: what the reader who verified it says is wrong; None where it is not rejected.
     """
 
     analysis: AnyAnalysed
@@ -49,6 +50,7 @@ class ResultContext(Generic[AnyAnalysed]):
     uids: ResultUids
     first_series_number: int
     sources: list[list[SourceImage]]
+    rejected_because: str | None = None
 
     @classmethod
     def of(
@@ -146,6 +148,11 @@ def add_dates(instance: Dataset, created: datetime) -> None:
     for keyword in ("InstanceCreation", "Content", "Series"):
         setattr(instance, f"{keyword}Date", created.strftime("%Y%m%d"))
         setattr(instance, f"{keyword}Time", created.strftime("%H%M%S"))
+
+
+def local_time(moment: datetime) -> datetime:
+    """A moment as objects state dates and times: in the zone of this machine, which they leave out."""
+    return moment.astimezone().replace(tzinfo=None)
 
 
 def _add_series(instance: Dataset, context: ResultContext[AnyAnalysed], kind: str) -> None:

@@ -99,20 +99,21 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
 @pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse)
 @shows(Audited(Act.SEEN))
 def report(summary: TheStudy, page: ThePage) -> FileResponse:
-    """The report, of what was signed where something was."""
-    path = _report_of(page, summary.job_id) or page.results_folder / summary.record.outcome.result
-    path = path.with_name(REPORT_NAME)
-    if not summary.record.outcome.result or summary.state is JobState.WITHHELD or not path.is_file():
+    """The report, of what was signed or rejected where something was."""
+    folder = _folder_of_decision(page, summary.job_id)
+    if folder is None and summary.record.outcome.result:
+        folder = (page.results_folder / summary.record.outcome.result).parent
+    if folder is None or summary.state is JobState.WITHHELD or not (folder / REPORT_NAME).is_file():
         raise RequestInvalid("report_missing", "There is no report of this study here.", "See the archive.")
-    return FileResponse(path, media_type="application/pdf", content_disposition_type="inline")
+    return FileResponse(folder / REPORT_NAME, media_type="application/pdf", content_disposition_type="inline")
 
 
-def _report_of(page: Page, job_id: str) -> Path | None:
-    """result.json of the newest signed reading that has been written."""
+def _folder_of_decision(page: Page, job_id: str) -> Path | None:
+    """Where the newest decision that has been written left its files."""
     for decision in reversed(page.decisions.of_job(job_id)):
         outcome = page.ledger.reading_outcome(decision.reading.reading_id)
-        if outcome is not None and outcome.result:
-            return page.results_folder / outcome.result
+        if outcome is not None and outcome.objects:
+            return (page.results_folder / outcome.objects[0].path).parent
     return None
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.audit.messages import Act
 from cvai.dicom.read.header.text import lines
+from cvai.dicom.write.report.document import readable_time
 from cvai.errors import RequestInvalid
 from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
@@ -120,7 +121,7 @@ def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page:
         raise _no_contours()
     checked_edits(changes, _pack(page, summary).read_labels(), summary.editing)
     saved_s = page.drafts.save(summary.job_id, session.reader.name, changes.model_dump())
-    return {"saved_s": saved_s}
+    return {"saved": readable_time(datetime.fromtimestamp(saved_s, UTC))}
 
 
 @api.delete("/draft")

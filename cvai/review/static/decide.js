@@ -120,9 +120,8 @@ export class Decide {
 
 /** @param {any} holds @returns {string} */
 function inWords(holds) {
-  const when = new Date(holds.signed_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   const verdict = VERDICTS[/** @type {keyof typeof VERDICTS} */ (holds.verdict)];
   const stored = STORED[/** @type {keyof typeof STORED} */ (holds.stored)];
   const reason = holds.reason ? ` “${holds.reason}”` : "";
-  return `${verdict} by ${holds.reader}, ${when}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
+  return `${verdict} by ${holds.reader}, ${holds.signed}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
 }

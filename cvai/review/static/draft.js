@@ -46,8 +46,8 @@ export class Draft {
     const { revision } = this.editor;
     try {
       const sent = this.editor.changed;
-      await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
-      this.say(sent ? `Draft saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "");
+      const { saved } = await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
+      this.say(saved ? `Draft saved ${saved}` : "");
       if (!leaving) await this.saved(revision);
     } catch (problem) {
       this.waiting = true;

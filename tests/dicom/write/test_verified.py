@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from cvai.dicom.write.objects.rejection import write_rejection
 from cvai.dicom.write.objects.sr import Supersedes
 from cvai.dicom.write.plan import ResultKind
 from cvai.dicom.write.source import SourceImage
-from cvai.dicom.write.write import HL7_NAME
+from cvai.dicom.write.write import HL7_NAME, REPORT_NAME
 from cvai.errors import StudyRefused
 from tests.dicom.write.synthetic import (
     CINE_KINDS,
@@ -31,6 +32,7 @@ from tests.dicom.write.synthetic import (
     write_results,
 )
 from tests.dicom.write.test_dciodvfy import complaints
+from tests.dicom.write.test_pdf import run
 
 SIGNED_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 SIGNED = Verification("Hart^Ada", "St Elsewhere", SIGNED_AT, changed=True, digest="ef" * 32)
@@ -153,6 +155,24 @@ def test_a_rejection_names_what_it_withdraws_and_why(analysis: CineAnalysis, rej
     withdrawn = hl7.parse((rejection.parent / HL7_NAME).read_bytes().decode())
     assert str(withdrawn.segment("OBR")[25]) == "X"
     assert "Wrong series." in str(withdrawn.segments("OBX")[1][5])
+
+
+def test_the_report_of_a_rejection_says_so_in_the_zone_of_the_machine(
+    analysis: CineAnalysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        signed = replace(analysis, verification=SIGNED)
+        withdrawn = [SourceImage("1.2", "1.3", "1.4", None)]
+        (written,) = write_rejection(signed, PLAN, tmp_path, withdrawn, "Wrong series.")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert dcmread(written.path).ContentTime == "150000", "as the objects of the model on this machine"
+    text = run("pdftotext", "-layout", tmp_path / REPORT_NAME, "-")
+    assert text.lstrip().startswith("Rejected: ")
+    assert "not to be used. Rejected by Hart, Ada, St Elsewhere, 2026-03-01 15:00 IST: Wrong series." in text
 
 
 @pytest.mark.dciodvfy

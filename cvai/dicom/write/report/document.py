@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from cvai.dicom.read.header.names import readable_name
-from cvai.dicom.read.header.text import stated_text
+from cvai.dicom.read.header.text import one_line, stated_text
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed, Verification
@@ -19,6 +20,7 @@ from cvai.dicom.write.plan import ResultKind
 from cvai.dicom.write.report.identity import Cell
 from cvai.dicom.write.report.page import (
     ALARM,
+    BLACK,
     GREY,
     LIGHT,
     WHITE,
@@ -65,21 +67,25 @@ def draw_heading(page: Page, context: ResultContext[AnyAnalysed], measured_from:
 
     ``measured_from`` is such as ``the short-axis cine``.
     """
-    page.text(LEFT, 20.5, context.plan.title, 13.5, bold=True)
-    provenance = _provenance(context.analysis.verification, measured_from)
-    page.text(LEFT, 26, fitted(provenance, 8, WIDTH), 8, colour=GREY)
+    rejection = context.rejected_because
+    title = context.plan.title if rejection is None else f"Rejected: {context.plan.title.lower()}"
+    page.text(LEFT, 20.5, title, 13.5, bold=True, colour=BLACK if rejection is None else ALARM)
+    provenance = _provenance(context.analysis.verification, measured_from, rejection)
+    page.text(LEFT, 26, fitted(provenance, 8, WIDTH), 8, colour=GREY if rejection is None else ALARM)
     notice = NOT_FOR_CLINICAL_USE.upper()
     width = text_width(notice, 8, bold=True) + 6
     page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)
     page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
 
 
-def _provenance(verification: Verification | None, measured_from: str) -> str:
+def _provenance(verification: Verification | None, measured_from: str, rejection: str | None) -> str:
     if verification is None:
         return f"Measured automatically from {measured_from}; no reader has verified it."
+    who = f"{readable_name(verification.name)}, {verification.organization}, {readable_time(verification.at)}"
+    if rejection is not None:
+        return f"These numbers are not to be used. Rejected by {who}: {one_line(rejection)}"
     how = "Corrected and verified" if verification.changed else "Measured automatically, verified"
-    when = f"{verification.at:%d %b %Y %H:%M}"
-    return f"{how} by {readable_name(verification.name)}, {verification.organization}, {when}."
+    return f"{how} by {who}."
 
 
 def draw_section(page: Page, left: float, top: float, title: str, width: float) -> None:
@@ -107,12 +113,24 @@ def height_and_weight(subject: Subject) -> str:
 
 
 def readable_date(date: str) -> str:
-    """A DICOM date as people write it in data.
+    """A DICOM date as people write it in data; as it stands where it is no date.
 
-    >>> readable_date("20240229")
-    '2024-02-29'
+    >>> readable_date("20240229"), readable_date("20240000")
+    ('2024-02-29', '20240000')
     """
-    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if date else ""
+    try:
+        return f"{datetime.strptime(date, '%Y%m%d'):%Y-%m-%d}"
+    except ValueError:
+        return date
+
+
+def readable_time(moment: datetime) -> str:
+    """A moment in the time zone of this machine, with the zone, as page and report state it.
+
+    Args:
+        moment: with a zone, or without one in that of this machine.
+    """
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def draw_findings(page: Page, findings: Sequence[Finding]) -> None:
@@ -169,7 +187,7 @@ def draw_footer(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     page.line([(LEFT, FOOTER_TOP), (RIGHT, FOOTER_TOP)], Stroke(LIGHT, 0.6))
     made_by = (
         f"cvai {analysis.cvai_version}, model {model.name} {model.version} (sha256 {model.sha256[:12]}), "
-        f"{context.created:%Y-%m-%d %H:%M}"
+        f"{readable_time(context.created)}"
     )
     page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
     page.text(LEFT, FOOTER_TOP + 7.5, f"Study {analysis.study_uid}", 6.5, colour=GREY)
