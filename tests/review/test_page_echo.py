@@ -70,6 +70,8 @@ def where(page: Page, view: str) -> str:
 def test_both_loops_are_shown_with_contours_and_discs(browser: Browser, echo: Reading) -> None:
     with reader_at(browser, echo.site, echo.token) as page:
         open_study(page, echo.site, echo.job_id)
+        assert "end-systolic volume is that of the discs drawn times" in page.inner_text(".panel")
+        assert "height of the longest long axis" in page.inner_text(".panel")
         measured = {m["name"]: m["value"] for m in echo.result["measurements"]}  # type: ignore[attr-defined]
         assert shown_ef(page) == pytest.approx(measured["lv_ef"], abs=0.051)
         first = echo.result["key_frames"]

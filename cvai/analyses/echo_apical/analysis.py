@@ -20,6 +20,10 @@ from cvai.domain.phases import KeyPhases
 
 KIND = "echo_apical"
 BIPLANE = "biplane"
+DISC_HEIGHT = (
+    "Method of discs, 20 discs; all discs of all views and phases have the height of the longest long axis "
+    "over 20. Ejection fractions with a height for each phase are about 8 points higher."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +139,11 @@ class EchoAnalysis(Analysed):
             f"The end-systolic volume is that of the discs drawn times {self.esv_factor:.3f}, which makes "
             "ejection fractions right on average where they are known."
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The convention of the discs, and what was done to their volume."""
+        return (DISC_HEIGHT,) if self.correction is None else (DISC_HEIGHT, self.correction)
 
     @property
     def calibrated(self) -> bool:

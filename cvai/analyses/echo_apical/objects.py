@@ -22,11 +22,6 @@ from cvai.domain.anatomy import ECHO_LABELS
 from cvai.domain.echo.views import EchoView
 
 FIRST_SERIES_NUMBER = 9001
-DISC_HEIGHT = (
-    "Method of discs, 20 discs; all discs of all views and phases have the height of the longest long axis "
-    "over 20. Ejection fractions with a height for each phase are about 8 points higher."
-)
-
 ATRIUM = (
     "Left atrium: closed by a straight line at the mitral annulus, largest at the end of ventricular "
     "systole. Appendage and pulmonary veins cannot be told from it."
@@ -86,14 +81,13 @@ _SITES = (
 
 def document(analysis: EchoAnalysis) -> DocumentPlan:
     """Content of the measurement document."""
-    remarks = (DISC_HEIGHT, analysis.correction, *remarks_of(analysis))
     return DocumentPlan(
         procedure=ECHOCARDIOGRAPHY,
         modality=ULTRASOUND,
         evidence=tuple(LOOP_KINDS[loop.view] for loop in analysis.loops),
         sites=_SITES,
         evaluations=tuple((IMAGE_VIEW, VIEW_CODES[loop.view]) for loop in analysis.loops),
-        remarks=tuple(remark for remark in remarks if remark is not None),
+        remarks=(*analysis.remarks, *remarks_of(analysis)),
     )
 
 

@@ -117,6 +117,11 @@ class Analysed(ABC):
     def curves(self) -> Mapping[str, Sequence[float] | None]:
         """Curves over time by name, ``time_ms`` among them; None where one could not be made."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """How its numbers were measured, in sentences for readers."""
+        return ()
+
     @abstractmethod
     def coding(self, name: str) -> MeasurementCoding:
         """How the measurement called ``name`` is said in codes."""
