@@ -22,6 +22,7 @@ from cvai.models.looks import shown_by
 from cvai.models.network import Network
 from cvai.models.resample import Window, full_window
 from cvai.models.segmenter import NetworkSegmenter, one_blas_thread
+from cvai.models.specks import without_specks
 
 LOCATING_PHASES = 2
 """Phases, spread over the heartbeat, in which the heart is looked for in the whole field of view: even slices
@@ -191,7 +192,8 @@ def _pieces(n_slices: int, pixels: int) -> Iterator[slice]:
 def _labels(window: Window, logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(z, y, x) labels of one phase on the image's pixels within the window's footprint."""
     pieces = _pieces(len(logits), window.shape[0] * window.shape[1])
-    return keep_one_heart(np.concatenate([likeliest(window.back(logits[part])) for part in pieces]))
+    heart = keep_one_heart(np.concatenate([likeliest(window.back(logits[part])) for part in pieces]))
+    return without_specks(heart, window.spacing_mm[0] * window.spacing_mm[1])
 
 
 def _measured_phases(cavity_voxels: Sequence[int]) -> set[int]:
