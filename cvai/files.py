@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,17 @@ def close_to_others(path: Path) -> None:
     shared = mode & stat.S_ISVTX or os.geteuid() not in (0, status.st_uid)
     if stat.S_ISDIR(status.st_mode) and mode != OWNER_ENTERS and not shared:
         path.chmod(OWNER_ENTERS)
+
+
+def require_writable(folder: Path) -> None:
+    """Write a file into a folder, and remove it.
+
+    Raises:
+        OSError: that cannot be done.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"cvai")
+        file.flush()
 
 
 def is_private(path: Path) -> bool:

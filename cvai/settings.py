@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 from cvai.errors import ConfigurationInvalid
+from cvai.wrong_keys import worded
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
 """Credentials are separate settings, since addresses are logged."""
@@ -376,11 +377,15 @@ def load_settings(config: Path | None) -> Settings:
         ) from error
     except ValidationError as error:
         raise ConfigurationInvalid(
-            "settings_invalid", _told(error), "See configs/service.example.toml."
+            "settings_invalid",
+            f"{error.error_count()} wrong in {_sources(config)}: {worded(error, Settings, _text(config))}.",
+            "See configs/service.example.toml.",
         ) from error
 
 
-def _told(error: ValidationError) -> str:
-    """The invalid settings without their values, which may be secret."""
-    wrong = (f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-    return f"{error.error_count()} wrong in the settings: {'; '.join(wrong)}."
+def _sources(config: Path | None) -> str:
+    return "the environment" if config is None else f"{config} or the environment"
+
+
+def _text(config: Path | None) -> str:
+    return "" if config is None else config.read_text(encoding="utf-8")

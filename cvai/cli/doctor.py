@@ -54,6 +54,6 @@ def doctor(
 def _print(checks: tuple[Check, ...]) -> None:
     table = Table(show_header=False, box=None)
     for check in checks:
-        mark = "[green]ok[/]" if check.ok else "[red]no[/]"
+        mark = "[red]no[/]" if not check.ok else "[green]ok[/]" if check.tried else "[dim]–[/]"
         table.add_row(check.name, mark, check.detail if check.ok else f"{check.detail}\n[dim]{check.hint}[/]")
     wide_console().print(table)

@@ -12,6 +12,8 @@ from pathlib import Path
 from cvai.cli import exits
 from cvai.cli.options import Config
 from cvai.cli.page import reader_page
+from cvai.errors import ConfigurationInvalid
+from cvai.files import private_folder, require_writable
 from cvai.jobs.heartbeat import DeclaredDead
 from cvai.jobs.loading import load_analyses
 from cvai.ops.arenas import limit_arenas
@@ -40,6 +42,7 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
     limit_arenas()
     settings = load_settings(config)
     configure_logs(settings.log_level)
+    _require_usable(settings.data_folder)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -59,3 +62,20 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
         # what a crash would do, and it goes on at the next start.
         sys.stderr.flush()
         os._exit(0)
+
+
+def _require_usable(data_folder: Path) -> None:
+    """Create the data folder and write into it, before anything else is done.
+
+    Raises:
+        ConfigurationInvalid: ``data_folder_unusable``.
+    """
+    try:
+        private_folder(data_folder)
+        require_writable(data_folder)
+    except OSError as error:
+        raise ConfigurationInvalid(
+            "data_folder_unusable",
+            f"the data folder {data_folder.absolute()} cannot be used: {error.strerror}.",
+            "Set data_folder to a folder that this user may create or write, on a disk with room.",
+        ) from error

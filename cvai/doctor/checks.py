@@ -13,6 +13,7 @@ import sqlalchemy
 from cvai.archive.folder.inbox import obstacles_in
 from cvai.archive.odd import OddAnswers
 from cvai.errors import CvaiError
+from cvai.files import require_writable
 from cvai.jobs.connections import hl7_destination
 from cvai.jobs.database import open_database
 from cvai.jobs.loading import load_analyses
@@ -28,12 +29,13 @@ OBSTACLES_LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Result of one check, with a hint for a failed one."""
+    """Result of one check, with a hint for a failed one; not ``tried`` where there was nothing to check."""
 
     name: str
     ok: bool
     detail: str
     hint: str = ""
+    tried: bool = True
 
 
 def examine(settings: Settings) -> tuple[Check, ...]:
@@ -53,14 +55,19 @@ def examine(settings: Settings) -> tuple[Check, ...]:
 
 
 def check_disk(settings: Settings) -> Check:
-    """Enough disk space for fetched studies and results."""
+    """The data folder, or where it will be created, takes a file and has room for studies and results."""
     folder = settings.data_folder.absolute()
     existing = next(f for f in (folder, *folder.parents) if f.exists())
+    try:
+        require_writable(existing)
+    except OSError as error:
+        detail = f"{folder} cannot be written: {error.strerror} ({existing})"
+        return Check("disk", False, detail, "Set data_folder to a folder that this user may write.")
     free_gb = shutil.disk_usage(existing).free / 1e9
     return Check(
         "disk",
         free_gb >= LEAST_FREE_GB,
-        f"{free_gb:.0f} GB free in {folder}",
+        f"{folder} can be written, {free_gb:.0f} GB free",
         f"At least {LEAST_FREE_GB:.0f} GB are needed; old results may be removed from results/.",
     )
 
@@ -70,7 +77,7 @@ def check_database(settings: Settings) -> Check:
     url = sqlalchemy.make_url(settings.jobs_database_url)
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and not Path(url.database or "").exists():
-        return Check("database", ok=True, detail="none yet, created at the first start")
+        return Check("database", ok=True, detail=f"{url.database}: created at the first start", tried=False)
     engine = open_database(settings.jobs_database_url)
     question = "PRAGMA quick_check" if sqlite else "SELECT 'ok'"
     try:
@@ -129,7 +136,7 @@ def check_clock(settings: Settings) -> Check:
     archive, _ = open_archive(settings)
     clock = archive.probe().clock
     if clock is None:
-        return Check("clock", ok=True, detail="the archive does not state its time")
+        return Check("clock", ok=True, detail="the archive does not state its time", tried=False)
     skew_s = (datetime.now(UTC) - clock).total_seconds()
     detail = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the archive"
     return Check("clock", abs(skew_s) <= LARGEST_SKEW_S, detail, "Synchronise both clocks (NTP).")
@@ -137,23 +144,28 @@ def check_clock(settings: Settings) -> Check:
 
 def check_inbox(settings: Settings) -> Check:
     """Everything in the inbox can be imported."""
-    if settings.archive != "folder" or not settings.inbox_folder.exists():
-        return Check("inbox", ok=True, detail="there is none")
+    inbox = settings.inbox_folder.absolute()
+    if settings.archive != "folder":
+        return Check("inbox", ok=True, detail=f"none with archive = {settings.archive}", tried=False)
+    if not inbox.exists():
+        return Check("inbox", ok=True, detail=f"{inbox}: created at the first start", tried=False)
     try:
-        obstacles = obstacles_in(settings.inbox_folder)
+        obstacles = obstacles_in(inbox)
     except OSError as error:
-        return Check("inbox", False, f"cannot be listed: {error.strerror}", "Check its rights.")
+        return Check("inbox", False, f"{inbox} cannot be listed: {error.strerror}", "Check its rights.")
     listed = "; ".join(f"{o.kind} with inode {o.inode}: {o.reason}" for o in obstacles[:OBSTACLES_LISTED])
     more = f"; and {len(obstacles) - OBSTACLES_LISTED} more" if len(obstacles) > OBSTACLES_LISTED else ""
     hint = "find INBOX -inum INODE finds it; let the service read and move it, or remove it."
-    return Check("inbox", not obstacles, f"{listed}{more}" or "everything can be imported", hint)
+    found = f"{listed}{more}" or "everything can be imported"
+    return Check("inbox", not obstacles, f"{inbox}: {found}", hint)
 
 
 def check_hl7(settings: Settings) -> Check:
     """The HL7 receiver takes connections; nothing is sent to it."""
     destination = hl7_destination(settings, OddAnswers())
-    detail = "none is configured" if destination is None else destination.receiver.probe()
-    return Check("hl7", ok=True, detail=detail)
+    if destination is None:
+        return Check("hl7", ok=True, detail="none is configured", tried=False)
+    return Check("hl7", ok=True, detail=destination.receiver.probe())
 
 
 def _checked(name: str, check: Callable[[Settings], Check], settings: Settings) -> Check:

@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cvai.cli.main import app
+from cvai.cli.serve import run_service
 from cvai.doctor.checks import Check, check_archive, check_clock, check_disk, check_inbox
 from cvai.errors import ConfigurationInvalid
-from cvai.settings import Settings
+from cvai.settings import Settings, load_settings
 from tests.hl7_receiver import running_receiver
 from tests.jobs.conftest import Bench
 from tests.orthanc import free_port
@@ -97,6 +98,7 @@ def test_the_doctor_finds_a_fresh_installation_well(tmp_path: Path) -> None:
     names = ["disk", "database", "stopped", "model", "provider", "archive", "clock", "inbox", "hl7"]
     assert list(checks) == names
     assert [check for check in checks.values() if not check.ok] == []
+    assert {name for name, check in checks.items() if not check.tried} == {"database", "inbox", "hl7"}
     assert checks["provider"].detail.startswith('CPUExecutionProvider: "auto" takes the first that runs')
     assert status == 0
 
@@ -146,7 +148,8 @@ def test_what_cannot_be_taken_out_of_the_inbox_is_told_without_its_name(tmp_path
     os.mkfifo(settings.inbox_folder / "Doe^John")
     check = check_inbox(settings)
     assert not check.ok
-    assert check.detail == f"pipe with inode {(settings.inbox_folder / 'Doe^John').lstat().st_ino}: no file"
+    inode = (settings.inbox_folder / "Doe^John").lstat().st_ino
+    assert check.detail == f"{settings.inbox_folder}: pipe with inode {inode}: no file"
 
 
 def test_a_full_disk_is_told_before_a_job_finds_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -154,3 +157,16 @@ def test_a_full_disk_is_told_before_a_job_finds_out(monkeypatch: pytest.MonkeyPa
     check = check_disk(Settings(data_folder=tmp_path / "not" / "there" / "yet"))
     assert not check.ok
     assert check.hint
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_by_doctor_and_serve(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = tmp_path / "service.toml"
+    config.write_text(f'data_folder = "{tmp_path / "file" / "data"}"\n')
+    check = check_disk(load_settings(config))
+    assert not check.ok
+    assert str(tmp_path / "file" / "data") in check.detail
+    with pytest.raises(ConfigurationInvalid) as refused:
+        run_service(config, follow_feed=True)
+    assert refused.value.code == "data_folder_unusable"
+    assert "Not a directory" in refused.value.message

@@ -148,6 +148,20 @@ def test_a_wrong_setting_is_refused_by_name_and_without_its_value(
     assert "secret" not in caught.value.message
 
 
+def test_a_wrong_setting_is_named_with_file_line_and_nearest_key(tmp_path: Path) -> None:
+    config = tmp_path / "service.toml"
+    config.write_text(
+        "# a service\nthreds = 2\n\n[review]\nadress = 'localhost:1'\n[folder]\nsettle_s = -1\n"
+    )
+    with pytest.raises(ConfigurationInvalid) as caught:
+        load_settings(config)
+    message = caught.value.message
+    assert str(config) in message
+    assert "line 2, threds: no such key, the nearest is threads" in message
+    assert "line 5, review.adress: no such key, the nearest is review.address" in message
+    assert "line 7, folder.settle_s: " in message
+
+
 def test_a_missing_and_a_broken_file_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="no configuration file"):
         load_settings(tmp_path / "absent.toml")

@@ -17,6 +17,7 @@ from cvai.domain.anatomy import BACKGROUND, SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
 from cvai.training.datasets.data import NO_GROUP, LabelledVolume
 from cvai.training.datasets.port import Source
+from cvai.wrong_keys import worded
 
 DESCRIPTION_FILE = "dataset.toml"
 Phase = Literal["ED", "ES"]
@@ -86,8 +87,9 @@ class NiftiFolder:
                 "It says where images and labels lie and what the values mean (see data/README.md).",
             ) from error
         except (tomllib.TOMLDecodeError, ValidationError) as error:
+            what = worded(error, NiftiDescription, text) if isinstance(error, ValidationError) else str(error)
             raise ConfigurationInvalid(
-                "dataset_invalid", f"{folder.name}/{DESCRIPTION_FILE}: {error}"
+                "dataset_invalid", f"{folder.name}/{DESCRIPTION_FILE}: {what}"
             ) from error
 
     @property

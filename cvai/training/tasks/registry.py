@@ -14,6 +14,7 @@ from cvai.models.card import ModelCard
 from cvai.training.core.config import RunConfig
 from cvai.training.core.spec import AnyRun, AnyTask, Run
 from cvai.training.tasks import coronary, echo, lge, sax
+from cvai.wrong_keys import worded
 
 TASKS: tuple[AnyTask, ...] = (sax.TASK, echo.TASK, lge.TASK, coronary.TASK)
 
@@ -25,13 +26,17 @@ def load_run(path: Path) -> AnyRun:
         ConfigurationInvalid: the file is missing, not TOML, or a key is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
         task = _task(lambda task: task.name == values.get("view"), f'view = "{values.get("view")}" in {path}')
-        return Run(task, task.config.model_validate(values))
     except FileNotFoundError as error:
         raise ConfigurationInvalid("config_missing", f"There is no file {path}.") from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationInvalid("config_invalid", f"{path}: {error}") from error
+    try:
+        return Run(task, task.config.model_validate(values))
+    except ValidationError as error:
+        raise ConfigurationInvalid("config_invalid", f"{path}: {worded(error, task.config, text)}") from error
 
 
 def run_of(config: RunConfig) -> AnyRun:
