@@ -75,6 +75,7 @@ def create_app(page: Page) -> ASGIApp:
     app.include_router(_service_routes(page))
     app.add_exception_handler(CvaiError, _told)
     app.add_exception_handler(RequestValidationError, _told_invalid)
+    app.add_exception_handler(404, _told_unknown)
     app.add_exception_handler(SQLAlchemyError, _told_unavailable)
     app.add_exception_handler(sqlite3.OperationalError, _told_full)
     app.add_exception_handler(OSError, _told_full)
@@ -138,6 +139,17 @@ async def _told_invalid(request: Request, error: Exception) -> Response:
     return await _told(
         request,
         RequestInvalid("changes_invalid", "This request has not the right form.", "Load the page again."),
+    )
+
+
+async def _told_unknown(request: Request, error: Exception) -> Response:
+    """An address that there is nothing at."""
+    del error
+    return await _told(
+        request,
+        RequestInvalid(
+            "address_unknown", "There is no page at this address.", "The worklist leads to every study."
+        ),
     )
 
 

@@ -222,6 +222,7 @@ def test_a_rejection_withdraws_the_objects_with_its_reason(
         page.click("#reasons button >> nth=1")
         page.click("#reject-dialog button.danger")
         page.wait_for_selector("#holds:has-text('stored in the archive')")
+        expect(page.locator("#next")).to_be_focused()
         report = page.request.get(f"{site.url}/studies/{job_id}/report.pdf").body()
         (read,) = (site.settings.data_folder / "results").glob("*/*/rejection.dcm")
         assert report == read.with_name(REPORT_NAME).read_bytes(), "no report of numbers that were rejected"

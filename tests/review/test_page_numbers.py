@@ -122,3 +122,34 @@ def test_a_low_ejection_fraction_is_marked_where_no_sex_is_stated(
         open_numbers(page, light, "1.2.2")
         assert page.inner_text('[data-either-sex="lv_ef"]') == "below normal for either sex"
         assert "Normal, either sex" in page.inner_text(".headline")
+        room = page.evaluate("document.querySelector('.panel').clientWidth")
+        assert page.evaluate("document.querySelector('.panel').scrollWidth") <= room
+
+
+def test_an_address_without_a_page_is_told_as_a_page(browser: Browser, light: LightPage, token: str) -> None:
+    with reader_at(browser, cast("Any", light), token) as page:
+        answer = page.goto(f"{light.url}/nowhere")
+        assert answer is not None
+        assert answer.status == 404
+        assert "There is no page at this address." in page.inner_text("h1")
+        page.click("a.button")
+        page.wait_for_selector("#rows")
+
+
+def test_a_viewer_is_told_that_others_correct_and_sign(browser: Browser, light: LightPage) -> None:
+    viewer = light.page.accounts.add("guest", Role.VIEWER, "Guest^Cy")
+    with reader_at(browser, cast("Any", light), viewer) as page:
+        open_numbers(page, light, "1.2.1")
+        assert "a reviewer corrects and signs it" in page.inner_text("#decide")
+
+
+def test_a_phone_shows_the_page_without_scrolling_sideways(
+    browser: Browser, light: LightPage, token: str
+) -> None:
+    with reader_at(browser, cast("Any", light), token, {"width": 390, "height": 800}) as page:
+        for address in (light.url, ""):
+            if address:
+                page.goto(address)
+            else:
+                open_numbers(page, light, "1.2.2")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390

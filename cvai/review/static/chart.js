@@ -3,7 +3,7 @@
 import { getJson, meta } from "./api.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { left: 36, right: 10, top: 16, bottom: 24 };
+const MARGIN = { left: 36, right: 10, top: 28, bottom: 34 };
 
 /**
  * @param {string} name
@@ -79,7 +79,7 @@ export class Plot {
     const at = this.x(x);
     const group = element("g", { class: kind }, this.svg);
     element("line", { x1: at, x2: at, y1: MARGIN.top, y2: this.height - MARGIN.bottom }, group);
-    if (name) element("text", { x: at, y: MARGIN.top - 4, "text-anchor": "middle" }, group).textContent = name;
+    if (name) element("text", { x: at, y: MARGIN.top - 6, "text-anchor": "middle" }, group).textContent = name;
     return group;
   }
 
@@ -95,11 +95,11 @@ export class Plot {
       text.textContent = String(value);
     }
     for (const value of this.axes.xTicks) {
-      const text = element("text", { x: this.x(value), y: this.height - 8, "text-anchor": "middle", class: "tick" }, this.svg);
+      const text = element("text", { x: this.x(value), y: this.height - MARGIN.bottom + 15, "text-anchor": "middle", class: "tick" }, this.svg);
       text.textContent = this.axes.xText ? this.axes.xText(value) : String(value);
     }
     element("text", { x: 2, y: 10, class: "tick" }, this.svg).textContent = this.axes.yTitle;
-    const title = element("text", { x: this.width - MARGIN.right, y: 10, "text-anchor": "end", class: "tick" }, this.svg);
+    const title = element("text", { x: this.width - MARGIN.right, y: this.height - 1, "text-anchor": "end", class: "tick" }, this.svg);
     title.textContent = this.axes.xTitle;
   }
 }

@@ -1,6 +1,7 @@
 /** @file Accept, accept with changes, reject: what is signed, and how far it is on its way into the archive. */
 
 import { Problem, sendJson } from "./api.js";
+import { nextToRead } from "./keys.js";
 
 const VERDICTS = { accepted: "Accepted", changed: "Accepted with changes", rejected: "Rejected" };
 const STORED = { stored: "stored in the archive", storing: "on its way into the archive", failed: "not stored" };
@@ -24,6 +25,7 @@ export class Decide {
     this.holds = study.holds;
     this.accept = /** @type {HTMLButtonElement} */ (document.getElementById("accept"));
     this.reject = /** @type {HTMLButtonElement} */ (document.getElementById("reject"));
+    this.next = /** @type {HTMLAnchorElement} */ (document.getElementById("next"));
     this.line = /** @type {HTMLElement} */ (document.getElementById("holds"));
     this.acceptDialog = /** @type {HTMLDialogElement} */ (document.getElementById("accept-dialog"));
     this.rejectDialog = /** @type {HTMLDialogElement} */ (document.getElementById("reject-dialog"));
@@ -57,6 +59,10 @@ export class Decide {
   #listen() {
     this.accept.addEventListener("click", () => this.#ask());
     this.reject.addEventListener("click", () => this.rejectDialog.showModal());
+    this.next.addEventListener("click", (event) => {
+      event.preventDefault();
+      nextToRead();
+    });
     this.acceptDialog.addEventListener("close", () => {
       if (this.acceptDialog.returnValue === "sign") this.#send(this.editor.changes, "");
       this.acceptDialog.returnValue = "";
@@ -112,6 +118,8 @@ export class Decide {
       this.update(shared.holds);
       this.holds = shared.holds;
       this.show();
+      this.next.hidden = false;
+      this.next.focus();
     } catch (problem) {
       this.draft.say(problem instanceof Problem ? problem.message : String(problem), true);
     }

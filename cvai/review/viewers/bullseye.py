@@ -54,6 +54,11 @@ class DrawnBullseye:
     low: float
     high: float
 
+    @property
+    def scale(self) -> tuple[str, ...]:
+        """Ten colours from ``low`` to ``high``."""
+        return tuple(_hex(scale_colour(step / 9)) for step in range(10))
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnWall:
