@@ -55,6 +55,10 @@ MAX_RECOVERIES = 30
 
 QUEUE_POLL_S = 0.1
 
+LISTENER_POLL_S = 0.1
+"""How often DBOS looks for messages to workflows. None of ours waits for one, so a look costs nothing; a stop
+waits for the next look."""
+
 FROZEN_TRANSACTION_S = 10.0
 """After which PostgreSQL ends the transaction of a frozen worker, which would keep rows locked."""
 
@@ -435,6 +439,7 @@ def _configuration(database: JobDatabase) -> DBOSConfig:
         "serializer": JsonSerializer(),
         "enable_otlp": False,
         "db_engine_kwargs": {"connect_args": {"factory": SmallCacheConnection}} if is_sqlite else None,
+        "notification_listener_polling_interval_sec": LISTENER_POLL_S,
         "sys_db_idle_transaction_timeout_sec": FROZEN_TRANSACTION_S,
         "log_level": "ERROR",
     }

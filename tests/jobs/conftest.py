@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -92,8 +94,19 @@ class Bench:
         raise TimeoutError(f"the job is {record.outcome.state}")
 
 
+@cache
+def used_database() -> bytes:
+    """An SQLite database without jobs that has the queue: DBOS looks for a new one once a second only."""
+    with TemporaryDirectory() as folder:
+        made = Bench(Path(folder))
+        made.start()
+        made.stop()
+        return (made.root / "jobs.sqlite").read_bytes()
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
+    (tmp_path / "jobs.sqlite").write_bytes(used_database())
     made = Bench(tmp_path)
     yield made
     made.stop()

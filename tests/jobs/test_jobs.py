@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from dbos import DBOS
 from cvai.archive.folder.archive import FolderArchive
 from cvai.errors import ArchiveRejected, ConfigurationInvalid, CvaiError, TemporarilyUnavailable
 from cvai.jobs.job import UNLISTED, JobState
-from cvai.jobs.jobs import QUEUE, JsonSerializer, RetryPolicy, retry_wait
+from cvai.jobs.jobs import LISTENER_POLL_S, QUEUE, JsonSerializer, RetryPolicy, retry_wait
 from cvai.jobs.ledger import open_ledger
 from cvai.jobs.steps import StudySteps
 from tests.jobs.conftest import Bench
@@ -287,6 +288,22 @@ def test_a_defect_of_the_program_fails_its_job_alone_and_quotes_nothing(
     assert bench.ended(good).outcome.state is JobState.ANALYSED
     bench.stop()
     assert b"Stand^In" not in (tmp_path / "jobs.sqlite").read_bytes()
+
+
+def test_no_thread_of_an_engine_sleeps_long_when_it_is_stopped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept_s: list[float] = []
+    sleep = time.sleep
+
+    def noted(seconds: float) -> None:
+        slept_s.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", noted)
+    bench.start()
+    bench.stop()
+    assert max(slept_s) <= LISTENER_POLL_S
 
 
 def test_what_was_queued_when_the_service_stopped_is_done_at_the_next_start(
