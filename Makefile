@@ -19,11 +19,12 @@ demo: install
 	$(BIN)/cvai demo --once
 	$(BIN)/cvai demo --once --modality us
 
-# A worker a core; WORKERS=4 is faster on two idle cores, since most tests that take long wait for a server, and too much
-# where others work there. Tests of a file go to one worker, the longest files first (tests/conftest.py). Every worker
-# and every service imports everything, so byte code is kept.
+# Two workers a core, since most tests that take long wait for a server; WORKERS=2 where others work on the machine, too.
+# Tests of a file go to one worker, the longest files first (tests/conftest.py). Every worker and every service imports
+# everything, so byte code is kept.
 unexport PYTHONDONTWRITEBYTECODE
-WORKERS ?= 2
+CORES := $(shell nproc)
+WORKERS ?= $(shell echo $$((2 * $(CORES) < 16 ? 2 * $(CORES) : 16)))
 SHARED := --dist loadfile --no-loadscope-reorder
 
 test: dev system viewers
@@ -31,7 +32,7 @@ test: dev system viewers
 
 # Nothing here waits, so there are as many workers as cores; importing MONAI alone takes seconds, and is left out.
 test-fast: dev
-	$(BIN)/python -m pytest -n 2 $(SHARED) -m "not (servers or browser or training or slow)" \
+	$(BIN)/python -m pytest -n $(CORES) $(SHARED) -m "not (servers or browser or training or slow)" \
 		--ignore=tests/training --ignore=cvai/training --ignore=tests/notebooks
 
 VIEWERS := tests/js/node_modules/.package-lock.json
