@@ -13,6 +13,7 @@ from cvai.analyses.spec import AnalysisSpec, Editing, Model
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.values import Study
 from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.reported import with_reports
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.models.card import load_card
@@ -85,13 +86,13 @@ class ReadyAnalysis:
         return 0 if self.device is None else self.device.failures
 
     def analyse(self, study: Study, watch: Stopwatch) -> Analysed:
-        """Measure a study.
+        """Measure a study, and set what other reports in it state beside that.
 
         Raises:
             Refused: it cannot be measured honestly.
         """
         measured: Analysed = self.using(lambda model: self.spec.analyse(study, model, watch))
-        return measured
+        return with_reports(measured, study)
 
 
 def ready_analyses(

@@ -14,16 +14,21 @@ BODY_MASS_INDICES_KG_PER_M2 = (7.0, 100.0)
 """Wide enough for every newborn and every adult who fits a scanner, narrow enough to tell metres from
 centimetres or inches, kilograms from grams, and a height from a weight."""
 
+SYSTOLIC_MMHG = (40.0, 300.0)
+DIASTOLIC_MMHG = (15.0, 200.0)
+"""Blood pressures of people who lie still to be examined."""
+
 HEART_RATES_BPM = (20.0, 250.0)
 """Outside of these a stated heart rate is a placeholder; some machines write 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Sex, age and body size at the time of the study, None where not known.
+    """Sex, age, body size and blood pressure at the time of the study, None where not known.
 
     ``sex`` is ``M`` or ``F``, the only ones that published ranges are given for; ``age_years`` are completed
-    years.
+    years; ``from_report`` names what another report of the study states and the images do not: ``height``,
+    ``weight``, ``blood pressure``.
 
     Raises:
         ValueError: a value that no person has, or height and weight that do not go together.
@@ -33,12 +38,17 @@ class Subject:
     age_years: int | None = None
     height_m: float | None = None
     weight_kg: float | None = None
+    systolic_mmhg: float | None = None
+    diastolic_mmhg: float | None = None
+    from_report: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, bounds in (
             ("age_years", self.age_years, AGES_YEARS),
             ("height_m", self.height_m, HEIGHTS_M),
             ("weight_kg", self.weight_kg, WEIGHTS_KG),
+            ("systolic_mmhg", self.systolic_mmhg, SYSTOLIC_MMHG),
+            ("diastolic_mmhg", self.diastolic_mmhg, DIASTOLIC_MMHG),
         ):
             if value is not None and not is_within(value, bounds):
                 raise ValueError(f"{name} must lie between {bounds[0]} and {bounds[1]}")

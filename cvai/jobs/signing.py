@@ -26,6 +26,7 @@ from cvai.dicom.write.analysis import Analysed, Verification
 from cvai.dicom.write.instance import local_time
 from cvai.dicom.write.objects.rejection import write_rejection
 from cvai.dicom.write.objects.sr import Supersedes
+from cvai.dicom.write.reported import with_reports
 from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
 from cvai.dicom.write.source import SourceImage
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
@@ -203,7 +204,7 @@ def measured_again(
     known = frozenset({0, *(segment.number for segment in editing.segments)})
     labels = _edited(editing.labels(opened), edits, phases, known)
     measured: Analysed = editing.remeasure(opened, Correction(labels, phases, model, verification))
-    return measured
+    return with_reports(measured, opened.study)
 
 
 def _edited(

@@ -32,10 +32,10 @@ def number_text(value: float | None, decimals: int = 0) -> str:
 def unit_text(ucum: str) -> str:
     """A UCUM unit as people write it.
 
-    >>> unit_text("mL/m2"), unit_text("cm2")
-    ('mL/m²', 'cm²')
+    >>> unit_text("mL/m2"), unit_text("mm[Hg]")
+    ('mL/m²', 'mmHg')
     """
-    return ucum.replace("m2", "m²")
+    return ucum.replace("m2", "m²").replace("mm[Hg]", "mmHg")
 
 
 def mark_text(measurement: Measurement) -> str:

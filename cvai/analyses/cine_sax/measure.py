@@ -7,6 +7,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
@@ -80,7 +81,7 @@ def measured(
     patient = of_patient(known, segmentation, phases, found)
     if patient is not None:
         found = tuple(map(patient.around, found))
-    subject = subject_of(cine)
+    subject = subject_of(cine, reports_of(study))
     return CineMeasures(
         lv_curve_ml=curves_ml[Structure.LV_CAVITY],
         rv_curve_ml=curves_ml[Structure.RV_CAVITY],

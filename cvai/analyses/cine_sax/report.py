@@ -30,6 +30,7 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import GREY, WHITE, Box, Page, Stroke
+from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import SAX_LABELS, Structure
 
@@ -66,6 +67,7 @@ def report_pdf(context: ResultContext[CineAnalysis]) -> bytes:
     _draw_bullseyes(page, context.analysis)
     draw_findings(page, context.analysis.findings)
     draw_footer(page, context)
+    draw_reports(page, context)
     return page.pdf()
 
 

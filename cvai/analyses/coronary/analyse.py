@@ -18,6 +18,7 @@ from cvai.analyses.coronary.tree import VesselModel, joined_maps, measured_tree,
 from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
+from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of_headers
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
 from cvai.dicom.read.whole import unreadable_findings
@@ -55,7 +56,7 @@ def analyse_coronary(study: Study, model: VesselModel, watch: Stopwatch) -> Coro
         model=model.identity,
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
-        subject=subject_of_headers([run.image.header for run in runs]),
+        subject=subject_of_headers([run.image.header for run in runs], reports_of(study)),
     )
     return _with_numbers(analysis, (*findings, *unreadable_findings(study)))
 

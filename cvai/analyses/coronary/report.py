@@ -25,6 +25,7 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, fitted, wrapped
+from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.vessels.segments import CORONARY_LABELS
 
@@ -60,6 +61,7 @@ def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
         _draw_profile(page, box, place + 1, of_run, lesion)
     draw_findings(page, analysis.findings)
     draw_footer(page, context)
+    draw_reports(page, context)
     return page.pdf()
 
 

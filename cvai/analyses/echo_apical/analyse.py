@@ -19,6 +19,7 @@ from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.choice import choose_loops, rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of_headers
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
@@ -98,7 +99,7 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
         )
     if segmenter.uncertainty is not None:
         measurements = tuple(_with_interval(m, segmenter.uncertainty, view_name) for m in measurements)
-    subject = subject_of_headers([loop.source.images[0].header for loop in loops])
+    subject = subject_of_headers([loop.source.images[0].header for loop in loops], reports_of(study))
     measurements = _with_normal_ranges(with_body_size(measurements, subject), subject, findings)
     atrium_index = next((m for m in measurements if m.name == "la_max_index"), None)
     return EchoAnalysis(

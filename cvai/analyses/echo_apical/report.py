@@ -33,6 +33,7 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, wrapped
+from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.strain import Layer
@@ -98,6 +99,7 @@ def echo_report_pdf(context: ResultContext[EchoAnalysis]) -> bytes:
     _draw_pictures(page, analysis)
     draw_findings(page, analysis.findings)
     draw_footer(page, context)
+    draw_reports(page, context)
     return page.pdf()
 
 

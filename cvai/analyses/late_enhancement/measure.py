@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.dicom.read.enhancement.finder import WHOLE_STACK_SLICES
+from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
@@ -81,7 +82,7 @@ def measured(
             *edge_findings(labels),
             *_rule_findings(share, found["enhanced_share_5sd"]),
         ),
-        subject=subject_of(stack),
+        subject=subject_of(stack, reports_of(study)),
     )
 
 

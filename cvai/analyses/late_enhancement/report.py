@@ -30,6 +30,7 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke, wrapped
+from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import Structure
 
@@ -73,6 +74,7 @@ def enhancement_report_pdf(context: ResultContext[EnhancementAnalysis]) -> bytes
     _draw_pictures(page, slice_pictures(context.analysis))
     draw_findings(page, context.analysis.findings)
     draw_footer(page, context)
+    draw_reports(page, context)
     return page.pdf()
 
 

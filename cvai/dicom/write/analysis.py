@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.patient import Patient
+from cvai.dicom.read.reports.documents import NO_REPORTS, Reports
 from cvai.dicom.read.values import Excluded, ImagePlane
 from cvai.dicom.write.codes import MeasurementCoding
 from cvai.domain.findings import Finding
@@ -76,6 +77,7 @@ class Analysed(ABC):
         cvai_version: version of this package.
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
+        reports: what reports of other makers in the study state.
         verification: the reader who has signed it, None where unsigned.
         content: hex digest that tells it from other results of the same images, empty where there are none;
             see ``cvai.dicom.write.standing.revision``.
@@ -89,6 +91,7 @@ class Analysed(ABC):
     cvai_version: str
     timings_ms: Mapping[str, float]
     subject: Subject = field(default_factory=Subject)
+    reports: Reports = NO_REPORTS
     verification: Verification | None = None
     content: str = ""
 

@@ -20,9 +20,11 @@ from cvai.dicom.read.patient import Patient
 from cvai.dicom.read.values import Excluded
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
+from cvai.dicom.write.reported import Beside, beside
 from cvai.domain.findings import Finding
 from cvai.domain.measurement import Measurement
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.subject import Subject
 from cvai.errors import CvaiError, FileRefused
 
 SCHEMA_NAME, FORMER_SCHEMA_NAME = "cvai.result/2", "cvai.result/1"
@@ -98,6 +100,8 @@ def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: M
         "curves": dict(analysis.curves),
         "findings": [finding_entry(f) for f in analysis.findings],
         "remarks": list(analysis.remarks),
+        "others": [_other(found) for found in beside(analysis)],
+        "body": _body(analysis.subject),
         "objects": list(objects),
         "withheld": None,
         "excluded": _excluded(analysis.images.excluded),
@@ -140,6 +144,8 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
         "curves": None,
         "findings": [],
         "remarks": [],
+        "others": [],
+        "body": None,
         "objects": [],
         "withheld": None,
         "excluded": [],
@@ -197,6 +203,42 @@ def finding_entry(finding: Finding) -> Record:
         "severity": str(finding.severity),
         "message": finding.message,
         "where": [asdict(place) for place in finding.where],
+    }
+
+
+def _other(found: Beside) -> Record:
+    """One value of another report."""
+    value = found.value
+    return {
+        "name": value.name,
+        "title": value.title,
+        "value": value.value,
+        "unit": value.unit,
+        "stated": {"value": value.stated[0], "unit": value.stated[1]},
+        "scheme": value.code[0],
+        "code": value.code[1],
+        "meaning": value.code[2],
+        "method": str(value.method),
+        "view": value.view,
+        "mode": value.mode,
+        "phase": value.phase,
+        "derivation": value.derivation,
+        "selected": value.selected,
+        "one_of": value.one_of,
+        "compared": found.ours is not None,
+        "within_interval": found.is_inside,
+        "source": asdict(value.source),
+    }
+
+
+def _body(subject: Subject) -> Record:
+    """Body size and blood pressure, and what of it another report states."""
+    return {
+        "height_m": subject.height_m,
+        "weight_kg": subject.weight_kg,
+        "systolic_mmhg": subject.systolic_mmhg,
+        "diastolic_mmhg": subject.diastolic_mmhg,
+        "from_report": list(subject.from_report),
     }
 
 

@@ -38,6 +38,7 @@ from cvai.dicom.write.source import (
 )
 from cvai.dicom.write.uids import derived_uid, device_uid
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.reported import ReportedValue
 
 STAND_IN_UID = derived_uid("stand-in")
 """Handed to highdicom where a source UID belongs, which it would check; the real one replaces it."""
@@ -258,7 +259,8 @@ def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup
 def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
     """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
     contains = sr.RelationshipTypeValues.CONTAINS
-    comments = [(codes.COMMENT, remark) for remark in (disclaimer(analysis.verification), *plan.remarks)]
+    remarks = (disclaimer(analysis.verification), *plan.remarks, *map(reported_text, analysis.reports.values))
+    comments = [(codes.COMMENT, remark) for remark in remarks]
     texts = [(codes.QUALITY_FINDING, finding_text(finding)) for finding in analysis.findings]
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(
@@ -281,6 +283,12 @@ def disclaimer(verification: Verification | None) -> str:
     if verification is None:
         return DISCLAIMER
     return CORRECTED_DISCLAIMER if verification.changed else VERIFIED_DISCLAIMER
+
+
+def reported_text(value: ReportedValue) -> str:
+    """A value of another report as one line of text."""
+    by, how = value.source.maker or "maker not stated", f", {value.how}" if value.how else ""
+    return f"Another report of the study ({by}) states: {value.title} {value.number}{how}."
 
 
 def finding_text(finding: Finding) -> str:

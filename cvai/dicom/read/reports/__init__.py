@@ -1,0 +1,1 @@
+"""Structured reports of other makers: measurements of the heart, body size and blood pressure."""

@@ -1,0 +1,91 @@
+"""The second page of a report: what other reports of the study state, beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.write.analysis import AnyAnalysed
+from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.report.document import (
+    LEFT,
+    RIGHT,
+    WIDTH,
+    accession_cell,
+    draw_footer,
+    draw_section,
+    readable_date,
+)
+from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Page, Stroke, fitted, wrapped
+from cvai.dicom.write.reported import Beside, beside
+from cvai.dicom.write.source import checked_value
+
+TITLE = "Stated in other reports of the study"
+NOTE = (
+    "None of the values in the second column was measured by this software. A value is compared with the "
+    "measurement of the same quantity by the same method; ≠ marks what lies outside its interval."
+)
+
+_IDENTITY_LEFTS = (LEFT, 62.0, 110.0, 152.0)
+_COLUMNS = {"Quantity": LEFT, "Stated": 66.0, "How": 86.0, "Measured here": 138.0, "By": 164.0}
+_TOP, _ROW_MM, _BOTTOM = 58.0, 5.0, 270.0
+_SIZE_PT = 7.2
+
+
+def draw_reports(page: Page, context: ResultContext[AnyAnalysed]) -> None:
+    """Begin a page of its own; nothing where no other report states anything."""
+    found = beside(context.analysis)
+    if not found:
+        return
+    page.turn()
+    page.text(LEFT, 20.5, TITLE, 13.5, bold=True)
+    draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
+    draw_section(page, LEFT, _TOP, "Values and where they are from", WIDTH)
+    top = _TOP + 6
+    for line in wrapped(NOTE, _SIZE_PT, WIDTH):
+        page.text(LEFT, top, line, _SIZE_PT, colour=GREY)
+        top += 3.5
+    _draw_rows(page, top + 3, found)
+    draw_footer(page, context)
+
+
+def _identity(context: ResultContext[AnyAnalysed]) -> tuple[Cell, ...]:
+    header, patient = context.first_header, context.analysis.patient
+    return (
+        Cell("Patient", readable_name(patient.name)),
+        patient_id_cell(patient),
+        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        accession_cell(header),
+    )
+
+
+def _draw_rows(page: Page, top: float, found: Sequence[Beside]) -> None:
+    """One line a value; the last line counts what has no room."""
+    for title, left in _COLUMNS.items():
+        page.text(left, top, title, _SIZE_PT, colour=GREY)
+    room = int((_BOTTOM - top) / _ROW_MM) - 1
+    for row, one in enumerate(found[:room], start=1):
+        baseline = top + row * _ROW_MM
+        _draw_row(page, baseline, one)
+        page.line([(LEFT, baseline + 1.6), (RIGHT, baseline + 1.6)], Stroke(LIGHT, 0.3))
+    if len(found) > room:
+        text = f"{len(found) - room} more in result.json."
+        page.text(LEFT, top + (room + 1) * _ROW_MM, text, _SIZE_PT, colour=GREY)
+
+
+def _draw_row(page: Page, baseline: float, one: Beside) -> None:
+    value, ours = one.value, one.ours
+    differs = one.is_inside is False
+    number = f"{'≠ ' if differs else ''}{value.number}"
+    measured = "–" if ours is None else f"{ours.value:.3g}"
+    if ours is not None and ours.interval is not None:
+        measured = f"{ours.value:.3g} ({ours.interval[0]:.3g}–{ours.interval[1]:.3g})"
+    how = value.how if value.one_of == 1 else f"one of {value.one_of}; {value.how}"
+    by = value.source.maker or value.source.title
+    lefts = [*_COLUMNS.values(), RIGHT + 1.5]
+    for place, text in enumerate((value.title, number, how, measured, by)):
+        is_alarm = differs and place == 1
+        shown = fitted(text, _SIZE_PT, lefts[place + 1] - lefts[place] - 1.5)
+        colour = ALARM if is_alarm else BLACK
+        page.text(lefts[place], baseline, shown, _SIZE_PT, bold=is_alarm, colour=colour)
