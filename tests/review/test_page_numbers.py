@@ -41,7 +41,19 @@ def measured(subject: Subject) -> list[Measurement]:
     return list(with_normal_ranges([*absolute, *indexed, *fractions], subject))
 
 
-def analysed(results: Path, study_uid: str, subject: Subject, sex: str) -> JobRecord:
+def other(
+    name: str, value: float, unit: str, *, within: bool | None, maker: str = "Echo Works 95"
+) -> dict[str, Any]:
+    """A value of another report, as result.json has it."""
+    stated = {"name": name, "title": name, "value": value, "unit": unit, "one_of": 1}
+    how = {"method": "method of discs, biplane", "view": "", "mode": "2D mode", "derivation": ""}
+    compared = {"compared": within is not None, "within_interval": within}
+    return stated | how | compared | {"source": {"maker": maker, "title": "Echo report", "verified": False}}
+
+
+def analysed(
+    results: Path, study_uid: str, subject: Subject, sex: str, others: list[dict[str, Any]] | None = None
+) -> JobRecord:
     made = record(FORMER_KINDS[0], JobState.ANALYSED, 0, study_uid)
     path = results / made.job.job_id / "result.json"
     path.parent.mkdir(parents=True)
@@ -55,6 +67,8 @@ def analysed(results: Path, study_uid: str, subject: Subject, sex: str) -> JobRe
         "view": VIEW,
         "measurements": values,
         "findings": [],
+        "others": others or [],
+        "body": {"from_report": ["height", "blood pressure"]},
         "excluded": [],
         "model": {"name": "sax", "version": "1", "sha256": "ab" * 32, "provider": "cpu"},
     }
@@ -70,7 +84,13 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightPage]:
     with light_page(folder) as made:
         known = analysed(folder / "results", "1.2.1", Subject("M", 55), "M")
         unknown = analysed(folder / "results", "1.2.2", Subject(), "")
-        cast("Any", made.page.worklist)._ledger = Jobs([known, unknown])
+        others = [
+            other("lv_ef", 21.0, "%", within=False),
+            other("lv_edv", 260.5, "mL", within=True),
+            other("systolic_pressure", 128.0, "mm[Hg]", within=None, maker="<b>&Works"),
+        ]
+        reported = analysed(folder / "results", "1.2.3", Subject("M", 55), "M", others)
+        cast("Any", made.page.worklist)._ledger = Jobs([known, unknown, reported])
         made.page.worklist.look()
         yield made
 
@@ -153,3 +173,26 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(
             else:
                 open_numbers(page, light, "1.2.2")
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_other_reports_state_stands_beside_what_was_measured(
+    browser: Browser, light: LightPage, token: str, tmp_path: Path
+) -> None:
+    with reader_at(browser, cast("Any", light), token) as page:
+        open_numbers(page, light, "1.2.1")
+        assert page.locator("#others").count() == 0
+        open_numbers(page, light, "1.2.3")
+        page.locator("#others").screenshot(path=tmp_path / "others.png")
+        names = ("lv_ef", "lv_edv", "systolic_pressure")
+        rows = {name: page.inner_text(f'[data-other="{name}"]') for name in names}
+        for expected in ("≠", "21", "38.3", "33.3–43.3", "method of discs, biplane, 2D mode"):
+            assert expected in rows["lv_ef"]
+        assert "≠" not in rows["lv_edv"]
+        assert "mmHg" in rows["systolic_pressure"]
+        assert "<b>&Works" in rows["systolic_pressure"]
+        assert "The images do not state height, blood pressure" in page.inner_text("#others")
+        assert page.evaluate("document.querySelector('.panel').scrollWidth") <= page.evaluate(
+            "document.querySelector('.panel').clientWidth"
+        )
+        violations = Axe().run(page).response["violations"]
+        assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []

@@ -30,6 +30,9 @@ _AGE = re.compile(r"(\d{3})([DWMY])")
 
 _DAYS_A_YEAR = 365.25
 
+_ROUNDING = 0.01
+"""Share by which reports in different units may differ."""
+
 
 def subject_of(cine: AssembledCine, reports: Reports = NO_REPORTS) -> Subject:
     """Sex, age and body size (PS3.3 sections C.7.1.1 and C.7.2.2) that all images of the cine agree on.
@@ -57,8 +60,9 @@ def subject_of_headers(headers: list[Dataset], reports: Reports = NO_REPORTS) ->
 
 
 def _reported(reports: Reports, name: str) -> float | None:
-    """What all reports say; None where none does, or they differ."""
-    return _agreed({round(value.value, 3) for value in reports.body if value.name == name})
+    """What all reports say; None where none does, or they differ by more than rounding."""
+    stated = sorted(value.value for value in reports.body if value.name == name)
+    return stated[0] if stated and stated[-1] - stated[0] <= _ROUNDING * stated[-1] else None
 
 
 def _stated(headers: Iterable[Dataset], read: Callable[[Dataset], T | None]) -> set[T]:

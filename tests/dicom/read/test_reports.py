@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from highdicom import sr as hd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
@@ -12,6 +16,7 @@ from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.reports.content import _CT_OF_RT
 from cvai.dicom.read.reports.documents import Reports, reports_of
 from cvai.dicom.read.reports.quantities import BODY, BODY_CODES, CODES, OF_A_SITE, QUANTITIES, UNITS
+from cvai.dicom.read.values import Document, Study
 from cvai.domain.reported import ReportedValue
 from tests.dicom.read import report_files as sr
 from tests.dicom.read.assembling import SPEC
@@ -122,6 +127,44 @@ def test_a_measurement_report_of_mr_is_read(tmp_path: Path) -> None:
         "MR",
         "Imaging Measurement Report",
     )
+
+
+def test_a_measurement_report_as_highdicom_writes_it_is_read(tmp_path: Path) -> None:
+    algorithm = hd.AlgorithmIdentification(
+        name="HeartNet",
+        version="3",
+        family=Code("123110", "DCM", "Artificial Intelligence"),
+        manufacturer="Heart Software",
+    )
+    volume = hd.Measurement(
+        name=Code("8821-1", "LN", "Left Ventricular ED Volume"),
+        value=143.5,
+        unit=Code("mL", "UCUM", "mL"),
+        method=Code("126030", "DCM", "Sum of segmented voxel method for volume"),
+    )
+    group = hd.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.TrackingIdentifier(uid="2.25.5", identifier="left ventricle"),
+        finding_sites=[hd.FindingSite(anatomic_location=Code("87878005", "SCT", "Left ventricle"))],
+        algorithm_id=algorithm,
+        measurements=[volume],
+    )
+    device = hd.DeviceObserverIdentifyingAttributes(uid="2.25.6", name="HeartNet")
+    content = hd.MeasurementReport(
+        observation_context=hd.ObservationContext(
+            observer_device_context=hd.ObserverContext(Code("121007", "DCM", "Device"), device)
+        ),
+        procedure_reported=Code("241620005", "SCT", "Cardiac MRI"),
+        imaging_measurements=[group],
+    )
+    made = sr.tid_1500(IMAGE)
+    made.update(content[0])
+    (value,) = read(tmp_path, made).values
+    assert (value.name, value.value, str(value.method)) == ("lv_edv", 143.5, "sum of voxels")
+
+
+def test_a_mass_of_an_echo_report_is_of_ultrasound(tmp_path: Path) -> None:
+    mass = sr.number(("18087-7", "LN", "Left Ventricle Mass"), 180, ("g", "UCUM", "gram"))
+    assert one(tmp_path, mass).method.modality == "US"
 
 
 def test_the_nearest_finding_site_counts(tmp_path: Path) -> None:
@@ -308,6 +351,35 @@ def test_a_broken_tree_states_nothing_and_harms_nothing(tmp_path: Path, broken: 
     else:
         del number.RelationshipType
     assert read(tmp_path, made).values == ()
+
+
+def walked(item: Dataset) -> Iterator[Dataset]:
+    """A data set and all items in it."""
+    yield item
+    for element in item:
+        if element.VR == "SQ":
+            for below in element.value:
+                yield from walked(below)
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_whatever_is_broken_nothing_is_raised_and_no_other_value_appears(data: st.DataObject) -> None:
+    """Elements anywhere in the tree are taken away, emptied or replaced by another text."""
+    findings = sr.section(sr.LEFT_VENTRICLE, sr.number(sr.LV_EF, 54, sr.PERCENT))
+    made = sr.tid_5200(IMAGE, sr.characteristics(), findings)
+    inside = [(item, element.keyword) for item in walked(made) for element in item]
+    for item, keyword in data.draw(st.lists(st.sampled_from(inside), min_size=1, max_size=4)):
+        how = data.draw(st.sampled_from(["removed", "emptied", "LN", "CODE", "%", "99", "x\\y"]))
+        item.pop(keyword, None)
+        if how == "emptied":
+            item.add_new(keyword, "SQ" if keyword.endswith("Sequence") else "LO", None)
+        elif how != "removed":
+            item.add_new(keyword, "LO", how)
+    document = Document("1.2", str(made.get("SOPClassUID", "")), "1.2.3", made)
+    found = reports_of(Study(IMAGE.StudyInstanceUID, (), documents=(document,)))
+    assert {value.value for value in found.values} <= {54.0}
+    assert {round(value.value, 2) for value in found.body} <= {1.65, 62.0, 128.0, 76.0}
 
 
 def test_a_report_that_is_cut_off_does_not_stop_a_study(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ _SINGLE = (_READ | {_SUBJECT_ID, _SUBJECT_NAME, _STUDY, *_STAGES}) - {VIEW, MODE
 _HARMLESS = frozenset(
     {
         *(("DCM", code) for code in ("121045", "121046", "121047", "121048", "121049")),  # language
-        *(("DCM", code) for code in ("111000", "111001", "111002", "111003")),  # algorithm
+        *(("DCM", code) for code in ("111000", "111001", "111002", "111003", "122405")),  # algorithm
         ("DCM", "121058"),  # Procedure reported
         ("DCM", "125203"),  # Acquisition Protocol
         ("DCM", "125305"),  # Finding Observation Type
@@ -55,11 +55,13 @@ class ReportOf:
         study_uid: of the study that it stands in.
         patient: of the study.
         foreign: instances of other studies that it refers to.
+        modality: of the images that its template is about; empty where it is about any.
     """
 
     study_uid: str
     patient: Patient
     foreign: frozenset[str] = frozenset()
+    modality: str = ""
 
     def refers_elsewhere(self, item: Dataset, depth: int = _MOST_DEEP) -> bool:
         """Whether an item was measured in images of another study."""

@@ -23,6 +23,7 @@ from cvai.domain.reported import ReportedValue, ReportSource, preferred
 SIMPLIFIED_ADULT_ECHO = "1.2.840.10008.5.1.4.1.1.88.72"
 """SOP class of TID 5300."""
 
+_ECHO_TITLE: Key = ("DCM", "125200")
 _TITLES: frozenset[Key] = frozenset(
     ("DCM", code) for code in ("125200", "126000", "126001", "126002", "126003")
 )
@@ -63,7 +64,7 @@ def reports_of(study: Study) -> Reports:
         value
         for document in study.documents
         if document.sop_instance_uid not in replaced and _is_read(document, study.study_uid, patient)
-        for value in values_of(document.header, _source(document), _whose(document.header, study, patient))
+        for value in values_of(document.header, _source(document), _whose(document, study, patient))
     ]
     taken = preferred(value for value in found if isinstance(value, ReportedValue))
     return Reports(
@@ -94,10 +95,13 @@ def _source(document: Document) -> ReportSource:
     )
 
 
-def _whose(header: Dataset, study: Study, patient: Patient) -> ReportOf:
-    evidence = (item for keyword in _EVIDENCE for item in items(header, keyword))
+def _whose(document: Document, study: Study, patient: Patient) -> ReportOf:
+    title = name_of(document.header)
+    is_echo = title is not None and title.key == _ECHO_TITLE
+    modality = "US" if is_echo or document.sop_class_uid == SIMPLIFIED_ADULT_ECHO else ""
+    evidence = (item for keyword in _EVIDENCE for item in items(document.header, keyword))
     others = (item for item in evidence if uid(item, "StudyInstanceUID") != study.study_uid)
-    return ReportOf(study.study_uid, patient, frozenset(_instances(others)))
+    return ReportOf(study.study_uid, patient, frozenset(_instances(others)), modality)
 
 
 def _predecessors(header: Dataset) -> Iterator[str]:

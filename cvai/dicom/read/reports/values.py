@@ -66,9 +66,10 @@ def values_of(root: Dataset, source: ReportSource, report: ReportOf) -> Iterator
         source: what is said about it.
         report: whose it is.
     """
+    of_template = Method(modality=report.modality)
     for item, context, is_body in _numbers(root, Context(), report, _MOST_DEEP, is_body=False):
         name = name_of(item)
-        meant = None if name is None else _meaning(name, context, is_body=is_body)
+        meant = None if name is None else _meaning(name, context, of_template, is_body=is_body)
         if name is None or meant is None or context.key(said.DERIVATION) not in (None, *DERIVATIONS):
             continue
         yield _taken(item, name, context, meant, source)
@@ -103,8 +104,8 @@ class _Meaning:
     method: Method
 
 
-def _meaning(name: Code, context: Context, *, is_body: bool) -> _Meaning | None:
-    """None where the code is of no known quantity."""
+def _meaning(name: Code, context: Context, of_report: Method, *, is_body: bool) -> _Meaning | None:
+    """None where the code is of no known quantity; ``of_report`` is what its template says of all values."""
     if is_body:
         found = BODY_CODES.get(name.key)
         return None if found is None else _Meaning(found, BODY[found], Method())
@@ -112,8 +113,9 @@ def _meaning(name: Code, context: Context, *, is_body: bool) -> _Meaning | None:
     divisor = context.key(said.INDEX) or context.key(said.DIVISOR)
     if found is not None and divisor is not None:
         found = f"{found}_index" if divisor == BODY_SURFACE and not found.endswith("_index") else None
-    quantity = None if found is None else QUANTITIES.get(found)
-    return None if found is None or quantity is None else _Meaning(found, quantity, method)
+    if found not in QUANTITIES or found is None:
+        return None
+    return _Meaning(found, QUANTITIES[found], method.completed_by(of_report))
 
 
 def _of_a_site(name: Code, context: Context) -> str | None:
