@@ -60,11 +60,17 @@ class FhirStore:
     def _matching(self, kind: str, condition: str | None) -> str | None:
         if condition is None:
             return None
-        system, value = parse_qs(condition)["identifier"][0].split("|")
-        wanted = {"system": system, "value": value}
-        found = [r["id"] for r in self.of(kind) if wanted in r["identifier"]]
+        ((parameter, (wanted,)),) = parse_qs(condition).items()
+        found = [r["id"] for r in self.of(kind) if wanted in _tokens(r, parameter)]
         assert len(found) < 2, "an identifier is there once"
         return found[0] if found else None
+
+
+def _tokens(resource: Json, parameter: str) -> list[str]:
+    """What ``identifier`` or ``_tag`` of a resource are searched by (search.html#token)."""
+    if parameter == "_tag":
+        return [f"{tag['system']}|{tag['code']}" for tag in resource.get("meta", {}).get("tag", [])]
+    return [f"{i['system']}|{i['value']}" for i in resource["identifier"]]
 
 
 def _resolved(value: Any, references: dict[str, str]) -> Any:

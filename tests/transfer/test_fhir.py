@@ -35,7 +35,7 @@ def test_a_report_is_taken_once_however_often_it_is_posted(tmp_path: Path) -> No
     with running_fhir_server(store) as url:
         for _ in range(3):
             server_at(url).deliver([report(analysis, tmp_path)])
-    assert len(store.of("DiagnosticReport")) == len(store.of("Device")) == 1
+    assert len(store.of("DiagnosticReport")) == len(store.of("Device")) == len(store.of("Provenance")) == 1
     assert len(store.of("Observation")) == len(analysis.measurements)
     (kept,) = store.of("DiagnosticReport")
     ids = {f"Observation/{o['id']}" for o in store.of("Observation")}
@@ -57,6 +57,9 @@ def test_a_signed_report_takes_the_place_of_the_preliminary_one_and_stays(tmp_pa
     assert [kept["status"] for kept in store.of("DiagnosticReport")] == ["final"]
     assert {kept["status"] for kept in store.of("Observation")} == {"final"}
     assert len(store.of("Observation")) == len(analysis.measurements)
+    of_model, of_reader = store.of("Provenance")
+    assert of_model["target"] == of_reader["target"]
+    assert [len(origin["agent"]) for origin in (of_model, of_reader)] == [1, 2]
 
 
 OUTCOME = json.dumps(

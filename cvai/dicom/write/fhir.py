@@ -3,6 +3,9 @@
 The resources are named by identifiers that follow from source images and model, so that a server that is
 given the same again has it already: what the model found is created where there is none (``ifNoneExist``) and
 never overwrites; what a reader has signed takes the place of what the model found (conditional update).
+
+That a model made them is said as HL7's ballot "AI Transparency on FHIR" 1.0.0 has it: a security label of
+each, the type of the Device, and a Provenance. A Provenance has no identifier in R4; a tag stands for one.
 """
 
 from __future__ import annotations
@@ -55,6 +58,16 @@ CATEGORIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 INTERPRETATIONS: Mapping[Normality, tuple[str, str]] = MappingProxyType(
     {Normality.LOW: ("L", "Low"), Normality.NORMAL: ("N", "Normal"), Normality.HIGH: ("H", "High")}
 )
+AI_ASSERTED = {
+    "system": f"{TERMINOLOGY}/v3-ObservationValue",
+    "code": "AIAST",
+    "display": "Artificial Intelligence asserted",
+}
+AI_DEVICE = (
+    "http://hl7.org/fhir/uv/aitransparency/CodeSystem/AIdeviceTypeCS",
+    "Artificial-Intelligence",
+    "All kinds of Artificial Intelligence",
+)
 UNCERTAINTY_RANGE = Code("371884006", "SCT", "+/-, range of measurement uncertainty")
 
 
@@ -70,7 +83,7 @@ def fhir_bundle(context: ResultContext[AnyAnalysed]) -> str:
     analysis = context.analysis
     observations = [_observation(context, m, analysis.coding(m.name), device) for m in analysis.measurements]
     report = _report(context, observations)
-    resources = [device, *observations, report]
+    resources = [device, *observations, report, _provenance(context, device, [report, *observations])]
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",
@@ -100,12 +113,12 @@ def _uuid_url(uid: UID) -> str:
 
 
 def _entry(resource: Json, replaces: bool) -> Json:
-    """A resource with what the server is to do; a device is the same whoever signs."""
-    (identifier,) = resource["identifier"]
-    kind, condition = resource["resourceType"], f"identifier={identifier['system']}|{identifier['value']}"
+    """A resource with what the server is to do; what a reader signs replaces no device and no origin."""
+    kind = resource["resourceType"]
+    condition = f"{'_tag' if kind == 'Provenance' else 'identifier'}={URI}|urn:oid:{_uid_of(resource)}"
     request = (
         {"method": "PUT", "url": f"{kind}?{condition}"}
-        if replaces and kind != "Device"
+        if replaces and kind not in ("Device", "Provenance")
         else {"method": "POST", "url": kind, "ifNoneExist": condition}
     )
     return {"fullUrl": _uuid_url(_uid_of(resource)), "resource": resource, "request": request}
@@ -119,17 +132,18 @@ def _device(context: ResultContext[AnyAnalysed]) -> Json:
         "identifier": [_identifier(derived_uid("fhir device", model.sha256, version))],
         "manufacturer": MANUFACTURER,
         "serialNumber": model.sha256,
+        "type": _concept_of(*AI_DEVICE),
         "deviceName": [{"name": f"cvai {model.name}", "type": "model-name"}],
         "version": [{"value": f"cvai {version}, {model.name} {model.version}"}],
     }
 
 
 def _shared(context: ResultContext[AnyAnalysed]) -> Json:
-    """What report and observations have in common: status, whom they are about, and when."""
+    """What report and observations have in common: mark of AI, status, whom they are about, and when."""
     date = checked_value(context.first_header, "StudyDate")
     effective = {} if date is None else {"effectiveDateTime": f"{date[:4]}-{date[4:6]}-{date[6:8]}"}
     status = "final" if _is_signed(context) else "preliminary"
-    return {"status": status, **effective, **_subject(context)}
+    return {"meta": {"security": [AI_ASSERTED]}, "status": status, **effective, **_subject(context)}
 
 
 def _subject(context: ResultContext[AnyAnalysed]) -> Json:
@@ -163,7 +177,33 @@ def _report(context: ResultContext[AnyAnalysed], observations: Iterable[Json]) -
     return {name: value for name, value in report.items() if value is not None}
 
 
+def _provenance(context: ResultContext[AnyAnalysed], device: Json, targets: Iterable[Json]) -> Json:
+    """Which model made report and observations from which study, and who has verified them."""
+    verification = context.analysis.verification
+    by_model = ("model",) if verification is None else ("signed", verification.digest)
+    made = {"type": _participant("assembler", "Assembler"), "who": {"reference": _uuid_url(_uid_of(device))}}
+    readers = [
+        {"type": _participant("verifier", "Verifier"), "who": reader} for reader in _reader(context) or ()
+    ]
+    tag = _identifier(_named(context, "/".join(("provenance", *by_model))))
+    return {
+        "resourceType": "Provenance",
+        "meta": {"security": [AI_ASSERTED], "tag": [{"system": tag["system"], "code": tag["value"]}]},
+        "target": [{"reference": _uuid_url(_uid_of(target))} for target in targets],
+        "recorded": context.created.astimezone().isoformat(timespec="seconds"),
+        "agent": [made, *readers],
+        "entity": [{"role": "source", "what": _imaging_study(context)}],
+    }
+
+
+def _participant(code: str, display: str) -> Json:
+    return _concept_of(f"{TERMINOLOGY}/provenance-participant-type", code, display)
+
+
 def _uid_of(resource: Json) -> UID:
+    """What names a resource."""
+    if resource["resourceType"] == "Provenance":
+        return UID(resource["meta"]["tag"][0]["code"].removeprefix("urn:oid:"))
     return UID(resource["identifier"][0]["value"].removeprefix("urn:oid:"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cvai.dicom.write.analysis import Verification
 from cvai.dicom.write.fhir import fhir_bundle
 from cvai.dicom.write.write import FHIR_NAME
 from cvai.domain.measurement import Measurement
+from tests.dicom.write.echo_synthetic import echo_analysis
 from tests.dicom.write.synthetic import FULLY_KNOWN, Written, context_of, make_analysis
 
 Json = dict[str, Any]
@@ -124,9 +126,13 @@ def test_the_patient_is_named_by_identifier_and_issuer() -> None:
 
 def test_what_the_model_found_is_preliminary_and_never_overwrites(known: Json) -> None:
     for entry in known["entry"]:
-        request = entry["request"]
-        identifier = entry["resource"]["identifier"][0]
+        request, resource = entry["request"], entry["resource"]
         assert request["method"] == "POST"
+        if resource["resourceType"] == "Provenance":
+            (tag,) = resource["meta"]["tag"]
+            assert request["ifNoneExist"] == f"_tag={tag['system']}|{tag['code']}"
+            continue
+        identifier = resource["identifier"][0]
         assert request["ifNoneExist"] == f"identifier={identifier['system']}|{identifier['value']}"
     assert {o["status"] for o in resources(known, "Observation")} == {"preliminary"}
 
@@ -135,7 +141,12 @@ def test_what_a_reader_signed_is_final_and_takes_the_place_of_what_the_model_fou
     analysis = make_analysis(subject=FULLY_KNOWN)
     preliminary, final = bundle_of(analysis), bundle_of(replace(analysis, verification=SIGNED))
     named = [
-        {e["fullUrl"]: e["request"]["method"] for e in bundle["entry"]} for bundle in (preliminary, final)
+        {
+            e["fullUrl"]: e["request"]["method"]
+            for e in bundle["entry"]
+            if e["resource"]["resourceType"] != "Provenance"
+        }
+        for bundle in (preliminary, final)
     ]
     assert named[0].keys() == named[1].keys()
     assert sorted(named[1].values()) == ["POST", *["PUT"] * (len(named[1]) - 1)], "the device is the same"
@@ -151,3 +162,40 @@ def test_the_same_analysis_has_the_same_names_and_another_model_has_others() -> 
     assert bundle_of(analysis) == again
     urls = {e["fullUrl"] for e in again["entry"]}
     assert urls.isdisjoint(e["fullUrl"] for e in other["entry"])
+
+
+@pytest.mark.parametrize("kind", ["MR", "US"])
+def test_what_a_model_made_is_marked_as_such(kind: str, tmp_path: Path) -> None:
+    """As HL7's ballot AI Transparency on FHIR 1.0.0 has it: security label, Device and Provenance."""
+    analysis = make_analysis((2, 3, 24, 40)) if kind == "MR" else echo_analysis(tmp_path, n_loops=1)
+    bundle = dict(json.loads(fhir_bundle(context_of(analysis))))
+    (device,), (report,) = resources(bundle, "Device"), resources(bundle, "DiagnosticReport")
+    (provenance,) = resources(bundle, "Provenance")
+    made = (report, *resources(bundle, "Observation"))
+    for resource in (*made, provenance):
+        (label,) = resource["meta"]["security"]
+        assert label["system"] == "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+        assert label["code"] == "AIAST"
+    assert device["type"]["coding"][0]["code"] == "Artificial-Intelligence"
+    urls = {json.dumps(e["resource"], sort_keys=True): e["fullUrl"] for e in bundle["entry"]}
+    assert {target["reference"] for target in provenance["target"]} == {
+        urls[json.dumps(resource, sort_keys=True)] for resource in made
+    }
+    (agent,) = provenance["agent"]
+    assert agent["type"]["coding"][0]["code"] == "assembler"
+    assert agent["who"]["reference"] == urls[json.dumps(device, sort_keys=True)]
+    assert provenance["entity"][0]["what"] == report["imagingStudy"][0]
+
+
+def test_the_origin_of_signed_results_names_the_reader_and_is_another_one() -> None:
+    analysis = make_analysis((2, 3, 24, 40))
+    of_model, of_reader = (
+        next(e for e in bundle_of(a)["entry"] if e["resource"]["resourceType"] == "Provenance")
+        for a in (analysis, replace(analysis, verification=SIGNED))
+    )
+    assert of_model["fullUrl"] != of_reader["fullUrl"]
+    assert of_reader["request"]["method"] == "POST"
+    roles = [
+        (a["type"]["coding"][0]["code"], a["who"].get("display")) for a in of_reader["resource"]["agent"]
+    ]
+    assert roles == [("assembler", None), ("verifier", "Hart, Ada, Clinic")]
