@@ -44,6 +44,10 @@ _NOT_READ = frozenset(
     }
 )
 _NONE: Key = ("", "")
+
+_DECIMALS = 6
+"""Of a converted value: 165 cm are 1.65 m."""
+
 _PATIENT_CHARACTERISTICS: Key = ("DCM", "121118")
 
 _MOST_DEEP = 12
@@ -134,7 +138,7 @@ def _converted(number: tuple[float, Code], quantity: Quantity) -> float | None:
     """In the unit of a quantity; None where it is stated in a unit of something else."""
     value, unit = number
     factor = UNITS[quantity.unit].get(unit.stated[1]) if unit.key[0] == "UCUM" else None
-    return None if factor is None else value * factor
+    return None if factor is None else round(value * factor, _DECIMALS)
 
 
 def _taken(
