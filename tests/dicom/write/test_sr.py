@@ -15,6 +15,7 @@ from cvai.dicom.write.codes import MEASUREMENT_CODES
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
 from cvai.dicom.write.objects.sr import Supersedes, measurement_document
 from cvai.dicom.write.plan import ResultKind
+from cvai.dicom.write.uids import device_uid
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
 from tests.dicom.write.synthetic import UID_ROOT, Written, context_of, make_analysis
@@ -263,6 +264,15 @@ def test_the_algorithm_is_named_wherever_it_measured(written: Written) -> None:
     assert len(groups) == 8 + len(wall_group_sizes(written))
     without = [children for children in named.values() if "111001" not in children]
     assert without == [named[MEASUREMENT_CODES["heart_rate"].name.value]]
+
+
+def test_the_device_that_observed_is_named_in_full(written: Written) -> None:
+    stated = {name_of(item): item for item in written.read(ResultKind.SR).ContentSequence}
+    model = written.analysis.model
+    assert stated["121005"].ConceptCodeSequence[0].CodeValue == "121007"
+    assert device_uid(model.sha256) == stated["121012"].UID
+    named = [stated[code].TextValue for code in ("121014", "121015", "121016")]
+    assert named == ["cvai", f"cvai {model.name}", model.sha256]
 
 
 def test_a_document_names_those_it_supersedes() -> None:
