@@ -20,13 +20,23 @@ class ModelIdentity:
     """Which model really ran, and on what.
 
     ``name`` is that of the model's folder, ``sha256`` of the model file; ``provider`` such as
-    ``CPUExecutionProvider``.
+    ``CPUExecutionProvider``. ``convention`` is how its contours are drawn, as its card states it.
     """
 
     name: str
     version: str
     sha256: str
     provider: str
+    convention: str | None = None
+
+    @property
+    def convention_sentence(self) -> str | None:
+        """How its contours are drawn, for reports; None where its card does not state it.
+
+        >>> ModelIdentity("sax", "1.0", "", "", "as in ACDC").convention_sentence
+        'Contours as in ACDC.'
+        """
+        return None if self.convention is None else f"Contours {self.convention}."
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -111,8 +111,14 @@ class Reading:
         return f"{self.job.job_id}-{self.verdict}-{self.digest[:12]}"
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; an empty ``images`` is omitted as in older versions, which keeps digests."""
-        values = {**asdict(self), "job": self.job.to_json(), "signed_at": self.signed_at.isoformat()}
+        """JSON values; what older versions did not have is omitted where it is empty, which keeps digests."""
+        model = {name: value for name, value in asdict(self.model).items() if value is not None}
+        values = {
+            **asdict(self),
+            "job": self.job.to_json(),
+            "model": model,
+            "signed_at": self.signed_at.isoformat(),
+        }
         return {name: value for name, value in values.items() if value or name != "images"}
 
     @classmethod

@@ -129,6 +129,11 @@ class ModelCard(_Section):
     sha256: str
     license: str
     intended_use: str
+    convention: str | None = Field(
+        default=None,
+        min_length=1,
+        description="how the readers of its training data drew contours, as it follows the word 'Contours'",
+    )
     labels: dict[Structure, int] | dict[CoronarySegment, int]
     views: tuple[EchoView, ...] = Field(
         default=(), description="view maps that follow the labels' logits, in their order"

@@ -81,7 +81,8 @@ class NetworkSegmenter:
     def identity(self) -> ModelIdentity:
         """Which model runs, and on what."""
         card = self._network.card
-        return ModelIdentity(card.name, card.version, card.sha256, self._network.provider)
+        provider = self._network.provider
+        return ModelIdentity(card.name, card.version, card.sha256, provider, card.convention)
 
     @property
     def uncertainty(self) -> Uncertainty | None:

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.servers
 BSA_M2 = 1.9
 VOLUMES = {"lv_edv": 262.4, "lv_esv": 162.0, "lv_sv": 100.4, "rv_edv": 301.0, "rv_esv": 190.0, "rv_sv": 111.0}
 OTHERS = {"lv_co": (6.52, "L/min"), "rv_co": (7.1, "L/min"), "lv_mass": (231.0, "g")}
+CONVENTION = "as here: papillary muscles in the cavity"
 FRACTIONS = {"lv_ef": 38.3, "rv_ef": 36.9}
 
 
@@ -70,7 +71,13 @@ def analysed(
         "others": others or [],
         "body": {"from_report": ["height", "blood pressure"]},
         "excluded": [],
-        "model": {"name": "sax", "version": "1", "sha256": "ab" * 32, "provider": "cpu"},
+        "model": {
+            "name": "sax",
+            "version": "1",
+            "sha256": "ab" * 32,
+            "provider": "cpu",
+            "convention": CONVENTION,
+        },
     }
     patient = {"name": "Doe^Jane", "patient_id": "P-1", "sex": sex}
     told = {"schema": "cvai.result/2", "study_uid": study_uid, "patient": patient, "unreadable": []}
@@ -114,6 +121,7 @@ def test_values_have_their_decimals_and_marks_and_no_cell_breaks(
         open_numbers(page, light, "1.2.1")
         page.screenshot(path=tmp_path / "numbers.png", full_page=True)
         assert page.inner_text('[data-value="lv_co_index"]') == "3.4"
+        assert f"Contours {CONVENTION}." in page.inner_text("section[aria-labelledby=source-title]")
         assert page.inner_text('[data-value="lv_edv_index"]') == "138"
         for found in measured(Subject("M", 55)):
             if found.normality is not None:

@@ -69,6 +69,12 @@ def test_a_reading_comes_back_from_its_json_and_names_itself_by_all_it_says() ->
     assert other.reading_id != READING.reading_id
 
 
+def test_a_reading_of_a_model_without_a_convention_keeps_the_digest_of_older_versions() -> None:
+    assert "convention" not in READING.to_json()["model"]
+    stated = replace(READING, model=replace(READING.model, convention="as here"))
+    assert Reading.from_json(stated.to_json()) == stated
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

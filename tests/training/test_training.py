@@ -18,6 +18,7 @@ from cvai.models.runtimes.onnx import OnnxNetwork
 from cvai.training.core.export import averaged_network, export
 from cvai.training.core.loop import CHECKPOINT, new_state, train, training_progress
 from cvai.training.core.start import averaged_weights
+from cvai.training.datasets.acdc import ACDC
 from cvai.training.datasets.data import Split, load_acdc_patient, load_split
 from cvai.training.tasks.registry import load_run, run_of
 from cvai.training.tasks.sax.samples import cut_centred, slice_samples
@@ -156,6 +157,7 @@ def test_a_run_is_trained_cut_off_resumed_tracked_and_exported(
         expected = averaged_network(run_of(whole))(torch.from_numpy(image)).numpy()
     np.testing.assert_allclose(OnnxNetwork(folder).logits(image), expected, atol=1e-3)
     assert load_card(folder).labels == dict(SAX_LABELS)
+    assert load_card(folder).convention == ACDC.convention
 
     weights = folder / "model.onnx"
     assert b".py" not in weights.read_bytes(), "a stack trace names folders of this machine"

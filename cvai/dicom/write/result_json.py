@@ -175,6 +175,7 @@ def _model(model: ModelIdentity) -> Record:
         "version": model.version,
         "sha256": model.sha256,
         "provider": model.provider,
+        "convention": model.convention,
     }
 
 

@@ -33,6 +33,7 @@ def card_values(run: AnyRun, sha256: str, logits: list[float]) -> dict[str, Any]
         "intended_use": fields.intended_use,
         "labels": {structure.value: value for structure, value in task.labels.items()},
         **fields.further,
+        **({} if fields.source.convention is None else {"convention": fields.source.convention}),
         "input": {
             "axes": "n c y x",
             "channels": list(task.channels),

@@ -16,6 +16,7 @@ ACDC = Source(
         "Medical Imaging, vol. 37, no. 11, pp. 2514-2525, Nov. 2018, doi 10.1109/TMI.2018.2837502"
     ),
     license="CC-BY-NC-SA-4.0",
+    convention="as in ACDC: papillary muscles in the cavity, smooth endocardium",
 )
 
 

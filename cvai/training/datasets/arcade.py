@@ -25,6 +25,7 @@ ARCADE = Source(
         "doi 10.1038/s41597-023-02871-z"
     ),
     license="CC-BY-4.0",
+    convention="as in ARCADE: segments of the SYNTAX score",
 )
 
 Drawn = Literal["syntax", "stenosis"]

@@ -24,6 +24,7 @@ EMIDEC = Source(
         "2020, doi 10.3390/data5040089"
     ),
     license="CC-BY-NC-SA-4.0",
+    convention="as in EMIDEC: infarct and no-reflow within the myocardium",
 )
 
 EMIDEC_LABELS = {

@@ -50,6 +50,7 @@ class NiftiDescription(_Section):
     title: str
     citation: str
     license: str
+    convention: str | None = Field(default=None, min_length=1, description="how contours are drawn")
     files: FilesDescription
     labels: dict[Structure, Annotated[int, Field(gt=0, lt=256)]] = Field(
         min_length=1, description="value in the label files; a structure left out is not drawn"
@@ -95,7 +96,8 @@ class NiftiFolder:
     @property
     def source(self) -> Source:
         """As the description states it."""
-        return Source(self.description.title, self.description.citation, self.description.license)
+        described = self.description
+        return Source(described.title, described.citation, described.license, described.convention)
 
     def volumes(self, patient: str) -> tuple[LabelledVolume, ...]:
         """The phases that the description names."""

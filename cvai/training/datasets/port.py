@@ -16,11 +16,13 @@ class Source:
         title: what the data are, in one line.
         citation: what any use has to cite.
         license: SPDX identifier, or the name of the terms; weights trained on the data carry it.
+        convention: how contours are drawn, as it follows the word "Contours"; None where it is not stated.
     """
 
     title: str
     citation: str
     license: str
+    convention: str | None = None
 
 
 class Dataset(Protocol):

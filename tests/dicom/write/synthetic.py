@@ -41,7 +41,7 @@ UID_ROOT = "1.2.826.0.1.3680043.10.999"
 HEART_RATE_BPM = 64.0
 FULLY_KNOWN = Subject("F", 63, height_m=1.65, weight_kg=62.0)
 CREATED = datetime(2024, 3, 1, 12, 30, 15)
-MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider")
+MODEL = ModelIdentity("sax", "1.2.0", "ab" * 32, "CPUExecutionProvider", "as here: smooth endocardium")
 
 FILE_NAMES = {kind: plan.file_name for kind, plan in SERIES.items()}
 CINE_KINDS = tuple(SERIES)

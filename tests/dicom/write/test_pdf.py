@@ -47,6 +47,7 @@ def test_the_report_says_whose_heart_it_is_and_how_it_beats(written: Written) ->
     for expected in ("Müller, Änne", "P-0042", "F, 1961", "2024-02-29", "64 /min", "NOT FOR CLINICAL USE"):
         assert expected in text
     assert written.analysis.model.sha256[:12] in text
+    assert "Contours as here: smooth endocardium." in text
     assert all(finding.message in text for finding in written.analysis.findings)
 
 

@@ -23,7 +23,7 @@ from cvai.dicom.write.result_json import (
 from cvai.dicom.write.write import RESULT_NAME
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.errors import CvaiError, GeometryRefused, StudyRefused
-from tests.dicom.write.synthetic import Written, excluded, make_analysis
+from tests.dicom.write.synthetic import MODEL, Written, excluded, make_analysis
 
 TIMINGS_MS = {"read": 12.54, "select": 1.0, "assemble": 3.0, "infer": 400.0, "measure": 5.0, "write": 70.0}
 OBJECT = {"kind": "sr", "sop_instance_uid": "2.25.1", "path": "sr.dcm"}
@@ -106,6 +106,13 @@ def test_the_patient_is_named() -> None:
         "birth_date": "19610203",
         "sex": "F",
     }
+
+
+def test_the_model_says_how_it_draws_contours_or_that_nobody_stated_it() -> None:
+    assert analysed()["model"]["convention"] == "as here: smooth endocardium"
+    silent = analysed(model=replace(MODEL, convention=None))
+    assert silent["model"]["convention"] is None
+    validate(study_of(silent))
 
 
 FORMER = {

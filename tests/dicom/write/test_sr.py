@@ -246,6 +246,12 @@ def test_words_say_what_papillary_muscles_are_part_of(written: Written) -> None:
     assert any("counted as cavity" in text and "the mass does not" in text for text in texts)
 
 
+def test_a_comment_says_how_contours_are_drawn_where_the_card_states_it(written: Written) -> None:
+    texts = [item for item in items(written.read(ResultKind.SR)) if item.ValueType == "TEXT"]
+    comments = [item.TextValue for item in texts if name_of(item) == codes.COMMENT.value]
+    assert comments.count("Contours as here: smooth endocardium.") == 1
+
+
 def test_disclaimer_and_findings_are_said_in_words(written: Written) -> None:
     texts = [item for item in items(written.read(ResultKind.SR)) if item.ValueType == "TEXT"]
     assert any(item.TextValue.startswith("Not for clinical use.") for item in texts)

@@ -259,7 +259,8 @@ def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup
 def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
     """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
     contains = sr.RelationshipTypeValues.CONTAINS
-    remarks = (disclaimer(analysis.verification), *plan.remarks, *map(reported_text, analysis.reports.values))
+    stated = (disclaimer(analysis.verification), analysis.model.convention_sentence, *plan.remarks)
+    remarks = (*(remark for remark in stated if remark), *map(reported_text, analysis.reports.values))
     comments = [(codes.COMMENT, remark) for remark in remarks]
     texts = [(codes.QUALITY_FINDING, finding_text(finding)) for finding in analysis.findings]
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)

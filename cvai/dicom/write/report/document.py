@@ -191,4 +191,5 @@ def draw_footer(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     )
     page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
     page.text(LEFT, FOOTER_TOP + 7.5, f"Study {analysis.study_uid}", 6.5, colour=GREY)
+    page.text(LEFT, FOOTER_TOP + 11, model.convention_sentence or "", 6.5, colour=GREY)
     page.text(RIGHT, FOOTER_TOP + 4, f"{NOT_FOR_CLINICAL_USE}.", 6.5, bold=True, colour=ALARM, align="right")

@@ -26,6 +26,10 @@ CAMUS = Source(
         "pp. 2198-2210, Sept. 2019, doi 10.1109/TMI.2019.2900516"
     ),
     license="CC-BY-NC-SA-4.0",
+    convention=(
+        "as in CAMUS: papillary muscles and trabeculae in the cavity, which ends where the leaflets of the "
+        "mitral valve hinge"
+    ),
 )
 
 CAMUS_LABELS = {1: Structure.LV_CAVITY, 2: Structure.LV_MYOCARDIUM, 3: Structure.LEFT_ATRIUM}

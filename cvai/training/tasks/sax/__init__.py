@@ -14,13 +14,14 @@ from cvai.training.tasks.sax.task import SaxTask
 
 
 def _card(config: SaxConfig) -> CardFields:
-    """Title and citation of all data sets; the terms are those of the first, which are the narrower ones."""
+    """Title and citation of all data sets; terms and convention are those of the first, most of the data."""
     first = open_dataset(config.data.kind, config.data.folder).source
     further = [open_dataset(data.kind, data.folder).source for data in config.data.further]
     source = Source(
         title="; ".join(source.title for source in (first, *further)),
         citation=" ".join(source.citation for source in (first, *further)),
         license=first.license,
+        convention=first.convention,
     )
     patients = sum(len(load_split(data.split).train) for data in (config.data, *config.data.further))
     return CardFields(source, input={"spacing_mm": config.input.spacing_mm}, patients=patients)
