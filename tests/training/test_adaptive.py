@@ -14,8 +14,9 @@ from cvai.domain.shown import PhaseShown
 from cvai.domain.uncertainty import Adaptive, Uncertainty
 from cvai.models.card import AdaptiveCard, load_card
 from cvai.training.evaluation.calibrate import write_calibration
+from cvai.training.evaluation.cases import Case
+from cvai.training.evaluation.coverage import coverage_of
 from cvai.training.tasks.sax.evaluation.adaptive import factors_of, likeness_of
-from cvai.training.tasks.sax.evaluation.coverage import coverage_of
 from cvai.training.tasks.sax.evaluation.harder import HARDER
 from cvai.training.tasks.sax.evaluation.judged import Judged
 from tests.conftest import ROOT
@@ -76,18 +77,27 @@ def test_harder_images_show_the_same_heart(condition: object) -> None:
     assert np.array_equal(changed.image, again.image)
 
 
-def test_coverage_counts_references_within_the_interval() -> None:
-    found = coverage_of(patients(), Uncertainty(0.9, {}, {"lv_edv": 0.1}, None))
-    held = [abs(p.errors()["lv_edv"]) <= 10.0 for p in patients()]
-    assert found.held == {"lv_edv": pytest.approx(np.mean(held))}
-    assert sum(fifth.n for fifth in found.by_difficulty["lv_edv"]) == 40
+def cases(known: Uncertainty) -> list[Case]:
+    """The patients with the intervals that follow for each."""
+    return [
+        Case(
+            p.patient,
+            measured=p.measured,
+            reference=p.reference,
+            half_widths={
+                name: known.of_patient(p.ed, p.es, p.measured).half_width(name, value) or 0.0
+                for name, value in p.measured.items()
+            },
+        )
+        for p in patients()
+    ]
 
 
 def test_setting_the_widest_intervals_aside_lowers_the_error() -> None:
     learnt = factors_of(patients(), patients())
     likeness = likeness_of(patients()).model_dump(exclude={"images"})
     adaptive = Adaptive(learnt["factors"], learnt["least_doubt"], {}, Likeness(**likeness))
-    found = coverage_of(patients(), Uncertainty(0.9, {}, {}, adaptive))
+    found = coverage_of(cases(Uncertainty(0.9, {}, {}, adaptive)), ("lv_edv",))
     risk = found.risk["lv_edv"]
     assert risk[-1].mae < risk[0].mae
     assert found.held["lv_edv"] == pytest.approx(0.925)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -69,6 +70,48 @@ def test_the_command_writes_the_folder_and_prints_json(
     assert list(told["robustness"]["conditions"]) == ["unchanged", *(c.name for c in CONDITIONS)]
     assert told == json.loads((out / "evaluation.json").read_text())
     assert (out / "report.html").is_file()
+
+
+def test_several_data_sets_give_a_report_with_a_line_each_and_two_models_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tmp_path)
+    monkeypatch.setenv("CVAI_DATA", str(tmp_path))
+    shutil.copytree(tmp_path / "acdc", tmp_path / "others")
+    out = tmp_path / "evaluation"
+    two = [
+        argument for folder in ("acdc", "others") for argument in ("--dataset", "acdc", "--folder", folder)
+    ]
+    arguments = ["evaluate", *two, *(["--split", str(config.data.split)] * 2), "--threads", "1"]
+    command = [*arguments, "--patients", "1", "--compare", "sax", "--out", str(out), "--json"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert told["schema"] == "cvai.evaluations/1"
+    lines = told["subgroups"]["data set"]
+    assert {name: line["patients"] for name, line in lines.items()} == {"acdc": 1, "others": 1}
+    compared = told["compared_with"]
+    assert compared["patients"] == 2
+    assert {row["difference"]["value"] for row in compared["dice"].values()} == {0.0}, "one model twice"
+    part = json.loads((out / "others" / "evaluation.json").read_text())
+    assert part["schema"] == "cvai.evaluation/1"
+    assert part["compared_with"]["patients"] == 1
+    assert "By data set" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dataset", "acdc", "--dataset", "nifti", "--folder", "a"], "one for each"),
+        (["--dataset", "acdc", "--dataset", "acdc"], "one name"),
+        (["--dataset", "acdc", "--dataset", "sunnybrook", "--calibrate"], "take one data set"),
+        (["--compare", "lge"], "not a model of the task sax"),
+    ],
+)
+def test_what_does_not_go_together_is_wrong_usage(options: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["evaluate", *options])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
 
 
 @pytest.mark.real_data

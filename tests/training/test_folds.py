@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from cvai.models.card import load_card
 from cvai.training.core.export import export
 from cvai.training.core.loop import CHECKPOINT, new_state
 from cvai.training.datasets.data import Split, load_acdc_patient, load_split
+from cvai.training.evaluation.cases import Case
+from cvai.training.promotion.folds import pool
 from cvai.training.tasks.registry import load_run, run_of
 from cvai.training.tasks.sax.evaluation.pooled import pooled
 from cvai.training.tasks.sax.evaluation.record import record
@@ -100,6 +103,17 @@ def test_folds_together_are_what_one_evaluation_of_all_would_be(
     folders = [write(scores[:10], tmp_path / "a"), write(scores[10:], tmp_path / "b")]
     assert pooled(folders).scores == scores
     assert pooled(folders).agreement == summed_up(scores, IDENTITY, "").agreement
+
+
+def test_patients_of_the_folds_are_summed_up_together(
+    scores: tuple[VolumeScore, ...], tmp_path: Path
+) -> None:
+    folders = [write(scores[:10], tmp_path / "a"), write(scores[10:], tmp_path / "b")]
+    for folder, patient, held in ((folders[0], "patient000", 5.0), (folders[1], "patient005", 0.5)):
+        told = json.loads((folder / "evaluation.json").read_text())
+        told["cases"] = [asdict(Case(patient, {}, {"lv_ef": 51.0}, {"lv_ef": 50.0}, {"lv_ef": held}))]
+        (folder / "evaluation.json").write_text(json.dumps(told))
+    assert pool(folders).record["coverage"] == {"lv_ef": 0.5}
 
 
 def test_the_command_tells_what_errors_stay_within(scores: tuple[VolumeScore, ...], tmp_path: Path) -> None:

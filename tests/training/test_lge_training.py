@@ -11,8 +11,8 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 
 import torch
 
-from cvai.analyses.late_enhancement.measure import edge_findings
 from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.tissue.quality import edge_findings
 from cvai.domain.tissue.shares import infarct_share_percent
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import load_card

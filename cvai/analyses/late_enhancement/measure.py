@@ -13,17 +13,15 @@ from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
-from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.findings import Finding
 from cvai.domain.measurement import Measurement
 from cvai.domain.subject import Subject
+from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
-from cvai.domain.tissue.shares import NO_REFLOW, WALL, WHOLE_INFARCT, infarct_share_percent, share_percent
+from cvai.domain.tissue.shares import NO_REFLOW, WALL, infarct_share_percent, share_percent
 from cvai.domain.tissue.transmurality import transmural_percent, transmurality
 from cvai.domain.volumes import mass_g
 from cvai.errors import HeartRefused
-
-RULES_DISAGREE_PERCENT = 10.0
-"""Points of the myocardium by which the 5-SD rule and the contours may differ before a reader has to look."""
 
 FEWEST_RINGS = 0.5
 """Share of the slices with a cavity in which the wall closes around it; fewer are no short axis."""
@@ -79,8 +77,7 @@ def measured(
         findings=(
             *stack.findings,
             *unreadable_findings(study),
-            *edge_findings(labels),
-            *_rule_findings(share, found["enhanced_share_5sd"]),
+            *label_findings(labels, found["enhanced_share_5sd"]),
         ),
         subject=subject_of(stack, reports_of(study)),
     )
@@ -98,37 +95,6 @@ def _masses(
         Measurement("lv_mass", myocardium_g, "g"),
         Measurement("infarct_mass", myocardium_g * share_percent_ / 100.0, "g"),
     )
-
-
-def _rule_findings(share: float, by_rule: float | None) -> tuple[Finding, ...]:
-    if by_rule is None:
-        message = "No remote myocardium is left to compare with: no threshold rule could be applied."
-        return (Finding("no_remote_myocardium", Severity.WARNING, message),)
-    if abs(by_rule - share) <= RULES_DISAGREE_PERCENT:
-        return ()
-    message = (
-        f"The contours hold an infarct of {share:.0f} % of the myocardium, the 5-SD rule within them finds "
-        f"{by_rule:.0f} %."
-    )
-    return (Finding("rules_disagree", Severity.WARNING, message),)
-
-
-def edge_findings(labels: NDArray[np.uint8]) -> tuple[Finding, ...]:
-    """What speaks against an infarct of an outermost slice that ends there; EMIDEC's readers drew none."""
-    heart = [z for z, plane in enumerate(labels) if plane.any()]
-    infarcted = [bool(np.isin(plane, WHOLE_INFARCT).any()) for plane in labels]
-    if len(heart) < WHOLE_STACK_SLICES:
-        return ()
-    ends = ((heart[0], heart[1]), (heart[-1], heart[-2]))
-    doubtful = [edge for edge, neighbour in ends if infarcted[edge] and not infarcted[neighbour]]
-    if not doubtful:
-        return ()
-    slices = " and ".join(str(z + 1) for z in doubtful)
-    message = (
-        f"Infarct is drawn in slice {slices}, the outermost of the heart, and none next to it: this may be "
-        "the valve, the atrium or the apex cut along its edge."
-    )
-    return (Finding("infarct_in_outermost_slice", Severity.WARNING, message, whole_slices(doubtful)),)
 
 
 def _require_rings(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> None:

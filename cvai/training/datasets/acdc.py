@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from cvai.training.datasets.data import LabelledVolume, load_acdc_patient
 from cvai.training.datasets.port import Source
@@ -19,6 +21,9 @@ ACDC = Source(
     convention="as in ACDC: papillary muscles in the cavity, smooth endocardium",
 )
 
+ACDC_STATED: Mapping[str, str] = MappingProxyType({"vendor": "SIEMENS"})
+"""Of all patients (Bernard et al.); which of the two scanners, of 1.5 and 3 T, is not stated."""
+
 
 @dataclass(frozen=True, slots=True)
 class AcdcFolder:
@@ -33,4 +38,5 @@ class AcdcFolder:
 
     def volumes(self, patient: str) -> tuple[LabelledVolume, ...]:
         """End-diastole and end-systole."""
-        return load_acdc_patient(self.folder / patient)
+        ed, es = load_acdc_patient(self.folder / patient)
+        return replace(ed, stated=ACDC_STATED), replace(es, stated=ACDC_STATED)

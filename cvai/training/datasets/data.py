@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel
@@ -20,6 +20,9 @@ ACDC_LABELS = {1: Structure.RV_CAVITY, 2: Structure.LV_MYOCARDIUM, 3: Structure.
 
 NO_GROUP = "not stated"
 """The disease group of patients whose data set names none."""
+
+_AGE_BANDS_YEARS = ((45, "under 45"), (65, "45 to 64"))
+_OLDEST = "65 and over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class LabelledVolume:
         spacing_mm: (z, y, x).
         drawn: (z,) for each structure that somebody drew, in which slices; None where everything was drawn
             everywhere. Elsewhere a label of 0 says nothing.
+        stated: what the data set states of patient and scanner besides, such as ``{"sex": "F"}``.
     """
 
     patient: str
@@ -57,6 +61,7 @@ class LabelledVolume:
     labels: NDArray[np.uint8]
     spacing_mm: tuple[float, float, float]
     drawn: Mapping[Structure, NDArray[np.bool_]] | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_drawn_throughout(self) -> bool:
@@ -98,6 +103,15 @@ def spread_over(patients: Sequence[str], at_most: int | None) -> tuple[str, ...]
     n = len(patients) if at_most is None else min(at_most, len(patients))
     chosen = np.linspace(0, len(patients) - 1, n).round().astype(int)
     return tuple(patients[k] for k in chosen)
+
+
+def age_band(years: float) -> str:
+    """A third of adult life, for tables.
+
+    >>> age_band(30), age_band(64.9), age_band(65)
+    ('under 45', '45 to 64', '65 and over')
+    """
+    return next((title for bound, title in _AGE_BANDS_YEARS if years < bound), _OLDEST)
 
 
 def _to_sax_labels(acdc: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -56,6 +56,9 @@ class NiftiDescription(_Section):
         min_length=1, description="value in the label files; a structure left out is not drawn"
     )
     groups: dict[str, str] = Field(default={}, description="disease group by patient")
+    stated: dict[str, dict[str, str]] = Field(
+        default={}, description="what else is stated, such as sex or vendor, each by patient"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class NiftiFolder:
             labels=labels.transpose(2, 1, 0),
             spacing_mm=(sz, sy, sx),
             drawn=self._drawn(labels.shape[2]),
+            stated={fact: by[patient] for fact, by in self.description.stated.items() if patient in by},
         )
 
     def _to_sax_labels(self, values: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

@@ -13,11 +13,14 @@ from skimage.draw import polygon2mask
 
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
+from cvai.dicom.read.header.attributes import number
+from cvai.dicom.read.header.text import stated_text
 from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.subject import subject_of
 from cvai.dicom.read.values import AssembledCine
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.errors import ConfigurationInvalid
-from cvai.training.datasets.data import NO_GROUP, LabelledVolume
+from cvai.training.datasets.data import NO_GROUP, LabelledVolume, age_band
 from cvai.training.datasets.port import Source
 
 SUNNYBROOK = Source(
@@ -107,6 +110,19 @@ def _contoured_phases(patient: str, inside: Mapping[Place, Mask]) -> tuple[int, 
     return larger, smaller
 
 
+def _stated(cine: AssembledCine) -> dict[str, str]:
+    """Who was examined and on what, as far as the headers state it."""
+    header, subject = cine.planes[0][0].header, subject_of(cine)
+    field_t = number(header, "MagneticFieldStrength")
+    found = {
+        "sex": subject.sex,
+        "age": None if subject.age_years is None else age_band(subject.age_years),
+        "vendor": stated_text(header, "Manufacturer") or None,
+        "field strength": None if field_t is None else f"{field_t:g} T",
+    }
+    return {fact: value for fact, value in found.items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class _Contoured:
     """Phase ``t`` of a cine with the contours of all phases."""
@@ -134,7 +150,14 @@ class _Contoured:
                 drawn[Structure.LV_CAVITY][z] = True
         known = {structure: slices for structure, slices in drawn.items() if slices.any()}
         return LabelledVolume(
-            self.patient, NO_GROUP, self.phase, image, labels, self._spacing_mm, drawn=known
+            self.patient,
+            NO_GROUP,
+            self.phase,
+            image,
+            labels,
+            self._spacing_mm,
+            drawn=known,
+            stated=_stated(self.cine),
         )
 
     @property

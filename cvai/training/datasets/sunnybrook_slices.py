@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,20 @@ PHASES = 20
 SPACING_MM = (10.0, 1.36, 1.36)
 """About what it was (it differs from patient to patient by a tenth): the files do not say. Volumes are
 therefore rough; ejection fractions, which are ratios, are not."""
+
+SLICES_STATED: Mapping[str, str] = MappingProxyType(
+    {"vendor": "GE MEDICAL SYSTEMS", "field strength": "1.5 T"}
+)
+"""Of all patients (Radau et al.)."""
+
+_GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "HF-I": "heart failure, infarct",
+        "HF-NI": "heart failure, no infarct",
+        "HYP": "hypertrophy",
+        "N": "normal",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,14 @@ def _volume(case: Path, numbers: list[int]) -> LabelledVolume:
         drawn[Structure.LV_CAVITY][z] = True
     phase = "ED" if drawn[Structure.LV_MYOCARDIUM].any() else "ES"
     known = {structure: slices for structure, slices in drawn.items() if slices.any()}
-    return LabelledVolume(case.name, NO_GROUP, phase, image, labels, SPACING_MM, drawn=known)
+    return LabelledVolume(
+        case.name, _group(case.name), phase, image, labels, SPACING_MM, drawn=known, stated=SLICES_STATED
+    )
+
+
+def _group(patient: str) -> str:
+    """Disease group, which ids name: ``SC-HF-I-01``."""
+    return _GROUPS.get(patient.removeprefix("SC-").rpartition("-")[0], NO_GROUP)
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from cvai.domain.segmentation import ModelIdentity
 from cvai.models.card import UncertaintyCard
 from cvai.training.evaluation.bootstrap import Estimate
+from cvai.training.evaluation.cases import Case, Quantity
 
 NOT_DEFINED = "–"
 
@@ -75,6 +76,8 @@ class Report:
         definitions: of the terms in them.
         calibration: intervals for the model's card; raises ValueError for too few patients.
         pictures: figures by file stem, drawn when they are asked for.
+        cases: every patient in the form that all tasks have in common; see ``with_sections``.
+        quantities: that cases have, the most important first.
     """
 
     model: ModelIdentity
@@ -88,6 +91,8 @@ class Report:
     definitions: tuple[tuple[str, str], ...]
     calibration: Callable[[], UncertaintyCard]
     pictures: Callable[[], Mapping[str, Figure]] = _no_pictures
+    cases: tuple[Case, ...] = ()
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
 
     @property
     def record_json(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import load_card
 from cvai.training.evaluation.report import Report
+from cvai.training.evaluation.sections import with_sections
 from cvai.training.evaluation.write import RECORD_FILE, read_record
 from cvai.training.tasks.registry import task_of_record
 
@@ -27,7 +28,7 @@ def pool(folders: Sequence[Path]) -> Report:
     (task,) = tasks.values()
     if task.evaluation.pool is None:
         raise ConfigurationInvalid("folds_differ", f"Evaluations of {task.name} models are not pooled.")
-    return task.evaluation.pool(folders)
+    return with_sections(task.evaluation.pool(folders))
 
 
 def require_a_fold(model: Path, folders: Sequence[Path]) -> None:

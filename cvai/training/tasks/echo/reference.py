@@ -19,6 +19,7 @@ class PatientReference:
         image_quality: ``Good``, ``Medium`` or ``Poor``.
         sex: ``M`` or ``F``.
         size_mm: (height, width) of the four-chamber frames before they were squeezed, None where not listed.
+        age_years: None where not listed.
     """
 
     patient: str
@@ -26,6 +27,7 @@ class PatientReference:
     image_quality: str
     sex: str
     size_mm: tuple[float, float] | None
+    age_years: float | None = None
 
     def spacing_mm(self, shape: tuple[int, int]) -> tuple[float, float] | None:
         """(between rows, between columns) of a frame of ``shape``.
@@ -63,6 +65,7 @@ def load_references(root: Path) -> dict[str, PatientReference]:
             image_quality=row["ImageQuality"],
             sex=row["Sex"],
             size_mm=sizes_mm.get(row["Patient"]),
+            age_years=float(row["Age"]) if row.get("Age") else None,
         )
         for row in patients
     }

@@ -16,6 +16,7 @@ from cvai.training.core.spec import Asked
 from cvai.training.datasets.arcade import Angiogram, load_angiogram
 from cvai.training.datasets.data import data_root, load_split, spread_over
 from cvai.training.evaluation.bootstrap import Estimate
+from cvai.training.evaluation.cases import Case
 from cvai.training.evaluation.progress import shown
 from cvai.training.evaluation.report import Grid, Report, estimate_cell
 from cvai.training.tasks.coronary.evaluation.record import record
@@ -71,6 +72,7 @@ def evaluate(folder: Path, asked: Asked) -> Report:
         definitions=_DEFINITIONS,
         calibration=_no_intervals,
         pictures=partial(_pictures, segmenter, root, values["worst"]["segments"]),
+        cases=tuple(map(case_of, scores)),
     )
 
 
@@ -80,6 +82,13 @@ def score(frame: Angiogram, segmenter: FindsVessels) -> TreeScore | StenosisScor
     if frame.drawn == "syntax":
         return tree_score(frame, maps.labels)
     return stenosis_score(frame, maps.stenosis)
+
+
+def case_of(score: TreeScore | StenosisScore) -> Case:
+    """One image; nothing is measured in it."""
+    if isinstance(score, TreeScore):
+        return Case(score.image, {"vessels": score.vessel, "segments": score.f1})
+    return Case(score.image, {"stenoses": score.f1})
 
 
 def _no_intervals() -> UncertaintyCard:

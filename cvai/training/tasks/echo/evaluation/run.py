@@ -21,6 +21,7 @@ from cvai.training.evaluation.bootstrap import Estimate
 from cvai.training.evaluation.progress import shown
 from cvai.training.evaluation.report import Grid, Report, estimate_cell, number_cell
 from cvai.training.tasks.echo.camus import PHASES, load_camus_patient
+from cvai.training.tasks.echo.evaluation.cases import COMPARED, case_of
 from cvai.training.tasks.echo.evaluation.record import METHODS, calibration_of, headline_metrics, record
 from cvai.training.tasks.echo.evaluation.scores import patient_score, score_patients
 from cvai.training.tasks.echo.reference import load_references
@@ -53,6 +54,10 @@ def evaluate(folder: Path, asked: Asked) -> Report:
     by_patient = list(score_patients(frames, references, segmenter))
     patients = [patient_score(s, references[s[0].patient], segmenter.esv_factors) for s in by_patient]
     scores = [score for of_patient in by_patient for score in of_patient]
+    cases = [
+        case_of(s, patient, references[patient.patient], segmenter.uncertainty)
+        for s, patient in zip(by_patient, patients, strict=True)
+    ]
     others = [_named(image, segmenter) for image in _other_images(asked.at_most)]
     values = record(scores, patients, others, segmenter.identity, SPLIT.name)
     return Report(
@@ -72,6 +77,8 @@ def evaluate(folder: Path, asked: Asked) -> Report:
         ),
         definitions=_DEFINITIONS,
         calibration=lambda: calibration_of(patients),
+        cases=tuple(cases),
+        quantities=COMPARED,
     )
 
 

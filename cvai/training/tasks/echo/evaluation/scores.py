@@ -42,6 +42,7 @@ class LabelsLoops(Protocol):
 
 FOUR, TWO = _VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
 DIASTOLE, SYSTOLE = PHASES
+BIPLANE = "biplane"
 _NO_SIZE = (1.0, 1.0)
 """Where a patient's frames have no known size; ejection fractions depend on their proportions only."""
 
@@ -245,16 +246,24 @@ def _strains(scores: Sequence[FrameScore], layer: Layer) -> dict[str, tuple[floa
     return found
 
 
+def key_discs(
+    scores: Sequence[FrameScore], discs_of: Callable[[FrameScore], DiscStack | None]
+) -> dict[str, KeyDiscs]:
+    """Discs of both phases by name of the view, of views in which both phases have them."""
+    found = {(score.view, score.phase): discs_of(score) for score in scores}
+    keys: dict[str, KeyDiscs] = {}
+    for view in _VIEWS:
+        diastole, systole = (found.get((view, phase)) for phase in PHASES)
+        if diastole is not None and systole is not None:
+            keys[view.value] = KeyDiscs(diastole, systole)
+    return keys
+
+
 def _volumes(
     scores: Sequence[FrameScore], discs_of: Callable[[FrameScore], DiscStack | None]
 ) -> dict[str, Volumes]:
-    found = {(score.view, score.phase): discs_of(score) for score in scores}
-    keys: dict[EchoView, KeyDiscs] = {}
-    for view in (FOUR, TWO):
-        diastole, systole = (found.get((view, phase)) for phase in PHASES)
-        if diastole is not None and systole is not None:
-            keys[view] = KeyDiscs(diastole, systole)
-    volumes = {view.value: monoplane_volumes(discs) for view, discs in keys.items()}
-    if len(keys) == 2:
-        volumes["biplane"] = biplane_volumes(keys[FOUR], keys[TWO])
+    keys = key_discs(scores, discs_of)
+    volumes = {view: monoplane_volumes(discs) for view, discs in keys.items()}
+    if len(keys) == len(_VIEWS):
+        volumes[BIPLANE] = biplane_volumes(keys[FOUR.value], keys[TWO.value])
     return volumes

@@ -22,6 +22,7 @@ from cvai.training.evaluation.calibrate import calibration
 from cvai.training.evaluation.numbers import DICE_MARGIN, Number, Numbers
 from cvai.training.evaluation.progress import shown
 from cvai.training.evaluation.report import Grid, Report, estimate_cell, number_cell
+from cvai.training.tasks.lge.evaluation.cases import COMPARED, case_of
 from cvai.training.tasks.lge.evaluation.scores import PARTS, PatientScore, score_patient
 
 SCHEMA = "cvai.lge_evaluation/1"
@@ -64,6 +65,8 @@ def evaluate(folder: Path, asked: Asked) -> Report:
         grids=(_dice_grid(values), _share_grid(values)),
         definitions=_DEFINITIONS,
         calibration=lambda: calibration_of(patients),
+        cases=tuple(case_of(patient, segmenter.uncertainty) for patient in patients),
+        quantities=COMPARED,
     )
 
 

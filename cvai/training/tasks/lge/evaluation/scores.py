@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cvai.domain.tissue.quality import label_findings
+from cvai.domain.tissue.rules import n_sd_percent
 from cvai.domain.tissue.shares import CAVITY, INFARCT, NO_REFLOW, WALL, WHOLE_INFARCT, infarct_share_percent
 from cvai.errors import HeartRefused
 from cvai.training.datasets.emidec import EnhancementStack
@@ -44,6 +46,7 @@ class PatientScore:
         reference_percent: the same of the reference.
         distorted_percent: as found with proportions distorted either way, where a heart was found.
         refused_slices: slices in which no heart was found when they were shown alone.
+        findings: codes of what warns a reader of the share.
     """
 
     patient: str
@@ -53,6 +56,7 @@ class PatientScore:
     reference_percent: float
     distorted_percent: tuple[float, ...]
     refused_slices: int
+    findings: tuple[str, ...]
 
 
 def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
@@ -72,7 +76,14 @@ def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
         reference_percent=infarct_share_percent(stack.labels),
         distorted_percent=tuple(infarct_share_percent(labels) for labels in distorted if labels is not None),
         refused_slices=sum(labels is None for labels in alone),
+        findings=_findings(images, found),
     )
+
+
+def _findings(images: NDArray[np.float32], labels: NDArray[np.uint8] | None) -> tuple[str, ...]:
+    if labels is None:
+        return ("heart_not_found",)
+    return tuple(finding.code for finding in label_findings(labels, n_sd_percent(images, labels)))
 
 
 def _found(images: NDArray[np.float32], segment: Segment) -> NDArray[np.uint8] | None:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.training.evaluation.agreement import Agreement
-from cvai.training.evaluation.report import NOT_DEFINED, Grid, estimate_cell, number_cell, range_cell
-from cvai.training.tasks.sax.evaluation.coverage import FIFTHS, Coverage
-from cvai.training.tasks.sax.evaluation.flags import GROSS_ERROR_POINTS, Flags
+from cvai.training.evaluation.report import Grid, estimate_cell, number_cell, range_cell
 from cvai.training.tasks.sax.evaluation.quantities import QUANTITIES
 from cvai.training.tasks.sax.evaluation.robustness import Robustness
 from cvai.training.tasks.sax.evaluation.scores import PHASES
@@ -26,8 +24,6 @@ def grids(evaluation: Evaluation) -> tuple[Grid, ...]:
     out = [
         overlap_grid(evaluation.overall),
         agreement_grid(evaluation.agreement),
-        *(() if evaluation.flags is None else (flags_grid(evaluation.flags),)),
-        *(() if evaluation.coverage is None else (coverage_grid(evaluation.coverage),)),
         parts_grid("By level", "level", {str(k): v for k, v in evaluation.by_level.items()}),
         parts_grid("By disease group", "group", {k: v.summary for k, v in evaluation.by_group.items()}),
     ]
@@ -78,48 +74,6 @@ def agreement_grid(agreements: Mapping[str, Agreement]) -> Grid:
         ("quantity", "bias", "interval", "SD", "MAE", "95 % limits", "r", "worst", "patient", "n"),
         tuple(rows),
         "Interval: 95 % bootstrap interval of the bias. Limits: bias ± 1.96 SD.",
-    )
-
-
-def flags_grid(flags: Flags) -> Grid:
-    """Patients with a gross error or a finding, the largest errors first."""
-    shown = sorted(
-        (p for p in flags.patients if p.is_gross or p.findings),
-        key=lambda p: abs(p.lv_ef_error or 0.0),
-        reverse=True,
-    )
-    rows = [
-        (
-            p.patient,
-            number_cell(p.lv_ef_error, "+z.1f"),
-            "yes" if p.findings else "NO",
-            ", ".join(p.findings) or NOT_DEFINED,
-        )
-        for p in shown
-    ]
-    n_flagged = len(flags.gross) - len(flags.missed)
-    return Grid(
-        "Warnings",
-        ("patient", "LV EF error (points)", "flagged", "findings"),
-        tuple(rows),
-        f"LV EF off by more than {GROSS_ERROR_POINTS:g} points: {len(flags.gross)} patients, {n_flagged} "
-        f"of them flagged. Of the other {flags.n_sound}, {len(flags.false_alarms)} carry a finding (false "
-        "alarms, as far as the LV EF goes). Only what two phases can show is looked for.",
-    )
-
-
-def coverage_grid(coverage: Coverage) -> Grid:
-    """How often the interval of each quantity holds, and in each fifth of the half-widths."""
-    rows = []
-    for name, held in coverage.held.items():
-        fifths = coverage.by_difficulty.get(name)
-        cells = [NOT_DEFINED] * FIFTHS if fifths is None else [f"{100 * part.held:.0f} %" for part in fifths]
-        rows.append((QUANTITIES[name], f"{100 * held:.0f} %", *cells))
-    return Grid(
-        "Intervals",
-        ("quantity", "held", "narrowest fifth", "second", "third", "fourth", "widest fifth"),
-        tuple(rows),
-        "Share of patients whose reference lies within the interval, over all and by half-width.",
     )
 
 

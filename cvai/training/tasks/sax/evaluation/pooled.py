@@ -11,6 +11,7 @@ from typing import Any
 from cvai.domain.anatomy import Structure
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid
+from cvai.training.evaluation.cases import case_from
 from cvai.training.evaluation.write import RECORD_FILE, read_record
 from cvai.training.tasks.sax.evaluation.levels import Level
 from cvai.training.tasks.sax.evaluation.scores import Scores, StructureScore, VolumeScore
@@ -33,7 +34,9 @@ def pooled(folders: Sequence[Path]) -> Evaluation:
             "folds_overlap", f"More than one of the evaluations measured {', '.join(twice)}."
         )
     scores = tuple(_score(volume) for record in records for volume in record["volumes"])
-    return summed_up(scores, _recipe(records), ", ".join(record["split"] for record in records))
+    cases = tuple(case_from(case) for record in records for case in record.get("cases", ()))
+    splits = ", ".join(record["split"] for record in records)
+    return summed_up(scores, _recipe(records), splits, cases=cases)
 
 
 def _recipe(records: Sequence[Mapping[str, Any]]) -> ModelIdentity:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.function import ventricle_measurements
 from cvai.domain.volumes import mass_g
 from cvai.training.evaluation.agreement import Agreement, Pairs, agreement
+from cvai.training.evaluation.cases import Quantity
 from cvai.training.tasks.sax.evaluation.scores import PHASES, VolumeScore
 
 QUANTITIES = {
@@ -25,6 +26,16 @@ QUANTITIES = {
 }
 """What is compared, by its name in result.json, with the title and unit it has for readers."""
 
+GROSS_ERROR_POINTS = 12.0
+"""LVEF this far from the reference is a gross failure: far beyond what readers differ by (SD 4.6 to 7.5
+points between seven core labs), enough to move a patient over any threshold of treatment."""
+
+COMPARED = {
+    name: Quantity(title, GROSS_ERROR_POINTS if name == "lv_ef" else None, is_main=name.endswith("_ef"))
+    for name, title in QUANTITIES.items()
+}
+"""QUANTITIES as evaluations of all tasks know them."""
+
 
 def agreements(scores: Iterable[VolumeScore]) -> dict[str, Agreement]:
     """Agreement of every quantity that was measured in at least one patient."""
@@ -38,12 +49,9 @@ def paired(scores: Iterable[VolumeScore]) -> dict[str, Pairs]:
     undrawn structure no reference: there is no number, so none is compared. ``n`` shows how many are missing.
     """
     patients = _whole_patients(scores)
-    measured = {
-        p: quantities_of({phase: _measured(s) for phase, s in v.items()}) for p, v in patients.items()
-    }
-    reference = {
-        p: quantities_of({phase: _reference(s) for phase, s in v.items()}) for p, v in patients.items()
-    }
+    both = {patient: quantities_of_scores(tuple(phases.values())) for patient, phases in patients.items()}
+    measured = {patient: values[0] for patient, values in both.items()}
+    reference = {patient: values[1] for patient, values in both.items()}
     out = {}
     for name in QUANTITIES:
         having = tuple(p for p in sorted(patients) if name in measured[p] and name in reference[p])
@@ -52,6 +60,19 @@ def paired(scores: Iterable[VolumeScore]) -> dict[str, Pairs]:
             columns = (np.array([values[p][name] for p in having]) for values in (measured, reference))
             out[name] = Pairs(having, groups, *columns)
     return out
+
+
+def quantities_of_scores(scores: Sequence[VolumeScore]) -> tuple[dict[str, float], dict[str, float]]:
+    """Of one patient, by the names of QUANTITIES: as measured, and of the reference.
+
+    Nothing is measured where the heart was refused in a phase; both are empty where a phase is missing.
+    """
+    phases = {score.phase: score for score in scores}
+    if set(phases) != set(PHASES):
+        return {}, {}
+    is_found = all(score.refused is None for score in scores)
+    measured = quantities_of({p: _measured(s) for p, s in phases.items()}) if is_found else {}
+    return measured, quantities_of({p: _reference(s) for p, s in phases.items()})
 
 
 def _whole_patients(scores: Iterable[VolumeScore]) -> dict[str, dict[str, VolumeScore]]:

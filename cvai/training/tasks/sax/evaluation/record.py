@@ -8,8 +8,6 @@ from typing import Any
 
 from cvai import __version__
 from cvai.training.evaluation.agreement import Agreement
-from cvai.training.tasks.sax.evaluation.coverage import Fifth, Risk
-from cvai.training.tasks.sax.evaluation.flags import GROSS_ERROR_POINTS, Flags
 from cvai.training.tasks.sax.evaluation.scores import Scores, VolumeScore
 from cvai.training.tasks.sax.evaluation.summary import Evaluation, Group, Mean, Summary
 
@@ -18,7 +16,7 @@ SCHEMA = "cvai.evaluation/1"
 
 def record(evaluation: Evaluation) -> dict[str, Any]:
     """Values that JSON can hold; where a number is not defined there is null."""
-    robustness, coverage = evaluation.robustness, evaluation.coverage
+    robustness = evaluation.robustness
     return {
         "schema": SCHEMA,
         "cvai_version": __version__,
@@ -30,17 +28,9 @@ def record(evaluation: Evaluation) -> dict[str, Any]:
         "agreement": _agreements(evaluation.agreement),
         "by_level": {str(level): _summary(summary) for level, summary in evaluation.by_level.items()},
         "by_group": {name: _group(group) for name, group in evaluation.by_group.items()},
-        "flags": None if evaluation.flags is None else _flags(evaluation.flags),
         "robustness": None if robustness is None else asdict(robustness),
-        "coverage": None if coverage is None else dict(coverage.held),
-        "coverage_by_difficulty": None if coverage is None else _listed(coverage.by_difficulty),
-        "risk_coverage": None if coverage is None else _listed(coverage.risk),
         "volumes": [_volume(score) for score in evaluation.scores],
     }
-
-
-def _listed(by_quantity: Mapping[str, tuple[Fifth, ...] | tuple[Risk, ...]]) -> dict[str, Any]:
-    return {name: [asdict(part) for part in parts] for name, parts in by_quantity.items()}
 
 
 def headline_metrics(evaluation: Evaluation) -> dict[str, float]:
@@ -84,18 +74,6 @@ def _group(group: Group) -> dict[str, Any]:
         "patients": group.patients,
         **_summary(group.summary),
         "agreement": _agreements(group.agreement),
-    }
-
-
-def _flags(flags: Flags) -> dict[str, Any]:
-    return {
-        "gross_error_points": GROSS_ERROR_POINTS,
-        "gross": len(flags.gross),
-        "gross_flagged": len(flags.gross) - len(flags.missed),
-        "missed": [patient.patient for patient in flags.missed],
-        "sound": flags.n_sound,
-        "false_alarms": len(flags.false_alarms),
-        "patients": [asdict(patient) | {"flagged": bool(patient.findings)} for patient in flags.patients],
     }
 
 

@@ -12,7 +12,7 @@ from cvai.training.evaluation.calibrate import calibration
 from cvai.training.evaluation.report import Report
 from cvai.training.tasks.sax.evaluation.bland_altman import bland_altman_figure
 from cvai.training.tasks.sax.evaluation.cells import SHORT_NAMES, grids
-from cvai.training.tasks.sax.evaluation.quantities import paired
+from cvai.training.tasks.sax.evaluation.quantities import COMPARED, paired
 from cvai.training.tasks.sax.evaluation.record import headline_metrics, record
 from cvai.training.tasks.sax.evaluation.scores import PHASES, VolumeScore
 from cvai.training.tasks.sax.evaluation.summary import Evaluation
@@ -60,6 +60,8 @@ def report(evaluation: Evaluation, worst: Callable[[], Mapping[str, Figure]] = d
         definitions=_DEFINITIONS,
         calibration=lambda: calibration_of(evaluation.scores),
         pictures=pictures,
+        cases=evaluation.cases,
+        quantities=COMPARED,
     )
 
 

@@ -11,9 +11,8 @@ from cvai.training.datasets.data import LabelledVolume
 from cvai.training.datasets.kinds import DatasetKind, open_dataset
 from cvai.training.evaluation.progress import shown
 from cvai.training.evaluation.report import Report
+from cvai.training.tasks.sax.evaluation.cases import score_patients
 from cvai.training.tasks.sax.evaluation.cohort import Cohort
-from cvai.training.tasks.sax.evaluation.coverage import coverage_of
-from cvai.training.tasks.sax.evaluation.flags import score_patients
 from cvai.training.tasks.sax.evaluation.pooled import pooled
 from cvai.training.tasks.sax.evaluation.report import report
 from cvai.training.tasks.sax.evaluation.robustness import robustness
@@ -36,13 +35,9 @@ def evaluate(folder: Path, asked: Asked) -> Report:
     def volumes(doing: str) -> Iterable[LabelledVolume]:
         return shown(cohort.volumes(), doing, cohort.n_volumes)
 
-    scores, findings, judged = score_patients(volumes("evaluating"), segmenter)
+    scores, cases = score_patients(volumes("evaluating"), segmenter)
     changed = robustness(volumes("changing images"), segmenter) if asked.robustness else None
-    known = segmenter.uncertainty
-    coverage = None if known is None or not judged else coverage_of(judged, known)
-    evaluation = summed_up(
-        scores, segmenter.identity, cohort.name, changed, findings=findings, coverage=coverage
-    )
+    evaluation = summed_up(scores, segmenter.identity, cohort.name, changed, cases=cases)
     return report(evaluation, lambda: draw_worst_cases(evaluation, cohort, segmenter))
 
 

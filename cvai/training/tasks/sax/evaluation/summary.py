@@ -11,8 +11,7 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.segmentation import ModelIdentity
 from cvai.training.evaluation.agreement import Agreement
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean, sd
-from cvai.training.tasks.sax.evaluation.coverage import Coverage
-from cvai.training.tasks.sax.evaluation.flags import Flags, flags
+from cvai.training.evaluation.cases import Case
 from cvai.training.tasks.sax.evaluation.levels import Level
 from cvai.training.tasks.sax.evaluation.quantities import agreements
 from cvai.training.tasks.sax.evaluation.robustness import Robustness
@@ -73,9 +72,8 @@ class Evaluation:
         by_level: means by level of the ventricle.
         by_group: means by disease group, sorted by name.
         agreement: volumes and function against the reference.
-        flags: whom a reader would be warned of, None where findings were not looked for.
         robustness: the same patients with changed images, None where that was not asked for.
-        coverage: how often intervals hold, None where the model has none or shows nothing.
+        cases: every patient with intervals and findings; empty where only scores are known.
     """
 
     model: ModelIdentity
@@ -85,9 +83,8 @@ class Evaluation:
     by_level: Mapping[Level, Summary]
     by_group: Mapping[str, Group]
     agreement: Mapping[str, Agreement]
-    flags: Flags | None = None
     robustness: Robustness | None = None
-    coverage: Coverage | None = None
+    cases: tuple[Case, ...] = ()
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -106,8 +103,7 @@ def summed_up(
     split: str,
     robustness: Robustness | None = None,
     *,
-    findings: Mapping[str, tuple[str, ...]] | None = None,
-    coverage: Coverage | None = None,
+    cases: tuple[Case, ...] = (),
 ) -> Evaluation:
     """Everything that follows from the scores.
 
@@ -116,8 +112,7 @@ def summed_up(
         model: which model ran.
         split: file that lists the patients.
         robustness: where it was asked for.
-        findings: codes by patient, where they were looked for.
-        coverage: of intervals, where there are any.
+        cases: every patient, where more than scores is known.
     """
     return Evaluation(
         model=model,
@@ -127,9 +122,8 @@ def summed_up(
         by_level={level: summary((s.phase, s.levels[level]) for s in scores) for level in Level},
         by_group={name: _group(scores, name) for name in sorted({score.group for score in scores})},
         agreement=agreements(scores),
-        flags=None if findings is None else flags(scores, findings),
         robustness=robustness,
-        coverage=coverage,
+        cases=cases,
     )
 
 

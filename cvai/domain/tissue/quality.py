@@ -1,0 +1,56 @@
+"""What makes an infarct that is drawn doubtful."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.tissue.shares import WHOLE_INFARCT, infarct_share_percent
+
+RULES_DISAGREE_PERCENT = 10.0
+"""Points of the myocardium by which the 5-SD rule and the contours may differ before a reader has to look."""
+
+_FEWEST_SLICES = 3
+"""Fewer slices of the heart have none between two others."""
+
+
+def label_findings(labels: NDArray[np.uint8], by_rule_percent: float | None) -> tuple[Finding, ...]:
+    """What makes an infarct doubtful.
+
+    Args:
+        labels: (z, y, x) values of LGE_LABELS.
+        by_rule_percent: its share by the 5-SD rule, None where that could not be applied.
+    """
+    return (*edge_findings(labels), *_rule_findings(infarct_share_percent(labels), by_rule_percent))
+
+
+def _rule_findings(share: float, by_rule: float | None) -> tuple[Finding, ...]:
+    if by_rule is None:
+        message = "No remote myocardium is left to compare with: no threshold rule could be applied."
+        return (Finding("no_remote_myocardium", Severity.WARNING, message),)
+    if abs(by_rule - share) <= RULES_DISAGREE_PERCENT:
+        return ()
+    message = (
+        f"The contours hold an infarct of {share:.0f} % of the myocardium, the 5-SD rule within them finds "
+        f"{by_rule:.0f} %."
+    )
+    return (Finding("rules_disagree", Severity.WARNING, message),)
+
+
+def edge_findings(labels: NDArray[np.uint8]) -> tuple[Finding, ...]:
+    """What speaks against an infarct of an outermost slice that ends there; EMIDEC's readers drew none."""
+    heart = [z for z, plane in enumerate(labels) if plane.any()]
+    infarcted = [bool(np.isin(plane, WHOLE_INFARCT).any()) for plane in labels]
+    if len(heart) < _FEWEST_SLICES:
+        return ()
+    ends = ((heart[0], heart[1]), (heart[-1], heart[-2]))
+    doubtful = [edge for edge, neighbour in ends if infarcted[edge] and not infarcted[neighbour]]
+    if not doubtful:
+        return ()
+    slices = " and ".join(str(z + 1) for z in doubtful)
+    message = (
+        f"Infarct is drawn in slice {slices}, the outermost of the heart, and none next to it: this may be "
+        "the valve, the atrium or the apex cut along its edge."
+    )
+    return (Finding("infarct_in_outermost_slice", Severity.WARNING, message, whole_slices(doubtful)),)
