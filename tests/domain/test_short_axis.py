@@ -17,6 +17,7 @@ from cvai.domain.volumes import volume_curves_ml
 from cvai.errors import HeartRefused
 
 PHASES = KeyPhases(0, 5)
+GEOMETRY = StackGeometry.unplaced(9, (10.0, 1.5, 1.5))
 
 
 def ventricle(
@@ -75,6 +76,24 @@ def test_contraction_that_runs_along_the_ventricle_is_no_finding() -> None:
         out_of_step_findings(CineSegmentation(labels.copy(), StackGeometry.unplaced(8, (8.0, 1.5, 1.5))))
         == ()
     )
+
+
+def test_a_slice_that_the_valve_moves_through_is_not_out_of_step() -> None:
+    """At the base of a real cine the cavity comes and goes in one slice, and shows by chance in the next."""
+    labels = ventricle(n_slices=9, late_by={7: 5}).labels.copy()
+    assert "slices 7 and 8" in out_of_step_findings(CineSegmentation(labels.copy(), GEOMETRY))[0].message
+    labels[[0, 4], 7] = 0
+    labels[:9, 8] = 0
+    segmentation = CineSegmentation(labels, GEOMETRY)
+    assert np.flatnonzero(np.isnan(slice_shifts(segmentation))).tolist() == [7, 8]
+    assert out_of_step_findings(segmentation) == ()
+
+
+def test_slices_that_run_late_are_named_beside_one_that_the_valve_moves_through() -> None:
+    labels = ventricle(n_slices=9, late_by={3: 4, 4: 4}).labels.copy()
+    labels[[0, 4], 7] = 0
+    (finding,) = out_of_step_findings(CineSegmentation(labels, GEOMETRY))
+    assert "slices 3 and 4, 5 and 6" in finding.message
 
 
 def test_a_ventricle_that_grows_gives_volumes_and_no_negative_numbers() -> None:

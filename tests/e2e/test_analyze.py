@@ -61,6 +61,8 @@ def test_a_real_study_is_measured_as_its_contours_say(
     reference = reference_lv_ef(folder)
     assert (status, record["status"]) == (0, "analysed")
     assert values(record)["lv_ef"] == pytest.approx(reference.ef_percent, abs=6.0)
+    codes = [finding["code"] for finding in record["analyses"][0]["findings"]]
+    assert "slices_out_of_step" not in codes, "the valve moves through the basal slice of the first case"
     results = tmp_path / record["study_uid"]
     assert {path.name for path in results.iterdir()} == WRITTEN
     for entry in record["analyses"][0]["objects"]:

@@ -38,7 +38,8 @@ def out_of_step_findings(segmentation: CineSegmentation) -> tuple[Finding, ...]:
     tip.
     """
     shifts = slice_shifts(segmentation)
-    inner = np.flatnonzero(~np.isnan(shifts))[1:-1]
+    inner = np.flatnonzero(_moves_much(_areas(segmentation)))[1:-1]
+    inner = inner[~np.isnan(shifts[inner])]
     leaps = np.abs((np.diff(shifts[inner]) + 0.5) % 1.0 - 0.5)
     pairs = [pair for pair, leap in zip(pairwise(inner.tolist()), leaps, strict=True) if leap > LARGEST_SHIFT]
     if not pairs:
@@ -56,16 +57,27 @@ def out_of_step_findings(segmentation: CineSegmentation) -> tuple[Finding, ...]:
 def slice_shifts(segmentation: CineSegmentation) -> NDArray[np.float64]:
     """(z,) share of the heartbeat by which each slice runs behind the sum of the others, -0.5 to 0.5.
 
-    NaN where a slice has too little cavity, or one that hardly moves.
+    NaN where a slice has too little cavity, or one that hardly moves, or none in some phase: there the valve
+    or the tip moves through it, and its area follows that instead of the contraction.
     """
-    areas = segmentation.voxel_counts(Structure.LV_CAVITY).astype(np.float64)  # (t, z)
-    largest = areas.max(axis=0)
-    tells = (largest >= _LARGE_CAVITY * largest.max()) & (np.ptp(areas, axis=0) > _MOVES * largest)
+    areas = _areas(segmentation)
+    tells = _moves_much(areas) & areas.all(axis=0)
     shifts = np.full(areas.shape[1], np.nan)
     if np.count_nonzero(tells) < _FEWEST_SLICES:
         return shifts
     shifts[tells] = _shifts(_standardised(areas[:, tells]))
     return shifts
+
+
+def _areas(segmentation: CineSegmentation) -> NDArray[np.float64]:
+    """(t, z) voxels of the cavity."""
+    return segmentation.voxel_counts(Structure.LV_CAVITY).astype(np.float64)
+
+
+def _moves_much(areas: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(z,) whether a slice has a large cavity that moves."""
+    largest = areas.max(axis=0)
+    return np.asarray((largest >= _LARGE_CAVITY * largest.max()) & (np.ptp(areas, axis=0) > _MOVES * largest))
 
 
 def _standardised(curves: NDArray[np.float64]) -> NDArray[np.float64]:
