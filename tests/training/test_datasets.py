@@ -35,6 +35,7 @@ DESCRIPTION = """
 title = "drawn hearts"
 citation = "nobody"
 license = "CC0-1.0"
+convention = "as here: papillary muscles in the cavity"
 [files]
 image = "images/{patient}_{phase}.nii.gz"
 label = "labels/{patient}_{phase}.nii.gz"
@@ -44,6 +45,8 @@ lv_cavity = 5
 lv_myocardium = 3
 [groups]
 a = "HCM"
+[stated.sex]
+a = "F"
 """
 
 
@@ -77,7 +80,10 @@ def test_pairs_arrive_in_our_axes_labels_and_spacing(pairs: Path) -> None:
     assert ed.labels[2, 0, 4] == SAX_LABELS[Structure.RV_CAVITY]
     assert ed.image[2, 0, 4] == 70.0
     assert ed.is_drawn_throughout
-    assert dataset.volumes("b")[0].group == "not stated"
+    other = dataset.volumes("b")[0]
+    assert other.group == "not stated"
+    assert (ed.stated, es.stated, other.stated) == ({"sex": "F"}, {"sex": "F"}, {})
+    assert dataset.source.convention == "as here: papillary muscles in the cavity"
     assert dataset.source.license == "CC0-1.0"
 
 
@@ -147,6 +153,7 @@ def test_contours_become_labels_where_they_were_drawn(real_data: Path, case: str
             np.testing.assert_array_equal(volume.labels[z] == SAX_LABELS[Structure.LV_CAVITY], places[t, z])
     assert ed.drawn_slices(Structure.RV_CAVITY) is es.drawn_slices(Structure.LV_MYOCARDIUM) is None
     assert not ed.is_drawn_throughout
+    assert ed.stated == {"vendor": "GE MEDICAL SYSTEMS", "field strength": "1.5 T"}
 
 
 @pytest.mark.real_data
@@ -219,6 +226,7 @@ def test_slices_of_pictures_are_joined_by_phase_and_say_what_was_drawn(tmp_path:
     assert ed.drawn_slices(Structure.RV_CAVITY) is None
     assert es.drawn_slices(Structure.LV_MYOCARDIUM) is None
     assert int((ed.labels[0] == 1).sum()) == int((es.labels[0] == 1).sum()) > 180
+    assert (ed.group, es.stated["vendor"]) == ("normal", "GE MEDICAL SYSTEMS")
     ed_slices, es_slices = slice_samples(ed, 1.5), slice_samples(es, 1.5)
     assert [s["undrawn"] for s in ed_slices] == [one_of(0, 3)] * 3
     assert [s["undrawn"] for s in es_slices] == [one_of(0, 2, 3)] * 2

@@ -11,8 +11,10 @@ from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.views import EchoView
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import HeartRefused
 from cvai.training.tasks.echo.camus import LabelledFrame, load_camus_patient
+from cvai.training.tasks.echo.evaluation.cases import COMPARED, case_of, findings_of
 from cvai.training.tasks.echo.evaluation.record import calibration_of, record
 from cvai.training.tasks.echo.evaluation.scores import patient_score, score_frame
 from cvai.training.tasks.echo.reference import PatientReference
@@ -109,6 +111,40 @@ def test_an_atrium_that_the_sector_cuts_off_is_not_compared(
     found = patient_score(scores, reference("patient0001"))
     assert found.n_cut == 1
     assert set(found.atria) == {"a4c"}
+
+
+def test_a_patient_is_compared_with_what_is_stated_and_with_the_contours(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    frames = patients["patient0002"]
+    scores = [score_frame(f, reference(f.patient), Copyist(f.labels, f.view)) for f in frames]
+    stated = replace(reference("patient0002", ef_percent=40.0), age_years=70.0)
+    known = Uncertainty(0.9, {"lv_ef": 11.0}, {"lv_edv_a4c": 0.2})
+    case = case_of(scores, patient_score(scores, stated), stated, known)
+    assert case.reference["lv_ef"] == case.reference["lv_ef_a4c"] == 40.0
+    assert case.error("lv_edv") == case.error("lv_esv_a2c") == 0.0
+    assert case.half_widths == {"lv_ef": 11.0, "lv_edv_a4c": 0.2 * case.measured["lv_edv_a4c"]}
+    assert set(case.measured) == set(COMPARED)
+    assert case.stated == {"sex": "F", "age": "65 and over", "image quality": "Good"}
+    assert case.dice["lv_cavity ED"] == 1.0
+    blind = [score_frame(f, reference(f.patient), Blind()) for f in frames]
+    missed = case_of(blind, patient_score(blind, stated), stated, known)
+    assert (missed.findings, missed.measured) == (("heart_not_found",), {})
+
+
+def test_a_view_that_is_shorter_than_the_other_is_a_finding_of_the_patient(
+    patients: dict[str, tuple[LabelledFrame, ...]],
+) -> None:
+    def drawn(frame: LabelledFrame) -> np.ndarray:
+        labels = frame.labels.copy()
+        if frame.view.value == "a2c":
+            rows = np.flatnonzero((labels == ECHO_LABELS[Structure.LV_CAVITY]).any(axis=1))
+            labels[: (rows[0] + rows[-1]) // 2] = 0
+        return labels
+
+    frames = patients["patient0001"]
+    scores = [score_frame(f, reference(f.patient), Copyist(drawn(f), f.view)) for f in frames]
+    assert "view_foreshortened" in findings_of(scores, patient_score(scores, reference("patient0001")))
 
 
 def test_what_was_not_found_scores_nothing_and_has_no_volume(

@@ -14,6 +14,7 @@ import torch
 from cvai.domain.anatomy import LGE_LABELS, Structure
 from cvai.domain.tissue.quality import edge_findings
 from cvai.domain.tissue.shares import infarct_share_percent
+from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import load_card
 from cvai.training.core.export import export
@@ -22,6 +23,7 @@ from cvai.training.core.spec import Asked
 from cvai.training.datasets.data import load_split
 from cvai.training.datasets.emidec import load_emidec_patient
 from cvai.training.tasks.lge.augment import BatchMaker, SliceBank
+from cvai.training.tasks.lge.evaluation.cases import SHARE, case_of
 from cvai.training.tasks.lge.evaluation.run import evaluate, measured_on, numbers
 from cvai.training.tasks.lge.evaluation.scores import score_patient
 from cvai.training.tasks.lge.task import LgeTask
@@ -136,6 +138,24 @@ def test_what_is_found_is_scored_by_patient(tmp_path: Path) -> None:
     assert score.dice_of_single_slices["myocardium"] == 0
     assert score.share_percent == pytest.approx(score.reference_percent, abs=4)
     assert len(score.distorted_percent) == 2
+
+
+def test_a_patient_is_known_with_share_interval_and_findings(tmp_path: Path) -> None:
+    write_emidec_patient(tmp_path, "Case_P001", seed=1)
+    stack = load_emidec_patient(tmp_path, "Case_P001")
+
+    def with_an_infarct_at_the_edge(images: np.ndarray) -> np.ndarray:
+        if len(images) < len(stack.labels):
+            raise HeartRefused("heart_not_found", "Alone it is not found.")
+        labels = np.where(stack.labels > 2, 2, stack.labels).astype(np.uint8)
+        labels[0][labels[0] == 2] = 3
+        return labels
+
+    case = case_of(score_patient(stack, with_an_infarct_at_the_edge), Uncertainty(0.9, {SHARE: 10.0}, {}))
+    assert case.findings is not None
+    assert "infarct_in_outermost_slice" in case.findings
+    assert case.half_widths == {SHARE: 10.0}
+    assert case.stated == {"pathology": "pathological"}
 
 
 def test_no_infarct_where_there_is_none_is_a_dice_of_one(tmp_path: Path) -> None:
