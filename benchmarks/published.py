@@ -163,6 +163,37 @@ def sax_largest_loss() -> str:
     return f"{max(loss for found in conditions.values() for loss in found['loss'].values()):.4f}"
 
 
+def coverage(model: str) -> str:
+    """How often the intervals of a model hold, over all patients and by fifth of their half-widths."""
+    found = evaluation(model)
+    lines = []
+    for quantity, fifths in found["coverage_by_difficulty"].items():
+        if quantity in QUANTITIES:
+            held = [found["coverage"][quantity], *(fifth["held"] for fifth in fifths)]
+            patients = str(sum(fifth["n"] for fifth in fifths))
+            lines.append([QUANTITIES[quantity], *(f"{100 * share:.0f} %" for share in held), patients])
+    head = ["", "held", "narrowest fifth", "second", "third", "fourth", "widest fifth", "patients"]
+    return with_head(head, *lines)
+
+
+def risk(model: str) -> str:
+    """Mean absolute error of those who remain when the widest intervals are withheld."""
+    by_quantity = evaluation(model)["risk_coverage"]
+    shown = {quantity: risks for quantity, risks in by_quantity.items() if quantity in QUANTITIES}
+    shares = [f"{100 * part['share']:.0f} % kept" for part in next(iter(shown.values()))]
+    lines = [
+        [QUANTITIES[quantity], *(f"{part['mae']:.1f}" for part in risks)] for quantity, risks in shown.items()
+    ]
+    return with_head(["MAE", *shares], *lines)
+
+
+def unflagged(model: str) -> str:
+    """Gross errors, those without a finding, and by whom."""
+    flags = evaluation(model)["flags"]
+    named = f" ({', '.join(flags['missed'])})" if flags["missed"] else ""
+    return f"{flags['gross']}, without a finding {len(flags['missed'])}{named}"
+
+
 def echo_dice() -> str:
     dice = evaluation("echo")["dice"]
     lines = [
@@ -335,6 +366,9 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "sax_groups": sax_groups,
     "sax_robustness": sax_robustness,
     "sax_largest_loss": sax_largest_loss,
+    "sax_coverage": lambda: coverage("sax"),
+    "sax_risk": lambda: risk("sax"),
+    "sax_unflagged": lambda: unflagged("sax"),
     "folds_accuracy": folds_accuracy,
     **{
         f"folds_{quantity}_{key}": fold(quantity, key, pattern)
