@@ -187,6 +187,21 @@ def risk(model: str) -> str:
     return with_head(["MAE", *shares], *lines)
 
 
+def subgroups(model: str, quantities: tuple[str, ...]) -> str:
+    """Errors and intervals of the patients of each subgroup, where there is more than one."""
+    lines = []
+    for fact, groups in evaluation(model)["subgroups"].items():
+        for value, group in groups.items() if len(groups) > 1 else ():
+            cells = []
+            for quantity in quantities:
+                found = group["agreement"][quantity]
+                cells.append(f"{found['bias']['value']:+z.1f} ± {found['sd']['value']:.1f}")
+                cells.append(f"{100 * group['coverage'][quantity]:.0f} %")
+            lines.append([f"{fact}: {value}", str(group["patients"]), *cells])
+    heads = [head for quantity in quantities for head in (f"{QUANTITIES[quantity]}: bias ± SD", "held")]
+    return with_head(["", "patients", *heads], *lines)
+
+
 def unflagged(model: str) -> str:
     """Gross errors, those without a finding, and by whom."""
     flags = evaluation(model)["flags"]
@@ -368,6 +383,7 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "sax_largest_loss": sax_largest_loss,
     "sax_coverage": lambda: coverage("sax"),
     "sax_risk": lambda: risk("sax"),
+    "sax_subgroups": lambda: subgroups("sax", ("lv_ef", "rv_ef")),
     "sax_unflagged": lambda: unflagged("sax"),
     "folds_accuracy": folds_accuracy,
     **{
