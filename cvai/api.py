@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike
@@ -19,6 +19,7 @@ from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import all_unreadable
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import Record, Status, StudyStatement, analysed_record, study_record
 from cvai.dicom.write.standing.predecessors import superseded_documents
 from cvai.dicom.write.standing.revision import told_apart
@@ -95,15 +96,20 @@ class Result:
         report: bytes = plan.report(ResultContext.of(analysed, plan, datetime.now()))
         return report
 
-    def write(self, folder: str | PathLike[str]) -> list[Path]:
+    def write(self, folder: str | PathLike[str], extras: Collection[str] = ()) -> list[Path]:
         """Write SEG, SR and PDF objects, report.pdf, fhir.json, oru.hl7 and result.json.
 
         Args:
             folder: created where it does not exist; results that lie there are replaced.
+            extras: what is written besides: ``captures``.
 
         Returns:
             The DICOM objects.
+
+        Raises:
+            ValueError: there are no such extras.
         """
+        wanted = tuple(map(Extra, extras))
         target, plan = Path(folder), self._ready.spec.results
         clear_results(target, [plan])
         statement = StudyStatement(
@@ -119,6 +125,7 @@ class Result:
             target,
             taken_series_numbers=series_numbers(self._study),
             supersedes=superseded_documents(analysis, self._study.documents),
+            extras=wanted,
         )
         entries = [object_entry(written, target) for written in objects]
         record = analysed_record(analysis, entries, self._watch.timings_ms)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from cvai.dicom.read.read import open_studies
 from cvai.dicom.read.values import CineNotFound, Study
 from cvai.dicom.read.whole import all_unreadable
 from cvai.dicom.write.analysis import Analysed
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import (
     Record,
     Status,
@@ -88,7 +89,11 @@ class StudyOutcome:
 
 
 def analyse_folder(
-    source: Path, out: Path, analyses: Sequence[ReadyAnalysis], inference_lock: Lock = nullcontext
+    source: Path,
+    out: Path,
+    analyses: Sequence[ReadyAnalysis],
+    inference_lock: Lock = nullcontext,
+    extras: Collection[Extra] = (),
 ) -> tuple[StudyOutcome, ...]:
     """Run the analyses on every study in ``source``; results go to ``out/<StudyInstanceUID>``.
 
@@ -97,6 +102,7 @@ def analyse_folder(
         out: created where it does not exist.
         analyses: to run where they apply.
         inference_lock: held while a network runs.
+        extras: objects that are written besides.
 
     Raises:
         TemporarilyUnavailable: the disk failed.
@@ -107,7 +113,7 @@ def analyse_folder(
             read = opened.enter_context(open_studies(source))
         for study in read.studies:
             watches = [Stopwatch(reading.timings_ms, inference_lock) for _ in analyses]
-            run = _StudyRun(study, out / study.study_uid, read.no_images)
+            run = _StudyRun(study, out / study.study_uid, read.no_images, extras)
             outcomes.append(run.outcome(tuple(zip(analyses, watches, strict=True))))
     if not read.studies:
         error = read.unreadable[0] if read.unreadable else _nothing_there()
@@ -139,11 +145,13 @@ class _StudyRun:
         study: as read.
         folder: for its results.
         beside: refused files in the source that belong to no study.
+        extras: objects that are written besides.
     """
 
     study: Study
     folder: Path
     beside: Sequence[FileRefused]
+    extras: Collection[Extra]
 
     def outcome(self, analyses: Sequence[tuple[ReadyAnalysis, Stopwatch]]) -> StudyOutcome:
         """Run the applicable analyses and write their results."""
@@ -202,6 +210,7 @@ class _StudyRun:
                 folder,
                 taken_series_numbers=series_numbers(self.study),
                 supersedes=superseded_documents(analysis, self.study.documents),
+                extras=self.extras,
             )
         record = analysed_record(analysis, [object_entry(o, self.folder) for o in objects], watch.timings_ms)
         images = images_digest(plane for phase in analysis.images.planes for plane in phase)

@@ -30,6 +30,7 @@ from cvai.archive.orthanc.rest import OrthancRest
 from cvai.archive.port import Archive, StudyFeed
 from cvai.archive.seen import SeenStudies
 from cvai.audit.messages import Act, AuditedObject, AuditEvent, open_audit_trail
+from cvai.dicom.write.plan import Extra
 from cvai.domain.shares import Share
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
@@ -281,6 +282,7 @@ class Service:
             deliveries,
             watch=metrics,
             shadow=self._shadow_steps(steps, metrics),
+            extras=tuple(map(Extra, settings.extra_objects)),
         )
 
     def _shadow_steps(self, steps: StudySteps, metrics: Metrics) -> ShadowSteps | None:

@@ -9,6 +9,7 @@ from cvai.dicom.read.classes import CAN_HOLD_A_CINE
 from cvai.dicom.read.header.attributes import UID_PATTERN
 
 NOT_A_SOURCE = (
+    "1.2.840.10008.5.1.4.1.1.7.4",  # captures of many frames in colour, of cvai and of others
     "1.2.840.10008.5.1.4.1.1.9.",  # waveforms
     "1.2.840.10008.5.1.4.1.1.11.",  # presentation states
     "1.2.840.10008.5.1.4.1.1.30",  # parametric maps
@@ -57,8 +58,8 @@ class InstanceReference:
     def is_source(self) -> bool:
         """Whether the instance was acquired, as opposed to derived.
 
-        Everything cvai stores (SEG, SR, encapsulated PDF) and what readers or other engines add (presentation
-        states, key objects, reports) is no source: none of it changes what there is to analyse.
+        Everything cvai stores (SEG, SR, encapsulated PDF, captures) and what readers or other engines add
+        (presentation states, key objects, reports) is no source: none of it changes what there is to analyse.
         """
         return not self.sop_class_uid.startswith(NOT_A_SOURCE)
 

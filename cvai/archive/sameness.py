@@ -10,6 +10,7 @@ from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
+from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from cvai.archive.part10 import identity_in
 from cvai.dicom.read.header.attributes import PARSE_ERRORS
@@ -25,6 +26,9 @@ CONTENT_TAGS = frozenset(
 )
 """Content of a structured report. A PDF is compared by title and sources: its pages show a time of
 creation."""
+
+DRAWN_CLASSES = frozenset({MultiFrameTrueColorSecondaryCaptureImageStorage})
+"""Captures are compared by sources alone: another version may draw the same content with other pixels."""
 
 
 def is_instance(part: bytes | bytearray, sop_instance_uid: str) -> bool:
@@ -50,8 +54,13 @@ def has_same_content(kept: bytes | bytearray, ours: Path) -> bool:
 
 
 def _content_is_in(expected: Dataset, theirs: Dataset) -> bool:
-    same = expected.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID
-    compared = (e for e in expected if _is_content(e.tag) and (same or e.tag.group not in PIXEL_GROUPS))
+    has_same_pixels = (
+        expected.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID
+        and expected.SOPClassUID not in DRAWN_CLASSES
+    )
+    compared = (
+        e for e in expected if _is_content(e.tag) and (has_same_pixels or e.tag.group not in PIXEL_GROUPS)
+    )
     return all(
         element.tag in theirs and is_same_element(theirs[element.tag], element) for element in compared
     )

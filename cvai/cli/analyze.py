@@ -14,6 +14,7 @@ from rich.table import Table
 from cvai.analyses.registry import analysis_of, ready_analyses
 from cvai.cli import exits
 from cvai.cli.csv_table import write_csv
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import Status
 from cvai.dicom.write.write import RESULT_NAME
 from cvai.errors import ConfigurationInvalid
@@ -45,6 +46,10 @@ def analyze(
         Path | None,
         typer.Option(help="Also write a table with a row for each analysis of a study, to this file."),
     ] = None,
+    extra: Annotated[
+        list[Extra] | None,
+        typer.Option(help="Objects that are written besides, for any viewer; may be given several times."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every result.json as one array.")] = False,
 ) -> None:
     """Measure the heart in every study in SRC: MR, ultrasound and angiography.
@@ -64,7 +69,7 @@ def analyze(
     console = Console(stderr=True)
     analyses = ready_analyses([model] if model else [], threads, provider)
     with console.status("analysing"):
-        outcomes = analyse_folder(source, out, analyses)
+        outcomes = analyse_folder(source, out, analyses, extras=extra or ())
     results = [json.loads((o.folder / RESULT_NAME).read_text(encoding="utf-8")) for o in outcomes]
     if csv is not None:
         write_csv(csv, results)

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +24,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 from structlog.contextvars import bound_contextvars
 
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
 from cvai.errors import CvaiError, Refused, TemporarilyUnavailable, Withheld
 from cvai.jobs.database import SmallCacheConnection
@@ -144,6 +145,7 @@ class JobEngine:
         deliveries: destinations besides the archive.
         watch: observes the progress of jobs.
         shadow: the steps of shadow jobs, None without a shadow model.
+        extras: objects that are written besides of what a reader has signed.
     """
 
     def __init__(
@@ -155,13 +157,19 @@ class JobEngine:
         *,
         watch: Watch | None = None,
         shadow: ShadowSteps | None = None,
+        extras: Collection[Extra] = (),
     ) -> None:
         self._database = database
         self._steps = steps
         self._retry = retry
         self._deliveries = deliveries
         self._signing = SigningSteps(
-            steps.archive, steps.work_folder, steps.results_folder, steps.check_ownership, steps.stored
+            steps.archive,
+            steps.work_folder,
+            steps.results_folder,
+            steps.check_ownership,
+            steps.stored,
+            extras,
         )
         self._watch = watch or NoWatch()
         self._shadow = shadow

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from cvai.analyses.registry import ANALYSES, ReadyAnalysis, analysis_with, ready_analyses
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.read import read_studies
+from cvai.dicom.write.plan import Extra
 from cvai.domain.measurement import Measurement
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.inference_lock import InferenceLock
@@ -27,8 +28,9 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     lock = InferenceLock()
     analyses = ready_analyses([settings.model], settings.threads, settings.provider, settings.device_batch)
     shadow = _shadow(settings, lock)
+    extras = tuple(map(Extra, settings.extra_objects))
     found = tuple(
-        installed_of(analysis, lock, shadow.get(analysis.spec.kind))
+        installed_of(analysis, lock, shadow.get(analysis.spec.kind), extras)
         for analysis in analyses
         if analysis.is_installed and analysis.spec.kind in wanted
     )
@@ -65,12 +67,17 @@ def _shadow(settings: Settings, lock: InferenceLock) -> Mapping[str, Shadow]:
     return {second.spec.kind: shadow_of(second, lock)}
 
 
-def installed_of(analysis: ReadyAnalysis, lock: InferenceLock, shadow: Shadow | None = None) -> Installed:
+def installed_of(
+    analysis: ReadyAnalysis,
+    lock: InferenceLock,
+    shadow: Shadow | None = None,
+    extras: Collection[Extra] = (),
+) -> Installed:
     """An analysis as jobs run it."""
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         with lock.entered() as inference_lock:
-            return analyse_folder(source, out, [analysis], inference_lock)
+            return analyse_folder(source, out, [analysis], inference_lock, extras)
 
     spec, identity = analysis.spec, analysis.model().identity
     return Installed(

@@ -6,7 +6,7 @@ Every step is idempotent: UIDs are derived from the reading, and the model's obj
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from cvai.dicom.write.analysis import Analysed, Verification
 from cvai.dicom.write.instance import local_time
 from cvai.dicom.write.objects.rejection import write_rejection
 from cvai.dicom.write.objects.sr import Supersedes
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.reported import with_reports
 from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
 from cvai.dicom.write.source import SourceImage
@@ -51,6 +52,7 @@ class SigningSteps:
         results_folder: signed objects, one folder a reading, kept.
         check_ownership: asked before anything is stored, see ``StudySteps``.
         stored: called with the objects that were new to a study.
+        extras: objects that are written besides.
     """
 
     archive: Archive
@@ -58,6 +60,7 @@ class SigningSteps:
     results_folder: Path
     check_ownership: CheckOwnership = lambda: None
     stored: Stored = lambda *_: None
+    extras: Collection[Extra] = ()
 
     def fetch(self, reading: Reading) -> Outcome:
         """Fetch the study; superseded when it has changed since it was read."""
@@ -84,7 +87,7 @@ class SigningSteps:
         spec, editing = editable(reading)
         uids = {editing.segmentation: reading.segmentation_uid}
         opened = reopened(source, reading.job, spec, uids, reading.images)
-        objects = _write(opened, _replaced(source, reading), reading, folder)
+        objects = _write(opened, _replaced(source, reading), reading, folder, self.extras)
         stored = tuple(
             JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))
             for o in objects
@@ -124,7 +127,11 @@ def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
 
 
 def _write(
-    opened: Reopened, replaced: Sequence[SourceImage], reading: Reading, folder: Path
+    opened: Reopened,
+    replaced: Sequence[SourceImage],
+    reading: Reading,
+    folder: Path,
+    extras: Collection[Extra],
 ) -> tuple[WrittenObject, ...]:
     spec, editing = editable(reading)
     analysis, study = signed_analysis(editing, opened, reading), opened.study
@@ -145,6 +152,7 @@ def _write(
             for document in replaced
             if document.sop_class_uid == Comprehensive3DSRStorage
         ),
+        extras=extras,
     )
     statement = StudyStatement(study.study_uid, analysis.patient, all_unreadable(study))
     record = analysed_record(analysis, [object_entry(o, folder) for o in objects], analysis.timings_ms)

@@ -13,6 +13,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import read_entry
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
@@ -54,7 +55,7 @@ class DrawnHeart:
 
 
 def analysed(source: Path, out: Path, heart: DrawnHeart | None = None) -> tuple[StudyOutcome, dict[str, Any]]:
-    (outcome,) = analyse_folder(source, out, ready(heart or DrawnHeart()))
+    (outcome,) = analyse_folder(source, out, ready(heart or DrawnHeart()), extras=list(Extra))
     return outcome, read_entry(outcome.folder / "result.json")
 
 

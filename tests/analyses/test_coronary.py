@@ -18,6 +18,7 @@ from cvai.analyses.coronary.reading import reopen_runs
 from cvai.analyses.coronary.tree import joined_maps
 from cvai.analyses.registry import ReadyAnalysis, _ready
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import result_schema
 from cvai.dicom.write.write import write_objects
 from cvai.domain.vessels.maps import VesselMaps
@@ -110,13 +111,13 @@ def test_the_pipeline_writes_a_result_that_keeps_the_schema(
     original.save_as(tmp_path / "study" / "run.dcm", enforce_file_format=True)
     model = ThresholdVessels(phantom.labels)
     ready = ReadyAnalysis(SPEC, lambda: model)
-    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", (ready,))
+    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", (ready,), extras=list(Extra))
     assert outcome.status == "analysed"
     record = json.loads((outcome.folder / "result.json").read_text())
     jsonschema.validate(record, result_schema())
     (entry,) = record["analyses"]
     assert (entry["kind"], entry["view"]) == ("coronary", "coronary_right")
-    assert {o["kind"] for o in entry["objects"]} == {"seg_run_1", "sr", "pdf"}
+    assert {o["kind"] for o in entry["objects"]} == {"seg_run_1", "sr", "pdf", "panels"}
 
 
 def test_runs_after_the_first_twelve_are_left_out_and_a_reader_is_told(

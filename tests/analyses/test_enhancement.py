@@ -15,6 +15,7 @@ from cvai.analyses import cine_sax, late_enhancement
 from cvai.analyses.registry import ReadyAnalysis, ready_analyses
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.read import open_studies
+from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import read_entry
 from cvai.domain.anatomy import LGE_LABELS, Structure
 from cvai.domain.phases import KeyPhases
@@ -67,7 +68,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analysed(source: Path, out: Path, drawn: DrawnInfarct) -> tuple[StudyOutcome, dict[str, Any]]:
-    (outcome,) = analyse_folder(source, out, [ReadyAnalysis(late_enhancement.SPEC, lambda: drawn)])
+    analyses = [ReadyAnalysis(late_enhancement.SPEC, lambda: drawn)]
+    (outcome,) = analyse_folder(source, out, analyses, extras=list(Extra))
     return outcome, read_entry(outcome.folder / "result.json")
 
 
@@ -100,7 +102,7 @@ def test_objects_are_valid_and_the_segmentation_reads_back(
     phantom: EnhancementPhantom, study: Path, tmp_path: Path, dciodvfy: str
 ) -> None:
     outcome, _ = analysed(study, tmp_path, DrawnInfarct(phantom, phantom.labels))
-    assert {written.kind for written in outcome.objects} == {"seg_lge", "sr", "pdf"}
+    assert {written.kind for written in outcome.objects} == {"seg_lge", "sr", "pdf", "panels"}
     for written in outcome.objects:
         assert complaints(dciodvfy, written.path) == []
     (seg,) = (written.path for written in outcome.objects if written.kind == "seg_lge")

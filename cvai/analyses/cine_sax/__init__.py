@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.cine_sax.analyse import analyse_cine
 from cvai.analyses.cine_sax.analysis import KIND, VIEW, CineAnalysis
 from cvai.analyses.cine_sax.arrays import segment_cine
+from cvai.analyses.cine_sax.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.cine_sax.explain import explain_cine
 from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, CineKind, document, drawn
 from cvai.analyses.cine_sax.page import COMPARED, HEADLINE, PAGE
@@ -36,6 +37,9 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         drawn=drawn,
         document=document,
         report=report_pdf,
+        contoured=contoured,
+        extras=EXTRAS,
+        numbers=NUMBERS,
     ),
     reopen=reopen_cine,
     editing=Editing(CineKind.CINE, SEGMENTS, labels_of, remeasured_cine),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import KIND, CoronaryAnalysis
 from cvai.analyses.coronary.arrays import segment_angiogram
+from cvai.analyses.coronary.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.coronary.explain import explain_runs
 from cvai.analyses.coronary.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
 from cvai.analyses.coronary.page import COMPARED, HEADLINE, PAGE
@@ -39,6 +40,9 @@ SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
         drawn=drawn,
         document=document,
         report=coronary_report_pdf,
+        contoured=contoured,
+        extras=EXTRAS,
+        numbers=NUMBERS,
     ),
     reopen=reopen_runs,
     headline=HEADLINE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
 from cvai.analyses.echo_apical.arrays import segment_loop
+from cvai.analyses.echo_apical.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.echo_apical.explain import explain_loops
 from cvai.analyses.echo_apical.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
 from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE
@@ -39,6 +40,9 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         drawn=drawn,
         document=document,
         report=echo_report_pdf,
+        contoured=contoured,
+        extras=EXTRAS,
+        numbers=NUMBERS,
     ),
     reopen=reopen_loops,
     headline=HEADLINE,

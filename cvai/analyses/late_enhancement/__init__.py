@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.late_enhancement.analyse import analyse_enhancement
 from cvai.analyses.late_enhancement.analysis import KIND, VIEW, EnhancementAnalysis
 from cvai.analyses.late_enhancement.arrays import segment_slices
+from cvai.analyses.late_enhancement.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.late_enhancement.explain import explain_enhancement
 from cvai.analyses.late_enhancement.objects import FIRST_SERIES_NUMBER, SEG, SEGMENTS, SERIES, document, drawn
 from cvai.analyses.late_enhancement.page import COMPARED, HEADLINE, PAGE
@@ -41,6 +42,9 @@ SPEC: AnalysisSpec[LgeSegmenter, ReopenedEnhancement, EnhancementAnalysis] = Ana
         drawn=drawn,
         document=document,
         report=enhancement_report_pdf,
+        contoured=contoured,
+        extras=EXTRAS,
+        numbers=NUMBERS,
     ),
     reopen=reopen_enhancement,
     editing=Editing(SEG, SEGMENTS, labels_of, remeasured_enhancement),

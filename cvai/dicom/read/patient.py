@@ -22,6 +22,7 @@ from pydicom.uid import (
     Comprehensive3DSRStorage,
     EncapsulatedPDFStorage,
     KeyObjectSelectionDocumentStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
     SegmentationStorage,
 )
 
@@ -38,6 +39,7 @@ RESULT_CLASSES = frozenset(
         Comprehensive3DSRStorage,
         EncapsulatedPDFStorage,
         KeyObjectSelectionDocumentStorage,
+        MultiFrameTrueColorSecondaryCaptureImageStorage,
     }
 )
 """SOP classes of what cvai writes about images."""

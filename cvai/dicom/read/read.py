@@ -260,7 +260,7 @@ def _identity_defect(header: Dataset, label: str) -> FileRefused | None:
 
 
 def _instance(path: Path, file: BinaryIO, header: FileDataset) -> _Instance:
-    if not holds_images(header):
+    if not holds_images(header) or is_own_result(header):
         return _Instance(path, header, (), None)
     defect = pixel_data_defect(file, header)
     try:

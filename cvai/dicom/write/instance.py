@@ -118,7 +118,7 @@ def new_instance(context: ResultContext[AnyAnalysed], kind: str) -> Dataset:
 
     Text is encoded in UTF-8, whatever the source used, so that every name and sign can be written.
     """
-    plan = context.plan.series[kind]
+    plan = context.plan.every_series[kind]
     instance = Dataset()
     instance.file_meta = file_meta()
     instance.SOPClassUID = instance.file_meta.MediaStorageSOPClassUID = plan.sop_class_uid
@@ -156,7 +156,7 @@ def local_time(moment: datetime) -> datetime:
 
 
 def _add_series(instance: Dataset, context: ResultContext[AnyAnalysed], kind: str) -> None:
-    plan = context.plan.series[kind]
+    plan = context.plan.every_series[kind]
     instance.Modality = plan.modality
     instance.SeriesInstanceUID = context.uids.series(kind)
     instance.SeriesNumber = context.first_series_number + plan.offset

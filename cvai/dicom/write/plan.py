@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic
@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Generic
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.sr.coding import Code
-from pydicom.uid import UID, Comprehensive3DSRStorage, EncapsulatedPDFStorage, SegmentationStorage
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    EncapsulatedPDFStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 
 from cvai.dicom.read.values import ImagePlane
 from cvai.dicom.write.analysis import AnyAnalysed
@@ -23,6 +29,7 @@ from cvai.dicom.write.codes import (
     STRUCTURE_RGB,
     CardiacPhase,
 )
+from cvai.dicom.write.contoured import ContouredImages
 from cvai.domain.anatomy import Structure
 from cvai.domain.geometry import StackGeometry
 
@@ -35,6 +42,16 @@ class ResultKind(StrEnum):
 
     SR = "sr"
     PDF = "pdf"
+
+
+class Extra(StrEnum):
+    """Objects for viewers that show no segmentations, written on request; the value is that of a setting."""
+
+    CAPTURES = "captures"
+
+
+PANELS = "panels"
+"""Kind of the capture that holds the key frames of all images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,36 @@ def document_series(sr_offset: int, pdf_offset: int) -> Mapping[str, SeriesPlan]
             ResultKind.PDF: SeriesPlan(EncapsulatedPDFStorage, "DOC", "report", pdf_offset, "report.dcm"),
         }
     )
+
+
+def capture_kind(name: str) -> str:
+    """Kind of the capture of a loop, by the name of its images."""
+    return f"capture_{name}"
+
+
+def capture_series(offset: int, loops: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, SeriesPlan]:
+    """Plans of the captures of an analysis: one for each loop by name and title, and the panels."""
+    titles = {
+        **{capture_kind(name): f"{title} with contours" for name, title in loops.items()},
+        PANELS: "key frames with contours",
+    }
+    return MappingProxyType(
+        {
+            kind: SeriesPlan(
+                MultiFrameTrueColorSecondaryCaptureImageStorage, "OT", title, offset + place, f"{kind}.dcm"
+            )
+            for place, (kind, title) in enumerate(titles.items())
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownNumber:
+    """A measurement that captures show, with its title and digits after the point."""
+
+    name: str
+    title: str
+    decimals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +233,9 @@ class ResultPlan(Generic[AnyAnalysed]):
         drawn: its Segmentation objects.
         document: its measurement document.
         report: its report as a PDF file; the same context gives the same bytes.
+        contoured: its images with their contours, for ``extras``.
+        extras: how each kind of object that is written on request is made.
+        numbers: measurements that captures show.
     """
 
     title: str
@@ -194,8 +244,16 @@ class ResultPlan(Generic[AnyAnalysed]):
     drawn: Callable[[AnyAnalysed], tuple[DrawnSegments, ...]]
     document: Callable[[AnyAnalysed], DocumentPlan]
     report: Callable[[ResultContext[AnyAnalysed]], bytes]
+    contoured: Callable[[AnyAnalysed], tuple[ContouredImages, ...]] = lambda _: ()
+    extras: Mapping[str, SeriesPlan] = field(default_factory=dict)
+    numbers: tuple[ShownNumber, ...] = ()
+
+    @property
+    def every_series(self) -> Mapping[str, SeriesPlan]:
+        """Kinds of objects that are always written, then those on request."""
+        return {**self.series, **self.extras}
 
     @property
     def n_series_numbers(self) -> int:
-        """Consecutive SeriesNumbers that its objects need."""
+        """Consecutive SeriesNumbers that the objects need that are always written."""
         return 1 + max(plan.offset for plan in self.series.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,10 +17,11 @@ from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.fhir import fhir_bundle
 from cvai.dicom.write.hl7 import oru_message
 from cvai.dicom.write.instance import ResultContext
+from cvai.dicom.write.objects.capture import captures
 from cvai.dicom.write.objects.encoded import say_encoded
 from cvai.dicom.write.objects.seg import PIXEL_DATA, segmentation
 from cvai.dicom.write.objects.sr import Supersedes, measurement_document
-from cvai.dicom.write.plan import ResultKind, ResultPlan
+from cvai.dicom.write.plan import Extra, ResultKind, ResultPlan
 from cvai.dicom.write.report.document import encapsulated_report
 from cvai.dicom.write.result_json import Record
 from cvai.files import appearing_whole, private_folder, write_whole
@@ -51,6 +52,7 @@ def write_objects(
     created: datetime | None = None,
     taken_series_numbers: Iterable[int] = (),
     supersedes: tuple[Supersedes, ...] = (),
+    extras: Collection[Extra] = (),
 ) -> tuple[WrittenObject, ...]:
     """Write SEG, SR and PDF objects, report.pdf, fhir.json and oru.hl7.
 
@@ -63,6 +65,7 @@ def write_objects(
         created: content date and time of the objects, now where not given.
         taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
         supersedes: earlier measurement documents that the new one takes the place of.
+        extras: what is written besides; it changes nothing of the other objects.
 
     Raises:
         HeartRefused: a key phase of the segmentation is empty.
@@ -75,10 +78,10 @@ def write_objects(
         **{drawn.kind: partial(segmentation, context, drawn) for drawn in plan.drawn(analysis)},
         ResultKind.SR: partial(measurement_document, context, supersedes),
         ResultKind.PDF: partial(encapsulated_report, context, report),
+        **(captures(context) if Extra.CAPTURES in extras else {}),
     }
-    objects = tuple(
-        _write_instance(kind, make(), folder / plan.series[kind].file_name) for kind, make in makers.items()
-    )
+    files = {kind: folder / series.file_name for kind, series in plan.every_series.items()}
+    objects = tuple(_write_instance(kind, make(), files[kind]) for kind, make in makers.items())
     write_whole(folder / FHIR_NAME, fhir_bundle(context).encode(), durable=True)
     write_whole(folder / HL7_NAME, oru_message(context).encode(), durable=True)
     return objects
@@ -95,14 +98,15 @@ def write_record(folder: Path, record: Record) -> Path:
 
 def clear_results(folder: Path, plans: Iterable[ResultPlan[Any]]) -> None:
     """Remove what an earlier run left in a folder: nothing that no longer holds lies beside new results."""
-    objects = {plan.file_name for results in plans for plan in results.series.values()}
+    objects = {plan.file_name for results in plans for plan in results.every_series.values()}
     for name in (RESULT_NAME, REPORT_NAME, FHIR_NAME, HL7_NAME, *sorted(objects)):
         (folder / name).unlink(missing_ok=True)
 
 
 def _write_instance(kind: str, instance: Dataset, path: Path) -> WrittenObject:
     say_encoded(instance)
-    if PIXEL_DATA in instance:  # pydicom encodes bytes in memory before it writes them, and copies a buffer
+    if PIXEL_DATA in instance and not instance[PIXEL_DATA].is_undefined_length:
+        # pydicom encodes bytes in memory before it writes them, and copies a buffer.
         instance[PIXEL_DATA] = DataElement(PIXEL_DATA, "OB", BytesIO(instance[PIXEL_DATA].value))
     with appearing_whole(path, durable=True) as partial_path:
         instance.save_as(partial_path, enforce_file_format=True)

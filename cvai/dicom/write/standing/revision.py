@@ -84,7 +84,7 @@ def _options(analysis: AnyAnalysed, digest: str, n_gone: int) -> list[AnyAnalyse
 
 
 def _all_uids(analysis: AnyAnalysed, plan: ResultPlan[AnyAnalysed]) -> set[str]:
-    return {str(result_uids(analysis).sop_instance(kind)) for kind in plan.series}
+    return {str(result_uids(analysis).sop_instance(kind)) for kind in plan.every_series}
 
 
 def _document_uid(analysis: AnyAnalysed) -> str:
