@@ -101,7 +101,7 @@ class Result:
 
         Args:
             folder: created where it does not exist; results that lie there are replaced.
-            extras: what is written besides: ``captures``.
+            extras: what is written besides: ``captures``, ``contours``.
 
         Returns:
             The DICOM objects.

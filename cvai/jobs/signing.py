@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from cvai.analyses.former import FORMER_KINDS
 from cvai.analyses.registry import ANALYSES, AnyEditing, AnySpec
@@ -148,9 +148,11 @@ def _write(
         created=local_time(reading.signed_at),
         taken_series_numbers=numbers,
         supersedes=tuple(
-            Supersedes(reading.job.study_uid, document.series_uid, document.sop_instance_uid)
+            Supersedes(
+                reading.job.study_uid, document.series_uid, document.sop_instance_uid, document.sop_class_uid
+            )
             for document in replaced
-            if document.sop_class_uid == Comprehensive3DSRStorage
+            if document.sop_class_uid in (Comprehensive3DSRStorage, ComprehensiveSRStorage)
         ),
         extras=extras,
     )

@@ -101,9 +101,16 @@ LABELS = f"""([description, wanted]) => {{
     return {{ place, counts, labels: wanted.includes(place) ? Array.from(labels) : null }};
   }});
 }}"""
-DOCUMENT = """() => {
+SHOWN_AT = f"""(points) => {{
+  {IN_VIEWPORT}
+  const {{ left, top }} = viewport.element.getBoundingClientRect();
+  const places = points.map((point) => viewport.worldToCanvas(point));
+  return {{ image: viewport.getCurrentImageId(), places: places.map(([x, y]) => [x + left, y + top]) }};
+}}"""
+DOCUMENT = """(description) => {
   const documents = window.services.displaySetService.getActiveDisplaySets();
-  const document = documents.find((set) => set.Modality === 'SR');
+  const reports = documents.filter((set) => set.Modality === 'SR');
+  const document = reports.find((set) => set.SeriesDescription.includes(description));
   return {
     loaded: Boolean(document.isLoaded),
     measurement_report: Boolean(document.isImagingMeasurementReport),
@@ -182,9 +189,18 @@ class Ohif:
         """By image of the stack: pixels of each label, and the labels themselves of ``wanted`` images."""
         return {held["place"]: held for held in self.page.evaluate(LABELS, [description, list(wanted)])}
 
-    def document(self) -> dict[str, Any]:
-        """What the viewer has made of the structured report."""
-        return dict(self.page.evaluate(DOCUMENT))
+    def document(self, description: str) -> dict[str, Any]:
+        """What the viewer has made of a structured report."""
+        return dict(self.page.evaluate(DOCUMENT, description))
+
+    def shown_image(self) -> str:
+        """Id of the image that the active viewport shows."""
+        return str(self.page.evaluate(SHOWN_AT, [])["image"])
+
+    def places(self, points_mm: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+        """Where points of the patient are on the page, (x, y) in its pixels."""
+        found = self.page.evaluate(SHOWN_AT, [list(point) for point in points_mm])["places"]
+        return [(x, y) for x, y in found]
 
     def open_series(self, description: str) -> None:
         self.page.get_by_text(description).first.dblclick()

@@ -9,17 +9,21 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from cvai.analyses.cine_sax.contoured import CONTOURS
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.codes import STRUCTURE_RGB
+from cvai.dicom.write.plan import Extra
 from cvai.domain.anatomy import SAX_LABELS
 from cvai.domain.cine import CineStack
 from cvai.domain.phases import KeyPhases
@@ -88,7 +92,7 @@ class Shown:
         inner = same.copy()
         for axis in (0, 1):
             for step in (-2, -1, 1, 2):
-                inner &= np.registry(same, step, axis)
+                inner &= np.roll(same, step, axis)
         places = np.argwhere(inner)
         chosen = places[:: max(1, len(places) // n)][:n]
         return [self.cine.stack.geometry.point_mm(z, y, x) for y, x in chosen]
@@ -105,7 +109,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     acquisition = PhantomAcquisition(n_phases=8, seed=3)
     phantom = make_phantom(PhantomHeart.drawn(3, ef_percent=48.0), acquisition)
     images = write_instances(folder / "study", phantom)
-    (outcome,) = analyse_folder(folder / "study", folder / "out", ready(TrueLabels(phantom)))
+    (outcome,) = analyse_folder(
+        folder / "study", folder / "out", ready(TrueLabels(phantom)), extras=list(Extra)
+    )
     cine = assemble_cine(select_sax_cine(read_studies(folder / "study").studies[0]))
     orthanc = Orthanc(folder / "orthanc")
     orthanc.start()
@@ -114,7 +120,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         with ohif_served(DIST, orthanc) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            viewer = Ohif.opened(page, address, phantom.truth.study_uid, n_series=6)
+            viewer = Ohif.opened(page, address, phantom.truth.study_uid, n_series=6 + 3)
             labels = TrueLabels(phantom).segment(cine.stack).labels
             yield Shown(viewer, viewer.images(), cine, labels, phantom.truth.phases)
             browser.close()
@@ -142,6 +148,38 @@ def test_the_study_opens_with_all_its_series(shown: Shown) -> None:
     text = shown.viewer.page.inner_text("body")
     for title in ("cine segmentation", "end-diastolic segmentation", "measurements", "report"):
         assert f"cvai {title}"[:20] in text
+
+
+def test_the_contours_of_a_key_frame_are_drawn_on_its_image(shown: Shown) -> None:
+    """OHIF dashes the lines: along each there are coloured pixels, and none within. Once a segmentation is
+    loaded, it colours the pixels too."""
+    shown.viewer.open_series("cvai contours of key frames")
+    shown.viewer.until(lambda: shown.viewer.document("cvai contours")["loaded"], "the contours")
+    shown.viewer.until(
+        lambda: shown.viewer.page.locator("svg.svg-layer polyline").count() >= len(CONTOURS), "the lines"
+    )
+    shown.picture("contours")
+    t, z = next(
+        (t, z)
+        for t in (shown.phases.end_diastole, shown.phases.end_systole)
+        for z in range(shown.labels.shape[1])
+        if shown.names[shown.image(t, z)] == shown.viewer.shown_image()
+    )
+    page = np.asarray(Image.open(BytesIO(shown.viewer.page.screenshot())).convert("RGB")).astype(int)
+    coloured = np.ptp(page, axis=2) > 2 * GREY
+    for contour in CONTOURS:
+        (line,) = contour.outlines(shown.labels[t, z])
+        # An outline counts from the corner of the first pixel, point_mm from its centre.
+        points = [shown.cine.stack.geometry.point_mm(z, y - 0.5, x - 0.5) for x, y in line]
+        places = np.round(shown.viewer.places(points)).astype(int)
+        near = [coloured[y - 1 : y + 2, x - 1 : x + 2].any() for x, y in places]
+        assert np.mean(near) > 0.5, contour.name
+    inside = np.argwhere(np.isin(shown.labels[t, z], CONTOURS[-1].labels))
+    middle = shown.cine.stack.geometry.point_mm(z, *inside.mean(axis=0))
+    ((x, y),) = np.round(shown.viewer.places([middle])).astype(int)
+    assert not coloured[y - 8 : y + 9, x - 8 : x + 9].any()
+    shown.viewer.open_series("Synthetic cine SAX")
+    shown.viewer.until(lambda: shown.viewer.images() == shown.names, "the cine to be shown again")
 
 
 def test_the_end_diastolic_segmentation_is_loaded_onto_its_phase_and_no_other(shown: Shown) -> None:
@@ -190,6 +228,18 @@ def test_the_document_is_read(shown: Shown) -> None:
     """OHIF draws measurements that have coordinates, and ours refer to segments: it reads the document and
     all its images, and shows an empty viewport."""
     shown.viewer.open_series("cvai measurements")
-    shown.viewer.until(lambda: shown.viewer.document()["loaded"], "the document")
+    shown.viewer.until(lambda: shown.viewer.document("cvai measurements")["loaded"], "the document")
     n_images = shown.labels.shape[0] * shown.labels.shape[1]
-    assert shown.viewer.document() == {"loaded": True, "measurement_report": True, "images": n_images}
+    assert shown.viewer.document("cvai measurements") == {
+        "loaded": True,
+        "measurement_report": True,
+        "images": n_images,
+    }
+
+
+def test_a_capture_is_shown_with_every_frame(shown: Shown) -> None:
+    shown.viewer.open_series("cvai cine with contours")
+    n_phases = shown.labels.shape[0]
+    shown.viewer.until(lambda: len(shown.viewer.images()) == n_phases, "the frames of the capture")
+    shown.viewer.until(lambda: "frames" in shown.viewer.shown_image(), "the first frame")
+    shown.picture("capture")

@@ -11,11 +11,11 @@ from cvai.analyses.cine_sax.pictures import WINDOW_PERCENTILES, heart_window
 from cvai.dicom.write import codes
 from cvai.dicom.write.codes import CardiacPhase
 from cvai.dicom.write.contoured import Contour, ContouredImages, KeyFrame, scaled_grey
-from cvai.dicom.write.plan import ShownNumber, capture_series
+from cvai.dicom.write.plan import ShownNumber, extra_series
 from cvai.domain.anatomy import SAX_LABELS, Structure
 
 CINE = "cine"
-EXTRAS = capture_series(60, {CINE: "cine"})
+EXTRAS = extra_series(60, {CINE: "cine"})
 NUMBERS = (
     ShownNumber("lv_ef", "LVEF"),
     ShownNumber("lv_edv", "LVEDV"),

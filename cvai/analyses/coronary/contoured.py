@@ -9,10 +9,10 @@ from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun
 from cvai.analyses.coronary.codes import SEGMENT_CODES
 from cvai.analyses.coronary.objects import SEGMENT_RGB
 from cvai.dicom.write.contoured import Contour, ContouredImages, KeyFrame
-from cvai.dicom.write.plan import ShownNumber, capture_series
+from cvai.dicom.write.plan import ShownNumber, extra_series
 from cvai.domain.vessels.segments import CORONARY_LABELS
 
-EXTRAS = capture_series(20)
+EXTRAS = extra_series(20)
 NUMBERS = (ShownNumber("max_stenosis", "Largest diameter stenosis"),)
 CONTOURS = tuple(
     Contour(segment.display_name, (label,), SEGMENT_CODES[segment], SEGMENT_RGB[segment])

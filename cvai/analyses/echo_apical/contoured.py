@@ -12,7 +12,7 @@ from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.dicom.write import codes
 from cvai.dicom.write.codes import CardiacPhase
 from cvai.dicom.write.contoured import Contour, ContouredImages, KeyFrame
-from cvai.dicom.write.plan import ShownNumber, capture_series
+from cvai.dicom.write.plan import ShownNumber, extra_series
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.views import EchoView
 
@@ -22,7 +22,7 @@ TITLES: Mapping[EchoView, str] = MappingProxyType(
         EchoView.APICAL_2_CHAMBER: "Apical two-chamber loop",
     }
 )
-EXTRAS = capture_series(
+EXTRAS = extra_series(
     70, {EchoView.APICAL_4_CHAMBER.value: "four-chamber", EchoView.APICAL_2_CHAMBER.value: "two-chamber"}
 )
 NUMBERS = (

@@ -9,10 +9,10 @@ from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
 from cvai.analyses.late_enhancement.pictures import WITHIN, heart_window, intensity_window
 from cvai.dicom.write import codes
 from cvai.dicom.write.contoured import Contour, ContouredImages, KeyFrame, scaled_grey
-from cvai.dicom.write.plan import ShownNumber, capture_series
+from cvai.dicom.write.plan import ShownNumber, extra_series
 from cvai.domain.anatomy import Structure
 
-EXTRAS = capture_series(40)
+EXTRAS = extra_series(40)
 NUMBERS = (
     ShownNumber("infarct_share", "Infarct", 1),
     ShownNumber("no_reflow_share", "No-reflow", 1),
@@ -26,7 +26,16 @@ _DRAWN = (
     (Structure.NO_REFLOW, "No-reflow", (86, 180, 233)),
 )
 CONTOURS = tuple(
-    Contour(name, WITHIN[structure], codes.STRUCTURE_CODES[structure], rgb) for structure, name, rgb in _DRAWN
+    Contour(
+        name,
+        WITHIN[structure],
+        codes.STRUCTURE_CODES[structure],
+        rgb,
+        codes.MORPHOLOGICALLY_ABNORMAL_STRUCTURE
+        if structure in codes.ABNORMAL_STRUCTURES
+        else codes.ANATOMICAL_STRUCTURE,
+    )
+    for structure, name, rgb in _DRAWN
 )
 
 

@@ -20,6 +20,7 @@ from itertools import zip_longest
 from pydicom import Dataset
 from pydicom.uid import (
     Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
     EncapsulatedPDFStorage,
     KeyObjectSelectionDocumentStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
@@ -37,6 +38,7 @@ RESULT_CLASSES = frozenset(
     {
         SegmentationStorage,
         Comprehensive3DSRStorage,
+        ComprehensiveSRStorage,
         EncapsulatedPDFStorage,
         KeyObjectSelectionDocumentStorage,
         MultiFrameTrueColorSecondaryCaptureImageStorage,

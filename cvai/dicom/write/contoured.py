@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from pydicom.sr.coding import Code
 from skimage.measure import find_contours
 
 from cvai.dicom.read.values import ImagePlane
-from cvai.dicom.write.codes import CardiacPhase
+from cvai.dicom.write.codes import ANATOMICAL_STRUCTURE, CardiacPhase
 from cvai.domain.segmentation import apex_comes_first
 
 Outline = NDArray[np.float64]
@@ -27,12 +28,14 @@ class Contour:
         labels: of the pixels within it.
         code: the structure that it bounds.
         rgb: 0..255.
+        category: of the structure, one of CID 7150.
     """
 
     name: str
     labels: tuple[int, ...]
     code: Code
     rgb: tuple[int, int, int]
+    category: Code = ANATOMICAL_STRUCTURE
 
     def outlines(self, labels: NDArray[np.uint8]) -> tuple[Outline, ...]:
         """Outer and inner lines in a (y, x) frame; the border of the image closes them too."""
@@ -56,6 +59,17 @@ class KeyFrame:
     t: int
     title: str
     phase: CardiacPhase | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyOutline:
+    """A line on one image; no two of an analysis have one name."""
+
+    name: str
+    contour: Contour
+    frame: KeyFrame
+    plane: ImagePlane
+    outline: Outline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +129,17 @@ class ContouredImages:
         found = np.flatnonzero(marked) if marked.any() else np.arange(len(marked))
         is_reversed = apex_comes_first(self.labels[self.key_frames[0].t])
         return tuple(int(z) for z in (found[::-1] if is_reversed else found))
+
+    def key_outlines(self) -> Iterator[KeyOutline]:
+        """Every line in the key frames, from base to apex."""
+        for frame, z in product(self.key_frames, self.key_slices):
+            place = f"slice {z + 1}" if self.labels.shape[1] > 1 else self.title
+            for contour in self.contours:
+                for part, outline in enumerate(contour.outlines(self.labels[frame.t, z]), start=1):
+                    part_name = f"part {part}" if part > 1 else ""
+                    named = (contour.name, frame.title.lower(), place, part_name)
+                    name = ", ".join(filter(None, named))
+                    yield KeyOutline(name, contour, frame, self.planes[frame.t][z], outline)
 
 
 def scaled_grey(intensities: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic
 
@@ -14,6 +15,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import (
     UID,
     Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
     EncapsulatedPDFStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -48,10 +50,14 @@ class Extra(StrEnum):
     """Objects for viewers that show no segmentations, written on request; the value is that of a setting."""
 
     CAPTURES = "captures"
+    CONTOURS = "contours"
 
 
 PANELS = "panels"
 """Kind of the capture that holds the key frames of all images."""
+
+CONTOURS = "sr_contours"
+"""Kind of the document of the key frames' contours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +98,19 @@ def capture_kind(name: str) -> str:
     return f"capture_{name}"
 
 
-def capture_series(offset: int, loops: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, SeriesPlan]:
-    """Plans of the captures of an analysis: one for each loop by name and title, and the panels."""
-    titles = {
-        **{capture_kind(name): f"{title} with contours" for name, title in loops.items()},
-        PANELS: "key frames with contours",
+def extra_series(
+    first_offset: int, loops: Mapping[str, str] = MappingProxyType({})
+) -> Mapping[str, SeriesPlan]:
+    """Plans of the objects on request: of the key frames, and a capture of each loop by name and title."""
+    capture = partial(SeriesPlan, MultiFrameTrueColorSecondaryCaptureImageStorage, "OT")
+    document = partial(SeriesPlan, ComprehensiveSRStorage, "SR")
+    made = {
+        PANELS: partial(capture, "key frames with contours"),
+        CONTOURS: partial(document, "contours of key frames"),
+        **{capture_kind(name): partial(capture, f"{title} with contours") for name, title in loops.items()},
     }
     return MappingProxyType(
-        {
-            kind: SeriesPlan(
-                MultiFrameTrueColorSecondaryCaptureImageStorage, "OT", title, offset + place, f"{kind}.dcm"
-            )
-            for place, (kind, title) in enumerate(titles.items())
-        }
+        {kind: plan(first_offset + place, f"{kind}.dcm") for place, (kind, plan) in enumerate(made.items())}
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,14 +14,16 @@ from typing import Any
 from pydicom import DataElement, Dataset
 
 from cvai.dicom.write.analysis import AnyAnalysed
+from cvai.dicom.write.contoured import ContouredImages
 from cvai.dicom.write.fhir import fhir_bundle
 from cvai.dicom.write.hl7 import oru_message
 from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.objects.capture import captures
+from cvai.dicom.write.objects.contours import contour_document
 from cvai.dicom.write.objects.encoded import say_encoded
 from cvai.dicom.write.objects.seg import PIXEL_DATA, segmentation
 from cvai.dicom.write.objects.sr import Supersedes, measurement_document
-from cvai.dicom.write.plan import Extra, ResultKind, ResultPlan
+from cvai.dicom.write.plan import CONTOURS, Extra, ResultKind, ResultPlan
 from cvai.dicom.write.report.document import encapsulated_report
 from cvai.dicom.write.result_json import Record
 from cvai.files import appearing_whole, private_folder, write_whole
@@ -64,7 +66,7 @@ def write_objects(
         folder: created where it does not exist.
         created: content date and time of the objects, now where not given.
         taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
-        supersedes: earlier measurement documents that the new one takes the place of.
+        supersedes: earlier documents that new ones of their class take the place of.
         extras: what is written besides; it changes nothing of the other objects.
 
     Raises:
@@ -78,13 +80,29 @@ def write_objects(
         **{drawn.kind: partial(segmentation, context, drawn) for drawn in plan.drawn(analysis)},
         ResultKind.SR: partial(measurement_document, context, supersedes),
         ResultKind.PDF: partial(encapsulated_report, context, report),
-        **(captures(context) if Extra.CAPTURES in extras else {}),
     }
+    if images := plan.contoured(analysis) if extras else ():
+        makers |= _extra_makers(context, images, supersedes, extras)
     files = {kind: folder / series.file_name for kind, series in plan.every_series.items()}
     objects = tuple(_write_instance(kind, make(), files[kind]) for kind, make in makers.items())
     write_whole(folder / FHIR_NAME, fhir_bundle(context).encode(), durable=True)
     write_whole(folder / HL7_NAME, oru_message(context).encode(), durable=True)
     return objects
+
+
+def _extra_makers(
+    context: ResultContext[AnyAnalysed],
+    images: Sequence[ContouredImages],
+    supersedes: Sequence[Supersedes],
+    extras: Collection[Extra],
+) -> dict[str, Callable[[], Dataset]]:
+    """How the wanted objects are made, by their kind."""
+    makers: dict[str, Callable[[], Dataset]] = {}
+    if Extra.CAPTURES in extras:
+        makers |= captures(context, images)
+    if Extra.CONTOURS in extras:
+        makers[CONTOURS] = partial(contour_document, context, images, supersedes)
+    return makers
 
 
 def write_record(folder: Path, record: Record) -> Path:

@@ -6,7 +6,7 @@ the contours without loss in the segmentations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from io import BytesIO
 
@@ -29,11 +29,10 @@ from cvai.dicom.write.source import instance_reference
 JPEG_QUALITY = 85
 
 
-def captures(context: ResultContext[AnyAnalysed]) -> dict[str, Callable[[], Dataset]]:
+def captures(
+    context: ResultContext[AnyAnalysed], images: Sequence[ContouredImages]
+) -> dict[str, Callable[[], Dataset]]:
     """How each capture of an analysis is made, by its kind."""
-    images = context.plan.contoured(context.analysis)
-    if not images:
-        return {}
     return {
         **{capture_kind(loop.name): partial(_loop, context, loop) for loop in images if loop.is_loop},
         PANELS: lambda: _capture(context, PANELS, [panels_picture(context, images)]),

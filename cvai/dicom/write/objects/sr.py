@@ -7,8 +7,9 @@ until a reader signs it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from highdicom import sr
 from pydicom import Dataset
@@ -58,11 +59,12 @@ CORRECTED_DISCLAIMER = (
 
 @dataclass(frozen=True, slots=True)
 class Supersedes:
-    """An earlier measurement document of cvai that a new one takes the place of."""
+    """An earlier document of cvai that a new one of its class takes the place of."""
 
     study_uid: str
     series_uid: str
     sop_instance_uid: str
+    sop_class_uid: str = Comprehensive3DSRStorage
 
 
 def measurement_document(
@@ -71,22 +73,36 @@ def measurement_document(
     """Structured report of an analysis; it refers to the segmentations of the same context."""
     plan = context.plan.document(context.analysis)
     document = new_instance(context, ResultKind.SR)
-    _add_document_general(document, context, plan)
-    if supersedes:
-        document.PredecessorDocumentsSequence = [predecessor(earlier) for earlier in supersedes]
+    add_document_general(
+        document, context, [*context.all_sources, *_segmentations(context, plan)], supersedes
+    )
     for element in _content(context, plan)[0]:
         document.add(element)
     return document
 
 
-def _add_document_general(document: Dataset, context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> None:
-    """SR Document Series and SR Document General (PS3.3 sections C.17.1 and C.17.2)."""
+def add_document_general(
+    document: Dataset,
+    context: ResultContext[AnyAnalysed],
+    evidence: Iterable[SourceImage],
+    supersedes: Iterable[Supersedes],
+) -> None:
+    """SR Document Series and SR Document General (PS3.3 sections C.17.1 and C.17.2).
+
+    Args:
+        document: to be completed, with its class.
+        context: of the results.
+        evidence: every instance that the document refers to.
+        supersedes: of which those of its class become its predecessors.
+    """
     withheld = any(f.severity is Severity.WITHHELD for f in context.analysis.findings)
     document.ReferencedPerformedProcedureStepSequence = []
     document.PerformedProcedureCodeSequence = []
     document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
     add_verification(document, context.analysis.verification)
-    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, plan)]
+    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, evidence)]
+    if earlier := [former for former in supersedes if former.sop_class_uid == document.SOPClassUID]:
+        document.PredecessorDocumentsSequence = [predecessor(former) for former in earlier]
 
 
 def add_verification(document: Dataset, verification: Verification | None) -> None:
@@ -102,18 +118,19 @@ def add_verification(document: Dataset, verification: Verification | None) -> No
         document.VerifyingObserverSequence = [observer]
 
 
-def _evidence(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> Dataset:
-    """Every instance the document refers to: the source images and the segmentations."""
+def _segmentations(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> list[SourceImage]:
+    """The segmentations that the document refers to."""
     uids, series = context.uids, context.plan.series
-    segmentations = [
+    return [
         SourceImage(series[kind].sop_class_uid, uids.sop_instance(kind), uids.series(kind), None)
         for kind in plan.evidence
     ]
+
+
+def _evidence(context: ResultContext[AnyAnalysed], evidence: Iterable[SourceImage]) -> Dataset:
     item = Dataset()
     item.add(verbatim_element("StudyInstanceUID", context.analysis.study_uid))
-    item.ReferencedSeriesSequence = series_references(
-        [*context.all_sources, *segmentations], "ReferencedSOPSequence"
-    )
+    item.ReferencedSeriesSequence = series_references(evidence, "ReferencedSOPSequence")
     return item
 
 
@@ -121,7 +138,7 @@ def predecessor(earlier: Supersedes) -> Dataset:
     """Item of the Predecessor Documents Sequence."""
     series = Dataset()
     series.add(verbatim_element("SeriesInstanceUID", earlier.series_uid))
-    series.ReferencedSOPSequence = [instance_reference(Comprehensive3DSRStorage, earlier.sop_instance_uid)]
+    series.ReferencedSOPSequence = [instance_reference(earlier.sop_class_uid, earlier.sop_instance_uid)]
     study = Dataset()
     study.add(verbatim_element("StudyInstanceUID", earlier.study_uid))
     study.ReferencedSeriesSequence = [series]
@@ -131,18 +148,31 @@ def predecessor(earlier: Supersedes) -> Dataset:
 def _content(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> sr.MeasurementReport:
     model = algorithm(context)
     sites = (_site_group(context, group, model) for group in plan.sites)
+    groups = [
+        *(_segment_group(context, group, model) for group in plan.segments),
+        *(group for group in sites if group is not None),
+    ]
+    library = image_library(context.all_sources, plan.modality)
+    return report_content(context, plan, library, groups, _evaluations(context.analysis, plan))
+
+
+def report_content(
+    context: ResultContext[AnyAnalysed],
+    plan: DocumentPlan,
+    library: sr.ContainerContentItem,
+    groups: Sequence[Any],
+    evaluations: sr.ContainerContentItem,
+) -> sr.MeasurementReport:
+    """TID 1500 with its image library, measurement groups, and qualitative evaluations."""
     report = sr.MeasurementReport(
         observation_context=observer(context),
         procedure_reported=plan.procedure,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(codes.ENGLISH),
-        imaging_measurements=[
-            *(_segment_group(context, group, model) for group in plan.segments),
-            *(group for group in sites if group is not None),
-        ],
+        imaging_measurements=groups,
     )
     items = report[0].ContentSequence
     measurements = items.pop()
-    for item in (image_library(context, plan.modality), measurements, _evaluations(context.analysis, plan)):
+    for item in (library, measurements, evaluations):
         items.append(item)
     return report
 
@@ -175,8 +205,8 @@ def person(verification: Verification) -> sr.ObserverContext:
     )
 
 
-def image_library(context: ResultContext[AnyAnalysed], made_with: Code) -> sr.ContainerContentItem:
-    """TID 1600: every image the measurements were taken from."""
+def image_library(sources: Iterable[SourceImage], made_with: Code) -> sr.ContainerContentItem:
+    """TID 1600: every image that the content was taken from."""
     contains = sr.RelationshipTypeValues.CONTAINS
     group = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY_GROUP, relationship_type=contains)
     modality = sr.CodeContentItem(
@@ -185,7 +215,7 @@ def image_library(context: ResultContext[AnyAnalysed], made_with: Code) -> sr.Co
         relationship_type=sr.RelationshipTypeValues.HAS_ACQ_CONTEXT,
     )
     name = encoded_code("ConceptNameCodeSequence", codes.SOURCE)
-    images = (_image_item(source, name) for source in context.all_sources)
+    images = (_image_item(source, name) for source in sources)
     put_sequence(group, "ContentSequence", (encoded_dataset(modality), *images))
     library = sr.ContainerContentItem(name=codes.IMAGE_LIBRARY, relationship_type=contains)
     library.ContentSequence = sr.ContentSequence([group])
@@ -258,22 +288,23 @@ def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup
 
 def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
     """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
-    contains = sr.RelationshipTypeValues.CONTAINS
     stated = (disclaimer(analysis.verification), analysis.model.convention_sentence, *plan.remarks)
     remarks = (*(remark for remark in stated if remark), *map(reported_text, analysis.reports.values))
     comments = [(codes.COMMENT, remark) for remark in remarks]
     texts = [(codes.QUALITY_FINDING, finding_text(finding)) for finding in analysis.findings]
+    return evaluations_container((*comments, *texts), plan.evaluations)
+
+
+def evaluations_container(
+    texts: Iterable[tuple[Code, str]], seen: Iterable[tuple[Code, Code]] = ()
+) -> sr.ContainerContentItem:
+    """Coded evaluations, then texts, by their names."""
+    contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(
         [
-            *(
-                sr.CodeContentItem(name=name, value=value, relationship_type=contains)
-                for name, value in plan.evaluations
-            ),
-            *(
-                sr.TextContentItem(name=name, value=text, relationship_type=contains)
-                for name, text in (*comments, *texts)
-            ),
+            *(sr.CodeContentItem(name=name, value=value, relationship_type=contains) for name, value in seen),
+            *(sr.TextContentItem(name=name, value=text, relationship_type=contains) for name, text in texts),
         ]
     )
     return container

@@ -11,19 +11,19 @@ from collections.abc import Iterable, Sequence
 
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from cvai.dicom.read.patient import MANUFACTURER, patient_of
 from cvai.dicom.read.values import Document
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.instance import result_uids
 from cvai.dicom.write.objects.sr import Supersedes
-from cvai.dicom.write.plan import ResultKind
+from cvai.dicom.write.plan import CONTOURS, ResultKind
 from cvai.dicom.write.source import header_uid
 
 
 def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
-    """Documents that the measurement document of ``analysis`` takes the place of.
+    """Documents that those of ``analysis`` take the place of, each by one of its class.
 
     These are cvai's own about the same series, unsigned, of the same patient, and not replaced by another one
     already. Where the very same document stands in the study, it is made again as it stands. What names
@@ -31,33 +31,48 @@ def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> t
 
     ``documents`` are all structured reports of the study.
     """
+    return tuple(
+        superseded
+        for kind, sop_class_uid in (
+            (ResultKind.SR, Comprehensive3DSRStorage),
+            (CONTOURS, ComprehensiveSRStorage),
+        )
+        for superseded in _superseded(analysis, documents, kind, sop_class_uid)
+    )
+
+
+def _superseded(
+    analysis: Analysed, documents: Sequence[Document], kind: str, sop_class_uid: str
+) -> tuple[Supersedes, ...]:
     former = [
         d
-        for d in own_documents(documents)
+        for d in own_documents(documents, sop_class_uid)
         if analysis.images.series_uid in _evidence_series(d)
         and not patient_of(d.header).contradicts(analysis.patient)
     ]
-    own_uid = result_uids(analysis).sop_instance(ResultKind.SR)
+    own_uid = result_uids(analysis).sop_instance(kind)
     for document in former:
         if document.sop_instance_uid == own_uid:
             return _predecessors(document)
     replaced = {p.sop_instance_uid for document in documents for p in _predecessors(document)}
     return tuple(
-        Supersedes(analysis.study_uid, d.series_uid, d.sop_instance_uid)
+        Supersedes(analysis.study_uid, d.series_uid, d.sop_instance_uid, sop_class_uid)
         for d in former
         if d.sop_instance_uid not in replaced
     )
 
 
-def own_documents(documents: Iterable[Document]) -> list[Document]:
-    """Measurement documents of cvai that are unsigned."""
-    return [document for document in documents if _is_ours(document)]
+def own_documents(
+    documents: Iterable[Document], sop_class_uid: str = Comprehensive3DSRStorage
+) -> list[Document]:
+    """Documents of cvai that are unsigned: those of measurements, or of another class."""
+    return [document for document in documents if _is_ours(document, sop_class_uid)]
 
 
-def _is_ours(document: Document) -> bool:
+def _is_ours(document: Document, sop_class_uid: str) -> bool:
     header = document.header
     return (
-        document.sop_class_uid == Comprehensive3DSRStorage
+        document.sop_class_uid == sop_class_uid
         and header.get("Manufacturer") == MANUFACTURER
         and header.get("VerificationFlag") == "UNVERIFIED"
     )
@@ -78,6 +93,7 @@ def _predecessors(document: Document) -> tuple[Supersedes, ...]:
             header_uid(study, "StudyInstanceUID") or "",
             header_uid(series, "SeriesInstanceUID") or "",
             header_uid(instance, "ReferencedSOPInstanceUID") or "",
+            document.sop_class_uid,
         )
         for study in _items([document.header], "PredecessorDocumentsSequence")
         for series in _items([study], "ReferencedSeriesSequence")
