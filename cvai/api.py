@@ -101,7 +101,7 @@ class Result:
 
         Args:
             folder: created where it does not exist; results that lie there are replaced.
-            extras: what is written besides: ``captures``, ``contours``.
+            extras: what is written besides: ``captures``, ``contours``, ``presentations``.
 
         Returns:
             The DICOM objects.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from PIL import Image
 from pydicom import Dataset, dcmread
 
 EXECUTABLE = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
@@ -139,10 +140,20 @@ class Orthanc:
 
     def dataset(self, sop_instance_uid: str) -> Dataset:
         """One instance without its pixels."""
+        return dcmread(BytesIO(self._file(self._instance(sop_instance_uid))), stop_before_pixels=True)
+
+    def preview(self, sop_instance_uid: str) -> Image.Image:
+        """The first frame of an instance, as Orthanc decodes it."""
+        address = f"{self.url}/instances/{self._instance(sop_instance_uid)}/frames/0/preview"
+        answer = self.session.get(address, timeout=60)
+        answer.raise_for_status()
+        return Image.open(BytesIO(answer.content))
+
+    def _instance(self, sop_instance_uid: str) -> str:
         named = self.session.post(f"{self.url}/tools/lookup", data=sop_instance_uid, timeout=60)
         named.raise_for_status()
         (instance,) = (found["ID"] for found in named.json() if found["Type"] == "Instance")
-        return dcmread(BytesIO(self._file(instance)), stop_before_pixels=True)
+        return str(instance)
 
     def _file(self, instance_id: str) -> bytes:
         answer = self.session.get(f"{self.url}/instances/{instance_id}/file", timeout=60)

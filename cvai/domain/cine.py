@@ -102,6 +102,12 @@ class CineStack:
         """(y, x) intensities of one frame, or of a part of it."""
         return np.asarray(self.phase(t, slice(z, z + 1), rows, columns)[0])
 
+    def stored_value(self, t: int, z: int, intensity: float) -> float:
+        """The stored value of a frame that becomes an intensity; the inverse of its rescale."""
+        slope = 1.0 if self.slopes is None else float(self.slopes[t, z])
+        intercept = 0.0 if self.intercepts is None else float(self.intercepts[t, z])
+        return (intensity - intercept) / slope
+
     def sample(self, step: int) -> NDArray[np.float32]:
         """(n,) intensities of every ``step``-th voxel, counted over the whole cine."""
         values = self.stored.reshape(-1)[::step].astype(np.float32)

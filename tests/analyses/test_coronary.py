@@ -117,7 +117,14 @@ def test_the_pipeline_writes_a_result_that_keeps_the_schema(
     jsonschema.validate(record, result_schema())
     (entry,) = record["analyses"]
     assert (entry["kind"], entry["view"]) == ("coronary", "coronary_right")
-    assert {o["kind"] for o in entry["objects"]} == {"seg_run_1", "sr", "pdf", "panels", "sr_contours"}
+    assert {o["kind"] for o in entry["objects"]} == {
+        "seg_run_1",
+        "sr",
+        "pdf",
+        "panels",
+        "sr_contours",
+        "presentation",
+    }
 
 
 def test_runs_after_the_first_twelve_are_left_out_and_a_reader_is_told(

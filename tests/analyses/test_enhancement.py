@@ -102,7 +102,14 @@ def test_objects_are_valid_and_the_segmentation_reads_back(
     phantom: EnhancementPhantom, study: Path, tmp_path: Path, dciodvfy: str
 ) -> None:
     outcome, _ = analysed(study, tmp_path, DrawnInfarct(phantom, phantom.labels))
-    assert {written.kind for written in outcome.objects} == {"seg_lge", "sr", "pdf", "panels", "sr_contours"}
+    assert {written.kind for written in outcome.objects} == {
+        "seg_lge",
+        "sr",
+        "pdf",
+        "panels",
+        "sr_contours",
+        "presentation",
+    }
     for written in outcome.objects:
         assert complaints(dciodvfy, written.path) == []
     (seg,) = (written.path for written in outcome.objects if written.kind == "seg_lge")

@@ -13,6 +13,7 @@ import pytest
 import requests
 from hl7apy.parser import parse_message
 from pydicom import Dataset
+from pydicom.uid import Comprehensive3DSRStorage
 
 from cvai.phantom.cine_sax.study import DICOM_FOLDER, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
@@ -24,7 +25,10 @@ from tests.process import CVAI, eventually
 
 pytestmark = [needs_orthanc, pytest.mark.orthanc]
 
-SIGNED = {"SEG": 2 * RESULTS["SEG"], "SR": 2 * RESULTS["SR"], "DOC": 2 * RESULTS["DOC"]}
+WRITTEN = {**RESULTS, "SR": 2, "OT": 2, "PR": 1}
+"""What is stored into the study with captures, contours and a presentation."""
+
+SIGNED = {modality: 2 * n for modality, n in WRITTEN.items()}
 """What stands in the study beside its images once a reader has signed."""
 
 
@@ -95,7 +99,8 @@ def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_fir
     site: Site, receiver: Hl7Receiver, tmp_path: Path
 ) -> None:
     port = free_port()
-    site.config.write_text(f'shadow_model = "sax"\n{site.config.read_text()}')
+    extras = 'extra_objects = ["captures", "contours", "presentations"]'
+    site.config.write_text(f'shadow_model = "sax"\n{extras}\n{site.config.read_text()}')
     with site.config.open("a") as config:
         config.write(f'[review]\naddress = "127.0.0.1:{port}"\norganization = "St Elsewhere"\n')
         config.write(f'[hl7]\nhost = "127.0.0.1"\nport = {receiver.port}\n')
@@ -103,7 +108,7 @@ def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_fir
     service = site.serve()
     site.orthanc.stow(paths)
     (record,) = site.ended_jobs(1)
-    assert site.modalities(study_uid) == {"MR": len(paths), **RESULTS}
+    assert site.modalities(study_uid) == {"MR": len(paths), **WRITTEN}
     first = site.orthanc.files(study_uid)
 
     hart = Reader(site, f"http://127.0.0.1:{port}", "hart", "Hart^Ada")
@@ -114,11 +119,18 @@ def test_what_is_signed_on_the_page_is_found_verified_in_the_archive_and_the_fir
 
     found = {instance["sop_instance_uid"]: instance["modality"] for instance in site.orthanc.qido(study_uid)}
     new = {uid: site.orthanc.dataset(uid) for uid in found.keys() - first.keys()}
-    (verified,) = (made for made in new.values() if made.Modality == "SR")
+    documents = {made.SOPClassUID: made for made in new.values() if made.Modality == "SR"}
+    verified = documents.pop(Comprehensive3DSRStorage)
+    (contours,) = documents.values()
     assert (verified.VerificationFlag, verified.CompletionFlag) == ("VERIFIED", "COMPLETE")
     (observer,) = verified.VerifyingObserverSequence
     assert (observer.VerifyingObserverName, observer.VerifyingOrganization) == ("Hart^Ada", "St Elsewhere")
-    (automatic,) = (uid for uid in first if found[uid] == "SR")
+    earlier = {uid: site.orthanc.dataset(uid) for uid in first if found[uid] == "SR"}
+    (automatic,) = (uid for uid, made in earlier.items() if made.SOPClassUID == Comprehensive3DSRStorage)
+    assert contours.VerificationFlag == "VERIFIED"
+    assert references(contours) & (earlier.keys() - {automatic})
+    for uid in (uid for uid, modality in found.items() if modality == "OT"):
+        assert site.orthanc.preview(uid).mode == "RGB"
     assert site.orthanc.dataset(automatic).VerificationFlag == "UNVERIFIED"
     (predecessor,) = verified.PredecessorDocumentsSequence
     assert predecessor.StudyInstanceUID == study_uid

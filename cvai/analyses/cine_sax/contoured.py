@@ -46,6 +46,9 @@ def contoured(analysis: CineAnalysis) -> tuple[ContouredImages, ...]:
     shown = np.stack([stack.phase(frame.t, rows=cut[0], columns=cut[1]) for frame in key_frames])
     low, high = (float(limit) for limit in np.percentile(shown, WINDOW_PERCENTILES))
 
+    def limits(t: int, z: int) -> tuple[float, float]:
+        return stack.stored_value(t, z, low), stack.stored_value(t, z, high)
+
     def grey(t: int, z: int) -> NDArray[np.uint8]:
         return scaled_grey(stack.frame(t, z), low, high)
 
@@ -62,5 +65,6 @@ def contoured(analysis: CineAnalysis) -> tuple[ContouredImages, ...]:
             cut=cut,
             spacing_mm=spacing_mm,
             times_ms=stack.phase_times_ms,
+            window=limits,
         ),
     )

@@ -44,6 +44,9 @@ def contoured(analysis: EnhancementAnalysis) -> tuple[ContouredImages, ...]:
     stack, labels = analysis.stack.stack, analysis.labels
     low, high = intensity_window(analysis.stack, labels)
 
+    def window(t: int, z: int) -> tuple[float, float]:
+        return stack.stored_value(t, z, low), stack.stored_value(t, z, high)
+
     def grey(t: int, z: int) -> NDArray[np.uint8]:
         return scaled_grey(stack.frame(t, z), low, high)
 
@@ -58,5 +61,6 @@ def contoured(analysis: EnhancementAnalysis) -> tuple[ContouredImages, ...]:
             key_frames=(KeyFrame(0, ""),),
             cut=heart_window(analysis.stack, labels),
             spacing_mm=(stack.geometry.spacing_y_mm, stack.geometry.spacing_x_mm),
+            window=window,
         ),
     )

@@ -22,6 +22,7 @@ from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EncapsulatedPDFStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
     KeyObjectSelectionDocumentStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -40,6 +41,7 @@ RESULT_CLASSES = frozenset(
         Comprehensive3DSRStorage,
         ComprehensiveSRStorage,
         EncapsulatedPDFStorage,
+        GrayscaleSoftcopyPresentationStateStorage,
         KeyObjectSelectionDocumentStorage,
         MultiFrameTrueColorSecondaryCaptureImageStorage,
     }

@@ -87,6 +87,7 @@ class ContouredImages:
         cut: rows and columns that pictures show.
         spacing_mm: between rows and between columns; None where it is unknown and pixels are shown square.
         times_ms: (t,) time of every phase, None where it is unknown.
+        window: stored values of the frame (t, z) that are shown as black and as white; None for all.
 
     Raises:
         ValueError: sources and labels differ in number, or there is no key frame.
@@ -102,6 +103,7 @@ class ContouredImages:
     cut: tuple[slice, slice] = (slice(None), slice(None))
     spacing_mm: tuple[float, float] | None = None
     times_ms: NDArray[np.float64] | None = None
+    window: Callable[[int, int], tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         if (len(self.planes), len(self.planes[0])) != self.labels.shape[:2]:

@@ -17,6 +17,7 @@ from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EncapsulatedPDFStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SegmentationStorage,
 )
@@ -51,6 +52,7 @@ class Extra(StrEnum):
 
     CAPTURES = "captures"
     CONTOURS = "contours"
+    PRESENTATIONS = "presentations"
 
 
 PANELS = "panels"
@@ -58,6 +60,9 @@ PANELS = "panels"
 
 CONTOURS = "sr_contours"
 """Kind of the document of the key frames' contours."""
+
+PRESENTATION = "presentation"
+"""Kind of the presentation state of the key frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,11 @@ def extra_series(
     """Plans of the objects on request: of the key frames, and a capture of each loop by name and title."""
     capture = partial(SeriesPlan, MultiFrameTrueColorSecondaryCaptureImageStorage, "OT")
     document = partial(SeriesPlan, ComprehensiveSRStorage, "SR")
+    presentation = partial(SeriesPlan, GrayscaleSoftcopyPresentationStateStorage, "PR")
     made = {
         PANELS: partial(capture, "key frames with contours"),
         CONTOURS: partial(document, "contours of key frames"),
+        PRESENTATION: partial(presentation, "presentation of contours"),
         **{capture_kind(name): partial(capture, f"{title} with contours") for name, title in loops.items()},
     }
     return MappingProxyType(

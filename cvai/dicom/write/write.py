@@ -21,9 +21,10 @@ from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.objects.capture import captures
 from cvai.dicom.write.objects.contours import contour_document
 from cvai.dicom.write.objects.encoded import say_encoded
+from cvai.dicom.write.objects.presentation import presentable, presentation_state
 from cvai.dicom.write.objects.seg import PIXEL_DATA, segmentation
 from cvai.dicom.write.objects.sr import Supersedes, measurement_document
-from cvai.dicom.write.plan import CONTOURS, Extra, ResultKind, ResultPlan
+from cvai.dicom.write.plan import CONTOURS, PRESENTATION, Extra, ResultKind, ResultPlan
 from cvai.dicom.write.report.document import encapsulated_report
 from cvai.dicom.write.result_json import Record
 from cvai.files import appearing_whole, private_folder, write_whole
@@ -102,6 +103,8 @@ def _extra_makers(
         makers |= captures(context, images)
     if Extra.CONTOURS in extras:
         makers[CONTOURS] = partial(contour_document, context, images, supersedes)
+    if Extra.PRESENTATIONS in extras and (shown := presentable(images)):
+        makers[PRESENTATION] = partial(presentation_state, context, shown)
     return makers
 
 

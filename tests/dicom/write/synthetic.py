@@ -122,6 +122,7 @@ def source_header(geometry: StackGeometry, t: int, z: int, n_slices: int) -> Dat
     header.AccessionNumber, header.ReferringPhysicianName = "A77", "Hart^Ada"
     header.Modality, header.SeriesNumber, header.InstanceNumber = "MR", 9003, t * n_slices + z + 1
     header.Rows, header.Columns = 0, 0
+    header.PhotometricInterpretation = "MONOCHROME2"
     header.SliceThickness = "8"
     header.PixelSpacing = [geometry.spacing_y_mm, geometry.spacing_x_mm]
     return header
