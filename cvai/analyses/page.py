@@ -55,7 +55,7 @@ class Layer:
         colour: as ``#rrggbb``.
         labels: of the pixels within it; what is drawn gets the first.
         spares: labels of other layers that it does not take pixels from when it grows.
-        leaves: label of the pixels that it withdraws from.
+        leaves: label of the pixels that it withdraws from; None for that of the nearest pixel outside.
         editable: whether a reader may change it.
 
     Raises:
@@ -67,7 +67,7 @@ class Layer:
     colour: str
     labels: tuple[int, ...]
     spares: tuple[int, ...] = ()
-    leaves: int = 0
+    leaves: int | None = 0
     editable: bool = True
 
     def __post_init__(self) -> None:

@@ -57,6 +57,23 @@ class ShownLoop:
     traces: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Redrawn:
+    """What changes of a loop when its contours or beats have been corrected, see ``ShownLoop``.
+
+    Args:
+        view: of the loop.
+        beats: that are measured.
+        lines: by frame, of the frames that were asked for.
+        traces: by the name of a ``Trace``.
+    """
+
+    view: str
+    beats: tuple[KeyPhases, ...]
+    lines: Mapping[int, Mapping[str, Sequence[Line]]]
+    traces: Mapping[str, Sequence[float]]
+
+
 Shown = ShownStack | tuple[ShownLoop, ...]
 
 

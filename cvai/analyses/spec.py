@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Section, Table, Traces
-from cvai.analyses.shown import Shown, Wall
+from cvai.analyses.shown import Redrawn, Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
@@ -51,22 +51,32 @@ class Reopened(Protocol):
 
 AnyReopened = TypeVar("AnyReopened", bound=Reopened)
 
+STACK = ""
+"""In the place of a view where an analysis measures one stack of slices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """What a reader has made of an analysis.
 
     Args:
-        labels: (t, z, y, x) of all frames.
-        phases: end-diastole and end-systole.
+        labels: (t, z, y, x) of all frames, by view; a loop has one slice.
+        beats: end-diastole and end-systole of every beat that is measured, by view; one of a stack.
         model: which model had drawn the labels.
         verification: who has signed; None as long as it is a draft.
+        factors: see ``Analysed.factors``.
     """
 
-    labels: NDArray[np.uint8]
-    phases: KeyPhases
+    labels: Mapping[str, NDArray[np.uint8]]
+    beats: Mapping[str, tuple[KeyPhases, ...]]
     model: ModelIdentity
     verification: Verification | None
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def phases(self) -> KeyPhases:
+        """End-diastole and end-systole of a stack."""
+        return self.beats[STACK][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +84,21 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
     """How a reader corrects an analysis.
 
     Args:
-        segmentation: kind of the object whose labels are corrected.
+        segmentations: kind of the object whose labels are corrected, by view or ``STACK``.
         segments: what may be labelled.
-        labels: (t, z, y, x) as the model drew them.
-        remeasure: the analysis with what a reader has made of it.
+        labels: (t, z, y, x) as the model drew them, by view.
+        remeasure: the analysis with what a reader has made of it; raises Refused where it is no heart.
+        redraw: lines, beats and traces of loops after a correction, with the lines of these frames of each
+            view alone; None for a stack.
+        needs_factors: whether results without ``factors``, of an older version, cannot be measured again.
     """
 
-    segmentation: str
+    segmentations: Mapping[str, str]
     segments: tuple[Segment, ...]
-    labels: Callable[[AnyReopened], NDArray[np.uint8]]
+    labels: Callable[[AnyReopened], Mapping[str, NDArray[np.uint8]]]
     remeasure: Callable[[AnyReopened, Correction], AnyAnalysed]
+    redraw: Callable[[AnyAnalysed, Mapping[str, Collection[int]]], tuple[Redrawn, ...]] | None = None
+    needs_factors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +106,7 @@ class PageSpec(Generic[AnyReopened]):
     """How the reader's page shows an analysis; what it shows is edited and signed where there is ``editing``.
 
     Args:
-        viewer: ``stack``: slices over the phases of a heartbeat, whose contours can be edited; or ``loops``:
-            side by side, read-only.
+        viewer: ``stack``: slices over the phases of a heartbeat; or ``loops``: side by side.
         shown: the images, a ``ShownStack`` or ``ShownLoop`` as the viewer needs.
         layers: contours, the first one on top and chosen when a study is opened.
         curve: over the heartbeat; None where frames are no phases of one, or one of them alone was labelled.
@@ -193,7 +207,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     def __post_init__(self) -> None:
         if self.editing is None or self.page is None:
             return
-        known = {0, *(segment.number for segment in self.editing.segments)}
+        known = {None, 0, *(segment.number for segment in self.editing.segments)}
         for layer in (layer for layer in self.page.layers if layer.editable):
             if unknown := {*layer.labels, layer.leaves} - known:
                 raise ValueError(f"layer {layer.name} of {self.kind} has labels without a segment: {unknown}")

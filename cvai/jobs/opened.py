@@ -25,18 +25,17 @@ def _segmentations(spec: AnySpec) -> set[str]:
     return {str(kind) for kind, plan in spec.results.series.items() if plan.modality == "SEG"}
 
 
-def segmentation_uid_of(outcome: Outcome) -> str:
-    """SOPInstanceUID of the segmentation that readers correct.
+def segmentation_uids_of(outcome: Outcome) -> dict[str, str]:
+    """SOPInstanceUIDs of the segmentations that readers correct, by kind, in the order of the views.
 
     Raises:
         StudyRefused: ``no_contours``: the job stored none.
     """
     spec = spec_of(outcome)
-    if spec is not None and spec.editing is not None:
-        for stored in outcome.objects:
-            if stored.kind == spec.editing.segmentation:
-                return stored.sop_instance_uid
-    raise _no_contours()
+    if spec is None or spec.editing is None:
+        raise _no_contours()
+    stored = {o.kind: o.sop_instance_uid for o in outcome.objects}
+    return {kind: stored[kind] for kind in spec.editing.segmentations.values() if kind in stored}
 
 
 def open_analysed(source: Path, job: StudyJob, outcome: Outcome) -> Reopened:

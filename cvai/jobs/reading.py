@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from cvai.analyses.spec import STACK
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 from cvai.jobs.job import StudyJob
@@ -49,13 +51,15 @@ class FrameEdit:
 
     Args:
         t: 0-based phase.
-        z: 0-based slice.
+        z: 0-based slice, 0 of a loop.
         runs: as ``cvai.domain.runs.encoded_runs`` gives them.
+        view: of the loop; ``STACK`` where the frame is of a stack.
     """
 
     t: int
     z: int
     runs: tuple[int, ...]
+    view: str = STACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,19 @@ class Reading:
     Args:
         job: the analysis that was read.
         model: that drew the contours.
-        segmentation_uid: SOPInstanceUID of the cine SEG the contours were read from.
+        segmentation_uid: SOPInstanceUID of the SEG the contours were read from, of several the first.
         replaces: SOPInstanceUIDs of the objects that were read: a new document supersedes the structured
             reports among them, a rejection withdraws them all.
         verdict: what was decided.
         signer: who signed.
         signed_at: when, with its time zone.
-        phases: end-diastole and end-systole, possibly corrected.
+        phases: end-diastole and end-systole, possibly corrected; of several beats the first.
         edits: every frame that differs from the model's.
         reason: why it was rejected; free text without patient data.
         images: digest of the images that were analysed, see ``images_digest``.
+        segmentations: SOPInstanceUID by kind, where each view has a SEG of its own.
+        beats: end-diastole and end-systole of every beat by view, where there are views.
+        factors: see ``Analysed.factors``.
 
     Raises:
         ValueError: a rejection without a reason, edits under a verdict that has none, or a time without zone.
@@ -91,6 +98,9 @@ class Reading:
     edits: tuple[FrameEdit, ...] = ()
     reason: str = ""
     images: str = ""
+    segmentations: Mapping[str, str] = field(default_factory=dict)
+    beats: Mapping[str, tuple[KeyPhases, ...]] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.verdict is Verdict.REJECTED and not self.reason.strip():
@@ -99,6 +109,11 @@ class Reading:
             raise ValueError(f"a reading that is {self.verdict} has no edits")
         if self.signed_at.tzinfo is None:
             raise ValueError("signed_at must state its time zone")
+
+    @property
+    def beats_by_view(self) -> Mapping[str, tuple[KeyPhases, ...]]:
+        """``beats``, or the phases of a stack as its beat."""
+        return self.beats or {STACK: (self.phases,)}
 
     @property
     def digest(self) -> str:
@@ -115,11 +130,12 @@ class Reading:
         model = {name: value for name, value in asdict(self.model).items() if value is not None}
         values = {
             **asdict(self),
-            "job": self.job.to_json(),
             "model": model,
+            "job": self.job.to_json(),
             "signed_at": self.signed_at.isoformat(),
+            "edits": [_without_empty(asdict(edit), ("view",)) for edit in self.edits],
         }
-        return {name: value for name, value in values.items() if value or name != "images"}
+        return _without_empty(values, ("images", "segmentations", "beats", "factors"))
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Reading:
@@ -133,7 +149,18 @@ class Reading:
             signer=Signer(**values["signer"]),
             signed_at=datetime.fromisoformat(values["signed_at"]),
             phases=KeyPhases(**values["phases"]),
-            edits=tuple(FrameEdit(e["t"], e["z"], tuple(e["runs"])) for e in values["edits"]),
+            edits=tuple(FrameEdit(**{**edit, "runs": tuple(edit["runs"])}) for edit in values["edits"]),
             reason=values["reason"],
             images=values.get("images", ""),
+            segmentations=values.get("segmentations", {}),
+            beats={view: _beats(of_view) for view, of_view in values.get("beats", {}).items()},
+            factors=values.get("factors", {}),
         )
+
+
+def _beats(values: Iterable[Mapping[str, int]]) -> tuple[KeyPhases, ...]:
+    return tuple(KeyPhases(**beat) for beat in values)
+
+
+def _without_empty(values: dict[str, Any], optional: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value or name not in optional}

@@ -6,7 +6,7 @@ Every step is idempotent: UIDs are derived from the reading, and the model's obj
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from cvai.analyses.former import FORMER_KINDS
 from cvai.analyses.registry import ANALYSES, AnyEditing, AnySpec
-from cvai.analyses.spec import Correction, Reopened
+from cvai.analyses.spec import STACK, Correction, Reopened
 from cvai.archive.bring import bring
 from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
@@ -85,7 +85,7 @@ class SigningSteps:
         if not source.exists() and (fetched := self.fetch(reading)).state is not JobState.RUNNING:
             return fetched
         spec, editing = editable(reading)
-        uids = {editing.segmentation: reading.segmentation_uid}
+        uids = reading.segmentations or {editing.segmentations[STACK]: reading.segmentation_uid}
         opened = reopened(source, reading.job, spec, uids, reading.images)
         objects = _write(opened, _replaced(source, reading), reading, folder, self.extras)
         stored = tuple(
@@ -191,8 +191,9 @@ def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> 
         editing,
         opened,
         reading.edits,
-        phases=reading.phases,
+        beats=reading.beats_by_view,
         model=reading.model,
+        factors=reading.factors,
         verification=verification,
     )
 
@@ -202,36 +203,46 @@ def measured_again(
     opened: Reopened,
     edits: Sequence[FrameEdit],
     *,
-    phases: KeyPhases,
+    beats: Mapping[str, tuple[KeyPhases, ...]],
     model: ModelIdentity,
+    factors: Mapping[str, float],
     verification: Verification | None = None,
 ) -> Analysed:
-    """The analysis with a reader's contours and phases, before it is signed and when it is.
+    """The analysis with a reader's contours and beats, before it is signed and when it is.
 
     Raises:
         StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.
+        Refused: what was drawn cannot be measured.
     """
     known = frozenset({0, *(segment.number for segment in editing.segments)})
-    labels = _edited(editing.labels(opened), edits, phases, known)
-    measured: Analysed = editing.remeasure(opened, Correction(labels, phases, model, verification))
+    labels = _edited(editing.labels(opened), edits, beats, known)
+    measured: Analysed = editing.remeasure(opened, Correction(labels, beats, model, verification, factors))
     return with_reports(measured, opened.study)
 
 
 def _edited(
-    drawn: NDArray[np.uint8], edits: Sequence[FrameEdit], phases: KeyPhases, known: frozenset[int]
-) -> NDArray[np.uint8]:
-    labels = drawn.copy()
+    drawn: Mapping[str, NDArray[np.uint8]],
+    edits: Sequence[FrameEdit],
+    beats: Mapping[str, tuple[KeyPhases, ...]],
+    known: frozenset[int],
+) -> dict[str, NDArray[np.uint8]]:
+    labels = {view: of_view.copy() for view, of_view in drawn.items()}
     try:
         for edit in edits:
-            labels[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
-        if max(phases.end_diastole, phases.end_systole) >= len(labels):
-            raise IndexError(f"{len(labels)} phases")
-        if unknown := set(np.unique(labels).tolist()) - known:
-            raise ValueError(f"labels {sorted(unknown)} have no name")
-    except (IndexError, ValueError) as error:
+            labels[edit.view][edit.t, edit.z] = decoded_runs(edit.runs, labels[edit.view].shape[2:])
+        for view, of_view in labels.items():
+            _require_fit(of_view, beats[view], known)
+    except (LookupError, ValueError) as error:
         raise StudyRefused(
             "reading_does_not_fit",
             f"The reading does not fit the study's images ({error}).",
             "The study has changed since; read it again.",
         ) from error
     return labels
+
+
+def _require_fit(labels: NDArray[np.uint8], beats: Sequence[KeyPhases], known: frozenset[int]) -> None:
+    if max(frame for beat in beats for frame in (beat.end_diastole, beat.end_systole)) >= len(labels):
+        raise IndexError(f"{len(labels)} phases")
+    if unknown := set(np.unique(labels).tolist()) - known:
+        raise ValueError(f"labels {sorted(unknown)} have no name")

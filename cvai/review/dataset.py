@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.registry import AnySpec
+from cvai.analyses.spec import STACK
 from cvai.files import private_file, private_folder
 from cvai.jobs.reading import Reading, Verdict
 from cvai.review.decisions import Decision
@@ -80,7 +81,7 @@ def write_dataset(folder: Path, studies: Iterable[ReviewedStudy], spec: AnySpec)
 
 def _write_study(folder: Path, study: ReviewedStudy) -> dict[str, Any]:
     reading, pack = study.decision.reading, study.pack
-    labels = with_edits(pack.read_labels(), reading.edits)
+    labels = with_edits(pack.read_views(), reading.edits)[STACK]
     pixels = pack.read_pixels()
     affine = _affine(pack)
     phases = {reading.phases.end_systole: "ES", reading.phases.end_diastole: "ED"}  # one where it is both

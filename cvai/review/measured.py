@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.analyses.registry import AnyEditing
-from cvai.domain.runs import decoded_runs
+from cvai.analyses.spec import STACK
+from cvai.domain.phases import KeyPhases
+from cvai.domain.runs import decoded_runs, encoded_runs
 from cvai.errors import RequestInvalid
-from cvai.jobs.reading import FrameEdit
+from cvai.jobs.reading import FrameEdit, Reading
 
 
 class _Body(BaseModel):
@@ -19,55 +22,128 @@ class _Body(BaseModel):
 
 
 class FrameBody(_Body):
-    """One frame as the page sends it."""
+    """One frame as the page sends it: of a loop the part that it shows."""
 
     t: int = Field(ge=0)
     z: int = Field(ge=0)
     runs: list[int]
+    view: str = Field(default=STACK, max_length=20)
+
+
+class BeatBody(_Body):
+    """A beat of a loop."""
+
+    ed: int = Field(ge=0)
+    es: int = Field(ge=0)
+
+    @property
+    def phases(self) -> KeyPhases:
+        """The same as a value."""
+        return KeyPhases(self.ed, self.es)
 
 
 class ChangesBody(_Body):
-    """Everything a reader has changed: whole frames, and the two phases."""
+    """Everything a reader has changed: whole frames, and the two phases of a stack, or the beats of loops."""
 
     ed: int = Field(ge=0)
     es: int = Field(ge=0)
     frames: list[FrameBody] = Field(default=[], max_length=5000)
+    beats: dict[str, Annotated[list[BeatBody], Field(min_length=1, max_length=100)]] = {}
+
+    @property
+    def beats_by_view(self) -> dict[str, tuple[KeyPhases, ...]]:
+        """Every beat; the phases of a stack are its beat."""
+        if not self.beats:
+            return {STACK: (KeyPhases(self.ed, self.es),)}
+        return {view: tuple(beat.phases for beat in of_view) for view, of_view in self.beats.items()}
 
 
-def checked_edits(
-    changes: ChangesBody, labels: NDArray[np.uint8], editing: AnyEditing
-) -> tuple[FrameEdit, ...]:
-    """The frames that really differ from the model's, in order.
+class Pack(Protocol):
+    """Images that a reader corrects, as the page has them."""
+
+    def read_views(self) -> Mapping[str, NDArray[np.uint8]]:
+        """(t, z, y, x) of whole frames as the model drew them, by view."""
+        ...
+
+    def part_shown(self, view: str, /) -> tuple[slice, slice]:
+        """Rows and columns of a frame that the page has."""
+        ...
+
+
+def checked_edits(changes: ChangesBody, pack: Pack, editing: AnyEditing) -> tuple[FrameEdit, ...]:
+    """The frames that really differ from the model's, in order, whole.
 
     Args:
         changes: as the page sent them.
-        labels: (t, z, y, x) of the model.
+        pack: the images, with the model's labels.
         editing: of the analysis; its segments are the labels that there are.
 
     Raises:
         RequestInvalid: ``changes_invalid``: a frame that is not there, runs that do not fill it, or a label
             without a segment.
     """
+    views = pack.read_views()
+    _require_beats(changes.beats_by_view, views)
     known = np.array([0, *(segment.number for segment in editing.segments)])
-    n_phases, n_slices = labels.shape[:2]
-    is_one_phase_for_both = changes.ed == changes.es and n_phases > 1
-    if max(changes.ed, changes.es) >= n_phases or is_one_phase_for_both:
-        raise _invalid(f"end-diastole {changes.ed} and end-systole {changes.es} of {n_phases} phases")
     edits = {}
     for frame in changes.frames:
-        if frame.t >= n_phases or frame.z >= n_slices:
-            raise _invalid(f"phase {frame.t}, slice {frame.z} of {n_phases} x {n_slices}")
-        if not np.array_equal(_frame_labels(frame.runs, labels.shape[2:], known), labels[frame.t, frame.z]):
-            edits[frame.t, frame.z] = FrameEdit(frame.t, frame.z, tuple(frame.runs))
+        drawn = _drawn_frame(frame, views)
+        whole, part = drawn.copy(), pack.part_shown(frame.view)
+        whole[part] = _frame_labels(frame.runs, drawn[part].shape, known)
+        if not np.array_equal(whole, drawn):
+            edits[frame.view, frame.t, frame.z] = FrameEdit(frame.t, frame.z, encoded_runs(whole), frame.view)
     return tuple(edits[place] for place in sorted(edits))
 
 
-def with_edits(labels: NDArray[np.uint8], edits: Sequence[FrameEdit]) -> NDArray[np.uint8]:
-    """(t, z, y, x) labels, those of edited frames replaced."""
-    edited = labels.copy()
+def changes_of(reading: Reading, pack: Pack) -> ChangesBody:
+    """What a reader has signed, as the page sends it."""
+    views = pack.read_views()
+    frames = []
+    for edit in reading.edits:
+        whole = decoded_runs(edit.runs, views[edit.view].shape[2:])
+        runs = list(encoded_runs(whole[pack.part_shown(edit.view)]))
+        frames.append(FrameBody(t=edit.t, z=edit.z, runs=runs, view=edit.view))
+    beats = {
+        view: [BeatBody(ed=b.end_diastole, es=b.end_systole) for b in reading.beats[view]]
+        for view in reading.beats
+    }
+    phases = reading.phases
+    return ChangesBody(ed=phases.end_diastole, es=phases.end_systole, frames=frames, beats=beats)
+
+
+def with_edits(
+    views: Mapping[str, NDArray[np.uint8]], edits: Sequence[FrameEdit]
+) -> dict[str, NDArray[np.uint8]]:
+    """(t, z, y, x) labels by view, those of edited frames replaced."""
+    edited = {view: labels.copy() for view, labels in views.items()}
     for edit in edits:
-        edited[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
+        labels = edited[edit.view]
+        labels[edit.t, edit.z] = decoded_runs(edit.runs, labels.shape[2:])
     return edited
+
+
+def _require_beats(
+    beats: Mapping[str, tuple[KeyPhases, ...]], views: Mapping[str, NDArray[np.uint8]]
+) -> None:
+    if set(beats) != set(views):
+        raise _invalid(f"phases of {sorted(beats)}, not of {sorted(views)}")
+    for view, of_view in beats.items():
+        n_phases = len(views[view])
+        for beat in of_view:
+            ed, es = beat.end_diastole, beat.end_systole
+            if max(ed, es) >= n_phases or (ed == es and n_phases > 1):
+                raise _invalid(f"end-diastole {ed} and end-systole {es} of {n_phases} phases")
+
+
+def _drawn_frame(frame: FrameBody, views: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    if frame.view not in views:
+        raise _invalid(f"no view {frame.view!r}")
+    labels = views[frame.view]
+    n_phases, n_slices = labels.shape[:2]
+    if frame.t >= n_phases or frame.z >= n_slices:
+        raise _invalid(f"phase {frame.t}, slice {frame.z} of {n_phases} x {n_slices}")
+    of_frame: NDArray[np.uint8] = labels[frame.t, frame.z]
+    return of_frame
 
 
 def _frame_labels(runs: Sequence[int], shape: tuple[int, ...], known: NDArray[np.int_]) -> NDArray[np.uint8]:

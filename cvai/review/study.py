@@ -9,7 +9,7 @@ from typing import Any
 
 from cvai.analyses.page import Number
 from cvai.analyses.registry import AnyEditing
-from cvai.analyses.spec import PageSpec
+from cvai.analyses.spec import STACK, PageSpec
 from cvai.dicom.read.header.text import lines, one_line
 from cvai.dicom.write.report.document import readable_time
 from cvai.dicom.write.result_json import finding_entry
@@ -18,16 +18,18 @@ from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import RequestInvalid
 from cvai.jobs.job import JobState
-from cvai.jobs.opened import segmentation_uid_of
-from cvai.jobs.reading import Reading, Signer, Verdict
+from cvai.jobs.opened import segmentation_uids_of
+from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
 from cvai.review.decisions import Decision
 from cvai.review.listing import Row
-from cvai.review.measured import ChangesBody, FrameBody, checked_edits
+from cvai.review.measured import ChangesBody, changes_of, checked_edits
 from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Reader
 from cvai.review.summary import Summary
 from cvai.review.viewers.bullseye import drawn_wall
+from cvai.review.viewers.cine import CinePack
+from cvai.review.viewers.loops import LoopPack, redrawn_json
 from cvai.review.wording import render, unit_text
 
 
@@ -44,8 +46,18 @@ def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
         "loops": loops,
         "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
+        "editable": summary.editing is not None,
+        "signed": _signed_json(page, summary),
         **shared_json(page, job_id, reader),
     }
+
+
+def _signed_json(page: Page, summary: Summary) -> Json | None:
+    """What the last decision has changed; None where none holds, or it rejects."""
+    decisions = page.decisions.of_job(summary.job_id)
+    if not decisions or decisions[-1].reading.verdict is Verdict.REJECTED:
+        return None
+    return changes_of(decisions[-1].reading, pack_of(page, summary)).model_dump()
 
 
 def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
@@ -108,24 +120,71 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
         RequestInvalid: ``study_unknown``: this analysis is not corrected here.
     """
     editing = _editing(summary)
-    changes = _standing_changes(page, summary.job_id, reader)
+    changes = _standing_changes(page, summary, reader)
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
-        findings: Sequence[Mapping[str, Any]] = summary.findings
-    else:
-        edits = checked_edits(changes, page.cines.open(summary.record).read_labels(), editing)
-        phases = KeyPhases(changes.ed, changes.es)
-        opened = page.cines.reopen(summary.record)
-        analysis = measured_again(editing, opened, edits, phases=phases, model=_model(summary))
-        measurements, curves = analysis.measurements, analysis.curves
-        findings = [finding_entry(finding) for finding in analysis.findings]
+        shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
+        return _measured_json(summary, (measurements, curves, summary.findings), shown, of_reader=False)
+    pack = pack_of(page, summary)
+    edits = checked_edits(changes, pack, editing)
+    analysis = measured_again(
+        editing,
+        page.cines.reopen(summary.record),
+        edits,
+        beats=changes.beats_by_view,
+        model=_model(summary),
+        factors=_factors(summary),
+    )
+    loops = []
+    if editing.redraw is not None and isinstance(pack, LoopPack):
+        frames = _frames_redrawn(edits, changes.beats_by_view, pack.found_beats)
+        loops = [redrawn_json(pack, loop) for loop in editing.redraw(analysis, frames)]
+    findings = [finding_entry(finding) for finding in analysis.findings]
+    found = (analysis.measurements, analysis.curves, findings)
+    told = _measured_json(summary, found, loops, of_reader=True)
+    return {**told, "loops": loops} if loops else told
+
+
+Found = tuple[
+    Sequence[Measurement], Mapping[str, Sequence[float] | None], Sequence[Mapping[str, Any]]
+]
+"""Measurements, curves, and findings as in result.json."""
+
+
+def _measured_json(summary: Summary, found: Found, loops: Sequence[Json], *, of_reader: bool) -> Json:
+    measurements, curves, findings = found
     return {
         "measurements": {m.name: m.value for m in measurements},
         "curves": dict(curves),
-        "findings": render("findings.html", findings=findings, of_reader=changes is not None),
-        "places": [places_shown(finding, []) for finding in findings],
-        "wall": _wall_html(summary.page, measurements, of_reader=changes is not None),
+        "findings": render("findings.html", findings=findings, of_reader=of_reader),
+        "places": [places_shown(finding, loops) for finding in findings],
+        "wall": _wall_html(summary.page, measurements, of_reader=of_reader),
     }
+
+
+def _frames_redrawn(
+    edits: Sequence[FrameEdit], *beats: Mapping[str, tuple[KeyPhases, ...]]
+) -> dict[str, set[int]]:
+    """Frames of every view on which other lines may be drawn than the model's: edited, or of a beat."""
+    frames: dict[str, set[int]] = {view: set() for of_all in beats for view in of_all}
+    for view, of_view in (item for of_all in beats for item in of_all.items()):
+        frames[view] |= {t for beat in of_view for t in (beat.end_diastole, beat.end_systole)}
+    for edit in edits:
+        frames[edit.view].add(edit.t)
+    return frames
+
+
+def pack_of(page: Page, summary: Summary) -> CinePack | LoopPack:
+    """The images that are corrected.
+
+    Raises:
+        RequestInvalid: ``study_unknown``: there are none.
+    """
+    if summary.has_stack:
+        return page.cines.open(summary.record)
+    if summary.has_loops:
+        return page.cines.open_loops(summary.record)
+    raise RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")
 
 
 def _editing(summary: Summary) -> AnyEditing:
@@ -144,16 +203,19 @@ def _wall_html(page: PageSpec[Any] | None, measurements: Sequence[Measurement], 
     return render("wall.html", wall=drawn_wall(page.wall(measurements)), of_reader=of_reader)
 
 
-def _standing_changes(page: Page, job_id: str, reader: Reader) -> ChangesBody | None:
+def _factors(summary: Summary) -> dict[str, float]:
+    return dict(summary.result.get("factors") or {})
+
+
+def _standing_changes(page: Page, summary: Summary, reader: Reader) -> ChangesBody | None:
     """The reader's draft, else what was signed; None where the model's contours stand."""
-    for draft in page.drafts.of_job(job_id):
+    for draft in page.drafts.of_job(summary.job_id):
         if draft.reader == reader.name:
             return ChangesBody.model_validate(draft.body)
-    signed = [d.reading for d in page.decisions.of_job(job_id)][-1:]
+    signed = [d.reading for d in page.decisions.of_job(summary.job_id)][-1:]
     if not signed or signed[0].verdict is not Verdict.CHANGED:
         return None
-    frames = [FrameBody(t=edit.t, z=edit.z, runs=list(edit.runs)) for edit in signed[0].edits]
-    return ChangesBody(ed=signed[0].phases.end_diastole, es=signed[0].phases.end_systole, frames=frames)
+    return changes_of(signed[0], pack_of(page, summary))
 
 
 def shared_json(page: Page, job_id: str, reader: Reader) -> Json:
@@ -182,9 +244,6 @@ def decision_json(page: Page, decision: Decision) -> Json:
         "signer": reading.signer.name,
         "signed": readable_time(reading.signed_at),
         "reason": reading.reason,
-        "ed": reading.phases.end_diastole,
-        "es": reading.phases.end_systole,
-        "frames": [asdict(edit) for edit in reading.edits],
         "stored": _stored(outcome.state if outcome else JobState.QUEUED),
         "problem": f"{outcome.message} {outcome.hint}".strip() if outcome else "",
     }
@@ -228,25 +287,37 @@ def new_reading(
         raise RequestInvalid(
             "not_to_be_signed", "This study has no contours to be signed.", "Its numbers can be read."
         )
-    pack = page.cines.open(summary.record)
-    frames = summary.result["key_frames"]
-    found = KeyPhases(frames["ed"], frames["es"])
-    edits = () if changes is None else checked_edits(changes, pack.read_labels(), editing)
-    phases = found if changes is None else KeyPhases(changes.ed, changes.es)
+    pack = pack_of(page, summary)
+    found = _found_beats(summary, pack)
+    edits = () if changes is None else checked_edits(changes, pack, editing)
+    beats = found if changes is None else changes.beats_by_view
+    first = next(iter(found))
+    segmentations = segmentation_uids_of(summary.record.outcome)
     reading = Reading(
         job=summary.record.job,
         model=_model(summary),
-        segmentation_uid=segmentation_uid_of(summary.record.outcome),
+        segmentation_uid=next(iter(segmentations.values())),
         replaces=_standing_objects(page, summary),
-        verdict=_verdict(changed=bool(edits) or phases != found, rejected=changes is None),
+        verdict=_verdict(changed=bool(edits) or beats != found, rejected=changes is None),
         signer=Signer(one_line(reader.person_name), page.options.organization),
         signed_at=datetime.now(UTC).replace(microsecond=0),
-        phases=phases,
+        phases=beats[first][0],
         edits=edits,
         reason=lines(reason).strip(),
         images=summary.record.outcome.images,
+        segmentations={} if first == STACK else segmentations,
+        beats={} if first == STACK else beats,
+        factors=_factors(summary),
     )
-    return reading, _comparison(summary, pack.meta["scanner"], _signed(page, summary, editing, reading))
+    return reading, _comparison(summary, pack.scanner, _signed(page, summary, editing, reading))
+
+
+def _found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple[KeyPhases, ...]]:
+    """As the model's labels have them."""
+    if isinstance(pack, LoopPack):
+        return pack.found_beats
+    frames = summary.result["key_frames"]
+    return {STACK: (KeyPhases(frames["ed"], frames["es"]),)}
 
 
 def _signed(page: Page, summary: Summary, editing: AnyEditing, reading: Reading) -> Sequence[Measurement]:
@@ -257,7 +328,12 @@ def _signed(page: Page, summary: Summary, editing: AnyEditing, reading: Reading)
         return ()
     opened = page.cines.reopen(summary.record)
     return measured_again(
-        editing, opened, reading.edits, phases=reading.phases, model=reading.model
+        editing,
+        opened,
+        reading.edits,
+        beats=reading.beats_by_view,
+        model=reading.model,
+        factors=reading.factors,
     ).measurements
 
 

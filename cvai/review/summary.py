@@ -128,7 +128,10 @@ class Summary:
     @property
     def editing(self) -> AnyEditing | None:
         """How it is corrected and signed on the page; None where it is not."""
-        return self.spec.editing if self.spec is not None and self.has_stack else None
+        if self.spec is None or self.page is None or self.spec.editing is None:
+            return None
+        lacks_factors = self.spec.editing.needs_factors and "factors" not in self.result
+        return None if lacks_factors else self.spec.editing
 
     @property
     def ended_ms(self) -> int | None:

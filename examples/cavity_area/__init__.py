@@ -18,7 +18,7 @@ from scipy import ndimage
 from cvai import __version__
 from cvai.analyses.page import Curve, CurveLine, Headline, Layer
 from cvai.analyses.shown import ShownStack
-from cvai.analyses.spec import AnalysisSpec, Correction, Editing, Explanation, Model, PageSpec
+from cvai.analyses.spec import STACK, AnalysisSpec, Correction, Editing, Explanation, Model, PageSpec
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
@@ -171,15 +171,15 @@ def shown(reopened: ReopenedArea) -> ShownStack:
     return ShownStack(reopened.cine, reopened.labels)
 
 
-def labels_of(reopened: ReopenedArea) -> NDArray[np.uint8]:
+def labels_of(reopened: ReopenedArea) -> dict[str, NDArray[np.uint8]]:
     """(t, z, y, x) as they were drawn."""
-    return reopened.labels
+    return {STACK: reopened.labels}
 
 
 def remeasured(reopened: ReopenedArea, correction: Correction) -> AreaAnalysis:
     """The analysis as a reader left it."""
     return measured(
-        reopened.study, reopened.cine, correction.labels, correction.model, correction.verification
+        reopened.study, reopened.cine, correction.labels[STACK], correction.model, correction.verification
     )
 
 
@@ -238,7 +238,7 @@ SPEC: AnalysisSpec[Model, ReopenedArea, AreaAnalysis] = AnalysisSpec(
         report=report,
     ),
     reopen=reopen,
-    editing=Editing(SEG, (BLOOD,), labels_of, remeasured),
+    editing=Editing({STACK: SEG}, (BLOOD,), labels_of, remeasured),
     headline=Headline("blood_area", "Area of bright blood", "Blood", "cm²"),
     compared=("blood_area",),
     page=PageSpec(

@@ -13,7 +13,7 @@ from pydicom import dcmread
 
 from cvai.analyses import cine_sax, late_enhancement
 from cvai.analyses.registry import ReadyAnalysis, ready_analyses
-from cvai.analyses.spec import Correction
+from cvai.analyses.spec import STACK, Correction
 from cvai.dicom.read.read import open_studies
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import read_entry
@@ -130,7 +130,7 @@ def test_a_reader_s_contours_are_measured_anew(
     with open_studies(study) as opened:
         reopened = late_enhancement.reopen_enhancement(opened.studies[0], {"seg_lge": seg})
         drawn = DrawnInfarct(phantom, healthy).segment(reopened.stack.stack.phase(0))
-        draft = Correction(drawn[None], KeyPhases(0, 0), outcome_model(), None)
+        draft = Correction({STACK: drawn[None]}, {STACK: (KeyPhases(0, 0),)}, outcome_model(), None)
         again = late_enhancement.remeasured_enhancement(reopened, draft)
     share = again.measurement("infarct_share")
     assert share is not None

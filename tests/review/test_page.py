@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 
 from cvai.analyses.cine_sax import SPEC
+from cvai.analyses.spec import STACK
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.read import read_studies
@@ -67,9 +68,9 @@ def drafted(
     (study,) = read_studies(site.settings.archive_folder / job_id.split("-", maxsplit=1)[0]).studies
     cine = assemble_cine(select_sax_cine(study))
     changes = ChangesBody.model_validate({k: draft[k] for k in ("ed", "es", "frames")})
-    labels = site.pack(job_id).read_labels()
+    pack = site.pack(job_id)
     assert SPEC.editing is not None
-    edited = with_edits(labels, checked_edits(changes, labels, SPEC.editing))
+    edited = with_edits(pack.read_views(), checked_edits(changes, pack, SPEC.editing))[STACK]
     return CineSegmentation(edited, cine.stack.geometry), KeyPhases(changes.ed, changes.es), cine
 
 

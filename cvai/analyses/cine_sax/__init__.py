@@ -11,7 +11,7 @@ from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES
 from cvai.analyses.cine_sax.page import COMPARED, HEADLINE, PAGE
 from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine
 from cvai.analyses.cine_sax.report import report_pdf
-from cvai.analyses.spec import AnalysisSpec, Editing
+from cvai.analyses.spec import STACK, AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_cine
 from cvai.dicom.write.plan import ResultPlan
@@ -42,7 +42,7 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         numbers=NUMBERS,
     ),
     reopen=reopen_cine,
-    editing=Editing(CineKind.CINE, SEGMENTS, labels_of, remeasured_cine),
+    editing=Editing({STACK: CineKind.CINE}, SEGMENTS, labels_of, remeasured_cine),
     headline=HEADLINE,
     labels={structure.value: label for structure, label in SAX_LABELS.items()},
     compared=COMPARED,

@@ -15,7 +15,7 @@ from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.cine_sax.objects import SEGMENTS, CineKind
 from cvai.analyses.shown import ShownStack
-from cvai.analyses.spec import Correction
+from cvai.analyses.spec import STACK, Correction
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
@@ -66,9 +66,9 @@ def _reopened(study: Study, selection: CineSelection, path: Path) -> ReopenedCin
     return ReopenedCine(study, cine, CineSegmentation(labels, cine.stack.geometry))
 
 
-def labels_of(reopened: ReopenedCine) -> NDArray[np.uint8]:
+def labels_of(reopened: ReopenedCine) -> dict[str, NDArray[np.uint8]]:
     """(t, z, y, x) as the model drew them."""
-    return reopened.segmentation.labels
+    return {STACK: reopened.segmentation.labels}
 
 
 def shown_cine(reopened: ReopenedCine) -> ShownStack:
@@ -80,7 +80,7 @@ def shown_cine(reopened: ReopenedCine) -> ShownStack:
 def remeasured_cine(reopened: ReopenedCine, correction: Correction) -> CineAnalysis:
     """The analysis as the reader left it: their contours, their phases, measured anew."""
     study, cine, phases = reopened.study, reopened.cine, correction.phases
-    segmentation = CineSegmentation(np.ascontiguousarray(correction.labels), cine.stack.geometry)
+    segmentation = CineSegmentation(np.ascontiguousarray(correction.labels[STACK]), cine.stack.geometry)
     return CineAnalysis(
         **measured(study, cine, segmentation, phases),
         study_uid=study.study_uid,

@@ -7,11 +7,18 @@ from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
 from cvai.analyses.echo_apical.arrays import segment_loop
 from cvai.analyses.echo_apical.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.echo_apical.explain import explain_loops
-from cvai.analyses.echo_apical.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
-from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE
-from cvai.analyses.echo_apical.reading import ReopenedLoops, reopen_loops
+from cvai.analyses.echo_apical.objects import (
+    FIRST_SERIES_NUMBER,
+    LOOP_KINDS,
+    SEGMENTS,
+    SERIES,
+    document,
+    drawn,
+)
+from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE, redrawn_loops
+from cvai.analyses.echo_apical.reading import ReopenedLoops, labels_of, remeasured_loops, reopen_loops
 from cvai.analyses.echo_apical.report import echo_report_pdf
-from cvai.analyses.spec import AnalysisSpec
+from cvai.analyses.spec import AnalysisSpec, Editing
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.echo.views import EchoView
@@ -45,6 +52,14 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         numbers=NUMBERS,
     ),
     reopen=reopen_loops,
+    editing=Editing(
+        {view.value: kind for view, kind in LOOP_KINDS.items()},
+        SEGMENTS,
+        labels_of,
+        remeasured_loops,
+        redrawn_loops,
+        needs_factors=True,
+    ),
     headline=HEADLINE,
     compared=COMPARED,
     page=PAGE,

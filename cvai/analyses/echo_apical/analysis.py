@@ -20,6 +20,7 @@ from cvai.domain.phases import KeyPhases
 
 KIND = "echo_apical"
 BIPLANE = "biplane"
+ESV = "lv_esv"
 DISC_HEIGHT = (
     "Method of discs, 20 discs; all discs of all views and phases have the height of the longest long axis "
     "over 20. Ejection fractions with a height for each phase are about 8 points higher."
@@ -144,6 +145,11 @@ class EchoAnalysis(Analysed):
     def remarks(self) -> tuple[str, ...]:
         """The convention of the discs, and what was done to their volume."""
         return (DISC_HEIGHT,) if self.correction is None else (DISC_HEIGHT, self.correction)
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """That of the end-systolic volume, where it was corrected."""
+        return {} if self.esv_factor == 1.0 else {ESV: self.esv_factor}
 
     @property
     def calibrated(self) -> bool:

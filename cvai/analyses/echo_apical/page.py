@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
-from cvai.analyses.echo_apical.reading import ReopenedLoop, ReopenedLoops
-from cvai.analyses.page import Curve, CurveLine, Headline, Overlay, OverlayLine, Row, Table, Trace, Traces
+from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.besides import SQUARE_PX
+from cvai.analyses.echo_apical.reading import ReopenedLoops, measured_loops
+from cvai.analyses.page import (
+    Curve,
+    CurveLine,
+    Headline,
+    Number,
+    Overlay,
+    OverlayLine,
+    Row,
+    Table,
+    Trace,
+    Traces,
+)
 from cvai.analyses.page import Layer as Contour
-from cvai.analyses.shown import Line, ShownLoop
+from cvai.analyses.shown import Line, Redrawn, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.anatomy import ECHO_LABELS, Structure
-from cvai.domain.beats import area_curve, beats_of
-from cvai.domain.echo.atrium import KeyAtria
-from cvai.domain.echo.loop import LoopSegmentation
-from cvai.domain.echo.loop_times import checked_times
-from cvai.domain.echo.simpson import disc_chords_mm, disc_stack
+from cvai.domain.echo.simpson import DiscStack, disc_chords_mm, disc_stack
 from cvai.domain.echo.strain import Layer
 from cvai.domain.echo.views import EchoView
 from cvai.errors import HeartRefused
@@ -42,51 +50,56 @@ COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv")
 
 def shown_loops(reopened: ReopenedLoops) -> tuple[ShownLoop, ...]:
     """What a reader is shown."""
-    return tuple(map(_shown, reopened.loops))
+    return tuple(map(_shown, measured_loops(reopened)))
 
 
-def _shown(reopened: ReopenedLoop) -> ShownLoop:
-    loop, labels = reopened.source.loop, reopened.labels
-    lines = tuple(drawn_discs(frame, loop.spacing_mm or SQUARE_PX) for frame in labels)
-    area_px = np.count_nonzero(labels == _CAVITY, axis=(1, 2)).astype(np.float64)
-    # Measured are the beats with discs at both ends.
-    beats = tuple(b for b in beats_of(area_px) if lines[b.end_diastole] and lines[b.end_systole])
-    segmentation = LoopSegmentation(labels, reopened.view, 1.0)
-    lines = _with_atria(
-        lines, atria_of(loop, segmentation, beats), segmentation, loop.spacing_mm or SQUARE_PX
-    )
+def _shown(measured: MeasuredLoop) -> ShownLoop:
+    lines = _lines(measured, range(measured.segmentation.n_frames))
     return ShownLoop(
-        view=reopened.view.value,
-        title=_TITLES[reopened.view],
-        loop=checked_times("", loop, area_curve(area_px)).loop,
-        labels=labels,
-        beats=beats,
-        lines=lines,
-        traces={
-            layer.value: curve.tolist()
-            for layer, curve in strain_of(loop, segmentation, beats).curves_percent.items()
-        },
+        view=measured.view.value,
+        title=_TITLES[measured.view],
+        loop=measured.source.loop,
+        labels=measured.segmentation.labels,
+        beats=measured.beats,
+        lines=tuple(lines.values()),
+        traces=_traces(measured),
     )
 
 
-def _with_atria(
-    lines: Sequence[Lines],
-    atria: Iterable[KeyAtria],
-    segmentation: LoopSegmentation,
-    spacing_mm: tuple[float, float],
-) -> tuple[Lines, ...]:
-    """The lines of every frame, with long axis and discs of the atrium where it was measured as largest."""
-    drawn = list(lines)
-    for measured in atria:
-        t, axis = measured.end_systole, measured.largest.axis
-        frame = segmentation.labels[t]
-        chords = disc_chords_mm(frame, measured.largest, spacing_mm, Structure.LEFT_ATRIUM)
-        both = {CHORDS: chords, AXIS: [np.stack([axis.apex_mm, axis.mitral_mm])]}
-        drawn[t] = {
-            name: [*drawn[t].get(name, ()), *((line / np.asarray(spacing_mm)).tolist() for line in of_name)]
-            for name, of_name in both.items()
-        }
-    return tuple(drawn)
+def redrawn_loops(analysis: EchoAnalysis, frames: Mapping[str, Collection[int]]) -> tuple[Redrawn, ...]:
+    """What a correction changes of the loops, with the lines of these frames of each view."""
+    return tuple(
+        Redrawn(loop.view.value, loop.beats, _lines(loop, frames[loop.view.value]), _traces(loop))
+        for loop in analysis.loops
+    )
+
+
+def _traces(measured: MeasuredLoop) -> dict[str, list[float]]:
+    return {layer.value: curve.tolist() for layer, curve in measured.strain.curves_percent.items()}
+
+
+def _lines(measured: MeasuredLoop, frames: Iterable[int]) -> dict[int, Lines]:
+    """The lines of some frames, with long axis and discs of the atrium where it was measured as largest."""
+    labels, spacing_mm = measured.segmentation.labels, measured.source.loop.spacing_mm or SQUARE_PX
+    lines = {t: drawn_discs(labels[t], spacing_mm) for t in frames}
+    for atria in measured.atria:
+        t = atria.end_systole
+        if t in lines:
+            lines[t] = _with_atrium(lines[t], labels[t], atria.largest, spacing_mm)
+    return lines
+
+
+def _with_atrium(
+    drawn: Lines, frame: NDArray[np.uint8], stack: DiscStack, spacing_mm: tuple[float, float]
+) -> Lines:
+    both = {
+        CHORDS: disc_chords_mm(frame, stack, spacing_mm, Structure.LEFT_ATRIUM),
+        AXIS: [np.stack([stack.axis.apex_mm, stack.axis.mitral_mm])],
+    }
+    return {
+        name: [*drawn.get(name, ()), *((line / np.asarray(spacing_mm)).tolist() for line in of_name)]
+        for name, of_name in both.items()
+    }
 
 
 def drawn_discs(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Lines:
@@ -128,9 +141,9 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
     viewer="loops",
     shown=shown_loops,
     layers=(
-        Contour("endo", "LV inside", _CAVITY_COLOUR, (_CAVITY,), leaves=_WALL, editable=False),
-        Contour("epi", "LV outside", _WALL_COLOUR, (_WALL, _CAVITY), editable=False),
-        Contour("atrium", "Left atrium", _ATRIUM_COLOUR, (_ATRIUM,), editable=False),
+        Contour("endo", "LV inside", _CAVITY_COLOUR, (_CAVITY,), leaves=None),
+        Contour("epi", "LV outside", _WALL_COLOUR, (_WALL, _CAVITY), spares=(_ATRIUM,)),
+        Contour("atrium", "Left atrium", _ATRIUM_COLOUR, (_ATRIUM,), spares=(_CAVITY, _WALL)),
     ),
     curve=Curve(
         "Areas of left ventricle and atrium",
@@ -168,6 +181,13 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
             Row("Time to peak strain, two chambers", ("lv_gls_time_a2c",)),
         ),
     ),
-    overlay=Overlay("Discs", "d", (OverlayLine(CHORDS, "#f0e442", 0.8), OverlayLine(AXIS, "#ffffff", 1.3))),
+    signed=(
+        Number("lv_ef", "LV ejection fraction"),
+        Number("lv_edv", "LV end-diastolic volume", 0),
+        Number("lv_esv", "LV end-systolic volume", 0),
+        Number("la_max", "Left atrium, largest", 0),
+        Number("lv_gls_endo", "Longitudinal strain, endocardium"),
+    ),
+    overlay=Overlay("Discs", "m", (OverlayLine(CHORDS, "#f0e442", 0.8), OverlayLine(AXIS, "#ffffff", 1.3))),
     note="Papillary muscles count as cavity. Strain is of contours, not of speckle tracking.",
 )

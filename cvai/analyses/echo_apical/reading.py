@@ -1,4 +1,4 @@
-"""Analysed loops opened again for a reader."""
+"""Analysed loops opened again for a reader, and measured with what the reader made of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai import __version__
+from cvai.analyses.echo_apical.analysis import ESV, EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.measure import measured, with_atria_and_strain, with_beats, with_beats_found
 from cvai.analyses.echo_apical.objects import LOOP_KINDS, SEGMENTS
-from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
-from cvai.dicom.read.values import ImagePlane, Study
+from cvai.analyses.spec import Correction
+from cvai.dicom.read.ultrasound.loops import AssembledLoop, LoopSelection, assemble_loop, select_loops
+from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
+from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.views import EchoView
 
 
@@ -24,18 +29,38 @@ class ReopenedLoop:
     source: AssembledLoop
     labels: NDArray[np.uint8]
 
+    def segmentation(self, labels: NDArray[np.uint8]) -> LoopSegmentation:
+        """These labels (t, y, x) as of its view, which is not asked about again."""
+        return LoopSegmentation(labels, self.view, 1.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReopenedLoops:
-    """A study and the loops that were measured, four-chamber view first."""
+    """A study and the loops that were measured, four-chamber view first.
+
+    ``selection`` are the loops that might have been.
+    """
 
     study: Study
     loops: tuple[ReopenedLoop, ...]
+    selection: LoopSelection
 
     @property
     def planes(self) -> tuple[tuple[ImagePlane, ...], ...]:
         """(t)(1) the images that were measured, loop after loop."""
         return tuple((image,) for loop in self.loops for image in loop.source.images)
+
+    @property
+    def excluded(self) -> tuple[Excluded, ...]:
+        """What was not measured; why one loop was preferred to another is not known any more."""
+        measured_uids = {loop.source.images[0].sop_instance_uid for loop in self.loops}
+        others = (
+            images[0] for images in self.selection.loops if images[0].sop_instance_uid not in measured_uids
+        )
+        return (
+            *self.selection.excluded,
+            *(Excluded(image.series_uid, "another loop was measured") for image in others),
+        )
 
 
 def reopen_loops(study: Study, files: Mapping[str, Path]) -> ReopenedLoops:
@@ -48,7 +73,8 @@ def reopen_loops(study: Study, files: Mapping[str, Path]) -> ReopenedLoops:
     Raises:
         Refused: ``segmentation_of_other_images``, or as ``assemble_loop``.
     """
-    loops = {images[0].sop_instance_uid: images for images in select_loops(study).loops}
+    selection = select_loops(study)
+    loops = {images[0].sop_instance_uid: images for images in selection.loops}
     reopened = []
     for view, kind in LOOP_KINDS.items():
         if kind not in files:
@@ -58,4 +84,64 @@ def reopen_loops(study: Study, files: Mapping[str, Path]) -> ReopenedLoops:
             raise of_other_images()
         labels = read_labels(files[kind], tuple((image,) for image in images), SEGMENTS)
         reopened.append(ReopenedLoop(view, assemble_loop(images), labels[:, 0]))
-    return ReopenedLoops(study, tuple(reopened))
+    return ReopenedLoops(study, tuple(reopened), selection)
+
+
+def labels_of(reopened: ReopenedLoops) -> dict[str, NDArray[np.uint8]]:
+    """(t, 1, y, x) of every view, as the model drew them."""
+    return {loop.view.value: loop.labels[:, None] for loop in reopened.loops}
+
+
+def measured_loops(reopened: ReopenedLoops) -> tuple[MeasuredLoop, ...]:
+    """The loops as the model's labels measure them.
+
+    Raises:
+        HeartRefused: as of their analysis.
+    """
+    return tuple(
+        with_atria_and_strain(with_beats_found(loop.source, loop.segmentation(loop.labels)))
+        for loop in reopened.loops
+    )
+
+
+def remeasured_loops(reopened: ReopenedLoops, correction: Correction) -> EchoAnalysis:
+    """The analysis as the reader left it: their contours, their beats, measured anew.
+
+    Raises:
+        HeartRefused: ``mitral_plane_not_found``, ``no_ejection``.
+    """
+    loops = tuple(_corrected(loop, correction) for loop in reopened.loops)
+    found = measured(
+        reopened.study,
+        loops,
+        esv_factor=_esv_factor(reopened, correction),
+        first_findings=reopened.selection.findings,
+    )
+    return EchoAnalysis(
+        **found,
+        study_uid=reopened.study.study_uid,
+        patient=reopened.study.patient(),
+        loops=loops,
+        excluded=reopened.excluded,
+        model=correction.model,
+        cvai_version=__version__,
+        timings_ms={},
+        verification=correction.verification,
+    )
+
+
+def _corrected(loop: ReopenedLoop, correction: Correction) -> MeasuredLoop:
+    view = loop.view.value
+    segmentation = loop.segmentation(np.ascontiguousarray(correction.labels[view][:, 0]))
+    return with_atria_and_strain(with_beats(loop.source, segmentation, correction.beats[view]))
+
+
+def _esv_factor(reopened: ReopenedLoops, correction: Correction) -> float:
+    """The model's, as long as every end-systole is drawn by the model: it makes up for how models draw it."""
+    for loop in reopened.loops:
+        drawn, view = loop.labels, loop.view.value
+        for beat in correction.beats[view]:
+            t = beat.end_systole
+            if not np.array_equal(correction.labels[view][t, 0], drawn[t]):
+                return 1.0
+    return correction.factors.get(ESV, 1.0)

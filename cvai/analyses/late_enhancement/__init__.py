@@ -16,7 +16,7 @@ from cvai.analyses.late_enhancement.reading import (
     reopen_enhancement,
 )
 from cvai.analyses.late_enhancement.report import enhancement_report_pdf
-from cvai.analyses.spec import AnalysisSpec, Editing
+from cvai.analyses.spec import STACK, AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_late_enhancement
 from cvai.dicom.write.plan import ResultPlan
@@ -47,7 +47,7 @@ SPEC: AnalysisSpec[LgeSegmenter, ReopenedEnhancement, EnhancementAnalysis] = Ana
         numbers=NUMBERS,
     ),
     reopen=reopen_enhancement,
-    editing=Editing(SEG, SEGMENTS, labels_of, remeasured_enhancement),
+    editing=Editing({STACK: SEG}, SEGMENTS, labels_of, remeasured_enhancement),
     headline=HEADLINE,
     labels={structure.value: label for structure, label in LGE_LABELS.items()},
     compared=COMPARED,

@@ -15,7 +15,7 @@ from cvai.analyses.late_enhancement.measure import measured
 from cvai.analyses.late_enhancement.objects import SEG, SEGMENTS
 from cvai.analyses.late_enhancement.pictures import intensity_window
 from cvai.analyses.shown import ShownStack
-from cvai.analyses.spec import Correction
+from cvai.analyses.spec import STACK, Correction
 from cvai.dicom.read.enhancement.assemble import assemble_enhancement
 from cvai.dicom.read.enhancement.finder import select_late_enhancement
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
@@ -51,9 +51,9 @@ def reopen_enhancement(study: Study, files: Mapping[str, Path]) -> ReopenedEnhan
     return ReopenedEnhancement(study, stack, read_labels(files[SEG], stack.planes, SEGMENTS))
 
 
-def labels_of(reopened: ReopenedEnhancement) -> NDArray[np.uint8]:
+def labels_of(reopened: ReopenedEnhancement) -> dict[str, NDArray[np.uint8]]:
     """(1, z, y, x) as the model drew them."""
-    return reopened.labels
+    return {STACK: reopened.labels}
 
 
 def shown_enhancement(reopened: ReopenedEnhancement) -> ShownStack:
@@ -69,7 +69,7 @@ def shown_enhancement(reopened: ReopenedEnhancement) -> ShownStack:
 
 def remeasured_enhancement(reopened: ReopenedEnhancement, correction: Correction) -> EnhancementAnalysis:
     """The analysis as the reader left it: their contours, measured anew."""
-    labels = np.ascontiguousarray(correction.labels[0])
+    labels = np.ascontiguousarray(correction.labels[STACK][0])
     return EnhancementAnalysis(
         **measured(reopened.study, reopened.stack, labels),
         study_uid=reopened.study.study_uid,

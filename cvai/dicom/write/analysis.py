@@ -116,6 +116,11 @@ class Analysed(ABC):
         """0-based index of end-diastole (``ed``), end-systole (``es``) and the like, in time order."""
 
     @property
+    def factors(self) -> Mapping[str, float]:
+        """Factors of the model's card that measurements were multiplied by, by name of the measurement."""
+        return {}
+
+    @property
     @abstractmethod
     def curves(self) -> Mapping[str, Sequence[float] | None]:
         """Curves over time by name, ``time_ms`` among them; None where one could not be made."""

@@ -19,7 +19,7 @@ from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.decisions import Look, LookVerdict
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.study import measured_json, new_reading, prior_json, shared_json, study_json
+from cvai.review.study import measured_json, new_reading, pack_of, prior_json, shared_json, study_json
 from cvai.review.summary import Summary
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack
@@ -100,10 +100,10 @@ def loop_frames(summary: TheStudy, view: str, part: int, page: ThePage) -> Respo
 @shows(Audited(Act.SEEN))
 def loop_labels(summary: TheStudy, view: str, page: ThePage) -> Response:
     """Labels of every frame of a loop as run lengths."""
-    path = _loops(page, summary).labels(view)
-    if path is None:
+    drawn = _loops(page, summary).labels(view)
+    if drawn is None:
         raise RequestInvalid("study_unknown", "There is no such view.", "Load the study again.")
-    return _bytes(path)
+    return Response(drawn, media_type="application/octet-stream")
 
 
 @api.get("/measured")
@@ -119,7 +119,7 @@ def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page:
     """Keep what the reader has changed."""
     if summary.editing is None:
         raise _no_contours()
-    checked_edits(changes, _pack(page, summary).read_labels(), summary.editing)
+    checked_edits(changes, pack_of(page, summary), summary.editing)
     saved_s = page.drafts.save(summary.job_id, session.reader.name, changes.model_dump())
     return {"saved": readable_time(datetime.fromtimestamp(saved_s, UTC))}
 

@@ -10,7 +10,7 @@ export class Decide {
   /**
    * @param {string} base
    * @param {any} study
-   * @param {import("./editor.js").Editor} editor
+   * @param {import("./draft.js").Changed} editor
    * @param {import("./draft.js").Draft} draft
    * @param {import("./numbers.js").Numbers} numbers
    * @param {boolean} maySign
@@ -101,14 +101,14 @@ export class Decide {
     }
     const table = /** @type {HTMLElement} */ (document.getElementById("accept-table"));
     table.replaceChildren(body);
-    const { frames, ed, es } = this.editor.changes;
+    const { frames } = this.editor.changes;
     const moved = [frames.length ? `${frames.length} ${frames.length > 1 ? "images" : "image"} corrected` : ""];
-    if (ed !== this.editor.found.ed || es !== this.editor.found.es) moved.push("phases chosen anew");
+    if (this.editor.phasesMoved) moved.push("phases chosen anew");
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
     what.textContent = moved.filter(Boolean).join(", ") || "As the model measured them.";
   }
 
-  /** @param {import("./editor.js").Editor["changes"] | null} changes @param {string} reason */
+  /** @param {import("./draft.js").Changed["changes"] | null} changes @param {string} reason */
   async #send(changes, reason) {
     try {
       await this.draft.flush();

@@ -5,10 +5,18 @@ import { getJson, sendJson } from "./api.js";
 const SAVE_AFTER_MS = 700;
 const LOOK_EVERY_MS = 5000;
 
+/**
+ * @typedef {object} Changed what a reader has made of an analysis
+ * @property {number} revision counts changes
+ * @property {boolean} changed whether anything differs from the model
+ * @property {boolean} phasesMoved
+ * @property {{ed: number, es: number, frames: import("./editor.js").FrameEdit[]}} changes see ChangesBody in cvai/review/measured.py
+ */
+
 export class Draft {
   /**
    * @param {string} base address of the study's API
-   * @param {import("./editor.js").Editor} editor
+   * @param {Changed} editor
    * @param {(text: string, wrong?: boolean) => void} say
    * @param {(revision: number) => Promise<void>} saved told after every save, which revision of the editor was saved
    */

@@ -9,24 +9,25 @@ import { fill, isClosed, nearest, nearestOutline, pull, withArc } from "./outlin
 /** @typedef {"look" | "pull" | "draw" | "add" | "erase"} Tool */
 /** @typedef {{ed: number, es: number}} Phases */
 /** @typedef {{t: number, z: number, runs: number[]}} FrameEdit */
-/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array} | {before: Phases, after: Phases}} Step */
+/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array} | {before: Phases[], after: Phases[]}} Step */
 
-/** Image pixels from a contour within which the hand takes it. */
+/** Image pixels from a contour within which the hand takes it, and of brush and pull; more in images of more than USUAL pixels. */
 const GRIP = 12;
-const REACHES = { least: 2, most: 40, step: 1.25 };
+const REACHES = { least: 2, first: 6, most: 40, step: 1.25 };
+const USUAL = 256;
 
 export class Editor extends EventTarget {
   /**
    * @param {import("./labels.js").LabelVolume} labels as they stand, changed in place
    * @param {Uint8Array} model labels the model drew, never changed
-   * @param {Phases} found phases the model found
+   * @param {Phases[]} found beats the model found; one of a stack
    */
   constructor(labels, model, found) {
     super();
     this.labels = labels;
     this.model = model;
     this.found = found;
-    this.phases = { ...found };
+    this.beats = found;
     /** Counts changes, so that it is known which ones the server has measured. */
     this.revision = 0;
     /** @type {Set<number>} frames that were ever touched */
@@ -35,29 +36,45 @@ export class Editor extends EventTarget {
     this.done = [];
     /** @type {Step[]} */
     this.undone = [];
-    this.reach = 6;
+    this.magnified = Math.max(1, Math.max(labels.grid.rows, labels.grid.columns) / USUAL);
+    this.reach = REACHES.first * this.magnified;
     /** @type {{t: number, z: number, layer: Layer, tool: Tool, from: Point, base: Uint8Array, outlines: Point[][], path: Point[], swept: Uint8Array} | null} */
     this.drag = null;
+  }
+
+  /** @returns {Phases} the first beat */
+  get phases() {
+    return this.beats[0];
   }
 
   /**
    * Take up what was changed before, without a step to undo it.
    * @param {{ed: number, es: number, frames: FrameEdit[]}} changes
    */
-  restore(changes) {
-    this.phases = { ed: changes.ed, es: changes.es };
-    for (const { t, z, runs } of changes.frames) this.#set(t, z, decodeRuns(runs, this.labels.size));
+  restore({ ed, es, frames }) {
+    this.restoreBeats([{ ed, es }], frames);
+  }
+
+  /** @param {Phases[]} beats @param {FrameEdit[]} frames as ``restore`` */
+  restoreBeats(beats, frames) {
+    this.beats = beats;
+    for (const { t, z, runs } of frames) this.#set(t, z, decodeRuns(runs, this.labels.size));
     this.#changed();
   }
 
   /** @returns {{ed: number, es: number, frames: FrameEdit[]}} everything that differs from the model */
   get changes() {
+    return { ...this.phases, frames: this.frames };
+  }
+
+  /** @returns {FrameEdit[]} frames that differ from the model's */
+  get frames() {
     const { n_slices } = this.labels.grid;
     const frames = [...this.touched].sort((a, b) => a - b).map((key) => {
       const t = Math.floor(key / n_slices), z = key % n_slices;
       return this.differs(t, z) ? { t, z, runs: encodeRuns(this.labels.frame(t, z)) } : null;
     });
-    return { ...this.phases, frames: frames.filter((frame) => frame !== null) };
+    return frames.filter((frame) => frame !== null);
   }
 
   /** @param {number} t @param {number} z @returns {boolean} whether a frame differs from the model's */
@@ -70,8 +87,12 @@ export class Editor extends EventTarget {
 
   /** @returns {boolean} whether anything differs from the model */
   get changed() {
-    const { ed, es, frames } = this.changes;
-    return frames.length > 0 || ed !== this.found.ed || es !== this.found.es;
+    return this.phasesMoved || this.frames.length > 0;
+  }
+
+  /** @returns {boolean} whether a beat is another than the model's */
+  get phasesMoved() {
+    return this.beats.some(({ ed, es }, i) => ed !== this.found[i].ed || es !== this.found[i].es);
   }
 
   /**
@@ -84,7 +105,7 @@ export class Editor extends EventTarget {
     const base = this.labels.frame(t, z).slice();
     const outlines = outlinesOf(base, layer, this.labels.grid);
     const hold = nearest(outlines, at);
-    if (tool === "pull" && (!hold || hold.distance > GRIP)) return false;
+    if (tool === "pull" && (!hold || hold.distance > GRIP * this.magnified)) return false;
     this.drag = { t, z, layer, tool, from: at, base, outlines, path: [at], swept: new Uint8Array(base.length) };
     if (tool === "add" || tool === "erase") this.move(at);
     return true;
@@ -111,22 +132,26 @@ export class Editor extends EventTarget {
 
   /** @param {number} t @param {number} z @param {Layer} layer take the contour out of a frame */
   drop(t, z, layer) {
-    const [own] = layer.labels;
-    if (layer.editable) this.#replace(t, z, (labels) => labels.map((label) => (label === own ? layer.leaves : label)));
+    const own = { ...layer, labels: layer.labels.slice(0, 1) };
+    if (layer.editable) this.#replace(t, z, (labels) => withLayer(labels, own, () => false, this.labels.grid.columns));
   }
 
   /** @param {number} t @param {number} z @param {number} from @param {Layer} layer give a frame another phase's contour */
   copy(t, z, from, layer) {
     const source = this.labels.frame(from, z);
-    if (layer.editable) this.#replace(t, z, (labels) => withLayer(labels, layer, (i) => belongs(source[i], layer)));
+    const wanted = (/** @type {number} */ i) => belongs(source[i], layer);
+    if (layer.editable) this.#replace(t, z, (labels) => withLayer(labels, layer, wanted, this.labels.grid.columns));
   }
 
-  /** @param {Partial<Phases>} phases */
-  setPhases(phases) {
-    const after = { ...this.phases, ...phases };
-    if (after.ed === after.es) return;
-    this.#push({ before: this.phases, after });
-    this.phases = after;
+  /** @param {"ed" | "es"} phase of the beat that has the frame or is next to it @param {number} t */
+  setPhase(phase, t) {
+    const { beats } = this, last = beats.length - 1;
+    const at = phase === "ed" ? beats.findIndex(({ es }) => es > t) : beats.findLastIndex(({ ed }) => ed < t);
+    const which = at >= 0 ? at : phase === "ed" ? last : 0;
+    const after = beats.map((beat, i) => (i === which ? { ...beat, [phase]: t } : beat));
+    if (after[which].ed === after[which].es || beats[which][phase] === t) return;
+    this.#push({ before: beats, after });
+    this.beats = after;
     this.#changed();
   }
 
@@ -141,7 +166,7 @@ export class Editor extends EventTarget {
   /** @param {number} steps smaller (negative) or larger brush and pull */
   widen(steps) {
     const reach = this.reach * REACHES.step ** steps;
-    this.reach = Math.min(REACHES.most, Math.max(REACHES.least, reach));
+    this.reach = Math.min(REACHES.most * this.magnified, Math.max(REACHES.least, reach));
   }
 
   /** @param {NonNullable<Editor["drag"]>} drag @param {Point} at */
@@ -159,7 +184,7 @@ export class Editor extends EventTarget {
       return withChange(base, layer, [old], [withArc(old, path)], grid);
     }
     const mask = fill([path], grid.rows, grid.columns);
-    return withLayer(base, layer, (i) => mask[i] === 1);
+    return withLayer(base, layer, (i) => mask[i] === 1, grid.columns);
   }
 
   /** @param {NonNullable<Editor["drag"]>} drag */
@@ -171,7 +196,8 @@ export class Editor extends EventTarget {
       this.#stamp(drag.swept, { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) });
     }
     const add = drag.tool === "add";
-    return withLayer(drag.base, drag.layer, (i) => (drag.swept[i] ? add : belongs(drag.base[i], drag.layer)));
+    const wanted = (/** @type {number} */ i) => (drag.swept[i] ? add : belongs(drag.base[i], drag.layer));
+    return withLayer(drag.base, drag.layer, wanted, this.labels.grid.columns);
   }
 
   /** @param {Uint8Array} swept @param {Point} at */
@@ -214,7 +240,7 @@ export class Editor extends EventTarget {
     if ("t" in step) {
       this.#set(step.t, step.z, step[side]);
       this.dispatchEvent(new CustomEvent("went", { detail: step }));
-    } else this.phases = step[side];
+    } else this.beats = step[side];
     this.#changed();
   }
 

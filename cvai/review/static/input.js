@@ -5,16 +5,20 @@ import { Look } from "./look.js";
 
 /** @typedef {import("./editor.js").Tool} Tool */
 /** @typedef {import("./layers.js").Layer} Layer */
+/** @typedef {{editor: import("./editor.js").Editor, viewer: import("./viewer.js").Viewer}} View a canvas, and what is changed on it */
 
 /**
  * @typedef {object} App
- * @property {import("./editor.js").Editor} editor
- * @property {import("./viewer.js").Viewer} viewer
+ * @property {View[]} views
+ * @property {View} current the view that keys and buttons refer to
+ * @property {(view: View) => void} lead make a view the current one
  * @property {import("./player.js").Player} player
- * @property {import("./decide.js").Decide} decide
- * @property {import("./strip.js").Strip} strip
- * @property {(t: number, z: number) => void} go
- * @property {() => void} showWhere
+ * @property {(t: number) => void} go show a frame of the current view
+ * @property {(phase: "ed" | "es") => void} goTo
+ * @property {(view: View, steps: number) => void} scroll what the wheel does
+ * @property {(view: View) => void} showWhere
+ * @property {() => void} toggled contours were hidden or shown
+ * @property {Record<string, () => void>} keys more keys than all pages have
  * @property {boolean} mayChange
  * @property {(id: string) => HTMLElement} part
  */
@@ -22,10 +26,10 @@ import { Look } from "./look.js";
 /** @param {App} app */
 export function handle(app) {
   const tools = new Tools(app);
-  const looking = new Look(app.viewer, app.showWhere);
-  onPointer(app, tools, looking);
-  onKeys(app, tools, looking);
-  onButtons(app);
+  const looks = new Map(app.views.map((view) => [view, new Look(view.viewer, () => app.showWhere(view))]));
+  for (const [view, look] of looks) onPointer(app, tools, view, look);
+  onKeys(app, tools, looks);
+  onButtons(app, looks);
 }
 
 /** Which tool and which contour are chosen. */
@@ -45,15 +49,18 @@ class Tools {
 
   /** @param {string} name ``tool`` or ``layer`` @param {string} value */
   choose(name, value) {
-    if (name === "layer") this.app.viewer.layer = /** @type {Layer} */ (this.app.viewer.layers.find((layer) => layer.name === value));
-    else if (this.app.mayChange) this.tool = /** @type {Tool} */ (value);
+    const { views, mayChange } = this.app;
+    if (name === "tool" && mayChange) this.tool = /** @type {Tool} */ (value);
     const chosen = name === "layer" ? value : this.tool;
     for (const button of this.#buttons(name)) {
       button.setAttribute("aria-checked", String(button.getAttribute(`data-${name}`) === chosen));
     }
-    this.app.viewer.brush = null;
-    this.app.viewer.canvas.dataset.tool = this.tool;
-    this.app.viewer.draw();
+    for (const { viewer } of views) {
+      if (name === "layer") viewer.layer = /** @type {Layer} */ (viewer.layers.find((layer) => layer.name === value));
+      viewer.brush = null;
+      viewer.canvas.dataset.tool = this.tool;
+      viewer.draw();
+    }
   }
 
   /** @param {string} name @returns {HTMLButtonElement[]} */
@@ -62,15 +69,16 @@ class Tools {
   }
 }
 
-/** @param {App} app @param {Tools} tools @param {Look} looking */
-function onPointer(app, tools, looking) {
-  const { editor, viewer } = app;
+/** @param {App} app @param {Tools} tools @param {View} view @param {Look} looking */
+function onPointer(app, tools, view, looking) {
+  const { editor, viewer } = view;
   const { canvas } = viewer;
+  canvas.addEventListener("focus", () => app.lead(view));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
-    app.player.stop();
+    if (tools.tool !== "look") app.player.stop();
     const drawing = event.button === 0 && !event.shiftKey && event.isPrimary;
     if (drawing && tools.tool !== "look") editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event));
     else looking.begin(event);
@@ -82,7 +90,7 @@ function onPointer(app, tools, looking) {
       viewer.stroke = editor.drag.tool === "draw" ? editor.drag.path : null;
     } else looking.move(event);
     viewer.brush = tools.tool === "look" || tools.tool === "draw" ? null : { at, radius: editor.reach };
-    viewer.draw();
+    if (tools.tool !== "look") viewer.draw();
   });
   const up = (/** @type {PointerEvent} */ event) => {
     editor.end();
@@ -95,39 +103,38 @@ function onPointer(app, tools, looking) {
     viewer.brush = null;
     viewer.draw();
   });
-  canvas.addEventListener("wheel", (event) => wheel(app, looking, event), { passive: false });
+  canvas.addEventListener("wheel", (event) => wheel(app, view, looking, event), { passive: false });
 }
 
-/** @param {App} app @param {Look} looking @param {WheelEvent} event */
-function wheel(app, looking, event) {
+/** @param {App} app @param {View} view @param {Look} looking @param {WheelEvent} event */
+function wheel(app, view, looking, event) {
   event.preventDefault();
-  const { viewer, editor } = app;
+  const { viewer, editor } = view;
   if (event.ctrlKey) looking.zoomBy(Math.exp(-event.deltaY / 400));
   else if (event.altKey) {
     editor.widen(-Math.sign(event.deltaY));
     if (viewer.brush) viewer.brush.radius = editor.reach;
     viewer.draw();
-  } else app.go(viewer.t, app.strip.beside(viewer.z, Math.sign(event.deltaY)));
+  } else app.scroll(view, Math.sign(event.deltaY));
 }
 
 /**
  * What every key does.
- * @param {App} app @param {Tools} tools @param {Look} looking
+ * @param {App} app @param {Tools} tools @param {Map<View, Look>} looks
  * @returns {Record<string, () => void>}
  */
-function keyTable(app, tools, looking) {
-  const { editor, viewer, player, go } = app;
-  const press = (/** @type {string} */ id) => () => app.part(id).click();
+function keyTable(app, tools, looks) {
+  const { player, current } = app;
+  const { editor, viewer } = current, looking = /** @type {Look} */ (looks.get(current));
+  const press = (/** @type {string} */ id) => () => app.part(id)?.click();
   const layers = viewer.layers.map(({ name }, i) => [String(i + 1), () => tools.choose("layer", name)]);
   return {
     ...Object.fromEntries(layers),
     " ": () => player.toggle(),
-    ArrowLeft: () => go(viewer.t - 1, viewer.z),
-    ArrowRight: () => go(viewer.t + 1, viewer.z),
-    ArrowUp: () => go(viewer.t, app.strip.beside(viewer.z, -1)),
-    ArrowDown: () => go(viewer.t, app.strip.beside(viewer.z, 1)),
-    Home: () => go(editor.phases.ed, viewer.z),
-    End: () => go(editor.phases.es, viewer.z),
+    ArrowLeft: () => app.go(viewer.t - 1),
+    ArrowRight: () => app.go(viewer.t + 1),
+    Home: () => app.goTo("ed"),
+    End: () => app.goTo("es"),
     c: press("contours"),
     v: () => tools.choose("tool", "look"),
     p: () => tools.choose("tool", "pull"),
@@ -147,13 +154,13 @@ function keyTable(app, tools, looking) {
     n: () => nextToRead(),
     "?": () => /** @type {HTMLDialogElement} */ (app.part("keys-dialog")).showModal(),
     Escape: () => location.assign("/"),
+    ...app.keys,
   };
 }
 
-/** @param {App} app @param {Tools} tools @param {Look} looking */
-function onKeys(app, tools, looking) {
-  const keys = keyTable(app, tools, looking);
-  onKey((event) => (event.ctrlKey || event.metaKey ? historyStep(app.editor, event) : wanted(keys, event)));
+/** @param {App} app @param {Tools} tools @param {Map<View, Look>} looks */
+function onKeys(app, tools, looks) {
+  onKey((event) => (event.ctrlKey || event.metaKey ? historyStep(app.current.editor, event) : wanted(keyTable(app, tools, looks), event)));
 }
 
 /** @param {import("./editor.js").Editor} editor @param {KeyboardEvent} event @returns {(() => void) | null} */
@@ -163,35 +170,44 @@ function historyStep(editor, event) {
   return key === "z" ? () => editor.undo() : null;
 }
 
-/** @param {App} app */
-function onButtons(app) {
-  const { editor, viewer, part, go } = app;
-  /** @param {string} id @param {() => void} act @param {boolean} [changes] whether it needs the right to change */
+/** @param {App} app @param {Map<View, Look>} looks */
+function onButtons(app, looks) {
+  const { part } = app;
+  /** @param {string} id @param {(view: View) => void} act in the current view @param {boolean} [changes] whether it needs the right to change */
   const on = (id, act, changes = false) => {
-    const button = /** @type {HTMLButtonElement} */ (part(id));
+    const button = part(id);
+    if (!button) return;
     if (changes && !app.mayChange) button.hidden = true;
-    button.addEventListener("click", act);
+    button.addEventListener("click", () => act(app.current));
   };
   on("contours", () => {
-    viewer.showContours = !viewer.showContours;
-    part("contours").setAttribute("aria-pressed", String(viewer.showContours));
-    viewer.draw();
-    app.strip.show();
+    const shown = part("contours").getAttribute("aria-pressed") !== "true";
+    part("contours").setAttribute("aria-pressed", String(shown));
+    for (const { viewer } of app.views) {
+      viewer.showContours = shown;
+      viewer.draw();
+    }
+    app.toggled();
   });
-  on("drop", () => editor.drop(viewer.t, viewer.z, viewer.layer), true);
-  on("copy", () => {
+  on("drop", ({ editor, viewer }) => editor.drop(viewer.t, viewer.z, viewer.layer), true);
+  on("copy", ({ editor, viewer }) => {
     const from = (viewer.t + viewer.cine.n_phases - 1) % viewer.cine.n_phases;
     editor.copy(viewer.t, viewer.z, from, viewer.layer);
   }, true);
-  on("undo", () => editor.undo(), true);
-  on("redo", () => editor.redo(), true);
-  on("go-ed", () => go(editor.phases.ed, viewer.z));
-  on("go-es", () => go(editor.phases.es, viewer.z));
-  on("set-ed", () => editor.setPhases({ ed: viewer.t }), true);
-  on("set-es", () => editor.setPhases({ es: viewer.t }), true);
+  on("undo", ({ editor }) => editor.undo(), true);
+  on("redo", ({ editor }) => editor.redo(), true);
+  on("go-ed", () => app.goTo("ed"));
+  on("go-es", () => app.goTo("es"));
+  on("set-ed", ({ editor, viewer }) => editor.setPhase("ed", viewer.t), true);
+  on("set-es", ({ editor, viewer }) => editor.setPhase("es", viewer.t), true);
+  on("fit", () => looks.forEach((look) => look.reset()));
   on("help", () => /** @type {HTMLDialogElement} */ (part("keys-dialog")).showModal());
-  editor.addEventListener("change", () => {
-    /** @type {HTMLButtonElement} */ (part("undo")).disabled = editor.done.length === 0;
-    /** @type {HTMLButtonElement} */ (part("redo")).disabled = editor.undone.length === 0;
-  });
+  for (const { editor } of app.views) editor.addEventListener("change", () => showHistory(app));
+}
+
+/** @param {App} app undo and redo as the current view has something for them */
+export function showHistory({ part, current }) {
+  if (!part("undo")) return;
+  /** @type {HTMLButtonElement} */ (part("undo")).disabled = current.editor.done.length === 0;
+  /** @type {HTMLButtonElement} */ (part("redo")).disabled = current.editor.undone.length === 0;
 }

@@ -9,7 +9,7 @@ import { fill, smooth, trace } from "./outlines.js";
  * @property {string} colour
  * @property {number[]} labels of the pixels within it; what is drawn gets the first
  * @property {number[]} spares labels that it does not take pixels from
- * @property {number} leaves label of the pixels that it withdraws from
+ * @property {number | null} leaves label of the pixels that it withdraws from; null for that of the nearest pixel outside
  * @property {boolean} editable
  */
 
@@ -18,18 +18,38 @@ export function belongs(label, layer) {
   return layer.labels.includes(label);
 }
 
+/** In the place of a label that is not known yet. */
+const OPEN = /** @type {number} */ (255);
+
 /**
  * @param {Uint8Array} labels of a frame
  * @param {Layer} layer
  * @param {(i: number) => boolean} wanted whether pixel i is to lie in the layer
+ * @param {number} columns
  * @returns {Uint8Array} the frame with this layer as wanted, and the others as far as it leaves them
  */
-export function withLayer(labels, layer, wanted) {
-  return labels.map((label, i) => {
+export function withLayer(labels, layer, wanted, columns) {
+  const changed = labels.map((label, i) => {
     if (belongs(label, layer) === wanted(i)) return label;
-    if (!wanted(i)) return layer.leaves;
+    if (!wanted(i)) return layer.leaves ?? OPEN;
     return layer.spares.includes(label) ? label : layer.labels[0];
   });
+  if (layer.leaves === null) spreadInto(changed, layer, columns);
+  return changed;
+}
+
+/** @param {Uint8Array} labels whose open pixels take the label of the nearest pixel outside the layer @param {Layer} layer @param {number} columns */
+function spreadInto(labels, layer, columns) {
+  let open = [...labels.keys()].filter((i) => labels[i] === OPEN);
+  while (open.length) {
+    /** @type {number[]} */
+    const found = open.map((i) => [i - 1, i + 1, i - columns, i + columns]
+      .map((beside) => labels[beside])
+      .find((label) => label !== undefined && label !== OPEN && !belongs(label, layer)) ?? OPEN);
+    if (found.every((label) => label === OPEN)) found.fill(0);
+    open.forEach((i, n) => (labels[i] = found[n]));
+    open = open.filter((i) => labels[i] === OPEN);
+  }
 }
 
 /**
@@ -77,5 +97,5 @@ function boxOf(labels, layer, columns) {
 export function withChange(labels, layer, before, after, grid) {
   const was = fill(before, grid.rows, grid.columns);
   const is = fill(after, grid.rows, grid.columns);
-  return withLayer(labels, layer, (i) => (was[i] === is[i] ? belongs(labels[i], layer) : is[i] === 1));
+  return withLayer(labels, layer, (i) => (was[i] === is[i] ? belongs(labels[i], layer) : is[i] === 1), grid.columns);
 }

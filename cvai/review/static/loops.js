@@ -1,6 +1,7 @@
 /** @file Loops: frames fetched part by part, contours, and the lines that the analysis draws on them. */
 
 import { getBytes } from "./api.js";
+import { Editor } from "./editor.js";
 import { LabelVolume, unpackLabels } from "./labels.js";
 import { Viewer } from "./viewer.js";
 
@@ -8,6 +9,8 @@ import { Viewer } from "./viewer.js";
 /** @typedef {Record<string, Place[][]>} Lines by the name of a line of the overlay */
 /** @typedef {{title: string, key: string, lines: {name: string, colour: string, width: number}[]}} Overlay */
 /** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[], traces: Record<string, number[]>}} Loop */
+
+/** @typedef {{view: string, beats: {ed: number, es: number}[], traces: Record<string, number[]>, lines: Record<number, Lines>}} Redrawn see Redrawn in cvai/analyses/shown.py */
 
 /** Frames of a loop, as far as they have come. */
 class Frames {
@@ -60,7 +63,19 @@ export class LoopView {
     this.frames = new Frames(`${base}/loops/${cine.view}`, cine);
     this.stage = newStage(cine);
     const canvas = /** @type {HTMLCanvasElement} */ (this.stage.querySelector("canvas"));
-    this.labels = new LabelVolume(unpackLabels(packed, cine.n_phases * cine.rows * cine.columns), cine);
+    const model = unpackLabels(packed, cine.n_phases * cine.rows * cine.columns);
+    this.labels = new LabelVolume(model.slice(), cine);
+    this.editor = new Editor(this.labels, model, cine.beats);
+    this.traces = cine.traces;
+    /** @type {Record<number, Lines>} of frames on which the server has drawn others than on the model's contours */
+    this.redrawn = {};
+    /** @type {Set<number>} frames whose lines are of contours that are there no more */
+    this.outdated = new Set();
+    this.editor.addEventListener("frame", (event) => {
+      const { t, z } = /** @type {CustomEvent} */ (event).detail;
+      this.viewer.forget(t, z);
+      this.outdated.add(t);
+    });
     this.viewer = new Viewer(canvas, this.frames, this.labels, layers);
     this.viewer.over = (context, scale) => this.#drawOverlay(context, scale);
     this.showOverlay = true;
@@ -72,23 +87,33 @@ export class LoopView {
     if (place) place.textContent = text;
   }
 
+  /** @param {Redrawn | undefined} measured of the contours as they are; undefined where they are the model's */
+  redraw(measured) {
+    this.redrawn = measured?.lines ?? {};
+    this.traces = measured?.traces ?? this.cine.traces;
+    this.outdated.clear();
+    this.viewer.draw();
+  }
+
   /** @param {"ed" | "es"} phase @returns {number} its next frame, that of the first beat after the last one */
   next(phase) {
-    const frames = this.cine.beats.map((beat) => beat[phase]);
+    const frames = this.editor.beats.map((beat) => beat[phase]);
     return frames.find((t) => t > this.viewer.t) ?? frames[0] ?? this.viewer.t;
   }
 
   /** @returns {string} what the frame shown is, in words */
   get phaseName() {
     const { t } = this.viewer;
-    if (this.cine.beats.some(({ ed }) => ed === t)) return " · end-diastole";
-    return this.cine.beats.some(({ es }) => es === t) ? " · end-systole" : "";
+    if (this.editor.beats.some(({ ed }) => ed === t)) return " · end-diastole";
+    return this.editor.beats.some(({ es }) => es === t) ? " · end-systole" : "";
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} scale */
   #drawOverlay(context, scale) {
     if (!this.showOverlay || !this.overlay) return;
-    const ratio = window.devicePixelRatio || 1, drawn = this.cine.lines[this.viewer.t] ?? {};
+    const { t } = this.viewer;
+    if (this.outdated.has(t)) return;
+    const ratio = window.devicePixelRatio || 1, drawn = this.redrawn[t] ?? this.cine.lines[t] ?? {};
     for (const { name, colour, width } of this.overlay.lines) {
       context.lineWidth = (width * ratio) / scale;
       context.strokeStyle = colour;

@@ -1,7 +1,6 @@
 /** @file The measurements, as the contours stand now. */
 
 import { getJson } from "./api.js";
-import { measure } from "./labels.js";
 
 /** @typedef {{name: string, value: number, interval: [number, number] | null, normal: [number, number] | null}} Measurement */
 
@@ -9,15 +8,15 @@ import { measure } from "./labels.js";
 export class Numbers {
   /**
    * @param {string} base address of the study's API
-   * @param {import("./editor.js").Editor} editor
+   * @param {import("./draft.js").Changed} editor
    * @param {Measurement[]} model what the model measured
-   * @param {import("./labels.js").Live | null} live
+   * @param {() => Record<string, number>} count numbers of the contours as they stand, as far as they are known here
    */
-  constructor(base, editor, model, live) {
+  constructor(base, editor, model, count) {
     this.base = base;
     this.editor = editor;
     this.model = model;
-    this.live = live;
+    this.count = count;
     /** @type {Record<string, number>} */
     this.measured = {};
     /** Of the editor: which contours ``measured`` is of. */
@@ -29,9 +28,9 @@ export class Numbers {
   /**
    * Take what the server measures of the contours that are saved.
    * @param {number} revision of the editor that was saved
-   * @returns {Promise<{wall: string, findings: string, places: {t: number | null, z: number | null}[][], curves: Record<string, number[] | null>}>}
+   * @returns {Promise<{wall: string, findings: string, places: any[][], curves: Record<string, number[] | null>, loops?: import("./loops.js").Redrawn[]}>}
    *   the wall of these contours as HTML, empty where the analysis has none; their findings as HTML and where each
-   *   leads; and their curves
+   *   leads; their curves, and what is drawn on loops
    */
   refresh(revision) {
     const asked = getJson(`${this.base}/measured`).then((told) => {
@@ -58,8 +57,7 @@ export class Numbers {
 
   /** @returns {Record<string, number>} the numbers that need no server, also by body surface where it is known */
   get counted() {
-    const { editor, live } = this;
-    const values = measure(editor.labels, editor.phases.ed, editor.phases.es, live);
+    const values = this.count();
     const surface = this.model.find(({ name }) => name === "bsa")?.value;
     if (!surface) return values;
     const indexed = Object.entries(values).map(([name, value]) => [`${name}_index`, value / surface]);

@@ -30,3 +30,9 @@ export function notice(text, wrong = false) {
   line.textContent = text;
   line.classList.toggle("wrong", wrong);
 }
+
+/** @param {string} text @param {boolean} [wrong] how far changes are saved and measured */
+export function saySaved(text, wrong = false) {
+  part("saved").textContent = text;
+  part("saved").classList.toggle("wrong", wrong);
+}

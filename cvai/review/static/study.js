@@ -7,21 +7,15 @@ import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { Editor } from "./editor.js";
 import { linkFindings } from "./findings.js";
-import { LabelVolume, unitOf, unpackLabels } from "./labels.js";
+import { LabelVolume, measure, unitOf, unpackLabels } from "./labels.js";
 import { handle } from "./input.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
-import { fail, notice, part } from "./status.js";
+import { fail, notice, part, saySaved } from "./status.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
 
 const base = `/api/studies/${meta("job")}`;
-
-/** @param {string} text @param {boolean} [wrong] */
-function saySaved(text, wrong = false) {
-  part("saved").textContent = text;
-  part("saved").classList.toggle("wrong", wrong);
-}
 
 /** One study on the page: what is shown, and what follows when something changes. */
 class StudyPage {
@@ -38,7 +32,8 @@ class StudyPage {
     this.mayChange = meta("may-sign") === "yes";
     this.opened = false;
     this.asked = 0;
-    this.numbers = new Numbers(base, editor, study.result.measurements, study.page.live);
+    const count = () => measure(editor.labels, editor.phases.ed, editor.phases.es, study.page.live);
+    this.numbers = new Numbers(base, editor, study.result.measurements, count);
     this.draft = new Draft(base, editor, saySaved, (revision) => this.showMeasured(revision));
     this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
@@ -49,14 +44,21 @@ class StudyPage {
     this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.mayChange);
     this.#listen();
     this.#tellEdges();
+    const view = { editor, viewer };
+    const toSlice = (/** @type {number} */ by) => this.go(viewer.t, this.strip.beside(viewer.z, by));
     handle({
-      editor, viewer, part,
+      part,
+      views: [view],
+      current: view,
+      lead: () => {},
       player: this.player,
-      decide: this.decide,
-      strip: this.strip,
       mayChange: this.mayChange,
-      go: (t, z) => this.go(t, z),
+      go: (t) => this.go(t, viewer.z),
+      goTo: (phase) => this.go(editor.phases[phase], viewer.z),
+      scroll: (_, steps) => toSlice(steps),
       showWhere: () => this.#showWhere(),
+      toggled: () => this.strip.show(),
+      keys: { ArrowUp: () => toSlice(-1), ArrowDown: () => toSlice(1) },
     });
     this.#linkFindings(study.places);
   }
@@ -213,11 +215,11 @@ async function open() {
   const [study, packed] = await Promise.all([getJson(base), getBytes(`${base}/labels`)]);
   const { cine } = study;
   const model = unpackLabels(packed, cine.n_phases * cine.n_slices * cine.rows * cine.columns);
-  const editor = new Editor(new LabelVolume(model.slice(), cine), model, study.result.key_frames);
+  const editor = new Editor(new LabelVolume(model.slice(), cine), model, [study.result.key_frames]);
   const pixels = new Pixels(base, cine);
   const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, editor.labels, study.page.layers);
   const page = new StudyPage(study, editor, viewer);
-  if (study.holds && study.holds.verdict !== "rejected") editor.restore(study.holds);
+  if (study.signed) editor.restore(study.signed);
   if (study.draft) editor.restore(study.draft);
   page.showNumbers();
   page.go(editor.phases.ed, middleSlice(editor.labels, viewer.layer, editor.phases.ed));

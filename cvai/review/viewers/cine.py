@@ -22,10 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.shown import Shown, ShownStack
-from cvai.analyses.spec import Reopened
+from cvai.analyses.spec import STACK, Reopened
 from cvai.archive.bring import bring
 from cvai.archive.port import Archive
-from cvai.dicom.read.values import AssembledCine
 from cvai.domain.cine import CineStack
 from cvai.domain.directions import edge_directions
 from cvai.errors import StudyRefused
@@ -36,7 +35,7 @@ from cvai.review.viewers.intensities import intensity_percentiles
 from cvai.review.viewers.loops import LoopPack, write_loops
 from cvai.review.viewers.packed import packed_labels, read_packed
 
-META, LABELS, SOURCE = "images.json", "labels.runs", "source"
+META, LABELS, SOURCE = "shown.json", "labels.runs", "source"
 Meta = dict[str, Any]
 WINDOW_PERCENTILES = (1.0, 99.5)
 LARGEST_STORED = 65535.0
@@ -61,6 +60,11 @@ class CinePack:
         return self.folder / f"slice-{z}.u16" if 0 <= z < self.meta["n_slices"] else None
 
     @property
+    def scanner(self) -> str:
+        """Manufacturer and model, by which disagreements are grouped."""
+        return str(self.meta["scanner"])
+
+    @property
     def labels(self) -> Path:
         """File of the labels, (t, z, y, x), see ``packed_labels``."""
         return self.folder / LABELS
@@ -70,6 +74,14 @@ class CinePack:
         meta = self.meta
         shape = (meta["n_phases"], meta["n_slices"], meta["rows"], meta["columns"])
         return read_packed(self.labels, shape)
+
+    def read_views(self) -> dict[str, NDArray[np.uint8]]:
+        """(t, z, y, x) as the model drew them, under the name of a stack."""
+        return {STACK: self.read_labels()}
+
+    def part_shown(self, _: str) -> tuple[slice, slice]:
+        """Rows and columns of a frame that are sent: all of a stack."""
+        return slice(None), slice(None)
 
     def read_pixels(self) -> NDArray[np.float32]:
         """(t, z, y, x) intensities."""
@@ -159,7 +171,8 @@ class CineCache:
         for old in (making, folder):
             shutil.rmtree(old, ignore_errors=True)
         private_folder(making)
-        meta = _write(_shown(record, source), making)
+        opened = _opened(record, source)
+        meta = {**_write(_shown(record, opened), making), "scanner": _scanner(opened)}
         source.rename(making / SOURCE)
         write_whole(making / META, json.dumps(meta).encode())
         making.rename(folder)
@@ -197,11 +210,11 @@ def _opened(record: JobRecord, source: Path) -> Reopened:
     return open_analysed(source, record.job, record.outcome)
 
 
-def _shown(record: JobRecord, source: Path) -> Shown:
+def _shown(record: JobRecord, opened: Reopened) -> Shown:
     spec = spec_of(record.outcome)
     if spec is None or spec.page is None:
         raise StudyRefused("no_contours", "This analysis has no such images.", "Its numbers can be read.")
-    shown: Shown = spec.page.shown(_opened(record, source))
+    shown: Shown = spec.page.shown(opened)
     return shown
 
 
@@ -285,7 +298,6 @@ def _described(shown: ShownStack) -> dict[str, Any]:
         "window": [float(low), float(max(high, low + 1e-6))],
         "edges": {"left": left, "right": right, "top": top, "bottom": bottom},
         "heart": _heart_box(labels),
-        "scanner": _scanner(cine),
     }
 
 
@@ -296,9 +308,9 @@ def _heart_box(labels: NDArray[np.uint8]) -> list[int] | None:
     return [int(y[0]), int(y[-1]), int(x[0]), int(x[-1])] if y.size else None
 
 
-def _scanner(cine: AssembledCine) -> str:
+def _scanner(opened: Reopened) -> str:
     """Manufacturer and model, by which disagreements are grouped."""
-    header = cine.planes[0][0].header
+    header = opened.planes[0][0].header
     stated = (str(header.get(keyword) or "").strip() for keyword in ("Manufacturer", "ManufacturerModelName"))
     return " ".join(text for text in stated if text)
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.shown import Line, ShownLoop
+from cvai.analyses.shown import Line, Redrawn, ShownLoop
+from cvai.domain.phases import KeyPhases
 from cvai.files import write_whole
 from cvai.review.viewers.packed import packed_labels, read_packed
 
@@ -45,16 +46,48 @@ class LoopPack:
             file.seek(part * size)
             return file.read(size)
 
-    def labels(self, view: str) -> Path | None:
-        """File of the labels of one view, see ``packed_labels``; None where there is no such view."""
-        return None if self._loop(view) is None else _labels_file(self.folder, view)
+    def labels(self, view: str) -> bytes | None:
+        """Labels of one view on the frames as sent, see ``packed_labels``; None without such a view."""
+        labels = self.read_labels(view)
+        return None if labels is None else packed_labels(labels)
 
     def read_labels(self, view: str) -> NDArray[np.uint8] | None:
         """(t, y, x) on the frames as they are sent; None where there is no such view."""
         loop = self._loop(view)
+        return None if loop is None else self._whole(loop)[:, *self.part_shown(view)]
+
+    def read_views(self) -> dict[str, NDArray[np.uint8]]:
+        """(t, 1, y, x) of whole frames by view, as the model drew them."""
+        return {loop["view"]: self._whole(loop)[:, None] for loop in self.meta["loops"]}
+
+    @property
+    def found_beats(self) -> dict[str, tuple[KeyPhases, ...]]:
+        """End-diastole and end-systole of the beats that the model's labels have, by view."""
+        return {
+            loop["view"]: tuple(KeyPhases(beat["ed"], beat["es"]) for beat in loop["beats"])
+            for loop in self.meta["loops"]
+        }
+
+    def part_shown(self, view: str) -> tuple[slice, slice]:
+        """Rows and columns of a whole frame that are sent.
+
+        Raises:
+            KeyError: there is no such view.
+        """
+        loop = self._loop(view)
         if loop is None:
-            return None
-        return read_packed(_labels_file(self.folder, view), (loop["n_phases"], loop["rows"], loop["columns"]))
+            raise KeyError(view)
+        top, left = loop["top"], loop["left"]
+        return slice(top, top + loop["rows"]), slice(left, left + loop["columns"])
+
+    @property
+    def scanner(self) -> str:
+        """Manufacturer and model, by which disagreements are grouped."""
+        return str(self.meta["scanner"])
+
+    def _whole(self, loop: Mapping[str, Any]) -> NDArray[np.uint8]:
+        shape = (loop["n_phases"], loop["whole_rows"], loop["whole_columns"])
+        return read_packed(_labels_file(self.folder, loop["view"]), shape)
 
     def _loop(self, view: str) -> Mapping[str, Any] | None:
         return next((loop for loop in self.meta["loops"] if loop["view"] == view), None)
@@ -68,9 +101,9 @@ def write_loops(folder: Path, loops: Iterable[ShownLoop]) -> dict[str, Any]:
 def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
     loop = shown.loop
     rows, columns = _box(loop.sector)
-    frames, labels = loop.frames[:, rows, columns], shown.labels[:, rows, columns]
+    frames = loop.frames[:, rows, columns]
     write_whole(_frames_file(folder, shown.view), frames.tobytes())
-    write_whole(_labels_file(folder, shown.view), packed_labels(labels))
+    write_whole(_labels_file(folder, shown.view), packed_labels(shown.labels))
     return {
         "view": shown.view,
         "title": shown.title,
@@ -78,6 +111,10 @@ def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
         "n_slices": 1,
         "rows": frames.shape[1],
         "columns": frames.shape[2],
+        "top": rows.start,
+        "left": columns.start,
+        "whole_rows": loop.frames.shape[1],
+        "whole_columns": loop.frames.shape[2],
         "part_frames": PART_FRAMES,
         "calibrated": loop.spacing_mm is not None,
         "spacing_y_mm": (loop.spacing_mm or SQUARE_PX)[0],
@@ -88,10 +125,29 @@ def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
         "intercept": 0.0,
         "window": [0.0, 255.0],
         "heart": None,
-        "beats": [{"ed": beat.end_diastole, "es": beat.end_systole} for beat in shown.beats],
-        "traces": {name: [round(value, 2) for value in trace] for name, trace in shown.traces.items()},
+        "beats": _beats_json(shown.beats),
+        "traces": _traces_json(shown.traces),
         "lines": [_placed(lines, rows.start, columns.start) for lines in shown.lines],
     }
+
+
+def redrawn_json(pack: LoopPack, redrawn: Redrawn) -> dict[str, Any]:
+    """What a page is told of a loop that was measured again."""
+    rows, columns = pack.part_shown(redrawn.view)
+    return {
+        "view": redrawn.view,
+        "beats": _beats_json(redrawn.beats),
+        "traces": _traces_json(redrawn.traces),
+        "lines": {t: _placed(lines, rows.start, columns.start) for t, lines in redrawn.lines.items()},
+    }
+
+
+def _beats_json(beats: Iterable[KeyPhases]) -> list[dict[str, int]]:
+    return [{"ed": beat.end_diastole, "es": beat.end_systole} for beat in beats]
+
+
+def _traces_json(traces: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    return {name: [round(value, 2) for value in trace] for name, trace in traces.items()}
 
 
 def _placed(lines: Mapping[str, Sequence[Line]], top: int, left: int) -> dict[str, Any]:

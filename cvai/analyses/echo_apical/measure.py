@@ -1,0 +1,271 @@
+"""What labels on apical loops measure, whoever drew them: the model alone, or a reader after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypedDict
+
+import numpy as np
+
+from cvai.analyses.echo_apical.analysis import BIPLANE, MeasuredLoop
+from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
+from cvai.analyses.echo_apical.choice import rate_bpm
+from cvai.analyses.echo_apical.codes import VIEW_NAMES
+from cvai.dicom.read.reports.documents import reports_of
+from cvai.dicom.read.subject import subject_of_headers
+from cvai.dicom.read.ultrasound.loops import AssembledLoop
+from cvai.dicom.read.values import Study
+from cvai.dicom.read.whole import unreadable_findings
+from cvai.domain.anatomy import Structure
+from cvai.domain.beats import area_curve
+from cvai.domain.body import with_body_size
+from cvai.domain.echo.atrium import mean_atrial_volumes, measure_atrium
+from cvai.domain.echo.function import (
+    KeyDiscs,
+    key_discs,
+    mean_volumes,
+    measure_echo,
+    monoplane_volumes,
+    require_ejection,
+)
+from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.loop_times import checked_times
+from cvai.domain.echo.quality import (
+    atrial_lengths_findings,
+    atrium_findings,
+    biplane_findings,
+    disc_findings,
+    enlargement_findings,
+    is_atrium_cut,
+    loop_findings,
+    strain_findings,
+    volume_findings,
+)
+from cvai.domain.echo.simpson import DiscStack, disc_stack
+from cvai.domain.echo.strain import measure_strain
+from cvai.domain.echo.views import EchoView
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.measurement import Measurement
+from cvai.domain.normals import with_normal_ranges
+from cvai.domain.phases import KeyPhases
+from cvai.domain.subject import Subject
+from cvai.domain.uncertainty import Uncertainty
+from cvai.errors import HeartRefused
+
+_VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
+
+
+class EchoMeasures(TypedDict):
+    """Fields of ``EchoAnalysis`` that follow from its loops."""
+
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    subject: Subject
+    esv_factor: float
+
+
+def measured(
+    study: Study,
+    loops: Sequence[MeasuredLoop],
+    *,
+    esv_factor: float,
+    known: Uncertainty | None = None,
+    first_findings: Sequence[Finding] = (),
+) -> EchoMeasures:
+    """Measure and judge.
+
+    Args:
+        study: which the loops are of.
+        loops: one for each view, four-chamber view first, see ``with_atria_and_strain``.
+        esv_factor: see ``EchoAnalysis``.
+        known: how far the model's measurements may be off; None for a reader's, which have no intervals.
+        first_findings: come before those that are made here.
+
+    Raises:
+        HeartRefused: ``no_ejection``.
+    """
+    discs = {loop.view: loop.discs for loop in loops}
+    volumes = mean_volumes(*(discs.get(view, ()) for view in _VIEWS)).with_esv_times(esv_factor)
+    require_ejection(volumes)
+    calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
+    found: tuple[Measurement, ...] = (
+        *measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated),
+        *_atrium(loops, calibrated=calibrated),
+        *measure_strain(
+            {loop.view: loop.strain for loop in loops},
+            {loop.view: loop.source.loop.times_ms for loop in loops},
+        ),
+    )
+    findings = (
+        *first_findings,
+        *_findings(loops, calibrated=calibrated),
+        *volume_findings(volumes, _first_beats(loops), calibrated=calibrated),
+        *unreadable_findings(study),
+    )
+    if known is not None:
+        found = tuple(_with_interval(m, known, view_of(loops)) for m in found)
+    subject = subject_of_headers([loop.source.images[0].header for loop in loops], reports_of(study))
+    measurements = _with_normal_ranges(with_body_size(found, subject), subject, findings)
+    atrium_index = next((m for m in measurements if m.name == "la_max_index"), None)
+    return EchoMeasures(
+        measurements=measurements,
+        findings=(*findings, *enlargement_findings(atrium_index)),
+        subject=subject,
+        esv_factor=esv_factor,
+    )
+
+
+def view_of(loops: Sequence[MeasuredLoop]) -> str:
+    """``a4c``, ``a2c`` or ``biplane``."""
+    return BIPLANE if len(loops) > 1 else loops[0].view.value
+
+
+def with_beats_found(source: AssembledLoop, segmentation: LoopSegmentation) -> MeasuredLoop:
+    """Beats whose discs give volumes of a heart; a frame without a mitral plane costs its beat, not the loop.
+
+    Raises:
+        HeartRefused: no beat has such discs.
+    """
+    curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
+    source = _with_checked_times(source, segmentation)
+    beats: list[KeyPhases] = []
+    discs: list[KeyDiscs] = []
+    refusal: HeartRefused | None = None
+    for beat in curve.beats or (curve.extremes,):
+        try:
+            stacks = key_discs(segmentation, beat, source.loop.spacing_mm or SQUARE_PX)
+            require_ejection(monoplane_volumes(stacks))
+        except HeartRefused as error:
+            refusal = error
+        else:
+            discs.append(stacks)
+            beats.append(beat)
+    if refusal is not None and not beats:
+        raise refusal
+    return MeasuredLoop(source, segmentation, tuple(beats), tuple(discs))
+
+
+def with_beats(
+    source: AssembledLoop, segmentation: LoopSegmentation, beats: tuple[KeyPhases, ...]
+) -> MeasuredLoop:
+    """Beats that a reader has looked at, with their discs.
+
+    Raises:
+        HeartRefused: ``mitral_plane_not_found``, in a frame that the message names.
+    """
+    spacing = source.loop.spacing_mm or SQUARE_PX
+    discs = tuple(
+        KeyDiscs(*(_discs_at(segmentation, t, spacing) for t in (beat.end_diastole, beat.end_systole)))
+        for beat in beats
+    )
+    return MeasuredLoop(_with_checked_times(source, segmentation), segmentation, beats, discs)
+
+
+def _discs_at(segmentation: LoopSegmentation, t: int, spacing_mm: tuple[float, float]) -> DiscStack:
+    try:
+        return disc_stack(segmentation.labels[t], spacing_mm)
+    except HeartRefused as refusal:
+        where = f"{VIEW_NAMES[segmentation.view].capitalize()} view, frame {t + 1}"
+        raise HeartRefused(refusal.code, f"{where}: {refusal.message}", refusal.hint) from refusal
+
+
+def _with_checked_times(source: AssembledLoop, segmentation: LoopSegmentation) -> AssembledLoop:
+    """The loop without times and heart rate that its beats contradict."""
+    curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
+    checked = checked_times(VIEW_NAMES[segmentation.view], source.loop, curve)
+    return replace(source, loop=checked.loop, findings=(*source.findings, *checked.findings))
+
+
+def with_atria_and_strain(loop: MeasuredLoop) -> MeasuredLoop:
+    """The loop with what only those loops are asked for that are reported."""
+    seen = (loop.source.loop, loop.segmentation, loop.beats)
+    return replace(loop, atria=atria_of(*seen), strain=strain_of(*seen))
+
+
+def _atrium(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Measurement, ...]:
+    """The left atrium; nothing where a view lacks it."""
+    if not all(loop.atria for loop in loops):
+        return ()
+    atria = {loop.view: loop.atria for loop in loops}
+    return measure_atrium(mean_atrial_volumes(*(atria.get(v, ()) for v in _VIEWS)), calibrated=calibrated)
+
+
+def _with_interval(measurement: Measurement, uncertainty: Uncertainty, view: str) -> Measurement:
+    """Its interval; one view alone is less sure than two, and the card says how much."""
+    if view == BIPLANE:
+        return uncertainty.around(measurement)
+    of_view = uncertainty.around(replace(measurement, name=f"{measurement.name}_{view}"))
+    return replace(of_view, name=measurement.name)
+
+
+def _with_normal_ranges(
+    measurements: tuple[Measurement, ...], subject: Subject, findings: Sequence[Finding]
+) -> tuple[Measurement, ...]:
+    """Ranges are of hearts at rest."""
+    if any(finding.code == "not_at_rest" for finding in findings):
+        return measurements
+    return with_normal_ranges(measurements, subject, "US")
+
+
+def _heart_rate_bpm(loops: Sequence[MeasuredLoop]) -> float | None:
+    """Mean of what the loops state; none where one of them is contradicted."""
+    if any(f.code == "heart_rate_contradicted" for loop in loops for f in loop.source.findings):
+        return None
+    rates = [r for loop in loops if (r := loop.source.loop.heart_rate_bpm) is not None]
+    return float(np.mean(rates)) if rates else None
+
+
+def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Finding, ...]:
+    findings: list[Finding] = []
+    for loop in loops:
+        name = VIEW_NAMES[loop.view]
+        of_loop = (
+            *loop.source.findings,
+            *_stated_otherwise(loop),
+            *loop_findings(name, loop.source.loop, loop.segmentation, loop.beats),
+            *disc_findings(name, loop.discs[0], loop.beats[0]),
+            *atrium_findings(name, cut=_is_atrium_cut(loop), measured=bool(loop.atria), beat=loop.beats[0]),
+            *strain_findings(name, loop.strain),
+        )
+        findings += (finding.in_view(loop.view.value) for finding in of_loop)
+    if len(loops) == 1:
+        message = f"Only an {VIEW_NAMES[loops[0].view]} view was measured; two views are more reliable."
+        findings.append(Finding("single_plane", Severity.WARNING, message).in_view(loops[0].view.value))
+    else:
+        first, second = loops
+        rates_bpm = (rate_bpm(first), rate_bpm(second))
+        findings += biplane_findings(first.discs[0], second.discs[0], rates_bpm, _first_beats(loops))
+        if calibrated and first.atria and second.atria:
+            lengths_mm = [loop.atria[0].largest.axis.length_mm for loop in loops]
+            findings += atrial_lengths_findings(lengths_mm, _first_beats(loops))
+    return _one_of_each_code(findings)
+
+
+def _is_atrium_cut(loop: MeasuredLoop) -> bool:
+    return is_atrium_cut(loop.source.loop, loop.segmentation, loop.beats)
+
+
+def _one_of_each_code(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The last of each code; where both views have the same to say, it leads to both."""
+    by_code: dict[str, Finding] = {}
+    for finding in findings:
+        former = by_code.get(finding.code)
+        earlier = former.where if former is not None and former.message == finding.message else ()
+        by_code[finding.code] = replace(finding, where=(*earlier, *finding.where))
+    return tuple(by_code.values())
+
+
+def _first_beats(loops: Sequence[MeasuredLoop]) -> dict[str, KeyPhases]:
+    """The beat to look at in each view."""
+    return {loop.view.value: loop.beats[0] for loop in loops}
+
+
+def _stated_otherwise(loop: MeasuredLoop) -> tuple[Finding, ...]:
+    stated = loop.source.stated_view
+    if stated is None or not loop.contradicts_its_header:
+        return ()
+    message = (
+        f"A loop stated as {stated.name} was measured as {VIEW_NAMES[loop.view]} view, which it looks like."
+    )
+    return (Finding("view_contradicts_header", Severity.WARNING, message),)
