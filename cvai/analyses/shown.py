@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.report.bullseye import Bullseye
 from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
 
 Line = Sequence[tuple[float, float]]
@@ -72,6 +73,29 @@ class Redrawn:
     beats: tuple[KeyPhases, ...]
     lines: Mapping[int, Mapping[str, Sequence[Line]]]
     traces: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FewFrames:
+    """Frames of loops as they are being drawn.
+
+    Args:
+        labels: (y, x) by view and frame; those of the model elsewhere.
+        beats: that are measured, by view.
+        factors: see ``Analysed.factors``.
+    """
+
+    labels: Mapping[tuple[str, int], NDArray[np.uint8]]
+    beats: Mapping[str, tuple[KeyPhases, ...]]
+    factors: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """What is quickly known of ``FewFrames``: the main measurements, and the lines of each of the frames."""
+
+    measurements: tuple[Measurement, ...]
+    lines: Mapping[tuple[str, int], Mapping[str, Sequence[Line]]]
 
 
 Shown = ShownStack | tuple[ShownLoop, ...]

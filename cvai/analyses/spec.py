@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Section, Table, Traces
-from cvai.analyses.shown import Redrawn, Shown, Wall
+from cvai.analyses.shown import FewFrames, Preview, Redrawn, Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
@@ -90,6 +90,8 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
         remeasure: the analysis with what a reader has made of it; raises Refused where it is no heart.
         redraw: lines, beats and traces of loops after a correction, with the lines of these frames of each
             view alone; None for a stack.
+        preview: what is shown of loops while a contour is dragged; raises Refused where it is no heart. None
+            for a stack, whose pixels the page counts, see ``Live``.
         needs_factors: whether results without ``factors``, of an older version, cannot be measured again.
     """
 
@@ -98,6 +100,7 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
     labels: Callable[[AnyReopened], Mapping[str, NDArray[np.uint8]]]
     remeasure: Callable[[AnyReopened, Correction], AnyAnalysed]
     redraw: Callable[[AnyAnalysed, Mapping[str, Collection[int]]], tuple[Redrawn, ...]] | None = None
+    preview: Callable[[AnyReopened, FewFrames], Preview] | None = None
     needs_factors: bool = False
 
 

@@ -79,7 +79,7 @@ def _studies(
     for decision in held:
         job = decision.reading.job
         try:
-            pack = cines.open(ledger.job(job.job_id))
+            pack = cines.pack(ledger.job(job.job_id))
         except CvaiError as error:
             typer.echo(f"left out: study {job.study_uid}: {error}", err=True)
             continue

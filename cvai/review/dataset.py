@@ -1,7 +1,8 @@
 """Reviewed studies as a data set that training takes: NIfTI pairs, their description, and who drew what.
 
 One image and one label file for end-diastole and end-systole, or the only phase, of every study that was
-accepted or changed, as ``dataset.toml`` beside them says; ``manifest.json`` names the reading behind each.
+accepted or changed, as ``dataset.toml`` beside them says; of loops for each view, of its first beat, cut to
+the sector; ``manifest.json`` names the reading behind each.
 Studies are numbered by a digest: no name, number or date of a patient is in any file.
 """
 
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 
 from cvai.analyses.registry import AnySpec
 from cvai.analyses.spec import STACK
+from cvai.domain.phases import KeyPhases
 from cvai.files import private_file, private_folder
 from cvai.jobs.reading import Reading, Verdict
 from cvai.review.decisions import Decision
 from cvai.review.measured import with_edits
 from cvai.review.viewers.cine import CinePack
+from cvai.review.viewers.loops import LoopPack
 
 MANIFEST_NAME, DESCRIPTION_NAME = "manifest.json", "dataset.toml"
 DESCRIPTION = """\
@@ -45,7 +48,7 @@ class ReviewedStudy:
     """A study whose contours a reader stands for."""
 
     decision: Decision
-    pack: CinePack
+    pack: CinePack | LoopPack
 
     @property
     def patient(self) -> str:
@@ -81,18 +84,33 @@ def write_dataset(folder: Path, studies: Iterable[ReviewedStudy], spec: AnySpec)
 
 def _write_study(folder: Path, study: ReviewedStudy) -> dict[str, Any]:
     reading, pack = study.decision.reading, study.pack
-    labels = with_edits(pack.read_views(), reading.edits)[STACK]
-    pixels = pack.read_pixels()
-    affine = _affine(pack)
-    phases = {reading.phases.end_systole: "ES", reading.phases.end_diastole: "ED"}  # one where it is both
-    for t, phase in phases.items():
-        name = f"{study.patient}_{phase}.nii.gz"
-        _save(folder / "images" / name, pixels[t], affine)
-        _save(folder / "labels" / name, labels[t], affine)
+    edited = with_edits(pack.read_views(), reading.edits)
+    for view, beats in reading.beats_by_view.items():
+        labels = edited[view][:, :, *pack.part_shown(view)]
+        name = "_".join(filter(None, (study.patient, view)))
+        affine = _affine(pack.spacing_mm(view))
+        _write_phases(folder / "images", name, beats[0], pack.read_pixels(view), affine)
+        _write_phases(folder / "labels", name, beats[0], labels, affine)
     return _entry(study, reading)
 
 
+def _write_phases(
+    folder: Path,
+    name: str,
+    beat: KeyPhases,
+    volumes: NDArray[np.float32] | NDArray[np.uint8],
+    affine: NDArray[np.float64],
+) -> None:
+    """End-diastole and end-systole of (t, z, y, x) volumes; one file where it is both."""
+    for t, phase in {beat.end_systole: "ES", beat.end_diastole: "ED"}.items():
+        _save(folder / f"{name}_{phase}.nii.gz", volumes[t], affine)
+
+
 def _entry(study: ReviewedStudy, reading: Reading) -> dict[str, Any]:
+    frames = {
+        view: {"ed": beats[0].end_diastole, "es": beats[0].end_systole}
+        for view, beats in reading.beats_by_view.items()
+    }
     return {
         "patient": study.patient,
         "verdict": reading.verdict,
@@ -100,16 +118,15 @@ def _entry(study: ReviewedStudy, reading: Reading) -> dict[str, Any]:
         "model": f"{reading.model.name} {reading.model.version}",
         "model_sha256": reading.model.sha256,
         "reading": reading.digest,
-        "corrected": [[edit.t, edit.z] for edit in reading.edits],
-        "frames": {"ed": reading.phases.end_diastole, "es": reading.phases.end_systole},
+        "corrected": [[*filter(None, (edit.view,)), edit.t, edit.z] for edit in reading.edits],
+        "frames": frames.get(STACK, frames),
         "measured": study.decision.comparison["measured"],
     }
 
 
-def _affine(pack: CinePack) -> NDArray[np.float64]:
-    """Spacing alone: the position of the stack in the patient is left out."""
-    meta = pack.meta
-    return np.diag([meta["spacing_x_mm"], meta["spacing_y_mm"], meta["slice_spacing_mm"], 1.0])
+def _affine(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Spacing (z, y, x) alone: the position of the stack in the patient is left out."""
+    return np.diag([*reversed(spacing_mm), 1.0])
 
 
 def _save(path: Path, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.analyses.registry import AnyEditing
+from cvai.analyses.shown import FewFrames
 from cvai.analyses.spec import STACK
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs, encoded_runs
@@ -84,15 +85,36 @@ def checked_edits(changes: ChangesBody, pack: Pack, editing: AnyEditing) -> tupl
     """
     views = pack.read_views()
     _require_beats(changes.beats_by_view, views)
-    known = np.array([0, *(segment.number for segment in editing.segments)])
     edits = {}
     for frame in changes.frames:
-        drawn = _drawn_frame(frame, views)
-        whole, part = drawn.copy(), pack.part_shown(frame.view)
-        whole[part] = _frame_labels(frame.runs, drawn[part].shape, known)
-        if not np.array_equal(whole, drawn):
-            edits[frame.view, frame.t, frame.z] = FrameEdit(frame.t, frame.z, encoded_runs(whole), frame.view)
+        whole = _whole_frame(frame, views, pack, editing)
+        if not np.array_equal(whole, views[frame.view][frame.t, frame.z]):
+            edit = FrameEdit(frame.t, frame.z, encoded_runs(whole), frame.view)
+            edits[frame.view, frame.t, frame.z] = edit
     return tuple(edits[place] for place in sorted(edits))
+
+
+def few_frames(
+    changes: ChangesBody,
+    views: Mapping[str, NDArray[np.uint8]],
+    pack: Pack,
+    editing: AnyEditing,
+    factors: Mapping[str, float],
+) -> FewFrames:
+    """Frames that a reader is drawing; ``views`` are those of ``pack``, errors as of ``checked_edits``."""
+    _require_beats(changes.beats_by_view, views)
+    labels = {(frame.view, frame.t): _whole_frame(frame, views, pack, editing) for frame in changes.frames}
+    return FewFrames(labels, changes.beats_by_view, factors)
+
+
+def _whole_frame(
+    frame: FrameBody, views: Mapping[str, NDArray[np.uint8]], pack: Pack, editing: AnyEditing
+) -> NDArray[np.uint8]:
+    """The model's frame with what the page has of it."""
+    known = np.array([0, *(segment.number for segment in editing.segments)])
+    whole, part = _drawn_frame(frame, views).copy(), pack.part_shown(frame.view)
+    whole[part] = _frame_labels(frame.runs, whole[part].shape, known)
+    return whole
 
 
 def changes_of(reading: Reading, pack: Pack) -> ChangesBody:

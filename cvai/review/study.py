@@ -23,7 +23,7 @@ from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
 from cvai.review.decisions import Decision
 from cvai.review.listing import Row
-from cvai.review.measured import ChangesBody, changes_of, checked_edits
+from cvai.review.measured import ChangesBody, changes_of, checked_edits, few_frames
 from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Reader
 from cvai.review.summary import Summary
@@ -162,6 +162,24 @@ def _measured_json(summary: Summary, found: Found, loops: Sequence[Json], *, of_
     }
 
 
+def preview_json(page: Page, summary: Summary, changes: ChangesBody) -> Json:
+    """What is shown of loops while a contour is dragged: main measurements, and lines of the frames sent.
+
+    Raises:
+        RequestInvalid: ``study_unknown``: this analysis has no loops that are corrected here;
+            ``changes_invalid``.
+        Refused: what was drawn cannot be measured.
+    """
+    editing, pack = _editing(summary), pack_of(page, summary)
+    if editing.preview is None or not isinstance(pack, LoopPack):
+        raise RequestInvalid("study_unknown", "This study has no loops.", "Its numbers can be read.")
+    opened = page.cines.reopen(summary.record)
+    few = few_frames(changes, editing.labels(opened), pack, editing, _factors(summary))
+    preview = editing.preview(opened, few)
+    lines = ({"view": v, "t": t, "lines": pack.placed(v, drawn)} for (v, t), drawn in preview.lines.items())
+    return {"measurements": {m.name: m.value for m in preview.measurements}, "lines": list(lines)}
+
+
 def _frames_redrawn(
     edits: Sequence[FrameEdit], *beats: Mapping[str, tuple[KeyPhases, ...]]
 ) -> dict[str, set[int]]:
@@ -180,10 +198,8 @@ def pack_of(page: Page, summary: Summary) -> CinePack | LoopPack:
     Raises:
         RequestInvalid: ``study_unknown``: there are none.
     """
-    if summary.has_stack:
-        return page.cines.open(summary.record)
-    if summary.has_loops:
-        return page.cines.open_loops(summary.record)
+    if summary.has_stack or summary.has_loops:
+        return page.cines.pack(summary.record)
     raise RequestInvalid("study_unknown", "This study has no contours.", "Its numbers can be read.")
 
 

@@ -13,11 +13,10 @@ import pytest
 import requests
 from fastapi import APIRouter
 
-from cvai.analyses.cine_sax.objects import CineKind
 from cvai.audit.messages import Act, AuditEvent
 from cvai.errors import TemporarilyUnavailable
-from cvai.jobs.ledger import JobRecord
 from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
 from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
@@ -31,8 +30,9 @@ from tests.review.test_roles import STUDY, app_of, every_route
 pytestmark = pytest.mark.servers
 
 OF_ECHO = frozenset(
-    {f"{STUDY}/look", f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"}
+    {f"{STUDY}/preview", f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"}
 )
+OF_RUNS = frozenset({f"{STUDY}/look"})
 BODIES: dict[tuple[str, str], object] = {
     ("POST", f"{STUDY}/look"): {"verdict": "looked at"},
     ("POST", "/worklist"): {"search": "phantom"},
@@ -43,15 +43,25 @@ BODIES: dict[tuple[str, str], object] = {
 
 @dataclass(frozen=True)
 class Read:
-    """A site with one measured cine and one measured ultrasound study, and who reads them."""
+    """A site with a measured cine, ultrasound study and angiography study, and who reads them."""
 
     site: Site
     session: requests.Session
     cine: str
     echo: str
+    runs: str
 
     def job_for(self, path: str) -> str:
+        if path in OF_RUNS:
+            return self.runs
         return self.echo if path in OF_ECHO else self.cine
+
+    def body_for(self, method: str, path: str) -> object:
+        if path != f"{STUDY}/preview":
+            return BODIES.get((method, path))
+        loops = self.session.get(f"{self.site.url}/api/studies/{self.echo}", timeout=60).json()["loops"]
+        beats = {loop["view"]: loop["beats"] for loop in loops}
+        return {**beats["a4c"][0], "frames": [], "beats": beats}
 
 
 def declared_routes() -> dict[tuple[str, str], Audited | NoPatientData]:
@@ -76,20 +86,18 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         write_echo_phantom_study(site.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
         (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
-        jobs = {view_of(record): record.job.job_id for record in site.jobs(2)}
+        write_angiography_phantom_study(site.root, (RunParameters(n_frames=14, beat_frames=8),))
+        shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".runs")
+        (site.settings.inbox_folder / ".runs").rename(site.settings.inbox_folder / "runs")
+        jobs = {record.job.kind: record.job.job_id for record in site.jobs(3)}
         session = requests.Session()
         token = site.add_reader("auditor", Role.ADMIN, "Auditor^A")
         session.post(f"{site.url}/sign-in", data={"token": token}, timeout=60).raise_for_status()
         session.headers.update(words(site, session))
         signed = {"after": 0, "changes": {"ed": 0, "es": 3, "frames": []}}
-        address = f"{site.url}/api/studies/{jobs['cine']}/decision"
+        address = f"{site.url}/api/studies/{jobs['cine_sax']}/decision"
         session.post(address, json=signed, timeout=120).raise_for_status()
-        yield Read(site, session, jobs["cine"], jobs["echo"])
-
-
-def view_of(record: JobRecord) -> str:
-    kinds = {stored.kind for stored in record.outcome.objects}
-    return "cine" if CineKind.CINE in kinds else "echo"
+        yield Read(site, session, jobs["cine_sax"], jobs["echo_apical"], jobs["coronary"])
 
 
 def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
@@ -99,12 +107,12 @@ def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
     return [message for message in found if message.find(f"ActiveParticipant[@UserID='{user}']") is not None]
 
 
-def ask(read: Read, method: str, path: str) -> requests.Response:
+def ask(read: Read, method: str, path: str, body: object) -> requests.Response:
     address = path.format(job_id=read.job_for(path), z=0, view="a4c", part=0)
     return read.session.request(
         method,
         f"{read.site.url}{address}",
-        json=BODIES.get((method, path)),
+        json=body,
         timeout=120,
         allow_redirects=False,
     )
@@ -121,8 +129,9 @@ def shown_path(message: ET.Element) -> str:
 def test_a_route_with_patients_data_leaves_a_message_of_who_read_what(
     read: Read, method: str, path: str
 ) -> None:
+    body = read.body_for(method, path)
     before = len(messages(read.site))
-    answer = ask(read, method, path)
+    answer = ask(read, method, path, body)
     assert answer.status_code == 200, answer.text
     (message,) = messages(read.site)[before:]
     declared = DECLARED[method, path]
@@ -149,7 +158,7 @@ def test_a_route_with_patients_data_leaves_a_message_of_who_read_what(
 def test_the_list_of_studies_names_each_of_them(read: Read) -> None:
     read.session.get(read.site.url, timeout=60)
     listed = {study.attrib["UID"] for study in messages(read.site)[-1].iter("StudyIDs")}
-    assert listed == {job.rsplit("-", 3)[0] for job in (read.cine, read.echo)}
+    assert listed == {job.rsplit("-", 3)[0] for job in (read.cine, read.echo, read.runs)}
 
 
 @pytest.mark.parametrize(("method", "path"), WITHOUT, ids=lambda part: part)
@@ -157,8 +166,8 @@ def test_a_route_that_is_said_to_show_no_patient_shows_none(read: Read, method: 
     if path == "/sign-out":
         return  # ends the session of the others; it answers an address alone
     before = len(messages(read.site))
-    answer = ask(read, method, path)
-    studies = [job.rsplit("-", 3)[0] for job in (read.cine, read.echo)]
+    answer = ask(read, method, path, BODIES.get((method, path)))
+    studies = [job.rsplit("-", 3)[0] for job in (read.cine, read.echo, read.runs)]
     for secret in ("Phantom", "PHANTOM", *studies):
         assert secret not in answer.text
     codes = [m.find("EventIdentification/EventID").attrib["csd-code"] for m in messages(read.site)[before:]]  # type: ignore[union-attr]

@@ -10,8 +10,11 @@ import nibabel
 import numpy as np
 import pytest
 
+from cvai.analyses import echo_apical
 from cvai.analyses.cine_sax import SPEC
+from cvai.analyses.shown import ShownLoop
 from cvai.domain.cine import CineStack
+from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import encoded_runs
@@ -19,6 +22,7 @@ from cvai.jobs.reading import FrameEdit, Verdict
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decision
 from cvai.review.viewers.cine import LABELS, CinePack, StoredScale
+from cvai.review.viewers.loops import LoopPack, write_loops
 from cvai.review.viewers.packed import packed_labels
 from tests.dicom.write.synthetic import beating_labels, shaded_pixels
 from tests.review.test_records import READING, decision
@@ -70,6 +74,34 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
     (entry,) = json.loads((out / "manifest.json").read_text())
     assert entry["corrected"] == [[5, 1]]
     assert entry["verdict"] == "changed"
+
+
+def test_pairs_of_loops_hold_the_sector_of_each_view_alone(tmp_path: Path) -> None:
+    sector = np.zeros((20, 30), np.bool_)
+    sector[2:14, 5:28] = True
+    frames = np.arange(4 * 20 * 30, dtype=np.uint8).reshape(4, 20, 30) * sector
+    loop = EchoLoop(frames, sector, (0.5, 0.4), None, None)
+    labels = np.zeros((4, 20, 30), np.uint8)
+    shown = [ShownLoop(view, view, loop, labels, (KeyPhases(0, 2),)) for view in ("a4c", "a2c")]
+    loops = LoopPack(tmp_path, {**write_loops(tmp_path, shown), "scanner": ""})
+    drawn = labels[0].copy()
+    drawn[3, 7] = 3
+    beats = {"a4c": (KeyPhases(0, 2), KeyPhases(1, 3)), "a2c": (KeyPhases(3, 1),)}
+    edits = (FrameEdit(0, 0, encoded_runs(drawn), "a4c"),)
+    reading = replace(READING, phases=beats["a4c"][0], beats=beats, edits=edits)
+    study = ReviewedStudy(replace(decision(1, 50, 54), reading=reading), loops)
+    out = tmp_path / "out"
+    write_dataset(out, [study], echo_apical.SPEC)
+    names = {f"{study.patient}_{view}_{phase}.nii.gz" for view in beats for phase in ("ED", "ES")}
+    assert {path.name for path in (out / "images").iterdir()} == names
+    image = nibabel.load(out / "images" / f"{study.patient}_a2c_ED.nii.gz")
+    assert image.header.get_zooms() == pytest.approx((0.4, 0.5, 1.0))
+    assert np.array_equal(image.get_fdata()[..., 0].T, frames[3, 2:14, 5:28])
+    label = np.asarray(nibabel.load(out / "labels" / f"{study.patient}_a4c_ED.nii.gz").dataobj)
+    assert (label[2, 1, 0], np.count_nonzero(label)) == (3, 1)
+    (entry,) = json.loads((out / "manifest.json").read_text())
+    assert entry["corrected"] == [["a4c", 0, 0]]
+    assert entry["frames"] == {"a4c": {"ed": 0, "es": 2}, "a2c": {"ed": 3, "es": 1}}
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,6 +66,17 @@ def test_runs_that_do_not_fill_the_frame_are_refused(runs: list[int]) -> None:
 
 def test_a_reading_comes_back_from_its_json_and_names_itself_by_all_it_says() -> None:
     assert Reading.from_json(READING.to_json()) == READING
+    beats = {"a4c": (KeyPhases(0, 9), KeyPhases(20, 28)), "a2c": (KeyPhases(1, 8),)}
+    of_loops = replace(
+        READING,
+        edits=(FrameEdit(0, 0, (10, 0, 5, 1), "a2c"),),
+        beats=beats,
+        segmentations={"seg_a4c": "1.2.3.4", "seg_a2c": "1.2.3.6"},
+        factors={"lv_esv": 0.98},
+    )
+    assert Reading.from_json(json.loads(json.dumps(of_loops.to_json()))) == of_loops
+    assert READING.to_json().keys().isdisjoint({"beats", "segmentations", "factors", "images"})
+    assert READING.to_json()["edits"] == [{"t": 0, "z": 3, "runs": (10, 0, 5, 1)}]
     other = replace(READING, phases=KeyPhases(0, 10))
     assert other.reading_id != READING.reading_id
 

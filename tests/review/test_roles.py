@@ -41,6 +41,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", f"{STUDY}/measured"): VIEWER,
     ("PUT", f"{STUDY}/draft"): REVIEWER,
     ("DELETE", f"{STUDY}/draft"): REVIEWER,
+    ("POST", f"{STUDY}/preview"): REVIEWER,
     ("POST", f"{STUDY}/decision"): REVIEWER,
     ("POST", f"{STUDY}/look"): REVIEWER,
     ("GET", "/agreement"): ADMIN,
@@ -51,6 +52,7 @@ BODIES: dict[str, object] = {
     f"{STUDY}/look": {"verdict": "looked at"},
     "/worklist": {"search": "doe"},
     f"{STUDY}/draft": {"ed": 0, "es": 1, "frames": []},
+    f"{STUDY}/preview": {"ed": 0, "es": 1, "frames": []},
     f"{STUDY}/decision": {"after": 0, "changes": {"ed": 0, "es": 1, "frames": []}},
 }
 NO_STUDY = {"job_id": "1.2.3-none", "z": "0", "view": "a4c", "part": "0"}

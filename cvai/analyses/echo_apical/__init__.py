@@ -15,12 +15,13 @@ from cvai.analyses.echo_apical.objects import (
     document,
     drawn,
 )
-from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE, redrawn_loops
+from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE, preview_of_loops, redrawn_loops
 from cvai.analyses.echo_apical.reading import ReopenedLoops, labels_of, remeasured_loops, reopen_loops
 from cvai.analyses.echo_apical.report import echo_report_pdf
 from cvai.analyses.spec import AnalysisSpec, Editing
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
 from cvai.dicom.write.plan import ResultPlan
+from cvai.domain.anatomy import ECHO_LABELS
 from cvai.domain.echo.views import EchoView
 from cvai.models.echo import EchoSegmenter
 
@@ -58,9 +59,11 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         labels_of,
         remeasured_loops,
         redrawn_loops,
+        preview_of_loops,
         needs_factors=True,
     ),
     headline=HEADLINE,
+    labels={structure.value: label for structure, label in ECHO_LABELS.items()},
     compared=COMPARED,
     page=PAGE,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cvai.analyses.echo_apical.analysis import BIPLANE, MeasuredLoop
 from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
@@ -23,6 +24,7 @@ from cvai.domain.body import with_body_size
 from cvai.domain.echo.atrium import mean_atrial_volumes, measure_atrium
 from cvai.domain.echo.function import (
     KeyDiscs,
+    Volumes,
     key_discs,
     mean_volumes,
     measure_echo,
@@ -42,7 +44,7 @@ from cvai.domain.echo.quality import (
     strain_findings,
     volume_findings,
 )
-from cvai.domain.echo.simpson import DiscStack, disc_stack
+from cvai.domain.echo.simpson import disc_stack
 from cvai.domain.echo.strain import measure_strain
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding, Severity
@@ -85,12 +87,10 @@ def measured(
     Raises:
         HeartRefused: ``no_ejection``.
     """
-    discs = {loop.view: loop.discs for loop in loops}
-    volumes = mean_volumes(*(discs.get(view, ()) for view in _VIEWS)).with_esv_times(esv_factor)
-    require_ejection(volumes)
+    volumes = volumes_of({loop.view: loop.discs for loop in loops}, esv_factor)
     calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
     found: tuple[Measurement, ...] = (
-        *measure_echo(volumes, _heart_rate_bpm(loops), calibrated=calibrated),
+        *measure_echo(volumes, heart_rate_bpm(loops), calibrated=calibrated),
         *_atrium(loops, calibrated=calibrated),
         *measure_strain(
             {loop.view: loop.strain for loop in loops},
@@ -114,6 +114,17 @@ def measured(
         subject=subject,
         esv_factor=esv_factor,
     )
+
+
+def volumes_of(discs: Mapping[EchoView, tuple[KeyDiscs, ...]], esv_factor: float) -> Volumes:
+    """Mean volumes of all beats, the end-systolic one times the factor.
+
+    Raises:
+        HeartRefused: ``no_ejection``.
+    """
+    volumes = mean_volumes(*(discs.get(view, ()) for view in _VIEWS)).with_esv_times(esv_factor)
+    require_ejection(volumes)
+    return volumes
 
 
 def view_of(loops: Sequence[MeasuredLoop]) -> str:
@@ -155,19 +166,30 @@ def with_beats(
         HeartRefused: ``mitral_plane_not_found``, in a frame that the message names.
     """
     spacing = source.loop.spacing_mm or SQUARE_PX
-    discs = tuple(
-        KeyDiscs(*(_discs_at(segmentation, t, spacing) for t in (beat.end_diastole, beat.end_systole)))
-        for beat in beats
-    )
+    labels, view = segmentation.labels, segmentation.view
+    discs = tuple(discs_of_beat(view, beat, labels.__getitem__, spacing) for beat in beats)
     return MeasuredLoop(_with_checked_times(source, segmentation), segmentation, beats, discs)
 
 
-def _discs_at(segmentation: LoopSegmentation, t: int, spacing_mm: tuple[float, float]) -> DiscStack:
-    try:
-        return disc_stack(segmentation.labels[t], spacing_mm)
-    except HeartRefused as refusal:
-        where = f"{VIEW_NAMES[segmentation.view].capitalize()} view, frame {t + 1}"
-        raise HeartRefused(refusal.code, f"{where}: {refusal.message}", refusal.hint) from refusal
+def discs_of_beat(
+    view: EchoView,
+    beat: KeyPhases,
+    labels_at: Callable[[int], NDArray[np.uint8]],
+    spacing_mm: tuple[float, float],
+) -> KeyDiscs:
+    """Discs of a beat that a reader has looked at; ``labels_at`` gives the (y, x) labels of a frame.
+
+    Raises:
+        HeartRefused: ``mitral_plane_not_found``, in a frame that the message names.
+    """
+    stacks = []
+    for t in (beat.end_diastole, beat.end_systole):
+        try:
+            stacks.append(disc_stack(labels_at(t), spacing_mm))
+        except HeartRefused as refusal:
+            where = f"{VIEW_NAMES[view].capitalize()} view, frame {t + 1}"
+            raise HeartRefused(refusal.code, f"{where}: {refusal.message}", refusal.hint) from refusal
+    return KeyDiscs(*stacks)
 
 
 def _with_checked_times(source: AssembledLoop, segmentation: LoopSegmentation) -> AssembledLoop:
@@ -208,7 +230,7 @@ def _with_normal_ranges(
     return with_normal_ranges(measurements, subject, "US")
 
 
-def _heart_rate_bpm(loops: Sequence[MeasuredLoop]) -> float | None:
+def heart_rate_bpm(loops: Sequence[MeasuredLoop]) -> float | None:
     """Mean of what the loops state; none where one of them is contradicted."""
     if any(f.code == "heart_rate_contradicted" for loop in loops for f in loop.source.findings):
         return None

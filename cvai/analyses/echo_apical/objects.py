@@ -45,8 +45,8 @@ LOOP_KINDS: Mapping[EchoView, LoopKind] = MappingProxyType(
 
 SERIES: Mapping[str, SeriesPlan] = MappingProxyType(
     {
-        LoopKind.A4C: segmentation_series("apical four-chamber segmentation", 5, "seg_a4c.dcm"),
-        LoopKind.A2C: segmentation_series("apical two-chamber segmentation", 6, "seg_a2c.dcm"),
+        LoopKind.A4C: segmentation_series("apical 4-chamber segmentation", 5, "seg_a4c.dcm"),
+        LoopKind.A2C: segmentation_series("apical 2-chamber segmentation", 6, "seg_a2c.dcm"),
         **document_series(sr_offset=3, pdf_offset=4),
     }
 )

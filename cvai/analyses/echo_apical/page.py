@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.analyses.echo_apical.besides import SQUARE_PX
-from cvai.analyses.echo_apical.reading import ReopenedLoops, measured_loops
+from cvai.analyses.echo_apical.reading import ReopenedLoops, measured_loops, previewed_loops
 from cvai.analyses.page import (
     Curve,
     CurveLine,
@@ -23,7 +23,7 @@ from cvai.analyses.page import (
     Traces,
 )
 from cvai.analyses.page import Layer as Contour
-from cvai.analyses.shown import Line, Redrawn, ShownLoop
+from cvai.analyses.shown import FewFrames, Line, Preview, Redrawn, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.simpson import DiscStack, disc_chords_mm, disc_stack
@@ -72,6 +72,13 @@ def redrawn_loops(analysis: EchoAnalysis, frames: Mapping[str, Collection[int]])
         Redrawn(loop.view.value, loop.beats, _lines(loop, frames[loop.view.value]), _traces(loop))
         for loop in analysis.loops
     )
+
+
+def preview_of_loops(reopened: ReopenedLoops, few: FewFrames) -> Preview:
+    """Volumes, and the ventricle's discs on the frames that are being drawn."""
+    spacings = {loop.view.value: loop.source.loop.spacing_mm or SQUARE_PX for loop in reopened.loops}
+    lines = {(view, t): drawn_discs(labels, spacings[view]) for (view, t), labels in few.labels.items()}
+    return Preview(previewed_loops(reopened, few), lines)
 
 
 def _traces(measured: MeasuredLoop) -> dict[str, list[float]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,26 @@ from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.analyses.echo_apical.analysis import ESV, EchoAnalysis, MeasuredLoop
-from cvai.analyses.echo_apical.measure import measured, with_atria_and_strain, with_beats, with_beats_found
+from cvai.analyses.echo_apical.besides import SQUARE_PX
+from cvai.analyses.echo_apical.measure import (
+    discs_of_beat,
+    measured,
+    volumes_of,
+    with_atria_and_strain,
+    with_beats,
+    with_beats_found,
+)
 from cvai.analyses.echo_apical.objects import LOOP_KINDS, SEGMENTS
+from cvai.analyses.shown import FewFrames
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, LoopSelection, assemble_loop, select_loops
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
+from cvai.domain.echo.function import KeyDiscs, measure_echo
 from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.views import EchoView
+from cvai.domain.measurement import Measurement
+from cvai.domain.phases import KeyPhases
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,10 +124,14 @@ def remeasured_loops(reopened: ReopenedLoops, correction: Correction) -> EchoAna
         HeartRefused: ``mitral_plane_not_found``, ``no_ejection``.
     """
     loops = tuple(_corrected(loop, correction) for loop in reopened.loops)
+
+    def is_corrected(loop: ReopenedLoop, t: int) -> bool:
+        return not np.array_equal(correction.labels[loop.view.value][t, 0], loop.labels[t])
+
     found = measured(
         reopened.study,
         loops,
-        esv_factor=_esv_factor(reopened, correction),
+        esv_factor=_esv_factor(reopened.loops, correction.beats, correction.factors, is_corrected),
         first_findings=reopened.selection.findings,
     )
     return EchoAnalysis(
@@ -130,18 +147,45 @@ def remeasured_loops(reopened: ReopenedLoops, correction: Correction) -> EchoAna
     )
 
 
+def previewed_loops(reopened: ReopenedLoops, few: FewFrames) -> tuple[Measurement, ...]:
+    """Volumes and ejection fraction of loops of which few frames were drawn anew.
+
+    Raises:
+        HeartRefused: ``mitral_plane_not_found``, ``no_ejection``.
+    """
+    discs = {loop.view: _discs(loop, few) for loop in reopened.loops}
+    calibrated = all(loop.source.loop.spacing_mm is not None for loop in reopened.loops)
+
+    def is_corrected(loop: ReopenedLoop, t: int) -> bool:
+        return not np.array_equal(_frame(loop, few, t), loop.labels[t])
+
+    factor = _esv_factor(reopened.loops, few.beats, few.factors, is_corrected)
+    return measure_echo(volumes_of(discs, factor), None, calibrated=calibrated)
+
+
+def _discs(loop: ReopenedLoop, few: FewFrames) -> tuple[KeyDiscs, ...]:
+    spacing = loop.source.loop.spacing_mm or SQUARE_PX
+    frame = partial(_frame, loop, few)
+    return tuple(discs_of_beat(loop.view, beat, frame, spacing) for beat in few.beats[loop.view.value])
+
+
+def _frame(loop: ReopenedLoop, few: FewFrames, t: int) -> NDArray[np.uint8]:
+    drawn = few.labels.get((loop.view.value, t))
+    return loop.labels[t] if drawn is None else drawn
+
+
 def _corrected(loop: ReopenedLoop, correction: Correction) -> MeasuredLoop:
     view = loop.view.value
     segmentation = loop.segmentation(np.ascontiguousarray(correction.labels[view][:, 0]))
     return with_atria_and_strain(with_beats(loop.source, segmentation, correction.beats[view]))
 
 
-def _esv_factor(reopened: ReopenedLoops, correction: Correction) -> float:
+def _esv_factor(
+    loops: Sequence[ReopenedLoop],
+    beats: Mapping[str, tuple[KeyPhases, ...]],
+    factors: Mapping[str, float],
+    is_corrected: Callable[[ReopenedLoop, int], bool],
+) -> float:
     """The model's, as long as every end-systole is drawn by the model: it makes up for how models draw it."""
-    for loop in reopened.loops:
-        drawn, view = loop.labels, loop.view.value
-        for beat in correction.beats[view]:
-            t = beat.end_systole
-            if not np.array_equal(correction.labels[view][t, 0], drawn[t]):
-                return 1.0
-    return correction.factors.get(ESV, 1.0)
+    end_systoles = ((loop, beat.end_systole) for loop in loops for beat in beats[loop.view.value])
+    return 1.0 if any(is_corrected(loop, t) for loop, t in end_systoles) else factors.get(ESV, 1.0)

@@ -64,12 +64,18 @@ CONTOURS = "sr_contours"
 PRESENTATION = "presentation"
 """Kind of the presentation state of the key frames."""
 
+LONG_STRING = 64
+"""Most characters of a value of LO (PS3.5 section 6.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesPlan:
     """How the one-object series of a kind of object is made.
 
     ``offset`` is that of its SeriesNumber from the one of the analysis' first series; it never changes.
+
+    Raises:
+        ValueError: the title is too long for a SeriesDescription.
     """
 
     sop_class_uid: UID
@@ -77,6 +83,10 @@ class SeriesPlan:
     title: str
     offset: int
     file_name: str
+
+    def __post_init__(self) -> None:
+        if len(self.described(signed=True)) > LONG_STRING:
+            raise ValueError(f"{self.described(signed=True)!r} is longer than {LONG_STRING} characters")
 
     def described(self, *, signed: bool = False) -> str:
         """SeriesDescription of what the model made, or of what a reader has signed."""

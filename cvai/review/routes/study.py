@@ -19,7 +19,15 @@ from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.decisions import Look, LookVerdict
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.study import measured_json, new_reading, pack_of, prior_json, shared_json, study_json
+from cvai.review.study import (
+    measured_json,
+    new_reading,
+    pack_of,
+    preview_json,
+    prior_json,
+    shared_json,
+    study_json,
+)
 from cvai.review.summary import Summary
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack
@@ -122,6 +130,14 @@ def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page:
     checked_edits(changes, pack_of(page, summary), summary.editing)
     saved_s = page.drafts.save(summary.job_id, session.reader.name, changes.model_dump())
     return {"saved": readable_time(datetime.fromtimestamp(saved_s, UTC))}
+
+
+@api.post("/preview")
+@shows(Audited(Act.SEEN, repeated=True))
+def preview(session: Reviewer, summary: TheStudy, changes: ChangesBody, page: ThePage) -> Json:
+    """What is known at once of frames that a reader is drawing; nothing is kept."""
+    del session  # reviewers alone draw
+    return preview_json(page, summary, changes)
 
 
 @api.delete("/draft")

@@ -1,5 +1,7 @@
 /** @file What a reader changes on several loops, as one: a draft, a decision, the numbers. */
 
+import { encodeRuns } from "./labels.js";
+
 /** @typedef {import("./loops.js").LoopView} LoopView */
 /** @typedef {import("./editor.js").Phases} Phases */
 /** @typedef {import("./editor.js").FrameEdit & {view: string}} LoopEdit */
@@ -36,6 +38,16 @@ export class LoopEdits extends EventTarget {
       beats: Object.fromEntries(this.views.map(({ cine, editor }) => [cine.view, editor.beats])),
       frames: this.views.flatMap(({ cine: { view }, editor }) => editor.frames.map((frame) => ({ ...frame, view }))),
     };
+  }
+
+  /** @returns {Phases & LoopChanges} all beats, and the frames that a preview of these contours needs */
+  get sketch() {
+    const frames = this.views.flatMap(({ cine: { view }, editor, outdated }) => {
+      const measured = new Set(editor.beats.flatMap(({ ed, es }) => [ed, es]));
+      const needed = [...editor.touched].filter((t) => outdated.has(t) || measured.has(t));
+      return needed.map((t) => ({ t, z: 0, runs: encodeRuns(editor.labels.frame(t, 0)), view }));
+    });
+    return { ...this.changes, frames };
   }
 
   /** @param {LoopChanges} changes take up what was changed before */

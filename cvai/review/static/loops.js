@@ -95,6 +95,13 @@ export class LoopView {
     this.viewer.draw();
   }
 
+  /** @param {number} t @param {Lines} lines of its contours as they are being drawn */
+  sketch(t, lines) {
+    this.redrawn[t] = lines;
+    this.outdated.delete(t);
+    this.viewer.draw();
+  }
+
   /** @param {"ed" | "es"} phase @returns {number} its next frame, that of the first beat after the last one */
   next(phase) {
     const frames = this.editor.beats.map((beat) => beat[phase]);

@@ -1,6 +1,6 @@
 /** @file The study page of loops: side by side with their contours, which are corrected where the analysis allows it. */
 
-import { getBytes, getJson, meta } from "./api.js";
+import { getBytes, getJson, meta, sendJson } from "./api.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
@@ -28,6 +28,9 @@ class LoopsPage {
     this.part = part;
     this.asked = 0;
     this.opened = false;
+    this.asking = false;
+    /** @type {{revision: number, measurements: Record<string, number>}} */
+    this.previewed = { revision: -1, measurements: {} };
     this.edits = new LoopEdits(views);
     if (study.editable) this.#signs();
     handle(this);
@@ -116,7 +119,7 @@ class LoopsPage {
   /** Let contours be corrected, and what was made of them be signed. */
   #signs() {
     const { edits, study } = this;
-    this.numbers = new Numbers(base, edits, study.result.measurements, () => ({}));
+    this.numbers = new Numbers(base, edits, study.result.measurements, () => this.previewed.measurements);
     this.draft = new Draft(base, edits, saySaved, (revision) => this.#showMeasured(revision));
     this.decide = new Decide(base, study, edits, this.draft, this.numbers, this.mayChange);
     edits.addEventListener("change", () => this.#changed());
@@ -133,7 +136,25 @@ class LoopsPage {
       this.#drawCurve();
       this.#showNumbers();
     });
-    if (this.mayChange && this.opened) this.draft?.touch();
+    if (!this.mayChange || !this.opened) return;
+    this.draft?.touch();
+    this.#preview();
+  }
+
+  /** Have discs and volumes follow the hand: one request at a time, of the contours as they are by then. */
+  async #preview() {
+    if (this.asking) return;
+    this.asking = true;
+    const { edits } = this;
+    while (edits.changed && this.previewed.revision !== edits.revision) {
+      const { revision, sketch } = edits;
+      const told = await sendJson("POST", `${base}/preview`, sketch).catch(() => ({ measurements: {}, lines: [] }));
+      this.previewed = { revision, measurements: told.measurements };
+      for (const { view, t, lines } of told.lines) this.views.find(({ cine }) => cine.view === view)?.sketch(t, lines);
+      this.#showNumbers();
+    }
+    if (!edits.changed) this.previewed = { revision: -1, measurements: {} };
+    this.asking = false;
   }
 
   #showNumbers() {

@@ -83,7 +83,12 @@ class CinePack:
         """Rows and columns of a frame that are sent: all of a stack."""
         return slice(None), slice(None)
 
-    def read_pixels(self) -> NDArray[np.float32]:
+    def spacing_mm(self, _: str) -> tuple[float, float, float]:
+        """Between slices, rows and columns."""
+        meta = self.meta
+        return meta["slice_spacing_mm"], meta["spacing_y_mm"], meta["spacing_x_mm"]
+
+    def read_pixels(self, _: str) -> NDArray[np.float32]:
         """(t, z, y, x) intensities."""
         meta, slices = self.meta, []
         for z in range(meta["n_slices"]):
@@ -122,6 +127,12 @@ class CineCache:
         """
         folder = self._ready(record)
         return CinePack(folder, _read_meta(folder))
+
+    def pack(self, record: JobRecord) -> CinePack | LoopPack:
+        """What a job has analysed, as ``open`` or ``open_loops``."""
+        folder = self._ready(record)
+        meta = _read_meta(folder)
+        return LoopPack(folder, meta) if "loops" in meta else CinePack(folder, meta)
 
     def open_loops(self, record: JobRecord) -> LoopPack:
         """The ultrasound loops a job has analysed, with the labels it drew.

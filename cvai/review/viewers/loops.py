@@ -60,6 +60,23 @@ class LoopPack:
         """(t, 1, y, x) of whole frames by view, as the model drew them."""
         return {loop["view"]: self._whole(loop)[:, None] for loop in self.meta["loops"]}
 
+    def placed(self, view: str, lines: Mapping[str, Sequence[Line]]) -> dict[str, Any]:
+        """Lines of a whole frame by their names, as points (x, y) of the frame as it is sent."""
+        rows, columns = self.part_shown(view)
+        return _placed(lines, rows.start, columns.start)
+
+    def spacing_mm(self, view: str) -> tuple[float, float, float]:
+        """Between rows and columns, after 1 in the place of slices; 1 where pixels have no size."""
+        loop = self._known(view)
+        return 1.0, loop["spacing_y_mm"], loop["spacing_x_mm"]
+
+    def read_pixels(self, view: str) -> NDArray[np.float32]:
+        """(t, 1, y, x) brightness of the frames as they are sent."""
+        loop = self._known(view)
+        frames = np.fromfile(_frames_file(self.folder, view), np.uint8)
+        shape = (loop["n_phases"], 1, loop["rows"], loop["columns"])
+        return frames.reshape(shape).astype(np.float32)
+
     @property
     def found_beats(self) -> dict[str, tuple[KeyPhases, ...]]:
         """End-diastole and end-systole of the beats that the model's labels have, by view."""
@@ -74,9 +91,7 @@ class LoopPack:
         Raises:
             KeyError: there is no such view.
         """
-        loop = self._loop(view)
-        if loop is None:
-            raise KeyError(view)
+        loop = self._known(view)
         top, left = loop["top"], loop["left"]
         return slice(top, top + loop["rows"]), slice(left, left + loop["columns"])
 
@@ -84,6 +99,12 @@ class LoopPack:
     def scanner(self) -> str:
         """Manufacturer and model, by which disagreements are grouped."""
         return str(self.meta["scanner"])
+
+    def _known(self, view: str) -> Mapping[str, Any]:
+        loop = self._loop(view)
+        if loop is None:
+            raise KeyError(view)
+        return loop
 
     def _whole(self, loop: Mapping[str, Any]) -> NDArray[np.uint8]:
         shape = (loop["n_phases"], loop["whole_rows"], loop["whole_columns"])
@@ -133,12 +154,11 @@ def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
 
 def redrawn_json(pack: LoopPack, redrawn: Redrawn) -> dict[str, Any]:
     """What a page is told of a loop that was measured again."""
-    rows, columns = pack.part_shown(redrawn.view)
     return {
         "view": redrawn.view,
         "beats": _beats_json(redrawn.beats),
         "traces": _traces_json(redrawn.traces),
-        "lines": {t: _placed(lines, rows.start, columns.start) for t, lines in redrawn.lines.items()},
+        "lines": {t: pack.placed(redrawn.view, lines) for t, lines in redrawn.lines.items()},
     }
 
 
