@@ -145,9 +145,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
     return {**told, "loops": loops} if loops else told
 
 
-Found = tuple[
-    Sequence[Measurement], Mapping[str, Sequence[float] | None], Sequence[Mapping[str, Any]]
-]
+Found = tuple[Sequence[Measurement], Mapping[str, Sequence[float] | None], Sequence[Mapping[str, Any]]]
 """Measurements, curves, and findings as in result.json."""
 
 

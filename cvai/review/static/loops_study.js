@@ -36,7 +36,12 @@ class LoopsPage {
     handle(this);
     this.#overlay();
     addEventListener("resize", () => this.#drawCurve());
-    linkFindings(study.places, ({ view, t }) => {
+    this.#linkFindings(study.places);
+  }
+
+  /** @param {any[][]} places of every finding: a view and a frame */
+  #linkFindings(places) {
+    linkFindings(places, ({ view, t }) => {
       const i = this.views.findIndex(({ cine }) => cine.view === view);
       this.lead(this.views[i]);
       this.go(t, i);
@@ -165,8 +170,10 @@ class LoopsPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async #showMeasured(revision) {
     try {
-      const { loops } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
+      const { loops, findings, places } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
       if (revision !== this.edits.revision) return;
+      part("findings-shown").innerHTML = findings;
+      this.#linkFindings(places);
       for (const view of this.views) view.redraw(loops?.find((loop) => loop.view === view.cine.view));
       this.#drawCurve();
       this.#showNumbers();
