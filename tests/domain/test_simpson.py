@@ -70,6 +70,16 @@ def test_a_ventricle_that_narrows_by_half_ejects_three_quarters() -> None:
         assert volumes.ef_percent == pytest.approx(75.0, abs=1.5)
 
 
+def test_a_ventricle_that_shortens_ejects_more_by_each_phase_s_own_length() -> None:
+    long, short = (disc_stack(drawn(*size), SPACING_MM) for size in ((28.0, 80.0), (20.0, 60.0)))
+    key = KeyDiscs(long, short)
+    of_one_height, of_own_lengths = (biplane_volumes(key, key, own_length=own) for own in (False, True))
+    assert of_one_height.ef_percent == pytest.approx(100 * (1 - (20 / 28) ** 2), abs=1.5)
+    assert of_own_lengths.ef_percent == pytest.approx(100 * (1 - (20 / 28) ** 2 * 60 / 80), abs=1.5)
+    assert of_own_lengths.edv_ml == pytest.approx(of_one_height.edv_ml)
+    assert monoplane_volumes(key, own_length=True).ef_percent == pytest.approx(of_own_lengths.ef_percent)
+
+
 def test_the_ejection_fraction_does_not_depend_on_the_size_of_a_pixel() -> None:
     frames = [drawn(radius, 70.0) for radius in (26.0, 18.0)]
     efs = []

@@ -20,7 +20,7 @@ from cvai.domain.phases import KeyPhases
 
 KIND = "echo_apical"
 BIPLANE = "biplane"
-ESV = "lv_esv"
+ESV, EF_OWN_LENGTH = "lv_esv", "lv_ef_own_length"
 DISC_HEIGHT = (
     "Method of discs, 20 discs; all discs of all views and phases have the height of the longest long axis "
     "over 20. Ejection fractions with a height for each phase are about 8 points higher."

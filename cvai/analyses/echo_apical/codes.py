@@ -132,11 +132,11 @@ def _coded(ef: str, edv: str, esv: str, method: str) -> dict[str, MeasurementCod
         name = Code(value, "LN", f"Left ventricular {what} {method}")
         return MeasurementCoding(name, LEFT_VENTRICLE, qualifiers=(WITH_PAPILLARY_MUSCLES,))
 
+    fraction = Code(ef, "LN", f"Left ventricular ejection fraction {method}")
     edv_coding, esv_coding = coding(edv, "end diastolic volume"), coding(esv, "end systolic volume")
     return {
-        "lv_ef": MeasurementCoding(
-            Code(ef, "LN", f"Left ventricular ejection fraction {method}"), LEFT_VENTRICLE
-        ),
+        "lv_ef": MeasurementCoding(fraction, LEFT_VENTRICLE),
+        "lv_ef_own_length": MeasurementCoding(fraction, LEFT_VENTRICLE, words="each phase's own length"),
         "lv_edv": edv_coding,
         "lv_esv": esv_coding,
         "lv_edv_index": indexed_coding(edv_coding),

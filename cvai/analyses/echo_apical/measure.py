@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.echo_apical.analysis import BIPLANE, MeasuredLoop
+from cvai.analyses.echo_apical.analysis import BIPLANE, EF_OWN_LENGTH, MeasuredLoop
 from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.choice import rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
@@ -87,10 +87,12 @@ def measured(
     Raises:
         HeartRefused: ``no_ejection``.
     """
-    volumes = volumes_of({loop.view: loop.discs for loop in loops}, esv_factor)
+    discs = {loop.view: loop.discs for loop in loops}
+    volumes = volumes_of(discs, esv_factor)
     calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
     found: tuple[Measurement, ...] = (
         *measure_echo(volumes, heart_rate_bpm(loops), calibrated=calibrated),
+        fraction_by_own_length(discs, esv_factor),
         *_atrium(loops, calibrated=calibrated),
         *measure_strain(
             {loop.view: loop.strain for loop in loops},
@@ -122,9 +124,21 @@ def volumes_of(discs: Mapping[EchoView, tuple[KeyDiscs, ...]], esv_factor: float
     Raises:
         HeartRefused: ``no_ejection``.
     """
-    volumes = mean_volumes(*(discs.get(view, ()) for view in _VIEWS)).with_esv_times(esv_factor)
+    volumes = _mean_volumes(discs, esv_factor)
     require_ejection(volumes)
     return volumes
+
+
+def fraction_by_own_length(discs: Mapping[EchoView, tuple[KeyDiscs, ...]], esv_factor: float) -> Measurement:
+    """Ejection fraction of discs whose height is that of each phase's own axis, as many machines show it."""
+    return Measurement(EF_OWN_LENGTH, _mean_volumes(discs, esv_factor, own_length=True).ef_percent, "%")
+
+
+def _mean_volumes(
+    discs: Mapping[EchoView, tuple[KeyDiscs, ...]], esv_factor: float, *, own_length: bool = False
+) -> Volumes:
+    by_view = (discs.get(view, ()) for view in _VIEWS)
+    return mean_volumes(*by_view, own_length=own_length).with_esv_times(esv_factor)
 
 
 def view_of(loops: Sequence[MeasuredLoop]) -> str:

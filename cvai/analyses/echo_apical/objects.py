@@ -53,7 +53,9 @@ SERIES: Mapping[str, SeriesPlan] = MappingProxyType(
 
 SEGMENTS = segments_of(ECHO_LABELS)
 _SITES = (
-    SiteGroup("Left ventricular function", codes.LEFT_VENTRICLE, ("lv_ef", "lv_edv", "lv_esv")),
+    SiteGroup(
+        "Left ventricular function", codes.LEFT_VENTRICLE, ("lv_ef", "lv_ef_own_length", "lv_edv", "lv_esv")
+    ),
     SiteGroup(
         "Left ventricular output", codes.LEFT_VENTRICLE, ("lv_sv", "lv_sv_index", "lv_co", "lv_co_index")
     ),

@@ -172,7 +172,8 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
             Row("End-diastolic volume", ("lv_edv",)),
             Row("End-systolic volume", ("lv_esv",)),
             Row("Stroke volume", ("lv_sv",)),
-            Row("Ejection fraction", ("lv_ef",), decimals=1),
+            Row("Ejection fraction, discs of one height", ("lv_ef",), decimals=1),
+            Row("Ejection fraction, each phase's own length", ("lv_ef_own_length",), decimals=1),
             Row("Cardiac output", ("lv_co",), decimals=1),
             Row("Atrium, largest", ("la_max",)),
             Row("Atrium, largest, area-length", ("la_max_area_length",)),
@@ -190,6 +191,7 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
     ),
     signed=(
         Number("lv_ef", "LV ejection fraction"),
+        Number("lv_ef_own_length", "LV ejection fraction, each phase's own length"),
         Number("lv_edv", "LV end-diastolic volume", 0),
         Number("lv_esv", "LV end-systolic volume", 0),
         Number("la_max", "Left atrium, largest", 0),

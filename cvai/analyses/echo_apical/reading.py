@@ -15,6 +15,7 @@ from cvai.analyses.echo_apical.analysis import ESV, EchoAnalysis, MeasuredLoop
 from cvai.analyses.echo_apical.besides import SQUARE_PX
 from cvai.analyses.echo_apical.measure import (
     discs_of_beat,
+    fraction_by_own_length,
     measured,
     volumes_of,
     with_atria_and_strain,
@@ -160,7 +161,11 @@ def previewed_loops(reopened: ReopenedLoops, few: FewFrames) -> tuple[Measuremen
         return not np.array_equal(_frame(loop, few, t), loop.labels[t])
 
     factor = _esv_factor(reopened.loops, few.beats, few.factors, is_corrected)
-    return measure_echo(volumes_of(discs, factor), None, calibrated=calibrated)
+    measured_ml = volumes_of(discs, factor)
+    return (
+        *measure_echo(measured_ml, None, calibrated=calibrated),
+        fraction_by_own_length(discs, factor),
+    )
 
 
 def _discs(loop: ReopenedLoop, few: FewFrames) -> tuple[KeyDiscs, ...]:

@@ -39,8 +39,8 @@ from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.strain import Layer
 
 METHOD = (
-    "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. With a "
-    "height for each phase, as many machines take it, ejection fractions are about 8 points higher."
+    "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. By each "
+    "phase's own length, as many machines take it, ejection fractions are about 8 points higher."
 )
 NO_VOLUMES = "Volumes are not given: the size of a pixel is not known."
 
@@ -54,6 +54,7 @@ _GAP = 2.0
 _KEYS_Y = 240.5
 _ROWS = (
     ("Ejection fraction (%)", "lv_ef", 0),
+    ("Ejection fraction, own lengths (%)", "lv_ef_own_length", 0),
     ("End-diastolic volume (mL)", "lv_edv", 0),
     ("End-diastolic volume (mL/m²)", "lv_edv_index", 0),
     ("End-systolic volume (mL)", "lv_esv", 0),

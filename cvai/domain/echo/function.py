@@ -15,7 +15,6 @@ from cvai.domain.echo.simpson import (
     area_length_volume_ml,
     biplane_volume_ml,
     disc_stack,
-    monoplane_volume_ml,
     shared_disc_height_mm,
 )
 from cvai.domain.function import cardiac_output_l_per_min, ejection_fraction_percent
@@ -58,17 +57,24 @@ class Volumes:
         return Volumes(self.edv_ml, self.esv_ml * factor)
 
 
-def biplane_volumes(four_chamber: KeyDiscs, two_chamber: KeyDiscs) -> Volumes:
-    """Modified biplane method of discs, one disc height for both views and phases."""
-    height_mm = shared_disc_height_mm((*four_chamber.both, *two_chamber.both))
-    pairs = zip(four_chamber.both, two_chamber.both, strict=True)
-    return Volumes(*(biplane_volume_ml(four, two, height_mm) for four, two in pairs))
+def biplane_volumes(four_chamber: KeyDiscs, two_chamber: KeyDiscs, *, own_length: bool = False) -> Volumes:
+    """Modified biplane method of discs.
+
+    Args:
+        four_chamber: of one view.
+        two_chamber: of the other.
+        own_length: whether the discs of each phase have the height of its own longer axis, as many machines
+            take it; else one disc height holds for both views and phases.
+    """
+    pairs = list(zip(four_chamber.both, two_chamber.both, strict=True))
+    height_mm = shared_disc_height_mm(stack for pair in pairs for stack in pair)
+    heights_mm = [shared_disc_height_mm(pair) if own_length else height_mm for pair in pairs]
+    return Volumes(*(biplane_volume_ml(*pair, h) for pair, h in zip(pairs, heights_mm, strict=True)))
 
 
-def monoplane_volumes(discs: KeyDiscs) -> Volumes:
-    """Method of circular discs, one disc height for both phases."""
-    height_mm = shared_disc_height_mm(discs.both)
-    return Volumes(*(monoplane_volume_ml(stack, height_mm) for stack in discs.both))
+def monoplane_volumes(discs: KeyDiscs, *, own_length: bool = False) -> Volumes:
+    """Method of circular discs; see ``biplane_volumes``."""
+    return biplane_volumes(discs, discs, own_length=own_length)
 
 
 def require_ejection(volumes: Volumes) -> None:
@@ -106,16 +112,23 @@ def key_discs(segmentation: LoopSegmentation, beat: KeyPhases, spacing_mm: tuple
     return KeyDiscs(*(disc_stack(segmentation.labels[t], spacing_mm) for t in frames))
 
 
-def mean_volumes(four_chamber: Sequence[KeyDiscs], two_chamber: Sequence[KeyDiscs]) -> Volumes:
+def mean_volumes(
+    four_chamber: Sequence[KeyDiscs], two_chamber: Sequence[KeyDiscs], *, own_length: bool = False
+) -> Volumes:
     """Mean over beats; each of one view with each of the other, or one view alone where the other has none.
+
+    ``own_length`` is that of ``biplane_volumes``.
 
     Raises:
         ValueError: there are no beats.
     """
     if four_chamber and two_chamber:
-        beats = [biplane_volumes(four, two) for four, two in product(four_chamber, two_chamber)]
+        beats = [
+            biplane_volumes(four, two, own_length=own_length)
+            for four, two in product(four_chamber, two_chamber)
+        ]
     else:
-        beats = [monoplane_volumes(discs) for discs in (*four_chamber, *two_chamber)]
+        beats = [monoplane_volumes(discs, own_length=own_length) for discs in (*four_chamber, *two_chamber)]
     if not beats:
         raise ValueError("no beats to average")
     edv_ml, esv_ml = np.mean([(beat.edv_ml, beat.esv_ml) for beat in beats], axis=0)

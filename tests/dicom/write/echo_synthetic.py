@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.measure import fraction_by_own_length
 from cvai.dicom.read.patient import one_patient, stated_patients
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
@@ -84,6 +85,7 @@ def echo_analysis(
     atria = [[a for loop in loops if loop.view is view for a in loop.atria] for view in (FOUR, TWO)]
     measurements = (
         *measure_echo(mean_volumes(*discs), 62.0, calibrated=calibrated),
+        fraction_by_own_length({loop.view: loop.discs for loop in loops}, 1.0),
         *measure_atrium(mean_atrial_volumes(*atria), calibrated=calibrated),
         *measure_strain(
             {loop.view: loop.strain for loop in loops},

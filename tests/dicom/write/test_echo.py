@@ -117,7 +117,10 @@ def test_without_a_size_of_the_pixels_no_millilitre_leaves(uncalibrated: tuple[E
     _, folder = uncalibrated
     result = read_entry(folder / "result.json")
     ratios = ["lv_gls_endo_a4c", "lv_gls_mid_a4c", "lv_gls_time_a4c"]
-    assert [m["name"] for m in result["measurements"]] == ["lv_ef", "heart_rate", "la_ef", *ratios]
+    assert [m["name"] for m in result["measurements"]] == [
+        *("lv_ef", "heart_rate", "lv_ef_own_length", "la_ef"),
+        *ratios,
+    ]
     assert result["curves"]["lv_ml"] is result["curves"]["la_ml"] is None
     units = {unit for _, unit in numbers(dcmread(folder / "sr.dcm")).values()}
     assert units == {"%", "/min", "ms"}
