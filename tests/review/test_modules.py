@@ -113,7 +113,7 @@ def edited(page: Page, layer: int, does: str) -> NDArray[np.uint8]:
           const {{decodeRuns, encodeRuns, LabelVolume}} = await import("/static/labels.js");
           const {{Editor}} = await import("/static/editor.js");
           const labels = new LabelVolume(decodeRuns(runs, grid.rows * grid.columns), grid);
-          const editor = new Editor(labels, labels.data.slice(), {{ed: 0, es: 0}});
+          const editor = new Editor(labels, labels.data.slice(), [{{ed: 0, es: 0}}]);
           const at = (degrees, radius) => {{
             const angle = degrees * Math.PI / 180;
             return {{x: 22 + radius * Math.cos(angle), y: 14 + radius * Math.sin(angle)}};
@@ -160,6 +160,18 @@ def test_removing_a_contour_leaves_the_others(page: Page) -> None:
     without_inside, without_outside = (edited(page, layer, "editor.drop(0, 0, layer)") for layer in (0, 1))
     assert np.array_equal(without_inside, np.where(ring() > 0, 2, 0))
     assert np.array_equal(without_outside, np.where(ring() == 1, 1, 0))
+
+
+def test_pixels_given_up_become_what_lies_next_to_them_where_the_layer_says_so(page: Page) -> None:
+    left = page.evaluate(
+        """async () => {
+          const {withLayer} = await import("/static/layers.js");
+          const layer = {labels: [1], spares: [], leaves: null};
+          const frames = [[2, 1, 1, 1, 1, 3], [1, 1, 1, 1, 1, 1]];
+          return frames.map((frame) => [...withLayer(Uint8Array.from(frame), layer, () => false, 6)]);
+        }"""
+    )
+    assert left == [[2, 2, 2, 3, 3, 3], [0, 0, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("heart_rate_bpm", [64.0, None])

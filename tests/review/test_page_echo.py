@@ -32,7 +32,7 @@ from cvai.review.measured import ChangesBody, checked_edits, with_edits
 from cvai.review.sign_in.accounts import Role
 from cvai.review.viewers.cine import META
 from cvai.review.viewers.loops import LoopPack
-from tests.review.site import TABLET, Site, new_site, open_study, reader_at, running, shown_ef
+from tests.review.site import PATIENCE_MS, TABLET, Site, new_site, open_study, reader_at, running, shown_ef
 
 pytestmark = pytest.mark.servers
 
@@ -211,8 +211,9 @@ def segments_of_frames(segmentation: Dataset) -> NDArray[np.int_]:
 
 
 def wait_for_numbers(page: Page) -> None:
+    """Until the server has measured what was saved."""
     page.wait_for_selector("#saved:has-text('Draft saved')")
-    page.wait_for_selector('.headline [data-value="lv_ef"].moved:not(.waits)')
+    expect(page.locator(".waits")).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def drafted_loops(echo: Reading, changes: ChangesBody) -> dict[str, tuple[NDArray[np.uint8], EchoLoop]]:
@@ -246,7 +247,15 @@ def test_a_dragged_contour_at_end_systole_moves_numbers_and_discs_as_python_meas
         before = shown_ef(page)
         page.keyboard.press("End")
         page.keyboard.press("p")
-        drag(page, edge_of_the_cavity(page, "a2c"), (-14, 0))
+        for _ in range(4):
+            page.keyboard.press("]")
+        start = edge_of_the_cavity(page, "a2c")
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(start[0] - 26, start[1], steps=3)
+        page.wait_for_selector('.headline [data-value="lv_ef"].moved:not(.waits)')
+        assert count_of(page, "a2c", DISCS) > 20, "discs follow before the hand goes up"
+        page.mouse.up()
         assert "corrected" in where(page, "a2c")
         wait_for_numbers(page)
         assert shown_ef(page) > before, "a smaller end-systole is a larger ejection fraction"
@@ -298,6 +307,7 @@ def test_what_was_corrected_is_signed_into_verified_objects(browser: Browser, ec
         changes = ChangesBody.model_validate({name: told[name] for name in ("ed", "es", "frames", "beats")})
         signed_ef = shown_ef(page)
         page.click("#accept")
+        page.wait_for_selector("#accept-dialog[open]")
         assert f"{signed_ef:.1f}" in page.inner_text("#accept-table")
         page.click("#sign")
         page.wait_for_selector("#holds:has-text('stored in the archive')")
