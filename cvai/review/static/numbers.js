@@ -71,7 +71,7 @@ export class Numbers {
     for (const { name, value, interval, normal } of this.model) {
       const now = values[name];
       if (now === undefined) {
-        if (current) for (const place of document.querySelectorAll(`[data-value="${name}"]`)) place.textContent = "–";
+        if (current) for (const place of document.querySelectorAll(`[data-value="${name}"]`)) showMissing(place);
         continue;
       }
       const moved = changed && Math.abs(now - value) > 1e-6;
@@ -86,6 +86,12 @@ export class Numbers {
       showEitherSex(name, now);
     }
   }
+}
+
+/** @param {Element} place of what these contours do not measure */
+function showMissing(place) {
+  place.textContent = "–";
+  place.classList.remove("waits");
 }
 
 /** @param {Element} place @param {number} value @param {boolean} moved */
