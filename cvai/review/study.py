@@ -142,7 +142,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
     findings = [finding_entry(finding) for finding in analysis.findings]
     found = (analysis.measurements, analysis.curves, findings)
     told = _measured_json(summary, found, loops, of_reader=True)
-    return {**told, "loops": loops} if loops else told
+    return {**told, "loops": loops, "remarks": list(analysis.remarks)} if loops else told
 
 
 Found = tuple[Sequence[Measurement], Mapping[str, Sequence[float] | None], Sequence[Mapping[str, Any]]]

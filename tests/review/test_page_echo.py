@@ -258,6 +258,7 @@ def test_a_dragged_contour_at_end_systole_moves_numbers_and_discs_as_python_meas
         page.mouse.up()
         assert "corrected" in where(page, "a2c")
         wait_for_numbers(page)
+        assert "discs drawn times" not in page.inner_text("#remarks"), "they are the reader's"
         assert shown_ef(page) > before, "a smaller end-systole is a larger ejection fraction"
         draft = page.request.get(f"{echo.site.url}/api/studies/{echo.job_id}").json()["draft"]
         draft.pop("saved_s")

@@ -170,9 +170,10 @@ class LoopsPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async #showMeasured(revision) {
     try {
-      const { loops, findings, places } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
+      const { loops, findings, places, remarks } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
       if (revision !== this.edits.revision) return;
       part("findings-shown").innerHTML = findings;
+      part("remarks").textContent = (remarks ?? this.study.result.remarks ?? []).join(" ");
       this.#linkFindings(places);
       for (const view of this.views) view.redraw(loops?.find((loop) => loop.view === view.cine.view));
       this.#drawCurve();
