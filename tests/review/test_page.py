@@ -153,7 +153,7 @@ def test_dragging_a_contour_moves_the_numbers_as_python_measures_them_and_nothin
         page.keyboard.press("Control+z")
         expect(end_diastole).to_have_text("phase 1")
         page.keyboard.press("Home")
-        page.keyboard.press("2")
+        page.keyboard.press("1")
         page.keyboard.press("Delete")
         eventually(lambda: shown_ef(page) != after, "the numbers to follow", 10)
         page.keyboard.press("Control+z")

@@ -146,7 +146,7 @@ class LoopsPage {
     this.#preview();
   }
 
-  /** Have discs and volumes follow the hand: one request at a time, of the contours as they are by then. */
+  /** Have lines and numbers follow the hand: one request at a time, of the contours as they are by then. */
   async #preview() {
     if (this.asking) return;
     this.asking = true;
