@@ -42,11 +42,11 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
     limit_arenas()
     settings = load_settings(config)
     configure_logs(settings.log_level)
-    _require_usable(settings.data_folder)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     analyses = load_analyses(settings)
+    _require_usable(settings.data_folder)
     titles = {analysis.kind: analysis.title for analysis in analyses}
     beside = reader_page(settings, titles) if follow_feed else nullcontext
     coverage = SignedCoverage(settings.data_folder / DATABASE_NAME) if follow_feed else dict
@@ -65,7 +65,7 @@ def run_service(config: Path | None, *, follow_feed: bool) -> None:
 
 
 def _require_usable(data_folder: Path) -> None:
-    """Create the data folder and write into it, before anything else is done.
+    """Create the data folder and write into it, before jobs are taken.
 
     Raises:
         ConfigurationInvalid: ``data_folder_unusable``.

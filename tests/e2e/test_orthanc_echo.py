@@ -77,6 +77,7 @@ def test_a_real_loop_gets_an_ejection_fraction_and_no_millilitres_in_its_archive
     assert record["view"] == "a4c"
     assert {m["name"] for m in record["measurements"]} == {
         "lv_ef",
+        "lv_ef_own_length",
         "la_ef",
         "lv_gls_endo_a4c",
         "lv_gls_mid_a4c",
