@@ -14,6 +14,7 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
 from cvai.domain.phases import key_phases, possible_key_phases
 from cvai.domain.segmentation import CineSegmentation, background
+from cvai.domain.ventricles.short_axis import enclosure
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import InputCard, ModelCard
 from cvai.models.classes import likeliest
@@ -46,6 +47,9 @@ study: sixteen slices of 256 x 256."""
 _CAVITY = SAX_LABELS[Structure.LV_CAVITY]
 
 _LEFT_VENTRICLE = (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM)
+
+LEAST_RING = 0.8
+"""Share of the border of a second heart's cavity that is wall, in every slice that counts."""
 
 SMALLEST_HEART_ML = 15.0
 """Left ventricle and wall together, below which nothing is called a heart."""
@@ -232,9 +236,22 @@ def _window_around(found: NDArray[np.bool_], whole: Window, spacing_mm: float) -
 
 
 def second_ventricle_voxels(labels: NDArray[np.uint8]) -> int:
-    """Voxels of the second largest left ventricle, cavity and wall, in (z, y, x) labels; 0 without one."""
+    """Voxels of the second largest left ventricle in (z, y, x) labels, cavity and wall; 0 without one.
+
+    Only slices count in which wall surrounds the cavity: stomach and liver are labelled without that.
+    """
     components, count = ndimage.label(np.isin(labels, [SAX_LABELS[s] for s in _LEFT_VENTRICLE]))
-    return 0 if count < 2 else int(np.sort(np.bincount(components.ravel())[1:])[-2])
+    if count < 2:
+        return 0
+    second = components == 1 + np.argsort(np.bincount(components.ravel())[1:])[-2]
+    rings = [part for plane, part in zip(labels, second, strict=True) if _is_ring(plane, part)]
+    return sum(int(np.count_nonzero(part)) for part in rings)
+
+
+def _is_ring(labels: NDArray[np.uint8], part: NDArray[np.bool_]) -> bool:
+    """Whether ``part`` of (y, x) labels is a cavity with wall around it."""
+    cavity, wall = (part & (labels == SAX_LABELS[structure]) for structure in _LEFT_VENTRICLE)
+    return bool(cavity.any()) and enclosure(cavity, wall) >= LEAST_RING
 
 
 def keep_one_heart(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -66,6 +66,15 @@ def test_a_stack_that_ends_before_the_apex_is_told() -> None:
     assert found(labels[:, ::-1])["apex_not_covered"] == (Place(ED, 0),), "from apex to base"
 
 
+def test_a_wide_last_slice_of_a_ventricle_that_closes_there_is_no_missing_apex() -> None:
+    """It has 36 % of the largest area, and less than that is left for a next slice."""
+    labels = beating_heart()[:, :7]
+    y, x = np.mgrid[:96, :110]
+    cavity, wall = SAX_LABELS[Structure.LV_CAVITY], SAX_LABELS[Structure.LV_MYOCARDIUM]
+    labels[:, 6][(labels[:, 6] == cavity) & (np.hypot(y - 50, x - 45) > 10)] = wall
+    assert "apex_not_covered" not in found(labels)
+
+
 def test_a_ventricle_that_is_lost_in_slices_of_end_systole_is_told() -> None:
     labels = beating_heart()
     labels[ES, :4][labels[ES, :4] == SAX_LABELS[Structure.LV_CAVITY]] = 0
