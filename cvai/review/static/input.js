@@ -19,6 +19,7 @@ import { Look } from "./look.js";
  * @property {(view: View) => void} showWhere
  * @property {() => void} toggled contours were hidden or shown
  * @property {Record<string, () => void>} keys more keys than all pages have
+ * @property {() => void} [leave] what Escape does where it does not lead to the worklist
  * @property {boolean} mayChange
  * @property {(id: string) => HTMLElement} part
  */
@@ -73,19 +74,20 @@ class Tools {
 function onPointer(app, tools, view, looking) {
   const { editor, viewer } = view;
   const { canvas } = viewer;
+  let drawing = false;
   canvas.addEventListener("focus", () => app.lead(view));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
     if (tools.tool !== "look") app.player.stop();
-    const drawing = event.button === 0 && !event.shiftKey && event.isPrimary;
-    if (drawing && tools.tool !== "look") editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event));
+    const byHand = event.button === 0 && !event.shiftKey && event.isPrimary;
+    if (byHand && tools.tool !== "look") drawing = editor.begin(viewer.t, viewer.z, viewer.layer, tools.tool, viewer.at(event));
     else looking.begin(event);
   });
   canvas.addEventListener("pointermove", (event) => {
     const at = viewer.at(event);
-    if (editor.drag) {
+    if (drawing && editor.drag) {
       editor.move(at);
       viewer.stroke = editor.drag.tool === "draw" ? editor.drag.path : null;
     } else looking.move(event);
@@ -93,7 +95,8 @@ function onPointer(app, tools, view, looking) {
     if (tools.tool !== "look") viewer.draw();
   });
   const up = (/** @type {PointerEvent} */ event) => {
-    editor.end();
+    if (drawing) editor.end();
+    drawing = false;
     viewer.stroke = null;
     looking.end(event);
   };
@@ -153,7 +156,7 @@ function keyTable(app, tools, looks) {
     Enter: press("accept"),
     n: () => nextToRead(),
     "?": () => /** @type {HTMLDialogElement} */ (app.part("keys-dialog")).showModal(),
-    Escape: () => location.assign("/"),
+    Escape: () => (app.leave ? app.leave() : location.assign("/")),
     ...app.keys,
   };
 }
@@ -205,7 +208,7 @@ function onButtons(app, looks) {
   for (const { editor } of app.views) editor.addEventListener("change", () => showHistory(app));
 }
 
-/** @param {App} app undo and redo as the current view has something for them */
+/** @param {Pick<App, "part" | "current">} app undo and redo as the current view has something for them */
 export function showHistory({ part, current }) {
   if (!part("undo")) return;
   /** @type {HTMLButtonElement} */ (part("undo")).disabled = current.editor.done.length === 0;

@@ -5,18 +5,23 @@ const SIDE = 72;
 export class Strip {
   /**
    * @param {HTMLElement} host
-   * @param {import("./viewer.js").Viewer} viewer
+   * @param {import("./side_by_side.js").SideBySide} sides
    * @param {import("./editor.js").Editor} editor
    * @param {(z: number) => void} go
    */
-  constructor(host, viewer, editor, go) {
-    this.viewer = viewer;
+  constructor(host, sides, editor, go) {
+    this.sides = sides;
     this.editor = editor;
-    const { n_slices, last_slice_first } = viewer.cine;
+    const { n_slices, last_slice_first } = this.viewer.cine;
     this.order = Array.from({ length: n_slices }, (_, i) => (last_slice_first ? n_slices - 1 - i : i));
     /** @type {Map<number, {cell: HTMLElement, canvas: HTMLCanvasElement}>} */
     this.cells = new Map();
     host.replaceChildren(...this.order.map((z) => this.#cell(z, go)));
+  }
+
+  /** @returns {import("./viewer.js").Viewer} whose phase is shown */
+  get viewer() {
+    return this.sides.current.viewer;
   }
 
   /** @param {number} z @param {(z: number) => void} go */

@@ -7,10 +7,12 @@ import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { Editor } from "./editor.js";
 import { linkFindings } from "./findings.js";
+import { PhaseGrid } from "./grid.js";
 import { LabelVolume, measure, unitOf, unpackLabels } from "./labels.js";
-import { handle } from "./input.js";
+import { handle, showHistory } from "./input.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
+import { SideBySide } from "./side_by_side.js";
 import { fail, notice, part, saySaved } from "./status.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
@@ -22,13 +24,13 @@ class StudyPage {
   /**
    * @param {any} study what the server tells of it
    * @param {Editor} editor
-   * @param {Viewer} viewer
+   * @param {SideBySide} sides
    */
-  constructor(study, editor, viewer) {
+  constructor(study, editor, sides) {
     this.study = study;
     this.editor = editor;
-    this.viewer = viewer;
-    this.cine = viewer.cine;
+    this.sides = sides;
+    this.cine = this.viewer.cine;
     this.mayChange = meta("may-sign") === "yes";
     this.opened = false;
     this.asked = 0;
@@ -39,28 +41,76 @@ class StudyPage {
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
     this.recorded = this.#recordedCurves();
-    this.strip = new Strip(part("strip"), viewer, editor, (z) => this.go(viewer.t, z));
-    this.player = new Player([this], (t) => this.go(t, viewer.z, this.player.playing));
+    this.strip = new Strip(part("strip"), sides, editor, (z) => this.go(this.viewer.t, z));
+    this.grid = new PhaseGrid(part("grid"), sides, editor, this.strip.order, (t, z) => this.go(t, z));
+    this.player = new Player([this], (t) => this.go(t, this.viewer.z, this.player.playing));
     this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.mayChange);
     this.#listen();
     this.#tellEdges();
-    const view = { editor, viewer };
-    const toSlice = (/** @type {number} */ by) => this.go(viewer.t, this.strip.beside(viewer.z, by));
-    handle({
+    handle(this.#app());
+    this.#linkFindings(study.places);
+  }
+
+  /** @returns {Viewer} the image that keys, tools, slider and curve refer to */
+  get viewer() {
+    return this.sides.current.viewer;
+  }
+
+  /** @returns {import("./input.js").App} */
+  #app() {
+    const { editor, sides } = this;
+    const toSlice = (/** @type {number} */ by) => this.go(this.viewer.t, this.strip.beside(this.viewer.z, by));
+    return {
       part,
-      views: [view],
-      current: view,
-      lead: () => {},
+      views: sides.views,
+      get current() {
+        return sides.current;
+      },
+      lead: (view) => this.#lead(view),
       player: this.player,
       mayChange: this.mayChange,
-      go: (t) => this.go(t, viewer.z),
-      goTo: (phase) => this.go(editor.phases[phase], viewer.z),
+      go: (t) => this.go(t, this.viewer.z),
+      goTo: (phase) => {
+        this.#lead(sides.sideOf(phase));
+        this.go(editor.phases[phase], this.viewer.z);
+      },
       scroll: (_, steps) => toSlice(steps),
-      showWhere: () => this.#showWhere(),
-      toggled: () => this.strip.show(),
-      keys: { ArrowUp: () => toSlice(-1), ArrowDown: () => toSlice(1) },
-    });
-    this.#linkFindings(study.places);
+      showWhere: ({ viewer }) => {
+        sides.lookLike(viewer);
+        this.#showWhere();
+      },
+      toggled: () => this.#showSmall(),
+      keys: {
+        ArrowUp: () => toSlice(-1),
+        ArrowDown: () => toSlice(1),
+        PageUp: () => this.go(this.viewer.t, this.#drawnSlices()[0] ?? this.viewer.z),
+        PageDown: () => this.go(this.viewer.t, this.#drawnSlices().at(-1) ?? this.viewer.z),
+        b: () => part("both")?.click(),
+        g: () => part("show-grid")?.click(),
+      },
+      leave: () => (this.grid.isShown ? this.grid.toggle() : location.assign("/")),
+    };
+  }
+
+  /** @returns {number[]} slices that have contours at end-diastole or end-systole, in the order of the strip */
+  #drawnSlices() {
+    const { labels, phases } = this.editor;
+    return this.strip.order.filter((z) => [phases.ed, phases.es].some((t) => labels.frame(t, z).some(Boolean)));
+  }
+
+  /** @param {import("./input.js").View} view of those side by side, the one that keys refer to from now on */
+  #lead(view) {
+    if (!this.sides.lead(view)) return;
+    this.go(this.viewer.t, this.viewer.z);
+    showHistory({ part, current: this.sides.current });
+  }
+
+  /** Show end-diastole and end-systole side by side, or one image again. */
+  #toggleBoth() {
+    this.player.stop();
+    const { t, z } = this.viewer;
+    part("both").setAttribute("aria-pressed", String(this.sides.toggle(this.editor.phases)));
+    this.go(this.sides.isShown ? this.viewer.t : t, z);
   }
 
   /** @param {{t: number | null, z: number | null}[][]} places of every finding */
@@ -72,12 +122,18 @@ class StudyPage {
   go(t, z, playing = false) {
     const { viewer, cine } = this;
     viewer.t = (t + cine.n_phases) % cine.n_phases;
-    viewer.z = Math.min(cine.n_slices - 1, Math.max(0, z));
-    viewer.draw();
+    this.sides.setSlice(Math.min(cine.n_slices - 1, Math.max(0, z)));
+    this.sides.draw();
     for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve?.moveTo(viewer.t);
     this.player.show();
     this.#showWhere();
-    if (!playing) this.strip.show();
+    if (!playing) this.#showSmall();
+  }
+
+  /** @param {number} [only] this slice alone; show the small pictures */
+  #showSmall(only) {
+    this.strip.show(only);
+    this.grid.show(only);
   }
 
   /** @param {number} z the images of a slice have come @param {Pixels} pixels */
@@ -86,8 +142,8 @@ class StudyPage {
     part("loading-text").textContent = `Loading images, ${left} slices to come…`;
     part("loading").classList.toggle("corner-note", pixels.ready > 0);
     part("loading").hidden = left === 0;
-    if (z === this.viewer.z) this.viewer.draw();
-    this.strip.show(z);
+    if (z === this.viewer.z) this.sides.draw();
+    this.#showSmall(z);
     this.player.ready(left === 0);
   }
 
@@ -158,16 +214,17 @@ class StudyPage {
   }
 
   #listen() {
-    const { editor, viewer } = this;
+    const { editor, sides } = this;
     editor.addEventListener("frame", (event) => {
       const { t, z } = /** @type {CustomEvent} */ (event).detail;
-      viewer.forget(t, z);
+      for (const { viewer } of sides.views) viewer.forget(t, z);
     });
     editor.addEventListener("went", (event) => {
       const { t, z } = /** @type {CustomEvent} */ (event).detail;
       this.go(t, z);
     });
     editor.addEventListener("change", () => this.#changed());
+    part("both")?.addEventListener("click", () => this.#toggleBoth());
     addEventListener("resize", () => this.showNumbers());
   }
 
@@ -175,22 +232,31 @@ class StudyPage {
   #changed() {
     cancelAnimationFrame(this.asked);
     this.asked = requestAnimationFrame(() => {
-      this.viewer.draw();
+      this.sides.draw();
       this.showNumbers();
       this.#showWhere();
-      if (!this.editor.drag) this.strip.show();
+      if (!this.editor.drag) this.#showSmall();
     });
     if (this.mayChange && this.opened) this.draft.touch();
   }
 
   #showWhere() {
-    const { viewer, editor, cine } = this;
-    const names = { [editor.phases.ed]: " · end-diastole", [editor.phases.es]: " · end-systole" };
-    const phase = this.curve ? ` · phase ${viewer.t + 1} of ${cine.n_phases}${names[viewer.t] ?? ""}` : "";
-    const edited = editor.differs(viewer.t, viewer.z) ? " · corrected" : "";
-    part("where").textContent = `Slice ${viewer.z + 1} of ${cine.n_slices}${phase}${edited}`;
-    const [low, high] = viewer.window;
-    part("window-level").textContent = `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`;
+    for (const { viewer, stage } of this.sides.views) {
+      const [where, window] = stage.querySelectorAll(".corner");
+      where.replaceChildren(...unbroken(this.#partsOf(viewer)));
+      const [low, high] = viewer.window;
+      window.textContent = `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`;
+    }
+  }
+
+  /** @param {Viewer} viewer @returns {string[]} what it shows, in words */
+  #partsOf({ t, z }) {
+    const { editor, cine } = this;
+    const parts = [`Slice ${z + 1} of ${cine.n_slices}`];
+    if (this.curve) parts.push(`phase ${t + 1} of ${cine.n_phases}`);
+    if (this.curve && t === editor.phases.ed) parts.push("end-diastole");
+    if (this.curve && t === editor.phases.es) parts.push("end-systole");
+    return editor.differs(t, z) ? [...parts, "corrected"] : parts;
   }
 
   #tellEdges() {
@@ -198,6 +264,16 @@ class StudyPage {
       edge.textContent = this.cine.edges[edge.getAttribute("data-edge") ?? ""];
     }
   }
+}
+
+/** @param {string[]} parts @returns {(Node | string)[]} in a line that breaks between parts alone */
+function unbroken(parts) {
+  return parts.flatMap((text, i) => {
+    const span = document.createElement("span");
+    span.className = "nowrap";
+    span.textContent = text;
+    return i ? [" · ", span] : [span];
+  });
 }
 
 /**
@@ -217,14 +293,18 @@ async function open() {
   const model = unpackLabels(packed, cine.n_phases * cine.n_slices * cine.rows * cine.columns);
   const editor = new Editor(new LabelVolume(model.slice(), cine), model, [study.result.key_frames]);
   const pixels = new Pixels(base, cine);
-  const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (part("image")), pixels, editor.labels, study.page.layers);
-  const page = new StudyPage(study, editor, viewer);
+  const sides = new SideBySide(["image", "image-beside"].map((id) => {
+    const canvas = /** @type {HTMLCanvasElement} */ (part(id));
+    const viewer = new Viewer(canvas, pixels, editor.labels, study.page.layers);
+    return { editor, viewer, stage: /** @type {HTMLElement} */ (canvas.parentElement) };
+  }));
+  const page = new StudyPage(study, editor, sides);
   if (study.signed) editor.restore(study.signed);
   if (study.draft) editor.restore(study.draft);
   page.showNumbers();
-  page.go(editor.phases.ed, middleSlice(editor.labels, viewer.layer, editor.phases.ed));
+  page.go(editor.phases.ed, middleSlice(editor.labels, page.viewer.layer, editor.phases.ed));
   page.follow();
-  await pixels.load(viewer.z, (z) => {
+  await pixels.load(page.viewer.z, (z) => {
     page.arrived(z, pixels);
     if (pixels.ready === 1) document.body.dataset.firstFrameMs = (performance.now() - begun).toFixed(0);
   });
