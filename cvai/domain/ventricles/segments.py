@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Level(StrEnum):
     """A ring of the wall; the value is its name in reports."""
@@ -47,6 +50,21 @@ class WallSegment:
     def key(self) -> str:
         """Name within measurements, such as ``mid_inferoseptal``."""
         return f"{self.level}_{self.wall}"
+
+    def holds(self, from_septum_deg: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether directions, counted as ``centre_deg`` is, lie in the segment; of the same shape."""
+        from_centre_deg = (from_septum_deg - self.centre_deg + 180.0) % 360.0 - 180.0
+        half_deg = self.width_deg / 2
+        return (-half_deg <= from_centre_deg) & (from_centre_deg < half_deg)
+
+
+def level_of(place: int, n_slices: int) -> Level:
+    """Ring that a slice shows, the ``place``-th from the base of ``n_slices`` that show the cavity.
+
+    >>> [str(level_of(place, 4)) for place in range(4)]
+    ['basal', 'mid', 'mid', 'apical']
+    """
+    return tuple(Level)[int(len(Level) * (place + 0.5) / n_slices)]
 
 
 _SIXTHS = {

@@ -15,10 +15,8 @@ from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 from cvai.domain.ventricles.rings import ANGLES_DEG, BeatRings, SliceRings, WallRing, slice_rings
-from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
-
-HEAD = np.array([0.0, 0.0, 1.0])
-"""In DICOM's LPS; the anterior wall of a heart in its usual place lies on that side of the septum."""
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment, level_of
+from cvai.domain.ventricles.septum import is_upright, sense_of_rotation
 
 SegmentThickness = Mapping[WallSegment, float]
 """Thickness in mm of every segment that could be measured."""
@@ -100,18 +98,16 @@ def thickness_of_rings(
     base_to_apex = _slices_with_cavity(labels)[:: -1 if apex_first else 1]
     rings = [rings_by_slice[z] for z in base_to_apex]
     septa_deg = _septum_of_every_ring(rings)
-    sense = _sense_of_rotation(geometry, apex_first=apex_first)
-    if septa_deg is None or not _is_upright(septa_deg, sense, geometry):
+    sense = sense_of_rotation(geometry, apex_first=apex_first)
+    if septa_deg is None or not is_upright(septa_deg, sense, geometry):
         return {}
     values_mm: dict[WallSegment, list[float]] = {}
     for place, (ring, septum_deg) in enumerate(zip(rings, septa_deg, strict=True)):
         if ring is not None:
-            level = tuple(Level)[int(len(Level) * (place + 0.5) / len(rings))]
+            level = level_of(place, len(rings))
             from_septum_deg = sense * (ANGLES_DEG - septum_deg)
             for segment in (s for s in WALL_SEGMENTS if s.level is level):
-                values_mm.setdefault(segment, []).extend(
-                    ring.thickness_mm[_is_within(from_septum_deg, segment)]
-                )
+                values_mm.setdefault(segment, []).extend(ring.thickness_mm[segment.holds(from_septum_deg)])
     return {segment: float(np.mean(values)) for segment, values in values_mm.items()}
 
 
@@ -127,34 +123,6 @@ def _septum_of_every_ring(rings: Sequence[WallRing | None]) -> list[float] | Non
     if not known:
         return None
     return [known[min(known, key=lambda other: abs(other - place))] for place in range(len(rings))]
-
-
-def _sense_of_rotation(geometry: StackGeometry, *, apex_first: bool) -> int:
-    """1 where the image shows the heart as seen from its apex, -1 where it shows it from its base.
-
-    The viewer of an image looks along row x column, and sees the heart from the apex when that leads to the
-    base.
-    """
-    first, last = geometry.positions_mm[0], geometry.positions_mm[-1]
-    towards_base = last - first if apex_first else first - last
-    return 1 if float(geometry.normal @ towards_base) > 0 else -1
-
-
-def _is_upright(septa_deg: Sequence[float], sense: int, geometry: StackGeometry) -> bool:
-    """Whether the anterior wall, a quarter turn from the septum, lies on the side of the head."""
-    anterior = np.deg2rad(np.array(septa_deg) - sense * 90.0)
-    directions = (
-        np.cos(anterior)[:, np.newaxis] * geometry.row_cosine
-        - np.sin(anterior)[:, np.newaxis] * geometry.column_cosine
-    )
-    return bool(directions.mean(axis=0) @ HEAD > 0)
-
-
-def _is_within(from_septum_deg: NDArray[np.floating], segment: WallSegment) -> NDArray[np.bool_]:
-    """(ray,) whether a ray lies in the segment's angle."""
-    from_centre_deg = (from_septum_deg - segment.centre_deg + 180.0) % 360.0 - 180.0
-    half_deg = segment.width_deg / 2
-    return (-half_deg <= from_centre_deg) & (from_centre_deg < half_deg)
 
 
 def _left_out(missing: Mapping[str, Sequence[WallSegment]], phases: KeyPhases) -> tuple[Finding, ...]:
