@@ -101,7 +101,8 @@ class Result:
 
         Args:
             folder: created where it does not exist; results that lie there are replaced.
-            extras: what is written besides: ``captures``, ``contours``, ``presentations``.
+            extras: what is written besides: ``captures``, ``contours``, ``presentations``, and with
+                ``unsigned_echo_reports`` ``echo_report`` and ``simple_echo_report``.
 
         Returns:
             The DICOM objects.

@@ -258,7 +258,17 @@ class Settings(BaseSettings):
     data_folder: Path = Path("cvai-data")
     archive: Literal["folder", "orthanc", "dicomweb"] = "folder"
     analyses: tuple[str, ...] = ()
-    extra_objects: tuple[Literal["captures", "contours", "presentations"], ...] = ()
+    extra_objects: tuple[
+        Literal[
+            "captures",
+            "contours",
+            "presentations",
+            "echo_report",
+            "simple_echo_report",
+            "unsigned_echo_reports",
+        ],
+        ...,
+    ] = ()
     model: str = "sax"
     shadow_model: str | None = Field(default=None, min_length=1)
     threads: int = Field(default=2, ge=1)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from cvai.analyses.former import FORMER_KINDS
 from cvai.analyses.registry import ANALYSES, AnyEditing, AnySpec
@@ -30,6 +29,7 @@ from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.reported import with_reports
 from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record, study_record
 from cvai.dicom.write.source import SourceImage
+from cvai.dicom.write.standing.predecessors import title_of
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs
@@ -148,11 +148,9 @@ def _write(
         created=local_time(reading.signed_at),
         taken_series_numbers=numbers,
         supersedes=tuple(
-            Supersedes(
-                reading.job.study_uid, document.series_uid, document.sop_instance_uid, document.sop_class_uid
-            )
-            for document in replaced
-            if document.sop_class_uid in (Comprehensive3DSRStorage, ComprehensiveSRStorage)
+            Supersedes(study.study_uid, d.series_uid, d.sop_instance_uid, d.sop_class_uid, title_of(d))
+            for d in study.documents
+            if d.sop_instance_uid in reading.replaces
         ),
         extras=extras,
     )

@@ -6,6 +6,7 @@ from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
 from cvai.analyses.echo_apical.arrays import segment_loop
 from cvai.analyses.echo_apical.contoured import EXTRAS, NUMBERS, contoured
+from cvai.analyses.echo_apical.echo_reports import ECHO_REPORTS
 from cvai.analyses.echo_apical.explain import explain_loops
 from cvai.analyses.echo_apical.objects import (
     FIRST_SERIES_NUMBER,
@@ -51,6 +52,7 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         contoured=contoured,
         extras=EXTRAS,
         numbers=NUMBERS,
+        echo_reports=ECHO_REPORTS,
     ),
     reopen=reopen_loops,
     editing=Editing(

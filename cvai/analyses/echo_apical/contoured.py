@@ -12,7 +12,7 @@ from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
 from cvai.dicom.write import codes
 from cvai.dicom.write.codes import CardiacPhase
 from cvai.dicom.write.contoured import Contour, ContouredImages, KeyFrame
-from cvai.dicom.write.plan import ShownNumber, extra_series
+from cvai.dicom.write.plan import ShownNumber, echo_report_series, extra_series
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.views import EchoView
 
@@ -22,9 +22,12 @@ TITLES: Mapping[EchoView, str] = MappingProxyType(
         EchoView.APICAL_2_CHAMBER: "Apical two-chamber loop",
     }
 )
-EXTRAS = extra_series(
-    70, {EchoView.APICAL_4_CHAMBER.value: "four-chamber", EchoView.APICAL_2_CHAMBER.value: "two-chamber"}
-)
+EXTRAS = {
+    **extra_series(
+        70, {EchoView.APICAL_4_CHAMBER.value: "four-chamber", EchoView.APICAL_2_CHAMBER.value: "two-chamber"}
+    ),
+    **echo_report_series(75),
+}
 NUMBERS = (
     ShownNumber("lv_ef", "LVEF"),
     ShownNumber("lv_edv", "LVEDV"),

@@ -20,6 +20,7 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SegmentationStorage,
+    SimplifiedAdultEchoSRStorage,
 )
 
 from cvai.dicom.read.values import ImagePlane
@@ -37,7 +38,10 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.geometry import StackGeometry
 
 if TYPE_CHECKING:
+    from pydicom import Dataset
+
     from cvai.dicom.write.instance import ResultContext
+    from cvai.dicom.write.objects.sr import Supersedes
 
 
 class ResultKind(StrEnum):
@@ -48,11 +52,19 @@ class ResultKind(StrEnum):
 
 
 class Extra(StrEnum):
-    """Objects for viewers that show no segmentations, written on request; the value is that of a setting."""
+    """Objects for viewers that show no segmentations, written on request; the value is that of a setting.
+
+    Echo reports are those of other templates (PS3.16 TID 5200 and 5300), for systems that read no TID 1500;
+    their value is their kind too.
+    """
 
     CAPTURES = "captures"
     CONTOURS = "contours"
     PRESENTATIONS = "presentations"
+    ECHO_REPORT = "echo_report"
+    SIMPLE_ECHO_REPORT = "simple_echo_report"
+    UNSIGNED_ECHO_REPORTS = "unsigned_echo_reports"
+    """Echo reports of what no reader has signed, too."""
 
 
 PANELS = "panels"
@@ -128,6 +140,21 @@ def extra_series(
     }
     return MappingProxyType(
         {kind: plan(first_offset + place, f"{kind}.dcm") for place, (kind, plan) in enumerate(made.items())}
+    )
+
+
+def echo_report_series(first_offset: int) -> Mapping[str, SeriesPlan]:
+    """Plans of the echo reports."""
+    return MappingProxyType(
+        {
+            kind: SeriesPlan(sop_class_uid, "SR", title, first_offset + place, f"{kind}.dcm")
+            for place, (kind, sop_class_uid, title) in enumerate(
+                (
+                    (Extra.ECHO_REPORT, ComprehensiveSRStorage, "echo report"),
+                    (Extra.SIMPLE_ECHO_REPORT, SimplifiedAdultEchoSRStorage, "simplified echo report"),
+                )
+            )
+        }
     )
 
 
@@ -259,6 +286,7 @@ class ResultPlan(Generic[AnyAnalysed]):
         contoured: its images with their contours, for ``extras``.
         extras: how each kind of object that is written on request is made.
         numbers: measurements that captures show.
+        echo_reports: its reports in other templates, by what asks for them.
     """
 
     title: str
@@ -270,6 +298,9 @@ class ResultPlan(Generic[AnyAnalysed]):
     contoured: Callable[[AnyAnalysed], tuple[ContouredImages, ...]] = lambda _: ()
     extras: Mapping[str, SeriesPlan] = field(default_factory=dict)
     numbers: tuple[ShownNumber, ...] = ()
+    echo_reports: Mapping[Extra, Callable[[ResultContext[AnyAnalysed], Sequence[Supersedes]], Dataset]] = (
+        field(default_factory=dict)
+    )
 
     @property
     def every_series(self) -> Mapping[str, SeriesPlan]:

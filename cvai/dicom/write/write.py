@@ -84,6 +84,7 @@ def write_objects(
     }
     if images := plan.contoured(analysis) if extras else ():
         makers |= _extra_makers(context, images, supersedes, extras)
+    makers |= _echo_report_makers(context, supersedes, extras)
     files = {kind: folder / series.file_name for kind, series in plan.every_series.items()}
     objects = tuple(_write_instance(kind, make(), files[kind]) for kind, make in makers.items())
     write_whole(folder / FHIR_NAME, fhir_bundle(context).encode(), durable=True)
@@ -106,6 +107,19 @@ def _extra_makers(
     if Extra.PRESENTATIONS in extras and (shown := presentable(images)):
         makers[PRESENTATION] = partial(presentation_state, context, shown)
     return makers
+
+
+def _echo_report_makers(
+    context: ResultContext[AnyAnalysed], supersedes: Sequence[Supersedes], extras: Collection[Extra]
+) -> dict[str, Callable[[], Dataset]]:
+    """How the wanted echo reports are made; of what is unsigned only where that is wanted, too."""
+    if context.analysis.verification is None and Extra.UNSIGNED_ECHO_REPORTS not in extras:
+        return {}
+    return {
+        kind: partial(make, context, supersedes)
+        for kind, make in context.plan.echo_reports.items()
+        if kind in extras
+    }
 
 
 def write_record(folder: Path, record: Record) -> Path:

@@ -51,6 +51,9 @@ DISCLAIMER = (
 VERIFIED_DISCLAIMER = (
     f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, and verified by a reader."
 )
+MEASUREMENT_REPORT, ECHO_REPORT = "126000", "125200"
+"""Document titles (DCM) that tell documents of one class apart: of TID 1500, and of TID 5200 and 5300."""
+
 CORRECTED_DISCLAIMER = (
     f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, in contours or at phases that "
     "a reader has corrected, and verified by that reader."
@@ -59,12 +62,13 @@ CORRECTED_DISCLAIMER = (
 
 @dataclass(frozen=True, slots=True)
 class Supersedes:
-    """An earlier document of cvai that a new one of its class takes the place of."""
+    """An earlier document of cvai that a new one of its class and title takes the place of."""
 
     study_uid: str
     series_uid: str
     sop_instance_uid: str
     sop_class_uid: str = Comprehensive3DSRStorage
+    title: str = MEASUREMENT_REPORT
 
 
 def measurement_document(
@@ -86,6 +90,7 @@ def add_document_general(
     context: ResultContext[AnyAnalysed],
     evidence: Iterable[SourceImage],
     supersedes: Iterable[Supersedes],
+    title: str = MEASUREMENT_REPORT,
 ) -> None:
     """SR Document Series and SR Document General (PS3.3 sections C.17.1 and C.17.2).
 
@@ -93,7 +98,8 @@ def add_document_general(
         document: to be completed, with its class.
         context: of the results.
         evidence: every instance that the document refers to.
-        supersedes: of which those of its class become its predecessors.
+        supersedes: of which those of its class and title become its predecessors.
+        title: code value of its title.
     """
     withheld = any(f.severity is Severity.WITHHELD for f in context.analysis.findings)
     document.ReferencedPerformedProcedureStepSequence = []
@@ -101,7 +107,8 @@ def add_document_general(
     document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
     add_verification(document, context.analysis.verification)
     document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, evidence)]
-    if earlier := [former for former in supersedes if former.sop_class_uid == document.SOPClassUID]:
+    own = (document.SOPClassUID, title)
+    if earlier := [former for former in supersedes if (former.sop_class_uid, former.title) == own]:
         document.PredecessorDocumentsSequence = [predecessor(former) for former in earlier]
 
 

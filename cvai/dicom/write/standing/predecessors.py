@@ -11,19 +11,21 @@ from collections.abc import Iterable, Sequence
 
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, SimplifiedAdultEchoSRStorage
 
 from cvai.dicom.read.patient import MANUFACTURER, patient_of
 from cvai.dicom.read.values import Document
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.instance import result_uids
-from cvai.dicom.write.objects.sr import Supersedes
-from cvai.dicom.write.plan import CONTOURS, ResultKind
+from cvai.dicom.write.objects.sr import ECHO_REPORT, MEASUREMENT_REPORT, Supersedes
+from cvai.dicom.write.plan import CONTOURS, Extra, ResultKind
 from cvai.dicom.write.source import header_uid
+
+_TITLE = "ConceptNameCodeSequence"
 
 
 def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> tuple[Supersedes, ...]:
-    """Documents that those of ``analysis`` take the place of, each by one of its class.
+    """Documents that those of ``analysis`` take the place of, each by one of its class and title.
 
     These are cvai's own about the same series, unsigned, of the same patient, and not replaced by another one
     already. Where the very same document stands in the study, it is made again as it stands. What names
@@ -33,21 +35,29 @@ def superseded_documents(analysis: Analysed, documents: Sequence[Document]) -> t
     """
     return tuple(
         superseded
-        for kind, sop_class_uid in (
-            (ResultKind.SR, Comprehensive3DSRStorage),
-            (CONTOURS, ComprehensiveSRStorage),
+        for kind, sop_class_uid, title in (
+            (ResultKind.SR, Comprehensive3DSRStorage, MEASUREMENT_REPORT),
+            (CONTOURS, ComprehensiveSRStorage, MEASUREMENT_REPORT),
+            (Extra.ECHO_REPORT, ComprehensiveSRStorage, ECHO_REPORT),
+            (Extra.SIMPLE_ECHO_REPORT, SimplifiedAdultEchoSRStorage, ECHO_REPORT),
         )
-        for superseded in _superseded(analysis, documents, kind, sop_class_uid)
+        for superseded in _superseded(analysis, documents, kind, sop_class_uid, title)
     )
 
 
+def title_of(document: Document) -> str:
+    """Code value of a document's title; empty where it has none."""
+    return next((str(t.get("CodeValue", "")) for t in _items([document.header], _TITLE)), "")
+
+
 def _superseded(
-    analysis: Analysed, documents: Sequence[Document], kind: str, sop_class_uid: str
+    analysis: Analysed, documents: Sequence[Document], kind: str, sop_class_uid: str, title: str
 ) -> tuple[Supersedes, ...]:
     former = [
         d
         for d in own_documents(documents, sop_class_uid)
-        if analysis.images.series_uid in _evidence_series(d)
+        if title_of(d) == title
+        and analysis.images.series_uid in _evidence_series(d)
         and not patient_of(d.header).contradicts(analysis.patient)
     ]
     own_uid = result_uids(analysis).sop_instance(kind)
@@ -56,7 +66,7 @@ def _superseded(
             return _predecessors(document)
     replaced = {p.sop_instance_uid for document in documents for p in _predecessors(document)}
     return tuple(
-        Supersedes(analysis.study_uid, d.series_uid, d.sop_instance_uid, sop_class_uid)
+        Supersedes(analysis.study_uid, d.series_uid, d.sop_instance_uid, sop_class_uid, title)
         for d in former
         if d.sop_instance_uid not in replaced
     )
@@ -94,6 +104,7 @@ def _predecessors(document: Document) -> tuple[Supersedes, ...]:
             header_uid(series, "SeriesInstanceUID") or "",
             header_uid(instance, "ReferencedSOPInstanceUID") or "",
             document.sop_class_uid,
+            title_of(document),
         )
         for study in _items([document.header], "PredecessorDocumentsSequence")
         for series in _items([study], "ReferencedSeriesSequence")
