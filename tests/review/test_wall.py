@@ -56,7 +56,7 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     thickness, _ = wall.bullseyes
     assert {drawn.text for drawn in thickness.segments[:6]} == {"–"}
     rows = [values for _, values in wall.wall.rows]
-    assert rows[0] == (None,) * 5
+    assert rows[0] == (None,) * 6
     assert rows[6][0] == pytest.approx(8.7)
     assert "Not measured" in render("wall.html", wall=drawn_wall(wall_of([])), of_reader=False)
 

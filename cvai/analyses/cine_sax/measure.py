@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
@@ -28,6 +30,7 @@ from cvai.domain.ventricles.quality import quality_findings
 from cvai.domain.ventricles.rings import beat_rings
 from cvai.domain.ventricles.thickening import measure_thickening
 from cvai.domain.ventricles.timing import measure_timing, trusted_times
+from cvai.domain.ventricles.wall_motion import measure_wall_motion
 from cvai.domain.ventricles.wall_thickness import measure_wall
 from cvai.domain.volumes import VolumeCurves, volume_curves_ml
 
@@ -51,6 +54,7 @@ def measured(
     *,
     curves_ml: VolumeCurves | None = None,
     known: Uncertainty | None = None,
+    chosen: Mapping[str, float] = MappingProxyType({}),
     first_findings: tuple[Finding, ...] = (),
 ) -> CineMeasures:
     """Measure and judge.
@@ -62,6 +66,7 @@ def measured(
         phases: end-diastole and end-systole.
         curves_ml: (t,) volumes of the segmentation, where they are known already.
         known: how far the model's measurements may be off; None for a reader's, which have no intervals.
+        chosen: what a reader has given instead of measurements, by name.
         first_findings: come before those that are made here.
     """
     curves_ml = curves_ml or volume_curves_ml(segmentation)
@@ -77,6 +82,7 @@ def measured(
         *strain.measurements,
         *wall.measurements,
         *measure_thickening(segmentation, rings, phases, trusted_times(times, quality)),
+        *measure_wall_motion(segmentation, rings, phases, of_model=known is not None, chosen=chosen),
     )
     patient = of_patient(known, segmentation, phases, found)
     if patient is not None:

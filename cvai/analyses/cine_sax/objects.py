@@ -23,6 +23,7 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
 from cvai.domain.ventricles.thickening import thickening_name, time_name
+from cvai.domain.ventricles.wall_motion import INDEX, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 
 FIRST_SERIES_NUMBER = 9001
@@ -97,6 +98,7 @@ _FUNCTION = (
         ),
     ),
     SiteGroup("Left ventricular dyssynchrony", codes.LEFT_VENTRICLE_MYOCARDIUM, ("lv_dyssynchrony",)),
+    SiteGroup("Left ventricular wall motion", codes.LEFT_VENTRICLE_MYOCARDIUM, (INDEX,)),
     SiteGroup("Heart rate", codes.HEART, ("heart_rate",), of_model=False),
     SiteGroup("Body size", codes.ENTIRE_BODY, ("bsa",), of_model=False),
 )
@@ -110,6 +112,7 @@ def _wall_group(segment: WallSegment) -> SiteGroup:
             *(measurement_name(segment, key) for key in codes.WALL_PHASES),
             thickening_name(segment),
             time_name(segment),
+            motion_name(segment),
         ),
     )
 

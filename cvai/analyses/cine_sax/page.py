@@ -24,12 +24,18 @@ from cvai.analyses.page import (
 )
 from cvai.analyses.shown import Wall
 from cvai.analyses.spec import PageSpec
-from cvai.dicom.write.report.bullseye import thickening_bullseye, thickness_bullseye, timing_bullseye
+from cvai.dicom.write.report.bullseye import (
+    motion_bullseye,
+    thickening_bullseye,
+    thickness_bullseye,
+    timing_bullseye,
+)
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.circumferential import Layer as StrainLayer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.thickening import thickening_name, time_name
+from cvai.domain.ventricles.wall_motion import INDEX, MotionGrade, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML
 
@@ -99,7 +105,11 @@ _SIGNED = (
     Number("lv_esv", "LV end-systolic volume", 0),
     Number("lv_mass", "LV mass", 0),
     Number("rv_ef", "RV ejection fraction"),
+    Number(INDEX, "Wall motion score index", 2),
 )
+
+
+_SCORES = ", ".join(f"{grade.value} {grade.display_name}" for grade in MotionGrade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +123,42 @@ class _Measurements:
 def wall_of(measurements: Sequence[Measurement]) -> Wall:
     """Thickness at both key phases and thickening of every segment."""
     measured = _Measurements({m.name: m for m in measurements})
-    bullseyes = (thickness_bullseye(measured), thickening_bullseye(measured), timing_bullseye(measured))
-    thickening = bullseyes[1].values
+    thickening = thickening_bullseye(measured)
+    bullseyes = (
+        thickness_bullseye(measured),
+        thickening,
+        timing_bullseye(measured),
+        motion_bullseye(measured),
+    )
 
     rows = []
     for segment in WALL_SEGMENTS:
         thickness = (measured.measurement(measurement_name(segment, phase)) for phase in ("ed", "es"))
         ed_mm, es_mm = (None if m is None else m.value for m in thickness)
-        peak, after = (measured.measurement(name(segment)) for name in (thickening_name, time_name))
-        over_beat = (None if m is None else m.value for m in (peak, after))
-        values = (ed_mm, es_mm, thickening.get(segment), *over_beat)
+        others = (measured.measurement(name(segment)) for name in (thickening_name, time_name, motion_name))
+        values = (
+            ed_mm,
+            es_mm,
+            thickening.values.get(segment),
+            *(None if m is None else m.value for m in others),
+        )
         rows.append((f"{segment.number} {segment.display_name}", values))
     found = measured.measurement("lv_dyssynchrony")
     index = "" if found is None else f"Dyssynchrony index (SD of times to peak): {found.value:.0f} ms. "
+    motion = measured.measurement(INDEX)
+    if motion is not None:
+        index = f"Wall motion score index: {motion.value:.2f} ({_SCORES}). {index}"
     return Wall(
         title="Wall of the left ventricle",
         bullseyes=tuple(bullseye for bullseye in bullseyes if bullseye.values),
-        columns=(("ED mm", 1), ("ES mm", 1), ("Thickening %", 0), ("Peak %", 0), ("Peak after ED ms", 0)),
+        columns=(
+            ("ED mm", 1),
+            ("ES mm", 1),
+            ("Thickening %", 0),
+            ("Peak %", 0),
+            ("Peak after ED ms", 0),
+            ("Motion score", 0),
+        ),
         rows=tuple(rows),
         note=f"{index}Segment 17, the apical cap, is not seen in short axis.",
         missing="Not measured: no slice shows a closed ring of wall with its septum.",

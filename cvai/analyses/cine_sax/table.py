@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,12 +12,17 @@ from cvai.dicom.write.report.bounds import MARKS, normal_note, value_bounds
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.circumferential import Layer
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_motion import INDEX, MotionGrade, motion_name
 
 TITLE_SIZE_PT, VALUE_SIZE_PT, SMALL_SIZE_PT = 7.8, 9.0, 5.8
 SMALL_LINE_MM = 2.5
 MOTION_SIZE_PT, MOTION_LINE_MM, MOTION_LEFT_MM = 7.0, 3.6, 16.0
 TITLE_WIDTH_MM = 38.0
 HEADER_HEIGHT_MM = 9.0
+WALL_MOTION_NOTE = (
+    "Wall motion of AHA segments is graded by thickening and inward motion until end-systole, as a proposal."
+)
 VALUE_RIGHT_MM = 8.8
 """Right edge of a value from the left edge of its column; its small print follows."""
 
@@ -172,8 +177,36 @@ def motion_lines(analysis: CineAnalysis) -> list[tuple[str, str]]:
             shown("early diastolic {:.0f}, {:.0f} %/s", *(f"lv_gcs_rate_early_{layer}" for layer in Layer)),
         ),
         "Thickening": (shown("SD of times to peak of 16 segments {:.0f} ms", "lv_dyssynchrony"),),
+        "Wall motion": (shown("score index {:.2f}", INDEX), *_abnormal_segments(analysis)),
     }
     return [(title, "; ".join(filter(None, parts))) for title, parts in lines.items() if any(parts)]
+
+
+def _abnormal_segments(analysis: CineAnalysis) -> list[str]:
+    """AHA numbers of the segments of every grade but normal."""
+    found = {s.number: analysis.measurement(motion_name(s)) for s in WALL_SEGMENTS}
+    numbers = {
+        grade: [number for number, score in found.items() if score is not None and score.value == grade]
+        for grade in MotionGrade
+    }
+    normal = numbers.pop(MotionGrade.NORMAL)
+    said = [f"{grade.display_name} {_ranges(those)}" for grade, those in numbers.items() if those]
+    return said or (["no segment abnormal"] if normal else [])
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words.
+
+    >>> _ranges([1, 2, 3, 7, 12, 13])
+    '1–3, 7, 12, 13'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
 
 
 def table_notes(analysis: CineAnalysis) -> list[str]:
@@ -182,6 +215,7 @@ def table_notes(analysis: CineAnalysis) -> list[str]:
         " ".join(filter(None, (_small_print_note(analysis.measurements), _index_note(analysis)))),
         normal_note(analysis.measurements, analysis.subject),
         PAPILLARY_MUSCLES,
+        *([WALL_MOTION_NOTE] if analysis.measurement(INDEX) else []),
     ]
 
 

@@ -7,7 +7,7 @@ ventricle, that one is used, so that no number needs its context to be understoo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from cvai.domain.measurement import Normality
 from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.thickening import thickening_name, time_name
+from cvai.domain.ventricles.wall_motion import INDEX, MotionGrade, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 
 
@@ -155,6 +156,7 @@ UNITS: Mapping[str, Code] = MappingProxyType(
             "mL/s": "milliliter per second",
             "/s": "per second",
             "%/s": "percent per second",
+            "{score}": "score",
         }.items()
     }
 )
@@ -166,7 +168,8 @@ class MeasurementCoding:
     """How one measurement of cvai is said in codes.
 
     ``qualifiers`` say what the name alone does not; ``words`` tell it from others of the same name, to be
-    read behind it. ``method`` is None where the name says it all.
+    read behind it. ``method`` is None where the name says it all. ``grades`` says what each value of a score
+    stands for; empty where the number is a quantity.
     """
 
     name: Code
@@ -174,6 +177,7 @@ class MeasurementCoding:
     method: Code | None = None
     qualifiers: tuple[Qualifier, ...] = ()
     words: str = ""
+    grades: Mapping[float, Code] = field(default_factory=dict)
 
     @property
     def meaning(self) -> str:
@@ -334,6 +338,36 @@ _THICKENING_BY_SEGMENT: Mapping[str, MeasurementCoding] = MappingProxyType(
     }
 )
 
+WALL_MOTION_GRADES: Mapping[float, Code] = MappingProxyType(
+    {
+        MotionGrade.NORMAL: Code("373122000", "SCT", "Normal wall motion"),
+        MotionGrade.HYPOKINETIC: Code("37706002", "SCT", "Hypokinesis"),
+        MotionGrade.AKINETIC: Code("195675009", "SCT", "Akinesis"),
+        MotionGrade.DYSKINETIC: Code("25437005", "SCT", "Dyskinesis"),
+    }
+)
+"""Findings of CID 3703 by their score."""
+
+_SCALE = Code("125223", "DCM", "4 Point Segment Finding Scale")
+_SCORES = ", ".join(f"{grade.value} {grade.display_name}" for grade in MotionGrade)
+_WALL_MOTION: Mapping[str, MeasurementCoding] = MappingProxyType(
+    {
+        **{
+            motion_name(segment): MeasurementCoding(
+                Code("60797005", "SCT", "Cardiac Wall Motion"),
+                WALL_SEGMENT_CODES[segment.number],
+                _SCALE,
+                words=f"{segment.display_name}: {_SCORES}",
+                grades=WALL_MOTION_GRADES,
+            )
+            for segment in WALL_SEGMENTS
+        },
+        INDEX: MeasurementCoding(
+            Code("125202", "DCM", "LV Wall Motion Score Index"), LEFT_VENTRICLE_MYOCARDIUM, _SCALE
+        ),
+    }
+)
+
 _COUNTED: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
         "lv_edv": _volume("8821-1", "Left Ventricular ED Volume", LEFT_VENTRICLE),
@@ -361,6 +395,7 @@ MEASUREMENT_CODES: Mapping[str, MeasurementCoding] = MappingProxyType(
         **_COUNTED,
         **_WALL,
         **_THICKENING_BY_SEGMENT,
+        **_WALL_MOTION,
         **_TIMING,
         **_strain(Layer.ENDOCARDIUM, Code("130683", "DCM", "Endocardial Method")),
         **_strain(Layer.MID_WALL, Code("130685", "DCM", "Myocardial Midlayer Method")),

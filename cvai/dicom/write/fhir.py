@@ -240,7 +240,7 @@ def _observation(
         **_shared(context),
         "category": [_concept_of(f"{TERMINOLOGY}/observation-category", "imaging", "Imaging")],
         "code": _measured(coding),
-        "valueQuantity": _quantity(measurement.value, measurement.unit),
+        **_value(measurement, coding),
         "interpretation": _interpretation(measurement),
         "bodySite": _concept(coding.site),
         "method": None if coding.method is None else _concept(coding.method),
@@ -250,6 +250,13 @@ def _observation(
         "component": _interval(measurement),
     }
     return {name: value for name, value in observation.items() if value is not None}
+
+
+def _value(measurement: Measurement, coding: MeasurementCoding) -> Json:
+    """A quantity; of a score what it stands for."""
+    if coding.grades:
+        return {"valueCodeableConcept": _concept(coding.grades[measurement.value])}
+    return {"valueQuantity": _quantity(measurement.value, measurement.unit)}
 
 
 def _measured(coding: MeasurementCoding) -> Json:

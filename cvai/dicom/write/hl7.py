@@ -234,6 +234,8 @@ class _Writer:
         if self._status is ResultStatus.NOT_OBTAINED:
             return []
         said = [f"Site: {coding.site.meaning}", *qualifier_texts(coding)]
+        if coding.grades:
+            said.append(coding.grades[measurement.value].meaning)
         if measurement.interval is not None:
             low, high = map(_number, measurement.interval)
             said.append(f"Range of measurement uncertainty: {low} to {high} {measurement.unit}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,20 +95,43 @@ def thickness_of_rings(
     labels: NDArray[np.uint8], rings_by_slice: SliceRings, geometry: StackGeometry, *, apex_first: bool
 ) -> SegmentThickness:
     """The same from the rings of these labels."""
+    return segment_means(
+        labels, rings_by_slice, geometry, lambda ring: ring.thickness_mm, apex_first=apex_first
+    )
+
+
+def segment_means(
+    labels: NDArray[np.uint8],
+    rings_by_slice: SliceRings,
+    geometry: StackGeometry,
+    value: Callable[[WallRing], NDArray[np.float64]],
+    *,
+    apex_first: bool,
+) -> Mapping[WallSegment, float]:
+    """Mean over every segment of one phase of what a ring has along its rays, see ``segment_thickness_mm``.
+
+    Args:
+        labels: (z, y, x) values of ``SAX_LABELS``.
+        rings_by_slice: of these labels.
+        geometry: where the slices lie.
+        value: (ray,) of a ring.
+        apex_first: whether the slices run from apex to base.
+    """
     base_to_apex = _slices_with_cavity(labels)[:: -1 if apex_first else 1]
     rings = [rings_by_slice[z] for z in base_to_apex]
     septa_deg = _septum_of_every_ring(rings)
     sense = sense_of_rotation(geometry, apex_first=apex_first)
     if septa_deg is None or not is_upright(septa_deg, sense, geometry):
         return {}
-    values_mm: dict[WallSegment, list[float]] = {}
+    values: dict[WallSegment, list[float]] = {}
     for place, (ring, septum_deg) in enumerate(zip(rings, septa_deg, strict=True)):
         if ring is not None:
             level = level_of(place, len(rings))
             from_septum_deg = sense * (ANGLES_DEG - septum_deg)
+            along = value(ring)
             for segment in (s for s in WALL_SEGMENTS if s.level is level):
-                values_mm.setdefault(segment, []).extend(ring.thickness_mm[segment.holds(from_septum_deg)])
-    return {segment: float(np.mean(values)) for segment, values in values_mm.items()}
+                values.setdefault(segment, []).extend(along[segment.holds(from_septum_deg)])
+    return {segment: float(np.mean(of_segment)) for segment, of_segment in values.items()}
 
 
 def _slices_with_cavity(labels: NDArray[np.uint8]) -> list[int]:

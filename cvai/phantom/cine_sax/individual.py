@@ -58,6 +58,11 @@ class Individual:
     lv_trabeculae: NDArray[np.float64]
     rv_trabeculae: NDArray[np.float64]
 
+    @property
+    def septum_rad(self) -> float:
+        """Direction of the middle of the septum, halfway between the insertions of the right ventricle."""
+        return self.rv_centre_rad + (self.rv_anterior_rad - self.rv_inferior_rad) / 2
+
     @classmethod
     def drawn(cls, seed: int) -> Individual:
         """The heart that belongs to ``seed``."""

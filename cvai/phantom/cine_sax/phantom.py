@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from cvai.phantom.beat import ejected_share
 from cvai.phantom.cine_sax.individual import Individual
 from cvai.phantom.cine_sax.labels import true_labels
 from cvai.phantom.cine_sax.paint import Image
+from cvai.phantom.cine_sax.regional import RegionalMotion
 from cvai.phantom.cine_sax.scanner import Scanner
 from cvai.phantom.cine_sax.scene import HeartScene
 from cvai.phantom.cine_sax.stack import lay_slices
@@ -57,8 +58,15 @@ class Phantom:
         )
 
 
-def make_phantom(heart: PhantomHeart, acquisition: PhantomAcquisition) -> Phantom:
+def make_phantom(
+    heart: PhantomHeart, acquisition: PhantomAcquisition, regional: RegionalMotion | None = None
+) -> Phantom:
     """Image a heart; the same arguments give the same pixels.
+
+    Args:
+        heart: what it is asked to be.
+        acquisition: how it is imaged.
+        regional: motion of single segments; the heart then ejects less or more than it was asked to.
 
     Raises:
         ConfigurationInvalid: the slices do not reach the apex.
@@ -66,7 +74,8 @@ def make_phantom(heart: PhantomHeart, acquisition: PhantomAcquisition) -> Phanto
     stack = lay_slices(heart, acquisition)
     fraction = np.arange(acquisition.n_phases) / acquisition.n_phases
     share = ejected_share(fraction, heart.heart_rate_bpm)
-    ventricles = beating_ventricles(heart, Individual.drawn(acquisition.seed), share, stack.discs)
+    even = beating_ventricles(heart, Individual.drawn(acquisition.seed), share, stack.discs)
+    ventricles = replace(even, regional=regional)
     contrast = Contrast.drawn(acquisition.seed)
     scene = HeartScene(ventricles, contrast, stack, share, acquisition.seed)
     views = tuple(

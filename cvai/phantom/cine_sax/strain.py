@@ -1,8 +1,4 @@
-"""The true circumferential strain of a phantom, in closed form.
-
-In every slice the contours of a phantom keep their shape, which is scaled: the length of a contour is its
-radius times a number that belongs to the slice.
-"""
+"""The true circumferential strain of a phantom, from the boundaries that it is drawn by."""
 
 from __future__ import annotations
 
@@ -44,21 +40,17 @@ class TrueContours:
 
 def true_contours(ventricles: Ventricles, discs: Discs) -> TrueContours:
     """Contours of a phantom whose slices have these middle planes."""
-    profiles, depths_mm = ventricles.profiles, discs.depths_mm
-    cavity_mm = ventricles.cavity_mm[:, None] * profiles.cavity(depths_mm, ventricles.mitral_mm)
-    wall_mm = ventricles.wall_mm[:, None] * profiles.wall(depths_mm, ventricles.mitral_mm)
-    per_radius = _length_per_radius(ventricles, depths_mm)
-    return TrueContours(
-        {
-            Layer.ENDOCARDIUM: cavity_mm * per_radius,
-            Layer.MID_WALL: (cavity_mm + wall_mm) / 2 * per_radius * (cavity_mm > 0),
-        }
-    )
+    edges = ventricles.boundaries(discs.depths_mm)
+    present = (edges.endocardium > 0).all(axis=-1)
+    radii_mm = {
+        Layer.ENDOCARDIUM: edges.endocardium,
+        Layer.MID_WALL: (edges.endocardium + edges.epicardium) / 2,
+    }
+    return TrueContours({layer: _length_mm(mm) * present for layer, mm in radii_mm.items()})
 
 
-def _length_per_radius(ventricles: Ventricles, depths_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(slice,) length of an outline whose relative radius is 1: 2 pi for a circle."""
-    outline = ventricles.individual.lv_outline(np.clip(depths_mm / ventricles.profiles.apex_mm, 0.0, 1.0))
+def _length_mm(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(t, slice) length of contours whose (t, slice, angle) distance from the long axis is known."""
     orders = np.arange(N_ANGLES // 2 + 1)
-    slope = np.fft.irfft(1j * orders * np.fft.rfft(outline, axis=1), N_ANGLES, axis=1)
-    return np.asarray(2.0 * np.pi * np.hypot(outline, slope).mean(axis=1))
+    slope_mm = np.fft.irfft(1j * orders * np.fft.rfft(radii_mm, axis=-1), N_ANGLES, axis=-1)
+    return np.asarray(2.0 * np.pi * np.hypot(radii_mm, slope_mm).mean(axis=-1))

@@ -17,9 +17,13 @@ from scipy.optimize import brentq
 from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML
 from cvai.phantom.cine_sax.individual import N_ANGLES, Individual
 from cvai.phantom.cine_sax.profiles import Profiles
+from cvai.phantom.cine_sax.regional import RegionalMotion
 from cvai.phantom.parameters import PhantomHeart
 
 Array = NDArray[np.float64]
+
+Profile = Callable[[Array, Array], Array]
+"""(t, plane) relative width of a structure, from (plane,) depths and the (t,) depth of the mitral ring."""
 
 APICAL_WALL_SHARE = 0.7
 """Thickness of the wall at the apex relative to that at the base, end-diastole: 5.7 to 8.5 mm in healthy ACDC
@@ -78,6 +82,7 @@ class Ventricles:
         cavity_mm: (t,) radius of the LV cavity at its equator.
         wall_mm: (t,) outer radius of the LV wall at its equator.
         rv_reach_mm: (t,) extent of the RV cavity from the septum at its base.
+        regional: motion of single segments; the requested volumes hold where none is given.
     """
 
     individual: Individual
@@ -87,31 +92,58 @@ class Ventricles:
     cavity_mm: Array
     wall_mm: Array
     rv_reach_mm: Array
+    regional: RegionalMotion | None = None
 
     def boundaries(self, depths_mm: Array) -> Boundaries:
         """Where the boundaries lie in the planes at ``depths_mm``, (plane,)."""
-        outline = self.individual.lv_outline(np.clip(depths_mm / self.profiles.apex_mm, 0.0, 1.0))
         cavity_mm = self.cavity_mm[:, None] * self.profiles.cavity(depths_mm, self.mitral_mm)
         wall_mm = self.wall_mm[:, None] * self.profiles.wall(depths_mm, self.mitral_mm)
         reach_mm = self.rv_reach_mm[:, None] * self.profiles.rv(depths_mm, self.tricuspid_mm)
-        epicardium = wall_mm[..., None] * outline
+        endocardium = self._moved(depths_mm, cavity_mm, self.cavity_mm, self.profiles.cavity)
+        epicardium = self._moved(depths_mm, wall_mm, self.wall_mm, self.profiles.wall)
         free_wall = epicardium + reach_mm[..., None] * self.individual.rv_outline()
         return Boundaries(
-            endocardium=_where_present(cavity_mm, cavity_mm[..., None] * outline),
+            endocardium=_where_present(cavity_mm, endocardium),
             epicardium=_where_present(wall_mm, epicardium),
             rv_free_wall=_where_present(np.minimum(reach_mm, wall_mm), free_wall),
         )
 
+    def _moved(self, depths_mm: Array, width_mm: Array, equator_mm: Array, profile: Profile) -> Array:
+        """(t, plane, angle) a boundary of the left ventricle; (t, plane) ``width_mm`` is that of a circle.
+
+        With ``regional``, the same piece of wall is looked up at end-diastole: as far along the ventricle.
+        """
+        usual_mm = width_mm[..., None] * self._outline(depths_mm)
+        if self.regional is None:
+            return usual_mm
+        apex_mm, mitral_mm = self.profiles.apex_mm, self.mitral_mm[:, None]
+        along = (depths_mm[None, :] - mitral_mm) / (apex_mm - mitral_mm)
+        ed_depths_mm = (along * apex_mm).ravel()
+        ed_width_mm = equator_mm[:1, None] * profile(ed_depths_mm, self.mitral_mm[:1])
+        ed_mm = (ed_width_mm[0][:, None] * self._outline(ed_depths_mm)).reshape(usual_mm.shape)
+        return self.regional.moved(usual_mm, ed_mm, along, self.individual)
+
+    def _outline(self, depths_mm: Array) -> Array:
+        """(plane, angle) of the left ventricle relative to a circle."""
+        return self.individual.lv_outline(np.clip(depths_mm / self.profiles.apex_mm, 0.0, 1.0))
+
     def lv_ml(self) -> Array:
-        """(t,) continuous volume of the LV cavity, in closed form."""
+        """(t,) continuous volume of the LV cavity, in closed form where all of it moves alike."""
+        if self.regional is not None:
+            return self._summed_ml(lambda edges: np.clip(edges.endocardium, 0.0, None) ** 2)
         return self.profiles.cavity_ml(self.cavity_mm, self.mitral_mm)
 
-    def rv_ml(self, step_mm: float = 0.5) -> Array:
-        """(t,) volume of the RV cavity, summed over planes ``step_mm`` apart."""
+    def rv_ml(self) -> Array:
+        """(t,) volume of the RV cavity, summed over planes."""
+        return self._summed_ml(
+            lambda edges: np.where(edges.rv_free_wall > 0, edges.rv_free_wall**2 - edges.epicardium**2, 0.0)
+        )
+
+    def _summed_ml(self, twice_area: Callable[[Boundaries], Array], step_mm: float = 0.5) -> Array:
+        """(t,) volume summed over planes, from (t, plane, angle) twice the area in a radian."""
         depths_mm = np.arange(step_mm / 2, self.profiles.apex_mm, step_mm)
-        planes = Discs(depths_mm, step_mm)
-        linear, square = _rv_terms(self, planes)
-        return np.asarray(linear * self.rv_reach_mm + square * self.rv_reach_mm**2)
+        areas_mm2 = np.pi * twice_area(self.boundaries(depths_mm)).mean(axis=-1)
+        return Discs(depths_mm, step_mm).volume_ml(areas_mm2)
 
 
 def _where_present(width_mm: Array, boundary_mm: Array) -> Array:
@@ -190,7 +222,7 @@ def _radius_mm(unit_ml: Callable[[Array, Array], Array], volume_ml: Array, mitra
 
 
 def _disc_share(
-    profile: Callable[[Array, Array], Array],
+    profile: Profile,
     unit_ml: Callable[[Array, Array], Array],
     mitral_mm: Array,
     ejected_share: Array,

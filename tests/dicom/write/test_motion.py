@@ -36,6 +36,9 @@ NUMBERS = (
     Measurement("lv_thickening_mid_anterior", 38.0, "%"),
     Measurement("lv_time_to_thickening_mid_anterior", 351.0, "ms"),
     Measurement("lv_dyssynchrony", 12.2, "ms"),
+    Measurement("lv_wall_motion_basal_anterior", 1.0, "{score}"),
+    Measurement("lv_wall_motion_mid_anterior", 3.0, "{score}", (2.0, 4.0)),
+    Measurement("lv_wmsi", 1.44, "{score}", (1.04, 1.84)),
 )
 
 
@@ -79,6 +82,39 @@ def test_strain_says_of_which_layer_and_that_it_is_the_lowest(analysis: CineAnal
     assert all("255605001" in said for said in strain)
 
 
+def codes_in(item: Dataset) -> list[tuple[str, str]]:
+    """Name and value of every coded item below this one."""
+    found = [
+        (child.ConceptNameCodeSequence[0].CodeValue, child.ConceptCodeSequence[0].CodeValue)
+        for child in item.get("ContentSequence", [])
+        if child.ValueType == "CODE"
+    ]
+    return found + [code for child in item.get("ContentSequence", []) for code in codes_in(child)]
+
+
+def test_a_grade_of_wall_motion_is_a_score_with_its_range_and_a_finding(analysis: CineAnalysis) -> None:
+    document = measurement_document(context_of(analysis))
+    motion = [n for n in numbers_in(document) if n.ConceptNameCodeSequence[0].CodeValue == "60797005"]
+    assert [float(n.MeasuredValueSequence[0].NumericValue) for n in motion] == [1.0, 3.0]
+    bounds = [float(n.MeasuredValueSequence[0].NumericValue) for n in numbers_in(motion[1])[1:]]
+    assert bounds == [1.0, 1.0], "one score above and one below"
+    found = codes_in(document)
+    assert ("60797005", "373122000") in found
+    assert ("60797005", "195675009") in found, "akinesis"
+    assert document.VerificationFlag == "UNVERIFIED"
+
+
+def test_a_grade_of_wall_motion_is_a_coded_value_in_the_health_record(analysis: CineAnalysis) -> None:
+    entries = json.loads(fhir_bundle(context_of(analysis)))["entry"]
+    resources = [e["resource"] for e in entries if "valueCodeableConcept" in e["resource"]]
+    normal, still = resources
+    assert normal["valueCodeableConcept"]["coding"][0]["code"] == "373122000"
+    assert still["valueCodeableConcept"]["text"] == "Akinesis"
+    assert still["bodySite"]["coding"][0]["code"] == "264848000"
+    assert still["status"] == "preliminary"
+    assert still["component"][0]["valueRange"]["high"]["value"] == 4.0
+
+
 def test_a_rate_by_end_diastolic_volume_has_no_code_of_the_rate_in_the_health_record(
     analysis: CineAnalysis,
 ) -> None:
@@ -100,6 +136,7 @@ def test_the_report_prints_them_beside_the_table_on_one_page(analysis: CineAnaly
     assert "endocardial -26.1 % at 343 ms; mid-wall -16.2 % at 343 ms; early diastolic 172, 112 %/s" in text
     assert "SD of times to peak of 16 segments 12 ms" in text
     assert "Circumferential strain" in text
+    assert "score index 1.44; akinetic 7" in text
 
 
 def test_curves_of_all_slices_and_of_each_are_recorded(analysis: CineAnalysis) -> None:

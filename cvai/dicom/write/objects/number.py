@@ -30,6 +30,16 @@ def number_items(
     return [_number_item(m, analysis.coding(m.name), phase) for m in found if m is not None]
 
 
+def grade_items(analysis: Analysed, names: Iterable[str]) -> list[sr.QualitativeEvaluation]:
+    """What the scores among the named measurements stand for, in codes."""
+    found = [(m, analysis.coding(name)) for name in names if (m := analysis.measurement(name)) is not None]
+    return [
+        sr.QualitativeEvaluation(name=coding.name, value=coding.grades[score.value])
+        for score, coding in found
+        if coding.grades
+    ]
+
+
 def _number_item(
     measurement: Measurement, coding: MeasurementCoding, phase: CardiacPhase | None
 ) -> sr.Measurement:

@@ -27,7 +27,7 @@ from cvai.dicom.write.objects.encoded import (
     encoded_sequence,
     put_sequence,
 )
-from cvai.dicom.write.objects.number import number_items
+from cvai.dicom.write.objects.number import grade_items, number_items
 from cvai.dicom.write.objects.seg import tracking_id
 from cvai.dicom.write.plan import DocumentPlan, ResultKind, SegmentGroup, SiteGroup
 from cvai.dicom.write.source import (
@@ -279,6 +279,7 @@ def _site_group(
         finding_sites=[sr.FindingSite(anatomic_location=group.site)],
         algorithm_id=model if group.of_model else None,
         measurements=numbers,
+        qualitative_evaluations=grade_items(context.analysis, group.names) or None,
     )
 
 

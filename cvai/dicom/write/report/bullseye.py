@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from cvai.dicom.write.report.page import BLACK, GREY, WHITE, Box, Colour, Page, 
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
 from cvai.domain.ventricles.thickening import time_name
+from cvai.domain.ventricles.wall_motion import MotionGrade, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name, thickening_percent
 
 RADII: Mapping[Level, tuple[float, float]] = {
@@ -72,13 +73,21 @@ def thickening_bullseye(measured: Measured) -> Bullseye:
 
 def timing_bullseye(measured: Measured) -> Bullseye:
     """When each segment is thickest, from end-diastole; the scale is that of a beat of usual length."""
-    found = {s: measured.measurement(time_name(s)) for s in WALL_SEGMENTS}
-    values = {segment: m.value for segment, m in found.items() if m is not None}
-    return Bullseye("Thickest after ED (ms)", values, 200.0, 600.0)
+    return Bullseye("Thickest after ED (ms)", _values(measured, time_name), 200.0, 600.0)
+
+
+def motion_bullseye(measured: Measured) -> Bullseye:
+    """Score of every segment's motion."""
+    values = _values(measured, motion_name)
+    return Bullseye("Wall motion score", values, min(MotionGrade), max(MotionGrade))
 
 
 def _thickness_mm(measured: Measured, phase: str) -> dict[WallSegment, float]:
-    found = {s: measured.measurement(measurement_name(s, phase)) for s in WALL_SEGMENTS}
+    return _values(measured, lambda segment: measurement_name(segment, phase))
+
+
+def _values(measured: Measured, name: Callable[[WallSegment], str]) -> dict[WallSegment, float]:
+    found = {segment: measured.measurement(name(segment)) for segment in WALL_SEGMENTS}
     return {segment: m.value for segment, m in found.items() if m is not None}
 
 
