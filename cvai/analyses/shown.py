@@ -102,6 +102,21 @@ Shown = ShownStack | tuple[ShownLoop, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """A measurement that a reader may give a score.
+
+    Args:
+        name: of the measurement.
+        title: for readers.
+        shown: its score as it stands, with its range, in words.
+    """
+
+    name: str
+    title: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wall:
     """Numbers of the 17 segments of the left ventricle's wall.
 
@@ -112,6 +127,9 @@ class Wall:
         rows: name of a segment and its numbers, None where one was not measured.
         note: below the bullseyes.
         missing: what is said where no segment was measured.
+        playing: bullseyes of curves over the heartbeat, which the page draws at the phase that it shows.
+        scores: that a reader may give, and their title.
+        options: every score that there is, in words.
     """
 
     title: str
@@ -120,3 +138,7 @@ class Wall:
     rows: tuple[tuple[str, tuple[float | None, ...]], ...]
     note: str
     missing: str
+    playing: tuple[Bullseye, ...] = ()
+    scores: tuple[Score, ...] = ()
+    scores_title: str = ""
+    options: tuple[tuple[float, str], ...] = ()

@@ -65,6 +65,7 @@ class Correction:
         model: which model had drawn the labels.
         verification: who has signed; None as long as it is a draft.
         factors: see ``Analysed.factors``.
+        chosen: scores that they gave instead of the proposals, by name of the measurement.
     """
 
     labels: Mapping[str, NDArray[np.uint8]]
@@ -72,6 +73,7 @@ class Correction:
     model: ModelIdentity
     verification: Verification | None
     factors: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def phases(self) -> KeyPhases:
@@ -92,6 +94,7 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
             view alone; None for a stack.
         preview: what is shown of loops while a contour is dragged; raises Refused where it is no heart. None
             for a stack, whose pixels the page counts, see ``Live``.
+        scores: measurements that a reader may give a score, and the scores there are.
         needs_factors: whether results without ``factors``, of an older version, cannot be measured again.
     """
 
@@ -101,6 +104,7 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
     remeasure: Callable[[AnyReopened, Correction], AnyAnalysed]
     redraw: Callable[[AnyAnalysed, Mapping[str, Collection[int]]], tuple[Redrawn, ...]] | None = None
     preview: Callable[[AnyReopened, FewFrames], Preview] | None = None
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     needs_factors: bool = False
 
 

@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
     ACCEPTED = "accepted"
     CHANGED = "changed"
-    """Accepted after contours or phases were corrected."""
+    """Accepted after contours, phases or grades were corrected."""
     REJECTED = "rejected"
 
 
@@ -82,9 +82,11 @@ class Reading:
         segmentations: SOPInstanceUID by kind, where each view has a SEG of its own.
         beats: end-diastole and end-systole of every beat by view, where there are views.
         factors: see ``Analysed.factors``.
+        chosen: scores that the signer gave instead of the proposals, by name of the measurement.
 
     Raises:
-        ValueError: a rejection without a reason, edits under a verdict that has none, or a time without zone.
+        ValueError: a rejection without a reason, edits or scores under a verdict that has none, or a time
+            without zone.
     """
 
     job: StudyJob
@@ -101,11 +103,12 @@ class Reading:
     segmentations: Mapping[str, str] = field(default_factory=dict)
     beats: Mapping[str, tuple[KeyPhases, ...]] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.verdict is Verdict.REJECTED and not self.reason.strip():
             raise ValueError("a rejection has a reason")
-        if self.edits and self.verdict is not Verdict.CHANGED:
+        if (self.edits or self.chosen) and self.verdict is not Verdict.CHANGED:
             raise ValueError(f"a reading that is {self.verdict} has no edits")
         if self.signed_at.tzinfo is None:
             raise ValueError("signed_at must state its time zone")
@@ -135,7 +138,7 @@ class Reading:
             "signed_at": self.signed_at.isoformat(),
             "edits": [_without_empty(asdict(edit), ("view",)) for edit in self.edits],
         }
-        return _without_empty(values, ("images", "segmentations", "beats", "factors"))
+        return _without_empty(values, ("images", "segmentations", "beats", "factors", "chosen"))
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Reading:
@@ -155,6 +158,7 @@ class Reading:
             segmentations=values.get("segmentations", {}),
             beats={view: _beats(of_view) for view, of_view in values.get("beats", {}).items()},
             factors=values.get("factors", {}),
+            chosen=values.get("chosen", {}),
         )
 
 

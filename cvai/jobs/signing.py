@@ -192,6 +192,7 @@ def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> 
         beats=reading.beats_by_view,
         model=reading.model,
         factors=reading.factors,
+        chosen=reading.chosen,
         verification=verification,
     )
 
@@ -204,9 +205,10 @@ def measured_again(
     beats: Mapping[str, tuple[KeyPhases, ...]],
     model: ModelIdentity,
     factors: Mapping[str, float],
+    chosen: Mapping[str, float],
     verification: Verification | None = None,
 ) -> Analysed:
-    """The analysis with a reader's contours and beats, before it is signed and when it is.
+    """The analysis with a reader's contours, beats and scores, before it is signed and when it is.
 
     Raises:
         StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.
@@ -214,7 +216,8 @@ def measured_again(
     """
     known = frozenset({0, *(segment.number for segment in editing.segments)})
     labels = _edited(editing.labels(opened), edits, beats, known)
-    measured: Analysed = editing.remeasure(opened, Correction(labels, beats, model, verification, factors))
+    correction = Correction(labels, beats, model, verification, factors, chosen)
+    measured: Analysed = editing.remeasure(opened, correction)
     return with_reports(measured, opened.study)
 
 

@@ -44,12 +44,13 @@ class BeatBody(_Body):
 
 
 class ChangesBody(_Body):
-    """Everything a reader has changed: whole frames, and the two phases of a stack, or the beats of loops."""
+    """What a reader has changed: whole frames, scores, and the phases of a stack or the beats of loops."""
 
     ed: int = Field(ge=0)
     es: int = Field(ge=0)
     frames: list[FrameBody] = Field(default=[], max_length=5000)
     beats: dict[str, Annotated[list[BeatBody], Field(min_length=1, max_length=100)]] = {}
+    chosen: dict[str, float] = {}
 
     @property
     def beats_by_view(self) -> dict[str, tuple[KeyPhases, ...]]:
@@ -80,9 +81,10 @@ def checked_edits(changes: ChangesBody, pack: Pack, editing: AnyEditing) -> tupl
         editing: of the analysis; its segments are the labels that there are.
 
     Raises:
-        RequestInvalid: ``changes_invalid``: a frame that is not there, runs that do not fill it, or a label
-            without a segment.
+        RequestInvalid: ``changes_invalid``: a frame that is not there, runs that do not fill it, a label
+            without a segment, or a score that there is not.
     """
+    _require_scores(changes.chosen, editing)
     views = pack.read_views()
     _require_beats(changes.beats_by_view, views)
     edits = {}
@@ -130,7 +132,9 @@ def changes_of(reading: Reading, pack: Pack) -> ChangesBody:
         for view in reading.beats
     }
     phases = reading.phases
-    return ChangesBody(ed=phases.end_diastole, es=phases.end_systole, frames=frames, beats=beats)
+    return ChangesBody(
+        ed=phases.end_diastole, es=phases.end_systole, frames=frames, beats=beats, chosen=dict(reading.chosen)
+    )
 
 
 def with_edits(
@@ -155,6 +159,12 @@ def _require_beats(
             ed, es = beat.end_diastole, beat.end_systole
             if max(ed, es) >= n_phases or (ed == es and n_phases > 1):
                 raise _invalid(f"end-diastole {ed} and end-systole {es} of {n_phases} phases")
+
+
+def _require_scores(chosen: Mapping[str, float], editing: AnyEditing) -> None:
+    for name, score in chosen.items():
+        if score not in editing.scores.get(name, ()):
+            raise _invalid(f"no score {score:g} of {name[:80]}")
 
 
 def _drawn_frame(frame: FrameBody, views: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -124,7 +124,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
         shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
-        return _measured_json(summary, (measurements, curves, summary.findings), shown, of_reader=False)
+        return _measured_json(summary, (measurements, curves, summary.findings), shown, None)
     pack = pack_of(page, summary)
     edits = checked_edits(changes, pack, editing)
     analysis = measured_again(
@@ -134,6 +134,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
         beats=changes.beats_by_view,
         model=_model(summary),
         factors=_factors(summary),
+        chosen=changes.chosen,
     )
     loops = []
     if editing.redraw is not None and isinstance(pack, LoopPack):
@@ -141,7 +142,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
         loops = [redrawn_json(pack, loop) for loop in editing.redraw(analysis, frames)]
     findings = [finding_entry(finding) for finding in analysis.findings]
     found = (analysis.measurements, analysis.curves, findings)
-    told = _measured_json(summary, found, loops, of_reader=True)
+    told = _measured_json(summary, found, loops, changes)
     return {**told, "loops": loops, "remarks": list(analysis.remarks)} if loops else told
 
 
@@ -149,14 +150,17 @@ Found = tuple[Sequence[Measurement], Mapping[str, Sequence[float] | None], Seque
 """Measurements, curves, and findings as in result.json."""
 
 
-def _measured_json(summary: Summary, found: Found, loops: Sequence[Json], *, of_reader: bool) -> Json:
+def _measured_json(
+    summary: Summary, found: Found, loops: Sequence[Json], changes: ChangesBody | None
+) -> Json:
     measurements, curves, findings = found
+    of_reader = changes is not None
     return {
         "measurements": {m.name: m.value for m in measurements},
         "curves": dict(curves),
         "findings": render("findings.html", findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
-        "wall": _wall_html(summary.page, measurements, of_reader=of_reader),
+        "wall": _wall_html(summary.page, measurements, changes),
     }
 
 
@@ -211,10 +215,13 @@ def _model(summary: Summary) -> ModelIdentity:
     return ModelIdentity(**summary.result["model"])
 
 
-def _wall_html(page: PageSpec[Any] | None, measurements: Sequence[Measurement], *, of_reader: bool) -> str:
+def _wall_html(
+    page: PageSpec[Any] | None, measurements: Sequence[Measurement], changes: ChangesBody | None
+) -> str:
     if page is None or page.wall is None:
         return ""
-    return render("wall.html", wall=drawn_wall(page.wall(measurements)), of_reader=of_reader)
+    drawn = drawn_wall(page.wall(measurements), {} if changes is None else changes.chosen)
+    return render("wall.html", wall=drawn, of_reader=changes is not None)
 
 
 def _factors(summary: Summary) -> dict[str, float]:
@@ -305,6 +312,7 @@ def new_reading(
     found = _found_beats(summary, pack)
     edits = () if changes is None else checked_edits(changes, pack, editing)
     beats = found if changes is None else changes.beats_by_view
+    chosen = {} if changes is None else changes.chosen
     first = next(iter(found))
     segmentations = segmentation_uids_of(summary.record.outcome)
     reading = Reading(
@@ -312,7 +320,7 @@ def new_reading(
         model=_model(summary),
         segmentation_uid=next(iter(segmentations.values())),
         replaces=_standing_objects(page, summary),
-        verdict=_verdict(changed=bool(edits) or beats != found, rejected=changes is None),
+        verdict=_verdict(changed=bool(edits or chosen) or beats != found, rejected=changes is None),
         signer=Signer(one_line(reader.person_name), page.options.organization),
         signed_at=datetime.now(UTC).replace(microsecond=0),
         phases=beats[first][0],
@@ -322,6 +330,7 @@ def new_reading(
         segmentations={} if first == STACK else segmentations,
         beats={} if first == STACK else beats,
         factors=_factors(summary),
+        chosen=chosen,
     )
     return reading, _comparison(summary, pack.scanner, _signed(page, summary, editing, reading))
 
@@ -348,6 +357,7 @@ def _signed(page: Page, summary: Summary, editing: AnyEditing, reading: Reading)
         beats=reading.beats_by_view,
         model=reading.model,
         factors=reading.factors,
+        chosen=reading.chosen,
     ).measurements
 
 

@@ -19,6 +19,7 @@ from cvai.domain.ventricles.wall_motion import (
     grade_of,
     measure_wall_motion,
     motion_name,
+    segment_motion,
 )
 from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
 from cvai.phantom.cine_sax.regional import RegionalMotion
@@ -49,8 +50,9 @@ def phantom(shares: Mapping[int, float], seed: int) -> Phantom:
 def scores(
     made: Phantom, *, of_model: bool = True, chosen: Mapping[str, float] | None = None
 ) -> dict[str, Measurement]:
-    rings, phases = beat_rings(made.labels), made.truth.phases
-    found = measure_wall_motion(made.labels, rings, phases, of_model=of_model, chosen=chosen or {})
+    phases = made.truth.phases
+    motion = segment_motion(made.labels, beat_rings(made.labels), phases.end_diastole)
+    found = measure_wall_motion(motion, phases, of_model=of_model, chosen=chosen or {})
     return {measurement.name: measurement for measurement in found}
 
 
@@ -99,9 +101,8 @@ def test_what_a_reader_gives_takes_the_place_of_the_proposal(infarcted: Phantom)
 
 
 def test_a_still_image_has_no_motion(infarcted: Phantom) -> None:
-    rings = beat_rings(infarcted.labels)
-    phases = KeyPhases(0, 0)
-    assert measure_wall_motion(infarcted.labels, rings, phases, of_model=True, chosen={}) == ()
+    motion = segment_motion(infarcted.labels, beat_rings(infarcted.labels), 0)
+    assert measure_wall_motion(motion, KeyPhases(0, 0), of_model=True, chosen={}) == ()
 
 
 def test_an_endocardium_that_bulges_is_dyskinetic_although_the_wall_does_not_thin() -> None:

@@ -120,6 +120,9 @@ def test_a_slice_that_is_none_is_not_found(site: Site, session: requests.Session
         {"ed": 0, "es": 3, "frames": [{"t": 0, "z": 0, "runs": [25600]}]},
         {"ed": 0, "es": 3, "frames": [{"t": 0, "z": 0, "runs": [-1, 0, 25601, 0]}]},
         {"ed": 0, "es": 3, "frames": [], "path": "../x"},
+        {"ed": 0, "es": 3, "frames": [], "chosen": {"lv_ef": 70}},
+        {"ed": 0, "es": 3, "frames": [], "chosen": {"lv_wall_motion_mid_anterior": 5}},
+        {"ed": 0, "es": 3, "frames": [], "chosen": {"lv_wall_motion_mid_anterior": 1.5}},
         "nothing",
     ],
 )

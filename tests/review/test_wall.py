@@ -12,6 +12,7 @@ from cvai.analyses.cine_sax.page import wall_of
 from cvai.dicom.write.report.bullseye import segment_outline
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_motion import motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 from cvai.review.viewers.bullseye import CENTRE, RADIUS, DrawnWall, drawn_wall, segment_path
 from cvai.review.wording import render
@@ -73,3 +74,25 @@ def test_a_wall_that_hardly_changes_does_not_read_minus_zero() -> None:
     wall = measured(ed_mm=8.0, es_mm=7.99)
     assert {drawn.text for drawn in wall.bullseyes[1].segments} == {"0"}
     assert ">-0<" not in render("wall.html", wall=wall, of_reader=False)
+
+
+def test_bullseyes_that_play_name_their_curves_and_are_hidden_until_there_are_any() -> None:
+    thickening, inward = measured().playing
+    assert thickening.segments[0].curve == "thickening_basal_anterior_percent"
+    assert inward.segments[15].curve == "inward_apical_lateral_percent"
+    html = render("wall.html", wall=measured(), of_reader=False)
+    assert html.count("<figure hidden data-plays=") == 2
+    assert html.count("data-curve=") == 2 * len(WALL_SEGMENTS)
+
+
+def test_a_score_shows_its_range_and_which_one_a_reader_has_given() -> None:
+    scores = [
+        Measurement(motion_name(WALL_SEGMENTS[0]), 2.0, "{score}", (1.0, 3.0)),
+        Measurement(motion_name(WALL_SEGMENTS[1]), 4.0, "{score}"),
+    ]
+    given = {motion_name(WALL_SEGMENTS[1]): 4.0}
+    html = render("wall.html", wall=drawn_wall(wall_of(scores), given), of_reader=True)
+    assert "hypokinetic (normal to akinetic)" in html
+    assert "dyskinetic, given" in html
+    assert html.count(" selected>") == 1
+    assert html.count("<select") == len(WALL_SEGMENTS)

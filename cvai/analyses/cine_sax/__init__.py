@@ -8,7 +8,7 @@ from cvai.analyses.cine_sax.arrays import segment_cine
 from cvai.analyses.cine_sax.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.cine_sax.explain import explain_cine
 from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, CineKind, document, drawn
-from cvai.analyses.cine_sax.page import COMPARED, HEADLINE, PAGE
+from cvai.analyses.cine_sax.page import COMPARED, HEADLINE, PAGE, SCORES
 from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine
 from cvai.analyses.cine_sax.report import report_pdf
 from cvai.analyses.spec import STACK, AnalysisSpec, Editing
@@ -42,7 +42,7 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         numbers=NUMBERS,
     ),
     reopen=reopen_cine,
-    editing=Editing({STACK: CineKind.CINE}, SEGMENTS, labels_of, remeasured_cine),
+    editing=Editing({STACK: CineKind.CINE}, SEGMENTS, labels_of, remeasured_cine, scores=SCORES),
     headline=HEADLINE,
     labels={structure.value: label for structure, label in SAX_LABELS.items()},
     compared=COMPARED,

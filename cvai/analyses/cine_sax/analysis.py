@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from cvai.dicom.write.codes import MeasurementCoding, measurement_coding
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.circumferential import CircumferentialStrain, Layer
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
+from cvai.domain.ventricles.wall_motion import BeatMotion, MotionGrade, motion_name
 
 KIND, VIEW = "cine_sax", "sax_cine"
 
@@ -28,6 +31,8 @@ class CineAnalysis(Analysed):
         lv_curve_ml: (t,) LV cavity volume.
         rv_curve_ml: (t,) RV cavity volume.
         strain: circumferential strain of the left ventricle, None where it was not measured.
+        motion: of the segments of its wall.
+        chosen: scores of segments that a reader has given instead of the proposals, by name.
     """
 
     cine: AssembledCine
@@ -36,6 +41,8 @@ class CineAnalysis(Analysed):
     lv_curve_ml: NDArray[np.float64]
     rv_curve_ml: NDArray[np.float64]
     strain: CircumferentialStrain | None = None
+    motion: BeatMotion = ()
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -59,14 +66,25 @@ class CineAnalysis(Analysed):
 
     @property
     def curves(self) -> dict[str, list[float] | None]:
-        """Volume of both ventricles in every phase, and circumferential strain."""
+        """Volume of both ventricles in every phase, circumferential strain, and motion of segments."""
         times_ms = self.cine.stack.phase_times_ms
         return {
             "time_ms": None if times_ms is None else times_ms.tolist(),
             "lv_ml": self.lv_curve_ml.tolist(),
             "rv_ml": self.rv_curve_ml.tolist(),
             **strain_curves(self.strain),
+            **motion_curves(self.motion),
         }
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Which grades are a reader's own."""
+        graded = [
+            f"{segment.display_name} {MotionGrade(int(self.chosen[name])).display_name}"
+            for segment in WALL_SEGMENTS
+            if (name := motion_name(segment)) in self.chosen
+        ]
+        return (f"Wall motion as a reader has graded it: {', '.join(graded)}.",) if graded else ()
 
     def coding(self, name: str) -> MeasurementCoding:
         """How the measurement called ``name`` is said in codes."""
@@ -80,6 +98,31 @@ def strain_curve_name(layer: Layer, z: int | None = None) -> str:
     ('gcs_endo_percent', 'cs_mid_slice_3_percent')
     """
     return f"gcs_{layer}_percent" if z is None else f"cs_{layer}_slice_{z + 1}_percent"
+
+
+def thickening_curve_name(segment: WallSegment) -> str:
+    """Name of the curve of a segment's thickening since end-diastole.
+
+    >>> thickening_curve_name(WALL_SEGMENTS[0])
+    'thickening_basal_anterior_percent'
+    """
+    return f"thickening_{segment.key}_percent"
+
+
+def inward_curve_name(segment: WallSegment) -> str:
+    """Name of the curve of a segment's inward motion since end-diastole."""
+    return f"inward_{segment.key}_percent"
+
+
+def motion_curves(motion: BeatMotion) -> dict[str, list[float] | None]:
+    """Thickening and inward motion of the segments that were measured in every phase."""
+    curves: dict[str, list[float] | None] = {}
+    for segment in WALL_SEGMENTS:
+        if motion and all(segment in at for at in motion):
+            course = [at[segment] for at in motion]
+            curves[thickening_curve_name(segment)] = [round(m.thickening_percent, 1) for m in course]
+            curves[inward_curve_name(segment)] = [round(m.inward_percent, 1) for m in course]
+    return curves
 
 
 def strain_curves(strain: CircumferentialStrain | None) -> dict[str, list[float] | None]:

@@ -30,7 +30,7 @@ from cvai.domain.ventricles.quality import quality_findings
 from cvai.domain.ventricles.rings import beat_rings
 from cvai.domain.ventricles.thickening import measure_thickening
 from cvai.domain.ventricles.timing import measure_timing, trusted_times
-from cvai.domain.ventricles.wall_motion import measure_wall_motion
+from cvai.domain.ventricles.wall_motion import BeatMotion, measure_wall_motion, segment_motion
 from cvai.domain.ventricles.wall_thickness import measure_wall
 from cvai.domain.volumes import VolumeCurves, volume_curves_ml
 
@@ -41,6 +41,8 @@ class CineMeasures(TypedDict):
     lv_curve_ml: NDArray[np.float64]
     rv_curve_ml: NDArray[np.float64]
     strain: CircumferentialStrain | None
+    motion: BeatMotion
+    chosen: Mapping[str, float]
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]
     subject: Subject
@@ -76,13 +78,14 @@ def measured(
     timing = measure_timing(segmentation, phases, trusted_times(times, quality))
     strain = measure_strain(segmentation, rings, phases, times)
     wall = measure_wall(segmentation, phases, rings)
+    motion = segment_motion(segmentation, rings, phases.end_diastole)
     found = (
         *measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm),
         *timing.measurements,
         *strain.measurements,
         *wall.measurements,
         *measure_thickening(segmentation, rings, phases, trusted_times(times, quality)),
-        *measure_wall_motion(segmentation, rings, phases, of_model=known is not None, chosen=chosen),
+        *measure_wall_motion(motion, phases, of_model=known is not None, chosen=chosen),
     )
     patient = of_patient(known, segmentation, phases, found)
     if patient is not None:
@@ -92,6 +95,8 @@ def measured(
         lv_curve_ml=curves_ml[Structure.LV_CAVITY],
         rv_curve_ml=curves_ml[Structure.RV_CAVITY],
         strain=strain.strain,
+        motion=motion,
+        chosen=chosen,
         measurements=with_normal_ranges(with_body_size(found, subject), subject),
         findings=(
             *first_findings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -127,9 +128,9 @@ _DOCUMENT = DocumentPlan(
 )
 
 
-def document(_: CineAnalysis) -> DocumentPlan:
-    """Content of the measurement document, the same for every cine."""
-    return _DOCUMENT
+def document(analysis: CineAnalysis) -> DocumentPlan:
+    """Content of the measurement document: the same for every cine, but for what a reader has graded."""
+    return replace(_DOCUMENT, remarks=(*_DOCUMENT.remarks, *analysis.remarks))
 
 
 def drawn(analysis: CineAnalysis) -> tuple[DrawnSegments, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cvai.analyses.cine_sax.analysis import strain_curve_name
+from cvai.analyses.cine_sax.analysis import inward_curve_name, strain_curve_name, thickening_curve_name
 from cvai.analyses.cine_sax.reading import ReopenedCine, shown_cine
 from cvai.analyses.page import (
     Chamber,
@@ -22,9 +22,10 @@ from cvai.analyses.page import (
     Section,
     Table,
 )
-from cvai.analyses.shown import Wall
+from cvai.analyses.shown import Score, Wall
 from cvai.analyses.spec import PageSpec
 from cvai.dicom.write.report.bullseye import (
+    Bullseye,
     motion_bullseye,
     thickening_bullseye,
     thickness_bullseye,
@@ -35,7 +36,7 @@ from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.circumferential import Layer as StrainLayer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.thickening import thickening_name, time_name
-from cvai.domain.ventricles.wall_motion import INDEX, MotionGrade, motion_name
+from cvai.domain.ventricles.wall_motion import INDEX, MOTION_NAMES, MotionGrade, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML
 
@@ -109,7 +110,16 @@ _SIGNED = (
 )
 
 
+SCORES = {name: tuple(map(float, MotionGrade)) for name in MOTION_NAMES}
 _SCORES = ", ".join(f"{grade.value} {grade.display_name}" for grade in MotionGrade)
+_PLAYING = (
+    Bullseye(
+        "Thickening at this phase (%)", {}, 0.0, 120.0, {s: thickening_curve_name(s) for s in WALL_SEGMENTS}
+    ),
+    Bullseye(
+        "Inward motion at this phase (%)", {}, 0.0, 60.0, {s: inward_curve_name(s) for s in WALL_SEGMENTS}
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +172,29 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
         rows=tuple(rows),
         note=f"{index}Segment 17, the apical cap, is not seen in short axis.",
         missing="Not measured: no slice shows a closed ring of wall with its septum.",
+        playing=_PLAYING,
+        scores=tuple(
+            Score(name, segment.display_name, _in_words(measured.measurement(name)))
+            for segment, name in zip(WALL_SEGMENTS, MOTION_NAMES, strict=True)
+        ),
+        scores_title="Wall motion by segment",
+        options=tuple((float(grade), grade.display_name) for grade in MotionGrade),
     )
+
+
+def _in_words(score: Measurement | None) -> str:
+    """A grade with the range that its measurement leaves open.
+
+    >>> _in_words(Measurement("lv_wall_motion_mid_anterior", 2.0, "{score}", (1.0, 3.0)))
+    'hypokinetic (normal to akinetic)'
+    """
+    if score is None:
+        return "not graded"
+    grade = MotionGrade(int(score.value)).display_name
+    if score.interval is None:
+        return grade
+    best, worst = (MotionGrade(int(bound)).display_name for bound in score.interval)
+    return f"{grade} ({best} to {worst})" if best != worst else grade
 
 
 PAGE: PageSpec[ReopenedCine] = PageSpec(

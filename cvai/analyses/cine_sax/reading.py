@@ -82,7 +82,7 @@ def remeasured_cine(reopened: ReopenedCine, correction: Correction) -> CineAnaly
     study, cine, phases = reopened.study, reopened.cine, correction.phases
     segmentation = CineSegmentation(np.ascontiguousarray(correction.labels[STACK]), cine.stack.geometry)
     return CineAnalysis(
-        **measured(study, cine, segmentation, phases),
+        **measured(study, cine, segmentation, phases, chosen=correction.chosen),
         study_uid=study.study_uid,
         patient=study.patient(),
         cine=cine,

@@ -27,7 +27,7 @@ class Verification:
         name: DICOM person name of the reader.
         organization: for which they signed.
         at: when, with its time zone.
-        changed: whether they corrected contours or phases.
+        changed: whether they corrected contours, phases or grades.
         digest: hex digest of all they decided, from which the signed objects' UIDs are derived.
 
     Raises:

@@ -31,11 +31,11 @@ OUTWARD_PERCENT = 10.0
 """Of its radius at end-diastole: an endocardium that moves outwards by more, without the wall thickening, is
 dyskinetic; also the thinning of the wall that is."""
 
-HALF_WIDTH_PERCENT = 27.0
+HALF_WIDTH_PERCENT = 27.2
 """Points of thickening that 90 % of the model's segments stay within of readers', in the validation patients
 of ACDC (``python -m benchmarks.wall_motion``)."""
 
-INDEX_HALF_WIDTH = 0.45
+INDEX_HALF_WIDTH = 0.38
 """The same of the index."""
 
 INDEX = "lv_wmsi"
@@ -101,27 +101,39 @@ def grade_of(thickening: float, inward: float) -> MotionGrade:
     return MotionGrade.DYSKINETIC if moves_out else MotionGrade.AKINETIC
 
 
-def segment_motion(
-    segmentation: CineSegmentation, rings: BeatRings, end_diastole: int, t: int
-) -> Mapping[WallSegment, SegmentMotion]:
-    """Motion of every segment that could be measured in both phases, see ``measure_wall``."""
+BeatMotion = tuple[Mapping[WallSegment, SegmentMotion], ...]
+"""(t) motion since end-diastole of the segments that could be measured there and then."""
+
+
+def segment_motion(segmentation: CineSegmentation, rings: BeatRings, end_diastole: int) -> BeatMotion:
+    """Motion of the segments in every phase.
+
+    Args:
+        segmentation: labels of every phase.
+        rings: of the segmentation.
+        end_diastole: phase of reference.
+    """
     labels, geometry = segmentation.labels, segmentation.geometry
     apex_first = apex_comes_first(labels[end_diastole])
-    (ed_mm, t_mm), (ed_radius_mm, t_radius_mm) = (
+    thickness_mm, radius_mm = (
         [
-            segment_means(labels[phase], rings[phase], geometry, value, apex_first=apex_first)
-            for phase in (end_diastole, t)
+            segment_means(of_phase, rings[t], geometry, value, apex_first=apex_first)
+            for t, of_phase in enumerate(labels)
         ]
         for value in (lambda ring: ring.thickness_mm, endocardium_from_middle_mm)
     )
-    return {
-        segment: SegmentMotion(
-            thickening_percent(ed_mm[segment], t_mm[segment]),
-            100.0 * (1.0 - t_radius_mm[segment] / ed_radius_mm[segment]),
-        )
-        for segment in WALL_SEGMENTS
-        if segment in ed_mm and segment in t_mm
-    }
+    ed_mm, ed_radius_mm = thickness_mm[end_diastole], radius_mm[end_diastole]
+    return tuple(
+        {
+            segment: SegmentMotion(
+                thickening_percent(ed_mm[segment], mm),
+                100.0 * (1.0 - at_radius_mm[segment] / ed_radius_mm[segment]),
+            )
+            for segment, mm in at_mm.items()
+            if segment in ed_mm
+        }
+        for at_mm, at_radius_mm in zip(thickness_mm, radius_mm, strict=True)
+    )
 
 
 def endocardium_from_middle_mm(ring: WallRing) -> NDArray[np.float64]:
@@ -138,27 +150,21 @@ def endocardium_from_middle_mm(ring: WallRing) -> NDArray[np.float64]:
 
 
 def measure_wall_motion(
-    segmentation: CineSegmentation,
-    rings: BeatRings,
-    phases: KeyPhases,
-    *,
-    of_model: bool,
-    chosen: Mapping[str, float],
+    motion: BeatMotion, phases: KeyPhases, *, of_model: bool, chosen: Mapping[str, float]
 ) -> tuple[Measurement, ...]:
     """Score of every segment, and the index.
 
     Args:
-        segmentation: labels of every phase.
-        rings: of the segmentation.
-        phases: end-diastole and end-systole.
+        motion: of every phase.
+        phases: end-diastole and end-systole; nothing is graded where they are the same.
         of_model: whether a model drew the labels: a proposal then has the range of scores that its thickening
             leaves open at 90 %.
         chosen: scores that a reader has given, by name; they take the place of the proposals.
     """
     if phases.end_diastole == phases.end_systole:
         return ()
-    motion = segment_motion(segmentation, rings, phases.end_diastole, phases.end_systole)
-    proposed = {motion_name(segment): _proposal(segment, found) for segment, found in motion.items()}
+    until_es = motion[phases.end_systole]
+    proposed = {motion_name(segment): _proposal(segment, found) for segment, found in until_es.items()}
     if not of_model:
         proposed = {name: Measurement(name, score.value, SCORE_UNIT) for name, score in proposed.items()}
     given = {name: Measurement(name, score, SCORE_UNIT) for name, score in chosen.items()}

@@ -104,6 +104,8 @@ export class Decide {
     const { frames } = this.editor.changes;
     const moved = [frames.length ? `${frames.length} ${frames.length > 1 ? "images" : "image"} corrected` : ""];
     if (this.editor.phasesMoved) moved.push("phases chosen anew");
+    const graded = Object.keys(this.editor.changes.chosen ?? {}).length;
+    if (graded) moved.push(`${graded} ${graded > 1 ? "grades" : "grade"} given`);
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
     what.textContent = moved.filter(Boolean).join(", ") || "As the model measured them.";
   }

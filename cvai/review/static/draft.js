@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 5000;
  * @property {number} revision counts changes
  * @property {boolean} changed whether anything differs from the model
  * @property {boolean} phasesMoved
- * @property {{ed: number, es: number, frames: import("./editor.js").FrameEdit[]}} changes see ChangesBody in cvai/review/measured.py
+ * @property {{ed: number, es: number, frames: import("./editor.js").FrameEdit[], chosen?: import("./editor.js").Scores}} changes see ChangesBody in cvai/review/measured.py
  */
 
 export class Draft {

@@ -9,7 +9,8 @@ import { fill, isClosed, nearest, nearestOutline, pull, withArc } from "./outlin
 /** @typedef {"look" | "pull" | "draw" | "add" | "erase"} Tool */
 /** @typedef {{ed: number, es: number}} Phases */
 /** @typedef {{t: number, z: number, runs: number[]}} FrameEdit */
-/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array} | {before: Phases[], after: Phases[]}} Step */
+/** @typedef {Record<string, number>} Scores that a reader gave instead of the proposals, by name of the measurement */
+/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array} | {before: Phases[], after: Phases[]} | {scores: true, before: Scores, after: Scores}} Step */
 
 /** Image pixels from a contour within which the hand takes it, and of brush and pull; more in images of more than USUAL pixels. */
 const GRIP = 12;
@@ -28,6 +29,8 @@ export class Editor extends EventTarget {
     this.model = model;
     this.found = found;
     this.beats = found;
+    /** @type {Scores} */
+    this.chosen = {};
     /** Counts changes, so that it is known which ones the server has measured. */
     this.revision = 0;
     /** @type {Set<number>} frames that were ever touched */
@@ -49,9 +52,10 @@ export class Editor extends EventTarget {
 
   /**
    * Take up what was changed before, without a step to undo it.
-   * @param {{ed: number, es: number, frames: FrameEdit[]}} changes
+   * @param {{ed: number, es: number, frames: FrameEdit[], chosen?: Scores}} changes
    */
-  restore({ ed, es, frames }) {
+  restore({ ed, es, frames, chosen }) {
+    this.chosen = chosen ?? {};
     this.restoreBeats([{ ed, es }], frames);
   }
 
@@ -62,9 +66,10 @@ export class Editor extends EventTarget {
     this.#changed();
   }
 
-  /** @returns {{ed: number, es: number, frames: FrameEdit[]}} everything that differs from the model */
+  /** @returns {{ed: number, es: number, frames: FrameEdit[], chosen?: Scores}} everything that differs from the model */
   get changes() {
-    return { ...this.phases, frames: this.frames };
+    const { phases, frames, chosen } = this;
+    return Object.keys(chosen).length ? { ...phases, frames, chosen } : { ...phases, frames };
   }
 
   /** @returns {FrameEdit[]} frames that differ from the model's */
@@ -87,7 +92,7 @@ export class Editor extends EventTarget {
 
   /** @returns {boolean} whether anything differs from the model */
   get changed() {
-    return this.phasesMoved || this.frames.length > 0;
+    return this.phasesMoved || this.frames.length > 0 || Object.keys(this.chosen).length > 0;
   }
 
   /** @returns {boolean} whether a beat is another than the model's */
@@ -152,6 +157,16 @@ export class Editor extends EventTarget {
     if (after[which].ed === after[which].es || beats[which][phase] === t) return;
     this.#push({ before: beats, after });
     this.beats = after;
+    this.#changed();
+  }
+
+  /** @param {string} name of a measurement @param {number | null} score null for the proposal */
+  choose(name, score) {
+    const before = this.chosen;
+    const { [name]: _, ...others } = before;
+    const after = score === null ? others : { ...others, [name]: score };
+    this.#push({ scores: true, before, after });
+    this.chosen = after;
     this.#changed();
   }
 
@@ -240,7 +255,8 @@ export class Editor extends EventTarget {
     if ("t" in step) {
       this.#set(step.t, step.z, step[side]);
       this.dispatchEvent(new CustomEvent("went", { detail: step }));
-    } else this.beats = step[side];
+    } else if ("scores" in step) this.chosen = step[side];
+    else this.beats = step[side];
     this.#changed();
   }
 

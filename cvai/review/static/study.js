@@ -16,6 +16,7 @@ import { SideBySide } from "./side_by_side.js";
 import { fail, notice, part, saySaved } from "./status.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
+import { Wall } from "./wall.js";
 
 const base = `/api/studies/${meta("job")}`;
 
@@ -41,6 +42,8 @@ class StudyPage {
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
     this.recorded = this.#recordedCurves();
+    const wall = document.getElementById("wall-shown");
+    this.wall = wall && new Wall(wall, editor, this.mayChange);
     this.strip = new Strip(part("strip"), sides, editor, (z) => this.go(this.viewer.t, z));
     this.grid = new PhaseGrid(part("grid"), sides, editor, this.strip.order, (t, z) => this.go(t, z));
     this.player = new Player([this], (t) => this.go(t, this.viewer.z, this.player.playing));
@@ -125,6 +128,7 @@ class StudyPage {
     this.sides.setSlice(Math.min(cine.n_slices - 1, Math.max(0, z)));
     this.sides.draw();
     for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve?.moveTo(viewer.t);
+    this.wall?.moveTo(viewer.t, this.curves);
     this.player.show();
     this.#showWhere();
     if (!playing) this.#showSmall();
@@ -156,6 +160,7 @@ class StudyPage {
       const known = lines.flatMap((/** @type {any} */ line) => (this.curves[line.name] ? [{ ...line, values: this.curves[line.name] }] : []));
       chart.draw(known, [editor.phases], this.viewer.t);
     }
+    this.wall?.moveTo(this.viewer.t, this.curves);
     for (const name of /** @type {const} */ (["ed", "es"])) {
       const place = document.querySelector(`[data-phase="${name}"]`);
       if (place) place.textContent = `phase ${editor.phases[name] + 1}`;
@@ -179,7 +184,7 @@ class StudyPage {
   async showMeasured(revision) {
     try {
       const { wall, curves, findings, places } = await this.numbers.refresh(revision);
-      if (wall) part("wall-shown").innerHTML = wall;
+      if (wall) this.wall?.show(wall);
       part("findings-shown").innerHTML = findings;
       this.#linkFindings(places);
       this.curves = curves;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cvai.analyses.shown import Wall
 from cvai.dicom.write.report.bullseye import (
@@ -34,6 +36,7 @@ class DrawnSegment:
         text: its number, a dash where it was not measured.
         colour: of its area.
         on_dark: whether the number stands on a dark colour.
+        curve: name of the curve that it follows; empty where it stands still.
     """
 
     name: str
@@ -43,16 +46,22 @@ class DrawnSegment:
     text: str
     colour: str
     on_dark: bool
+    curve: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnBullseye:
-    """A bullseye around (0, 0), ``RADIUS`` large, and its scale: colours from ``low`` to ``high``."""
+    """A bullseye around (0, 0), ``RADIUS`` large, and its scale: colours from ``low`` to ``high``.
+
+    One that ``plays`` follows the curves of its segments.
+    """
 
     title: str
     segments: tuple[DrawnSegment, ...]
     low: float
     high: float
+    plays: bool = False
+    dark_from: float = DARK_FROM
 
     @property
     def scale(self) -> tuple[str, ...]:
@@ -62,15 +71,17 @@ class DrawnBullseye:
 
 @dataclass(frozen=True, slots=True)
 class DrawnWall:
-    """A wall, and its bullseyes as they are drawn."""
+    """A wall, its bullseyes as they are drawn, and the scores that a reader has given, by name."""
 
     wall: Wall
     bullseyes: tuple[DrawnBullseye, ...]
+    playing: tuple[DrawnBullseye, ...]
+    chosen: Mapping[str, float]
 
 
-def drawn_wall(wall: Wall) -> DrawnWall:
+def drawn_wall(wall: Wall, chosen: Mapping[str, float] = MappingProxyType({})) -> DrawnWall:
     """The wall with its bullseyes drawn."""
-    return DrawnWall(wall, tuple(map(_drawn, wall.bullseyes)))
+    return DrawnWall(wall, tuple(map(_drawn, wall.bullseyes)), tuple(map(_drawn, wall.playing)), chosen)
 
 
 def _name(segment: WallSegment) -> str:
@@ -79,7 +90,7 @@ def _name(segment: WallSegment) -> str:
 
 def _drawn(bullseye: Bullseye) -> DrawnBullseye:
     segments = tuple(_drawn_segment(segment, bullseye) for segment in WALL_SEGMENTS)
-    return DrawnBullseye(bullseye.title, segments, bullseye.low, bullseye.high)
+    return DrawnBullseye(bullseye.title, segments, bullseye.low, bullseye.high, bool(bullseye.curves))
 
 
 def _drawn_segment(segment: WallSegment, bullseye: Bullseye) -> DrawnSegment:
@@ -93,6 +104,7 @@ def _drawn_segment(segment: WallSegment, bullseye: Bullseye) -> DrawnSegment:
         text="–" if value is None else str(round(value)),
         colour=_hex(NOT_MEASURED if value is None else scale_colour(bullseye.share(value))),
         on_dark=value is not None and bullseye.share(value) > DARK_FROM,
+        curve=bullseye.curves.get(segment, ""),
     )
 
 

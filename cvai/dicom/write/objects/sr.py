@@ -55,8 +55,8 @@ MEASUREMENT_REPORT, ECHO_REPORT = "126000", "125200"
 """Document titles (DCM) that tell documents of one class apart: of TID 1500, and of TID 5200 and 5300."""
 
 CORRECTED_DISCLAIMER = (
-    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, in contours or at phases that "
-    "a reader has corrected, and verified by that reader."
+    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, with contours, phases or "
+    "grades that a reader has corrected, and verified by that reader."
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -46,13 +46,15 @@ class Measured(Protocol):
 class Bullseye:
     """What one bullseye shows.
 
-    A segment without a value was not measured; ``low`` has the lightest colour, ``high`` the darkest.
+    A segment without a value was not measured; ``low`` has the lightest colour, ``high`` the darkest. On a
+    page the values may follow ``curves`` over the heartbeat, by their names in result.json.
     """
 
     title: str
     values: Mapping[WallSegment, float]
     low: float
     high: float
+    curves: Mapping[WallSegment, str] = field(default_factory=dict)
 
     def share(self, value: float) -> float:
         """Where a value lies on the scale, from 0 to 1."""

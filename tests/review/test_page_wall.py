@@ -1,0 +1,73 @@
+"""The wall on the reader's page: grades that a reader gives, and bullseyes that follow the phase shown."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydicom import dcmread
+
+from tests.review.site import Site, open_study, reader_at
+
+pytestmark = pytest.mark.servers
+
+NAME = "lv_wall_motion_mid_anterior"
+CURVE = '[data-curve="thickening_mid_anterior_percent"]'
+
+
+def index_of(page: Page) -> str:
+    """The score index in the note below the bullseyes."""
+    return page.inner_text("#wall-shown").split("Wall motion score index: ")[1].split(" ")[0]
+
+
+def test_bullseyes_follow_the_phase_that_is_shown(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_ids[0])
+        number = page.locator(f"{CURVE} text")
+        page.keyboard.press("Home")
+        expect(number).to_have_text("0")
+        lightest = page.get_attribute(f"{CURVE} path", "fill")
+        page.keyboard.press("End")
+        curves = page.evaluate(
+            "id => fetch(`/api/studies/${id}/measured`).then((r) => r.json())", job_ids[0]
+        )["curves"]
+        shown = int(page.inner_text("#where").split("phase ")[1].split(" ")[0]) - 1
+        expect(number).to_have_text(f"{curves['thickening_mid_anterior_percent'][shown]:.0f}")
+        assert page.get_attribute(f"{CURVE} path", "fill") != lightest
+        page.emulate_media(media="print")
+        expect(page.locator("[data-plays]").first).to_be_hidden()
+
+
+def test_a_grade_that_a_reader_gives_is_kept_and_signed(
+    browser: Browser, site: Site, job_ids: list[str], hart: str, guest: str
+) -> None:
+    job_id, study_uid = job_ids[0], job_ids[0].split("-")[0]
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_id)
+        proposed = float(index_of(page))
+        page.click("#wall-shown summary:has-text('Wall motion')")
+        page.select_option(f'[data-score="{NAME}"]', label="dyskinetic")
+        page.wait_for_selector("#wall-shown :text('dyskinetic, given')")
+        assert float(index_of(page)) > proposed
+        assert page.is_visible(f'[data-score="{NAME}"]'), "the list stays open"
+        page.keyboard.press("Control+z")
+        expect(page.locator("#wall-shown :text('dyskinetic, given')")).to_have_count(0)
+        page.select_option(f'[data-score="{NAME}"]', label="dyskinetic")
+        page.wait_for_selector("#wall-shown :text('dyskinetic, given')")
+        open_study(page, site, job_id)
+        page.wait_for_selector("#wall-shown :text('dyskinetic, given')", state="attached")
+        page.click("#accept")
+        assert "1 grade given" in page.inner_text("#accept-what")
+        page.click("#sign")
+        page.wait_for_selector("#holds:has-text('stored in the archive')")
+    with reader_at(browser, site, guest) as page:
+        open_study(page, site, job_id)
+        assert page.is_disabled(f'[data-score="{NAME}"]')
+        page.wait_for_selector("#wall-shown :text('dyskinetic, given')", state="attached")
+    folder = site.settings.archive_folder / study_uid
+    documents = [d for path in folder.glob("*.dcm") if (d := dcmread(path)).Modality == "SR"]
+    remark = "Wall motion as a reader has graded it: mid anterior dyskinetic."
+    signed = [d for d in documents if remark in (e.value for e in d.iterall() if e.keyword == "TextValue")]
+    assert [d.VerificationFlag for d in signed] == ["VERIFIED"]
+    assert signed[0].VerifyingObserverSequence[0].VerifyingObserverName == "Hart^Ada"
