@@ -359,19 +359,63 @@ def motion_repeat() -> str:
     return with_head(["", "SD", "largest of a heart"], *lines)
 
 
+ACDC_GROUPS = {
+    "NOR": "healthy",
+    "DCM": "dilated",
+    "HCM": "hypertrophic",
+    "MINF": "infarcted",
+    "RV": "right ventricle",
+}
+
+
 def motion_groups() -> str:
-    groups = {
-        "NOR": "healthy",
-        "DCM": "dilated",
-        "HCM": "hypertrophic",
-        "MINF": "infarcted",
-        "RV": "right ventricle",
-    }
     lines = []
-    for group, title in groups.items():
+    for group, title in ACDC_GROUPS.items():
         (_, endo, endo_sd, _, n), (_, mid, mid_sd, _, _) = motion("acdc", f"readers, {group}")
         lines.append([title, f"{endo} ± {endo_sd}", f"{mid} ± {mid_sd}", n])
     return with_head(["", "endocardial", "mid-wall", "n"], *lines)
+
+
+GRADES = ("normal", "hypokinetic", "akinetic", "dyskinetic")
+
+
+def wall_motion_groups(who: str) -> str:
+    """Shares of the grades by diagnosis."""
+    found = results()["wall_motion"]
+    lines = [
+        [
+            title,
+            *(f"{found[f'{group}, {who}, {grade}']:.0f} %" for grade in GRADES),
+            f"{found[f'{group}, {who}, segments']:.0f}",
+        ]
+        for group, title in ACDC_GROUPS.items()
+    ]
+    return with_head(["", *GRADES, "segments"], *lines)
+
+
+def wall_motion_agreement() -> str:
+    found = results()["wall_motion"]
+    names = {
+        "segments": ("segments, of {patients:.0f} patients", ".0f"),
+        "same grade, %": ("same grade, %", ".0f"),
+        "within one grade, %": ("same or next grade, %", ".0f"),
+        "kappa": ("kappa", ".2f"),
+        "quadratic kappa": ("kappa with quadratic weights", ".2f"),
+        "abnormal found, %": ("abnormal by readers' contours, also by the model's, %", ".0f"),
+        "normal kept, %": ("normal by readers' contours, also by the model's, %", ".0f"),
+        "thickening bias, points": ("thickening, bias in points", "+z.1f"),
+        "thickening SD, points": ("thickening, SD in points", ".1f"),
+        "thickening 90 %, points": ("thickening, half-width that holds 90 %, points", ".1f"),
+        "index bias": ("index, bias", "+z.2f"),
+        "index SD": ("index, SD", ".2f"),
+        "index 90 %": ("index, half-width that holds 90 %", ".2f"),
+    }
+    patients = found["agreement, patients"]
+    lines = [
+        [title.format(patients=patients), f"{found[f'agreement, {key}']:{pattern}}"]
+        for key, (title, pattern) in names.items()
+    ]
+    return with_head(["model against readers", ""], *lines)
 
 
 NUMBERS: Mapping[str, Callable[[], str]] = {
@@ -403,6 +447,10 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "motion_repeat": motion_repeat,
     "motion_acdc": lambda: motion_errors("acdc", "model against readers"),
     "motion_groups": motion_groups,
+    "wall_motion_readers": lambda: wall_motion_groups("readers"),
+    "wall_motion_model": lambda: wall_motion_groups("model, validation"),
+    "wall_motion_validation": lambda: wall_motion_groups("readers, validation"),
+    "wall_motion_agreement": wall_motion_agreement,
     "stages": stages,
     "stages_total_s": benchmark("stages", "total_ms", ".1f", 1e-3),
     "stages_rest_s": rest_s,
