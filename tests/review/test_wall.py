@@ -92,7 +92,7 @@ def test_a_score_shows_its_range_and_which_one_a_reader_has_given() -> None:
     ]
     given = {motion_name(WALL_SEGMENTS[1]): 4.0}
     html = render("wall.html", wall=drawn_wall(wall_of(scores), given), of_reader=True)
-    assert "hypokinetic (normal to akinetic)" in html
+    assert "hypokinetic (1–3)" in html
     assert "dyskinetic, given" in html
     assert html.count(" selected>") == 1
     assert html.count("<select") == len(WALL_SEGMENTS)

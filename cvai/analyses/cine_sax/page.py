@@ -113,12 +113,8 @@ _SIGNED = (
 SCORES = {name: tuple(map(float, MotionGrade)) for name in MOTION_NAMES}
 _SCORES = ", ".join(f"{grade.value} {grade.display_name}" for grade in MotionGrade)
 _PLAYING = (
-    Bullseye(
-        "Thickening at this phase (%)", {}, 0.0, 120.0, {s: thickening_curve_name(s) for s in WALL_SEGMENTS}
-    ),
-    Bullseye(
-        "Inward motion at this phase (%)", {}, 0.0, 60.0, {s: inward_curve_name(s) for s in WALL_SEGMENTS}
-    ),
+    Bullseye("Thickening now (%)", {}, 0.0, 120.0, {s: thickening_curve_name(s) for s in WALL_SEGMENTS}),
+    Bullseye("Inward motion now (%)", {}, 0.0, 60.0, {s: inward_curve_name(s) for s in WALL_SEGMENTS}),
 )
 
 
@@ -183,18 +179,18 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
 
 
 def _in_words(score: Measurement | None) -> str:
-    """A grade with the range that its measurement leaves open.
+    """A grade with the range of scores that its measurement leaves open.
 
     >>> _in_words(Measurement("lv_wall_motion_mid_anterior", 2.0, "{score}", (1.0, 3.0)))
-    'hypokinetic (normal to akinetic)'
+    'hypokinetic (1–3)'
     """
     if score is None:
         return "not graded"
     grade = MotionGrade(int(score.value)).display_name
     if score.interval is None:
         return grade
-    best, worst = (MotionGrade(int(bound)).display_name for bound in score.interval)
-    return f"{grade} ({best} to {worst})" if best != worst else grade
+    best, worst = score.interval
+    return f"{grade} ({best:.0f}–{worst:.0f})" if best != worst else grade
 
 
 PAGE: PageSpec[ReopenedCine] = PageSpec(

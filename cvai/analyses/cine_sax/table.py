@@ -20,9 +20,7 @@ SMALL_LINE_MM = 2.5
 MOTION_SIZE_PT, MOTION_LINE_MM, MOTION_LEFT_MM = 7.0, 3.6, 16.0
 TITLE_WIDTH_MM = 38.0
 HEADER_HEIGHT_MM = 9.0
-WALL_MOTION_NOTE = (
-    "Wall motion of AHA segments is graded by thickening and inward motion until end-systole, as a proposal."
-)
+WALL_MOTION_NOTE = "Wall motion by AHA segment: graded by thickening and inward motion until end-systole"
 VALUE_RIGHT_MM = 8.8
 """Right edge of a value from the left edge of its column; its small print follows."""
 
@@ -215,8 +213,16 @@ def table_notes(analysis: CineAnalysis) -> list[str]:
         " ".join(filter(None, (_small_print_note(analysis.measurements), _index_note(analysis)))),
         normal_note(analysis.measurements, analysis.subject),
         PAPILLARY_MUSCLES,
-        *([WALL_MOTION_NOTE] if analysis.measurement(INDEX) else []),
+        *_wall_motion_notes(analysis),
     ]
+
+
+def _wall_motion_notes(analysis: CineAnalysis) -> list[str]:
+    """How grades were made, and which ones a reader has given."""
+    if analysis.measurement(INDEX) is None:
+        return []
+    standing = ", as a proposal." if analysis.verification is None else "."
+    return [" ".join((WALL_MOTION_NOTE + standing, *analysis.remarks))]
 
 
 def _small_print_note(measurements: Iterable[Measurement]) -> str:
