@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,21 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 
 from cvai.analyses import cine_sax, late_enhancement
+from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
 from cvai.analyses.registry import ReadyAnalysis, ready_analyses
 from cvai.analyses.spec import STACK, Correction
 from cvai.dicom.read.read import open_studies
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import read_entry
-from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.anatomy import LGE_LABELS, SAX_LABELS, Structure
+from cvai.domain.cine import CineStack
 from cvai.domain.phases import KeyPhases
-from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.tissue.segments import share_name
 from cvai.domain.tissue.shares import CAVITY, HEALTHY
 from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
+from cvai.models.segmenter import Segmenter
 from cvai.phantom.cine_sax.study import write_phantom_study
 from cvai.phantom.late_enhancement.phantom import EnhancementPhantom, Scar, make_enhancement_phantom
 from cvai.phantom.late_enhancement.study import write_enhancement_study
@@ -45,7 +52,7 @@ class DrawnInfarct:
 
     @property
     def identity(self) -> ModelIdentity:
-        return ModelIdentity("drawn", "1.0", "0" * 64, "none")
+        return outcome_model()
 
     def segment(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
         places = [
@@ -67,8 +74,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dicom"
 
 
-def analysed(source: Path, out: Path, drawn: DrawnInfarct) -> tuple[StudyOutcome, dict[str, Any]]:
-    analyses = [ReadyAnalysis(late_enhancement.SPEC, lambda: drawn)]
+def ready(drawn: DrawnInfarct, cine: Segmenter | None = None) -> ReadyAnalysis:
+    return ReadyAnalysis(late_enhancement.SPEC, lambda: EnhancementSegmenter(drawn, cine))
+
+
+def analysed(
+    source: Path, out: Path, drawn: DrawnInfarct, cine: Segmenter | None = None
+) -> tuple[StudyOutcome, dict[str, Any]]:
+    analyses = [ready(drawn, cine)]
     (outcome,) = analyse_folder(source, out, analyses, extras=list(Extra))
     return outcome, read_entry(outcome.folder / "result.json")
 
@@ -166,18 +179,19 @@ def test_an_infarct_in_the_outermost_slice_alone_is_flagged(
 
 
 def test_a_study_with_cine_and_late_enhancement_gives_both_results(
-    phantom: EnhancementPhantom, tmp_path: Path
+    phantom: EnhancementPhantom, both: Path, tmp_path: Path
 ) -> None:
-    truth = write_enhancement_study(tmp_path / "study", SCAR, SMALL, with_cine=True)
-    (cine,) = (ready for ready in ready_analyses() if ready.spec is cine_sax.SPEC)
-    both = [cine, ReadyAnalysis(late_enhancement.SPEC, lambda: DrawnInfarct(phantom, phantom.labels))]
-    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", both)
+    truth = phantom.truth
+    (cine,) = (one for one in ready_analyses() if one.spec is cine_sax.SPEC)
+    analyses = [cine, ready(DrawnInfarct(phantom, phantom.labels))]
+    (outcome,) = analyse_folder(both, tmp_path, analyses)
     assert [a.status for a in outcome.analyses] == ["analysed", "analysed"]
     cine_record, enhancement = (a.record for a in outcome.analyses)
     assert cine_record["series_uid"] != enhancement["series_uid"]
     assert values_of(enhancement)["infarct_share"] == pytest.approx(truth.infarct_share_percent)
     assert values_of(cine_record)["lv_mass"] == pytest.approx(truth.lv_mass_g, rel=0.2)
-    assert enhancement["findings"] == []
+    assert [f["code"] for f in enhancement["findings"]] == ["segments_not_named"]
+    assert "no model for short-axis cines" in enhancement["findings"][0]["message"]
     numbers = [dcmread(o.path, stop_before_pixels=True).SeriesNumber for o in outcome.objects]
     assert len(set(numbers)) == len(numbers)
 
@@ -185,8 +199,8 @@ def test_a_study_with_cine_and_late_enhancement_gives_both_results(
 def test_late_enhancement_or_a_cine_alone_gives_one_result_and_no_refusal(
     phantom: EnhancementPhantom, study: Path, tmp_path: Path
 ) -> None:
-    (cine,) = (ready for ready in ready_analyses() if ready.spec is cine_sax.SPEC)
-    both = [cine, ReadyAnalysis(late_enhancement.SPEC, lambda: DrawnInfarct(phantom, phantom.labels))]
+    (cine,) = (one for one in ready_analyses() if one.spec is cine_sax.SPEC)
+    both = [cine, ready(DrawnInfarct(phantom, phantom.labels))]
     (outcome,) = analyse_folder(study, tmp_path / "out", both)
     assert [(a.kind, a.status) for a in outcome.analyses] == [("late_enhancement", "analysed")]
     (outcome,) = analyse_folder(study, tmp_path / "cine alone", both[:1])
@@ -204,3 +218,103 @@ def test_layers_and_segments_are_of_the_same_labels() -> None:
     assert {segment.number for segment in editing.segments} == set(LGE_LABELS.values())
     assert [layer.name for layer in page.layers] == ["no_reflow", "infarct", "inside", "outside"]
     assert LGE_LABELS[Structure.NO_REFLOW] in page.layers[1].labels
+
+
+@dataclass(frozen=True)
+class DrawnVentricles:
+    """Labels the end-diastolic phase of a phantom's cine with what is true of it."""
+
+    phantom: EnhancementPhantom
+    has_right: bool = True
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity("true", "1.0", "0" * 64, "none")
+
+    def segment(self, stack: CineStack) -> CineSegmentation:
+        truth = self.phantom.cine
+        ed = truth.truth.phases.end_diastole
+        phase = stack.phase(0)
+        assert phase.shape == truth.pixels[ed].shape
+        in_order = np.array_equal(phase, truth.pixels[ed])
+        assert in_order or np.array_equal(phase[::-1], truth.pixels[ed]), "not the phase of late enhancement"
+        labels = truth.labels.labels[ed][:: 1 if in_order else -1]
+        if not self.has_right:
+            labels = np.where(labels == SAX_LABELS[Structure.RV_CAVITY], 0, labels)
+        return CineSegmentation(labels[None].copy(), stack.geometry)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Late enhancement and the cine of the same heart."""
+    folder = tmp_path_factory.mktemp("both")
+    write_enhancement_study(folder, SCAR, SMALL, with_cine=True)
+    return folder / "dicom"
+
+
+def moved(source: Path, folder: Path, by_mm: NDArray[np.float64]) -> Path:
+    """The same study with late enhancement of a patient who has moved since the cine, in LPS."""
+    shutil.copytree(source, folder)
+    for path in folder.glob("enhancement_*.dcm"):
+        ds = dcmread(path)
+        ds.ImagePositionPatient = [f"{mm:.6f}" for mm in np.array(ds.ImagePositionPatient, float) + by_mm]
+        ds.save_as(path)
+    return folder
+
+
+def test_every_segment_has_the_infarct_that_was_painted(
+    phantom: EnhancementPhantom, both: Path, tmp_path: Path
+) -> None:
+    drawn = DrawnInfarct(phantom, phantom.labels)
+    _, entry = analysed(both, tmp_path, drawn, DrawnVentricles(phantom))
+    values, truth = values_of(entry), phantom.truth.segments_percent
+    assert entry["findings"] == []
+    assert len(truth) == len(WALL_SEGMENTS)
+    assert max(truth.values()) > 60
+    assert min(truth.values()) == 0
+    for name, percent in truth.items():
+        assert values[name] == pytest.approx(percent, abs=3.0), name
+
+
+def test_segments_are_not_counted_without_the_right_ventricle(
+    phantom: EnhancementPhantom, both: Path, tmp_path: Path
+) -> None:
+    drawn = DrawnInfarct(phantom, phantom.labels)
+    _, entry = analysed(both, tmp_path, drawn, DrawnVentricles(phantom, has_right=False))
+    values = values_of(entry)
+    assert [f["code"] for f in entry["findings"]] == ["segments_not_named"]
+    assert "insertions of the right ventricle" in entry["findings"][0]["message"]
+    assert {share_name(level) for level in Level} <= values.keys()
+    assert not {share_name(segment) for segment in WALL_SEGMENTS} & values.keys()
+
+
+@pytest.mark.parametrize(("by_mm", "is_flagged"), [(6.0, False), (20.0, True)])
+def test_contours_that_lie_elsewhere_than_those_of_the_cine_are_flagged(
+    phantom: EnhancementPhantom, both: Path, tmp_path: Path, by_mm: float, is_flagged: bool
+) -> None:
+    source = moved(both, tmp_path / "study", by_mm * phantom.cine.labels.geometry.row_cosine)
+    drawn = DrawnInfarct(phantom, phantom.labels)
+    _, entry = analysed(source, tmp_path / "out", drawn, DrawnVentricles(phantom))
+    flagged = [f["message"] for f in entry["findings"] if f["code"] == "enhancement_and_cine_disagree"]
+    apart_mm = [int(mm) for message in flagged for mm in re.findall(r"(\d+) mm apart", message)]
+    assert apart_mm == ([pytest.approx(by_mm, abs=1.0)] if is_flagged else [])
+    for name, percent in phantom.truth.segments_percent.items():
+        assert values_of(entry)[name] == pytest.approx(percent, abs=3.0), "a direction does not move"
+
+
+def test_a_reader_s_contours_are_measured_by_the_same_septum(
+    phantom: EnhancementPhantom, both: Path, tmp_path: Path
+) -> None:
+    drawn = DrawnInfarct(phantom, phantom.labels)
+    outcome, entry = analysed(both, tmp_path, drawn, DrawnVentricles(phantom))
+    (seg,) = (written.path for written in outcome.objects if written.kind == "seg_lge")
+    with open_studies(both) as opened:
+        reopened = late_enhancement.reopen_enhancement(opened.studies[0], {"seg_lge": seg})
+        beats = {STACK: (KeyPhases(0, 0),)}
+        draft = Correction({STACK: reopened.labels}, beats, outcome_model(), None, entry["factors"])
+        again = late_enhancement.remeasured_enhancement(reopened, draft)
+    before, after = values_of(entry), {m.name: m.value for m in again.measurements}
+    assert after == pytest.approx(before)
+    assert again.factors == entry["factors"]
+    assert again.findings == ()

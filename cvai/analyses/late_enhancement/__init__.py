@@ -16,14 +16,14 @@ from cvai.analyses.late_enhancement.reading import (
     reopen_enhancement,
 )
 from cvai.analyses.late_enhancement.report import enhancement_report_pdf
+from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
 from cvai.analyses.spec import STACK, AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_late_enhancement
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import LGE_LABELS
-from cvai.models.lge import LgeSegmenter
 
-SPEC: AnalysisSpec[LgeSegmenter, ReopenedEnhancement, EnhancementAnalysis] = AnalysisSpec(
+SPEC: AnalysisSpec[EnhancementSegmenter, ReopenedEnhancement, EnhancementAnalysis] = AnalysisSpec(
     kind=KIND,
     title="Late enhancement MR",
     modality="MR",
@@ -31,7 +31,7 @@ SPEC: AnalysisSpec[LgeSegmenter, ReopenedEnhancement, EnhancementAnalysis] = Ana
     views={VIEW: "MR late enhancement"},
     model="lge",
     card_view="lge",
-    load=LgeSegmenter.load,
+    load=EnhancementSegmenter.load,
     explain=explain_enhancement,
     analyse=analyse_enhancement,
     segment=segment_slices,

@@ -3,23 +3,27 @@
 ::
 
     Study -> images selected -> stack -> labels -> shares, masses, rules -> findings -> EnhancementAnalysis
+                            -> one phase of the cine -> septum -> segments
 """
 
 from __future__ import annotations
 
 from cvai import __version__
 from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
+from cvai.analyses.late_enhancement.guide import compared, guide_of, labelled_cine
 from cvai.analyses.late_enhancement.measure import measured
+from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.enhancement.assemble import assemble_enhancement
 from cvai.dicom.read.enhancement.finder import images_of, select_late_enhancement
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
 from cvai.domain.measurement import Measurement
-from cvai.models.lge import LgeSegmenter
 
 
-def analyse_enhancement(study: Study, segmenter: LgeSegmenter, watch: Stopwatch) -> EnhancementAnalysis:
+def analyse_enhancement(
+    study: Study, segmenter: EnhancementSegmenter, watch: Stopwatch
+) -> EnhancementAnalysis:
     """Select, assemble, segment, measure and judge one study.
 
     Raises:
@@ -32,20 +36,26 @@ def analyse_enhancement(study: Study, segmenter: LgeSegmenter, watch: Stopwatch)
     with watch.stage("assemble"):
         stack = assemble_enhancement(selection)
     with watch.inference():
-        labels = segmenter.segment(stack.stack.phase(0))
+        labels = segmenter.slices.segment(stack.stack.phase(0))
+        cine = labelled_cine(selection, segmenter.cine)
 
     def with_interval(measurement: Measurement) -> Measurement:
-        known = segmenter.uncertainty
+        known = segmenter.slices.uncertainty
         return measurement if known is None else known.around(measurement)
 
     with watch.stage("measure"):
-        found = measured(study, stack, labels, with_interval)
+        geometry = stack.stack.geometry
+        guide = guide_of(cine, geometry)
+        found = measured(study, stack, labels, guide, with_interval)
+        found["findings"] += compared(labels, geometry, cine)
     return EnhancementAnalysis(
         **found,
         study_uid=study.study_uid,
         patient=patient,
         stack=stack,
         labels=labels,
+        guide=guide,
+        cine_model="" if isinstance(cine, str) else cine.model,
         model=segmenter.identity,
         cvai_version=__version__,
         timings_ms=watch.timings_ms,

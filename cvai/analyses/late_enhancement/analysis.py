@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.late_enhancement.codes import enhancement_coding
+from cvai.analyses.late_enhancement.guide import guide_factors
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
+from cvai.domain.tissue.segments import CineGuide, share_name
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
 
 KIND, VIEW = "late_enhancement", "sax_lge"
 
@@ -22,10 +25,14 @@ class EnhancementAnalysis(Analysed):
     Args:
         stack: the images with their sources, as a cine of one phase.
         labels: (z, y, x) values of LGE_LABELS on their grid.
+        guide: from the cine, or why there is none.
+        cine_model: name and version of the model that labelled the cine; empty where none did.
     """
 
     stack: AssembledCine
     labels: NDArray[np.uint8]
+    guide: CineGuide | str
+    cine_model: str = ""
 
     @property
     def kind(self) -> str:
@@ -46,6 +53,18 @@ class EnhancementAnalysis(Analysed):
     def key_frames(self) -> dict[str, int]:
         """The one phase that there is."""
         return {"ed": 0, "es": 0}
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """What the cine told, to measure a reader's contours by."""
+        return {} if isinstance(self.guide, str) else guide_factors(self.guide)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Where the segments are from."""
+        named = any(measurement.name == share_name(WALL_SEGMENTS[0]) for measurement in self.measurements)
+        by = f", as {self.cine_model} labels it" if self.cine_model else ""
+        return (f"Segments are counted from the septum in the cine of the study{by}.",) if named else ()
 
     @property
     def curves(self) -> dict[str, list[float] | None]:

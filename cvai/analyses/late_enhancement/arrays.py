@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.models.lge import LgeSegmenter
+from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
 
 
 def segment_slices(
-    segmenter: LgeSegmenter, pixels: NDArray[np.number[Any]], _spacing_mm: tuple[float, ...]
+    segmenter: EnhancementSegmenter, pixels: NDArray[np.number[Any]], _spacing_mm: tuple[float, ...]
 ) -> NDArray[np.uint8]:
     """Label slices of late enhancement; their spacing is not needed.
 
@@ -29,4 +29,4 @@ def segment_slices(
     if pixels.ndim not in (2, 3):
         raise ValueError(f"(z, y, x) or (y, x), got {pixels.shape}")
     slices = np.ascontiguousarray(pixels.reshape(-1, *pixels.shape[-2:]).astype(np.float32))
-    return segmenter.segment(slices).reshape(pixels.shape)
+    return segmenter.slices.segment(slices).reshape(pixels.shape)

@@ -11,10 +11,13 @@ from cvai.dicom.write.codes import (
     LEFT_VENTRICLE_MYOCARDIUM,
     MICROVASCULAR_OBSTRUCTION,
     MYOCARDIAL_INFARCTION,
+    WALL_SEGMENT_CODES,
     MeasurementCoding,
     Qualifier,
     measurement_coding,
 )
+from cvai.domain.tissue.segments import share_name, transmurality_name
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
 
 _VOLUME_RATIO = Code("113288", "DCM", "Volume Ratio")
 _RATIO = Code("118586006", "SCT", "Ratio")
@@ -22,11 +25,28 @@ _MASS = Code("118538004", "SCT", "Mass")
 _FINDING = Code("121071", "DCM", "Finding")
 _EXTENT = Code("260858005", "SCT", "Extent")
 _TRANSMURAL = Code("103354007", "SCT", "Transmural")
+_DEPTH = Code("131197000", "SCT", "Depth")
 _LATE_ENHANCEMENT = Code("122664", "DCM", "Late Contrast Enhancement")
 
 
 def _coding(name: Code, words: str, *qualifiers: Qualifier) -> MeasurementCoding:
     return MeasurementCoding(name, LEFT_VENTRICLE_MYOCARDIUM, qualifiers=qualifiers, words=words)
+
+
+def _of_segment(segment: WallSegment) -> Mapping[str, MeasurementCoding]:
+    """Share and depth of an infarct in one segment."""
+    site, infarct = WALL_SEGMENT_CODES[segment.number], (_FINDING, MYOCARDIAL_INFARCTION)
+    return {
+        share_name(segment): MeasurementCoding(
+            _VOLUME_RATIO, site, qualifiers=(infarct,), words=f"infarct, {segment.display_name}"
+        ),
+        transmurality_name(segment): MeasurementCoding(
+            _RATIO,
+            site,
+            qualifiers=(infarct, (_EXTENT, _DEPTH)),
+            words=f"depth of the infarct through the wall, {segment.display_name}",
+        ),
+    }
 
 
 _CODINGS: Mapping[str, MeasurementCoding] = MappingProxyType(
@@ -46,10 +66,17 @@ _CODINGS: Mapping[str, MeasurementCoding] = MappingProxyType(
         "enhanced_share_fwhm": _coding(
             _VOLUME_RATIO, "enhanced by full width at half maximum", (_FINDING, _LATE_ENHANCEMENT)
         ),
+        **{
+            share_name(level): _coding(
+                _VOLUME_RATIO, f"infarct, {level} slices", (_FINDING, MYOCARDIAL_INFARCTION)
+            )
+            for level in Level
+        },
+        **{name: coding for segment in WALL_SEGMENTS for name, coding in _of_segment(segment).items()},
     }
 )
-"""Shares are of the left ventricular myocardium. Thresholds have no codes: the titles of their groups tell
-them apart."""
+"""Shares are of the left ventricular myocardium. Thresholds and levels have no codes: the titles of their
+groups tell them apart."""
 
 
 def enhancement_coding(name: str) -> MeasurementCoding:

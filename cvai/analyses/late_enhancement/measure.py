@@ -8,16 +8,18 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.analyses.late_enhancement.guide import NO_CINE
 from cvai.dicom.read.enhancement.finder import WHOLE_STACK_SLICES
 from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
-from cvai.domain.findings import Finding
+from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
 from cvai.domain.subject import Subject
 from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
+from cvai.domain.tissue.segments import CineGuide, measure_segments
 from cvai.domain.tissue.shares import NO_REFLOW, WALL, infarct_share_percent, share_percent
 from cvai.domain.tissue.transmurality import transmural_percent, transmurality
 from cvai.domain.volumes import mass_g
@@ -47,6 +49,7 @@ def measured(
     study: Study,
     stack: AssembledCine,
     labels: NDArray[np.uint8],
+    guide: CineGuide | str,
     with_interval: Callable[[Measurement], Measurement] = as_drawn,
 ) -> EnhancementMeasures:
     """Measure and judge.
@@ -55,6 +58,7 @@ def measured(
         study: which the images are of.
         stack: with its sources.
         labels: (z, y, x) values of LGE_LABELS on its grid.
+        guide: from the cine, or why there is none.
         with_interval: gives a measurement its interval.
 
     Raises:
@@ -72,15 +76,26 @@ def measured(
         "enhanced_share_fwhm": fwhm_percent(images, labels),
     }
     shares = [Measurement(name, value, "%") for name, value in found.items() if value is not None]
+    segments = measure_segments(labels, geometry, guide)
     return EnhancementMeasures(
-        measurements=tuple(map(with_interval, (*shares, *_masses(stack, labels, share)))),
+        measurements=tuple(
+            map(with_interval, (*shares, *_masses(stack, labels, share), *segments.measurements))
+        ),
         findings=(
             *stack.findings,
             *unreadable_findings(study),
             *label_findings(labels, found["enhanced_share_5sd"]),
+            *_segment_findings(segments.missing),
         ),
         subject=subject_of(stack, reports_of(study)),
     )
+
+
+def _segment_findings(missing: str) -> tuple[Finding, ...]:
+    """Why no segment is named, where ``no_matching_cine`` does not say it."""
+    if missing in ("", NO_CINE):
+        return ()
+    return (Finding("segments_not_named", Severity.INFO, f"No segment of the wall is named: {missing}."),)
 
 
 def _masses(

@@ -17,6 +17,8 @@ from cvai.dicom.write.plan import (
     segments_of,
 )
 from cvai.domain.anatomy import LGE_LABELS
+from cvai.domain.tissue.segments import share_name, transmurality_name
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
 
 FIRST_SERIES_NUMBER = 9041
 SEG = "seg_lge"
@@ -35,6 +37,10 @@ RULES = (
     "5 SD and FWHM are thresholds within the same contours, counted from remote myocardium; FWHM is half "
     "of the way to the brightest infarct."
 )
+TRANSMURALITY = (
+    "Transmurality of a segment is the share of the wall's thickness that the infarct reaches through along "
+    "a quarter of its circumference or more."
+)
 _SITES = (
     SiteGroup(
         "Infarct",
@@ -45,19 +51,35 @@ _SITES = (
     SiteGroup(
         "Enhanced by full width at half maximum", codes.LEFT_VENTRICLE_MYOCARDIUM, ("enhanced_share_fwhm",)
     ),
-)
-_DOCUMENT = DocumentPlan(
-    procedure=codes.CARDIAC_MRI,
-    modality=codes.MAGNETIC_RESONANCE,
-    evidence=(SEG,),
-    sites=_SITES,
-    remarks=(DEFINITIONS, RULES),
+    *(
+        SiteGroup(f"Infarct, {level} slices", codes.LEFT_VENTRICLE_MYOCARDIUM, (share_name(level),))
+        for level in Level
+    ),
+    *(
+        SiteGroup(
+            f"Wall segment {segment.number}, {segment.display_name}",
+            codes.WALL_SEGMENT_CODES[segment.number],
+            (share_name(segment), transmurality_name(segment)),
+        )
+        for segment in WALL_SEGMENTS
+    ),
 )
 
 
-def document(_: EnhancementAnalysis) -> DocumentPlan:
-    """Content of the measurement document, the same for every stack."""
-    return _DOCUMENT
+def document(analysis: EnhancementAnalysis) -> DocumentPlan:
+    """Content of the measurement document."""
+    return DocumentPlan(
+        procedure=codes.CARDIAC_MRI,
+        modality=codes.MAGNETIC_RESONANCE,
+        evidence=(SEG,),
+        sites=_SITES,
+        remarks=(DEFINITIONS, RULES, *segment_remarks(analysis)),
+    )
+
+
+def segment_remarks(analysis: EnhancementAnalysis) -> tuple[str, ...]:
+    """What is to be read beside numbers by segment; none where there are none."""
+    return (*analysis.remarks, TRANSMURALITY) if analysis.remarks else ()
 
 
 def drawn(analysis: EnhancementAnalysis) -> tuple[DrawnSegments, ...]:

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from cvai.analyses.late_enhancement.objects import RULES
+from collections.abc import Sequence
+
+from cvai.analyses.late_enhancement.bullseyes import infarct_bullseyes
+from cvai.analyses.late_enhancement.objects import RULES, TRANSMURALITY
 from cvai.analyses.late_enhancement.reading import ReopenedEnhancement, shown_enhancement
-from cvai.analyses.page import Headline, Layer, Number, Row, Table
+from cvai.analyses.page import Headline, Layer, Number, Row, Section, Table
+from cvai.analyses.shown import Wall
 from cvai.analyses.spec import PageSpec
+from cvai.domain.measurement import Measurement
+from cvai.domain.tissue.segments import share_name
 from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT, NO_REFLOW
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
 
 _NO_REFLOW_COLOUR, _INFARCT_COLOUR = "#56b4e9", "#f0e442"
 _INSIDE_COLOUR, _OUTSIDE_COLOUR = "#ff7a1a", "#00c08b"
 
 HEADLINE = Headline("infarct_share", "Infarct, share of the myocardium", "Infarct", "%")
 COMPARED = ("infarct_share", "no_reflow_share", "transmural_share", "infarct_mass", "lv_mass")
+
+_LEVELS = Section(
+    "Infarct by level",
+    Table(
+        columns=tuple(level.capitalize() for level in Level),
+        rows=(Row("Share of myocardium", tuple(share_name(level) for level in Level), decimals=1),),
+    ),
+    note="Levels are thirds of the slices that show the cavity.",
+)
+
+
+def wall_of(measurements: Sequence[Measurement]) -> Wall:
+    """Share and transmurality of the infarct in every segment."""
+    values = {measurement.name: measurement.value for measurement in measurements}
+    share, depth = infarct_bullseyes(values)
+    return Wall(
+        title="Infarct by segment",
+        bullseyes=(share, depth) if share.values else (),
+        columns=(("Infarct %", 0), ("Transmurality %", 0)),
+        rows=tuple(
+            (f"{s.number} {s.display_name}", (share.values.get(s), depth.values.get(s)))
+            for s in WALL_SEGMENTS
+        ),
+        note=f"{TRANSMURALITY} Segment 17, the apical cap, is not measured in short axis.",
+        missing="No segment is named without a cine that shows the septum; see the findings.",
+    )
+
 
 PAGE: PageSpec[ReopenedEnhancement] = PageSpec(
     viewer="stack",
@@ -40,6 +74,8 @@ PAGE: PageSpec[ReopenedEnhancement] = PageSpec(
         Number("no_reflow_share", "No-reflow, share of the myocardium"),
         Number("infarct_mass", "Infarct mass"),
     ),
+    sections=(_LEVELS,),
+    wall=wall_of,
     note=RULES,
     reasons=(
         "Wrong series",

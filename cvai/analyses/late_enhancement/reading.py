@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
+from cvai.analyses.late_enhancement.guide import guide_from
 from cvai.analyses.late_enhancement.measure import measured
 from cvai.analyses.late_enhancement.objects import SEG, SEGMENTS
 from cvai.analyses.late_enhancement.pictures import intensity_window
@@ -70,12 +71,14 @@ def shown_enhancement(reopened: ReopenedEnhancement) -> ShownStack:
 def remeasured_enhancement(reopened: ReopenedEnhancement, correction: Correction) -> EnhancementAnalysis:
     """The analysis as the reader left it: their contours, measured anew."""
     labels = np.ascontiguousarray(correction.labels[STACK][0])
+    guide = guide_from(correction.factors)
     return EnhancementAnalysis(
-        **measured(reopened.study, reopened.stack, labels),
+        **measured(reopened.study, reopened.stack, labels, guide),
         study_uid=reopened.study.study_uid,
         patient=reopened.study.patient(),
         stack=reopened.stack,
         labels=labels,
+        guide=guide,
         model=correction.model,
         cvai_version=__version__,
         timings_ms={},

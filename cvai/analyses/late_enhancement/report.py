@@ -8,12 +8,14 @@ from types import MappingProxyType
 import numpy as np
 
 from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
-from cvai.analyses.late_enhancement.objects import DEFINITIONS, RULES
+from cvai.analyses.late_enhancement.bullseyes import infarct_bullseyes
+from cvai.analyses.late_enhancement.objects import DEFINITIONS, RULES, segment_remarks
 from cvai.analyses.late_enhancement.pictures import SlicePicture, slice_pictures
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write import codes
 from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.report.bounds import value_bounds
+from cvai.dicom.write.report.bullseye import draw_bullseye
 from cvai.dicom.write.report.curve import draw_key
 from cvai.dicom.write.report.document import (
     LEFT,
@@ -33,10 +35,14 @@ from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke, wrapped
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import Structure
+from cvai.domain.tissue.segments import share_name
+from cvai.domain.ventricles.segments import Level
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
-_TABLE = Box(LEFT, 56.0, WIDTH, 46.0)
-_PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 118.0, 234.0, 237.5
+_TABLE, _ROW_HEIGHT, _VALUES_RIGHT = Box(LEFT, 56.0, 98.0, 44.0), 4.8, LEFT + 88.0
+_BULLSEYE, _BULLSEYE_STEP = Box(LEFT + 102.0, 59.2, 37.5, 40.0), 40.5
+_NOTES_TOP = 102.0
+_PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 119.5, 234.0, 237.5
 _COLUMNS, _GAP = 4, 2.0
 _ROWS = (
     ("Infarct, share of the myocardium (%)", "infarct_share", 1),
@@ -47,6 +53,7 @@ _ROWS = (
     ("Infarct mass (g)", "infarct_mass", 1),
     ("Myocardial mass (g)", "lv_mass", 0),
 )
+_LEVELS = "Infarct, basal / mid / apical slices (%)"
 _STROKES: Mapping[Structure, Stroke] = MappingProxyType(
     {
         structure: Stroke(codes.STRUCTURE_RGB[structure], 0.9)
@@ -70,6 +77,7 @@ def enhancement_report_pdf(context: ResultContext[EnhancementAnalysis]) -> bytes
     draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
     draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
     _draw_table(page, context.analysis)
+    _draw_bullseyes(page, context.analysis)
     draw_section(page, LEFT, _PICTURES_TOP - 4, "Slices from base to apex", WIDTH)
     _draw_pictures(page, slice_pictures(context.analysis))
     draw_findings(page, context.analysis.findings)
@@ -95,21 +103,33 @@ def _identity(context: ResultContext[EnhancementAnalysis]) -> tuple[Cell, ...]:
 
 
 def _draw_table(page: Page, analysis: EnhancementAnalysis) -> None:
-    notes = [line for text in (DEFINITIONS, RULES) for line in wrapped(text, 6, _TABLE.width)]
-    rows = [(title, m, digits) for title, name, digits in _ROWS if (m := analysis.measurement(name))]
-    height = 5.4
-    for place, (title, measurement, decimals) in enumerate(rows):
-        baseline = _TABLE.top + 4 + (place + 0.65) * height
-        is_main = measurement.name == "infarct_share"
-        page.text(_TABLE.left, baseline, title, 8.5, bold=is_main)
-        value = f"{measurement.value:.{decimals}f}"
-        page.text(_TABLE.left + 110, baseline, value, 9, bold=is_main, align="right")
-        for bounds in value_bounds(measurement, decimals)[:1]:
-            page.text(_TABLE.left + 112, baseline, bounds, 6, colour=GREY)
-        below = baseline + 0.3 * height
+    rows = [
+        (title, f"{m.value:.{decimals}f}", value_bounds(m, decimals)[:1])
+        for title, name, decimals in _ROWS
+        if (m := analysis.measurement(name))
+    ]
+    by_level = [m.value for level in Level if (m := analysis.measurement(share_name(level)))]
+    if by_level:
+        rows.append((_LEVELS, " / ".join(f"{percent:.0f}" for percent in by_level), []))
+    for place, (title, value, bounds) in enumerate(rows):
+        baseline, is_main = _TABLE.top + 4 + (place + 0.65) * _ROW_HEIGHT, title == _ROWS[0][0]
+        page.text(_TABLE.left, baseline, title, 8, bold=is_main)
+        page.text(_VALUES_RIGHT, baseline, value, 8.5, bold=is_main, align="right")
+        for bound in bounds:
+            page.text(_VALUES_RIGHT + 1, baseline, bound, 6, colour=GREY)
+        below = baseline + 0.3 * _ROW_HEIGHT
         page.line([(_TABLE.left, below), (_TABLE.right, below)], Stroke(LIGHT, 0.3))
-    for place, note in enumerate(notes):
-        page.text(_TABLE.left, _TABLE.top + 4 + len(rows) * height + 2.6 * (place + 1), note, 6, colour=GREY)
+
+
+def _draw_bullseyes(page: Page, analysis: EnhancementAnalysis) -> None:
+    """Share and transmurality by segment, and below all numbers how they were made."""
+    for place, bullseye in enumerate(infarct_bullseyes({m.name: m.value for m in analysis.measurements})):
+        box = Box(_BULLSEYE.left + place * _BULLSEYE_STEP, _BULLSEYE.top, _BULLSEYE.width, _BULLSEYE.height)
+        draw_section(page, box.left, _TABLE.top, bullseye.title, box.width)
+        draw_bullseye(page, box, bullseye)
+    notes = (DEFINITIONS, RULES, *segment_remarks(analysis))
+    for place, line in enumerate(wrapped(" ".join(notes), 6, WIDTH)):
+        page.text(LEFT, _NOTES_TOP + 2.5 * place, line, 6, colour=GREY)
 
 
 def _draw_pictures(page: Page, pictures: tuple[SlicePicture, ...]) -> None:

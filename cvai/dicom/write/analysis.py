@@ -117,7 +117,8 @@ class Analysed(ABC):
 
     @property
     def factors(self) -> Mapping[str, float]:
-        """Factors of the model's card that measurements were multiplied by, by name of the measurement."""
+        """Positive numbers that measuring anew needs beside images and labels, by name: factors of the card
+        that measurements were multiplied by, and the like."""
         return {}
 
     @property

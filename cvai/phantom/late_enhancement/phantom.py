@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,19 @@ from pydicom.uid import UID
 from scipy import ndimage
 
 from cvai.domain.anatomy import LGE_LABELS, SAX_LABELS, Structure
-from cvai.domain.tissue.shares import NO_REFLOW, infarct_share_percent, share_percent
+from cvai.domain.tissue.segments import share_name
+from cvai.domain.tissue.shares import (
+    CAVITY,
+    NO_REFLOW,
+    WALL,
+    WHOLE_INFARCT,
+    infarct_share_percent,
+    share_percent,
+)
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, level_of
+from cvai.phantom.cine_sax.individual import Individual
 from cvai.phantom.cine_sax.phantom import Phantom, make_phantom
+from cvai.phantom.cine_sax.stack import SliceStack, lay_slices
 from cvai.phantom.cine_sax.truth import PhantomTruth
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart, require
 from cvai.phantom.seeds import Stream, generator
@@ -64,6 +76,7 @@ class EnhancementTruth:
         study_uid: StudyInstanceUID, that of the cine.
         infarct_share_percent: of the myocardium, no-reflow included.
         no_reflow_share_percent: of the myocardium.
+        segments_percent: share of each segment that is infarct, by name of the measurement.
         lv_mass_g: of the slices that show myocardium.
         scar: which was painted.
         cine: what is true of the cine of the same heart.
@@ -72,6 +85,7 @@ class EnhancementTruth:
     study_uid: UID
     infarct_share_percent: float
     no_reflow_share_percent: float
+    segments_percent: Mapping[str, float] = field(hash=False)
     lv_mass_g: float
     scar: Scar
     cine: PhantomTruth
@@ -85,6 +99,7 @@ class EnhancementTruth:
                 "infarct_share": self.infarct_share_percent,
                 "no_reflow_share": self.no_reflow_share_percent,
                 "lv_mass": self.lv_mass_g,
+                **self.segments_percent,
             },
             "scar": asdict(self.scar),
             "cine": self.cine.to_json(),
@@ -129,12 +144,30 @@ def make_enhancement_phantom(
         study_uid=cine.truth.study_uid,
         infarct_share_percent=infarct_share_percent(labels),
         no_reflow_share_percent=share_percent(labels, (NO_REFLOW,)),
+        segments_percent=_segments_percent(labels, lay_slices(heart, acquisition), acquisition.seed),
         lv_mass_g=cine.truth.lv_mass_g,
         scar=scar,
         cine=cine.truth,
     )
     pixels = _pixels(cine.pixels[end_diastole], ventricles, labels, acquisition.seed)
     return EnhancementPhantom(cine, pixels, labels, truth)
+
+
+def _segments_percent(labels: NDArray[np.uint8], stack: SliceStack, seed: int) -> dict[str, float]:
+    """Infarct of each segment by name, counted from the septum of the heart that was painted, base first."""
+    shape = Individual.drawn(seed)
+    septum_rad = shape.rv_centre_rad + (shape.rv_anterior_rad - shape.rv_inferior_rad) / 2
+    slices = np.flatnonzero((labels == CAVITY).any(axis=(1, 2)))
+    wall, infarct = dict.fromkeys(WALL_SEGMENTS, 0), dict.fromkeys(WALL_SEGMENTS, 0)
+    for place, plane in enumerate(labels[slices]):
+        u_mm, v_mm = (axis - axis[plane == CAVITY].mean() for axis in (stack.u_mm, stack.v_mm))
+        # v points down, so that angles grow clockwise as the heart is seen from its apex.
+        from_septum_deg = -np.rad2deg(np.arctan2(v_mm, u_mm) - septum_rad)
+        for segment in (s for s in WALL_SEGMENTS if s.level is level_of(place, len(slices))):
+            inside = plane[segment.holds(from_septum_deg)]
+            wall[segment] += int(np.isin(inside, WALL).sum())
+            infarct[segment] += int(np.isin(inside, WHOLE_INFARCT).sum())
+    return {share_name(s): 100.0 * infarct[s] / wall[s] for s in WALL_SEGMENTS if wall[s]}
 
 
 def _with_scar(ventricles: NDArray[np.uint8], scar: Scar | None) -> NDArray[np.uint8]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cvai.dicom.read.cine.assemble import check_one_grid, check_placed, geometry_of
+from cvai.dicom.read.cine.image_groups import ImageGroup
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of
 from cvai.dicom.read.pixels.decode import stored_pixels
-from cvai.dicom.read.values import AssembledCine
+from cvai.dicom.read.values import AssembledCine, ImagePlane, Images
 from cvai.domain.cine import CineStack
 
 
@@ -23,10 +26,41 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
             ``pixel_data_unreadable``.
     """
     images = images_of(selection)
+    return AssembledCine(
+        images[0].series_uid, _one_phase(images), (images,), selection.excluded, selection.findings
+    )
+
+
+def cine_at_enhancement(cine: ImageGroup, selection: EnhancementSelection) -> CineStack:
+    """The phase of a cine that is nearest in time to the late enhancement; its other pixels are not
+    read.
+
+    Late enhancement is acquired in mid-diastole mostly. Where it states no time after the R wave, or the cine
+    does not, the first phase is taken, end-diastole.
+
+    Raises:
+        GeometryRefused, FileRefused: as ``assemble_enhancement``.
+    """
+    stated_ms = [p.trigger_time_ms for p in images_of(selection) if p.trigger_time_ms is not None]
+    time_ms = float(np.median(stated_ms)) if stated_ms else 0.0
+    return _one_phase(tuple(_nearest(images, time_ms) for images in cine.slices))
+
+
+def _nearest(images: Sequence[ImagePlane], time_ms: float) -> ImagePlane:
+    """The image of a slice nearest to a time after the R wave, the first where one states none."""
+    times_ms = [plane.trigger_time_ms for plane in images]
+    stated = [ms for ms in times_ms if ms is not None]
+    if len(stated) < len(images):
+        return min(images, key=lambda plane: plane.instance_number or 0)
+    return images[int(np.argmin(np.abs(np.array(stated) - time_ms)))]
+
+
+def _one_phase(images: Images) -> CineStack:
+    """One image a slice, in order along the normal, as a cine of one phase without times."""
     check_placed(images)
     check_one_grid(images)
     pixels, grid = stored_pixels(images), (1, len(images))
-    stack = CineStack(
+    return CineStack(
         pixels.values[np.newaxis],
         geometry_of([(image,) for image in images]),
         None,
@@ -34,4 +68,3 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
         pixels.slopes.reshape(grid) if np.any(pixels.slopes != 1) else None,
         pixels.intercepts.reshape(grid) if np.any(pixels.intercepts != 0) else None,
     )
-    return AssembledCine(images[0].series_uid, stack, (images,), selection.excluded, selection.findings)

@@ -10,7 +10,7 @@ import numpy as np
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.cine.image_groups import ImageGroup, image_groups_of
 from cvai.dicom.read.cine.images import StudyImages, is_same_kind
-from cvai.dicom.read.cine.placement import grouped, is_parallel, normal_of
+from cvai.dicom.read.cine.placement import grouped, is_parallel, is_placed, normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view, overlaps
 from cvai.dicom.read.enhancement.images import (
     inversion_time_ms,
@@ -46,12 +46,14 @@ class EnhancementSelection:
 
     Args:
         stack: one image a slice.
+        cine: the short-axis cine of the same places, with all its phases; None where there is none.
         is_phase_sensitive: whether the images keep the sign of the magnetisation; else they are magnitudes.
         excluded: what was left aside, with reasons.
         findings: what a reader should know about the choice.
     """
 
     stack: ImageGroup
+    cine: ImageGroup | None
     is_phase_sensitive: bool
     excluded: tuple[Excluded, ...]
     findings: tuple[Finding, ...]
@@ -78,11 +80,13 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
         raise _refusal(study, scouts, stacks, excluded)
     best = max(candidates, key=_preference)
     others = [stack for stack in stacks if stack is not best]
+    cine = _matching_cine(study, best)
     return EnhancementSelection(
         stack=best,
+        cine=cine,
         is_phase_sensitive=is_phase_sensitive(best.planes[0]),
         excluded=(*excluded, *(e for other in others for e in _left_out(other, best))),
-        findings=(*_size_findings(best), *_kind_findings(best), *_cine_findings(study, best)),
+        findings=(*_size_findings(best), *_kind_findings(best), *_cine_findings(cine)),
     )
 
 
@@ -189,15 +193,23 @@ def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:
     return (Finding("magnitude_enhancement", Severity.INFO, message),)
 
 
-def _cine_findings(study: Study, stack: ImageGroup) -> tuple[Finding, ...]:
-    """What is to be said where no cine shows the same part of the heart."""
+def _matching_cine(study: Study, stack: ImageGroup) -> ImageGroup | None:
+    """The short-axis cine that shows the same part of the heart."""
     try:
-        cine = ImageGroup(select_sax_cine(study).planes)
+        planes = tuple(plane for plane in select_sax_cine(study).planes if is_placed(plane))
     except (CineNotFound, FileRefused):
-        cine = None
-    if cine is not None and is_similar_view(stack, cine) and overlaps(stack, cine):
+        return None
+    cine = ImageGroup(planes) if planes else None
+    return cine if cine is not None and is_similar_view(stack, cine) and overlaps(stack, cine) else None
+
+
+def _cine_findings(cine: ImageGroup | None) -> tuple[Finding, ...]:
+    if cine is not None:
         return ()
-    message = "The study holds no short-axis cine of these places to compare the contours with."
+    message = (
+        "The study holds no short-axis cine of these places: contours are not compared with it, and no "
+        "segment of the wall is named."
+    )
     return (Finding("no_matching_cine", Severity.INFO, message),)
 
 
