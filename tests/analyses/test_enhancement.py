@@ -190,7 +190,7 @@ def test_a_study_with_cine_and_late_enhancement_gives_both_results(
     assert cine_record["series_uid"] != enhancement["series_uid"]
     assert values_of(enhancement)["infarct_share"] == pytest.approx(truth.infarct_share_percent)
     assert values_of(cine_record)["lv_mass"] == pytest.approx(truth.lv_mass_g, rel=0.2)
-    assert [f["code"] for f in enhancement["findings"]] == ["segments_not_named"]
+    assert [f["code"] for f in enhancement["findings"]] == ["segments_not_measured"]
     assert "no model for short-axis cines" in enhancement["findings"][0]["message"]
     numbers = [dcmread(o.path, stop_before_pixels=True).SeriesNumber for o in outcome.objects]
     assert len(set(numbers)) == len(numbers)
@@ -283,7 +283,7 @@ def test_segments_are_not_counted_without_the_right_ventricle(
     drawn = DrawnInfarct(phantom, phantom.labels)
     _, entry = analysed(both, tmp_path, drawn, DrawnVentricles(phantom, has_right=False))
     values = values_of(entry)
-    assert [f["code"] for f in entry["findings"]] == ["segments_not_named"]
+    assert [f["code"] for f in entry["findings"]] == ["segments_not_measured"]
     assert "insertions of the right ventricle" in entry["findings"][0]["message"]
     assert {share_name(level) for level in Level} <= values.keys()
     assert not {share_name(segment) for segment in WALL_SEGMENTS} & values.keys()

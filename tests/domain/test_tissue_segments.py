@@ -109,6 +109,19 @@ def test_slices_of_one_part_of_the_ventricle_have_no_levels() -> None:
     assert "24 mm of a cavity of 72 mm" in found.missing
 
 
+def test_slices_whose_wall_is_open_are_not_measured() -> None:
+    grid = Grid()
+    labels = infarcted(grid)
+    for plane in labels[:3]:
+        plane[:, : plane.shape[1] // 2][plane[:, : plane.shape[1] // 2] >= HEALTHY] = 0
+    found = measure_segments(labels, grid.geometry, guide_of(grid))
+    names = {m.name for m in found.measurements}
+    assert found.missing == "no basal slice shows a closed ring of wall"
+    assert share_name(Level.BASAL) not in names
+    for segment in WALL_SEGMENTS:
+        assert (share_name(segment) in names) is (segment.level is not Level.BASAL)
+
+
 def test_a_healthy_wall_has_no_infarct_in_any_segment() -> None:
     grid = Grid()
     healthy = infarcted(grid, dict.fromkeys(WALL_SEGMENTS, 0.0))

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 
 from cvai.dicom.write.result_json import read_entry
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.jobs.ledger import JobRecord
 from cvai.phantom.cine_sax.study import DICOM_FOLDER
 from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
@@ -80,6 +81,12 @@ def count_of(page: Page, canvas: str, colour: tuple[int, int, int]) -> int:
     )
 
 
+def shown_segments(page: Page, title: str) -> list[str]:
+    """Name and number of each segment of a bullseye."""
+    bullseye = page.locator("#wall figure").filter(has=page.locator(f'figcaption:text-is("{title}")'))
+    return [segment.text_content() or "" for segment in bullseye.locator("g > title").all()]
+
+
 def test_late_enhancement_has_no_heartbeat_and_leads_to_its_cine(browser: Browser, read: Read) -> None:
     with reader_at(browser, read.site, read.token) as page:
         open_study(page, read.site, read.jobs["late_enhancement"].job.job_id)
@@ -91,6 +98,8 @@ def test_late_enhancement_has_no_heartbeat_and_leads_to_its_cine(browser: Browse
         for part in ("#curve", "#play", "#set-ed", "#copy"):
             assert not page.is_visible(part)
         assert count_of(page, "#image", INFARCT) > 20
+        worst = read.value("late_enhancement", "infarct_share_mid_anterolateral")
+        assert f"12 mid anterolateral: {worst:.0f}" in shown_segments(page, "Infarct (%)")
         page.click('[data-analysis="cine_sax"]')
         page.wait_for_selector("body[data-all-frames-ms]")
         assert page.is_visible("#curve")
@@ -108,6 +117,8 @@ def test_an_erased_infarct_lowers_the_share_and_is_signed(browser: Browser, read
         expect(number).not_to_have_class("waits", timeout=PATIENCE_MS)
         after = float(number.inner_text())
         assert after < before
+        expect(page.locator("#wall-shown")).to_contain_text("Measured anew on the corrected contours")
+        assert len(shown_segments(page, "Infarct (%)")) == len(WALL_SEGMENTS)
         page.click("#accept")
         page.click("#sign")
         page.wait_for_selector("#holds:has-text('stored in the archive')")

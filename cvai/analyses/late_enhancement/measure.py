@@ -21,15 +21,12 @@ from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
 from cvai.domain.tissue.segments import CineGuide, measure_segments
 from cvai.domain.tissue.shares import NO_REFLOW, WALL, infarct_share_percent, share_percent
-from cvai.domain.tissue.transmurality import transmural_percent, transmurality
+from cvai.domain.tissue.transmurality import is_ring, transmural_percent, transmurality
 from cvai.domain.volumes import mass_g
 from cvai.errors import HeartRefused
 
 FEWEST_RINGS = 0.5
 """Share of the slices with a cavity in which the wall closes around it; fewer are no short axis."""
-
-_CLOSED = 0.9
-"""Share of the directions from the cavity's middle in which there is wall."""
 
 
 class EnhancementMeasures(TypedDict):
@@ -92,10 +89,10 @@ def measured(
 
 
 def _segment_findings(missing: str) -> tuple[Finding, ...]:
-    """Why no segment is named, where ``no_matching_cine`` does not say it."""
+    """Why segments are missing, where ``no_matching_cine`` does not say it."""
     if missing in ("", NO_CINE):
         return ()
-    return (Finding("segments_not_named", Severity.INFO, f"No segment of the wall is named: {missing}."),)
+    return (Finding("segments_not_measured", Severity.INFO, f"Segments of the wall are missing: {missing}."),)
 
 
 def _masses(
@@ -115,7 +112,7 @@ def _masses(
 def _require_rings(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> None:
     """Refuse slices that do not cut the ventricle across: there the wall is no ring."""
     rays = [found for plane in labels if (found := transmurality(plane, spacing_mm)) is not None]
-    n_rings = sum(np.mean(~np.isnan(found)) >= _CLOSED for found in rays)
+    n_rings = sum(map(is_ring, rays))
     if not rays or n_rings < FEWEST_RINGS * len(rays):
         raise HeartRefused(
             "no_short_axis",

@@ -108,9 +108,9 @@ def _draw_table(page: Page, analysis: EnhancementAnalysis) -> None:
         for title, name, decimals in _ROWS
         if (m := analysis.measurement(name))
     ]
-    by_level = [m.value for level in Level if (m := analysis.measurement(share_name(level)))]
-    if by_level:
-        rows.append((_LEVELS, " / ".join(f"{percent:.0f}" for percent in by_level), []))
+    by_level = [analysis.measurement(share_name(level)) for level in Level]
+    if any(by_level):
+        rows.append((_LEVELS, " / ".join("–" if m is None else f"{m.value:.0f}" for m in by_level), []))
     for place, (title, value, bounds) in enumerate(rows):
         baseline, is_main = _TABLE.top + 4 + (place + 0.65) * _ROW_HEIGHT, title == _ROWS[0][0]
         page.text(_TABLE.left, baseline, title, 8, bold=is_main)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from cvai.domain.geometry import StackGeometry
 from cvai.domain.measurement import Measurement
 from cvai.domain.segmentation import apex_comes_first
 from cvai.domain.tissue.shares import CAVITY, WALL, WHOLE_INFARCT, infarct_share_percent
-from cvai.domain.tissue.transmurality import N_RAYS, transmurality
+from cvai.domain.tissue.transmurality import N_RAYS, is_ring, transmurality
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment, level_of
 from cvai.domain.ventricles.septum import is_upright, sense_of_rotation
 
@@ -48,7 +48,7 @@ class SegmentMeasurements:
 
     Args:
         measurements: of levels, then of segments.
-        missing: why no segment is named, or no level either; empty where segments are.
+        missing: why segments are missing, or levels too; empty where none is.
     """
 
     measurements: tuple[Measurement, ...]
@@ -78,8 +78,9 @@ def measure_segments(
 ) -> SegmentMeasurements:
     """Share and transmurality of the infarct by segment, and its share by level.
 
-    Levels are thirds of the slices that show the cavity. Segments are named where the septum is known and the
-    anterior wall comes to lie on the side of the head.
+    Levels are thirds of the slices that show the cavity; of these, slices in which the wall closes to a ring
+    are measured. Segments are named where the septum is known and the anterior wall comes to lie on the side
+    of the head.
 
     Args:
         labels: (z, y, x) values of LGE_LABELS.
@@ -88,36 +89,85 @@ def measure_segments(
     """
     apex_first = apex_comes_first(labels)
     slices = np.flatnonzero((labels == CAVITY).any(axis=(1, 2)))[:: -1 if apex_first else 1]
-    if len(slices) < len(Level):
-        return SegmentMeasurements((), f"{len(slices)} slices show the cavity, too few for three levels")
-    covered_mm = len(slices) * geometry.slice_spacing_mm
-    if isinstance(guide, CineGuide) and covered_mm < LEAST_COVERED * guide.length_mm:
-        missing = f"the slices cover {covered_mm:.0f} mm of a cavity of {guide.length_mm:.0f} mm in the cine"
-        return SegmentMeasurements((), missing)
-    levels = [level_of(place, len(slices)) for place in range(len(slices))]
+    if reason := _why_no_level(len(slices), geometry, guide):
+        return SegmentMeasurements((), reason)
+    rings = _rings(labels[slices], (geometry.spacing_y_mm, geometry.spacing_x_mm))
     by_level = tuple(
-        Measurement(share_name(level), infarct_share_percent(labels[slices[np.equal(levels, level)]]), "%")
+        Measurement(share_name(level), infarct_share_percent(np.stack([ring.plane for ring in found])), "%")
         for level in Level
+        if (found := [ring for ring in rings if ring.level is level])
     )
     sense = sense_of_rotation(geometry, apex_first=apex_first)
-    missing = _why_none(geometry, guide, sense)
-    if missing or isinstance(guide, str) or guide.septum_deg is None:
-        return SegmentMeasurements(by_level, missing)
-    counts: dict[WallSegment, _Counts] = {}
-    for z, level in zip(slices, levels, strict=True):
-        _count(counts, labels[z], level, _Turn(guide.septum_deg, sense), geometry)
-    return SegmentMeasurements((*by_level, *_measurements(counts)))
+    septum_deg = _septum_deg(geometry, guide, sense)
+    if isinstance(septum_deg, str):
+        return SegmentMeasurements(by_level, septum_deg)
+    by_segment = (
+        measurement
+        for segment in WALL_SEGMENTS
+        for measurement in _measurements(segment, rings, _Turn(septum_deg, sense))
+    )
+    return SegmentMeasurements((*by_level, *by_segment), _why_not_all({ring.level for ring in rings}))
 
 
-def _why_none(geometry: StackGeometry, guide: CineGuide | str, sense: int) -> str:
-    """Why no segment can be named, empty where they can."""
+def _why_no_level(n_slices: int, geometry: StackGeometry, guide: CineGuide | str) -> str:
+    """Why slices with a cavity are no three levels; empty where they are."""
+    if n_slices < len(Level):
+        return f"{n_slices} slices show the cavity, too few for three levels"
+    covered_mm = n_slices * geometry.slice_spacing_mm
+    if isinstance(guide, CineGuide) and covered_mm < LEAST_COVERED * guide.length_mm:
+        return f"the slices cover {covered_mm:.0f} mm of a cavity of {guide.length_mm:.0f} mm in the cine"
+    return ""
+
+
+def _why_not_all(shown: Collection[Level]) -> str:
+    """Which levels no ring shows, empty where all are shown."""
+    lost = [level for level in Level if level not in shown]
+    return f"no {' and no '.join(lost)} slice shows a closed ring of wall" if lost else ""
+
+
+def _septum_deg(geometry: StackGeometry, guide: CineGuide | str, sense: int) -> float | str:
+    """Where the septum lies on the image, or why segments cannot be counted from it."""
     if isinstance(guide, str):
         return guide
     if guide.septum_deg is None:
         return "no slice of the cine shows both insertions of the right ventricle"
     if not is_upright([guide.septum_deg], sense, geometry):
         return "the anterior wall would come to lie below the septum"
-    return ""
+    return guide.septum_deg
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ring:
+    """A slice with a closed wall.
+
+    Args:
+        level: that it shows.
+        plane: (y, x) labels.
+        angles_deg: (n,) direction of every pixel of the wall from the middle of the cavity, as of rays.
+        is_infarct: (n,) whether it is infarcted.
+        depths: (ray,) see ``transmurality``.
+    """
+
+    level: Level
+    plane: NDArray[np.uint8]
+    angles_deg: NDArray[np.floating]
+    is_infarct: NDArray[np.bool_]
+    depths: NDArray[np.float64]
+
+
+def _rings(planes: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> tuple[_Ring, ...]:
+    """The closed ones of the slices with a cavity, from base to apex."""
+    found = []
+    for place, plane in enumerate(planes):
+        depths = transmurality(plane, spacing_mm)
+        if depths is None or not is_ring(depths):
+            continue
+        row, column = (float(indices.mean()) for indices in np.nonzero(plane == CAVITY))
+        y, x = np.nonzero(np.isin(plane, WALL))
+        angles_deg = np.rad2deg(np.arctan2((row - y) * spacing_mm[0], (x - column) * spacing_mm[1]))
+        is_infarct = np.isin(plane[y, x], WHOLE_INFARCT)
+        found.append(_Ring(level_of(place, len(planes)), plane, angles_deg, is_infarct, depths))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,50 +177,19 @@ class _Turn:
     septum_deg: float
     sense: int
 
-    def from_septum_deg(self, angles_deg: NDArray[np.floating]) -> NDArray[np.floating]:
-        return self.sense * (angles_deg - self.septum_deg)
+    def is_in(self, segment: WallSegment, angles_deg: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether directions on the image lie in a segment."""
+        return segment.holds(self.sense * (angles_deg - self.septum_deg))
 
 
-@dataclass(slots=True)
-class _Counts:
-    """Pixels of wall and of infarct in a segment, and the infarcted share of the wall along its rays."""
-
-    wall: int = 0
-    infarct: int = 0
-    depths: list[float] = field(default_factory=list)
-
-
-def _count(
-    counts: dict[WallSegment, _Counts],
-    plane: NDArray[np.uint8],
-    level: Level,
-    turn: _Turn,
-    geometry: StackGeometry,
-) -> None:
-    """Add a slice (y, x) that shows the cavity to the counts of its level's segments."""
-    spacing_mm = (geometry.spacing_y_mm, geometry.spacing_x_mm)
-    row, column = (float(indices.mean()) for indices in np.nonzero(plane == CAVITY))
-    y, x = np.nonzero(np.isin(plane, WALL))
-    angles_deg = np.rad2deg(np.arctan2((row - y) * spacing_mm[0], (x - column) * spacing_mm[1]))
-    is_infarct = np.isin(plane[y, x], WHOLE_INFARCT)
-    depths = transmurality(plane, spacing_mm)
-    for segment in (s for s in WALL_SEGMENTS if s.level is level):
-        inside = segment.holds(turn.from_septum_deg(angles_deg))
-        found = counts.setdefault(segment, _Counts())
-        found.wall += int(np.count_nonzero(inside))
-        found.infarct += int(np.count_nonzero(inside & is_infarct))
-        if depths is not None:
-            along = depths[segment.holds(turn.from_septum_deg(RAYS_DEG))]
-            found.depths.extend(along[~np.isnan(along)].tolist())
-
-
-def _measurements(counts: Mapping[WallSegment, _Counts]) -> list[Measurement]:
-    """Of the segments that show wall, in the order of their numbers."""
-    found: list[Measurement] = []
-    for segment in (s for s in WALL_SEGMENTS if s in counts and counts[s].wall):
-        count = counts[segment]
-        found.append(Measurement(share_name(segment), 100.0 * count.infarct / count.wall, "%"))
-        if count.depths:
-            depth = float(np.percentile(count.depths, DEEPEST))
-            found.append(Measurement(transmurality_name(segment), 100.0 * depth, "%"))
-    return found
+def _measurements(segment: WallSegment, rings: Sequence[_Ring], turn: _Turn) -> tuple[Measurement, ...]:
+    """Of one segment; none where no ring shows it."""
+    of_level = [ring for ring in rings if ring.level is segment.level]
+    if not of_level:
+        return ()
+    is_infarct = np.concatenate([r.is_infarct[turn.is_in(segment, r.angles_deg)] for r in of_level])
+    depths = np.concatenate([r.depths[turn.is_in(segment, RAYS_DEG)] for r in of_level])
+    return (
+        Measurement(share_name(segment), 100.0 * float(is_infarct.mean()), "%"),
+        Measurement(transmurality_name(segment), 100.0 * float(np.nanpercentile(depths, DEEPEST)), "%"),
+    )

@@ -13,6 +13,9 @@ TRANSMURAL = 0.5
 """Share of the wall's thickness from which on its function rarely comes back (Kim et al., N Engl J Med
 2000;343:1445, doi:10.1056/NEJM200011163432003)."""
 
+CLOSED = 0.9
+"""Share of the directions from the cavity's middle in which there is wall, from which on it is a ring."""
+
 _STEP_PX = 0.5
 _THINNEST_PX = 1.0
 
@@ -48,6 +51,11 @@ def transmurality(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) ->
     )
     is_wall = wall_mm >= _THINNEST_PX * min(spacing_mm)
     return np.asarray(np.where(is_wall, infarct_mm / np.where(is_wall, wall_mm, 1.0), np.nan))
+
+
+def is_ring(rays: NDArray[np.float64]) -> bool:
+    """Whether a slice shows wall around its cavity, by its ``transmurality``."""
+    return bool(np.mean(~np.isnan(rays)) >= CLOSED)
 
 
 def transmural_percent(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> float | None:
