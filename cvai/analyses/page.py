@@ -164,6 +164,23 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class SlicePart:
+    """What a key puts into or takes out of one slice in one phase.
+
+    Args:
+        layer: name of the contour that encloses all of it.
+        title: for readers.
+        key: on the keyboard.
+        numbers: shown with the slice and without it before the change is accepted, see ``Live``.
+    """
+
+    layer: str
+    title: str
+    key: str
+    numbers: tuple[Number, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A line of the table: a measurement for each column; left out where none was made."""
 

@@ -10,7 +10,18 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.page import Curve, Headline, Layer, Live, Number, Overlay, Section, Table, Traces
+from cvai.analyses.page import (
+    Curve,
+    Headline,
+    Layer,
+    Live,
+    Number,
+    Overlay,
+    Section,
+    SlicePart,
+    Table,
+    Traces,
+)
 from cvai.analyses.shown import FewFrames, Preview, Redrawn, Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
@@ -121,6 +132,7 @@ class PageSpec(Generic[AnyReopened]):
         sections: more measurements, below the table.
         signed: numbers that are shown before a reader signs; empty shows all.
         live: what the page counts while a contour is dragged, before the server has measured it.
+        slice_parts: what a key puts into or takes out of the slice shown, in the phase shown.
         overlay: lines that loops have besides contours.
         traces: curves that loops have besides the one of their labels.
         wall: numbers of the wall by segment, from all measurements; None where none are shown.
@@ -136,6 +148,7 @@ class PageSpec(Generic[AnyReopened]):
     sections: tuple[Section, ...] = ()
     signed: tuple[Number, ...] = ()
     live: Live | None = None
+    slice_parts: tuple[SlicePart, ...] = ()
     overlay: Overlay | None = None
     traces: Traces | None = None
     wall: Callable[[Sequence[Measurement]], Wall] | None = None

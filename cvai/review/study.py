@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -70,12 +70,20 @@ def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
         "live": None if page.live is None else asdict(page.live),
         "overlay": None if page.overlay is None else asdict(page.overlay),
         "traces": None if page.traces is None else asdict(page.traces),
-        "signed": [
-            {**asdict(number), "unit": unit_text(summary.measurements[number.name].unit)}
-            for number in signed
-            if number.name in summary.measurements
+        "signed": _numbers_json(summary, signed),
+        "slice_parts": [
+            {**asdict(part), "numbers": _numbers_json(summary, part.numbers)} for part in page.slice_parts
         ],
     }
+
+
+def _numbers_json(summary: Summary, numbers: Iterable[Number]) -> list[Json]:
+    """Those that were measured, with their units."""
+    return [
+        {**asdict(number), "unit": unit_text(summary.measurements[number.name].unit)}
+        for number in numbers
+        if number.name in summary.measurements
+    ]
 
 
 def places_shown(finding: Mapping[str, Any], loops: Sequence[Mapping[str, Any]]) -> list[Json]:

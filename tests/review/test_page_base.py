@@ -1,4 +1,4 @@
-"""What decides the base of the heart, in a real browser: both phases side by side, and all slices at once."""
+"""What decides the base of the heart, in a real browser: both phases, all slices, a slice in or out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cvai.dicom.write.result_json import read_entry
-from tests.review.site import PATIENCE_MS, Site, open_study, reader_at
+from cvai.domain.anatomy import SAX_LABELS, Structure
+from tests.review.site import PATIENCE_MS, Site, open_study, reader_at, shown_ef
 
 pytestmark = pytest.mark.servers
 expect.set_options(timeout=PATIENCE_MS)
@@ -25,6 +26,13 @@ def image_of(page: Page, canvas: str) -> list[int]:
         canvas,
     )
     return sums
+
+
+def key_frames(site: Site, job_id: str) -> dict[str, int]:
+    """End-diastole and end-systole as result.json has them."""
+    (result,) = (r.outcome.result for r in site.jobs(2) if r.job.job_id == job_id)
+    frames: dict[str, int] = read_entry(site.settings.data_folder / "results" / result)["key_frames"]
+    return frames
 
 
 def test_end_diastole_and_end_systole_of_a_slice_stand_side_by_side(
@@ -106,8 +114,82 @@ def test_page_up_goes_to_the_first_slice_with_contours(
         last = page.inner_text("#where")
         page.keyboard.press("PageUp")
         first = page.inner_text("#where")
-    (result,) = (r.outcome.result for r in site.jobs(2) if r.job.job_id == job_ids[0])
-    phases = list(read_entry(site.settings.data_folder / "results" / result)["key_frames"].values())
+    phases = list(key_frames(site, job_ids[0]).values())
     drawn = site.pack(job_ids[0]).read_labels()[phases].any(axis=(0, 2, 3)).nonzero()[0]
     ends = {int(text.split()[1]) - 1 for text in (first, last)}
     assert ends == {int(drawn[0]), int(drawn[-1])}
+
+
+def numbers_shown(page: Page) -> dict[str, list[float]]:
+    """What a proposal says: every number with the slice and without it."""
+    rows = page.locator("#proposal tbody tr").all()
+    return {
+        row.locator("th").inner_text().rsplit(" ", 1)[0]: [
+            float(text) for text in row.locator("td").all_inner_texts()
+        ]
+        for row in rows
+    }
+
+
+def test_taking_a_slice_out_is_measured_both_ways_before_it_is_accepted_and_can_be_undone(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_ids[0])
+        model_ef = shown_ef(page)
+        page.keyboard.press("End")
+        page.keyboard.press("l")
+        expect(page.locator("#proposal h2")).to_contain_text("Take LV out of slice")
+        ef = numbers_shown(page)["Ejection fraction"]
+        assert ef[0] == model_ef
+        assert ef[1] > model_ef, "less blood is left at end-systole"
+        assert shown_ef(page) == model_ef, "nothing has been changed yet"
+        page.keyboard.press("Escape")
+        expect(page.locator("#proposal")).to_be_hidden()
+        expect(page.locator("#where")).not_to_contain_text("corrected")
+        page.keyboard.press("l")
+        page.keyboard.press("Enter")
+        expect(page.locator("#where")).to_contain_text("corrected")
+        assert shown_ef(page) == ef[1]
+        expect(page.locator("#saved")).to_contain_text("Draft saved")
+        expect(page.locator(".waits")).to_have_count(0)
+        assert shown_ef(page) == ef[1], "the server measures what the page has counted"
+        page.keyboard.press("l")
+        expect(page.locator("#proposal")).to_contain_text("The contour is the model's.")
+        page.keyboard.press("Enter")
+        expect(page.locator("#where")).not_to_contain_text("corrected")
+        page.keyboard.press("Control+z")
+        assert shown_ef(page) == ef[1]
+        page.keyboard.press("Control+z")
+        assert shown_ef(page) == model_ef
+        assert page.is_disabled("#undo")
+
+
+def test_a_slice_without_contours_gets_those_of_the_slice_beside_it(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    pack, ed = site.pack(job_ids[1]), key_frames(site, job_ids[1])["ed"]
+    drawn = (pack.read_labels()[ed] == SAX_LABELS[Structure.RV_CAVITY]).any(axis=(1, 2)).nonzero()[0]
+    beside = int(drawn[-1]) + 1 if drawn[-1] + 1 < pack.meta["n_slices"] else int(drawn[0]) - 1
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_ids[1])
+        page.get_by_role("option", name=f"Slice {beside + 1}", exact=True).click()
+        page.keyboard.press("r")
+        expect(page.locator("#proposal h2")).to_contain_text("Put RV into slice")
+        expect(page.locator("#proposal")).to_contain_text("The contour is that of")
+        with_it, without = numbers_shown(page)["End-diastolic volume"]
+        assert with_it > without
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#proposal")).to_be_hidden()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#where")).not_to_contain_text("corrected")
+
+
+def test_who_may_only_look_puts_nothing_in_or_out(
+    browser: Browser, site: Site, job_ids: list[str], guest: str
+) -> None:
+    with reader_at(browser, site, guest) as page:
+        open_study(page, site, job_ids[0])
+        expect(page.locator("[data-slice-part]")).to_have_count(0)
+        page.keyboard.press("l")
+        expect(page.locator("#proposal")).to_be_hidden()

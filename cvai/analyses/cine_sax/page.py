@@ -20,6 +20,7 @@ from cvai.analyses.page import (
     RecordedLine,
     Row,
     Section,
+    SlicePart,
     Table,
 )
 from cvai.analyses.shown import Score, Wall
@@ -116,6 +117,19 @@ _PLAYING = (
     Bullseye("Thickening now (%)", {}, 0.0, 120.0, {s: thickening_curve_name(s) for s in WALL_SEGMENTS}),
     Bullseye("Inward motion now (%)", {}, 0.0, 60.0, {s: inward_curve_name(s) for s in WALL_SEGMENTS}),
 )
+_SLICE_PARTS = tuple(
+    SlicePart(
+        layer,
+        title,
+        title[0].lower(),
+        (
+            Number(f"{prefix}_ef", "Ejection fraction"),
+            Number(f"{prefix}_edv", "End-diastolic volume", 0),
+            Number(f"{prefix}_esv", "End-systolic volume", 0),
+        ),
+    )
+    for layer, title, prefix in (("epi", "LV", "lv"), ("rv", "RV", "rv"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +223,7 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
         chambers=(Chamber("lv", _CAVITY), Chamber("rv", _RIGHT)),
         masses=(Mass("lv_mass", _WALL, MYOCARDIAL_DENSITY_G_PER_ML),),
     ),
+    slice_parts=_SLICE_PARTS,
     wall=wall_of,
     note="Papillary muscles count as cavity.",
     reasons=("Wrong series", "Contours do not follow the heart", "Base or apex missed", "Image quality"),

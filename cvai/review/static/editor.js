@@ -227,6 +227,11 @@ export class Editor extends EventTarget {
     }
   }
 
+  /** @param {number} t @param {number} z @param {Uint8Array} labels give a frame other labels */
+  replace(t, z, labels) {
+    this.#replace(t, z, () => labels);
+  }
+
   /** @param {number} t @param {number} z @param {(labels: Uint8Array) => Uint8Array} change */
   #replace(t, z, change) {
     const before = this.labels.frame(t, z).slice();

@@ -18,8 +18,7 @@ import { Look } from "./look.js";
  * @property {(view: View, steps: number) => void} scroll what the wheel does
  * @property {(view: View) => void} showWhere
  * @property {() => void} toggled contours were hidden or shown
- * @property {Record<string, () => void>} keys more keys than all pages have
- * @property {() => void} [leave] what Escape does where it does not lead to the worklist
+ * @property {() => Record<string, () => void>} keys more keys than all pages have, at this moment
  * @property {boolean} mayChange
  * @property {(id: string) => HTMLElement} part
  */
@@ -156,8 +155,8 @@ function keyTable(app, tools, looks) {
     Enter: press("accept"),
     n: () => nextToRead(),
     "?": () => /** @type {HTMLDialogElement} */ (app.part("keys-dialog")).showModal(),
-    Escape: () => (app.leave ? app.leave() : location.assign("/")),
-    ...app.keys,
+    Escape: () => location.assign("/"),
+    ...app.keys(),
   };
 }
 

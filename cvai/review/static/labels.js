@@ -40,6 +40,19 @@ export class LabelVolume {
     this.#count(t * this.grid.n_slices + z);
   }
 
+  /**
+   * @template Result
+   * @param {number} t @param {number} z @param {Uint8Array} labels @param {() => Result} act
+   * @returns {Result} what ``act`` says of all labels with these in a frame, which stays as it is
+   */
+  with(t, z, labels, act) {
+    const before = this.frame(t, z).slice();
+    this.setFrame(t, z, labels);
+    const result = act();
+    this.setFrame(t, z, before);
+    return result;
+  }
+
   /** @param {number} t @param {number} z @param {number} label @returns {number} how many pixels of a frame it has */
   pixels(t, z, label) {
     return this.counts[(t * this.grid.n_slices + z) * N_LABELS + label];

@@ -54,7 +54,7 @@ class LoopsPage {
   }
 
   /** @returns {Record<string, () => void>} keys besides those of all study pages */
-  get keys() {
+  keys() {
     const { overlay } = this.current;
     return {
       o: () => this.lead(this.views[(this.leading + 1) % this.views.length]),

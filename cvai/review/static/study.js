@@ -9,6 +9,7 @@ import { Editor } from "./editor.js";
 import { linkFindings } from "./findings.js";
 import { PhaseGrid } from "./grid.js";
 import { LabelVolume, measure, unitOf, unpackLabels } from "./labels.js";
+import { Inclusion } from "./inclusion.js";
 import { handle, showHistory } from "./input.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
@@ -38,6 +39,7 @@ class StudyPage {
     const count = () => measure(editor.labels, editor.phases.ed, editor.phases.es, study.page.live);
     this.numbers = new Numbers(base, editor, study.result.measurements, count);
     this.draft = new Draft(base, editor, saySaved, (revision) => this.showMeasured(revision));
+    this.inclusion = new Inclusion(part("proposal"), sides, editor, this.mayChange ? study.page.slice_parts : [], count);
     this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
@@ -83,16 +85,23 @@ class StudyPage {
         this.#showWhere();
       },
       toggled: () => this.#showSmall(),
-      keys: {
+      keys: () => ({
         ArrowUp: () => toSlice(-1),
         ArrowDown: () => toSlice(1),
         PageUp: () => this.go(this.viewer.t, this.#drawnSlices()[0] ?? this.viewer.z),
         PageDown: () => this.go(this.viewer.t, this.#drawnSlices().at(-1) ?? this.viewer.z),
         b: () => part("both")?.click(),
         g: () => part("show-grid")?.click(),
-      },
-      leave: () => (this.grid.isShown ? this.grid.toggle() : location.assign("/")),
+        ...this.inclusion.keys,
+        ...this.#escapes(),
+      }),
     };
+  }
+
+  /** @returns {Record<string, () => void>} what Escape closes before it leads to the worklist */
+  #escapes() {
+    if (this.inclusion.proposal) return { Escape: () => this.inclusion.withdraw() };
+    return this.grid.isShown ? { Escape: () => this.grid.toggle() } : {};
   }
 
   /** @returns {number[]} slices that have contours at end-diastole or end-systole, in the order of the strip */
@@ -124,6 +133,7 @@ class StudyPage {
   /** @param {number} t @param {number} z @param {boolean} [playing] show a frame */
   go(t, z, playing = false) {
     const { viewer, cine } = this;
+    this.inclusion.withdraw();
     viewer.t = (t + cine.n_phases) % cine.n_phases;
     this.sides.setSlice(Math.min(cine.n_slices - 1, Math.max(0, z)));
     this.sides.draw();
@@ -229,6 +239,7 @@ class StudyPage {
       this.go(t, z);
     });
     editor.addEventListener("change", () => this.#changed());
+    part("accept")?.addEventListener("click", () => this.inclusion.withdraw(), { capture: true });
     part("both")?.addEventListener("click", () => this.#toggleBoth());
     addEventListener("resize", () => this.showNumbers());
   }

@@ -30,6 +30,8 @@ export class Viewer {
     /** @type {Map<number, {layer: Layer, path: Path2D}[]>} by frame, the one on top last */
     this.paths = new Map();
     this.showContours = true;
+    /** @type {{t: number, z: number, labels: Uint8Array} | null} labels of a frame that are not accepted yet, drawn dashed */
+    this.undecided = null;
     /** @type {((context: CanvasRenderingContext2D, scale: number) => void) | null} more to be drawn on the image */
     this.over = null;
     this.layer = layers[0];
@@ -120,11 +122,18 @@ export class Viewer {
   /** @param {number} scale */
   #drawContours(scale) {
     const ratio = window.devicePixelRatio || 1;
+    this.context.setLineDash(this.#undecidedAt(this.t, this.z) ? [6, 4].map((length) => (length * ratio) / scale) : []);
     for (const { layer, path } of this.#pathsOf(this.t, this.z)) {
       this.context.lineWidth = ((layer === this.layer ? 2.4 : 1.5) * ratio) / scale;
       this.context.strokeStyle = layer.colour;
       this.context.stroke(path);
     }
+    this.context.setLineDash([]);
+  }
+
+  /** @param {number} t @param {number} z @returns {Uint8Array | null} labels of a frame that are not accepted yet */
+  #undecidedAt(t, z) {
+    return this.undecided && this.undecided.t === t && this.undecided.z === z ? this.undecided.labels : null;
   }
 
   /** @param {number} scale */
@@ -147,7 +156,7 @@ export class Viewer {
     const key = t * this.cine.n_slices + z;
     let paths = this.paths.get(key);
     if (!paths) {
-      const frame = this.labels.frame(t, z);
+      const frame = this.#undecidedAt(t, z) ?? this.labels.frame(t, z);
       paths = this.layers.map((layer) => ({ layer, path: pathOf(outlinesOf(frame, layer, this.cine)) })).reverse();
       this.paths.set(key, paths);
     }
