@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.report.bullseye import Bullseye
+from cvai.domain.crossing import CrossingCine
 from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
@@ -27,12 +28,14 @@ class ShownStack:
         labels: (t, z, y, x) as they were drawn.
         last_slice_first: whether the slices are listed from the last to the first.
         window: lowest and highest intensity shown at first; None to go by all slices that are drawn in.
+        crossings: cines of planes that cut through it, shown beside it.
     """
 
     cine: AssembledCine
     labels: NDArray[np.uint8]
     last_slice_first: bool = False
     window: tuple[float, float] | None = None
+    crossings: tuple[CrossingCine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -132,6 +132,7 @@ class PageSpec(Generic[AnyReopened]):
         sections: more measurements, below the table.
         signed: numbers that are shown before a reader signs; empty shows all.
         live: what the page counts while a contour is dragged, before the server has measured it.
+        crossings: title of the cines that cut through a stack, see ``ShownStack``; empty to show none.
         slice_parts: what a key puts into or takes out of the slice shown, in the phase shown.
         overlay: lines that loops have besides contours.
         traces: curves that loops have besides the one of their labels.
@@ -148,6 +149,7 @@ class PageSpec(Generic[AnyReopened]):
     sections: tuple[Section, ...] = ()
     signed: tuple[Number, ...] = ()
     live: Live | None = None
+    crossings: str = ""
     slice_parts: tuple[SlicePart, ...] = ()
     overlay: Overlay | None = None
     traces: Traces | None = None

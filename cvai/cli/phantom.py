@@ -36,8 +36,8 @@ class Modality(StrEnum):
 
 
 MODALITIES = (
-    "A short-axis cine; a cine and late enhancement of an infarct; two apical ultrasound loops; or a run of "
-    "a coronary artery with a stenosis."
+    "A short-axis cine with two of the long axis; a cine and late enhancement of an infarct; two apical "
+    "ultrasound loops; or a run of a coronary artery with a stenosis."
 )
 
 
@@ -72,7 +72,7 @@ def write_study(folder: Path, heart: PhantomHeart, imaging: Imaging) -> Truth:
     acquisition = PhantomAcquisition(n_slices=imaging.slices, n_phases=imaging.phases, seed=imaging.seed)
     if imaging.modality is Modality.MR_LGE:
         return write_enhancement_study(folder, None, acquisition, heart=heart, with_cine=True)
-    return write_phantom_study(folder, heart, acquisition)
+    return write_phantom_study(folder, heart, acquisition, with_long_axes=True)
 
 
 def phantom(

@@ -15,7 +15,7 @@ from tests.review.site import CHROMIUM, Site, launch, new_site, running
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = new_site(tmp_path_factory.mktemp("site"))
     with running(made):
-        made.deliver(1, 45.0)
+        made.deliver(1, 45.0, with_long_axes=True)
         made.deliver(2, 60.0)
         made.jobs(2)
         yield made

@@ -97,6 +97,8 @@ class Site:
         n_phases: int = 8,
         n_slices: int | None = None,
         n_pixels: int = 160,
+        *,
+        with_long_axes: bool = False,
     ) -> None:
         """Drop a phantom into the inbox."""
         made = self.root / f"phantom-{seed}"
@@ -109,7 +111,9 @@ class Site:
             spacing_y_mm=320 / n_pixels,
             seed=seed,
         )
-        write_phantom_study(made, PhantomHeart.drawn(seed, ef_percent), acquisition)
+        write_phantom_study(
+            made, PhantomHeart.drawn(seed, ef_percent), acquisition, with_long_axes=with_long_axes
+        )
         shutil.copytree(made / DICOM_FOLDER, self.settings.inbox_folder / f".phantom-{seed}")
         (self.settings.inbox_folder / f".phantom-{seed}").rename(
             self.settings.inbox_folder / f"phantom-{seed}"

@@ -13,17 +13,15 @@ import pytest
 from cvai.analyses import echo_apical
 from cvai.analyses.cine_sax import SPEC
 from cvai.analyses.shown import ShownLoop
-from cvai.domain.cine import CineStack
 from cvai.domain.echo.loop import EchoLoop
-from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import encoded_runs
 from cvai.jobs.reading import FrameEdit, Verdict
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decision
-from cvai.review.viewers.cine import LABELS, CinePack, StoredScale
+from cvai.review.viewers.cine import LABELS, CinePack
 from cvai.review.viewers.loops import LoopPack, write_loops
-from cvai.review.viewers.packed import packed_labels
+from cvai.review.viewers.packed import StoredScale, packed_labels
 from tests.dicom.write.synthetic import beating_labels, shaded_pixels
 from tests.review.test_records import READING, decision
 
@@ -34,7 +32,7 @@ SHAPE = (6, 4, 30, 46)
 def pack(tmp_path: Path) -> CinePack:
     labels = beating_labels(*SHAPE)
     pixels = shaded_pixels(labels)
-    scale = StoredScale.of(CineStack(pixels, StackGeometry.unplaced(SHAPE[1], (8.5, 1.9, 1.3)), None, None))
+    scale = StoredScale.of(pixels)
     stored = scale.stored(pixels)
     folder = tmp_path / "pack"
     folder.mkdir()

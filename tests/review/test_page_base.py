@@ -28,6 +28,11 @@ def image_of(page: Page, canvas: str) -> list[int]:
     return sums
 
 
+def wait_until_saved(page: Page) -> None:
+    """So that no draft is left to the next test."""
+    expect(page.locator("#saved")).not_to_contain_text("Saving")
+
+
 def key_frames(site: Site, job_id: str) -> dict[str, int]:
     """End-diastole and end-systole as result.json has them."""
     (result,) = (r.outcome.result for r in site.jobs(2) if r.job.job_id == job_id)
@@ -67,6 +72,7 @@ def test_keys_refer_to_the_phase_that_was_chosen_of_the_two(
         page.click("#image", position={"x": 40, "y": 200})
         page.keyboard.press("Control+z")
         expect(beside.locator(".corner").first).not_to_contain_text("corrected")
+        wait_until_saved(page)
 
 
 def test_zoom_and_window_are_those_of_both_images(
@@ -140,7 +146,7 @@ def test_taking_a_slice_out_is_measured_both_ways_before_it_is_accepted_and_can_
         page.keyboard.press("End")
         page.keyboard.press("l")
         expect(page.locator("#proposal h2")).to_contain_text("Take LV out of slice")
-        ef = numbers_shown(page)["Ejection fraction"]
+        ef = numbers_shown(page)["EF"]
         assert ef[0] == model_ef
         assert ef[1] > model_ef, "less blood is left at end-systole"
         assert shown_ef(page) == model_ef, "nothing has been changed yet"
@@ -163,6 +169,7 @@ def test_taking_a_slice_out_is_measured_both_ways_before_it_is_accepted_and_can_
         page.keyboard.press("Control+z")
         assert shown_ef(page) == model_ef
         assert page.is_disabled("#undo")
+        wait_until_saved(page)
 
 
 def test_a_slice_without_contours_gets_those_of_the_slice_beside_it(
@@ -177,7 +184,7 @@ def test_a_slice_without_contours_gets_those_of_the_slice_beside_it(
         page.keyboard.press("r")
         expect(page.locator("#proposal h2")).to_contain_text("Put RV into slice")
         expect(page.locator("#proposal")).to_contain_text("The contour is that of")
-        with_it, without = numbers_shown(page)["End-diastolic volume"]
+        with_it, without = numbers_shown(page)["EDV"]
         assert with_it > without
         page.keyboard.press("ArrowRight")
         expect(page.locator("#proposal")).to_be_hidden()
@@ -193,3 +200,85 @@ def test_who_may_only_look_puts_nothing_in_or_out(
         expect(page.locator("[data-slice-part]")).to_have_count(0)
         page.keyboard.press("l")
         expect(page.locator("#proposal")).to_be_hidden()
+
+
+def test_an_outline_goes_through_a_plane_at_points_between_its_own(browser: Browser, site: Site) -> None:
+    page = browser.new_page()
+    page.goto(f"{site.url}/sign-in")
+    points = page.evaluate(
+        """async () => {
+          const {crossings} = await import("/static/crossings.js");
+          const square = [{x: 0, y: 0}, {x: 10, y: 0}, {x: 10, y: 10}, {x: 0, y: 10}];
+          return crossings({distance_mm: [2, 0, -5], to_pixel: [[0, 3, 1], [1, 0, 7]]}, square);
+        }"""
+    )
+    page.close()
+    assert points == [{"x": 1, "y": 9.5}, {"x": 31, "y": 9.5}]
+
+
+def test_long_axes_stand_beside_the_stack_and_lead_to_its_slices(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    with_views = next(job_id for job_id in job_ids if site.pack(job_id).meta["crossings"])
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, with_views)
+        planes = page.locator("#crossings .stage")
+        expect(planes).to_have_count(2)
+        expect(planes.first).to_contain_text("4-chamber")
+        canvas = planes.first.locator("canvas")
+        canvas.evaluate("canvas => canvas.id = 'plane'")
+        page.wait_for_function("document.getElementById('plane').width > 1")
+        middle = image_of(page, "plane")
+        assert sum(middle) > 0
+        page.keyboard.press("ArrowUp")
+        assert image_of(page, "plane") != middle, "the line of the slice has moved"
+        slices = set()
+        box = canvas.bounding_box()
+        assert box is not None
+        for share in (0.3, 0.5, 0.7):
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + share * box["height"])
+            slices.add(page.inner_text("#where").split(" of")[0])
+        assert len(slices) == 3, "clicks along the heart lead to different slices"
+        page.keyboard.press("k")
+        expect(page.locator("#crossings")).to_be_hidden()
+        answer = page.request.get(f"{site.url}/api/studies/{with_views}/crossings/2")
+        assert answer.status == 404
+
+
+def test_a_study_without_long_axes_has_no_place_for_them(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    without = next(job_id for job_id in job_ids if not site.pack(job_id).meta["crossings"])
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, without)
+        expect(page.locator("#show-crossings")).to_be_hidden()
+        page.keyboard.press("k")
+        expect(page.locator("#crossings")).to_be_hidden()
+
+
+WALK = ["ArrowDown", "Enter", "b", "PageUp", "End", "l", "Enter", "Enter", "Tab"]
+"""From the worklist to the last question, whose Enter signs; docs/howto/page.md counts these keys."""
+
+
+def test_a_base_is_corrected_from_the_worklist_with_a_dozen_keys(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    with reader_at(browser, site, hart) as page:
+        for key in WALK[:2]:
+            page.keyboard.press(key)
+        page.wait_for_selector("body[data-all-frames-ms]")
+        ef = shown_ef(page)
+        for key in WALK[2:6]:
+            page.keyboard.press(key)
+        expect(page.locator("#proposal h2")).to_contain_text("slice")
+        page.keyboard.press(WALK[6])
+        assert shown_ef(page) != ef
+        page.keyboard.press(WALK[7])
+        expect(page.locator("#accept-dialog")).to_be_visible()
+        expect(page.locator("#accept-what")).to_contain_text("corrected")
+        page.keyboard.press(WALK[8])
+        expect(page.locator("#sign")).to_be_focused()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+z")
+        wait_until_saved(page)
+    assert len([*WALK, "Enter"]) <= 12

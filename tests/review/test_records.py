@@ -27,7 +27,7 @@ from cvai.jobs.shadow import ShadowRecord, Value
 from cvai.review.agreement import against_readers, agreement
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions, Drafts
-from cvai.review.viewers.cine import StoredScale
+from cvai.review.viewers.packed import StoredScale
 
 READING = Reading(
     job=StudyJob("1.2.3", "ab" * 32, "cd" * 32),
@@ -207,7 +207,7 @@ def test_pixels_come_back_from_what_is_stored(low: float) -> None:
     rng = np.random.default_rng(1)
     pixels = (low + rng.integers(0, 4000, (2, 2, 3, 4))).astype(np.float32)
     stack = CineStack(pixels, StackGeometry.unplaced(2, (8.0, 1.5, 1.5)), None, None)
-    scale = StoredScale.of(stack)
+    scale = StoredScale.of(stack.pixels)
     stored = scale.stored(pixels)
     back = stored * scale.slope + scale.intercept
     assert stored.dtype == np.uint16

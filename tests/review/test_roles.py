@@ -35,6 +35,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", f"{STUDY}/priors"): VIEWER,
     ("GET", f"{STUDY}/shared"): VIEWER,
     ("GET", f"{STUDY}/pixels/{{z}}"): VIEWER,
+    ("GET", f"{STUDY}/crossings/{{index}}"): VIEWER,
     ("GET", f"{STUDY}/labels"): VIEWER,
     ("GET", f"{STUDY}/loops/{{view}}/frames/{{part}}"): VIEWER,
     ("GET", f"{STUDY}/loops/{{view}}/labels"): VIEWER,
@@ -55,7 +56,7 @@ BODIES: dict[str, object] = {
     f"{STUDY}/preview": {"ed": 0, "es": 1, "frames": []},
     f"{STUDY}/decision": {"after": 0, "changes": {"ed": 0, "es": 1, "frames": []}},
 }
-NO_STUDY = {"job_id": "1.2.3-none", "z": "0", "view": "a4c", "part": "0"}
+NO_STUDY = {"job_id": "1.2.3-none", "z": "0", "index": "0", "view": "a4c", "part": "0"}
 """A study that is not here: who may ask is told that, and nothing changes."""
 
 

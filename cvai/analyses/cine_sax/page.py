@@ -123,9 +123,9 @@ _SLICE_PARTS = tuple(
         title,
         title[0].lower(),
         (
-            Number(f"{prefix}_ef", "Ejection fraction"),
-            Number(f"{prefix}_edv", "End-diastolic volume", 0),
-            Number(f"{prefix}_esv", "End-systolic volume", 0),
+            Number(f"{prefix}_ef", "EF"),
+            Number(f"{prefix}_edv", "EDV", 0),
+            Number(f"{prefix}_esv", "ESV", 0),
         ),
     )
     for layer, title, prefix in (("epi", "LV", "lv"), ("rv", "RV", "rv"))
@@ -223,6 +223,7 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
         chambers=(Chamber("lv", _CAVITY), Chamber("rv", _RIGHT)),
         masses=(Mass("lv_mass", _WALL, MYOCARDIAL_DENSITY_G_PER_ML),),
     ),
+    crossings="Long axis",
     slice_parts=_SLICE_PARTS,
     wall=wall_of,
     note="Papillary muscles count as cavity.",

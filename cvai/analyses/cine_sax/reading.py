@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from traceback import clear_frames
 
@@ -18,10 +19,15 @@ from cvai.analyses.shown import ShownStack
 from cvai.analyses.spec import STACK, Correction
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
+from cvai.dicom.read.cine.long_axes import long_axes_of
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Study
 from cvai.dicom.write.objects.labels import read_labels
+from cvai.domain.crossing import cuts_through
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 from cvai.errors import Refused
+
+MOST_LONG_AXES = 6
+"""More than these do not fit beside the stack; radial series have a dozen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,9 +78,17 @@ def labels_of(reopened: ReopenedCine) -> dict[str, NDArray[np.uint8]]:
 
 
 def shown_cine(reopened: ReopenedCine) -> ShownStack:
-    """What a reader is shown, the base first."""
-    labels = reopened.segmentation.labels
-    return ShownStack(reopened.cine, labels, last_slice_first=apex_comes_first(labels.max(axis=0)))
+    """What a reader is shown, the base first, with the long axes of the heart."""
+    labels, geometry = reopened.segmentation.labels, reopened.cine.stack.geometry
+    drawn = labels.max(axis=0)
+    long_axes = long_axes_of(reopened.study, reopened.cine)
+    through_heart = (cine for cine in long_axes if cuts_through(geometry, drawn > 0, cine.geometry))
+    return ShownStack(
+        reopened.cine,
+        labels,
+        last_slice_first=apex_comes_first(drawn),
+        crossings=tuple(islice(through_heart, MOST_LONG_AXES)),
+    )
 
 
 def remeasured_cine(reopened: ReopenedCine, correction: Correction) -> CineAnalysis:

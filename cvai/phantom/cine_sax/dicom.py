@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from cvai.phantom.cine_sax.long_axes import LongAxis
 from cvai.phantom.cine_sax.phantom import Phantom
 from cvai.phantom.patient import DATE, add_patient_and_study
 from cvai.phantom.uids import phantom_uid
@@ -115,6 +117,32 @@ def frame_instance(common: Dataset, phantom: Phantom, t: int, z: int) -> Dataset
     ds.HeartRate = round(60_000.0 / rr_interval_ms)
     ds.PixelData = _little_endian(phantom.pixels[t, z])
     ds.file_meta = _file_meta(ds)
+    return ds
+
+
+def write_long_axes(folder: Path, phantom: Phantom, views: Sequence[LongAxis]) -> tuple[Path, ...]:
+    """Write long-axis cines of the same heart, each as a series of its own, and return the files."""
+    common, files = common_attributes(phantom), []
+    for index, view in enumerate(views):
+        for t in range(len(view.pixels)):
+            path = folder / f"long_axis{index + 1}_phase{t + 1:02d}.dcm"
+            _long_axis_instance(common, phantom, view, index, t).save_as(path, enforce_file_format=True)
+            files.append(path)
+    return tuple(files)
+
+
+def _long_axis_instance(common: Dataset, phantom: Phantom, view: LongAxis, index: int, t: int) -> Dataset:
+    """A frame of the stack with what differs in a long-axis view."""
+    ds = frame_instance(common, phantom, t, 0)
+    truth, name = phantom.truth, f"long axis {index}"
+    ds.SeriesInstanceUID = phantom_uid(truth.heart, truth.acquisition, name)
+    ds.SOPInstanceUID = phantom_uid(truth.heart, truth.acquisition, f"{name} phase {t}")
+    ds.file_meta = _file_meta(ds)
+    ds.SeriesNumber, ds.InstanceNumber, ds.AcquisitionNumber = 11 + index, t + 1, 1
+    ds.SeriesDescription = f"Synthetic cine {view.title}"
+    ds.ImageOrientationPatient = _decimals([*view.geometry.row_cosine, *view.geometry.column_cosine])
+    ds.ImagePositionPatient = _decimals(view.geometry.position_mm)
+    ds.PixelData = _little_endian(view.pixels[t])
     return ds
 
 

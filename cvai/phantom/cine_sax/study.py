@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
-from cvai.phantom.cine_sax.dicom import write_instances
+from cvai.phantom.cine_sax.dicom import write_instances, write_long_axes
+from cvai.phantom.cine_sax.long_axes import make_long_axes
 from cvai.phantom.cine_sax.phantom import make_phantom
 from cvai.phantom.cine_sax.truth import PhantomTruth
 from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
@@ -16,7 +17,11 @@ TRUTH_FILE = "truth.json"
 
 
 def write_phantom_study(
-    folder: Path, heart: PhantomHeart | None = None, acquisition: PhantomAcquisition | None = None
+    folder: Path,
+    heart: PhantomHeart | None = None,
+    acquisition: PhantomAcquisition | None = None,
+    *,
+    with_long_axes: bool = False,
 ) -> PhantomTruth:
     """Make a phantom and write ``dicom/*.dcm`` and ``truth.json`` into ``folder``.
 
@@ -27,13 +32,17 @@ def write_phantom_study(
         folder: made where it does not exist.
         heart: the heart; one of 55 % ejection fraction that goes with the seed if None.
         acquisition: how it is imaged; the usual way if None.
+        with_long_axes: whether two long-axis cines of the same heart are written as well.
 
     Raises:
         ConfigurationInvalid: the slices do not reach the apex.
     """
     acquisition = acquisition or PhantomAcquisition()
     phantom = make_phantom(heart or PhantomHeart.drawn(acquisition.seed), acquisition)
-    write_instances(new_study_folder(folder, phantom.truth), phantom)
+    instances = new_study_folder(folder, phantom.truth)
+    write_instances(instances, phantom)
+    if with_long_axes:
+        write_long_axes(instances, phantom, make_long_axes(phantom.truth.heart, acquisition))
     return phantom.truth
 
 

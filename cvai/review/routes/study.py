@@ -87,6 +87,16 @@ def pixels(summary: TheStudy, z: int, page: ThePage) -> Response:
     return _bytes(path)
 
 
+@api.get("/crossings/{index}")
+@shows(Audited(Act.SEEN))
+def crossing(summary: TheStudy, index: int, page: ThePage) -> Response:
+    """A cine that cuts through the stack: (t, y, x) unsigned 16-bit little endian."""
+    path = _pack(page, summary).crossing(index)
+    if path is None:
+        raise RequestInvalid("study_unknown", f"There is no such cine {index}.", "Load the study again.")
+    return _bytes(path)
+
+
 @api.get("/labels")
 @shows(Audited(Act.SEEN))
 def labels(summary: TheStudy, page: ThePage) -> Response:

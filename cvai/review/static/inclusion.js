@@ -92,6 +92,13 @@ export class Inclusion {
     this.#part("accept").hidden = isSame;
     this.#part("numbers").replaceChildren(...part.numbers.map((value) => rowOf(value, withIt, without)));
     this.host.hidden = false;
+    this.#placeBeside();
+  }
+
+  /** Leave the image free that the proposal is about. */
+  #placeBeside() {
+    const other = this.sides.views.find((view) => view !== this.sides.current && !view.stage.hidden);
+    this.host.style.left = `${other?.stage.offsetLeft ?? 0}px`;
   }
 
   /** @param {number} t @returns {string} */

@@ -3,6 +3,7 @@
 import { getBytes, getJson, meta } from "./api.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { Pixels } from "./cine.js";
+import { Crossings } from "./crossings.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { Editor } from "./editor.js";
@@ -46,8 +47,10 @@ class StudyPage {
     this.recorded = this.#recordedCurves();
     const wall = document.getElementById("wall-shown");
     this.wall = wall && new Wall(wall, editor, this.mayChange);
-    this.strip = new Strip(part("strip"), sides, editor, (z) => this.go(this.viewer.t, z));
+    const goToSlice = (/** @type {number} */ z) => this.go(this.viewer.t, z);
+    this.strip = new Strip(part("strip"), sides, editor, goToSlice);
     this.grid = new PhaseGrid(part("grid"), sides, editor, this.strip.order, (t, z) => this.go(t, z));
+    this.crossings = new Crossings(part("crossings"), part("show-crossings"), base, study.cine.crossings, sides, editor, goToSlice);
     this.player = new Player([this], (t) => this.go(t, this.viewer.z, this.player.playing));
     this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.mayChange);
     this.#listen();
@@ -84,7 +87,10 @@ class StudyPage {
         sides.lookLike(viewer);
         this.#showWhere();
       },
-      toggled: () => this.#showSmall(),
+      toggled: () => {
+        this.#showSmall();
+        this.crossings.draw();
+      },
       keys: () => ({
         ArrowUp: () => toSlice(-1),
         ArrowDown: () => toSlice(1),
@@ -92,6 +98,7 @@ class StudyPage {
         PageDown: () => this.go(this.viewer.t, this.#drawnSlices().at(-1) ?? this.viewer.z),
         b: () => part("both")?.click(),
         g: () => part("show-grid")?.click(),
+        k: () => this.crossings.toggle(),
         ...this.inclusion.keys,
         ...this.#escapes(),
       }),
@@ -137,6 +144,7 @@ class StudyPage {
     viewer.t = (t + cine.n_phases) % cine.n_phases;
     this.sides.setSlice(Math.min(cine.n_slices - 1, Math.max(0, z)));
     this.sides.draw();
+    this.crossings.draw();
     for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve?.moveTo(viewer.t);
     this.wall?.moveTo(viewer.t, this.curves);
     this.player.show();
@@ -249,6 +257,7 @@ class StudyPage {
     cancelAnimationFrame(this.asked);
     this.asked = requestAnimationFrame(() => {
       this.sides.draw();
+      this.crossings.draw();
       this.showNumbers();
       this.#showWhere();
       if (!this.editor.drag) this.#showSmall();
@@ -325,6 +334,7 @@ async function open() {
     if (pixels.ready === 1) document.body.dataset.firstFrameMs = (performance.now() - begun).toFixed(0);
   });
   document.body.dataset.allFramesMs = (performance.now() - begun).toFixed(0);
+  await page.crossings.load();
 }
 
 open().catch(fail);

@@ -25,20 +25,21 @@ from cvai.analyses.shown import Shown, ShownStack
 from cvai.analyses.spec import STACK, Reopened
 from cvai.archive.bring import bring
 from cvai.archive.port import Archive
-from cvai.domain.cine import CineStack
 from cvai.domain.directions import edge_directions
 from cvai.errors import StudyRefused
 from cvai.files import private_folder, write_whole
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.opened import open_analysed, spec_of
+from cvai.review.viewers.crossings import crossing_file, write_crossings
 from cvai.review.viewers.intensities import intensity_percentiles
 from cvai.review.viewers.loops import LoopPack, write_loops
-from cvai.review.viewers.packed import packed_labels, read_packed
+from cvai.review.viewers.packed import StoredScale, packed_labels, read_packed
 
-META, LABELS, SOURCE = "shown.json", "labels.runs", "source"
+META, LABELS, SOURCE = "shown-2.json", "labels.runs", "source"
+"""Another name of META where it states more: what an older version has left is then made again."""
+
 Meta = dict[str, Any]
 WINDOW_PERCENTILES = (1.0, 99.5)
-LARGEST_STORED = 65535.0
 KEPT_OPEN = 2
 """Studies in memory: those that readers are changing right now; another one is read from its files again."""
 
@@ -68,6 +69,10 @@ class CinePack:
     def labels(self) -> Path:
         """File of the labels, (t, z, y, x), see ``packed_labels``."""
         return self.folder / LABELS
+
+    def crossing(self, index: int) -> Path | None:
+        """File of a cine that cuts through the stack, see ``write_crossings``; None where there is none."""
+        return crossing_file(self.folder, index) if 0 <= index < len(self.meta["crossings"]) else None
 
     def read_labels(self) -> NDArray[np.uint8]:
         """(t, z, y, x) as the model drew them."""
@@ -236,51 +241,17 @@ def _write(shown: Shown, folder: Path) -> Meta:
 
 def _write_stack(shown: ShownStack, folder: Path) -> Meta:
     stack = shown.cine.stack
-    scale = StoredScale.of(stack)
+    scale = StoredScale.of(stack.phase(t) for t in range(stack.n_phases))
     for z in range(stack.shape[1]):
         frames = (scale.stored(stack.frame(t, z)).tobytes() for t in range(stack.n_phases))
         write_whole(folder / f"slice-{z}.u16", b"".join(frames))
     write_whole(folder / LABELS, packed_labels(shown.labels))
-    return {**_described(shown), **asdict(scale)}
+    return {**_described(shown), **asdict(scale), "crossings": write_crossings(folder, shown)}
 
 
 def _read_meta(folder: Path) -> Meta:
     meta: Meta = json.loads((folder / META).read_text("utf-8"))
     return meta
-
-
-@dataclass(frozen=True, slots=True)
-class StoredScale:
-    """How intensities are kept as unsigned 16-bit numbers: ``stored * slope + intercept``."""
-
-    slope: float
-    intercept: float
-
-    @classmethod
-    def of(cls, stack: CineStack) -> StoredScale:
-        """Whole intensities that fit are kept as they are.
-
-        >>> from cvai.domain.geometry import StackGeometry
-        >>> geometry = StackGeometry.unplaced(2, (8.0, 1.5, 1.5))
-        >>> pixels = np.array([[[[0.0, 1023.0]], [[7.0, 8.0]]]], dtype=np.float32)
-        >>> StoredScale.of(CineStack(pixels, geometry, None, None))
-        StoredScale(slope=1.0, intercept=0.0)
-        """
-        lows, highs, are_whole = zip(*(_range(stack.phase(t)) for t in range(stack.n_phases)), strict=True)
-        low, high = min(lows), max(highs)
-        if low >= 0 and high <= LARGEST_STORED and all(are_whole):
-            return cls(1.0, 0.0)
-        return cls(max(high - low, 1e-6) / LARGEST_STORED, low)
-
-    def stored(self, intensities: NDArray[np.float32]) -> NDArray[np.uint16]:
-        """Intensities of any shape, little endian."""
-        return np.asarray(np.rint((intensities - self.intercept) / self.slope), dtype="<u2")
-
-
-def _range(intensities: NDArray[np.float32]) -> tuple[float, float, bool]:
-    """Least, most, and whether all are whole numbers."""
-    whole = bool(np.all(intensities == np.rint(intensities)))
-    return float(intensities.min()), float(intensities.max()), whole
 
 
 def _described(shown: ShownStack) -> dict[str, Any]:
