@@ -9,6 +9,7 @@
     │   ├── GeometryRefused     slices or frames do not form one consistent stack in space and time
     │   └── HeartRefused        the heart was not found, or what was found cannot be a heart
     ├── Withheld                the analysis is stopped: its results are kept and go nowhere
+    ├── Canceled                nobody wants the result any more: the job ends and stores nothing
     ├── TemporarilyUnavailable  another service did not answer: retried with backoff
     ├── DeviceFailed            a GPU or other device failed: the study is measured again on the CPU
     ├── ModelInvalid            a model file does not match its card: nothing is analysed until it is repaired
@@ -70,6 +71,10 @@ class HeartRefused(Refused):
 
 class Withheld(CvaiError):
     """The analysis is stopped; what it measured is kept and goes nowhere."""
+
+
+class Canceled(CvaiError):
+    """Nobody wants the result any more; nothing is stored."""
 
 
 class TemporarilyUnavailable(CvaiError):

@@ -35,6 +35,7 @@ from cvai.domain.shares import Share
 from cvai.errors import ConfigurationInvalid, TemporarilyUnavailable
 from cvai.files import private_file, private_folder
 from cvai.jobs.analysis_slots import AnalysisSlots, UnendedAnalyses
+from cvai.jobs.cancellations import Cancellations
 from cvai.jobs.connections import Connections
 from cvai.jobs.database import open_database
 from cvai.jobs.deliver import Deliveries
@@ -62,6 +63,7 @@ from cvai.ops.private import make_private
 from cvai.ops.retention import SWEPT_EVERY_S, Limits, Retention
 from cvai.settings import Settings
 from cvai.transfer.ups import Worklist
+from cvai.transfer.ups_events import WorkitemEvents
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +129,7 @@ def _open_dicomweb(settings: Settings, odd: OddAnswers) -> tuple[Archive, OpenFe
     return archive, feed
 
 
-def open_worklist(settings: Settings, odd: OddAnswers) -> WorklistFeed | None:
+def open_worklist(settings: Settings, odd: OddAnswers, database: Engine) -> WorklistFeed | None:
     """The configured worklist, which replaces the archive's feed; connects to nothing."""
     worklist = settings.worklist
     if worklist.url is None:
@@ -142,7 +144,18 @@ def open_worklist(settings: Settings, odd: OddAnswers) -> WorklistFeed | None:
         largest_json_bytes=answer_limits(settings).json_bytes,
         odd=odd,
     )
-    return WorklistFeed(server, claims)
+    if worklist.events_url is None:
+        return WorklistFeed(server, claims)
+    events = WorkitemEvents(
+        worklist.url,
+        worklist.events_url,
+        session,
+        worklist.timeout_s,
+        settings.dicom.ae_title,
+        whole_worklist=worklist.subscribe == "worklist",
+        odd=odd,
+    )
+    return WorklistFeed(server, claims, events, Cancellations(database))
 
 
 def answer_limits(settings: Settings) -> AnswerLimits:
@@ -180,7 +193,7 @@ class Service:
         self._coverage = coverage
         self._odd = OddAnswers()
         self._archive, self._open_feed = open_archive(settings, self._odd)
-        self._worklist = open_worklist(settings, self._odd)
+        self._worklist: WorklistFeed | None = None
         self._rules = read_rules(settings)
         self._trail = open_audit_trail(settings)
         self._connections = Connections(settings, follow_feed, self._odd)
@@ -249,6 +262,7 @@ class Service:
         """The feed to follow; None for a worker that only runs jobs."""
         if not self._follow_feed:
             return None
+        self._worklist = open_worklist(self._settings, self._odd, database)
         if self._worklist is not None:
             return self._worklist
         take_over_feed_files(self._settings.data_folder, database, self._settings.archive)
@@ -273,6 +287,7 @@ class Service:
             rules=self._rules,
             stored=self._audit_stored,
             stop_of=Stops(database).of,
+            is_canceled=Cancellations(database).includes,
         )
         retry = settings.retry
         return JobEngine(

@@ -34,6 +34,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.wrong_keys import worded
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+WebSocketUrl = Annotated[str, Field(pattern=r"^wss?://[^\s@]+$")]
 """Credentials are separate settings, since addresses are logged."""
 
 
@@ -197,6 +198,8 @@ class WorklistSettings(_Table):
     username: str | None = None
     password: SecretStr | None = None
     station: str = Field(default="CVAI", min_length=1, max_length=16)
+    events_url: WebSocketUrl | None = None
+    subscribe: Literal["workitems", "worklist"] = "workitems"
     timeout_s: float = Field(default=30.0, gt=0)
 
 

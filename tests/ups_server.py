@@ -1,19 +1,28 @@
-"""A small UPS-RS worklist on loopback, from PS3.18 section 11: search, change of state, update, cancel."""
+"""A small UPS-RS worklist on loopback, from PS3.18 section 11: search, change of state, update, cancel.
+
+Its notifications (section 8.10) come from aiohttp's server of WebSockets.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+import ssl
+import threading
+import time
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from aiohttp import web
 from pydicom import Dataset
 
 from tests.loopback import serving
 
 FINAL = ("COMPLETED", "CANCELED")
+WHOLE_WORKLIST = "1.2.840.10008.5.1.4.34.5"
 
 
 def workitem(uid: str, study_uid: str, station: str = "CVAI") -> Dataset:
@@ -28,6 +37,84 @@ def workitem(uid: str, study_uid: str, station: str = "CVAI") -> Dataset:
     return made
 
 
+class Notifications:
+    """Open connections by subscriber, on a loop of their own; ``credentials`` of the last one that came."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
+        self.open: dict[str, web.WebSocketResponse] = {}
+        self.credentials: str | None = None
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def send(self, subscriber: str, message: str) -> None:
+        self._run(self._of(subscriber).send_str(message))
+
+    def send_bytes(self, subscriber: str, message: bytes) -> None:
+        self._run(self._of(subscriber).send_bytes(message))
+
+    def close(self, subscriber: str) -> None:
+        self._run(self._of(subscriber).close())
+
+    def _of(self, subscriber: str) -> web.WebSocketResponse:
+        """Its connection, which the client may know of a moment earlier."""
+        deadline = time.monotonic() + 10
+        while subscriber not in self.open and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.open[subscriber]
+
+    def _run(self, what: Coroutine[object, object, object]) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+
+    async def _listen(self, request: web.Request) -> web.WebSocketResponse:
+        connection = web.WebSocketResponse(heartbeat=1.0)
+        await connection.prepare(request)
+        self.credentials = request.headers.get("Authorization")
+        self.open[request.match_info["subscriber"]] = connection
+        async for _ in connection:
+            pass
+        return connection
+
+    async def _start(self) -> web.AppRunner:
+        app = web.Application()
+        app.router.add_get("/subscribers/{subscriber}", self._listen)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.tls)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self._ready.set()
+        return runner
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        runner = self._loop.run_until_complete(self._start())
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+
+@contextmanager
+def notifying(store: WorklistStore, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Root of the notifications of a worklist."""
+    store.notifications = Notifications(tls)
+    store.notifications.start()
+    try:
+        yield f"{'ws' if tls is None else 'wss'}://127.0.0.1:{store.notifications.port}"
+    finally:
+        store.notifications.stop()
+
+
 @dataclass
 class WorklistStore:
     """Workitems by UID, who holds them, and statuses of all answers; set ``status`` to make it misbehave."""
@@ -36,6 +123,8 @@ class WorklistStore:
     transactions: dict[str, str] = field(default_factory=dict)
     answers: list[tuple[str, int]] = field(default_factory=list)
     status: int | None = None
+    subscribed: set[tuple[str, str]] = field(default_factory=set)
+    notifications: Notifications | None = None
 
     def add(self, made: Dataset) -> None:
         self.workitems[made.SOPInstanceUID] = made
@@ -63,6 +152,23 @@ class WorklistStore:
             return 409
         item.ProcedureStepState = wanted
         return 200
+
+    def request_cancel(self, uid: str, subscriber: str, reason: str = "") -> int:
+        """PS3.4 section CC.2.2: work in progress is not canceled, its performer is told where it listens."""
+        item = self.workitems[uid]
+        if item.ProcedureStepState != "IN PROGRESS":
+            return 409
+        is_subscribed = {(uid, subscriber), (WHOLE_WORKLIST, subscriber)} & self.subscribed
+        if not is_subscribed or self.notifications is None:
+            return 409
+        event = Dataset()
+        event.RequestingAE = "RIS"
+        event.ReasonForCancellation = reason
+        values = event.to_json_dict()
+        for tag, vr, value in (("00001000", "UI", uid), ("00001002", "US", 2)):
+            values[tag] = {"vr": vr, "Value": [value]}
+        self.notifications.send(subscriber, json.dumps(values))
+        return 202
 
     def update(self, uid: str, transaction: str, change: Dataset) -> int:
         """PS3.18 section 11.6: only who holds the workitem changes it."""
@@ -116,8 +222,20 @@ class _Handler(BaseHTTPRequestHandler):
         uid = urlsplit(self.path).path.split("/")[-2]
         self._answer(self.server.store.change_state(uid, self._change()))
 
+    def do_DELETE(self) -> None:
+        uid, _, subscriber = urlsplit(self.path).path.split("/")[-3:]
+        self.server.store.subscribed.discard((uid, subscriber))
+        self._answer(200)
+
     def do_POST(self) -> None:
         url = urlsplit(self.path)
+        if "/subscribers/" in url.path:
+            uid, _, subscriber = url.path.split("/")[-3:]
+            is_known = uid == WHOLE_WORKLIST or uid in self.server.store.workitems
+            if is_known:
+                self.server.store.subscribed.add((uid, subscriber))
+            self._answer(201 if is_known else 404)
+            return
         (transaction,) = parse_qs(url.query)["transaction"]
         self._answer(self.server.store.update(url.path.split("/")[-1], transaction, self._change()))
 

@@ -25,6 +25,7 @@ COLOURS = {
     JobState.ANALYSED: "green",
     JobState.REFUSED: "yellow",
     JobState.WITHHELD: "yellow",
+    JobState.CANCELED: "yellow",
     JobState.FAILED: "red",
     JobState.DEAD_LETTER: "red",
     JobState.SUPERSEDED: "dim",

@@ -20,6 +20,8 @@ class JobState(StrEnum):
     """The objects are in the archive."""
     WITHHELD = "withheld"
     """The analysis is stopped: what it measured is kept and goes nowhere, see ``Stops``."""
+    CANCELED = "canceled"
+    """Nobody wants the result any more, see ``Cancellations``; nothing was stored."""
     REFUSED = "refused"
     """The study cannot be measured reliably; a retry with the same study changes nothing."""
     SUPERSEDED = "superseded"

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import stamina
 import structlog
@@ -26,7 +26,7 @@ from structlog.contextvars import bound_contextvars
 
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
-from cvai.errors import CvaiError, Refused, TemporarilyUnavailable, Withheld
+from cvai.errors import Canceled, CvaiError, Refused, TemporarilyUnavailable, Withheld
 from cvai.jobs.database import SmallCacheConnection
 from cvai.jobs.defects import frames_of
 from cvai.jobs.deliver import Deliveries
@@ -200,7 +200,7 @@ class JobEngine:
             log.warning("jobs_at_once_differs", ours=self._database.jobs_at_once, in_force=in_force)
 
     def submit(self, job: StudyJob, priority: Priority = Priority.ROUTINE) -> bool:
-        """Queue a job; False when it has been queued before, whatever its outcome.
+        """Queue a job; False when it has been queued before, whatever its outcome but canceled.
 
         A job of an older version that covered this analysis with the same models counts too.
 
@@ -221,8 +221,18 @@ class JobEngine:
             ):
                 DBOS.enqueue_workflow(QUEUE, self._workflow, *job.arguments)
         except dbos_error.DBOSWorkflowIDInUseError:
-            return False
+            return self._restarted(job)
         log.info("job_queued", job=job.job_id, priority=priority.name)
+        return True
+
+    def _restarted(self, job: StudyJob) -> bool:
+        """Whether it had ended as canceled, and begins anew since it is wanted again."""
+        found = DBOS.list_workflows(workflow_ids=[job.job_id], status="SUCCESS", load_input=False)
+        outcomes = (Outcome.from_json(cast("Json", ended.output)) for ended in found)
+        if not any(outcome.state is JobState.CANCELED for outcome in outcomes):
+            return False
+        DBOS.rewind_workflow(job.job_id, queue_name=QUEUE)
+        log.info("job_restarted", job=job.job_id)
         return True
 
     def adopt(self, dead: Iterable[str]) -> int:
@@ -396,6 +406,8 @@ class JobEngine:
             return Outcome.because(JobState.REFUSED, error)
         except Withheld as error:
             return Outcome.because(JobState.WITHHELD, error)
+        except Canceled as error:
+            return Outcome.because(JobState.CANCELED, error)
         except TemporarilyUnavailable as error:
             return Outcome.because(JobState.DEAD_LETTER, error)
         except CvaiError as error:

@@ -46,6 +46,7 @@ _PRECEDENCE = (
     JobState.SUPERSEDED,
     JobState.ANALYSED,
     JobState.WITHHELD,
+    JobState.CANCELED,
     JobState.FAILED,
     JobState.DEAD_LETTER,
     JobState.REFUSED,

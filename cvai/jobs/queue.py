@@ -16,7 +16,15 @@ from cvai.jobs.database import answering
 from cvai.jobs.job import JobState
 from cvai.jobs.jobs import READING_WORKFLOW, WORKFLOW
 
-WELL_ENDED = frozenset({JobState.ANALYSED, JobState.REFUSED, JobState.SUPERSEDED, JobState.NOTHING_TO_DO})
+WELL_ENDED = frozenset(
+    {
+        JobState.ANALYSED,
+        JobState.CANCELED,
+        JobState.REFUSED,
+        JobState.SUPERSEDED,
+        JobState.NOTHING_TO_DO,
+    }
+)
 
 QUEUED, RUNNING = literal_column("'ENQUEUED'", String), literal_column("'PENDING'", String)
 

@@ -23,6 +23,7 @@ from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
 from cvai.errors import StudyRefused, Withheld
 from cvai.files import private_folder
 from cvai.jobs.analysis_slots import AnalysisSlots
+from cvai.jobs.cancellations import canceled
 from cvai.jobs.installed import Installed, applicable
 from cvai.jobs.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.jobs.result_file import withhold
@@ -79,6 +80,7 @@ class StudySteps:
         rules: which studies are excluded.
         stored: called with the objects that were new to a study.
         stop_of: the stop of a kind of analysis, None while it runs.
+        is_canceled: whether nobody wants a study's results any more.
     """
 
     archive: Archive
@@ -90,14 +92,17 @@ class StudySteps:
     rules: Rules = ANALYSE_ALL
     stored: Stored = lambda *_: None
     stop_of: Callable[[str], Stop | None] = lambda _: None
+    is_canceled: Callable[[str], bool] = lambda _: False
 
     def fetch(self, job: StudyJob) -> Outcome:
         """Fetch the study, unless the analysis does not apply; superseded when the study has changed.
 
         Raises:
             StudyRefused: a rule excludes the study; or see ``bring``.
+            Canceled: nobody wants its results any more; so do all steps until they are stored.
             TemporarilyUnavailable, ArchiveRejected: see ``Archive``.
         """
+        self._require_wanted(job)
         content = self.archive.content(job.study_uid, max_age_s=MAX_LISTING_AGE_S)
         if job.digest != UNLISTED and not content.is_as(job.digest):
             return _superseded("study_changed", "the study has changed since it was announced.")
@@ -116,6 +121,7 @@ class StudySteps:
         Fetches the study again where another worker had fetched it; raises as ``fetch``. A job that has
         killed too many workers is given up.
         """
+        self._require_wanted(job)
         installed = self._installed(job)
         if installed is None:
             return self._replaced_by(job, self.archive.content(job.study_uid))
@@ -125,6 +131,7 @@ class StudySteps:
             return DIED
         making = self.work_folder / "results" / job.job_id
         with self.slots.acquired(job.job_id):
+            self._require_wanted(job)
             shutil.rmtree(making, ignore_errors=True)
             outcomes = installed.analyse(self._fetched(job), making)
         if not outcomes:
@@ -142,7 +149,11 @@ class StudySteps:
 
         Raises:
             Withheld: the analysis is stopped.
+            Canceled: nobody wants the results any more, and none of them is stored yet.
         """
+        if self.is_canceled(job.study_uid) and not self._is_stored(job, analysed):
+            shutil.rmtree(self.results_folder / job.job_id, ignore_errors=True)
+            raise canceled()
         made = self.ensure_files(job, analysed)
         if made.state is not analysed.state:
             return made
@@ -164,6 +175,15 @@ class StudySteps:
         if analysed.state is JobState.ANALYSED and (stop := self.stop_of(job.kind)) is not None:
             withhold(self.results_folder / analysed.result, stop.to_json())
             raise stop.error
+
+    def _require_wanted(self, job: StudyJob) -> None:
+        if self.is_canceled(job.study_uid):
+            raise canceled()
+
+    def _is_stored(self, job: StudyJob, analysed: Outcome) -> bool:
+        """Whether any object is in the archive: the step may have begun before, on a worker that died."""
+        uids = {o.sop_instance_uid for o in analysed.objects}
+        return not uids.isdisjoint(self.archive.content(job.study_uid).sop_instance_uids)
 
     def _store(self, job: StudyJob, objects: Sequence[JobObject]) -> None:
         paths = [self.results_folder / o.path for o in objects]

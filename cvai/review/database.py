@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS listed (
         WHEN job_state IN ('queued', 'running') THEN 'in progress'
         WHEN job_state IN ('analysed', 'superseded') THEN 'to read'
         WHEN job_state IN ('refused', 'withheld') THEN job_state
-        WHEN job_state = 'nothing_to_do' THEN 'nothing to read'
+        WHEN job_state IN ('nothing_to_do', 'canceled') THEN 'nothing to read'
         ELSE 'failed' END) STORED,
     tab TEXT NOT NULL GENERATED ALWAYS AS (CASE
         WHEN NOT speaks THEN ''

@@ -43,6 +43,7 @@ class Claim:
         study_uid: StudyInstanceUID to analyse.
         begun: when it was claimed, as a DICOM date and time.
         announced: whether its job is in the database.
+        cancel_reason: why it is to be canceled, empty where no reason was given; None where it is not.
     """
 
     workitem_uid: str
@@ -50,6 +51,7 @@ class Claim:
     study_uid: str
     begun: str
     announced: bool = False
+    cancel_reason: str | None = None
 
     def to_json(self) -> Cursor:
         """The claim as JSON values."""

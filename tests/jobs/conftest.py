@@ -38,6 +38,7 @@ class Bench:
     shadow: Shadow | None = None
     beside: tuple[Installed, ...] = ()
     stop_of: Callable[[str], Stop | None] = lambda _: None
+    is_canceled: Callable[[str], bool] = lambda _: False
     engines: list[JobEngine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,6 +57,7 @@ class Bench:
             results_folder=self.root / "results",
             slots=slots_below(self.root, self.jobs_at_once),
             stop_of=self.stop_of,
+            is_canceled=self.is_canceled,
         )
         database = JobDatabase(self.url, "worker-1", self.jobs_at_once)
         retry = RetryPolicy(self.attempts, 0.01, 0.02)

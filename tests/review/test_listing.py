@@ -166,7 +166,7 @@ def test_every_state_of_a_job_has_a_word_and_a_tab(listing: Listing) -> None:
     words = {}
     for number, state in enumerate(JobState, start=N):
         listing.put([study(number, state)])
-        shows = "other" if state is JobState.NOTHING_TO_DO else "all"
+        shows = "other" if state in (JobState.NOTHING_TO_DO, JobState.CANCELED) else "all"
         rows = listing.page(Query(shows, search=f"1.2.{number}")).rows
         words[state] = [row.state for row in rows]
     assert words == {
@@ -176,6 +176,7 @@ def test_every_state_of_a_job_has_a_word_and_a_tab(listing: Listing) -> None:
         JobState.REFUSED: [RowState.REFUSED],
         JobState.SUPERSEDED: [],
         JobState.WITHHELD: [RowState.WITHHELD],
+        JobState.CANCELED: [RowState.NOTHING],
         JobState.FAILED: [RowState.FAILED],
         JobState.NOTHING_TO_DO: [RowState.NOTHING],
         JobState.DEAD_LETTER: [RowState.FAILED],

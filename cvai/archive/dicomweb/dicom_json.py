@@ -26,6 +26,7 @@ REFERENCED_SOP_SEQUENCE, FAILED_SOP_SEQUENCE = "00081199", "00081198"
 
 LARGEST_COUNT = 10_000_000
 LONGEST_UID = 64
+LONGEST_LINE = 64
 
 
 def values_of(attribute: object) -> list[object]:
@@ -87,6 +88,11 @@ def _else_unknown(value: object, read: ValidatorFunctionWrapHandler) -> Any:
         return read(value)
     except ValueError:
         return None
+
+
+def line(attribute: object) -> str:
+    """The first value as one line of at most ``LONGEST_LINE`` characters."""
+    return " ".join(text(attribute).split())[:LONGEST_LINE]
 
 
 Uid: TypeAlias = Annotated[str, BeforeValidator(uid)]
@@ -163,3 +169,11 @@ class WorkitemRow(Foreign):
 
     workitem_uid: Uid = Field(alias="00080018")
     inputs: Annotated[tuple[object, ...], BeforeValidator(values_of)] = Field(default=(), alias="00404021")
+
+
+class EventRow(Foreign):
+    """An event of a workitem (PS3.4 table CC.2.4-1, PS3.7 table 10.3-1)."""
+
+    workitem_uid: Uid = Field(alias="00001000")
+    event_type: CountOrUnknown = Field(default=None, alias="00001002")
+    reason: Annotated[str, BeforeValidator(line)] = Field(default="", alias="00741238")
