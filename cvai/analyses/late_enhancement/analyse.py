@@ -14,6 +14,7 @@ from cvai.analyses.late_enhancement.guide import compared, guide_of, labelled_ci
 from cvai.analyses.late_enhancement.measure import measured
 from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.cine.content import check_content
 from cvai.dicom.read.enhancement.assemble import assemble_enhancement
 from cvai.dicom.read.enhancement.finder import images_of, select_late_enhancement
 from cvai.dicom.read.values import Study
@@ -35,6 +36,7 @@ def analyse_enhancement(
         require_readable(study, images_of(selection))
     with watch.stage("assemble"):
         stack = assemble_enhancement(selection)
+        check_content(stack.stack.stored)
     with watch.inference():
         labels = segmenter.slices.segment(stack.stack.phase(0))
         cine = labelled_cine(selection, segmenter.cine)

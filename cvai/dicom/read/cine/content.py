@@ -1,0 +1,49 @@
+"""Whether every image of a stack shows something of its own.
+
+Headers of images that a transfer or an export has blanked or copied are those of whole ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvai.dicom.read.cine.synchrony import slice_name
+from cvai.errors import FileRefused, GeometryRefused
+
+_RESEND = "Look at the series in the archive, and send it again from where it was acquired."
+
+
+def check_content(stored: NDArray[np.number[Any]]) -> None:
+    """Check (t, z, y, x) stored values; two acquisitions never give the same pixels, for their noise.
+
+    Raises:
+        FileRefused: ``blank_image``, an image has one value in all its pixels.
+        GeometryRefused: ``still_slice``, a slice shows one image in all phases, or ``copied_slice``, two
+            slices show the same one.
+    """
+    n_phases, n_slices = stored.shape[:2]
+    is_blank = stored.min(axis=(2, 3)) == stored.max(axis=(2, 3))
+    if is_blank.any():
+        z = int(is_blank.any(axis=0).argmax())
+        message = f"{is_blank.sum()} of {is_blank.size} images hold one value in all their pixels"
+        raise FileRefused("blank_image", f"{message}: {_slice_name(z, n_slices)} first.", _RESEND)
+    shown: dict[Hashable, int] = {}
+    for z in range(n_slices):
+        images = {blake2b(np.ascontiguousarray(frame), digest_size=16).digest() for frame in stored[:, z]}
+        if n_phases > 1 and len(images) == 1:
+            message = f"{_slice_name(z, n_slices)} shows one image in all {n_phases} phases."
+            raise GeometryRefused("still_slice", message, _RESEND)
+        copied = next((shown[image] for image in images if image in shown), None)
+        if copied is not None:
+            message = f"{_slice_name(z, n_slices)} shows the pixels of slice {copied + 1}."
+            raise GeometryRefused("copied_slice", message, _RESEND)
+        shown |= dict.fromkeys(images, z)
+
+
+def _slice_name(z: int, n_slices: int) -> str:
+    return slice_name(z, range(n_slices))

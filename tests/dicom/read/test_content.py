@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvai.dicom.read.cine.content import check_content
+from cvai.errors import FileRefused, GeometryRefused
+
+
+def noisy_stack() -> np.ndarray:
+    """(t, z, y, x)."""
+    return np.random.default_rng(1).integers(0, 900, (3, 4, 8, 9)).astype(np.uint16)
+
+
+def test_images_that_differ_pass() -> None:
+    stored = noisy_stack()
+    stored[2, 1] = stored[1, 1]  # a scanner may show a phase twice
+    check_content(stored)
+    check_content(stored[:1])
+
+
+def test_an_image_of_one_value_is_refused() -> None:
+    stored = noisy_stack()
+    stored[1:, 2] = 7
+    with pytest.raises(FileRefused, match=r"2 of 12 images hold one value in all .* Slice 3 of 4") as refusal:
+        check_content(stored)
+    assert refusal.value.code == "blank_image"
+
+
+def test_a_slice_that_does_not_move_is_refused() -> None:
+    stored = noisy_stack()
+    stored[:, 1] = stored[0, 1]
+    with pytest.raises(GeometryRefused, match="Slice 2 of 4 shows one image in all 3 phases") as refusal:
+        check_content(stored)
+    assert refusal.value.code == "still_slice"
+
+
+def test_pixels_of_another_slice_are_refused_in_any_phase() -> None:
+    stored = noisy_stack()
+    stored[2, 3] = stored[0, 1]
+    with pytest.raises(GeometryRefused, match="Slice 4 of 4 shows the pixels of slice 2") as refusal:
+        check_content(stored)
+    assert refusal.value.code == "copied_slice"
