@@ -393,6 +393,22 @@ def wall_motion_groups(who: str) -> str:
     return with_head(["", *GRADES, "segments"], *lines)
 
 
+def apical_thickening() -> str:
+    found = results()["apical_thickening"]
+    lines = [
+        [
+            title,
+            *(f"{found[f'{view} {level}, {key}']:.0f}" for key in ("ED mm", "thickening", "normal", "still")),
+            f"{found[f'{view} {level}, segments']:.0f}",
+        ]
+        for view, of_view in {"a4c": "four-chamber", "a2c": "two-chamber"}.items()
+        for level in ("basal", "mid", "apical")
+        for title in [f"{of_view}, {level}"]
+    ]
+    head = ["", "ED, mm", "thickening, %", "30 % and more, % of segments", "under 10 %, % of segments", "n"]
+    return with_head(head, *lines)
+
+
 def wall_motion_agreement() -> str:
     found = results()["wall_motion"]
     names = {
@@ -451,6 +467,7 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "wall_motion_model": lambda: wall_motion_groups("model, validation"),
     "wall_motion_validation": lambda: wall_motion_groups("readers, validation"),
     "wall_motion_agreement": wall_motion_agreement,
+    "apical_thickening": apical_thickening,
     "stages": stages,
     "stages_total_s": benchmark("stages", "total_ms", ".1f", 1e-3),
     "stages_rest_s": rest_s,

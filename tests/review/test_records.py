@@ -75,7 +75,11 @@ def test_a_reading_comes_back_from_its_json_and_names_itself_by_all_it_says() ->
         factors={"lv_esv": 0.98},
     )
     assert Reading.from_json(json.loads(json.dumps(of_loops.to_json()))) == of_loops
-    assert READING.to_json().keys().isdisjoint({"beats", "segmentations", "factors", "images"})
+    assert READING.to_json().keys().isdisjoint({"beats", "segmentations", "factors", "images", "chosen"})
+    graded = replace(READING, edits=(), chosen={"lv_wall_motion_mid_anterior": 3.0})
+    assert Reading.from_json(json.loads(json.dumps(graded.to_json()))) == graded
+    with pytest.raises(ValueError, match="has no edits"):
+        replace(graded, verdict=Verdict.ACCEPTED)
     assert READING.to_json()["edits"] == [{"t": 0, "z": 3, "runs": (10, 0, 5, 1)}]
     other = replace(READING, phases=KeyPhases(0, 10))
     assert other.reading_id != READING.reading_id
