@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
+from tests.process import eventually
 from tests.review.site import Site, open_study, reader_at
 
 pytestmark = pytest.mark.servers
@@ -65,9 +66,15 @@ def test_a_grade_that_a_reader_gives_is_kept_and_signed(
         open_study(page, site, job_id)
         assert page.is_disabled(f'[data-score="{NAME}"]')
         page.wait_for_selector("#wall-shown :text('dyskinetic, given')", state="attached")
-    folder = site.settings.archive_folder / study_uid
-    documents = [d for path in folder.glob("*.dcm") if (d := dcmread(path)).Modality == "SR"]
     remark = "Wall motion as a reader has graded it: mid anterior dyskinetic."
-    signed = [d for d in documents if remark in (e.value for e in d.iterall() if e.keyword == "TextValue")]
-    assert [d.VerificationFlag for d in signed] == ["VERIFIED"]
-    assert signed[0].VerifyingObserverSequence[0].VerifyingObserverName == "Hart^Ada"
+    eventually(lambda: remarked(site, study_uid, remark), "the signed report to be in the archive", 60)
+    (signed,) = remarked(site, study_uid, remark)
+    assert signed.VerificationFlag == "VERIFIED"
+    assert signed.VerifyingObserverSequence[0].VerifyingObserverName == "Hart^Ada"
+
+
+def remarked(site: Site, study_uid: str, remark: str) -> list[Dataset]:
+    """Structured reports in the archive that have this text."""
+    paths = (site.settings.archive_folder / study_uid).glob("*.dcm")
+    documents = [d for path in paths if (d := dcmread(path)).Modality == "SR"]
+    return [d for d in documents if remark in (e.value for e in d.iterall() if e.keyword == "TextValue")]
