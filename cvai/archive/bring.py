@@ -44,6 +44,13 @@ def bring(archive: Archive, content: StudyContent, folder: Path) -> None:
         )
 
 
+def is_whole(content: StudyContent, folder: Path) -> bool:
+    """Whether a folder that ``bring`` has filled holds what the archive lists now, no less and no more."""
+    paths = sorted(folder.glob("*.dcm"))
+    identities = [identity for path in paths if (identity := read_identity(path)) is not None]
+    return len(paths) == len(content.instances) and not _missing(content, identities)
+
+
 def _require_one_study(content: StudyContent, identities: list[FileIdentity], folder: Path) -> None:
     foreign = [i for i in identities if i.study_uid != content.study_uid]
     if not foreign:

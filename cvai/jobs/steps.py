@@ -7,13 +7,15 @@ atomically while it owns the job.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from cvai.archive.bring import bring, study_differs
+from cvai.archive.bring import bring, is_whole, study_differs
 from cvai.archive.content import StudyContent
 from cvai.archive.part10 import read_identity
 from cvai.archive.port import Archive
@@ -29,6 +31,7 @@ from cvai.jobs.job import DIED, UNLISTED, JobObject, JobState, Outcome, StudyJob
 from cvai.jobs.result_file import withhold
 from cvai.jobs.rules import Rules
 from cvai.jobs.stops import Stop
+from cvai.jobs.study_locks import StudyLocks
 from cvai.pipeline import StudyOutcome
 
 MAX_LISTING_AGE_S = 2.0
@@ -81,6 +84,7 @@ class StudySteps:
         stored: called with the objects that were new to a study.
         stop_of: the stop of a kind of analysis, None while it runs.
         is_canceled: whether nobody wants a study's results any more.
+        fetching: of the studies that are being fetched.
     """
 
     archive: Archive
@@ -93,6 +97,7 @@ class StudySteps:
     stored: Stored = lambda *_: None
     stop_of: Callable[[str], Stop | None] = lambda _: None
     is_canceled: Callable[[str], bool] = lambda _: False
+    fetching: StudyLocks = field(default_factory=StudyLocks)
 
     def fetch(self, job: StudyJob) -> Outcome:
         """Fetch the study, unless the analysis does not apply; superseded when the study has changed.
@@ -239,10 +244,30 @@ class StudySteps:
             )
 
     def _bring(self, job: StudyJob, content: StudyContent) -> None:
-        """Fetch the study; its folder appears only once it is complete."""
+        """Fetch the study; its folder appears only once it is complete.
+
+        Jobs of one study usually begin together: the first fetches, and the others link its files. Each has a
+        folder of its own, so that files are gone with the last of these jobs.
+        """
         partial = self.work_folder / "studies" / f".{job.job_id}.part"
-        bring(self.archive, content, partial)
-        _put_in_place(partial, self._fetched(job))
+        lock = self.fetching.of(job.study_uid)
+        with lock:
+            if not self._linked(job, content, partial):
+                bring(self.archive, content, partial)
+            _put_in_place(partial, self._fetched(job))
+
+    def _linked(self, job: StudyJob, content: StudyContent, partial: Path) -> bool:
+        """Whether another job here holds the study as the archive lists it, and its files could be linked."""
+        jobs = (analysis.job_for(job.study_uid, job.digest) for analysis in self.analyses)
+        folders = (self._fetched(other) for other in jobs if other != job)
+        for folder in folders if job.digest != UNLISTED else ():
+            shutil.rmtree(partial, ignore_errors=True)
+            # The other job may end meanwhile, and some file systems link nothing: then it is fetched.
+            with suppress(OSError):
+                shutil.copytree(folder, partial, copy_function=os.link)
+                if is_whole(content, partial):
+                    return True
+        return False
 
 
 def audited_objects(paths: Sequence[Path]) -> tuple[AuditedObject, ...]:

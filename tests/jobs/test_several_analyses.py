@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import CTImageStorage, UltrasoundMultiFrameImageStorage
+from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, UltrasoundMultiFrameImageStorage
 from typer.testing import CliRunner
 
 from cvai.archive.content import InstanceReference, StudyContent
+from cvai.archive.folder.archive import FolderArchive
 from cvai.cli.main import app
 from cvai.dicom.read.classes import MR_IMAGES, ULTRASOUND_IMAGES
 from cvai.dicom.write.write import WrittenObject
@@ -22,11 +24,22 @@ from cvai.jobs.job import UNLISTED, JobObject, JobState
 from cvai.jobs.ledger import open_ledger
 from cvai.jobs.queue import ended_well
 from cvai.jobs.rules import Priority
+from cvai.jobs.steps import StudySteps
 from cvai.ops.retention import Limits, Retention
 from cvai.pipeline import StudyOutcome
 from tests.jobs.conftest import Bench
 from tests.jobs.test_feeds import BUSY, Told, Unlisting
-from tests.standin import KIND, analyse, derived_uid, installed, write, write_image, write_study
+from tests.standin import (
+    KIND,
+    analyse,
+    dataset,
+    derived_uid,
+    installed,
+    slots_below,
+    write,
+    write_image,
+    write_study,
+)
 
 
 def naming(kind: str) -> Analyse:
@@ -104,6 +117,56 @@ def test_a_refused_one_says_so_and_the_other_is_delivered_with_objects_of_its_ow
         told = ledger.outcome_of(study_uid)
     assert told is not None
     assert {o.sop_instance_uid for o in told.objects} == {o.objects[0].sop_instance_uid for o in outcomes}
+
+
+class CountingArchive(FolderArchive):
+    """The embedded archive, with the number of fetches."""
+
+    fetches = 0
+
+    def fetch(self, study_uid: str, folder: Path) -> int:
+        self.fetches += 1
+        return super().fetch(study_uid, folder)
+
+
+def test_jobs_of_a_study_that_run_together_fetch_it_once(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    archive, both_analyse = CountingArchive(tmp_path / "archive"), Barrier(2, timeout=20)
+
+    def meeting(kind: str) -> Analyse:
+        def met(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+            both_analyse.wait()
+            return naming(kind)(source, out)
+
+        return met
+
+    bench.archive, bench.jobs_at_once = archive, 2
+    bench.analyse, bench.beside = meeting(KIND), (replace(OTHER, analyse=meeting("other")),)
+    announced(bench, study_uid)
+    outcomes = [bench.ended(bench.job(study_uid, kind)).outcome for kind in (KIND, "other")]
+    assert {outcome.state for outcome in outcomes} == {JobState.ANALYSED}
+    assert archive.fetches == 1
+    assert list((tmp_path / "work" / "studies").iterdir()) == []
+
+
+def test_what_a_job_has_fetched_is_not_taken_over_once_the_study_has_more(
+    bench: Bench, study_uid: str, tmp_path: Path
+) -> None:
+    archive = CountingArchive(tmp_path / "archive")
+    slots = slots_below(tmp_path)
+    steps = StudySteps(archive, bench.analyses, tmp_path / "work", tmp_path / "results", slots)
+    first, second = (bench.job(study_uid, kind) for kind in (KIND, "other"))
+    steps.fetch(first)
+    steps.fetch(second)
+    assert archive.fetches == 1
+    steps.clean(second)
+    report = write(dataset(study_uid, EncapsulatedPDFStorage, "report"), tmp_path / "report.dcm")
+    archive.take_in([report])
+    steps.fetch(second)
+    assert archive.fetches == 2
+    held = {path.name for path in (tmp_path / "work" / "studies" / second.job_id).iterdir()}
+    assert held == {path.name for path in (tmp_path / "archive" / study_uid).glob("*.dcm")}
 
 
 @pytest.mark.slow
