@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
-from cvai.dicom.read.enhancement.assemble import assemble_enhancement
+from cvai.dicom.read.enhancement.assemble import assemble_enhancement, cine_at_enhancement
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of, select_late_enhancement
 from cvai.dicom.read.enhancement.presence import may_hold_cine, may_hold_late_enhancement
 from cvai.dicom.read.values import CineNotFound, LostFile
@@ -85,6 +85,33 @@ def test_cine_and_late_enhancement_of_a_study_are_told_apart(
 
 def test_without_a_cine_of_these_places_a_reader_is_told(stack: list[Dataset]) -> None:
     assert codes_of(select_late_enhancement(study_of(stack))) == {"no_matching_cine"}
+
+
+def test_a_cine_that_does_not_say_where_it_lies_is_no_match(
+    stack: list[Dataset], cine: list[Dataset]
+) -> None:
+    for ds in cine:
+        del ds.ImagePositionPatient
+    assert codes_of(select_late_enhancement(study_of([*cine, *stack]))) == {"no_matching_cine"}
+
+
+@pytest.mark.parametrize("phase", [6, None])
+def test_the_phase_of_the_cine_is_that_of_late_enhancement(
+    phantom: EnhancementPhantom, stack: list[Dataset], cine: list[Dataset], tmp_path: Path, phase: int | None
+) -> None:
+    late = as_series(stack, 3)
+    for ds in late:
+        del ds.TriggerTime
+        if phase is not None:
+            ds.TriggerTime = float(np.median(phantom.cine.trigger_times_ms[phase]))
+    files = {str(ds.SOPInstanceUID): tmp_path / f"{place}.dcm" for place, ds in enumerate(cine)}
+    for ds in cine:
+        write_one(files[str(ds.SOPInstanceUID)], ds)
+    selection = select_late_enhancement(study_of([*cine, *late], files))
+    assert selection.cine is not None
+    seen = cine_at_enhancement(selection.cine, selection).phase(0)
+    true = phantom.cine.pixels[phase or 0]
+    assert np.array_equal(seen, true) or np.array_equal(seen, true[::-1])
 
 
 def test_phase_sensitive_images_are_preferred_to_their_magnitudes(stack: list[Dataset]) -> None:
