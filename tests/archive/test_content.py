@@ -5,27 +5,39 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import (
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EncapsulatedPDFStorage,
     EnhancedMRImageStorage,
+    EnhancedSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
     KeyObjectSelectionDocumentStorage,
     MRImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
+    SimplifiedAdultEchoSRStorage,
     UltrasoundMultiFrameImageStorage,
+    XRayRadiationDoseSRStorage,
 )
 
-from cvai.archive.content import InstanceReference, StudyContent
+from cvai.archive.content import MOST_REPORTS, InstanceReference, StudyContent
 from cvai.dicom.read.classes import MR_IMAGES, ULTRASOUND_IMAGES
+from cvai.dicom.write.uids import derived_uid
 
 uids = st.sets(st.from_regex(r"2\.25\.[1-9][0-9]{0,6}", fullmatch=True), min_size=1, max_size=20)
+REPORTS = (
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    EnhancedSRStorage,
+    SimplifiedAdultEchoSRStorage,
+)
 SAID_ABOUT_IMAGES = (
     SegmentationStorage,
     "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
-    ComprehensiveSRStorage,
-    "1.2.840.10008.5.1.4.1.1.88.34",  # Comprehensive 3D SR
+    BasicTextSRStorage,
+    XRayRadiationDoseSRStorage,
     EncapsulatedPDFStorage,
     GrayscaleSoftcopyPresentationStateStorage,
     KeyObjectSelectionDocumentStorage,
@@ -57,6 +69,25 @@ def test_what_is_said_about_images_does_not_change_the_digest(uids: set[str], sa
     images = content(sorted(uids))
     documents = tuple(InstanceReference(c, f"2.26.{n}", "1.9") for n, c in enumerate(said))
     assert StudyContent("1.2.3", images.instances + documents).digest == images.digest
+
+
+@given(uids=uids, n_reports=st.integers(1, 20), kinds=st.randoms(use_true_random=False))
+def test_a_report_of_others_is_another_content_and_one_of_ours_is_not(
+    uids: set[str], n_reports: int, kinds: st.DataObject
+) -> None:
+    images = content(sorted(uids))
+    ours = tuple(InstanceReference(kinds.choice(REPORTS), derived_uid(str(n)), "1.9") for n in range(3))
+    theirs = tuple(
+        InstanceReference(kinds.choice(REPORTS), f"1.2.840.9.{n}", "1.8") for n in range(n_reports)
+    )
+    assert StudyContent("1.2.3", images.instances + ours).digest == images.digest
+    digests = [
+        StudyContent("1.2.3", images.instances + ours + theirs[:n]).digest for n in range(n_reports + 1)
+    ]
+    assert len(set(digests)) == min(n_reports, MOST_REPORTS) + 1
+    now = StudyContent("1.2.3", images.instances + theirs)
+    assert all(now.is_as(digest) for digest in digests), "a report ends no job and no signature"
+    assert not now.is_as(content([*sorted(uids), "2.26"]).digest)
 
 
 def test_images_of_every_kind_are_sources() -> None:

@@ -15,7 +15,7 @@ from tests.dicom_peers import needs_dcmtk, storescu
 from tests.orthanc import PASSWORD, USERNAME, Orthanc, free_port, needs_orthanc
 from tests.process import Process, ended_jobs, eventually, jobs
 from tests.standin import derived_uid, write_image, write_study
-from tests.ups_server import WorklistStore, running_worklist, workitem
+from tests.ups_server import WorklistStore, notifying, running_worklist, workitem
 
 pytestmark = [needs_orthanc, pytest.mark.orthanc]
 
@@ -114,13 +114,15 @@ def test_a_worklist_says_what_is_analysed_and_hears_how_it_ended(tmp_path: Path)
     study_uid, item = derived_uid("ways", "worklist"), "1.2.826.1"
     orthanc, store = Orthanc(tmp_path / "orthanc"), WorklistStore()
     store.add(workitem(item, study_uid))
-    with running_worklist(store) as url:
-        site = Site(tmp_path, f'{by_web(orthanc)}[worklist]\nurl = "{url}"\n', orthanc)
+    with running_worklist(store) as url, notifying(store) as events_url:
+        worklist = f'[worklist]\nurl = "{url}"\nevents_url = "{events_url}"\n'
+        site = Site(tmp_path, f"{by_web(orthanc)}{worklist}", orthanc)
         try:
             orthanc.start()
             for uid in (study_uid, derived_uid("ways", "not asked for")):
                 orthanc.stow(write_study(tmp_path / uid, uid, 3))
             site.serve()
+            eventually(lambda: ("POST", 201) in store.answers, "a subscription to the workitem")
             eventually(lambda: store.state(item) == "COMPLETED", "the workitem to be completed")
             (job,) = jobs(site.data_folder)
         finally:

@@ -31,6 +31,7 @@ COMPUTED = {
     "worklist.url",
     "worklist.username",
     "worklist.password",
+    "worklist.events_url",
     "fhir.url",
     "fhir.token",
     "fhir.patient_system",

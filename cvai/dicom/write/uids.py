@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 from pydicom.uid import UID
 
+_CUSTOM = 8
+"""Version of UUIDs that are made as their maker likes."""
+
 RESULTS_VERSION = "1"
 """Raised whenever the same inputs would give other objects, so that old and new never share a UID."""
 
@@ -34,6 +37,19 @@ def derived_uid(*parts: str) -> UID:
     value = value & ~(0xF << 76) | 0x8 << 76  # version 8
     value = value & ~(0x3 << 62) | 0x2 << 62  # variant of RFC 9562
     return UID(f"2.25.{uuid.UUID(int=value).int}")
+
+
+def is_derived(uid: str) -> bool:
+    """Whether a UID may be a derived one, as the UIDs of all results are; generated ones have other versions.
+
+    >>> is_derived(derived_uid("a")), is_derived("2.25.37462543282371276837459738493847593847")
+    (True, False)
+    """
+    number = uid.removeprefix("2.25.")
+    if number == uid or not number.isdecimal() or int(number) >= 1 << 128:
+        return False
+    made = uuid.UUID(int=int(number))
+    return made.variant == uuid.RFC_4122 and made.version == _CUSTOM
 
 
 def device_uid(model_sha256: str) -> UID:
