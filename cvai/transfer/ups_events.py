@@ -18,6 +18,7 @@ from cvai.archive.foreign_json import AnswerUnreadable, parsed, part
 from cvai.archive.http import archive_errors
 from cvai.archive.odd import OddAnswers
 from cvai.errors import CvaiError
+from cvai.transfer.ups import MEDIA_TYPE
 from cvai.transfer.websocket import WebSocket, WebSocketClosed
 
 log = structlog.get_logger(__name__)
@@ -97,7 +98,10 @@ class WorkitemEvents:
         if self._connection is None and time.monotonic() >= self._next_attempt_s:
             request = requests.Request("GET", self._workitems_url)
             credentials = self._session.prepare_request(request).headers.get("Authorization")
-            headers = {} if credentials is None else {"Authorization": str(credentials)}
+            # Both are mandatory (PS3.18 table 8.10.4-1), though nothing is sent and no browser asks.
+            headers = {"Content-Type": MEDIA_TYPE, "Origin": self._workitems_url}
+            if credentials is not None:
+                headers["Authorization"] = str(credentials)
             try:
                 self._connection = WebSocket(self._events_url, self._timeout_s, headers)
             except WebSocketClosed as error:

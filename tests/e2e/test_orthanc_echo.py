@@ -28,11 +28,13 @@ STRAY_DELIMITER = bytes.fromhex("feffdde000000000")
 
 def test_loops_of_both_views_get_their_results(site: Site, tmp_path: Path) -> None:
     write_apical_study(tmp_path / "study")
+    extras = '["echo_report", "simple_echo_report", "unsigned_echo_reports"]'
+    site.config.write_text(f"extra_objects = {extras}\n{site.config.read_text()}")
     site.serve()
     site.orthanc.stow(sorted((tmp_path / "study").glob("*.dcm")))
     site.ended_jobs(1)
     assert {job["state"] for job in site.listed_jobs()} == {"analysed"}
-    assert site.modalities(STUDY) == {"US": 2, "SEG": 2, "SR": 1, "DOC": 1}
+    assert site.modalities(STUDY) == {"US": 2, "SEG": 2, "SR": 3, "DOC": 1}
 
 
 def without_stray_delimiter(source: Path, target: Path) -> Path:

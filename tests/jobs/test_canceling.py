@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,17 +14,19 @@ from sqlalchemy import create_engine
 from cvai.archive.cursor import CursorFile
 from cvai.archive.http import new_session
 from cvai.archive.odd import OddAnswers
+from cvai.errors import Canceled
 from cvai.jobs.cancellations import Cancellations
 from cvai.jobs.feeds import follow
-from cvai.jobs.job import JobState
+from cvai.jobs.job import JobObject, JobState
 from cvai.jobs.jobs import JobEngine
 from cvai.jobs.ledger import open_ledger
+from cvai.jobs.steps import StudySteps
 from cvai.jobs.worklist import WorklistFeed
 from cvai.pipeline import StudyOutcome
 from cvai.transfer.ups import Worklist
 from cvai.transfer.ups_events import WorkitemEvents
 from tests.jobs.conftest import Bench
-from tests.standin import analyse, derived_uid, write_study
+from tests.standin import analyse, derived_uid, slots_below, write_study
 from tests.ups_server import WHOLE_WORKLIST, WorklistStore, notifying, running_worklist, workitem
 
 STUDY, ITEM, OTHER = derived_uid("canceling"), "1.2.826.1", "1.2.826.2"
@@ -150,6 +152,26 @@ def test_where_results_were_stored_first_the_workitem_is_completed(desk: Desk) -
     assert desk.state() == "COMPLETED"
     assert desk.stored()
     assert not desk.canceled.includes(STUDY)
+
+
+def test_a_store_that_had_begun_is_finished(bench: Bench, tmp_path: Path) -> None:
+    """The step runs again where a worker died in it: what is in the archive is not left there in part."""
+    bench.receive(write_study(tmp_path / "src", STUDY))
+    job = bench.job(STUDY)
+    bench.start().submit(job)
+    analysed = bench.ended(job).outcome
+    steps = StudySteps(
+        archive=bench.folder_archive,
+        analyses=bench.analyses,
+        work_folder=tmp_path / "work",
+        results_folder=tmp_path / "results",
+        slots=slots_below(tmp_path),
+        is_canceled=lambda _: True,
+    )
+    assert steps.store(job, analysed).state is JobState.ANALYSED
+    never_stored = replace(analysed, objects=(JobObject("pdf", "1.2.3", analysed.objects[0].path),))
+    with pytest.raises(Canceled):
+        steps.store(job, never_stored)
 
 
 def test_a_study_that_another_workitem_asks_for_goes_on(desk: Desk) -> None:

@@ -50,9 +50,10 @@ _VENTRICLE = (
     *(f"lv_gls_{layer}{view}" for layer in ("endo", "mid") for view in ("", "_a4c", "_a2c")),
     *("lv_gls_time_a4c", "lv_gls_time_a2c"),
 )
-_ATRIUM = ("la_max", "la_max_area_length", "la_min", "la_ef")
-"""Measurements of each section. Left out is what only a modifier would tell from another one, which receivers
-may ignore: volumes by body surface, and the ejection fraction by each phase's own length."""
+_ATRIUM = ("la_max", "la_max_area_length", "la_min")
+"""Measurements of each section. Left out is what only a modifier or its section would tell from another one,
+which receivers may ignore: volumes by body surface, the ejection fraction by each phase's own length, and the
+emptying fraction of the atrium, whose code is that of an ejection fraction."""
 
 
 def _generic(discs: Code, area_length: Code) -> Mapping[str, MeasurementCoding]:
