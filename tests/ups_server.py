@@ -40,8 +40,8 @@ def workitem(uid: str, study_uid: str, station: str = "CVAI") -> Dataset:
 class Notifications:
     """Open connections by subscriber, on a loop of their own; ``credentials`` of the last one that came."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.tls = tls
+    def __init__(self, tls: ssl.SSLContext | None = None, heartbeat_s: float | None = None) -> None:
+        self.tls, self.heartbeat_s = tls, heartbeat_s
         self.open: dict[str, web.WebSocketResponse] = {}
         self.credentials: str | None = None
         self.port = 0
@@ -77,7 +77,7 @@ class Notifications:
         asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
 
     async def _listen(self, request: web.Request) -> web.WebSocketResponse:
-        connection = web.WebSocketResponse(heartbeat=1.0)
+        connection = web.WebSocketResponse(heartbeat=self.heartbeat_s)
         await connection.prepare(request)
         self.credentials = request.headers.get("Authorization")
         self.open[request.match_info["subscriber"]] = connection
@@ -105,9 +105,11 @@ class Notifications:
 
 
 @contextmanager
-def notifying(store: WorklistStore, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Root of the notifications of a worklist."""
-    store.notifications = Notifications(tls)
+def notifying(
+    store: WorklistStore, tls: ssl.SSLContext | None = None, heartbeat_s: float | None = None
+) -> Iterator[str]:
+    """Root of the notifications of a worklist, which may close connections that answer no ping."""
+    store.notifications = Notifications(tls, heartbeat_s)
     store.notifications.start()
     try:
         yield f"{'ws' if tls is None else 'wss'}://127.0.0.1:{store.notifications.port}"

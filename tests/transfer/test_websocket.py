@@ -26,7 +26,7 @@ def served(
         tls = certificate.for_callers()
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
     store = WorklistStore()
-    with notifying(store, tls) as url:
+    with notifying(store, tls, heartbeat_s=1.0) as url:
         assert store.notifications is not None
         yield store.notifications, f"{url}/subscribers/{AE}"
 
