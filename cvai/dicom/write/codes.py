@@ -354,7 +354,7 @@ _WALL_MOTION: Mapping[str, MeasurementCoding] = MappingProxyType(
     {
         **{
             motion_name(segment): MeasurementCoding(
-                Code("60797005", "SCT", "Cardiac Wall Motion"),
+                Code("60797005", "SCT", "Cardiac wall motion, function"),
                 WALL_SEGMENT_CODES[segment.number],
                 _SCALE,
                 words=f"{segment.display_name}: {_SCORES}",

@@ -63,10 +63,13 @@ def orthonormal(axes: tuple[Vector, Vector]) -> tuple[NDArray[np.float64], NDArr
 
 
 def pixels_of(spec: SeriesSpec, z: int, t: int) -> NDArray[np.int16]:
-    """(y, x) values that occur in no other frame of the series, as long as 15 bits hold them all."""
+    """(y, x) values that occur in no other frame of the series, as long as 15 bits hold them all.
+
+    Beyond that they begin anew after a prime number of pixels, so that no frame is a copy of another one.
+    """
     frame = z * spec.n_phases + t
     size = spec.rows * spec.columns
-    values = np.arange(frame * size, (frame + 1) * size) % 2**15
+    values = np.arange(frame * size, (frame + 1) * size) % 32749
     return values.astype(np.int16).reshape(spec.rows, spec.columns)
 
 
