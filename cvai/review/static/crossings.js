@@ -92,15 +92,20 @@ class Outlines {
     });
   }
 
-  /** @param {number} t @param {number} z */
-  of(t, z) {
+  /** @param {number} t @param {number} z @param {Viewer["undecided"]} undecided drawn in the place of what its frame has */
+  of(t, z, undecided) {
+    if (undecided?.t === t && undecided.z === z) return this.#traced(undecided.labels);
     let found = this.known.get(`${t} ${z}`);
     if (!found) {
-      const frame = this.labels.frame(t, z);
-      found = this.layers.map((layer) => ({ layer, outlines: outlinesOf(frame, layer, this.labels.grid) }));
+      found = this.#traced(this.labels.frame(t, z));
       this.known.set(`${t} ${z}`, found);
     }
     return found;
+  }
+
+  /** @param {Uint8Array} frame */
+  #traced(frame) {
+    return this.layers.map((layer) => ({ layer, outlines: outlinesOf(frame, layer, this.labels.grid) }));
   }
 }
 
@@ -152,7 +157,7 @@ class Plane {
   /** @param {number} t @param {number} z */
   #pointsOf(t, z) {
     const meeting = this.cine.slices[z];
-    return this.outlines.of(t, z).map(({ layer, outlines }) => ({
+    return this.outlines.of(t, z, this.shown().undecided).map(({ layer, outlines }) => ({
       layer,
       points: outlines.flatMap((outline) => crossings(meeting, outline)),
     }));

@@ -14,13 +14,15 @@ export class Inclusion {
    * @param {import("./editor.js").Editor} editor
    * @param {SlicePart[]} parts
    * @param {() => Record<string, number>} count numbers of the contours as they are
+   * @param {() => void} draw all images
    */
-  constructor(host, sides, editor, parts, count) {
+  constructor(host, sides, editor, parts, count, draw) {
     this.host = host;
     this.sides = sides;
     this.editor = editor;
     this.parts = parts;
     this.count = count;
+    this.draw = draw;
     /** @type {Proposal | null} */
     this.proposal = null;
     for (const button of document.querySelectorAll("[data-slice-part]")) {
@@ -66,7 +68,7 @@ export class Inclusion {
       viewer.undecided = null;
       viewer.forget(t, z);
     }
-    this.sides.draw();
+    this.draw();
   }
 
   /** @param {string} name @returns {HTMLElement} an element of what a proposal is shown in */
@@ -82,7 +84,7 @@ export class Inclusion {
       viewer.undecided = { t, z, labels: isIn ? labels : this.editor.labels.frame(t, z) };
       viewer.forget(t, z);
     }
-    this.sides.draw();
+    this.draw();
     const now = this.count(), then = this.editor.labels.with(t, z, labels, this.count);
     const [withIt, without] = isIn ? [then, now] : [now, then];
     const isSame = labels.every((label, i) => label === this.editor.labels.frame(t, z)[i]);

@@ -40,7 +40,8 @@ class StudyPage {
     const count = () => measure(editor.labels, editor.phases.ed, editor.phases.es, study.page.live);
     this.numbers = new Numbers(base, editor, study.result.measurements, count);
     this.draft = new Draft(base, editor, saySaved, (revision) => this.showMeasured(revision));
-    this.inclusion = new Inclusion(part("proposal"), sides, editor, this.mayChange ? study.page.slice_parts : [], count);
+    const parts = this.mayChange ? study.page.slice_parts : [];
+    this.inclusion = new Inclusion(part("proposal"), sides, editor, parts, count, () => this.#drawImages());
     this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
@@ -143,13 +144,17 @@ class StudyPage {
     this.inclusion.withdraw();
     viewer.t = (t + cine.n_phases) % cine.n_phases;
     this.sides.setSlice(Math.min(cine.n_slices - 1, Math.max(0, z)));
-    this.sides.draw();
-    this.crossings.draw();
+    this.#drawImages();
     for (const curve of [this.curve, ...this.recorded.map(({ chart }) => chart)]) curve?.moveTo(viewer.t);
     this.wall?.moveTo(viewer.t, this.curves);
     this.player.show();
     this.#showWhere();
     if (!playing) this.#showSmall();
+  }
+
+  #drawImages() {
+    this.sides.draw();
+    this.crossings.draw();
   }
 
   /** @param {number} [only] this slice alone; show the small pictures */
@@ -256,8 +261,7 @@ class StudyPage {
   #changed() {
     cancelAnimationFrame(this.asked);
     this.asked = requestAnimationFrame(() => {
-      this.sides.draw();
-      this.crossings.draw();
+      this.#drawImages();
       this.showNumbers();
       this.#showWhere();
       if (!this.editor.drag) this.#showSmall();
