@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.tissue.segments import (
+    CAP_SHARE,
     CineGuide,
     measure_segments,
     share_name,
@@ -122,9 +123,22 @@ def test_slices_whose_wall_is_open_are_not_measured() -> None:
         assert (share_name(segment) in names) is (segment.level is not Level.BASAL)
 
 
+@pytest.mark.parametrize("base_first", [True, False])
+def test_wall_beyond_the_cavity_is_the_apical_cap(base_first: bool) -> None:
+    grid = Grid(base_first=base_first)
+    labels = infarcted(grid)
+    tip = labels[-1 if base_first else 0]
+    tip[tip > 0] = HEALTHY
+    tip[: tip.shape[0] // 2][tip[: tip.shape[0] // 2] > 0] = INFARCT
+    values = {m.name: m.value for m in measure_segments(labels, grid.geometry, guide_of(grid)).measurements}
+    assert values[CAP_SHARE] == pytest.approx(100 * np.mean(tip[tip > 0] == INFARCT))
+    assert 40 < values[CAP_SHARE] < 65
+
+
 def test_a_healthy_wall_has_no_infarct_in_any_segment() -> None:
     grid = Grid()
     healthy = infarcted(grid, dict.fromkeys(WALL_SEGMENTS, 0.0))
     found = measure_segments(healthy, grid.geometry, guide_of(grid))
+    assert CAP_SHARE not in {m.name for m in found.measurements}
     assert len(found.measurements) == len(Level) + 2 * len(WALL_SEGMENTS)
     assert {m.value for m in found.measurements} == {0.0}

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from pydicom.sr.coding import Code
 
 from cvai.dicom.write.codes import (
+    APICAL_CAP,
     LEFT_VENTRICLE_MYOCARDIUM,
     MICROVASCULAR_OBSTRUCTION,
     MYOCARDIAL_INFARCTION,
@@ -16,7 +17,7 @@ from cvai.dicom.write.codes import (
     Qualifier,
     measurement_coding,
 )
-from cvai.domain.tissue.segments import share_name, transmurality_name
+from cvai.domain.tissue.segments import CAP_SHARE, share_name, transmurality_name
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
 
 _VOLUME_RATIO = Code("113288", "DCM", "Volume Ratio")
@@ -72,6 +73,12 @@ _CODINGS: Mapping[str, MeasurementCoding] = MappingProxyType(
             )
             for level in Level
         },
+        CAP_SHARE: MeasurementCoding(
+            _VOLUME_RATIO,
+            APICAL_CAP,
+            qualifiers=((_FINDING, MYOCARDIAL_INFARCTION),),
+            words="infarct, apical cap",
+        ),
         **{name: coding for segment in WALL_SEGMENTS for name, coding in _of_segment(segment).items()},
     }
 )

@@ -17,7 +17,7 @@ from cvai.dicom.write.plan import (
     segments_of,
 )
 from cvai.domain.anatomy import LGE_LABELS
-from cvai.domain.tissue.segments import share_name, transmurality_name
+from cvai.domain.tissue.segments import CAP_SHARE, share_name, transmurality_name
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
 
 FIRST_SERIES_NUMBER = 9041
@@ -63,6 +63,7 @@ _SITES = (
         )
         for segment in WALL_SEGMENTS
     ),
+    SiteGroup("Wall segment 17, apical cap", codes.APICAL_CAP, (CAP_SHARE,)),
 )
 
 

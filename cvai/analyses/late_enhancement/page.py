@@ -39,11 +39,14 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
         title="Infarct by segment",
         bullseyes=(share, depth) if share.values else (),
         columns=(("Infarct %", 0), ("Transmurality %", 0)),
-        rows=tuple(
-            (f"{s.number} {s.display_name}", (share.values.get(s), depth.values.get(s)))
-            for s in WALL_SEGMENTS
+        rows=(
+            *(
+                (f"{s.number} {s.display_name}", (share.values.get(s), depth.values.get(s)))
+                for s in WALL_SEGMENTS
+            ),
+            ("17 apical cap", (share.cap, None)),
         ),
-        note=f"{TRANSMURALITY} Segment 17, the apical cap, is not measured in short axis.",
+        note=f"{TRANSMURALITY} Segment 17, the apical cap, is the wall beyond the slices with a cavity.",
         missing="No segment is named without a cine that shows the septum; see the findings.",
     )
 

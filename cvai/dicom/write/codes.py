@@ -235,7 +235,9 @@ WALL_SEGMENT_CODES: Mapping[int, Code] = MappingProxyType(
         )
     }
 )
-"""Segments of the wall by their number (CID 3717); the apical cap is not measured."""
+"""Segments of the wall by their number (CID 3717), without the apical cap."""
+APICAL_CAP = Code("128564006", "SCT", "Apex of left ventricle")
+"""Segment 17 (CID 3717)."""
 
 _WALL: Mapping[str, MeasurementCoding] = MappingProxyType(
     {

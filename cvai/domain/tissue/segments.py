@@ -23,6 +23,9 @@ DEEPEST = 75.0
 """Percentile of a segment's circumference whose depth is its transmurality: the infarct reaches further along
 a quarter of it. A maximum would be one ray's noise, and a mean is the share once more."""
 
+CAP_SHARE = "infarct_share_apical_cap"
+"""Name of the share of segment 17 in result.json."""
+
 LEAST_COVERED = 0.6
 """Share of the cavity's length that slices have to cover for thirds of them to be basal, mid and apical.
 Three slices, one of each level, cover all of it with their gaps; a slab of the middle third covers 0.33."""
@@ -80,7 +83,7 @@ def measure_segments(
 
     Levels are thirds of the slices that show the cavity; of these, slices in which the wall closes to a ring
     are measured. Segments are named where the septum is known and the anterior wall comes to lie on the side
-    of the head.
+    of the head. The apical cap is the wall beyond the slices with a cavity.
 
     Args:
         labels: (z, y, x) values of LGE_LABELS.
@@ -106,7 +109,16 @@ def measure_segments(
         for segment in WALL_SEGMENTS
         for measurement in _measurements(segment, rings, _Turn(septum_deg, sense))
     )
-    return SegmentMeasurements((*by_level, *by_segment), _why_not_all({ring.level for ring in rings}))
+    cap = _cap(labels, int(slices[-1]), apex_first=apex_first)
+    return SegmentMeasurements((*by_level, *by_segment, *cap), _why_not_all({ring.level for ring in rings}))
+
+
+def _cap(labels: NDArray[np.uint8], last: int, *, apex_first: bool) -> tuple[Measurement, ...]:
+    """Share of the apical cap: of the wall beyond the last slice with a cavity, where slices show it."""
+    beyond = labels[:last] if apex_first else labels[last + 1 :]
+    if not np.isin(beyond, WALL).any():
+        return ()
+    return (Measurement(CAP_SHARE, infarct_share_percent(beyond), "%"),)
 
 
 def _why_no_level(n_slices: int, geometry: StackGeometry, guide: CineGuide | str) -> str:

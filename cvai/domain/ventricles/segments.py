@@ -2,7 +2,7 @@
 
 Cerqueira et al., Circulation 2002;105:539 (doi:10.1161/hc0402.102975): three rings, basal, mid and apical,
 each a third of the ventricle's length; six segments of 60 degrees in the first two, four of 90 degrees in the
-third, and the apical cap, which lies beyond the cavity and is not seen in short axis.
+third, and the apical cap, segment 17, which lies beyond the cavity.
 """
 
 from __future__ import annotations

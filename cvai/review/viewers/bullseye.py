@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from cvai.analyses.shown import Wall
@@ -16,12 +16,13 @@ from cvai.dicom.write.report.bullseye import (
     segment_middle,
     segment_outline,
 )
-from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
 
 RADIUS = 100.0
 """Of a bullseye, in units of its drawing."""
 
 CENTRE = (0.0, 0.0)
+CAP = "17 apical cap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class DrawnBullseye:
 
     title: str
     segments: tuple[DrawnSegment, ...]
+    cap: DrawnSegment
     low: float
     high: float
     plays: bool = False
@@ -90,22 +92,34 @@ def _name(segment: WallSegment) -> str:
 
 def _drawn(bullseye: Bullseye) -> DrawnBullseye:
     segments = tuple(_drawn_segment(segment, bullseye) for segment in WALL_SEGMENTS)
-    return DrawnBullseye(bullseye.title, segments, bullseye.low, bullseye.high, bool(bullseye.curves))
+    cap = _drawn_value(CAP, _cap_path(), bullseye, bullseye.cap)
+    return DrawnBullseye(bullseye.title, segments, cap, bullseye.low, bullseye.high, bool(bullseye.curves))
 
 
 def _drawn_segment(segment: WallSegment, bullseye: Bullseye) -> DrawnSegment:
-    value = bullseye.values.get(segment)
+    drawn = _drawn_value(_name(segment), segment_path(segment), bullseye, bullseye.values.get(segment))
     x, y = segment_middle(CENTRE, RADIUS, segment)
+    return replace(drawn, x=round(x, 1), y=round(y, 1), curve=bullseye.curves.get(segment, ""))
+
+
+def _drawn_value(name: str, path: str, bullseye: Bullseye, value: float | None) -> DrawnSegment:
+    """An area with its number, in the middle of the bullseye."""
     return DrawnSegment(
-        name=_name(segment),
-        path=segment_path(segment),
-        x=round(x, 1),
-        y=round(y, 1),
+        name=name,
+        path=path,
+        x=0.0,
+        y=0.0,
         text="–" if value is None else str(round(value)),
         colour=_hex(NOT_MEASURED if value is None else scale_colour(bullseye.share(value))),
         on_dark=value is not None and bullseye.share(value) > DARK_FROM,
-        curve=bullseye.curves.get(segment, ""),
     )
+
+
+def _cap_path() -> str:
+    """A circle as an SVG path, inside the apical ring."""
+    radius = RADII[Level.APICAL][0] * RADIUS
+    half = f"A{radius:g} {radius:g} 0 0 0"
+    return f"M{-radius:g} 0{half} {radius:g} 0{half} {-radius:g} 0Z"
 
 
 def segment_path(segment: WallSegment) -> str:

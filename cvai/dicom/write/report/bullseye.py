@@ -47,7 +47,8 @@ class Bullseye:
     """What one bullseye shows.
 
     A segment without a value was not measured; ``low`` has the lightest colour, ``high`` the darkest. On a
-    page the values may follow ``curves`` over the heartbeat, by their names in result.json.
+    page the values may follow ``curves`` over the heartbeat, by their names in result.json. ``cap`` is the
+    value of segment 17.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Bullseye:
     low: float
     high: float
     curves: Mapping[WallSegment, str] = field(default_factory=dict)
+    cap: float | None = None
 
     def share(self, value: float) -> float:
         """Where a value lies on the scale, from 0 to 1."""
@@ -99,19 +101,30 @@ def draw_bullseye(page: Page, box: Box, bullseye: Bullseye) -> None:
     centre = (box.left + box.width / 2, box.top + box.height / 2)
     for segment in WALL_SEGMENTS:
         _draw_segment(page, centre, radius, segment, bullseye)
-    page.polygon(_arc(centre, radius * RADII[Level.APICAL][0], 0.0, 360.0), NOT_MEASURED, Stroke(WHITE, 0.8))
-    page.text(centre[0], centre[1] + 0.8, "–", 6.5, colour=GREY, align="centre")
+    _draw_value(
+        page, _arc(centre, radius * RADII[Level.APICAL][0], 0.0, 360.0), centre, bullseye, bullseye.cap
+    )
     _draw_directions(page, centre, radius)
 
 
 def _draw_segment(
     page: Page, centre: tuple[float, float], radius: float, segment: WallSegment, bullseye: Bullseye
 ) -> None:
-    value = bullseye.values.get(segment)
-    outline = segment_outline(centre, radius, segment)
+    outline, middle = segment_outline(centre, radius, segment), segment_middle(centre, radius, segment)
+    _draw_value(page, outline, middle, bullseye, bullseye.values.get(segment))
+
+
+def _draw_value(
+    page: Page,
+    outline: list[tuple[float, float]],
+    middle: tuple[float, float],
+    bullseye: Bullseye,
+    value: float | None,
+) -> None:
+    """An area in the colour of its value, with the number on it; a dash where it was not measured."""
     colour = NOT_MEASURED if value is None else scale_colour(bullseye.share(value))
     page.polygon(outline, colour, Stroke(WHITE, 0.8))
-    x, y = segment_middle(centre, radius, segment)
+    x, y = middle
     if value is None:
         page.text(x, y + 0.8, "–", 6.5, colour=GREY, align="centre")
     else:
