@@ -30,12 +30,12 @@ def number_text(value: float | None, decimals: int = 0) -> str:
 
 
 def unit_text(ucum: str) -> str:
-    """A UCUM unit as people write it.
+    """A UCUM unit as people write it; a score has none.
 
-    >>> unit_text("mL/m2"), unit_text("mm[Hg]")
-    ('mL/m²', 'mmHg')
+    >>> unit_text("mL/m2"), unit_text("mm[Hg]"), unit_text("{score}")
+    ('mL/m²', 'mmHg', '')
     """
-    return ucum.replace("m2", "m²").replace("mm[Hg]", "mmHg")
+    return ucum.replace("m2", "m²").replace("mm[Hg]", "mmHg").replace("{score}", "")
 
 
 def mark_text(measurement: Measurement) -> str:

@@ -48,8 +48,8 @@ _CAVITY, _WALL, _RIGHT = (
 _INSIDE_COLOUR, _OUTSIDE_COLOUR, _RIGHT_COLOUR = "#ff7a1a", "#00c08b", "#56b4e9"
 
 HEADLINE = Headline("lv_ef", "LV ejection fraction", "LVEF", "%")
-COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv", "lv_mass", "rv_ef", "rv_edv", "rv_esv", "rv_sv")
-"""Indexed measurements and those of the wall follow from them or are many."""
+COMPARED = ("lv_ef", "lv_edv", "lv_esv", "lv_sv", "lv_mass", "rv_ef", "rv_edv", "rv_esv", "rv_sv", INDEX)
+"""Indexed measurements and those of wall segments follow from them or are many."""
 
 _LAYERS = (
     Layer("endo", "LV inside", _INSIDE_COLOUR, (_CAVITY,), leaves=_WALL),
