@@ -168,7 +168,7 @@ def _measured_json(
         "curves": dict(curves),
         "findings": render("findings.html", findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
-        "wall": _wall_html(summary.page, measurements, changes),
+        "wall": _wall_html(summary, measurements, changes),
     }
 
 
@@ -223,13 +223,15 @@ def _model(summary: Summary) -> ModelIdentity:
     return ModelIdentity(**summary.result["model"])
 
 
-def _wall_html(
-    page: PageSpec[Any] | None, measurements: Sequence[Measurement], changes: ChangesBody | None
-) -> str:
+def _wall_html(summary: Summary, measurements: Sequence[Measurement], changes: ChangesBody | None) -> str:
+    page = summary.page
     if page is None or page.wall is None:
         return ""
-    drawn = drawn_wall(page.wall(measurements), {} if changes is None else changes.chosen)
-    return render("wall.html", wall=drawn, of_reader=changes is not None)
+    wall = page.wall(measurements)
+    if changes is None:
+        return render("wall.html", wall=drawn_wall(wall), of_reader=False)
+    model = page.wall(tuple(summary.measurements.values()))
+    return render("wall.html", wall=drawn_wall(wall, changes.chosen, model), of_reader=True)
 
 
 def _factors(summary: Summary) -> dict[str, float]:

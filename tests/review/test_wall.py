@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,8 +92,9 @@ def test_a_score_shows_its_range_and_which_one_a_reader_has_given() -> None:
         Measurement(motion_name(WALL_SEGMENTS[1]), 4.0, "{score}"),
     ]
     given = {motion_name(WALL_SEGMENTS[1]): 4.0}
-    html = render("wall.html", wall=drawn_wall(wall_of(scores), given), of_reader=True)
-    assert "hypokinetic (1–3)" in html
-    assert "dyskinetic, given" in html
+    proposed = wall_of([replace(score, value=3.0, interval=(1.0, 4.0)) for score in scores])
+    html = render("wall.html", wall=drawn_wall(wall_of(scores), given, proposed), of_reader=True)
+    assert "hypokinetic (1–3), AI akinetic (1–4)" in html
+    assert "dyskinetic, given, AI akinetic (1–4)" in html
     assert html.count(" selected>") == 1
     assert html.count("<select") == len(WALL_SEGMENTS)
