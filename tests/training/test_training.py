@@ -18,6 +18,7 @@ from cvai.models.runtimes.onnx import OnnxNetwork
 from cvai.training.core.export import averaged_network, export
 from cvai.training.core.loop import CHECKPOINT, new_state, train, training_progress
 from cvai.training.core.start import averaged_weights
+from cvai.training.core.tracking import Tracker
 from cvai.training.datasets.acdc import ACDC
 from cvai.training.datasets.data import Split, load_acdc_patient, load_split
 from cvai.training.tasks.registry import load_run, run_of
@@ -133,6 +134,17 @@ def test_a_configuration_with_a_wrong_key_is_told(tmp_path: Path) -> None:
     (tmp_path / "wrong.toml").write_text(text.replace("batch_size", "batchsize"))
     with pytest.raises(ConfigurationInvalid, match="batchsize"):
         load_run(tmp_path / "wrong.toml")
+
+
+def test_a_run_that_the_store_has_lost_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    config = small_config(tmp_path)
+    config.output.mkdir(parents=True, exist_ok=True)
+    (config.output / "mlflow_run_id").write_text("0" * 32)
+    with Tracker(config):
+        pass
+    run = mlflow.get_run((config.output / "mlflow_run_id").read_text())
+    assert run.data.params["optimise.batch_size"] == "4"
 
 
 def test_a_run_is_trained_cut_off_resumed_tracked_and_exported(

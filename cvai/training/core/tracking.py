@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 from cvai.training.core.config import RunConfig
 
@@ -32,12 +33,23 @@ class Tracker:
             artifacts = (self._config.output.parent / "mlflow_artifacts").resolve()
             mlflow.create_experiment(self._config.name, artifact_location=artifacts.as_uri())
         mlflow.set_experiment(self._config.name)
-        known = self._id_file.read_text().strip() if self._id_file.is_file() else None
+        known = self._started()
         run = mlflow.start_run(run_id=known, run_name=f"{self._config.name} {self._config.version}")
         self._id_file.write_text(run.info.run_id)
         if known is None:
             mlflow.log_params(_flat(self._config.model_dump(mode="json")))
         return self
+
+    def _started(self) -> str | None:
+        """The run that this training started; None where it is the first, or the store has lost that run."""
+        if not self._id_file.is_file():
+            return None
+        known = self._id_file.read_text().strip()
+        try:
+            mlflow.get_run(known)
+        except MlflowException:
+            return None
+        return known
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
