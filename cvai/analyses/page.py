@@ -25,6 +25,19 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence of the impression that the page proposes.
+
+    Args:
+        subject: what it is about, for readers.
+        numbers: measurements in its order, those by body surface excepted; left out where none was made.
+    """
+
+    subject: str
+    numbers: tuple[Number, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Headline:
     """The measurement that lists, trends and agreement go by.
 

@@ -19,6 +19,7 @@ from cvai.analyses.page import (
     Overlay,
     Section,
     SlicePart,
+    Statement,
     Table,
     Traces,
 )
@@ -136,6 +137,7 @@ class PageSpec(Generic[AnyReopened]):
         slice_parts: what a key puts into or takes out of the slice shown, in the phase shown.
         overlay: lines that loops have besides contours.
         traces: curves that loops have besides the one of their labels.
+        impression: what the page proposes as impression before a reader signs; empty for no proposal.
         wall: numbers of the wall by segment, from all measurements; None where none are shown.
         note: below the measurements.
         reasons: to reject it, to be chosen from.
@@ -153,6 +155,7 @@ class PageSpec(Generic[AnyReopened]):
     slice_parts: tuple[SlicePart, ...] = ()
     overlay: Overlay | None = None
     traces: Traces | None = None
+    impression: tuple[Statement, ...] = ()
     wall: Callable[[Sequence[Measurement]], Wall] | None = None
     note: str = ""
     reasons: tuple[str, ...] = ("Wrong series", "Contours do not follow the heart", "Image quality")

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from cvai.analyses.spec import STACK
+from cvai.domain.impression import Impression
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 from cvai.jobs.job import StudyJob
@@ -83,10 +84,11 @@ class Reading:
         beats: end-diastole and end-systole of every beat by view, where there are views.
         factors: see ``Analysed.factors``.
         chosen: scores that the signer gave instead of the proposals, by name of the measurement.
+        impression: what the reader concludes; None where nothing is stated.
 
     Raises:
-        ValueError: a rejection without a reason, edits or scores under a verdict that has none, or a time
-            without zone.
+        ValueError: a rejection without a reason or with an impression, edits or scores under a verdict that
+            has none, or a time without zone.
     """
 
     job: StudyJob
@@ -104,10 +106,13 @@ class Reading:
     beats: Mapping[str, tuple[KeyPhases, ...]] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)
+    impression: Impression | None = None
 
     def __post_init__(self) -> None:
         if self.verdict is Verdict.REJECTED and not self.reason.strip():
             raise ValueError("a rejection has a reason")
+        if self.verdict is Verdict.REJECTED and self.impression is not None:
+            raise ValueError("a rejection has no impression")
         if (self.edits or self.chosen) and self.verdict is not Verdict.CHANGED:
             raise ValueError(f"a reading that is {self.verdict} has no edits")
         if self.signed_at.tzinfo is None:
@@ -137,8 +142,10 @@ class Reading:
             "job": self.job.to_json(),
             "signed_at": self.signed_at.isoformat(),
             "edits": [_without_empty(asdict(edit), ("view",)) for edit in self.edits],
+            "impression": None if self.impression is None else _impression_json(self.impression),
         }
-        return _without_empty(values, ("images", "segmentations", "beats", "factors", "chosen"))
+        optional = ("images", "segmentations", "beats", "factors", "chosen", "impression")
+        return _without_empty(values, optional)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Reading:
@@ -159,7 +166,18 @@ class Reading:
             beats={view: _beats(of_view) for view, of_view in values.get("beats", {}).items()},
             factors=values.get("factors", {}),
             chosen=values.get("chosen", {}),
+            impression=_impression(values.get("impression")),
         )
+
+
+def _impression_json(impression: Impression) -> dict[str, str]:
+    return {**asdict(impression), "at": impression.at.isoformat()}
+
+
+def _impression(values: Mapping[str, str] | None) -> Impression | None:
+    if values is None:
+        return None
+    return Impression(values["text"], values["author"], datetime.fromisoformat(values["at"]))
 
 
 def _beats(values: Iterable[Mapping[str, int]]) -> tuple[KeyPhases, ...]:

@@ -184,6 +184,7 @@ def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> 
         at=reading.signed_at,
         changed=reading.verdict is Verdict.CHANGED,
         digest=reading.digest,
+        impression=reading.impression,
     )
     return measured_again(
         editing,

@@ -58,6 +58,17 @@ CREATE TABLE IF NOT EXISTS looks (
     at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS looks_of_job ON looks (job_id, number);
+
+CREATE TABLE IF NOT EXISTS statements (
+    number INTEGER PRIMARY KEY,
+    about TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reader TEXT NOT NULL,
+    person_name TEXT NOT NULL,
+    at TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS statements_about ON statements (about, kind, number);
 """
 
 LISTED = """

@@ -16,6 +16,7 @@ from cvai.review.decisions import Decisions, Drafts
 from cvai.review.sign_in.accounts import Accounts, SessionLimits
 from cvai.review.sign_in.first_token import FirstToken
 from cvai.review.sign_in.oidc import OpenIdProvider
+from cvai.review.statements import Statements
 from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
 
@@ -115,6 +116,7 @@ class Page:
         cines: images and contours.
         decisions: what was signed.
         drafts: what is being worked on.
+        statements: what readers state besides contours.
         results_folder: where the jobs left their results.
         record: keeps who did what.
         provider: who else may say who a reader is; None where they sign in with tokens alone.
@@ -130,6 +132,7 @@ class Page:
     cines: CineCache
     decisions: Decisions
     drafts: Drafts
+    statements: Statements
     results_folder: Path
     record: Record
     provider: OpenIdProvider | None = None

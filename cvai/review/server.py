@@ -27,6 +27,7 @@ from cvai.review.page import Page, PageOptions, Record
 from cvai.review.sign_in.accounts import Accounts
 from cvai.review.sign_in.first_token import FirstToken
 from cvai.review.sign_in.oidc import OpenIdProvider
+from cvai.review.statements import Statements
 from cvai.review.summary import StudyFolders, Summary
 from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
@@ -116,6 +117,7 @@ def _page(
         cines=CineCache(archive, data_folder / CINES_NAME, options.cache_bytes),
         decisions=decisions,
         drafts=drafts,
+        statements=Statements(database),
         results_folder=results_folder,
         record=record,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from cvai.jobs.opened import segmentation_uids_of
 from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
 from cvai.review.decisions import Decision
+from cvai.review.impression import IMPRESSION, impression_json, proposed_text, signed_impression
 from cvai.review.listing import Row
 from cvai.review.measured import ChangesBody, changes_of, checked_edits, few_frames
 from cvai.review.page import Json, Page
@@ -48,6 +49,8 @@ def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         "editable": summary.editing is not None,
         "signed": _signed_json(page, summary),
+        "impression": impression_json(page, summary),
+        "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings),
         **shared_json(page, job_id, reader),
     }
 
@@ -168,8 +171,15 @@ def _measured_json(
         "curves": dict(curves),
         "findings": render("findings.html", findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
+        "proposed": _proposed(summary, measurements, findings),
         "wall": _wall_html(summary, measurements, changes),
     }
+
+
+def _proposed(
+    summary: Summary, measurements: Sequence[Measurement], findings: Sequence[Mapping[str, Any]]
+) -> str:
+    return "" if summary.page is None else proposed_text(summary.page.impression, measurements, findings)
 
 
 def preview_json(page: Page, summary: Summary, changes: ChangesBody) -> Json:
@@ -299,7 +309,13 @@ def prior_json(row: Row) -> Json:
 
 
 def new_reading(
-    page: Page, summary: Summary, reader: Reader, changes: ChangesBody | None, reason: str
+    page: Page,
+    summary: Summary,
+    reader: Reader,
+    changes: ChangesBody | None,
+    *,
+    reason: str = "",
+    impression: str = "",
 ) -> tuple[Reading, Mapping[str, Any]]:
     """What a reader signs, and how it compares with the model.
 
@@ -309,6 +325,7 @@ def new_reading(
         reader: who signs.
         changes: corrections, empty ones for acceptance as it stands; None for a rejection.
         reason: of a rejection.
+        impression: as the reader sees it; a rejection has none.
 
     Raises:
         RequestInvalid: ``changes_invalid``; ``not_to_be_signed``: there is nothing to be signed.
@@ -342,7 +359,13 @@ def new_reading(
         factors=_factors(summary),
         chosen=chosen,
     )
-    return reading, _comparison(summary, pack.scanner, _signed(page, summary, editing, reading))
+    signed, findings = _signed(page, summary, editing, reading)
+    if changes is not None:
+        written = page.statements.last(summary.job_id, IMPRESSION)
+        proposed = _proposed(summary, signed, findings)
+        stated = signed_impression(impression, proposed, written, reader, reading.signed_at)
+        reading = replace(reading, impression=stated)
+    return reading, _comparison(summary, pack.scanner, signed)
 
 
 def _found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple[KeyPhases, ...]]:
@@ -353,14 +376,16 @@ def _found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple
     return {STACK: (KeyPhases(frames["ed"], frames["es"]),)}
 
 
-def _signed(page: Page, summary: Summary, editing: AnyEditing, reading: Reading) -> Sequence[Measurement]:
-    """What is signed: the model's numbers where nothing was changed, none where they were rejected."""
+def _signed(
+    page: Page, summary: Summary, editing: AnyEditing, reading: Reading
+) -> tuple[Sequence[Measurement], Sequence[Mapping[str, Any]]]:
+    """What is signed, with its findings: the model's where nothing was changed, none if it was rejected."""
     if reading.verdict is Verdict.ACCEPTED:
-        return tuple(summary.measurements.values())
+        return tuple(summary.measurements.values()), summary.findings
     if reading.verdict is Verdict.REJECTED:
-        return ()
+        return (), ()
     opened = page.cines.reopen(summary.record)
-    return measured_again(
+    analysis = measured_again(
         editing,
         opened,
         reading.edits,
@@ -368,7 +393,8 @@ def _signed(page: Page, summary: Summary, editing: AnyEditing, reading: Reading)
         model=reading.model,
         factors=reading.factors,
         chosen=reading.chosen,
-    ).measurements
+    )
+    return analysis.measurements, [finding_entry(finding) for finding in analysis.findings]
 
 
 def _verdict(*, changed: bool, rejected: bool) -> Verdict:

@@ -20,6 +20,7 @@ from cvai.review.page import Page, PageOptions
 from cvai.review.server import DATABASE_NAME, _Server
 from cvai.review.sign_in.accounts import Accounts, Role
 from cvai.review.sign_in.oidc import OpenIdProvider
+from cvai.review.statements import Statements
 from cvai.review.summary import StudyFolders
 from cvai.review.worklist import Worklist
 from tests.process import eventually
@@ -95,6 +96,7 @@ def light_page(folder: Path, provider: OpenIdProvider | None = None, **options: 
             cines=cast("Any", None),
             decisions=decisions,
             drafts=drafts,
+            statements=Statements(database),
             results_folder=folder / "results",
             record=events.append,
             provider=provider,

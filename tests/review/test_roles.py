@@ -43,6 +43,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("PUT", f"{STUDY}/draft"): REVIEWER,
     ("DELETE", f"{STUDY}/draft"): REVIEWER,
     ("POST", f"{STUDY}/preview"): REVIEWER,
+    ("PUT", f"{STUDY}/impression"): REVIEWER,
     ("POST", f"{STUDY}/decision"): REVIEWER,
     ("POST", f"{STUDY}/look"): REVIEWER,
     ("GET", "/agreement"): ADMIN,
@@ -54,6 +55,7 @@ BODIES: dict[str, object] = {
     "/worklist": {"search": "doe"},
     f"{STUDY}/draft": {"ed": 0, "es": 1, "frames": []},
     f"{STUDY}/preview": {"ed": 0, "es": 1, "frames": []},
+    f"{STUDY}/impression": {"after": 0, "text": "No infarct."},
     f"{STUDY}/decision": {"after": 0, "changes": {"ed": 0, "es": 1, "frames": []}},
 }
 NO_STUDY = {"job_id": "1.2.3-none", "z": "0", "index": "0", "view": "a4c", "part": "0"}
@@ -66,7 +68,10 @@ def app_of() -> FastAPI:
     page = Page(
         options=PageOptions("127.0.0.1", 1),
         **dict.fromkeys(
-            ("ledger", "accounts", "worklist", "cines", "decisions", "drafts", "results_folder", "record"),
+            (
+                *("ledger", "accounts", "worklist", "cines", "decisions", "drafts", "statements"),
+                *("results_folder", "record"),
+            ),
             nothing,
         ),
         service_routes={"/healthz": lambda: (200, "", "text/plain")},

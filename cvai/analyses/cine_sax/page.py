@@ -21,6 +21,7 @@ from cvai.analyses.page import (
     Row,
     Section,
     SlicePart,
+    Statement,
     Table,
 )
 from cvai.analyses.shown import Score, Wall
@@ -131,6 +132,19 @@ _SLICE_PARTS = tuple(
     for layer, title, prefix in (("epi", "LV", "lv"), ("rv", "RV", "rv"))
 )
 
+_IMPRESSION = tuple(
+    Statement(
+        f"{side} ventricle",
+        (
+            Number(f"{prefix}_ef", "ejection fraction", 0),
+            Number(f"{prefix}_edv", "end-diastolic volume", 0),
+            Number(f"{prefix}_esv", "end-systolic volume", 0),
+            Number(f"{prefix}_mass", "myocardial mass", 0),
+        ),
+    )
+    for side, prefix in (("Left", "lv"), ("Right", "rv"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Measurements:
@@ -219,6 +233,7 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
     table=_TABLE,
     sections=(_STRAIN, _TIMING),
     signed=_SIGNED,
+    impression=_IMPRESSION,
     live=Live(
         chambers=(Chamber("lv", _CAVITY), Chamber("rv", _RIGHT)),
         masses=(Mass("lv_mass", _WALL, MYOCARDIAL_DENSITY_G_PER_ML),),

@@ -20,7 +20,6 @@ from cvai.dicom.write.report.document import (
     LEFT,
     RIGHT,
     accession_cell,
-    draw_findings,
     draw_footer,
     draw_heading,
     draw_section,
@@ -29,6 +28,7 @@ from cvai.dicom.write.report.document import (
     sex_and_age,
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.impression import draw_conclusion, draw_long_impression
 from cvai.dicom.write.report.page import GREY, WHITE, Box, Page, Stroke
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
@@ -65,8 +65,9 @@ def report_pdf(context: ResultContext[CineAnalysis]) -> bytes:
     _draw_curves(page, context.analysis)
     _draw_pictures(page, context)
     _draw_bullseyes(page, context.analysis)
-    draw_findings(page, context.analysis.findings)
+    draw_conclusion(page, context)
     draw_footer(page, context)
+    draw_long_impression(page, context)
     draw_reports(page, context)
     return page.pdf()
 

@@ -16,7 +16,6 @@ from cvai.dicom.write.report.document import (
     RIGHT,
     WIDTH,
     accession_cell,
-    draw_findings,
     draw_footer,
     draw_heading,
     draw_section,
@@ -24,6 +23,7 @@ from cvai.dicom.write.report.document import (
     sex_and_age,
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.impression import draw_conclusion, draw_long_impression
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, fitted, wrapped
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
@@ -59,8 +59,9 @@ def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
     for place, (of_run, lesion) in enumerate(analysis.lesions[:_MOST_PROFILES]):
         box = Box(_PROFILES.left, _PROFILES.top + place * height, _PROFILES.width, height - 3)
         _draw_profile(page, box, place + 1, of_run, lesion)
-    draw_findings(page, analysis.findings)
+    draw_conclusion(page, context)
     draw_footer(page, context)
+    draw_long_impression(page, context)
     draw_reports(page, context)
     return page.pdf()
 

@@ -18,6 +18,7 @@ from cvai.analyses.page import (
     Overlay,
     OverlayLine,
     Row,
+    Statement,
     Table,
     Trace,
     Traces,
@@ -196,6 +197,18 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
         Number("lv_esv", "LV end-systolic volume", 0),
         Number("la_max", "Left atrium, largest", 0),
         Number("lv_gls_endo", "Longitudinal strain, endocardium"),
+    ),
+    impression=(
+        Statement(
+            "Left ventricle",
+            (
+                Number("lv_ef", "ejection fraction", 0),
+                Number("lv_edv", "end-diastolic volume", 0),
+                Number("lv_esv", "end-systolic volume", 0),
+                Number("lv_gls_endo", "longitudinal strain of the endocardial contour"),
+            ),
+        ),
+        Statement("Left atrium", (Number("la_max", "largest volume", 0),)),
     ),
     overlay=Overlay("Discs", "m", (OverlayLine(CHORDS, "#f0e442", 0.8), OverlayLine(AXIS, "#ffffff", 1.3))),
     note="Papillary muscles count as cavity. Strain is of contours, not of speckle tracking.",

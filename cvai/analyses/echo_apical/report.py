@@ -23,7 +23,6 @@ from cvai.dicom.write.report.document import (
     RIGHT,
     WIDTH,
     accession_cell,
-    draw_findings,
     draw_footer,
     draw_heading,
     draw_section,
@@ -32,6 +31,7 @@ from cvai.dicom.write.report.document import (
     sex_and_age,
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.impression import draw_conclusion, draw_long_impression
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, wrapped
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
@@ -98,8 +98,9 @@ def echo_report_pdf(context: ResultContext[EchoAnalysis]) -> bytes:
     draw_section(page, _STRAIN_CURVE.left, _STRAIN_CURVE.top, title, _STRAIN_CURVE.width)
     _draw_strain(page, analysis)
     _draw_pictures(page, analysis)
-    draw_findings(page, analysis.findings)
+    draw_conclusion(page, context)
     draw_footer(page, context)
+    draw_long_impression(page, context)
     draw_reports(page, context)
     return page.pdf()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cvai.analyses.late_enhancement.bullseyes import infarct_bullseyes
 from cvai.analyses.late_enhancement.objects import RULES, TRANSMURALITY
 from cvai.analyses.late_enhancement.reading import ReopenedEnhancement, shown_enhancement
-from cvai.analyses.page import Headline, Layer, Number, Row, Section, Table
+from cvai.analyses.page import Headline, Layer, Number, Row, Section, Statement, Table
 from cvai.analyses.shown import Wall
 from cvai.analyses.spec import PageSpec
 from cvai.domain.measurement import Measurement
@@ -79,6 +79,17 @@ PAGE: PageSpec[ReopenedEnhancement] = PageSpec(
     ),
     sections=(_LEVELS,),
     wall=wall_of,
+    impression=(
+        Statement(
+            "Late enhancement",
+            (
+                Number("infarct_share", "infarct, share of the myocardium", 0),
+                Number("infarct_mass", "infarct mass", 0),
+                Number("transmural_share", "transmural, share of the circumference", 0),
+                Number("no_reflow_share", "no-reflow, share of the myocardium", 0),
+            ),
+        ),
+    ),
     note=RULES,
     reasons=(
         "Wrong series",

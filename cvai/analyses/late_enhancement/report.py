@@ -22,7 +22,6 @@ from cvai.dicom.write.report.document import (
     RIGHT,
     WIDTH,
     accession_cell,
-    draw_findings,
     draw_footer,
     draw_heading,
     draw_section,
@@ -31,6 +30,7 @@ from cvai.dicom.write.report.document import (
     sex_and_age,
 )
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
+from cvai.dicom.write.report.impression import draw_conclusion, draw_long_impression
 from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke, wrapped
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
@@ -80,8 +80,9 @@ def enhancement_report_pdf(context: ResultContext[EnhancementAnalysis]) -> bytes
     _draw_bullseyes(page, context.analysis)
     draw_section(page, LEFT, _PICTURES_TOP - 4, "Slices from base to apex", WIDTH)
     _draw_pictures(page, slice_pictures(context.analysis))
-    draw_findings(page, context.analysis.findings)
+    draw_conclusion(page, context)
     draw_footer(page, context)
+    draw_long_impression(page, context)
     draw_reports(page, context)
     return page.pdf()
 

@@ -14,6 +14,7 @@ from cvai.dicom.read.reports.documents import NO_REPORTS, Reports
 from cvai.dicom.read.values import Excluded, ImagePlane
 from cvai.dicom.write.codes import MeasurementCoding
 from cvai.domain.findings import Finding
+from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.subject import Subject
@@ -29,6 +30,7 @@ class Verification:
         at: when, with its time zone.
         changed: whether they corrected contours, phases or grades.
         digest: hex digest of all they decided, from which the signed objects' UIDs are derived.
+        impression: what they conclude, None where they state nothing.
 
     Raises:
         ValueError: name or organization hold characters that no text of DICOM may hold.
@@ -39,6 +41,7 @@ class Verification:
     at: datetime
     changed: bool
     digest: str
+    impression: Impression | None = None
 
     def __post_init__(self) -> None:
         if any(text != one_line(text) for text in (self.name, self.organization)):
@@ -94,6 +97,11 @@ class Analysed(ABC):
     reports: Reports = NO_REPORTS
     verification: Verification | None = None
     content: str = ""
+
+    @property
+    def impression(self) -> Impression | None:
+        """What the reader who has signed it concludes."""
+        return None if self.verification is None else self.verification.impression
 
     @property
     @abstractmethod

@@ -24,6 +24,7 @@ from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.codes import BODY_SURFACE_AREA, MeasurementCoding
+from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
 from cvai.dicom.write.source import checked_value, header_uid
@@ -172,9 +173,16 @@ def _report(context: ResultContext[AnyAnalysed], observations: Iterable[Json]) -
         "basedOn": _order(context),
         "resultsInterpreter": _reader(context),
         "result": [{"reference": _uuid_url(_uid_of(o)), "display": o["code"]["text"]} for o in observations],
-        "conclusion": " ".join([f"{NOT_FOR_CLINICAL_USE}.", *(f.message for f in context.analysis.findings)]),
+        "conclusion": _conclusion(context),
     }
     return {name: value for name, value in report.items() if value is not None}
+
+
+def _conclusion(context: ResultContext[AnyAnalysed]) -> str:
+    """The reader's impression with where it is from, and what makes the numbers doubtful."""
+    impression = context.analysis.impression
+    stated = () if impression is None else (*impression.lines, f"({impression_origin(impression)})")
+    return " ".join([f"{NOT_FOR_CLINICAL_USE}.", *stated, *(f.message for f in context.analysis.findings)])
 
 
 def _provenance(context: ResultContext[AnyAnalysed], device: Json, targets: Iterable[Json]) -> Json:

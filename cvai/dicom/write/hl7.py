@@ -28,11 +28,13 @@ from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.codes import INDEXED_BY_BODY_SURFACE, MeasurementCoding
 from cvai.dicom.write.er7 import components, escaped, joined, segment, subcomponents
 from cvai.dicom.write.fhir import CATEGORIES, INTERPRETATIONS, qualifier_texts, range_text
+from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
 from cvai.dicom.write.source import checked_value, header_uid
 from cvai.dicom.write.uids import device_uid
 from cvai.domain.findings import Finding
+from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
 
 MESSAGE_TYPE = "ORU^R01^ORU_R01"
@@ -198,6 +200,8 @@ class _Writer:
             identifier = fields[3].split("^")[0]
             seen[identifier] += 1
             yield fields | {4: str(seen[identifier])}, self._notes(measurement, coding)
+        if self._analysis.impression is not None:
+            yield self._concluded(self._analysis.impression)
         if self._status is not ResultStatus.NOT_OBTAINED:
             yield from ((self._found(finding), []) for finding in self._analysis.findings)
 
@@ -246,6 +250,12 @@ class _Writer:
     def _found(self, finding: Finding) -> dict[int, str]:
         identifier = components(*_parts(codes.QUALITY_FINDING), finding.code, "", LOCAL_CODES)
         return {2: "TX", 3: identifier, 5: escaped(finding.message), 11: str(self._status)}
+
+    def _concluded(self, impression: Impression) -> tuple[dict[int, str], list[str]]:
+        """The impression, its lines as repetitions (2.5.1, section 2.A.78), and who wrote it."""
+        text = "~".join(map(escaped, impression.lines))
+        fields = {2: "TX", 3: _coded(codes.IMPRESSION), 5: text, 11: str(self._status)}
+        return fields | {16: self._responsible()}, [impression_origin(impression)]
 
     def _responsible(self) -> str:
         verification = self._analysis.verification

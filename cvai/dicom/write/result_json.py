@@ -22,6 +22,7 @@ from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
 from cvai.dicom.write.reported import Beside, beside
 from cvai.domain.findings import Finding
+from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.subject import Subject
@@ -102,6 +103,7 @@ def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: M
         "findings": [finding_entry(f) for f in analysis.findings],
         "remarks": list(analysis.remarks),
         "others": [_other(found) for found in beside(analysis)],
+        "impression": _impression(analysis.impression),
         "body": _body(analysis.subject),
         "objects": list(objects),
         "withheld": None,
@@ -147,6 +149,7 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
         "findings": [],
         "remarks": [],
         "others": [],
+        "impression": None,
         "body": None,
         "objects": [],
         "withheld": None,
@@ -232,6 +235,10 @@ def _other(found: Beside) -> Record:
         "within_interval": found.is_inside,
         "source": asdict(value.source),
     }
+
+
+def _impression(impression: Impression | None) -> Record | None:
+    return None if impression is None else {**asdict(impression), "at": impression.at.isoformat()}
 
 
 def _body(subject: Subject) -> Record:

@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cvai.audit.messages import Act
 from cvai.dicom.read.header.text import lines
 from cvai.dicom.write.report.document import readable_time
+from cvai.domain.impression import LONGEST
 from cvai.errors import RequestInvalid
 from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.decisions import Look, LookVerdict
+from cvai.review.impression import impression_json, write_impression
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
 from cvai.review.study import (
@@ -32,6 +34,9 @@ from cvai.review.summary import Summary
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack
 
+LONGEST_SENT = LONGEST // 2
+"""Of an impression: line ends double when it is kept."""
+
 api = APIRouter(prefix="/api/studies/{job_id}", route_class=DeclaredRoute)
 
 
@@ -42,6 +47,15 @@ class DecisionBody(BaseModel):
     after: int = Field(ge=0)
     changes: ChangesBody | None
     reason: Annotated[str, Field(max_length=1000)] = ""
+    impression: Annotated[str, Field(max_length=LONGEST_SENT)] = ""
+
+
+class ImpressionBody(BaseModel):
+    """What a reader writes as impression, and which statement they knew of; empty for the proposal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    after: int = Field(ge=0)
+    text: Annotated[str, Field(max_length=LONGEST_SENT)]
 
 
 class LookBody(BaseModel):
@@ -158,6 +172,19 @@ def discard_draft(session: Reviewer, summary: TheStudy, page: ThePage) -> Json:
     return {}
 
 
+@api.put("/impression")
+@shows(Audited(Act.CHANGED))
+def save_impression(
+    session: Reviewer, summary: TheStudy, body: ImpressionBody, page: ThePage, access: TheAccess
+) -> Json:
+    """Keep what a reader concludes, with who wrote it and when; it is signed with the analysis."""
+    if summary.editing is None:
+        raise _no_contours()
+    access.record()
+    write_impression(page, summary, session.reader, body.text, body.after)
+    return impression_json(page, summary)
+
+
 @api.post("/decision")
 @shows(Audited(Act.SIGNED))
 def decide(
@@ -166,7 +193,9 @@ def decide(
     """Sign: recorded first, then queued for the archive, so that no crash can lose it."""
     if body.changes is None and not lines(body.reason).strip():
         raise RequestInvalid("reason_missing", "A rejection needs a reason.", "Say what is wrong.")
-    reading, comparison = new_reading(page, summary, session.reader, body.changes, body.reason)
+    reading, comparison = new_reading(
+        page, summary, session.reader, body.changes, reason=body.reason, impression=body.impression
+    )
     access.record()
     decision = page.decisions.add(session.reader.name, reading, comparison, body.after)
     page.ledger.queue_reading(reading)

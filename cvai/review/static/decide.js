@@ -13,14 +13,16 @@ export class Decide {
    * @param {import("./draft.js").Changed} editor
    * @param {import("./draft.js").Draft} draft
    * @param {import("./numbers.js").Numbers} numbers
+   * @param {import("./impression.js").Impression} impression
    * @param {boolean} maySign
    */
-  constructor(base, study, editor, draft, numbers, maySign) {
+  constructor(base, study, editor, draft, numbers, impression, maySign) {
     this.base = base;
     this.study = study;
     this.editor = editor;
     this.draft = draft;
     this.numbers = numbers;
+    this.impression = impression;
     this.maySign = maySign;
     this.holds = study.holds;
     this.accept = /** @type {HTMLButtonElement} */ (document.getElementById("accept"));
@@ -83,6 +85,7 @@ export class Decide {
   async #ask() {
     await this.draft.flush();
     await this.numbers.settled.catch(() => "");
+    await this.impression.saving;
     this.#fillTable();
     this.acceptDialog.showModal();
   }
@@ -108,13 +111,16 @@ export class Decide {
     if (graded) moved.push(`${graded} ${graded > 1 ? "grades" : "grade"} given`);
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
     what.textContent = moved.filter(Boolean).join(", ") || "As the model measured them.";
+    const impression = /** @type {HTMLElement} */ (document.getElementById("accept-impression"));
+    impression.textContent = this.impression.text || "No impression.";
   }
 
   /** @param {import("./draft.js").Changed["changes"] | null} changes @param {string} reason */
   async #send(changes, reason) {
     try {
       await this.draft.flush();
-      const body = { after: this.holds?.number ?? 0, changes, reason };
+      const impression = changes ? this.impression.text : "";
+      const body = { after: this.holds?.number ?? 0, changes, reason, impression };
       const shared = await sendJson("POST", `${this.base}/decision`, body);
       this.draft.say("");
       this.update(shared.holds);

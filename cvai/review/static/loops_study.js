@@ -5,6 +5,7 @@ import { BeatCurve, showTrend } from "./chart.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { linkFindings } from "./findings.js";
+import { Impression } from "./impression.js";
 import { handle, showHistory } from "./input.js";
 import { unitOf } from "./labels.js";
 import { LoopEdits } from "./loop_edits.js";
@@ -126,7 +127,8 @@ class LoopsPage {
     const { edits, study } = this;
     this.numbers = new Numbers(base, edits, study.result.measurements, () => this.previewed.measurements);
     this.draft = new Draft(base, edits, saySaved, (revision) => this.#showMeasured(revision));
-    this.decide = new Decide(base, study, edits, this.draft, this.numbers, this.mayChange);
+    this.impression = new Impression(base, study.impression, study.proposed, this.mayChange);
+    this.decide = new Decide(base, study, edits, this.draft, this.numbers, this.impression, this.mayChange);
     edits.addEventListener("change", () => this.#changed());
   }
 
@@ -170,11 +172,12 @@ class LoopsPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async #showMeasured(revision) {
     try {
-      const { loops, findings, places, remarks } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
+      const { loops, findings, places, remarks, proposed } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
       if (revision !== this.edits.revision) return;
       part("findings-shown").innerHTML = findings;
       part("remarks").textContent = (remarks ?? this.study.result.remarks ?? []).join(" ");
       this.#linkFindings(places);
+      this.impression?.propose(proposed);
       for (const view of this.views) view.redraw(loops?.find((loop) => loop.view === view.cine.view));
       this.#drawCurve();
       this.#showNumbers();

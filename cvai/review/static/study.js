@@ -10,6 +10,7 @@ import { Editor } from "./editor.js";
 import { linkFindings } from "./findings.js";
 import { PhaseGrid } from "./grid.js";
 import { LabelVolume, measure, unitOf, unpackLabels } from "./labels.js";
+import { Impression } from "./impression.js";
 import { Inclusion } from "./inclusion.js";
 import { handle, showHistory } from "./input.js";
 import { Numbers } from "./numbers.js";
@@ -53,7 +54,8 @@ class StudyPage {
     this.grid = new PhaseGrid(part("grid"), sides, editor, this.strip.order, (t, z) => this.go(t, z));
     this.crossings = new Crossings(part("crossings"), part("show-crossings"), base, study.cine.crossings, sides, editor, goToSlice);
     this.player = new Player([this], (t) => this.go(t, this.viewer.z, this.player.playing));
-    this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.mayChange);
+    this.impression = study.editable && new Impression(base, study.impression, study.proposed, this.mayChange);
+    this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.impression, this.mayChange);
     this.#listen();
     this.#tellEdges();
     handle(this.#app());
@@ -206,11 +208,12 @@ class StudyPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async showMeasured(revision) {
     try {
-      const { wall, curves, findings, places } = await this.numbers.refresh(revision);
+      const { wall, curves, findings, places, proposed } = await this.numbers.refresh(revision);
       if (wall) this.wall?.show(wall);
       part("findings-shown").innerHTML = findings;
       this.#linkFindings(places);
       this.curves = curves;
+      this.impression?.propose(proposed);
       this.showNumbers();
     } catch (problem) {
       saySaved(`Not measured: ${problem instanceof Error ? problem.message : problem}`, true);

@@ -19,6 +19,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import Analysed, AnyAnalysed, Verification
+from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.dicom.write.objects.encoded import (
     encoded,
@@ -39,6 +40,7 @@ from cvai.dicom.write.source import (
 )
 from cvai.dicom.write.uids import derived_uid, device_uid
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.impression import Impression
 from cvai.domain.reported import ReportedValue
 
 STAND_IN_UID = derived_uid("stand-in")
@@ -160,7 +162,10 @@ def _content(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> sr.Meas
         *(group for group in sites if group is not None),
     ]
     library = image_library(context.all_sources, plan.modality)
-    return report_content(context, plan, library, groups, _evaluations(context.analysis, plan))
+    report = report_content(context, plan, library, groups, _evaluations(context.analysis, plan))
+    if context.analysis.impression is not None:
+        report[0].ContentSequence.append(_impressions(context.analysis.impression))
+    return report
 
 
 def report_content(
@@ -182,6 +187,19 @@ def report_content(
     for item in (library, measurements, evaluations):
         items.append(item)
     return report
+
+
+def _impressions(impression: Impression) -> sr.ContainerContentItem:
+    """The reader's impression in the section that TID 2000 has for it; TID 1500 may be extended."""
+    contains = sr.RelationshipTypeValues.CONTAINS
+    text = sr.TextContentItem(name=codes.IMPRESSION, value=impression.text, relationship_type=contains)
+    text.ObservationDateTime = impression.at.strftime("%Y%m%d%H%M%S%z")
+    section = sr.ContainerContentItem(name=codes.IMPRESSIONS, relationship_type=contains)
+    origin = sr.TextContentItem(
+        name=codes.COMMENT, value=impression_origin(impression), relationship_type=contains
+    )
+    section.ContentSequence = sr.ContentSequence([text, origin])
+    return section
 
 
 def observer(context: ResultContext[AnyAnalysed]) -> sr.ObservationContext:

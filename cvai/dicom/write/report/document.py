@@ -17,7 +17,7 @@ from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed, Verification
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.dicom.write.plan import ResultKind
-from cvai.dicom.write.report.identity import Cell
+from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import (
     ALARM,
     BLACK,
@@ -31,7 +31,7 @@ from cvai.dicom.write.report.page import (
     text_width,
     wrapped,
 )
-from cvai.dicom.write.source import code_item, instance_reference
+from cvai.dicom.write.source import checked_value, code_item, instance_reference
 from cvai.domain.findings import NO_FINDINGS, Finding, Severity
 from cvai.domain.subject import Subject
 
@@ -99,6 +99,18 @@ def accession_cell(header: Dataset) -> Cell:
     return Cell("Accession number", stated_text(header, "AccessionNumber"), is_identifier=True)
 
 
+def draw_study_identity(page: Page, context: ResultContext[AnyAnalysed]) -> None:
+    """Whose study it is, on pages after the first."""
+    header, patient = context.first_header, context.analysis.patient
+    cells = (
+        Cell("Patient", readable_name(patient.name)),
+        patient_id_cell(patient),
+        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        accession_cell(header),
+    )
+    draw_identity(page, (LEFT, 62.0, 110.0, 152.0), RIGHT, cells)
+
+
 def sex_and_age(patient: Patient, subject: Subject) -> str:
     """Sex, year of birth and age, as far as they are stated."""
     age = "" if subject.age_years is None else f"{subject.age_years} years"
@@ -133,17 +145,15 @@ def readable_time(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
-def draw_findings(page: Page, findings: Sequence[Finding]) -> None:
+def draw_findings(page: Page, findings: Sequence[Finding], box: Box = FINDINGS) -> None:
     """What makes the numbers doubtful, gravest first."""
-    draw_section(
-        page, FINDINGS.left, FINDINGS.top, "What to know before trusting the numbers", FINDINGS.width
-    )
-    baseline = FINDINGS.top + 6
-    if not findings:
-        page.text(FINDINGS.left, baseline, NO_FINDINGS, 8)
-    for line in finding_lines(findings, FINDINGS.width - 22, int((FINDINGS.height - 6) / 4)):
-        page.text(FINDINGS.left, baseline, line.severity, 8, bold=True, colour=line.colour)
-        page.text(FINDINGS.left + 20, baseline, line.text, 8)
+    draw_section(page, box.left, box.top, "What to know before trusting the numbers", box.width)
+    baseline = box.top + 6
+    for place, text in enumerate([] if findings else wrapped(NO_FINDINGS, 8, box.width)):
+        page.text(box.left, baseline + 4 * place, text, 8)
+    for line in finding_lines(findings, box.width - 22, int((box.height - 6) / 4)):
+        page.text(box.left, baseline, line.severity, 8, bold=True, colour=line.colour)
+        page.text(box.left + 20, baseline, line.text, 8)
         baseline += 4
 
 

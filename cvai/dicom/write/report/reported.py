@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.report.document import (
     LEFT,
     RIGHT,
     WIDTH,
-    accession_cell,
     draw_footer,
     draw_section,
-    readable_date,
+    draw_study_identity,
 )
-from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Page, Stroke, fitted, wrapped
 from cvai.dicom.write.reported import Beside, beside
-from cvai.dicom.write.source import checked_value
 
 TITLE = "Stated in other reports of the study"
 NOTE = (
@@ -27,7 +23,6 @@ NOTE = (
     "measurement of the same quantity by the same method; ≠ marks what lies outside its interval."
 )
 
-_IDENTITY_LEFTS = (LEFT, 62.0, 110.0, 152.0)
 _COLUMNS = {"Quantity": LEFT, "Stated": 66.0, "How": 86.0, "Measured here": 138.0, "By": 164.0}
 _TOP, _ROW_MM, _BOTTOM = 58.0, 5.0, 270.0
 _SIZE_PT = 7.2
@@ -40,7 +35,7 @@ def draw_reports(page: Page, context: ResultContext[AnyAnalysed]) -> None:
         return
     page.turn()
     page.text(LEFT, 20.5, TITLE, 13.5, bold=True)
-    draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
+    draw_study_identity(page, context)
     draw_section(page, LEFT, _TOP, "Values and where they are from", WIDTH)
     top = _TOP + 6
     for line in wrapped(NOTE, _SIZE_PT, WIDTH):
@@ -48,16 +43,6 @@ def draw_reports(page: Page, context: ResultContext[AnyAnalysed]) -> None:
         top += 3.5
     _draw_rows(page, top + 3, found)
     draw_footer(page, context)
-
-
-def _identity(context: ResultContext[AnyAnalysed]) -> tuple[Cell, ...]:
-    header, patient = context.first_header, context.analysis.patient
-    return (
-        Cell("Patient", readable_name(patient.name)),
-        patient_id_cell(patient),
-        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
-        accession_cell(header),
-    )
 
 
 def _draw_rows(page: Page, top: float, found: Sequence[Beside]) -> None:

@@ -1,0 +1,14 @@
+"""Where an impression is from, as every result states it."""
+
+from __future__ import annotations
+
+from cvai.dicom.read.header.names import readable_name
+from cvai.dicom.write.report.document import readable_time
+from cvai.domain.impression import Impression
+
+
+def impression_origin(impression: Impression) -> str:
+    """Who wrote an impression and when; or that it is the software's proposal."""
+    if not impression.author:
+        return "Proposed by the software from the numbers, and signed unaltered."
+    return f"Written by {readable_name(impression.author)}, {readable_time(impression.at)}."
