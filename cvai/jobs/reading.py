@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from cvai.analyses.spec import STACK
 from cvai.domain.impression import Impression
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.subject import Entered
 from cvai.jobs.job import StudyJob
+
+Stated = TypeVar("Stated", Impression, Entered)
 
 
 class Verdict(StrEnum):
@@ -85,6 +88,7 @@ class Reading:
         factors: see ``Analysed.factors``.
         chosen: scores that the signer gave instead of the proposals, by name of the measurement.
         impression: what the reader concludes; None where nothing is stated.
+        entered: what was entered by hand about the patient; None where nothing.
 
     Raises:
         ValueError: a rejection without a reason or with an impression, edits or scores under a verdict that
@@ -107,6 +111,7 @@ class Reading:
     factors: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, float] = field(default_factory=dict)
     impression: Impression | None = None
+    entered: Entered | None = None
 
     def __post_init__(self) -> None:
         if self.verdict is Verdict.REJECTED and not self.reason.strip():
@@ -142,9 +147,10 @@ class Reading:
             "job": self.job.to_json(),
             "signed_at": self.signed_at.isoformat(),
             "edits": [_without_empty(asdict(edit), ("view",)) for edit in self.edits],
-            "impression": None if self.impression is None else _impression_json(self.impression),
+            "impression": _dated_json(self.impression),
+            "entered": _dated_json(self.entered),
         }
-        optional = ("images", "segmentations", "beats", "factors", "chosen", "impression")
+        optional = ("images", "segmentations", "beats", "factors", "chosen", "impression", "entered")
         return _without_empty(values, optional)
 
     @classmethod
@@ -166,18 +172,17 @@ class Reading:
             beats={view: _beats(of_view) for view, of_view in values.get("beats", {}).items()},
             factors=values.get("factors", {}),
             chosen=values.get("chosen", {}),
-            impression=_impression(values.get("impression")),
+            impression=_dated(Impression, values.get("impression")),
+            entered=_dated(Entered, values.get("entered")),
         )
 
 
-def _impression_json(impression: Impression) -> dict[str, str]:
-    return {**asdict(impression), "at": impression.at.isoformat()}
+def _dated_json(stated: Impression | Entered | None) -> dict[str, Any] | None:
+    return None if stated is None else {**asdict(stated), "at": stated.at.isoformat()}
 
 
-def _impression(values: Mapping[str, str] | None) -> Impression | None:
-    if values is None:
-        return None
-    return Impression(values["text"], values["author"], datetime.fromisoformat(values["at"]))
+def _dated(kind: type[Stated], values: Mapping[str, Any] | None) -> Stated | None:
+    return None if values is None else kind(**{**values, "at": datetime.fromisoformat(values["at"])})
 
 
 def _beats(values: Iterable[Mapping[str, int]]) -> tuple[KeyPhases, ...]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, 
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.subject import Entered
 from cvai.errors import StudyRefused
 from cvai.jobs.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.jobs.opened import reopened
@@ -195,6 +197,7 @@ def signed_analysis(editing: AnyEditing, opened: Reopened, reading: Reading) -> 
         factors=reading.factors,
         chosen=reading.chosen,
         verification=verification,
+        entered=reading.entered,
     )
 
 
@@ -208,18 +211,27 @@ def measured_again(
     factors: Mapping[str, float],
     chosen: Mapping[str, float],
     verification: Verification | None = None,
+    entered: Entered | None = None,
 ) -> Analysed:
-    """The analysis with a reader's contours, beats and scores, before it is signed and when it is.
+    """The analysis with a reader's contours, beats, scores and entries, before it is signed and when it is.
 
     Raises:
         StudyRefused: ``reading_does_not_fit``: the edits are not of frames of these images.
         Refused: what was drawn cannot be measured.
     """
+    opened = _with_entered(opened, entered)
     known = frozenset({0, *(segment.number for segment in editing.segments)})
     labels = _edited(editing.labels(opened), edits, beats, known)
     correction = Correction(labels, beats, model, verification, factors, chosen)
     measured: Analysed = editing.remeasure(opened, correction)
     return with_reports(measured, opened.study)
+
+
+def _with_entered(opened: Reopened, entered: Entered | None) -> Reopened:
+    """The study with what was entered by hand, where analyses look for what images do not state."""
+    study = replace(opened.study, entered=entered)
+    completed: Reopened = replace(cast("Any", opened), study=study)
+    return completed
 
 
 def _edited(

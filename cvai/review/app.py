@@ -48,7 +48,8 @@ STATUS: Mapping[type[CvaiError], int] = MappingProxyType(
 """HTTP status of an error's class; others are ours, 500."""
 
 STATUS_OF_CODE = MappingProxyType(
-    {"sign_in_needed": 401, "changes_invalid": 422, "reason_missing": 422, "sign_in_braked": 429}
+    {"sign_in_needed": 401, "sign_in_braked": 429}
+    | dict.fromkeys(("changes_invalid", "reason_missing", "entry_invalid"), 422)
 )
 ASKED_BY_SCRIPTS = ("/api/", "/worklist")
 """What the page's scripts ask for: they are told of an error as JSON, and not led to a page to sign in."""

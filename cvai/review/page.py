@@ -20,6 +20,8 @@ from cvai.review.statements import Statements
 from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
 
+Json = dict[str, Any]
+
 Record = Callable[[AuditEvent], None]
 """Keeps who did what; what cannot be recorded does not happen."""
 
@@ -100,6 +102,25 @@ class Presence:
         return sorted(here)
 
 
+class Entries:
+    """Results of analyses with what was entered, kept in memory: measuring takes a few seconds."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, Json]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, job_id: str, number: int) -> Json | None:
+        """The result with the entry of this number; None where it has not been measured."""
+        with self._lock:
+            known, result = self._known.get(job_id, (0, None))
+        return result if known == number else None
+
+    def put(self, job_id: str, number: int, result: Json) -> None:
+        """Keep a result in the place of an earlier one."""
+        with self._lock:
+            self._known[job_id] = (number, result)
+
+
 PRESENT_S = 20.0
 """After its last word a page is taken to have been left; it speaks every five seconds."""
 
@@ -122,6 +143,7 @@ class Page:
         provider: who else may say who a reader is; None where they sign in with tokens alone.
         first_token: of the first reader, None where none is needed.
         presence: who is looking at what.
+        entries: results with what readers have entered by hand.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
     """
 
@@ -138,7 +160,5 @@ class Page:
     provider: OpenIdProvider | None = None
     first_token: FirstToken | None = None
     presence: Presence = field(default_factory=Presence)
+    entries: Entries = field(default_factory=Entries)
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)
-
-
-Json = dict[str, Any]

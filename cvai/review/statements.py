@@ -47,7 +47,7 @@ class Statements:
 
     def __init__(self, database: Database, now: Callable[[], datetime] = _now) -> None:
         self._database = database
-        self._now = now
+        self.now = now
 
     def add(self, about: str, kind: str, reader: Reader, body: Mapping[str, Any], after: int) -> Written:
         """Keep a statement.
@@ -62,7 +62,7 @@ class Statements:
         Raises:
             Outdated: ``stated_meanwhile``: another one stands by now.
         """
-        at, person_name = self._now(), reader.person_name
+        at, person_name = self.now(), reader.person_name
         values = (about, kind, reader.name, person_name, at.isoformat(), json.dumps(body))
         with self._database.transaction() as rows:
             last = _last(rows, about, kind)

@@ -146,6 +146,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
         model=_model(summary),
         factors=_factors(summary),
         chosen=changes.chosen,
+        entered=summary.entered,
     )
     loops = []
     if editing.redraw is not None and isinstance(pack, LoopPack):
@@ -336,7 +337,7 @@ def new_reading(
             "not_to_be_signed", "This study has no contours to be signed.", "Its numbers can be read."
         )
     pack = pack_of(page, summary)
-    found = _found_beats(summary, pack)
+    found = found_beats(summary, pack)
     edits = () if changes is None else checked_edits(changes, pack, editing)
     beats = found if changes is None else changes.beats_by_view
     chosen = {} if changes is None else changes.chosen
@@ -358,6 +359,7 @@ def new_reading(
         beats={} if first == STACK else beats,
         factors=_factors(summary),
         chosen=chosen,
+        entered=summary.entered,
     )
     signed, findings = _signed(page, summary, editing, reading)
     if changes is not None:
@@ -368,7 +370,7 @@ def new_reading(
     return reading, _comparison(summary, pack.scanner, signed)
 
 
-def _found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple[KeyPhases, ...]]:
+def found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple[KeyPhases, ...]]:
     """As the model's labels have them."""
     if isinstance(pack, LoopPack):
         return pack.found_beats
@@ -393,6 +395,7 @@ def _signed(
         model=reading.model,
         factors=reading.factors,
         chosen=reading.chosen,
+        entered=reading.entered,
     )
     return analysis.measurements, [finding_entry(finding) for finding in analysis.findings]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.patient import Patient, patient_of
 from cvai.domain.measurement import Measurement
 from cvai.domain.normals import range_of_all_adults
+from cvai.domain.subject import Entered
 from cvai.errors import FileRefused
 from cvai.jobs.job import JobState, StudyJob
 from cvai.jobs.ledger import JobRecord
@@ -165,6 +167,14 @@ class Summary:
     def measurements(self) -> dict[str, Measurement]:
         """Every number by its name."""
         return {m["name"]: _measurement(m) for m in self.result.get("measurements") or []}
+
+    @property
+    def entered(self) -> Entered | None:
+        """What a reader has entered by hand and the numbers are measured with."""
+        stated = (self.result.get("body") or {}).get("entered")
+        if not stated:
+            return None
+        return Entered(stated["by"], datetime.fromisoformat(stated["at"]), **stated["values"])
 
     @property
     def wall(self) -> DrawnWall | None:

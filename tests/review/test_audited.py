@@ -37,6 +37,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", f"{STUDY}/look"): {"verdict": "looked at"},
     ("POST", "/worklist"): {"search": "phantom"},
     ("PUT", f"{STUDY}/draft"): {"ed": 0, "es": 3, "frames": []},
+    ("PUT", f"{STUDY}/entered"): {"after": 0, "haematocrit_percent": 42.0},
     ("PUT", f"{STUDY}/impression"): {"after": 0, "text": "Both ventricles of normal size."},
     ("POST", f"{STUDY}/decision"): {"after": 1, "changes": {"ed": 0, "es": 4, "frames": []}},
 }

@@ -44,6 +44,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("DELETE", f"{STUDY}/draft"): REVIEWER,
     ("POST", f"{STUDY}/preview"): REVIEWER,
     ("PUT", f"{STUDY}/impression"): REVIEWER,
+    ("PUT", f"{STUDY}/entered"): REVIEWER,
     ("POST", f"{STUDY}/decision"): REVIEWER,
     ("POST", f"{STUDY}/look"): REVIEWER,
     ("GET", "/agreement"): ADMIN,
@@ -55,6 +56,7 @@ BODIES: dict[str, object] = {
     "/worklist": {"search": "doe"},
     f"{STUDY}/draft": {"ed": 0, "es": 1, "frames": []},
     f"{STUDY}/preview": {"ed": 0, "es": 1, "frames": []},
+    f"{STUDY}/entered": {"after": 0, "height_m": 1.75},
     f"{STUDY}/impression": {"after": 0, "text": "No infarct."},
     f"{STUDY}/decision": {"after": 0, "changes": {"ed": 0, "es": 1, "frames": []}},
 }

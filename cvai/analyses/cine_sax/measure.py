@@ -72,6 +72,7 @@ def measured(
         first_findings: come before those that are made here.
     """
     curves_ml = curves_ml or volume_curves_ml(segmentation)
+    subject = subject_of(cine, reports_of(study))
     quality = quality_findings(segmentation, phases, curves_ml)
     rings = beat_rings(segmentation)
     times = beat_times(cine.stack.phase_times_ms, cine.stack.heart_rate_bpm)
@@ -80,7 +81,7 @@ def measured(
     wall = measure_wall(segmentation, phases, rings)
     motion = segment_motion(segmentation, rings, phases.end_diastole)
     found = (
-        *measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm),
+        *measure_sax(curves_ml, phases, cine.stack.heart_rate_bpm or subject.heart_rate_bpm),
         *timing.measurements,
         *strain.measurements,
         *wall.measurements,
@@ -90,7 +91,6 @@ def measured(
     patient = of_patient(known, segmentation, phases, found)
     if patient is not None:
         found = tuple(map(patient.around, found))
-    subject = subject_of(cine, reports_of(study))
     return CineMeasures(
         lv_curve_ml=curves_ml[Structure.LV_CAVITY],
         rv_curve_ml=curves_ml[Structure.RV_CAVITY],

@@ -20,6 +20,7 @@ from cvai.dicom.write.report.document import (
     LEFT,
     RIGHT,
     accession_cell,
+    by_hand,
     draw_footer,
     draw_heading,
     draw_section,
@@ -77,7 +78,8 @@ def _identity(context: ResultContext[CineAnalysis]) -> tuple[Cell, ...]:
     stack, surface = analysis.cine.stack, analysis.measurement("bsa")
     geometry = stack.geometry
     pixel_mm = f"{geometry.spacing_x_mm:.2f} × {geometry.spacing_y_mm:.2f} mm"
-    heart_rate = "" if stack.heart_rate_bpm is None else f"{stack.heart_rate_bpm:.0f} /min"
+    rate, is_by_hand = analysis.measurement("heart_rate"), by_hand(analysis.subject, "heart_rate_bpm")
+    heart_rate = "" if rate is None else f"{rate.value:.0f} /min{is_by_hand}"
     return (
         Cell("Patient", readable_name(patient.name)),
         patient_id_cell(patient),

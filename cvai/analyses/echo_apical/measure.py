@@ -90,8 +90,9 @@ def measured(
     discs = {loop.view: loop.discs for loop in loops}
     volumes = volumes_of(discs, esv_factor)
     calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
+    subject = subject_of_headers([loop.source.images[0].header for loop in loops], reports_of(study))
     found: tuple[Measurement, ...] = (
-        *measure_echo(volumes, heart_rate_bpm(loops), calibrated=calibrated),
+        *measure_echo(volumes, heart_rate_bpm(loops) or subject.heart_rate_bpm, calibrated=calibrated),
         fraction_by_own_length(discs, esv_factor),
         *_atrium(loops, calibrated=calibrated),
         *measure_strain(
@@ -107,7 +108,6 @@ def measured(
     )
     if known is not None:
         found = tuple(_with_interval(m, known, view_of(loops)) for m in found)
-    subject = subject_of_headers([loop.source.images[0].header for loop in loops], reports_of(study))
     measurements = _with_normal_ranges(with_body_size(found, subject), subject, findings)
     atrium_index = next((m for m in measurements if m.name == "la_max_index"), None)
     return EchoMeasures(

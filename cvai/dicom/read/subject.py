@@ -40,6 +40,7 @@ def subject_of(cine: AssembledCine, reports: Reports = NO_REPORTS) -> Subject:
     What is absent, contradicts itself or cannot be true is None: a PatientSize of 175 is no height in metres,
     and whether it is one in centimetres is not ours to say. Height and weight that no image states are those
     of the reports, and so is blood pressure, which images never state; where reports differ they are None.
+    What neither states is what a reader has entered by hand.
     """
     planes = {plane.sop_instance_uid: plane for phase in cine.planes for plane in phase}
     return subject_of_headers([plane.header for plane in planes.values()], reports)
@@ -54,9 +55,10 @@ def subject_of_headers(headers: list[Dataset], reports: Reports = NO_REPORTS) ->
         systolic_mmhg = diastolic_mmhg = None
     else:
         from_report = (*from_report, "blood pressure")
-    return Subject(
+    stated = Subject(
         _sex(headers), _age_years(headers), height_m, weight_kg, systolic_mmhg, diastolic_mmhg, from_report
     )
+    return stated.completed_by(reports.entered)
 
 
 def _reported(reports: Reports, name: str) -> float | None:

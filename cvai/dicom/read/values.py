@@ -12,6 +12,7 @@ from cvai.dicom.read.header.attributes import uid
 from cvai.dicom.read.patient import Patient, StatedPatient, one_patient
 from cvai.domain.cine import CineStack
 from cvai.domain.findings import Finding
+from cvai.domain.subject import Entered
 from cvai.errors import FileRefused, StudyRefused
 
 
@@ -151,6 +152,7 @@ class Study:
         lost: files without a place in a series that are of the study: their own headers say so, or nothing
             says otherwise.
         own_results: what cvai has written into the study, ordered by SOPInstanceUID.
+        entered: what a reader has entered by hand about the patient; None where nothing.
     """
 
     study_uid: str
@@ -160,6 +162,7 @@ class Study:
     stated_patients: tuple[StatedPatient, ...] = ()
     lost: tuple[LostFile, ...] = ()
     own_results: tuple[OwnResult, ...] = ()
+    entered: Entered | None = None
 
     def patient(self) -> Patient:
         """Whose study it is.

@@ -96,6 +96,11 @@ DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
 QUALITY_FINDING = Code("111052", "DCM", "Quality Finding")
 """Of an image or an analysis (PS3.16 annex D); 121071 "Finding" would be read as one about the patient."""
 COMMENT = Code("121106", "DCM", "Comment")
+PATIENT_CHARACTERISTICS = Code("121118", "DCM", "Patient Characteristics")
+BY_HAND: Qualifier = (
+    Code("370129005", "SCT", "Measurement Method"),
+    Code("113857", "DCM", "Manual Entry"),
+)
 IMPRESSIONS = Code("121072", "DCM", "Impressions")
 IMPRESSION = Code("121073", "DCM", "Impression")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")

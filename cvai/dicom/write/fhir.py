@@ -24,6 +24,7 @@ from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.codes import BODY_SURFACE_AREA, MeasurementCoding
+from cvai.dicom.write.entered import ENTERED_CODINGS, entered_by
 from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
@@ -83,6 +84,7 @@ def fhir_bundle(context: ResultContext[AnyAnalysed]) -> str:
     device = _device(context)
     analysis = context.analysis
     observations = [_observation(context, m, analysis.coding(m.name), device) for m in analysis.measurements]
+    observations += _entered(context)
     report = _report(context, observations)
     resources = [device, *observations, report, _provenance(context, device, [report, *observations])]
     bundle = {
@@ -265,6 +267,31 @@ def _value(measurement: Measurement, coding: MeasurementCoding) -> Json:
     if coding.grades:
         return {"valueCodeableConcept": _concept(coding.grades[measurement.value])}
     return {"valueQuantity": _quantity(measurement.value, measurement.unit)}
+
+
+def _entered(context: ResultContext[AnyAnalysed]) -> list[Json]:
+    """What a reader has entered by hand: no model asserts it, and the reader is its performer."""
+    entered = context.analysis.subject.entered
+    if entered is None:
+        return []
+    shared = {name: value for name, value in _shared(context).items() if name != "meta"}
+    return [
+        {
+            "resourceType": "Observation",
+            "identifier": [_identifier(_named(context, f"entered/{name}"))],
+            **shared,
+            "category": [
+                _concept_of(f"{TERMINOLOGY}/observation-category", "vital-signs", "Vital Signs")
+                if name != "haematocrit_percent"
+                else _concept_of(f"{TERMINOLOGY}/observation-category", "laboratory", "Laboratory")
+            ],
+            "code": _concept(ENTERED_CODINGS[name].code),
+            "performer": [{"display": readable_name(entered.by)}],
+            "valueQuantity": _quantity(value, ENTERED_CODINGS[name].unit.value),
+            "note": [{"text": f"{entered_by(entered)}."}],
+        }
+        for name, value in entered.values.items()
+    ]
 
 
 def _measured(coding: MeasurementCoding) -> Json:

@@ -26,6 +26,7 @@ from cvai.dicom.read.patient import Patient
 from cvai.dicom.write import codes, er7
 from cvai.dicom.write.analysis import AnyAnalysed
 from cvai.dicom.write.codes import INDEXED_BY_BODY_SURFACE, MeasurementCoding
+from cvai.dicom.write.entered import ENTERED_CODINGS, entered_by
 from cvai.dicom.write.er7 import components, escaped, joined, segment, subcomponents
 from cvai.dicom.write.fhir import CATEGORIES, INTERPRETATIONS, qualifier_texts, range_text
 from cvai.dicom.write.impression import impression_origin
@@ -36,6 +37,7 @@ from cvai.dicom.write.uids import device_uid
 from cvai.domain.findings import Finding
 from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
+from cvai.domain.subject import Entered
 
 MESSAGE_TYPE = "ORU^R01^ORU_R01"
 CHARACTER_SET = "UNICODE UTF-8"
@@ -200,6 +202,8 @@ class _Writer:
             identifier = fields[3].split("^")[0]
             seen[identifier] += 1
             yield fields | {4: str(seen[identifier])}, self._notes(measurement, coding)
+        if self._status is not ResultStatus.NOT_OBTAINED and self._analysis.subject.entered is not None:
+            yield from self._entered(self._analysis.subject.entered)
         if self._analysis.impression is not None:
             yield self._concluded(self._analysis.impression)
         if self._status is not ResultStatus.NOT_OBTAINED:
@@ -250,6 +254,14 @@ class _Writer:
     def _found(self, finding: Finding) -> dict[int, str]:
         identifier = components(*_parts(codes.QUALITY_FINDING), finding.code, "", LOCAL_CODES)
         return {2: "TX", 3: identifier, 5: escaped(finding.message), 11: str(self._status)}
+
+    def _entered(self, entered: Entered) -> Iterator[tuple[dict[int, str], list[str]]]:
+        """What a reader has entered by hand about the patient."""
+        for name, value in entered.values.items():
+            coding = ENTERED_CODINGS[name]
+            fields = {2: "NM", 3: _coded(coding.code), 5: _number(value), 6: _coded(coding.unit)}
+            said = {4: "by hand", 11: str(self._status), 14: self._observed_at, 16: _person(entered.by)}
+            yield fields | said, [f"{entered_by(entered)}."]
 
     def _concluded(self, impression: Impression) -> tuple[dict[int, str], list[str]]:
         """The impression, its lines as repetitions (2.5.1, section 2.A.78), and who wrote it."""

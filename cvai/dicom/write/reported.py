@@ -10,6 +10,7 @@ from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.reports.quantities import CODES, METHODS
 from cvai.dicom.read.values import Study
 from cvai.dicom.write.analysis import Analysed, AnyAnalysed
+from cvai.dicom.write.entered import entered_text
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
 from cvai.domain.reported import Method, ReportedValue, compared_with, disagreements
@@ -70,6 +71,8 @@ def _about_body(analysis: Analysed) -> Iterator[Finding]:
             f"The images state no {' and no '.join(sizes)}; what another report of the study states is used."
         )
         yield Finding("body_size_from_report", Severity.INFO, message)
+    if analysis.subject.entered is not None:
+        yield Finding("entered_by_hand", Severity.INFO, entered_text(analysis.subject.entered))
 
 
 def _left_out(analysis: Analysed) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ from cvai.domain.findings import Finding
 from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
 from cvai.domain.segmentation import ModelIdentity
-from cvai.domain.subject import Subject
+from cvai.domain.subject import Entered, Subject
 from cvai.errors import CvaiError, FileRefused
 
 SCHEMA_NAME, FORMER_SCHEMA_NAME = "cvai.result/2", "cvai.result/1"
@@ -249,7 +249,16 @@ def _body(subject: Subject) -> Record:
         "systolic_mmhg": subject.systolic_mmhg,
         "diastolic_mmhg": subject.diastolic_mmhg,
         "from_report": list(subject.from_report),
+        "haematocrit_percent": subject.haematocrit_percent,
+        "entered": _entered(subject.entered),
     }
+
+
+def _entered(entered: Entered | None) -> Record | None:
+    """Who entered which of it by hand, and when."""
+    if entered is None:
+        return None
+    return {"by": entered.by, "at": entered.at.isoformat(), "values": entered.values}
 
 
 def _excluded(excluded: Iterable[Excluded]) -> list[Record]:

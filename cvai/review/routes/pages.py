@@ -21,6 +21,7 @@ from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
 from cvai.review.agreement import against_readers, agreement, by_headline
 from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.coverage import coverage
+from cvai.review.entered import entry_json, with_entered
 from cvai.review.listing import Query, Show, Sort
 from cvai.review.page import Page
 from cvai.review.wording import render
@@ -92,8 +93,11 @@ def _listed(page: Page, wanted: Query, access: Access) -> dict[str, object]:
 @shows(Audited(Act.SEEN))
 def study(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
     """One analysis of a study; links lead to the others."""
-    others = page.worklist.others(summary)
-    return render("study.html", page=page, session=session, summary=summary, others=others)
+    others, entry = page.worklist.others(summary), None
+    if summary.editing is not None:
+        summary = with_entered(page, summary)
+        entry = entry_json(page, summary)
+    return render("study.html", page=page, session=session, summary=summary, others=others, entry=entry)
 
 
 @pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse)

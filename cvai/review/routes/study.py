@@ -18,6 +18,7 @@ from cvai.errors import RequestInvalid
 from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.decisions import Look, LookVerdict
+from cvai.review.entered import EntryBody, enter, entry_json, with_entered
 from cvai.review.impression import impression_json, write_impression
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
@@ -71,7 +72,9 @@ class LookBody(BaseModel):
 def study(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
     """Everything about a study but pixels and labels."""
     page.presence.tell(summary.job_id, session.reader.name)
-    return study_json(page, summary, session.reader)
+    summary = with_entered(page, summary)
+    told = study_json(page, summary, session.reader)
+    return {**told, "entry": entry_json(page, summary)}
 
 
 @api.get("/priors")
@@ -142,7 +145,7 @@ def loop_labels(summary: TheStudy, view: str, page: ThePage) -> Response:
 @shows(Audited(Act.SEEN))
 def measured(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
     """Every number as the reader's contours stand."""
-    return measured_json(page, summary, session.reader)
+    return measured_json(page, with_entered(page, summary), session.reader)
 
 
 @api.put("/draft")
@@ -185,6 +188,17 @@ def save_impression(
     return impression_json(page, summary)
 
 
+@api.put("/entered")
+@shows(Audited(Act.CHANGED))
+def save_entry(
+    session: Reviewer, summary: TheStudy, body: EntryBody, page: ThePage, access: TheAccess
+) -> Json:
+    """Keep what a reader enters by hand about the patient; numbers that need it are measured at once."""
+    access.record()
+    enter(page, summary, session.reader, body)
+    return entry_json(page, with_entered(page, summary))
+
+
 @api.post("/decision")
 @shows(Audited(Act.SIGNED))
 def decide(
@@ -194,7 +208,12 @@ def decide(
     if body.changes is None and not lines(body.reason).strip():
         raise RequestInvalid("reason_missing", "A rejection needs a reason.", "Say what is wrong.")
     reading, comparison = new_reading(
-        page, summary, session.reader, body.changes, reason=body.reason, impression=body.impression
+        page,
+        with_entered(page, summary),
+        session.reader,
+        body.changes,
+        reason=body.reason,
+        impression=body.impression,
     )
     access.record()
     decision = page.decisions.add(session.reader.name, reading, comparison, body.after)

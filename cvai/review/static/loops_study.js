@@ -4,6 +4,7 @@ import { getBytes, getJson, meta, sendJson } from "./api.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
+import { enterByHand } from "./entered.js";
 import { linkFindings } from "./findings.js";
 import { Impression } from "./impression.js";
 import { handle, showHistory } from "./input.js";
@@ -129,6 +130,7 @@ class LoopsPage {
     this.draft = new Draft(base, edits, saySaved, (revision) => this.#showMeasured(revision));
     this.impression = new Impression(base, study.impression, study.proposed, this.mayChange);
     this.decide = new Decide(base, study, edits, this.draft, this.numbers, this.impression, this.mayChange);
+    enterByHand(base, study.entry, this.draft);
     edits.addEventListener("change", () => this.#changed());
   }
 

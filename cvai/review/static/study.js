@@ -7,6 +7,7 @@ import { Crossings } from "./crossings.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
 import { Editor } from "./editor.js";
+import { enterByHand } from "./entered.js";
 import { linkFindings } from "./findings.js";
 import { PhaseGrid } from "./grid.js";
 import { LabelVolume, measure, unitOf, unpackLabels } from "./labels.js";
@@ -56,6 +57,7 @@ class StudyPage {
     this.player = new Player([this], (t) => this.go(t, this.viewer.z, this.player.playing));
     this.impression = study.editable && new Impression(base, study.impression, study.proposed, this.mayChange);
     this.decide = new Decide(base, study, editor, this.draft, this.numbers, this.impression, this.mayChange);
+    enterByHand(base, study.entry, this.draft);
     this.#listen();
     this.#tellEdges();
     handle(this.#app());

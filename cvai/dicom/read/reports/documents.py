@@ -19,6 +19,7 @@ from cvai.dicom.read.reports.quantities import BODY_ALONE
 from cvai.dicom.read.reports.values import LeftOut, values_of
 from cvai.dicom.read.values import Document, Study
 from cvai.domain.reported import ReportedValue, ReportSource, preferred
+from cvai.domain.subject import Entered
 
 SIMPLIFIED_ADULT_ECHO = "1.2.840.10008.5.1.4.1.1.88.72"
 """SOP class of TID 5300."""
@@ -36,17 +37,19 @@ LONGEST_MAKER = 64
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the reports of other makers in a study state.
+    """What the reports of other makers in a study state, and what a reader has entered besides.
 
     Args:
         values: of the heart.
         body: height, weight, surface and blood pressure of the patient.
         left_out: values of known quantities that could not be taken.
+        entered: what a reader has entered by hand, for what no report states.
     """
 
     values: tuple[ReportedValue, ...] = ()
     body: tuple[ReportedValue, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    entered: Entered | None = None
 
 
 NO_REPORTS = Reports()
@@ -71,6 +74,7 @@ def reports_of(study: Study) -> Reports:
         values=tuple(value for value in taken if value.name not in BODY_ALONE),
         body=tuple(value for value in taken if value.name in BODY_ALONE),
         left_out=tuple(dict.fromkeys(value for value in found if isinstance(value, LeftOut))),
+        entered=study.entered,
     )
 
 

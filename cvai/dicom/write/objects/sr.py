@@ -19,6 +19,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from cvai.dicom.read.patient import MANUFACTURER
 from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import Analysed, AnyAnalysed, Verification
+from cvai.dicom.write.entered import ENTERED_CODINGS
 from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.dicom.write.objects.encoded import (
@@ -42,6 +43,7 @@ from cvai.dicom.write.uids import derived_uid, device_uid
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.impression import Impression
 from cvai.domain.reported import ReportedValue
+from cvai.domain.subject import Entered
 
 STAND_IN_UID = derived_uid("stand-in")
 """Handed to highdicom where a source UID belongs, which it would check; the real one replaces it."""
@@ -163,6 +165,8 @@ def _content(context: ResultContext[AnyAnalysed], plan: DocumentPlan) -> sr.Meas
     ]
     library = image_library(context.all_sources, plan.modality)
     report = report_content(context, plan, library, groups, _evaluations(context.analysis, plan))
+    if context.analysis.subject.entered is not None:
+        report[0].ContentSequence.append(_characteristics(context.analysis.subject.entered))
     if context.analysis.impression is not None:
         report[0].ContentSequence.append(_impressions(context.analysis.impression))
     return report
@@ -187,6 +191,25 @@ def report_content(
     for item in (library, measurements, evaluations):
         items.append(item)
     return report
+
+
+def _characteristics(entered: Entered) -> sr.ContainerContentItem:
+    """What a reader has entered about the patient, each value marked as such; TID 1500 may be extended."""
+    contains = sr.RelationshipTypeValues.CONTAINS
+    section = sr.ContainerContentItem(name=codes.PATIENT_CHARACTERISTICS, relationship_type=contains)
+    section.ContentSequence = sr.ContentSequence()
+    for name, value in entered.values.items():
+        coding = ENTERED_CODINGS[name]
+        number = sr.NumContentItem(
+            name=coding.code, value=value, unit=coding.unit, relationship_type=contains
+        )
+        how, by_hand = codes.BY_HAND
+        number.ContentSequence = sr.ContentSequence(
+            [sr.CodeContentItem(how, by_hand, sr.RelationshipTypeValues.HAS_CONCEPT_MOD)]
+        )
+        number.ObservationDateTime = entered.at.strftime("%Y%m%d%H%M%S%z")
+        section.ContentSequence.append(number)
+    return section
 
 
 def _impressions(impression: Impression) -> sr.ContainerContentItem:

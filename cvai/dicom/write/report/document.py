@@ -118,10 +118,17 @@ def sex_and_age(patient: Patient, subject: Subject) -> str:
 
 
 def height_and_weight(subject: Subject) -> str:
-    """Height and weight, as far as they are stated."""
+    """Height and weight, as far as they are stated or were entered."""
     height = "" if subject.height_m is None else f"{subject.height_m:.2f} m"
     weight = "" if subject.weight_kg is None else f"{subject.weight_kg:.0f} kg"
-    return ", ".join(filter(None, (height, weight)))
+    stated = ", ".join(filter(None, (height, weight)))
+    return f"{stated}{by_hand(subject, 'height_m', 'weight_kg')}"
+
+
+def by_hand(subject: Subject, *names: str) -> str:
+    """What stands behind values of which one was entered by hand; empty behind others."""
+    entered = {} if subject.entered is None else subject.entered.values
+    return " (by hand)" if any(name in entered for name in names) else ""
 
 
 def readable_date(date: str) -> str:
