@@ -48,7 +48,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class Reopened(Protocol):
-    """An analysed study opened again: the images that were measured, and what was drawn on them."""
+    """An analysed study opened again, as a dataclass: the images that were measured, and what was drawn."""
 
     @property
     def study(self) -> Study:
@@ -179,6 +179,32 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A number of evaluation.json that says how good a model is.
+
+    Args:
+        title: for readers, with its unit.
+        path: keys of the number in evaluation.json.
+        decimals: digits after the point.
+    """
+
+    title: str
+    path: tuple[str, ...]
+    decimals: int = 2
+
+    def of(self, evaluation: Mapping[str, Any]) -> float | None:
+        """The number; None where the evaluation has it not.
+
+        >>> Accuracy("Dice", ("dice", "value")).of({"dice": {"value": 0.9}})
+        0.9
+        """
+        found: Any = evaluation
+        for key in self.path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return float(found) if isinstance(found, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     """One kind of analysis.
 
@@ -201,6 +227,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         headline: the measurement that lists, trends and agreement go by; None without one.
         labels: their names in data sets of reviewed studies; empty where no such data set is exported.
         compared: names of the measurements by which models and readers are compared.
+        accuracy: how good its model is, for lists of models.
         page: how the page shows its images; None where it shows numbers and report alone.
         concerns: whether a study of the modality may hold what it measures, whole or spoiled. A study without
             is nothing to do for the analysis; it is not refused.
@@ -226,6 +253,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     headline: Headline | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
     compared: tuple[str, ...] = ()
+    accuracy: tuple[Accuracy, ...] = ()
     page: PageSpec[AnyReopened] | None = None
     concerns: Callable[[Study], bool] = lambda _: True
 

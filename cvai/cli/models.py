@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cvai.analyses.registry import ANALYSES
 from cvai.cli.options import AsJson
 from cvai.cli.promote import promote
 from cvai.cli.shadow import shadow
 from cvai.cli.stop import resume, stop
-from cvai.models.card import load_card
-from cvai.models.folders import installed_models, model_folder
+from cvai.models.card import ModelCard, load_card
+from cvai.models.folders import installed_models, model_folder, models_folder
+from cvai.models.model_store import in_place_since
 from cvai.models.runtimes.onnx import OnnxNetwork
+
+EVALUATION_FILE = "evaluation.json"
 
 models_app = typer.Typer(help="Manage installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)
@@ -26,15 +31,45 @@ models_app.command("resume")(resume)
 
 @models_app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List installed models."""
-    cards = [load_card(model_folder(name)) for name in installed_models()]
+    """List installed models: since when they are in place, and how good they are by their evaluation."""
+    rows = [_row(name) for name in installed_models()]
     if as_json:
-        typer.echo(json.dumps([card.model_dump(mode="json") for card in cards], indent=1))
+        typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table("name", "version", "view", "license", "sha256")
-    for card in cards:
-        table.add_row(card.name, card.version, card.view, card.license, card.sha256[:12])
+    table = Table(
+        "name", "version", "view", "in place since", "how good", "evaluated on", "license", "sha256"
+    )
+    for row in rows:
+        evaluated = row["evaluated"]
+        good = [f"{title}: {number}" for title, number in (evaluated or {}).get("accuracy", {}).items()]
+        on = "" if evaluated is None else f"{evaluated['number']} {evaluated['of']} of {evaluated['split']}"
+        stated = "\n".join(good) or "no evaluation of this version"
+        names = (row["name"], row["version"], row["view"], row["since"][:10])
+        table.add_row(*names, stated, on, row["license"], row["sha256"][:12])
     Console().print(table)
+
+
+def _row(name: str) -> dict[str, Any]:
+    """The card of a model, with ``since`` and ``evaluated``."""
+    card = load_card(model_folder(name))
+    since = in_place_since(models_folder(), name).isoformat()
+    return {**card.model_dump(mode="json"), "since": since, "evaluated": _evaluated(card, model_folder(name))}
+
+
+def _evaluated(card: ModelCard, folder: Path) -> dict[str, Any] | None:
+    """What evaluation.json says of this very model; None where there is none of it."""
+    path = folder / EVALUATION_FILE
+    evaluation = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if (evaluation.get("model") or {}).get("sha256") != card.sha256:
+        return None
+    numbers = (a for spec in ANALYSES if spec.card_view == card.view for a in spec.accuracy)
+    of = "patients" if "patients" in evaluation else "images"
+    return {
+        "number": evaluation[of],
+        "of": of,
+        "split": Path(evaluation["split"]).stem,
+        "accuracy": {a.title: round(v, a.decimals) for a in numbers if (v := a.of(evaluation)) is not None},
+    }
 
 
 @models_app.command("show")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cvai.errors import ConfigurationInvalid
 from cvai.models.card import CARD_FILE, load_card
 
 KEPT = ".kept"
-_BEFORE, _WITHDRAWN = "before", "withdrawn"
+_BEFORE, _WITHDRAWN, _SINCE = "before", "withdrawn", "since"
 
 
 def place(models: Path, name: str, candidate: Path) -> Path | None:
@@ -37,6 +38,7 @@ def place(models: Path, name: str, candidate: Path) -> Path | None:
         incoming = shutil.copytree(candidate, Path(draft) / name)
         before = _set_aside(models, name, _BEFORE)
         incoming.rename(models / name)
+    _note_time(models, name)
     return before
 
 
@@ -60,7 +62,22 @@ def bring_back(models: Path, name: str) -> Path:
     latest = kept[-1].parent
     load_card(latest)
     _set_aside(models, name, _WITHDRAWN)
-    return latest.rename(models / name)
+    restored = latest.rename(models / name)
+    _note_time(models, name)
+    return restored
+
+
+def in_place_since(models: Path, name: str) -> datetime:
+    """When the present model was promoted or brought back; else the time of its card file."""
+    noted = models / KEPT / name / _SINCE
+    if noted.is_file():
+        return datetime.fromisoformat(noted.read_text("ascii"))
+    return datetime.fromtimestamp((models / name / CARD_FILE).stat().st_mtime, UTC).replace(microsecond=0)
+
+
+def _note_time(models: Path, name: str) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    (models / KEPT / name / _SINCE).write_text(now.isoformat(), "ascii")
 
 
 def _set_aside(models: Path, name: str, where: str) -> Path | None:

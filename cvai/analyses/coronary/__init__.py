@@ -12,7 +12,7 @@ from cvai.analyses.coronary.page import COMPARED, HEADLINE, PAGE
 from cvai.analyses.coronary.reading import ReopenedRuns, reopen_runs
 from cvai.analyses.coronary.report import coronary_report_pdf
 from cvai.analyses.coronary.tree import VesselModel
-from cvai.analyses.spec import AnalysisSpec
+from cvai.analyses.spec import Accuracy, AnalysisSpec
 from cvai.dicom.read.angiography.runs import ANGIOGRAPHY_CLASSES
 from cvai.dicom.write.plan import ResultPlan
 from cvai.models.coronary import CoronarySegmenter
@@ -47,5 +47,9 @@ SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
     reopen=reopen_runs,
     headline=HEADLINE,
     compared=COMPARED,
+    accuracy=(
+        Accuracy("F1 of stenoses", ("stenosis_f1", "value")),
+        Accuracy("Dice of vessels", ("vessel_dice", "value")),
+    ),
     page=PAGE,
 )

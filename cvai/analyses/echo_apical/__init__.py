@@ -19,7 +19,7 @@ from cvai.analyses.echo_apical.objects import (
 from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE, preview_of_loops, redrawn_loops
 from cvai.analyses.echo_apical.reading import ReopenedLoops, labels_of, remeasured_loops, reopen_loops
 from cvai.analyses.echo_apical.report import echo_report_pdf
-from cvai.analyses.spec import AnalysisSpec, Editing
+from cvai.analyses.spec import Accuracy, AnalysisSpec, Editing
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import ECHO_LABELS
@@ -67,5 +67,9 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
     headline=HEADLINE,
     labels={structure.value: label for structure, label in ECHO_LABELS.items()},
     compared=COMPARED,
+    accuracy=(
+        Accuracy("biplane LVEF, mean error (points)", ("ejection_fraction", "biplane", "mae", "value"), 1),
+        Accuracy("Dice of the LV cavity, ED", ("dice", "ED", "lv_cavity", "value")),
+    ),
     page=PAGE,
 )

@@ -17,7 +17,7 @@ from cvai.analyses.late_enhancement.reading import (
 )
 from cvai.analyses.late_enhancement.report import enhancement_report_pdf
 from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
-from cvai.analyses.spec import STACK, AnalysisSpec, Editing
+from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_late_enhancement
 from cvai.dicom.write.plan import ResultPlan
@@ -51,6 +51,10 @@ SPEC: AnalysisSpec[EnhancementSegmenter, ReopenedEnhancement, EnhancementAnalysi
     headline=HEADLINE,
     labels={structure.value: label for structure, label in LGE_LABELS.items()},
     compared=COMPARED,
+    accuracy=(
+        Accuracy("infarct, mean error (points)", ("infarct_share_percent", "mae", "value"), 1),
+        Accuracy("Dice of the infarct", ("dice", "infarct", "value")),
+    ),
     page=PAGE,
     concerns=may_hold_late_enhancement,
 )
