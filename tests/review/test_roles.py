@@ -32,6 +32,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", "/studies/{job_id}"): VIEWER,
     ("GET", "/studies/{job_id}/report.pdf"): VIEWER,
     ("GET", STUDY): VIEWER,
+    ("GET", "/studies/{job_id}/compare"): VIEWER,
     ("GET", f"{STUDY}/priors"): VIEWER,
     ("GET", f"{STUDY}/shared"): VIEWER,
     ("GET", f"{STUDY}/pixels/{{z}}"): VIEWER,

@@ -20,6 +20,7 @@ from cvai.jobs.shadow_comparison import compared
 from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
 from cvai.review.agreement import against_readers, agreement, by_headline
 from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.compare import compared_studies, names_of
 from cvai.review.coverage import coverage
 from cvai.review.entered import entry_json, with_entered
 from cvai.review.listing import Query, Show, Sort
@@ -127,6 +128,17 @@ def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date
     """How readers and models agree."""
     decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
     records = shadow_records(page.results_folder)
+@pages.get("/studies/{job_id}/compare")
+@shows(Audited(Act.LISTED))
+def compare(summary: TheStudy, page: ThePage, access: TheAccess) -> str:
+    """The study beside earlier ones of the same patient."""
+    studies = compared_studies(page, summary)
+    access.shows(study.summary.record.job.study_uid for study in studies)
+    names = names_of(studies)
+    meanings = {name: next(s.summary.meaning(name) for s in studies if name in s.values) for name in names}
+    return render("compare.html", page=page, studies=studies, names=names, meanings=meanings)
+
+
     listed = [d.reading.job.study_uid for d in decisions] + [record.study_uid for record in records]
     access.shows(dict.fromkeys(listed))
     return render(

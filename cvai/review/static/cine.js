@@ -32,15 +32,15 @@ export class Pixels {
    */
   async load(first, arrived) {
     const order = this.slices.map((_, z) => z).sort((a, b) => Math.abs(a - first) - Math.abs(b - first));
-    await this.#fetch(/** @type {number} */ (order.shift()), arrived);
+    await this.fetch(/** @type {number} */ (order.shift()), arrived);
     const next = async () => {
-      for (let z = order.shift(); z !== undefined; z = order.shift()) await this.#fetch(z, arrived);
+      for (let z = order.shift(); z !== undefined; z = order.shift()) await this.fetch(z, arrived);
     };
     await Promise.all([next(), next()]);
   }
 
-  /** @param {number} z @param {(z: number) => void} arrived */
-  async #fetch(z, arrived) {
+  /** @param {number} z @param {(z: number) => void} [arrived] fetch one slice */
+  async fetch(z, arrived = () => {}) {
     this.slices[z] = new Uint16Array(await getBytes(`${this.base}/pixels/${z}`));
     arrived(z);
   }

@@ -154,3 +154,13 @@ export function unpackLabels(packed, size) {
   }
   return labels;
 }
+
+/**
+ * @param {LabelVolume} labels @param {import("./layers.js").Layer} layer @param {number} t
+ * @returns {number} slice in the middle of a layer
+ */
+export function middleSlice(labels, layer, t) {
+  const { n_slices } = labels.grid;
+  const slices = Array.from({ length: n_slices }, (_, z) => z).filter((z) => labels.pixels(t, z, layer.labels[0]) > 0);
+  return slices.length ? slices[Math.floor(slices.length / 2)] : Math.floor(n_slices / 2);
+}

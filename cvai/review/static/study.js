@@ -10,7 +10,7 @@ import { Editor } from "./editor.js";
 import { enterByHand } from "./entered.js";
 import { linkFindings } from "./findings.js";
 import { PhaseGrid } from "./grid.js";
-import { LabelVolume, measure, unitOf, unpackLabels } from "./labels.js";
+import { LabelVolume, measure, middleSlice, unitOf, unpackLabels } from "./labels.js";
 import { Impression } from "./impression.js";
 import { Inclusion } from "./inclusion.js";
 import { handle, showHistory } from "./input.js";
@@ -308,16 +308,6 @@ function unbroken(parts) {
     span.textContent = text;
     return i ? [" · ", span] : [span];
   });
-}
-
-/**
- * @param {LabelVolume} labels @param {import("./layers.js").Layer} layer @param {number} t
- * @returns {number} slice in the middle of a layer
- */
-function middleSlice(labels, layer, t) {
-  const { n_slices } = labels.grid;
-  const slices = Array.from({ length: n_slices }, (_, z) => z).filter((z) => labels.pixels(t, z, layer.labels[0]) > 0);
-  return slices.length ? slices[Math.floor(slices.length / 2)] : Math.floor(n_slices / 2);
 }
 
 async function open() {
