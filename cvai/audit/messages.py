@@ -53,6 +53,7 @@ _INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 _EXPORT = Code("110106", "Export")
 _QUERY = Code("110112", "Query")
 _IMPORT = Code("110107", "Import")
+_SECURITY_ALERT = Code("110113", "Security Alert")
 _USER_AUTHENTICATION = Code("110114", "User Authentication")
 
 
@@ -79,6 +80,8 @@ class Act(Enum):
     STORED = _Meaning(_INSTANCES_TRANSFERRED, "C", life_cycle="1")
     SIGNED_IN = _Meaning(_USER_AUTHENTICATION, "E", Code("110122", "Login"))
     SIGNED_OUT = _Meaning(_USER_AUTHENTICATION, "E", Code("110123", "Logout"))
+    UPLOADED = _Meaning(_IMPORT, "C", Code("UPLOAD", "Upload into the inbox", "99CVAI"))
+    READERS_CHANGED = _Meaning(_SECURITY_ALERT, "E", Code("110137", "User Security Attributes Changed"))
     STARTED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("110120", "Application Start"))
     ANALYSIS_STOPPED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("STOP", "Analysis stopped", "99CVAI"))
     ANALYSIS_RESUMED = _Meaning(_APPLICATION_ACTIVITY, "E", Code("RESUME", "Analysis resumed", "99CVAI"))

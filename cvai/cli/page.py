@@ -89,6 +89,7 @@ def reader_page(
         database_url=settings.jobs_database_url,
         data_folder=settings.data_folder,
         archive_folder=settings.archive_folder if settings.archive == "folder" else None,
+        inbox=settings.inbox_folder if settings.archive == "folder" else None,
         record=open_audit_trail(settings).record,
         service_routes=routes,
         announce=typer.echo,

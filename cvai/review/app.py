@@ -33,6 +33,7 @@ from cvai.errors import (
 from cvai.jobs.full_disk import DISK_UNWELL, is_full
 from cvai.review.audited import DeclaredRoute, NoPatientData, shows
 from cvai.review.page import Page
+from cvai.review.routes.admin import admin_routes
 from cvai.review.routes.pages import pages
 from cvai.review.routes.sign_in import sign_in_routes
 from cvai.review.routes.study import api
@@ -48,7 +49,8 @@ STATUS: Mapping[type[CvaiError], int] = MappingProxyType(
 """HTTP status of an error's class; others are ours, 500."""
 
 STATUS_OF_CODE = MappingProxyType(
-    {"sign_in_needed": 401, "sign_in_braked": 429}
+    {"sign_in_needed": 401, "sign_in_braked": 429, "upload_too_large": 413}
+    | dict.fromkeys(("reader_exists", "reader_is_yourself", "upload_out_of_order"), 409)
     | dict.fromkeys(("changes_invalid", "reason_missing", "entry_invalid"), 422)
 )
 ASKED_BY_SCRIPTS = ("/api/", "/worklist")
@@ -72,6 +74,7 @@ def create_app(page: Page) -> ASGIApp:
     app.include_router(sign_in_routes)
     app.include_router(pages)
     app.include_router(api)
+    app.include_router(admin_routes)
     app.mount("/static", StaticFiles(directory=static_folder()), name="static")
     app.include_router(_service_routes(page))
     app.add_exception_handler(CvaiError, _told)

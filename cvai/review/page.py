@@ -17,6 +17,7 @@ from cvai.review.sign_in.accounts import Accounts, SessionLimits
 from cvai.review.sign_in.first_token import FirstToken
 from cvai.review.sign_in.oidc import OpenIdProvider
 from cvai.review.statements import Statements
+from cvai.review.uploads import Uploads
 from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
 
@@ -142,6 +143,7 @@ class Page:
         record: keeps who did what.
         provider: who else may say who a reader is; None where they sign in with tokens alone.
         first_token: of the first reader, None where none is needed.
+        uploads: into the inbox, None where the archive has none.
         presence: who is looking at what.
         entries: results with what readers have entered by hand.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
@@ -159,6 +161,7 @@ class Page:
     record: Record
     provider: OpenIdProvider | None = None
     first_token: FirstToken | None = None
+    uploads: Uploads | None = None
     presence: Presence = field(default_factory=Presence)
     entries: Entries = field(default_factory=Entries)
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)

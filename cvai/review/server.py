@@ -29,6 +29,7 @@ from cvai.review.sign_in.first_token import FirstToken
 from cvai.review.sign_in.oidc import OpenIdProvider
 from cvai.review.statements import Statements
 from cvai.review.summary import StudyFolders, Summary
+from cvai.review.uploads import Uploads
 from cvai.review.viewers.cine import CineCache
 from cvai.review.worklist import Worklist
 
@@ -49,6 +50,7 @@ def serving(
     database_url: str,
     data_folder: Path,
     archive_folder: Path | None,
+    inbox: Path | None,
     record: Record,
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]],
     announce: Callable[[str], None],
@@ -62,6 +64,7 @@ def serving(
         database_url: of the jobs.
         data_folder: of the service.
         archive_folder: of the embedded archive; None with another one.
+        inbox: of the embedded archive, for uploads; None with another one.
         record: keeps who did what.
         service_routes: see ``Page``.
         announce: called with a text that says where the page is and how to sign in the first time.
@@ -86,6 +89,8 @@ def serving(
         )
         first_token = FirstToken(data_folder) if provider is None else None
         page = replace(page, service_routes=service_routes, provider=provider, first_token=first_token)
+        if inbox is not None:
+            page = replace(page, uploads=Uploads(inbox))
         # Before the page answers, so that whoever reaches it can sign in.
         is_first = first_token is not None and first_token.give(page.accounts)
         stack.enter_context(_thread("page", _Server(page, listener)))

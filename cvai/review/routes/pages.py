@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cvai.audit.messages import Act
@@ -23,11 +23,13 @@ from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.compare import compared_studies, names_of
 from cvai.review.coverage import coverage
 from cvai.review.entered import entry_json, with_entered
-from cvai.review.listing import Query, Show, Sort
+from cvai.review.listing import Query, Row, Show, Sort
 from cvai.review.page import Page
 from cvai.review.wording import render
+from cvai.review.worklist_table import worklist_csv
 
 MOST_PAGES = 1_000_000
+MOST_CSV_ROWS = 10_000
 
 
 def wanted_query(
@@ -84,6 +86,31 @@ def worklist_found(
     return render("rows.html", session=session, **_listed(page, wanted, access))
 
 
+@pages.post("/worklist.csv", response_class=Response)
+@shows(Audited(Act.LISTED))
+def worklist_table(
+    page: ThePage, session: SignedIn, wanted: Wanted, body: SearchBody, access: TheAccess
+) -> Response:
+    """All rows of what a reader looks for, the newest ``MOST_CSV_ROWS`` of them, as a file."""
+    del session
+    rows = _all_rows(page, replace(wanted, search=body.search, page=1))
+    access.shows(row.study_uid for row in rows)
+    named = {"Content-Disposition": 'attachment; filename="worklist.csv"'}
+    return Response(worklist_csv(rows), media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _all_rows(page: Page, wanted: Query) -> list[Row]:
+    """Rows of every page of the worklist."""
+    rows: list[Row] = []
+    while len(rows) < MOST_CSV_ROWS:
+        listed = page.worklist.page(wanted)
+        rows += listed.rows
+        if listed.page >= listed.n_pages:
+            break
+        wanted = replace(wanted, page=listed.page + 1)
+    return rows[:MOST_CSV_ROWS]
+
+
 def _listed(page: Page, wanted: Query, access: Access) -> dict[str, object]:
     listed = page.worklist.page(wanted)
     access.shows(row.study_uid for row in listed.rows)
@@ -99,6 +126,17 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
         summary = with_entered(page, summary)
         entry = entry_json(page, summary)
     return render("study.html", page=page, session=session, summary=summary, others=others, entry=entry)
+
+
+@pages.get("/studies/{job_id}/compare")
+@shows(Audited(Act.LISTED))
+def compare(summary: TheStudy, page: ThePage, access: TheAccess) -> str:
+    """The study beside earlier ones of the same patient."""
+    studies = compared_studies(page, summary)
+    access.shows(study.summary.record.job.study_uid for study in studies)
+    names = names_of(studies)
+    meanings = {name: next(s.summary.meaning(name) for s in studies if name in s.values) for name in names}
+    return render("compare.html", page=page, studies=studies, names=names, meanings=meanings)
 
 
 @pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse)
@@ -128,17 +166,6 @@ def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date
     """How readers and models agree."""
     decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
     records = shadow_records(page.results_folder)
-@pages.get("/studies/{job_id}/compare")
-@shows(Audited(Act.LISTED))
-def compare(summary: TheStudy, page: ThePage, access: TheAccess) -> str:
-    """The study beside earlier ones of the same patient."""
-    studies = compared_studies(page, summary)
-    access.shows(study.summary.record.job.study_uid for study in studies)
-    names = names_of(studies)
-    meanings = {name: next(s.summary.meaning(name) for s in studies if name in s.values) for name in names}
-    return render("compare.html", page=page, studies=studies, names=names, meanings=meanings)
-
-
     listed = [d.reading.job.study_uid for d in decisions] + [record.study_uid for record in records]
     access.shows(dict.fromkeys(listed))
     return render(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from cvai.errors import AccessDenied, RequestInvalid
@@ -140,11 +141,35 @@ class Accounts:
         """
         with self._database.transaction() as rows:
             if rows.execute("DELETE FROM readers WHERE name = ?", (name,)).rowcount == 0:
-                raise RequestInvalid(
-                    "reader_unknown",
-                    f"there is no reader {name}.",
-                    "cvai readers list shows those there are.",
-                )
+                raise _unknown(name)
+
+    def renew(self, name: str) -> str:
+        """Give a reader a new token, as ``add`` does; the former one and their sessions end at once.
+
+        Raises:
+            RequestInvalid: ``reader_unknown``.
+        """
+        token = secrets.token_urlsafe(KEY_BYTES)
+        with self._database.transaction() as rows:
+            changed = rows.execute(
+                "UPDATE readers SET token_sha256 = ? WHERE name = ?", (_digest(token), name)
+            ).rowcount
+            rows.execute("DELETE FROM sessions WHERE reader = ?", (name,))
+        if changed == 0:
+            raise _unknown(name)
+        return token
+
+    def with_last_sign_in(self) -> tuple[tuple[Reader, datetime | None], ...]:
+        """Every reader by name, and when they signed in last; None where never, or before this was kept."""
+        with self._database.transaction() as rows:
+            found = rows.execute(
+                "SELECT readers.*, last_s FROM readers LEFT JOIN sign_ins ON sign_ins.reader = readers.name "
+                "ORDER BY name"
+            ).fetchall()
+        return tuple(
+            (_reader(row), None if row["last_s"] is None else datetime.fromtimestamp(row["last_s"], UTC))
+            for row in found
+        )
 
     def all(self) -> tuple[Reader, ...]:
         """Every reader, by name."""
@@ -206,6 +231,7 @@ class Accounts:
                 "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
                 (_digest(key), reader.name, secrets.token_urlsafe(KEY_BYTES), now_s, now_s),
             )
+            rows.execute("INSERT OR REPLACE INTO sign_ins VALUES (?, ?)", (reader.name, now_s))
         return key
 
     def session(self, key: str, *, in_use: bool = True) -> Session | None:
@@ -252,6 +278,12 @@ class Accounts:
         """Close every session: everybody has to sign in anew."""
         with self._database.transaction() as rows:
             rows.execute("DELETE FROM sessions")
+
+
+def _unknown(name: str) -> RequestInvalid:
+    return RequestInvalid(
+        "reader_unknown", f"there is no reader {name}.", "cvai readers list shows those there are."
+    )
 
 
 def _add_identity(rows: sqlite3.Connection, identity: Identity) -> None:

@@ -79,6 +79,20 @@ function open(job) {
   if (job) location.assign(`/studies/${job}`);
 }
 
+document.getElementById("save-csv")?.addEventListener("click", async () => {
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const options = { method: "POST", headers, body: JSON.stringify({ search: search.value }) };
+    const table = await (await request(`/worklist.csv${location.search}`, options)).blob();
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(table);
+    link.download = "worklist.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  } catch (problem) {
+    live.textContent = problem instanceof Error ? problem.message : String(problem);
+  }
+});
 filters.addEventListener("change", (event) => {
   if (event.target === search) return;
   history.replaceState(null, "", `/?${query()}`);
