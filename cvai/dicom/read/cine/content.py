@@ -34,7 +34,8 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
         raise FileRefused("blank_image", f"{message}: {_slice_name(z, n_slices)} first.", _RESEND)
     shown: dict[Hashable, int] = {}
     for z in range(n_slices):
-        images = {blake2b(np.ascontiguousarray(frame).data, digest_size=16).digest() for frame in stored[:, z]}
+        frames = (np.ascontiguousarray(frame).data for frame in stored[:, z])
+        images = {blake2b(frame, digest_size=16).digest() for frame in frames}
         if n_phases > 1 and len(images) == 1:
             message = f"{_slice_name(z, n_slices)} shows one image in all {n_phases} phases."
             raise GeometryRefused("still_slice", message, _RESEND)
