@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from urllib.parse import quote
 
 import requests
 import structlog
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
 
 from cvai.archive.dicomweb.dicom_json import EventRow
 from cvai.archive.foreign_json import AnswerUnreadable, parsed, part
@@ -19,7 +22,6 @@ from cvai.archive.http import archive_errors
 from cvai.archive.odd import OddAnswers
 from cvai.errors import CvaiError
 from cvai.transfer.ups import MEDIA_TYPE
-from cvai.transfer.websocket import WebSocket, WebSocketClosed
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,10 @@ CANCEL_REQUESTED = 2
 """Event Type ID (PS3.4 table CC.2.4-1)."""
 
 RECONNECT_S = 10.0
+
+LARGEST_MESSAGE_BYTES = 1_000_000
+
+PING_EVERY_S, SILENT_AT_MOST_S = 30.0, 60.0
 
 
 class WorkitemEvents:
@@ -63,7 +69,8 @@ class WorkitemEvents:
         self._timeout_s = timeout_s
         self._whole_worklist = whole_worklist
         self._odd = odd or OddAnswers()
-        self._connection: WebSocket | None = None
+        self._connection: ClientConnection | None = None
+        self._leaving = ExitStack()
         self._subscribed: set[str] = set()
         self._next_attempt_s = 0.0
 
@@ -82,18 +89,17 @@ class WorkitemEvents:
         try:
             self._subscribe(workitem_uids)
             yield from self._requests(connection)
-        except WebSocketClosed as error:
-            self._lost(str(error))
+        except (WebSocketException, OSError) as error:
+            self._lost(type(error).__name__)
         except CvaiError as error:
             self._lost(error.code)
 
     def close(self) -> None:
         """End the connection; subscriptions stay."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection = None
+        self._leaving.close()
 
-    def _connected(self) -> WebSocket | None:
+    def _connected(self) -> ClientConnection | None:
         """The connection, opened where it is time for it: the server reports to those who are connected."""
         if self._connection is None and time.monotonic() >= self._next_attempt_s:
             request = requests.Request("GET", self._workitems_url)
@@ -103,9 +109,18 @@ class WorkitemEvents:
             if credentials is not None:
                 headers["Authorization"] = str(credentials)
             try:
-                self._connection = WebSocket(self._events_url, self._timeout_s, headers)
-            except WebSocketClosed as error:
-                self._lost(str(error))
+                opened = connect(
+                    self._events_url,
+                    additional_headers=headers,
+                    open_timeout=self._timeout_s,
+                    close_timeout=1.0,
+                    ping_interval=PING_EVERY_S,
+                    ping_timeout=SILENT_AT_MOST_S,
+                    max_size=LARGEST_MESSAGE_BYTES,
+                )
+                self._connection = self._leaving.enter_context(opened)
+            except (WebSocketException, OSError) as error:
+                self._lost(type(error).__name__)
             else:
                 self._subscribed.clear()  # the server may have been replaced
                 log.info("workitem_events_open")
@@ -135,12 +150,22 @@ class WorkitemEvents:
             if method == "POST":  # what cannot be unsubscribed is gone
                 response.raise_for_status()
 
-    def _requests(self, connection: WebSocket) -> Iterator[tuple[str, str]]:
-        for message in connection.messages():
+    def _requests(self, connection: ClientConnection) -> Iterator[tuple[str, str]]:
+        for message in _arrived(connection):
             try:
-                content = parsed(message.encode())
+                content = parsed(message)
             except AnswerUnreadable:
                 content = None
             event = part(content, EventRow, self._odd, "ups")
             if event is not None and event.event_type == CANCEL_REQUESTED:
                 yield event.workitem_uid, event.reason
+
+
+def _arrived(connection: ClientConnection) -> Iterator[bytes]:
+    """Messages that have arrived; waits for none."""
+    while True:
+        try:
+            message = connection.recv(timeout=0)
+        except TimeoutError:
+            return
+        yield message.encode() if isinstance(message, str) else message
