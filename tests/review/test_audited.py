@@ -89,7 +89,7 @@ WITHOUT = sorted(key for key, declared in DECLARED.items() if isinstance(declare
 def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
     site = new_site(tmp_path_factory.mktemp("audited"))
     with running(site):
-        site.deliver(1, 45.0)
+        site.deliver(1, 45.0, with_long_axes=True)
         write_echo_phantom_study(site.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
         (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
