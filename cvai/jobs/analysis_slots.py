@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError
 
-from cvai.jobs.database import answering
+from cvai.jobs.database import answering, create_where_missing
 
 UNENDED = Table(
     "cvai_unended_analyses",
@@ -32,8 +31,7 @@ class UnendedAnalyses:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with suppress(DBAPIError):  # created by another worker since it was checked
-            UNENDED.create(database, checkfirst=True)
+        create_where_missing(UNENDED, database)
 
     @answering()
     def times(self, job_id: str) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from sqlalchemy import Column, Engine, MetaData, String, Table, delete, insert, select
-from sqlalchemy.exc import DBAPIError
 
 from cvai.errors import Canceled
-from cvai.jobs.database import answering
+from cvai.jobs.database import answering, create_where_missing
 
 CANCELED = Table("cvai_canceled", MetaData(), Column("study_uid", String, primary_key=True))
 
@@ -25,8 +22,7 @@ class Cancellations:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with suppress(DBAPIError):  # created by another worker since it was checked
-            CANCELED.create(database, checkfirst=True)
+        create_where_missing(CANCELED, database)
 
     @answering()
     def includes(self, study_uid: str) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cvai.errors import TemporarilyUnavailable
 
@@ -39,6 +39,12 @@ def open_database(url: str) -> sqlalchemy.Engine:
     options = f"-c idle_in_transaction_session_timeout={WAIT_S}s -c statement_timeout={WAIT_S}s"
     connect_args = {"connect_timeout": WAIT_S, "options": options}
     return sqlalchemy.create_engine(server, pool_pre_ping=True, connect_args=connect_args)
+
+
+def create_where_missing(table: sqlalchemy.Table, database: sqlalchemy.Engine) -> None:
+    """Create a table that the database does not have, whoever else does so at the same time."""
+    with suppress(DBAPIError):  # created by another worker since it was checked
+        table.create(database, checkfirst=True)
 
 
 @contextmanager

@@ -20,10 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from cvai.dicom.write.hl7 import ResultStatus
-from cvai.jobs.database import answering
+from cvai.jobs.database import answering, create_where_missing
 
 MESSAGES = Table(
     "cvai_hl7_messages",
@@ -84,8 +84,7 @@ class Outbox:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with suppress(DBAPIError):  # created by another worker since it was checked
-            MESSAGES.create(database, checkfirst=True)
+        create_where_missing(MESSAGES, database)
 
     @answering()
     def entered(

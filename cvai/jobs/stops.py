@@ -7,15 +7,13 @@ the results folder.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, delete, insert, select
-from sqlalchemy.exc import DBAPIError
 
 from cvai.errors import Withheld
-from cvai.jobs.database import answering
+from cvai.jobs.database import answering, create_where_missing
 
 STOPPED = Table(
     "cvai_stopped",
@@ -76,8 +74,7 @@ class Stops:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with suppress(DBAPIError):  # created by another worker since it was checked
-            STOPPED.create(database, checkfirst=True)
+        create_where_missing(STOPPED, database)
 
     @answering()
     def all(self) -> Mapping[str, Stop]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError
+
+from cvai.jobs.database import create_where_missing
 
 WORKERS = Table(
     "cvai_workers",
@@ -42,8 +42,7 @@ class WorkerRegistry:
             name: as configured.
             place: a resource that only one process can hold at a time; its previous holder is removed.
         """
-        with suppress(DBAPIError):  # created by another worker since it was checked
-            WORKERS.create(self._database, checkfirst=True)
+        create_where_missing(WORKERS, self._database)
         worker = f"{name}/{secrets.token_hex(4)}"
         with self._database.begin() as connection:
             connection.execute(delete(WORKERS).where(WORKERS.c.place == place))
