@@ -184,5 +184,14 @@ def open_study(page: Page, site: Site, job_id: str) -> None:
     page.wait_for_selector("body[data-all-frames-ms]")
 
 
+EF = '.headline [data-value="lv_ef"]'
+
+
+def forget_draft(page: Page, site: Site, job_id: str) -> None:
+    """Forget what the reader has changed and not signed, in this test or an earlier one."""
+    told = {"X-CSRF-Token": page.get_attribute('meta[name="csrf"]', "content") or ""}
+    page.request.delete(f"{site.url}/api/studies/{job_id}/draft", data={}, headers=told)
+
+
 def shown_ef(page: Page) -> float:
-    return float(page.inner_text('.headline [data-value="lv_ef"]'))
+    return float(page.inner_text(EF))

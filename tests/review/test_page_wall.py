@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 
 from tests.process import eventually
-from tests.review.site import Site, open_study, reader_at
+from tests.review.site import Site, forget_draft, open_study, reader_at
 
 pytestmark = pytest.mark.servers
 
@@ -45,6 +45,8 @@ def test_a_grade_that_a_reader_gives_is_kept_and_signed(
 ) -> None:
     job_id, study_uid = job_ids[0], job_ids[0].split("-")[0]
     with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_id)
+        forget_draft(page, site, job_id)
         open_study(page, site, job_id)
         proposed = float(index_of(page))
         page.click("#wall-shown summary:has-text('Wall motion')")
