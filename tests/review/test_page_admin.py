@@ -53,6 +53,7 @@ def test_a_reader_is_added_given_a_new_token_and_removed(browser: Browser, site:
     with reader_at(browser, site, chief) as page:
         page.on("dialog", lambda dialog: dialog.accept())
         page.click("text=Administration")
+        page.wait_for_url("**/admin")  # with its script, without which the form does nothing
         assert Axe().run(page).violations_count == 0
         row = page.locator('[data-reader="newcomer"]')
         page.fill("[name=name]", "newcomer")
