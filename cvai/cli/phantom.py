@@ -72,7 +72,7 @@ def write_study(folder: Path, heart: PhantomHeart, imaging: Imaging) -> Truth:
     acquisition = PhantomAcquisition(n_slices=imaging.slices, n_phases=imaging.phases, seed=imaging.seed)
     if imaging.modality is Modality.MR_LGE:
         return write_enhancement_study(folder, None, acquisition, heart=heart, with_cine=True)
-    return write_phantom_study(folder, heart, acquisition, with_long_axes=True)
+    return write_phantom_study(folder, heart, acquisition)
 
 
 def phantom(
