@@ -6,7 +6,7 @@
 Time is compressed: studies arrive as fast as they are done. The stand-in analysis is used, so that what is
 watched is the service, its database, its feed and its folders; with ``--model`` the real one measures small
 phantoms, on the embedded archive. Those that warm it up fill what grows to a bound: the identities and
-digests of the files of the last 1,024 studies, which it remembers on purpose (of a phantom's 80 files 10 kB,
+digests of the files of the last 1,024 studies, which it remembers on purpose (of a phantom's 56 files 7 kB,
 so that fewer studies with the model show that growth), the page caches of its databases, and what Python
 itself keeps, in two steps of about 5 MB after some 2,000 and 4,200 studies. Growth is the slope of a line
 through what comes then. Exit status 1 when something grows.
@@ -37,8 +37,10 @@ from tests.standin import derived_uid, write_study
 ALLOWED_KB_A_STUDY = 1.0
 """A megabyte in a thousand studies is what a heap moves by itself; a job or a study kept would be more."""
 ALLOWED_FILES_A_STUDY = 0.005
-SAMPLES = 50
-SMALL = PhantomAcquisition(n_phases=8, rows=112, columns=112, spacing_y_mm=3.0, spacing_x_mm=3.0)
+SAMPLES = 100
+SMALL = PhantomAcquisition(
+    n_slices=7, n_phases=8, rows=112, columns=112, spacing_y_mm=3.0, spacing_x_mm=3.0, slice_spacing_mm=14.0
+)
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,10 @@ def soak(at: Running, studies: int, warm_up: int) -> list[Sample]:
         for number in range(done, wanted):
             at.deliver(number)
         eventually(partial(has_ended, at.service, wanted), f"{wanted} studies", timeout_s=600)
+        seen = sample(at.service, wanted, at.data_folder / "work")
+        print(f"{seen.studies:6d} studies  {seen.memory_mb:7.1f} MB  {seen.handles} handles", file=sys.stderr)
         if wanted >= warm_up:
-            samples.append(sample(at.service, wanted, at.data_folder / "work"))
+            samples.append(seen)
     return samples
 
 
