@@ -4,7 +4,7 @@
 # bench: the numbers in the README                 train: the shipped models, from scratch
 # docs: the documentation as a site
 .DELETE_ON_ERROR:
-.PHONY: audit demo test test-fast check wheel-check cases mutations fuzz proof-ohif bench chaos soak outages burst bench-page train docs install dev system viewers clean sbom lock images
+.PHONY: audit demo test test-fast check wheel-check cases mutations fuzz languages proof-ohif bench chaos soak outages burst bench-page train docs install dev system viewers clean sbom lock images
 
 PYTHON ?= python3
 VENV := .venv
@@ -79,6 +79,10 @@ mutations: dev system
 fuzz: dev system
 	$(BIN)/python -m benchmarks.fuzz
 	$(BIN)/python -m benchmarks.fuzz_page
+
+# The catalogues in cvai/languages get the texts that readers see and lose those that are gone: docs/howto/languages.md.
+languages: dev
+	$(BIN)/python -m benchmarks.languages
 
 # OHIF in front of an Orthanc, in a real browser: docs/reference/viewers.md.
 OHIF := build/ohif/package/dist/index.html

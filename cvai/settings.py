@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 from cvai.errors import ConfigurationInvalid
+from cvai.languages import ENGLISH, LANGUAGES
 from cvai.wrong_keys import worded
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
@@ -93,6 +94,14 @@ class ReviewSettings(_Table):
     session_hours: float = Field(default=12.0, gt=0)
     cache_gb: float = Field(default=4.0, gt=0)
     viewer_url: HttpUrl | None = None
+    language: str = ENGLISH
+
+    @field_validator("language")
+    @classmethod
+    def _there_is_a_catalogue(cls, language: str) -> str:
+        if language not in LANGUAGES:
+            raise ValueError(f"language must be one of {', '.join(LANGUAGES)}")
+        return language
 
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})

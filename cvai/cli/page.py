@@ -37,6 +37,7 @@ def page_options(settings: Settings) -> PageOptions | None:
         session=session_limits(settings),
         cache_bytes=int(review.cache_gb * GIGABYTE),
         viewer_url=review.viewer_url or "",
+        language=review.language,
         proxies=tuple(str(network) for network in review.proxies),
         connections=review.connections,
         connections_per_address=review.connections_per_address,

@@ -31,7 +31,9 @@ from cvai.errors import (
     TemporarilyUnavailable,
 )
 from cvai.jobs.full_disk import DISK_UNWELL, is_full
+from cvai.languages import translator
 from cvai.review.audited import DeclaredRoute, NoPatientData, shows
+from cvai.review.language import language_of
 from cvai.review.page import Page
 from cvai.review.routes.admin import admin_routes
 from cvai.review.routes.pages import pages
@@ -191,12 +193,16 @@ async def _told(request: Request, error: Exception) -> Response:
     status = _status(error)
     wait_s = error.retry_after_s if isinstance(error, TemporarilyUnavailable) else 0.0
     headers = {"Retry-After": str(ceil(wait_s))} if wait_s else None
+    language = language_of(request)
     if request.url.path.startswith(ASKED_BY_SCRIPTS):
-        content = {"code": error.code, "message": error.message, "hint": error.hint}
+        say = translator(language)
+        content = {"code": error.code, "message": say(error.message), "hint": say(error.hint)}
         return JSONResponse(content, status, headers)
     if status == 401:
         return RedirectResponse(f"/sign-in?then={quote(request.url.path)}", 303)
-    return HTMLResponse(render("problem.html", page=request.app.state.page, error=error), status, headers)
+    return HTMLResponse(
+        render("problem.html", language, page=request.app.state.page, error=error), status, headers
+    )
 
 
 def _status(error: CvaiError) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cvai.audit.messages import AuditEvent
 from cvai.jobs.ledger import Ledger
+from cvai.languages import ENGLISH
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.sign_in.accounts import Accounts, SessionLimits
 from cvai.review.sign_in.first_token import FirstToken
@@ -44,6 +45,7 @@ class PageOptions:
         connections: at the same time at most.
         connections_per_address: of these, from one address that is no proxy.
         titles: of the service's analyses by kind.
+        language: of readers who have chosen none.
     """
 
     host: str
@@ -57,6 +59,7 @@ class PageOptions:
     connections: int = 200
     connections_per_address: int = 60
     titles: Mapping[str, str] = field(default_factory=dict)
+    language: str = ENGLISH
 
     @property
     def url(self) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from cvai import __version__
 from cvai.analyses.registry import ANALYSES
@@ -15,8 +18,18 @@ from cvai.dicom.write.report.bounds import MARKS
 from cvai.dicom.write.report.document import readable_date, readable_time
 from cvai.domain.findings import NO_FINDINGS
 from cvai.domain.measurement import Measurement, Normality
+from cvai.languages import ENGLISH, LANGUAGES, msgid, translator
+from cvai.review.language import words_address
 
-NORMALITY_WORDS = {Normality.LOW: "below normal", Normality.NORMAL: "normal", Normality.HIGH: "above normal"}
+NORMALITY_WORDS = {
+    Normality.LOW: msgid("below normal"),
+    Normality.NORMAL: msgid("normal"),
+    Normality.HIGH: msgid("above normal"),
+}
+BEYOND_WORDS = {
+    Normality.LOW: msgid("below normal for either sex"),
+    Normality.HIGH: msgid("above normal for either sex"),
+}
 VIEW_WORDS = {view: words for spec in ANALYSES for view, words in spec.views.items()}
 
 
@@ -55,8 +68,7 @@ def beyond_text(measurement: Measurement, bounds: tuple[float, float] | None) ->
     'below normal for either sex'
     """
     normality = None if bounds is None else replace(measurement, normal=bounds).normality
-    outside = normality is not None and normality is not Normality.NORMAL
-    return f"{NORMALITY_WORDS[normality]} for either sex" if normality is not None and outside else ""
+    return "" if normality is None else BEYOND_WORDS.get(normality, "")
 
 
 def interval_text(measurement: Measurement, decimals: int = 0) -> str:
@@ -77,7 +89,24 @@ def _bounds(bounds: tuple[float, float] | None, decimals: int) -> str:
     return "" if bounds is None else f"{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
 
 
-def _environment() -> Environment:
+def _saying(language: str) -> tuple[Callable[..., str], Callable[..., Markup]]:
+    """``_`` and ``_html`` of the templates: a text translated, with values in the places of their {names}.
+
+    The text of ``_html`` holds markup of its own, and is a literal of the template; its values are escaped.
+    """
+    translate = translator(language)
+
+    def say(text: str, **values: object) -> str:
+        return translate(text).format(**values) if values else translate(text)
+
+    def say_html(text: str, **values: object) -> Markup:
+        return Markup(translate(text)).format(**values)  # noqa: S704 - see above
+
+    return say, say_html
+
+
+@cache
+def _environment(language: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("cvai.review"),
         autoescape=select_autoescape(),
@@ -96,7 +125,13 @@ def _environment() -> Environment:
         number=number_text,
         unit=unit_text,
     )
+    say, say_html = _saying(language)
     environment.globals.update(
+        _=say,
+        _html=say_html,
+        language=language,
+        languages=LANGUAGES,
+        words_address=words_address(language),
         version=__version__,
         no_findings=NO_FINDINGS,
         normality_words=NORMALITY_WORDS,
@@ -105,12 +140,9 @@ def _environment() -> Environment:
     return environment
 
 
-_TEMPLATES = _environment()
-
-
-def render(template: str, **values: Any) -> str:
-    """A template as HTML; every value is escaped."""
-    return _TEMPLATES.get_template(template).render(**values)
+def render(template: str, language: str = ENGLISH, /, **values: Any) -> str:
+    """A template as HTML in a language; every value is escaped."""
+    return _environment(language).get_template(template).render(**values)
 
 
 def static_folder() -> str:

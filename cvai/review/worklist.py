@@ -18,6 +18,7 @@ from cvai.errors import RequestInvalid
 from cvai.jobs.full_disk import is_full
 from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord, Ledger
+from cvai.languages import msgid
 from cvai.review.listing import Listed, Listing, Query, Row, known_as, speakers
 from cvai.review.summary import StudyFolders, Summary, read_summary
 
@@ -36,7 +37,7 @@ OVERLAP = timedelta(seconds=60)
 """How long before the newest job a look for newer ones begins: clocks of several workers differ."""
 
 NEXT_STEP: Mapping[str, str] = MappingProxyType(
-    {"": "being fetched", "fetch": "being analysed", "analyse": "being stored"}
+    {"": msgid("being fetched"), "fetch": msgid("being analysed"), "analyse": msgid("being stored")}
 )
 """What follows the last step of a job that has ended."""
 
@@ -96,7 +97,7 @@ class Worklist:
     def step(self, job_id: str) -> str:
         """What is being done for a job that runs, in words."""
         done = self._ledger.steps_done(job_id)
-        return NEXT_STEP.get(done[-1] if done else "", "being handed on")
+        return NEXT_STEP.get(done[-1] if done else "", msgid("being handed on"))
 
     def _with_step(self, row: Row) -> Row:
         return replace(row, step=self.step(row.job_id)) if row.job_state is JobState.RUNNING else row

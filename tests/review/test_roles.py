@@ -25,6 +25,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", "/sign-in/oidc"): ANYBODY,
     ("GET", "/sign-in/callback"): ANYBODY,
     ("GET", "/healthz"): ANYBODY,
+    ("GET", "/languages/{language}"): ANYBODY,
     ("POST", "/sign-out"): VIEWER,
     ("GET", "/"): VIEWER,
     ("GET", "/worklist"): VIEWER,
@@ -75,6 +76,7 @@ BODIES: dict[str, object] = {
 }
 NO_STUDY = {
     "name": "nobody",
+    "language": "none",
     "upload": "none",
     "number": "0",
     "job_id": "1.2.3-none",

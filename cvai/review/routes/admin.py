@@ -18,6 +18,7 @@ from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
 from cvai.review.access import Admin, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, TheAccess, address_of, shows
+from cvai.review.language import TheLanguage
 from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Role, Session
 from cvai.review.uploads import Uploads
@@ -50,12 +51,13 @@ class Piece:
 
 @admin_routes.get("/admin", response_class=HTMLResponse)
 @shows(Audited(Act.LISTED))
-def admin_page(page: ThePage, session: Admin, access: TheAccess) -> str:
+def admin_page(page: ThePage, session: Admin, access: TheAccess, language: TheLanguage) -> str:
     """Readers with their last sign-in, and the newest jobs with their steps."""
     jobs = page.ledger.jobs(limit=SHOWN_JOBS)
     access.shows(record.job.study_uid for record in jobs)
     return render(
         "admin.html",
+        language,
         page=page,
         session=session,
         readers=page.accounts.with_last_sign_in(),

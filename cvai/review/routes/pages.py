@@ -17,12 +17,14 @@ from cvai.errors import RequestInvalid
 from cvai.jobs.job import JobState
 from cvai.jobs.shadow import shadow_records
 from cvai.jobs.shadow_comparison import compared
+from cvai.languages import LANGUAGES
 from cvai.review.access import Admin, SignedIn, ThePage, TheStudy
 from cvai.review.agreement import against_readers, agreement, by_headline
-from cvai.review.audited import Access, Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.audited import Access, Audited, DeclaredRoute, NoPatientData, TheAccess, shows
 from cvai.review.compare import compared_studies, names_of
 from cvai.review.coverage import coverage
 from cvai.review.entered import entry_json, with_entered
+from cvai.review.language import TheLanguage, words_of_scripts
 from cvai.review.listing import Query, Row, Show, Sort
 from cvai.review.page import Page
 from cvai.review.wording import render
@@ -64,26 +66,36 @@ class SearchBody(BaseModel):
 
 @pages.get("/")
 @shows(Audited(Act.LISTED))
-def worklist(page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess) -> str:
+def worklist(
+    page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess, language: TheLanguage
+) -> str:
     """Everything there is to read."""
-    return render("worklist.html", session=session, **_listed(page, wanted, access))
+    return render("worklist.html", language, session=session, **_listed(page, wanted, access))
 
 
 @pages.get("/worklist")
 @shows(Audited(Act.LISTED, repeated=True))
-def worklist_rows(page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess) -> str:
+def worklist_rows(
+    page: ThePage, session: SignedIn, wanted: Wanted, access: TheAccess, language: TheLanguage
+) -> str:
     """The table alone, for a page that stays open."""
-    return render("rows.html", session=session, **_listed(page, wanted, access))
+    return render("rows.html", language, session=session, **_listed(page, wanted, access))
 
 
 @pages.post("/worklist")
 @shows(Audited(Act.LISTED, repeated=True))
 def worklist_found(
-    page: ThePage, session: SignedIn, wanted: Wanted, body: SearchBody, access: TheAccess
+    page: ThePage,
+    session: SignedIn,
+    wanted: Wanted,
+    body: SearchBody,
+    access: TheAccess,
+    *,
+    language: TheLanguage,
 ) -> str:
     """The table of what a reader looks for."""
     wanted = replace(wanted, search=body.search)
-    return render("rows.html", session=session, **_listed(page, wanted, access))
+    return render("rows.html", language, session=session, **_listed(page, wanted, access))
 
 
 @pages.post("/worklist.csv", response_class=Response)
@@ -119,24 +131,26 @@ def _listed(page: Page, wanted: Query, access: Access) -> dict[str, object]:
 
 @pages.get("/studies/{job_id}")
 @shows(Audited(Act.SEEN))
-def study(summary: TheStudy, page: ThePage, session: SignedIn) -> str:
+def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLanguage) -> str:
     """One analysis of a study; links lead to the others."""
     others, entry = page.worklist.others(summary), None
     if summary.editing is not None:
         summary = with_entered(page, summary)
         entry = entry_json(page, summary)
-    return render("study.html", page=page, session=session, summary=summary, others=others, entry=entry)
+    return render(
+        "study.html", language, page=page, session=session, summary=summary, others=others, entry=entry
+    )
 
 
 @pages.get("/studies/{job_id}/compare")
 @shows(Audited(Act.LISTED))
-def compare(summary: TheStudy, page: ThePage, access: TheAccess) -> str:
+def compare(summary: TheStudy, page: ThePage, access: TheAccess, language: TheLanguage) -> str:
     """The study beside earlier ones of the same patient."""
     studies = compared_studies(page, summary)
     access.shows(study.summary.record.job.study_uid for study in studies)
     names = names_of(studies)
     meanings = {name: next(s.summary.meaning(name) for s in studies if name in s.values) for name in names}
-    return render("compare.html", page=page, studies=studies, names=names, meanings=meanings)
+    return render("compare.html", language, page=page, studies=studies, names=names, meanings=meanings)
 
 
 @pages.get("/studies/{job_id}/report.pdf", response_class=FileResponse)
@@ -162,7 +176,9 @@ def _folder_of_decision(page: Page, job_id: str) -> Path | None:
 
 @pages.get("/agreement")
 @shows(Audited(Act.LISTED))
-def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date | None = None) -> str:
+def agreement_page(
+    page: ThePage, session: Admin, access: TheAccess, language: TheLanguage, since: date | None = None
+) -> str:
     """How readers and models agree."""
     decisions = [d for d in page.decisions.all() if since is None or d.reading.signed_at.date() >= since]
     records = shadow_records(page.results_folder)
@@ -170,6 +186,7 @@ def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date
     access.shows(dict.fromkeys(listed))
     return render(
         "agreement.html",
+        language,
         page=page,
         session=session,
         found=[
@@ -180,3 +197,15 @@ def agreement_page(page: ThePage, session: Admin, access: TheAccess, since: date
         intervals=coverage(decisions),
         since=since,
     )
+
+
+@pages.get("/languages/{language}", response_class=Response)
+@shows(NoPatientData("the words of the page's scripts, the same for every reader"))
+def words(language: str) -> Response:
+    """What the page's scripts say, in a language; their address changes with them, so browsers keep them."""
+    if language not in LANGUAGES:
+        raise RequestInvalid(
+            "address_unknown", "There is no page at this address.", "The worklist leads to every study."
+        )
+    kept = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(words_of_scripts(language), media_type="application/json", headers=kept)

@@ -15,8 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from cvai.audit.counts import CountedEvents
 from cvai.audit.messages import Act, AuditEvent
 from cvai.errors import AccessDenied, CvaiError, RequestInvalid, TemporarilyUnavailable
+from cvai.languages import translator
 from cvai.review.access import SignedIn, ThePage
 from cvai.review.audited import DeclaredRoute, NoPatientData, address_of, shows
+from cvai.review.language import TheLanguage, language_of
 from cvai.review.page import Page
 from cvai.review.security import COOKIE, SIGN_IN_PATH
 from cvai.review.sign_in.accounts import Reader
@@ -44,9 +46,9 @@ sign_in_routes = APIRouter(default_response_class=HTMLResponse, route_class=Decl
 
 @sign_in_routes.get(SIGN_IN_PATH)
 @SIGN_IN_ONLY
-def sign_in_form(page: ThePage) -> str:
+def sign_in_form(page: ThePage, language: TheLanguage) -> str:
     """Where a reader chooses how to sign in."""
-    return render("sign_in.html", page=page, wrong="")
+    return render("sign_in.html", language, page=page, wrong="")
 
 
 @sign_in_routes.post(SIGN_IN_PATH)
@@ -63,17 +65,20 @@ def _signed_in(request: Request, page: Page, token: str) -> Response:
         reader = page.accounts.reader_of(token)
     except AccessDenied as error:
         if wait_s := _count_failure(request, request.app.state.token_brake):
-            return _sign_in_again(page, _braked(wait_s), 429, {"Retry-After": str(ceil(wait_s))})
-        return _sign_in_again(page, error, 401)
+            return _sign_in_again(request, page, _braked(wait_s), 429, {"Retry-After": str(ceil(wait_s))})
+        return _sign_in_again(request, page, error, 401)
     if page.first_token is not None:
         page.first_token.used(token)
     return _with_session(page, reader, address_of(request), RedirectResponse("/", 303))
 
 
 def _sign_in_again(
-    page: Page, error: CvaiError, status: int, headers: Mapping[str, str] | None = None
+    request: Request, page: Page, error: CvaiError, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return HTMLResponse(render("sign_in.html", page=page, wrong=str(error)), status, headers)
+    language = language_of(request)
+    say = translator(language)
+    wrong = f"{say(error.message)} {say(error.hint)}".strip()
+    return HTMLResponse(render("sign_in.html", language, page=page, wrong=wrong), status, headers)
 
 
 @sign_in_routes.get("/sign-in/oidc")
@@ -113,7 +118,9 @@ def come_back(
         _count_failure(request, brake)
         raise
     # The session's cookie is not sent on a way that began at another site: a page of ours leads on.
-    answer = _with_session(page, reader, address_of(request), HTMLResponse(render("signed_in.html")))
+    answer = _with_session(
+        page, reader, address_of(request), HTMLResponse(render("signed_in.html", language_of(request)))
+    )
     answer.delete_cookie(ATTEMPT_COOKIE, path=SIGN_IN_PATH, httponly=True, secure=page.options.https)
     return answer
 

@@ -1,0 +1,144 @@
+"""Texts that readers see, collected from the code into the catalogues of cvai/languages.
+
+``python -m benchmarks.languages`` adds new texts to each catalogue without a translation and takes out those
+that are shown no more. A test compares, and asks for every translation.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
+
+from cvai.analyses.registry import ANALYSES
+from cvai.jobs.job import JobState
+from cvai.jobs.reading import Verdict
+from cvai.languages import ENGLISH, LANGUAGES, entries
+from cvai.languages.po import Entry, po_text
+from cvai.review.decisions import LookVerdict
+from cvai.review.listing import RowState
+from cvai.review.sign_in.accounts import Role
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "cvai"
+
+ARGUMENTS_SHOWN: Mapping[str, tuple[int, ...]] = {"msgid": (0,), "_": (0,)}
+"""Which arguments of which calls in Python are shown to readers."""
+
+ERRORS_SHOWN: Mapping[str, tuple[int, ...]] = dict.fromkeys(
+    ("AccessDenied", "Outdated", "RequestInvalid", "TemporarilyUnavailable"), (1, 2)
+)
+"""The same of errors that the page raises."""
+
+IN_TEMPLATES = ("_", "_html")
+IN_SCRIPTS = re.compile(r'\bt\(\s*("(?:[^"\\\n]|\\.)*")')
+SHOWN_FIELDS = frozenset(("columns", "crossings", "missing", "note", "reasons", "short", "subject", "title"))
+"""Of the values that describe an analysis and its page."""
+
+SHOWN_NAMES: tuple[type[StrEnum], ...] = (JobState, LookVerdict, Role, RowState, Verdict)
+"""Kinds of states and the like that are shown as they are called, with spaces."""
+
+Places = dict[str, set[str]]
+"""Files by the text that they show."""
+
+
+def shown_texts() -> Places:
+    """Every text that is translated where it is shown, and where it is from."""
+    places: Places = defaultdict(set)
+    for folder, pattern, texts in (
+        (SOURCE, "*.py", in_python),
+        (SOURCE / "review", "*.py", in_errors),
+        (SOURCE, "*.html", in_template),
+        (SOURCE, "*.js", in_script),
+    ):
+        for path in folder.rglob(pattern):
+            for text in texts(path.read_text(encoding="utf-8")):
+                places[text].add(path.relative_to(ROOT).as_posix())
+    for spec in ANALYSES:
+        for text in of_analysis((spec.title, spec.views, spec.headline, spec.page)):
+            places[text].add(f"cvai/analyses/{spec.kind}")
+    for kind in SHOWN_NAMES:
+        for member in kind:
+            places[member.replace("_", " ")].add(f"{kind.__module__.replace('.', '/')}.py")
+    return places
+
+
+def in_python(source: str) -> Iterator[str]:
+    """Literals that are marked as shown."""
+    return of_calls(source, ARGUMENTS_SHOWN)
+
+
+def in_errors(source: str) -> Iterator[str]:
+    """Literals of the errors that a module of the page raises."""
+    return of_calls(source, ERRORS_SHOWN)
+
+
+def of_calls(source: str, shown: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    """Literals among the arguments ``shown`` of calls."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            positions = shown.get(getattr(node.func, "id", ""), ())
+            arguments = [node.args[position] for position in positions if position < len(node.args)]
+            yield from (a.value for a in arguments if isinstance(a, ast.Constant) and a.value)
+
+
+def in_template(source: str) -> Iterator[str]:
+    """Literals that a Jinja template translates."""
+    tree = Environment(autoescape=True).parse(source)
+    yield from (texts[0] for _, _, texts in extract_from_ast(tree, IN_TEMPLATES, babel_style=False))
+
+
+def in_script(source: str) -> Iterator[str]:
+    """Literals that a module of the page translates."""
+    return (json.loads(literal) for literal in IN_SCRIPTS.findall(source))
+
+
+def of_analysis(value: Any, name: str = "title") -> Iterator[str]:
+    """Texts for readers in a description of an analysis, or in the field of one."""
+    if isinstance(value, str):
+        if value and name in SHOWN_FIELDS:
+            yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from of_analysis(getattr(value, field.name), field.name)
+    elif isinstance(value, Mapping):
+        yield from (text for inner in value.values() for text in of_analysis(inner, name))
+    elif isinstance(value, tuple | list):
+        yield from (text for inner in value for text in of_analysis(inner, name))
+
+
+def catalogue(known: Iterable[Entry], places: Places) -> list[Entry]:
+    """An entry for every text, translated as it is known."""
+    translated = {entry.msgid: entry for entry in known}
+    return [
+        Entry(
+            text,
+            translated[text].msgstr if text in translated else "",
+            tuple(sorted(files)),
+            translated[text].flags if text in translated else (),
+        )
+        for text, files in places.items()
+    ]
+
+
+def main() -> None:
+    places = shown_texts()
+    for language in LANGUAGES.keys() - {ENGLISH}:
+        made = catalogue(entries(language), places)
+        path = SOURCE / "languages" / f"{language}.po"
+        path.write_text(po_text(language, made), encoding="utf-8")
+        missing = sum(not entry.msgstr for entry in made)
+        print(f"{path.relative_to(ROOT)}: {len(made)} texts, {missing} not translated")
+
+
+if __name__ == "__main__":
+    main()
