@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-NO_FINDINGS = "No automatic check found a problem. This does not replace a look at the contours."
+from cvai.domain.message import say
+
+NO_FINDINGS = say("No automatic check found a problem. This does not replace a look at the contours.")
 """Where there is no finding."""
 
 

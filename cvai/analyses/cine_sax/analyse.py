@@ -25,6 +25,7 @@ from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
 from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 from cvai.domain.phases import key_phases
 from cvai.domain.ventricles.doubt import require_like_training
 from cvai.domain.ventricles.short_axis import require_short_axis
@@ -59,9 +60,10 @@ def _replaced(refusals: Sequence[Refused]) -> tuple[Finding, ...]:
     """What is to be said of a stack that is measured since another was refused."""
     if not refusals:
         return ()
-    message = (
-        f"The stack that was preferred could not be measured ({refusals[0].code}: {refusals[0].message}) "
-        "Another one of the study was."
+    message = say(
+        "The stack that was preferred could not be measured ({code}: {reason}) Another one of the study was.",
+        code=refusals[0].code,
+        reason=refusals[0].message,
     )
     return (Finding("preferred_stack_refused", Severity.WARNING, message),)
 
@@ -113,6 +115,10 @@ def _require_a_ventricle_in_every_phase(lv_curve_ml: NDArray[np.float64]) -> Non
     if empty:
         raise HeartRefused(
             "heart_lost",
-            f"No left ventricle was found in {empty} of {lv_curve_ml.size} phases.",
-            "Look at these phases; if the heart is there, measure this study by hand.",
+            say(
+                "No left ventricle was found in {empty} of {n_phases} phases.",
+                empty=empty,
+                n_phases=lv_curve_ml.size,
+            ),
+            say("Look at these phases; if the heart is there, measure this study by hand."),
         )

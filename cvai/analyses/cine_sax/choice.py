@@ -9,6 +9,7 @@ from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import CineSelection
 from cvai.dicom.read.cine.placement import tilt_deg
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 from cvai.domain.ventricles.short_axis import cross_section
 from cvai.errors import GeometryRefused, HeartRefused
 from cvai.models.segmenter import Segmenter
@@ -62,6 +63,8 @@ def _score(selection: CineSelection, segmenter: Segmenter, watch: Stopwatch) -> 
 
 
 def _with_reason(selection: CineSelection) -> CineSelection:
-    message = "Stacks of several directions show the heart; the one with round, closed contours was measured."
+    message = say(
+        "Stacks of several directions show the heart; the one with round, closed contours was measured."
+    )
     finding = Finding("chosen_by_contours", Severity.INFO, message)
     return replace(selection, findings=(*selection.findings, finding))

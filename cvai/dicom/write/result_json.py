@@ -24,6 +24,7 @@ from cvai.dicom.write.reported import Beside, beside
 from cvai.domain.findings import Finding
 from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import Message, joined, message_of, message_record
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.subject import Entered, Subject
 from cvai.errors import CvaiError, FileRefused
@@ -160,7 +161,13 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
 
 
 def _error(error: CvaiError | None) -> Record | None:
-    return None if error is None else {"code": error.code, "message": str(error)}
+    """The hint follows the message, as people read it."""
+    if error is None:
+        return None
+    parts = [part for part in (error.message, error.hint) if part]
+    can_be_said = any(isinstance(part, Message) for part in parts)
+    text = message_record(joined(" ", parts)) if can_be_said else None
+    return {"code": error.code, "message": str(error), "text": text}
 
 
 def _patient(patient: Patient) -> Record:
@@ -208,8 +215,15 @@ def finding_entry(finding: Finding) -> Record:
         "code": finding.code,
         "severity": str(finding.severity),
         "message": finding.message,
+        "text": message_record(finding.message),
         "where": [asdict(place) for place in finding.where],
     }
+
+
+def stated_message(entry: Mapping[str, Any]) -> str:
+    """The message of a finding or of a refusal, which can be translated where result.json states its text."""
+    text = entry.get("text")
+    return entry["message"] if text is None else message_of(text)
 
 
 def _other(found: Beside) -> Record:

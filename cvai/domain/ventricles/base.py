@@ -11,6 +11,7 @@ import numpy as np
 from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.function import ejection_fraction_percent
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 from cvai.domain.ventricles.short_axis import enclosure
@@ -36,7 +37,7 @@ def base_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Fi
     basal = -1 if apex_comes_first(segmentation.labels[ed]) else 0
     measured_percent = ejection_fraction_percent(volumes[ed], volumes[es])
     findings = []
-    for t, name in ((ed, "end-diastole"), (es, "end-systole")):
+    for t, name in ((ed, say("end-diastole")), (es, say("end-systole"))):
         z = int(np.flatnonzero(pixels[t])[basal])
         cavity, wall = (segmentation.mask(s)[t, z] for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM))
         without = volumes | {t: volumes[t] - int(pixels[t, z])}
@@ -44,16 +45,16 @@ def base_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[Fi
             continue
         without_percent = ejection_fraction_percent(without[ed], without[es])
         if abs(without_percent - measured_percent) > LARGEST_DIFFERENCE_POINTS:
-            both = (
-                f"{measured_percent:.0f} % as measured and {without_percent:.0f} % without it in this phase"
+            message = say(
+                "At {phase} wall surrounds {percent:.0f} % of the left ventricle's border in slice {slice}, "
+                "which may show the atrium or the outflow tract: the ejection fraction is "
+                "{measured_percent:.0f} % as measured and {without_percent:.0f} % without it in this phase.",
+                phase=name,
+                percent=100 * share,
+                slice=z + 1,
+                measured_percent=measured_percent,
+                without_percent=without_percent,
             )
-            findings.append(_finding(Place(t, z), f"At {name} wall surrounds {100 * share:.0f} %", both))
+            place = (Place(t, z),)
+            findings.append(Finding("base_decides_ejection_fraction", Severity.WARNING, message, place))
     return tuple(findings)
-
-
-def _finding(place: Place, opening: str, both: str) -> Finding:
-    message = (
-        f"{opening} of the left ventricle's border in slice {(place.slice or 0) + 1}, which may show the "
-        f"atrium or the outflow tract: the ejection fraction is {both}."
-    )
-    return Finding("base_decides_ejection_fraction", Severity.WARNING, message, (place,))

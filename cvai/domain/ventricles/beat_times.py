@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 
 LONGEST_STEP_MS = 40.0
@@ -66,14 +67,22 @@ def beat_times(times_ms: NDArray[np.float64] | None, heart_rate_bpm: float | Non
         heart_rate_bpm: None where it is not known.
     """
     if times_ms is None or heart_rate_bpm is None:
-        return "the images do not state their times and the heart rate"
+        return say("the images do not state their times and the heart rate")
     if times_ms.size < FEWEST_PHASES:
-        return f"there are only {times_ms.size} phases"
+        return say("there are only {size} phases", size=times_ms.size)
     period_ms = 60_000.0 / heart_rate_bpm
     step_ms = float(np.diff(times_ms).max())
     spanned_ms = float(times_ms[-1] - times_ms[0]) + float(np.median(np.diff(times_ms)))
     if round(step_ms) > LONGEST_STEP_MS:
-        return f"phases are {step_ms:.0f} ms apart, and rates need one in {LONGEST_STEP_MS:.0f} ms"
+        return say(
+            "phases are {step_ms:.0f} ms apart, and rates need one in {longest_step_ms:.0f} ms",
+            step_ms=step_ms,
+            longest_step_ms=LONGEST_STEP_MS,
+        )
     if not LEAST_COVERED <= spanned_ms / period_ms <= MOST_COVERED:
-        return f"phases span {spanned_ms:.0f} ms of a heartbeat of {period_ms:.0f} ms"
+        return say(
+            "phases span {spanned_ms:.0f} ms of a heartbeat of {period_ms:.0f} ms",
+            spanned_ms=spanned_ms,
+            period_ms=period_ms,
+        )
     return BeatTimes(times_ms, max(period_ms, spanned_ms))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cvai.domain.beat_curve import BeatCurve
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.strain import closed_length_mm, strain_peak, strain_percent
@@ -85,9 +86,10 @@ def measure_strain(
     """
     strain = circumferential_strain(rings, phases.end_diastole, in_step(segmentation))
     if strain is None:
-        message = (
-            f"Circumferential strain is not given: fewer than {FEWEST_SLICES} slices show a closed ring of "
-            "wall in every phase, and contract evenly and in step."
+        message = say(
+            "Circumferential strain is not given: fewer than {fewest_slices} slices show a closed ring "
+            "of wall in every phase, and contract evenly and in step.",
+            fewest_slices=FEWEST_SLICES,
         )
         return StrainMeasurements(None, (), (Finding("strain_not_measured", Severity.INFO, message),))
     found = [

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 
@@ -59,9 +60,13 @@ def _base(areas_mm2: NDArray[np.float64], step_mm: float, outermost: Place) -> F
     return Finding(
         "base_not_covered",
         Severity.WARNING,
-        f"The left ventricle measures {length_mm:.0f} mm along its axis and {diameter_mm:.0f} mm across, "
-        "and is still wide in the outermost basal slice: the base may lie beyond the stack, and volumes "
-        "be too small.",
+        say(
+            "The left ventricle measures {length_mm:.0f} mm along its axis and {diameter_mm:.0f} mm "
+            "across, and is still wide in the outermost basal slice: the base may lie beyond the stack, "
+            "and volumes be too small.",
+            length_mm=length_mm,
+            diameter_mm=diameter_mm,
+        ),
         (outermost,),
     )
 
@@ -76,8 +81,12 @@ def _retreat(
     return Finding(
         "ventricle_shortens_much",
         Severity.WARNING,
-        f"The left ventricle measures {ed_mm:.0f} mm along its axis at end-diastole and {es_mm:.0f} mm at "
-        "end-systole: look whether it was lost in slices at the base or the apex.",
+        say(
+            "The left ventricle measures {ed_mm:.0f} mm along its axis at end-diastole and {es_mm:.0f} "
+            "mm at end-systole: look whether it was lost in slices at the base or the apex.",
+            ed_mm=ed_mm,
+            es_mm=es_mm,
+        ),
         (Place(phase=phases.end_diastole), Place(phase=phases.end_systole)),
     )
 
@@ -90,8 +99,11 @@ def _apex(areas_mm2: NDArray[np.float64], outermost: Place) -> Finding | None:
     return Finding(
         "apex_not_covered",
         Severity.WARNING,
-        f"In the outermost apical slice the left ventricle still has {100 * share:.0f} % of its largest "
-        "area: the apex may lie beyond the stack, and volumes be too small.",
+        say(
+            "In the outermost apical slice the left ventricle still has {percent:.0f} % of its largest "
+            "area: the apex may lie beyond the stack, and volumes be too small.",
+            percent=100 * share,
+        ),
         (outermost,),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from cvai.domain.difficulty import Likeness
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import joined, say, term
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.shown import PhaseShown
@@ -56,9 +57,14 @@ def require_like_training(
     if distance > likeness.too_far:
         raise HeartRefused(
             "image_far_from_training",
-            f"The images are unlike any that the model was trained on: distance {distance:.1f}, at most "
-            f"{likeness.too_far:.1f} is measured; mostly {_standing_out(likeness, *shown)}.",
-            "Check that it is a bright-blood cine; measure this study by hand.",
+            say(
+                "The images are unlike any that the model was trained on: distance {distance:.1f}, at most "
+                "{too_far:.1f} is measured; mostly {features}.",
+                distance=distance,
+                too_far=likeness.too_far,
+                features=_standing_out(likeness, *shown),
+            ),
+            say("Check that it is a bright-blood cine; measure this study by hand."),
         )
 
 
@@ -93,15 +99,26 @@ def _unlike(known: Uncertainty | None, shown: tuple[PhaseShown, PhaseShown] | No
     return Finding(
         "image_unlike_training",
         Severity.WARNING,
-        f"The images are unlike those that the model was trained on (distance {distance:.1f}, usual is "
-        f"{likeness.usual:.1f}), mostly in {_standing_out(likeness, *shown)}: check the contours.",
+        say(
+            "The images are unlike those that the model was trained on (distance {distance:.1f}, usual "
+            "is {usual:.1f}), mostly in {features}: check the contours.",
+            distance=distance,
+            usual=likeness.usual,
+            features=_standing_out(likeness, *shown),
+        ),
     )
 
 
 def _standing_out(likeness: Likeness, ed: PhaseShown, es: PhaseShown) -> str:
     deviations = likeness.deviations(ed, es)
     names = sorted(deviations, key=lambda name: abs(deviations[name]), reverse=True)[:_NAMED]
-    return ", ".join(f"{name} ({deviations[name]:+.1f} SD)" for name in names)
+    return joined(
+        ", ",
+        (
+            say("{name} ({deviation_sd:+.1f} SD)", name=term(name), deviation_sd=deviations[name])
+            for name in names
+        ),
+    )
 
 
 def _wide(half_widths: Mapping[str, float]) -> Finding | None:
@@ -111,6 +128,11 @@ def _wide(half_widths: Mapping[str, float]) -> Finding | None:
     return Finding(
         "ejection_fraction_uncertain",
         Severity.WARNING,
-        f"The left ventricular ejection fraction is only known to within {half:.0f} points, more than "
-        f"{WIDEST_LV_EF_POINTS:.0f}: check the contours at end-systole, mostly at the base and the apex.",
+        say(
+            "The left ventricular ejection fraction is only known to within {half:.0f} points, more than "
+            "{widest:.0f}: check the contours at end-systole, mostly at the base and the "
+            "apex.",
+            half=half,
+            widest=WIDEST_LV_EF_POINTS,
+        ),
     )

@@ -13,14 +13,15 @@ from skimage.measure import regionprops
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import Message, joined, say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 
-OUTLINE_WORDS: Mapping[Structure, str] = MappingProxyType(
+OUTLINE_WORDS: Mapping[Structure, Message] = MappingProxyType(
     {
-        Structure.LV_CAVITY: "left ventricular cavity",
-        Structure.LV_MYOCARDIUM: "outside of the left ventricle",
-        Structure.RV_CAVITY: "right ventricle",
+        Structure.LV_CAVITY: say("left ventricular cavity"),
+        Structure.LV_MYOCARDIUM: say("outside of the left ventricle"),
+        Structure.RV_CAVITY: say("right ventricle"),
     }
 )
 """What each outline encloses; that of the wall encloses the cavity as well, see ``within``."""
@@ -58,18 +59,23 @@ def within(labels: NDArray[np.uint8], structure: Structure) -> NDArray[np.bool_]
     return np.isin(labels, values)
 
 
-def worded(places: Iterable[Place], phases: KeyPhases) -> str:
+def worded(places: Iterable[Place], phases: KeyPhases) -> Message:
     """Slices of both phases, the phase once for each.
 
     >>> worded([Place(0, 2), Place(0, 3), Place(6, 8)], KeyPhases(0, 6))
     'slices 3, 4 at end-diastole, slice 9 at end-systole'
     """
     found = []
-    for name, t in (("end-diastole", phases.end_diastole), ("end-systole", phases.end_systole)):
+    for name, t in (
+        (say("end-diastole"), phases.end_diastole),
+        (say("end-systole"), phases.end_systole),
+    ):
         slices = [place.slice + 1 for place in places if place.phase == t and place.slice is not None]
         if slices:
-            found.append(f"slice{'s' if len(slices) > 1 else ''} {', '.join(map(str, slices))} at {name}")
-    return ", ".join(found)
+            some = say("slices {numbers}", numbers=joined(", ", slices))
+            one = say("slice {number}", number=slices[0])
+            found.append(say("{slices} at {phase}", slices=some if len(slices) > 1 else one, phase=name))
+    return joined(", ", found)
 
 
 def _ragged(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None:
@@ -84,16 +90,23 @@ def _ragged(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None
         return _solidity(outline) < SMALLEST_SOLIDITY[structure]
 
     places = _places(segmentation, phases, is_ragged)
-    named = [f"{OUTLINE_WORDS[s]} in {worded(where, phases)}" for s, where in places.items() if where]
+    named = [
+        say("{structure} in {slices}", structure=OUTLINE_WORDS[s], slices=worded(where, phases))
+        for s, where in places.items()
+        if where
+    ]
     if not named:
         return None
     where = tuple(place for of_structure in places.values() for place in of_structure)
-    atrium = ", or already atrium or outflow" if _any_at_the_base(segmentation, phases, where) else ""
+    atrium = say(", or already atrium or outflow") if _any_at_the_base(segmentation, phases, where) else ""
     return Finding(
         "ragged_contour",
         _severity(places),
-        f"The outline is ragged: {'; '.join(named)}. Look whether the slice still shows the "
-        f"ventricle{atrium}.",
+        say(
+            "The outline is ragged: {places}. Look whether the slice still shows the ventricle{atrium}.",
+            places=joined("; ", named),
+            atrium=atrium,
+        ),
         where,
     )
 
@@ -140,13 +153,20 @@ def _solidity(outline: NDArray[np.bool_]) -> float:
 def _in_parts(segmentation: CineSegmentation, phases: KeyPhases) -> Finding | None:
     area_mm2 = _pixel_mm2(segmentation)
     places = _places(segmentation, phases, lambda labels, s: _has_second_part(within(labels, s), area_mm2))
-    named = [f"{OUTLINE_WORDS[s]} in {worded(where, phases)}" for s, where in places.items() if where]
+    named = [
+        say("{structure} in {slices}", structure=OUTLINE_WORDS[s], slices=worded(where, phases))
+        for s, where in places.items()
+        if where
+    ]
     if not named:
         return None
     return Finding(
         "structure_in_parts",
         _severity(places),
-        f"Drawn in two separate parts: {'; '.join(named)}. Look which of them belongs to it.",
+        say(
+            "Drawn in two separate parts: {places}. Look which of them belongs to it.",
+            places=joined("; ", named),
+        ),
         tuple(place for where in places.values() for place in where),
     )
 

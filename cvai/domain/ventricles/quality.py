@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.function import ejection_fraction_percent
+from cvai.domain.message import joined, say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.base import base_findings
@@ -88,8 +89,12 @@ def _small_ventricle(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding |
     return Finding(
         "lv_implausibly_small",
         Severity.WARNING,
-        f"The left ventricle measures {edv_ml:.0f} mL at end-diastole, less than "
-        f"{SMALLEST_LV_EDV_ML:.0f} mL: check that the contours follow it.",
+        say(
+            "The left ventricle measures {edv_ml:.0f} mL at end-diastole, less than "
+            "{smallest_ml:.0f} mL: check that the contours follow it.",
+            edv_ml=edv_ml,
+            smallest_ml=SMALLEST_LV_EDV_ML,
+        ),
         (Place(phase=phases.end_diastole),),
     )
 
@@ -99,14 +104,18 @@ def _no_stroke_volume(
 ) -> Finding | None:
     """Numbers that ``ventricle_measurements`` leaves out."""
     ed, es = phases.end_diastole, phases.end_systole
-    growing = [name for name, ml in (("left", lv_ml), ("right", rv_ml)) if ml[es] > ml[ed]]
-    if not growing:
+    left, right = (ml[es] > ml[ed] for ml in (lv_ml, rv_ml))
+    if not (left or right):
         return None
+    sides = say("left and the right") if left and right else say("left") if left else say("right")
     return Finding(
         "no_stroke_volume",
         Severity.WITHHELD,
-        f"The {' and the '.join(growing)} ventricle is larger at end-systole than at end-diastole: stroke "
-        "volume, ejection fraction and output are not given. Check its contours.",
+        say(
+            "The {sides} ventricle is larger at end-systole than at end-diastole: stroke volume, "
+            "ejection fraction and output are not given. Check its contours.",
+            sides=sides,
+        ),
         (Place(phase=es), Place(phase=ed)),
     )
 
@@ -121,8 +130,12 @@ def _stroke_volumes(
     return Finding(
         "stroke_volumes_disagree",
         Severity.WARNING,
-        f"Stroke volumes differ: left {lv:.0f} mL, right {rv:.0f} mL. Without a shunt or a leaking valve "
-        "they are alike; check the basal slices.",
+        say(
+            "Stroke volumes differ: left {lv:.0f} mL, right {rv:.0f} mL. Without a shunt or a leaking "
+            "valve they are alike; check the basal slices.",
+            lv=lv,
+            rv=rv,
+        ),
         _key_places(phases),
     )
 
@@ -130,21 +143,22 @@ def _stroke_volumes(
 def _high_ejection_fraction(
     lv_ml: NDArray[np.float64], rv_ml: NDArray[np.float64], phases: KeyPhases
 ) -> Finding | None:
-    high = [
-        f"{name} {ef_percent:.0f} %"
-        for name, curve_ml, limit in (
-            ("left", lv_ml, HIGHEST_LV_EF_PERCENT),
-            ("right", rv_ml, HIGHEST_RV_EF_PERCENT),
-        )
-        if (ef_percent := _ejected_percent(curve_ml, phases)) > limit
-    ]
+    left_percent, right_percent = (_ejected_percent(ml, phases) for ml in (lv_ml, rv_ml))
+    high = []
+    if left_percent > HIGHEST_LV_EF_PERCENT:
+        high.append(say("left {ef_percent:.0f} %", ef_percent=left_percent))
+    if right_percent > HIGHEST_RV_EF_PERCENT:
+        high.append(say("right {ef_percent:.0f} %", ef_percent=right_percent))
     if not high:
         return None
     return Finding(
         "ejection_fraction_very_high",
         Severity.WARNING,
-        f"Ejection fractions are very high: {', '.join(high)}. Look whether ventricle was lost in slices of "
-        "end-systole, mostly at the base.",
+        say(
+            "Ejection fractions are very high: {fractions}. Look whether ventricle was lost in slices of "
+            "end-systole, mostly at the base.",
+            fractions=joined(", ", high),
+        ),
         (Place(phase=phases.end_systole),),
     )
 
@@ -162,8 +176,12 @@ def _masses(wall_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
     return Finding(
         "myocardial_mass_differs",
         Severity.WARNING,
-        f"Myocardial mass is {ed:.0f} g at end-diastole and {es:.0f} g at end-systole; it should be "
-        "nearly the same. Check the contours of the wall and the basal slices.",
+        say(
+            "Myocardial mass is {ed:.0f} g at end-diastole and {es:.0f} g at end-systole; it should be "
+            "nearly the same. Check the contours of the wall and the basal slices.",
+            ed=ed,
+            es=es,
+        ),
         _key_places(phases),
     )
 
@@ -173,21 +191,29 @@ def _phases_off(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None
     wrong = [
         (name, t, extreme)
         for name, t, extreme in (
-            ("End-diastole", phases.end_diastole, int(lv_ml.argmax())),
-            ("End-systole", phases.end_systole, int(lv_ml.argmin())),
+            (say("End-diastole"), phases.end_diastole, int(lv_ml.argmax())),
+            (say("End-systole"), phases.end_systole, int(lv_ml.argmin())),
         )
         if abs(lv_ml[t] - lv_ml[extreme]) > PHASE_OFF * stroke
     ]
     if not wrong:
         return None
     named = (
-        f"{name} is phase {t + 1} with {lv_ml[t]:.0f} mL, but phase {extreme + 1} has {lv_ml[extreme]:.0f} mL"
+        say(
+            "{key_phase} is phase {phase} with {volume_ml:.0f} mL, but phase {extreme_phase} has "
+            "{extreme_ml:.0f} mL",
+            key_phase=name,
+            phase=t + 1,
+            volume_ml=lv_ml[t],
+            extreme_phase=extreme + 1,
+            extreme_ml=lv_ml[extreme],
+        )
         for name, t, extreme in wrong
     )
     return Finding(
         "key_phase_not_extreme",
         Severity.WARNING,
-        f"{'. '.join(named)}. Check the choice of phases, and the contours of both.",
+        say("{phases}. Check the choice of phases, and the contours of both.", phases=joined(". ", named)),
         tuple(Place(phase=phase) for _, t, extreme in wrong for phase in (t, extreme)),
     )
 
@@ -198,22 +224,32 @@ def _phase_jump(curves_ml: VolumeCurves) -> Finding | None:
     places = []
     named = []
     for structure, words, of in (
-        (Structure.LV_CAVITY, "left ventricle", Structure.LV_CAVITY),
-        (Structure.LV_MYOCARDIUM, "its wall", Structure.LV_CAVITY),
-        (Structure.RV_CAVITY, "right ventricle", Structure.RV_CAVITY),
+        (Structure.LV_CAVITY, say("left ventricle"), Structure.LV_CAVITY),
+        (Structure.LV_MYOCARDIUM, say("its wall"), Structure.LV_CAVITY),
+        (Structure.RV_CAVITY, say("right ventricle"), Structure.RV_CAVITY),
     ):
         curve_ml = curves_ml[structure]
         departure = np.abs(curve_ml - (np.roll(curve_ml, 1) + np.roll(curve_ml, -1)) / 2)
         worst, stroke = int(departure.argmax()), float(np.ptp(curves_ml[of]))
         if stroke > 0 and departure[worst] > PHASE_JUMP * stroke:
             places.append(Place(phase=worst))
-            named.append(f"{words} by {departure[worst]:.0f} mL at phase {worst + 1}")
+            named.append(
+                say(
+                    "{structure} by {departure_ml:.0f} mL at phase {phase}",
+                    structure=words,
+                    departure_ml=departure[worst],
+                    phase=worst + 1,
+                )
+            )
     if not named:
         return None
     return Finding(
         "volume_jumps_between_phases",
         Severity.WARNING,
-        f"Volumes jump against the neighbouring phases: {'; '.join(named)}. Check the contours there.",
+        say(
+            "Volumes jump against the neighbouring phases: {places}. Check the contours there.",
+            places=joined("; ", named),
+        ),
         tuple(places),
     )
 
@@ -231,7 +267,7 @@ def _border(segmentation: CineSegmentation) -> Finding | None:
     return Finding(
         "heart_at_image_border",
         Severity.WARNING,
-        "The heart touches the border of the image: part of it may be cut off.",
+        say("The heart touches the border of the image: part of it may be cut off."),
         tuple(Place(int(at_border[:, z].argmax()), int(z)) for z in np.flatnonzero(at_border.any(axis=0))),
     )
 
@@ -243,6 +279,9 @@ def _second_heart(segmentation: CineSegmentation, heart_ml: float) -> Finding | 
     return Finding(
         "second_heart",
         Severity.WARNING,
-        f"Elsewhere in the image {second_ml:.0f} mL look like a left ventricle as well: check that the "
-        "contours follow the right one.",
+        say(
+            "Elsewhere in the image {second_ml:.0f} mL look like a left ventricle as well: check that "
+            "the contours follow the right one.",
+            second_ml=second_ml,
+        ),
     )

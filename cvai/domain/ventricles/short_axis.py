@@ -11,6 +11,7 @@ from skimage.measure import regionprops
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.rings import wall_ring
@@ -86,9 +87,13 @@ def require_short_axis(segmentation: CineSegmentation, phases: KeyPhases) -> Non
         return
     raise HeartRefused(
         "no_short_axis",
-        f"The wall of the left ventricle closes to a ring in {seen.n_rings} of {seen.n_slices} slices: they "
-        "do not cut it across its long axis.",
-        "Send the short-axis cine of the study.",
+        say(
+            "The wall of the left ventricle closes to a ring in {n_rings} of {n_slices} slices: they do "
+            "not cut it across its long axis.",
+            n_rings=seen.n_rings,
+            n_slices=seen.n_slices,
+        ),
+        say("Send the short-axis cine of the study."),
     )
 
 
@@ -97,10 +102,12 @@ def short_axis_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tu
     seen = cross_section(segmentation, phases.end_diastole)
     if seen is None or (seen.roundness >= SMALLEST_ROUNDNESS and seen.enclosure >= SMALLEST_ENCLOSURE):
         return ()
-    message = (
-        f"The cavity is {seen.roundness:.2f} times as wide as long, and {100 * seen.enclosure:.0f} % of its "
-        "border lies on wall: cut across its axis it is round and within a ring. Check that this is a "
-        "short-axis stack."
+    message = say(
+        "The cavity is {roundness:.2f} times as wide as long, and {percent:.0f} % of its border lies "
+        "on wall: cut across its axis it is round and within a ring. Check that this is a short-axis "
+        "stack.",
+        roundness=seen.roundness,
+        percent=100 * seen.enclosure,
     )
     return (Finding("not_short_axis", Severity.WARNING, message, (Place(phase=phases.end_diastole),)),)
 

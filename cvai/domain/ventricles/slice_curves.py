@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.message import joined, listed, say
 from cvai.domain.segmentation import CineSegmentation
 
 LARGEST_SHIFT = 0.10
@@ -44,11 +45,13 @@ def out_of_step_findings(segmentation: CineSegmentation) -> tuple[Finding, ...]:
     pairs = [pair for pair, leap in zip(pairwise(inner.tolist()), leaps, strict=True) if leap > LARGEST_SHIFT]
     if not pairs:
         return ()
-    places = ", ".join(f"{a + 1} and {b + 1}" for a, b in pairs)
-    message = (
-        "The cavity contracts at another time from one slice to the next, by up to "
-        f"{100 * float(leaps.max()):.0f} % of the heartbeat (slices {places}): slices may have "
-        "been gated in different ways, and the ejection fraction be too low."
+    places = joined(", ", (listed([a + 1, b + 1]) for a, b in pairs))
+    message = say(
+        "The cavity contracts at another time from one slice to the next, by up to {percent:.0f} % "
+        "of the heartbeat (slices {places}): slices may have been gated in different ways, and the "
+        "ejection fraction be too low.",
+        percent=100 * float(leaps.max()),
+        places=places,
     )
     where = whole_slices(dict.fromkeys(chain.from_iterable(pairs)))
     return (Finding("slices_out_of_step", Severity.WARNING, message, where),)

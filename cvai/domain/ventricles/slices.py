@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.message import Message, joined, say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 from cvai.domain.ventricles.outline import OUTLINE_WORDS, within, worded
@@ -30,8 +31,10 @@ def slice_findings(segmentation: CineSegmentation, phases: KeyPhases) -> tuple[F
         for structure in OUTLINE_WORDS
     }
     found = (
-        _by_structure("slice_skipped", "is not drawn", areas, phases, _skipped),
-        _by_structure("area_jumps_between_slices", "jumps against its neighbours", areas, phases, _jumping),
+        _by_structure("slice_skipped", say("is not drawn"), areas, phases, _skipped),
+        _by_structure(
+            "area_jumps_between_slices", say("jumps against its neighbours"), areas, phases, _jumping
+        ),
         *_cavity_and_wall(segmentation, phases),
     )
     return tuple(finding for finding in found if finding is not None)
@@ -42,7 +45,7 @@ _Areas = NDArray[np.intp]
 
 def _by_structure(
     code: str,
-    what: str,
+    what: Message,
     areas: Mapping[tuple[Structure, int], _Areas],
     phases: KeyPhases,
     judge: Callable[[_Areas, Structure], NDArray[np.intp]],
@@ -57,10 +60,20 @@ def _by_structure(
         ]
         for structure in OUTLINE_WORDS
     }
-    named = [f"{OUTLINE_WORDS[s]} {what} in {worded(where, phases)}" for s, where in places.items() if where]
+    named = [
+        say(
+            "{structure} {what} in {slices}",
+            structure=OUTLINE_WORDS[s],
+            what=what,
+            slices=worded(where, phases),
+        )
+        for s, where in places.items()
+        if where
+    ]
     if not named:
         return None
-    message = f"The {'; the '.join(named)}: check the contours there."
+    others = (say("the {structure_and_slices}", structure_and_slices=other) for other in named[1:])
+    message = say("The {places}: check the contours there.", places=joined("; ", (named[0], *others)))
     return Finding(
         code, Severity.WARNING, message, tuple(place for where in places.values() for place in where)
     )
@@ -94,8 +107,8 @@ def _cavity_and_wall(segmentation: CineSegmentation, phases: KeyPhases) -> tuple
         bare += [Place(t, int(z)) for z in np.flatnonzero(cavity & ~wall)]
         solid += [Place(t, int(z)) for z in _before_the_apex(wall & ~cavity, cavity, labels)]
     return (
-        _pair("cavity_without_wall", "cavity but no wall", bare, phases),
-        _pair("wall_without_cavity", "wall but no cavity", solid, phases),
+        _pair("cavity_without_wall", say("cavity but no wall"), bare, phases),
+        _pair("wall_without_cavity", say("wall but no cavity"), solid, phases),
     )
 
 
@@ -111,8 +124,12 @@ def _before_the_apex(
     return np.flatnonzero(slices & beyond)
 
 
-def _pair(code: str, what: str, places: list[Place], phases: KeyPhases) -> Finding | None:
+def _pair(code: str, what: Message, places: list[Place], phases: KeyPhases) -> Finding | None:
     if not places:
         return None
-    message = f"The left ventricle has {what} in {worded(places, phases)}: draw or remove the other one."
+    message = say(
+        "The left ventricle has {what} in {slices}: draw or remove the other one.",
+        what=what,
+        slices=worded(places, phases),
+    )
     return Finding(code, Severity.WARNING, message, tuple(places))

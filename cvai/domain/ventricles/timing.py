@@ -13,6 +13,7 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.beat_curve import BeatCurve
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import Message, say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.beat_times import BeatTimes
@@ -26,11 +27,11 @@ RECOVERED = 0.8
 """Share of the stroke volume after which diastolic volume recovery is taken: Mendoza et al., J Cardiovasc
 Magn Reson 2010;12:46 (doi:10.1186/1532-429X-12-46)."""
 
-DOUBTFUL_CURVE: Mapping[str, str] = MappingProxyType(
+DOUBTFUL_CURVE: Mapping[str, Message] = MappingProxyType(
     {
-        "slices_out_of_step": "slices contract at different times",
-        "volume_jumps_between_phases": "the volume jumps between phases",
-        "no_stroke_volume": "the ventricle does not empty towards end-systole",
+        "slices_out_of_step": say("slices contract at different times"),
+        "volume_jumps_between_phases": say("the volume jumps between phases"),
+        "no_stroke_volume": say("the ventricle does not empty towards end-systole"),
     }
 )
 """Findings under which a slope of the volume curve says nothing, in words."""
@@ -60,7 +61,7 @@ def measure_timing(
         return _not_measured(times)
     volumes_ml = steady_curve_ml(segmentation, phases)
     if volumes_ml is None:
-        return _not_measured("too few slices show the cavity in every phase")
+        return _not_measured(say("too few slices show the cavity in every phase"))
     return TimingMeasurements(_timing(volumes_ml, phases, times), ())
 
 
@@ -118,5 +119,5 @@ def _timing(volumes_ml: NDArray[np.float64], phases: KeyPhases, times: BeatTimes
 
 
 def _not_measured(reason: str) -> TimingMeasurements:
-    message = f"Ejection and filling rates are not given: {reason}."
+    message = say("Ejection and filling rates are not given: {reason}.", reason=reason)
     return TimingMeasurements((), (Finding("timing_not_measured", Severity.INFO, message),))

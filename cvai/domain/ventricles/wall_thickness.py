@@ -12,6 +12,7 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import Message, joined, listed, say, term
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, apex_comes_first
 from cvai.domain.ventricles.rings import ANGLES_DEG, BeatRings, SliceRings, WallRing, slice_rings
@@ -155,19 +156,28 @@ def _left_out(missing: Mapping[str, Sequence[WallSegment]], phases: KeyPhases) -
         missing: segments by ``end-diastole`` and ``end-systole``.
         phases: which phases these are.
     """
-    where = [f"{_named(segments)} at {phase}" for phase, segments in missing.items() if segments]
+    where = [
+        say("{segments} at {phase}", segments=_named(segments), phase=term(phase))
+        for phase, segments in missing.items()
+        if segments
+    ]
     if not where:
         return ()
-    message = (
-        f"The thickness of the wall could not be measured for {'; '.join(where)}: no slice there shows "
-        "a closed ring of wall around the cavity, or the septum is not where it belongs."
+    message = say(
+        "The thickness of the wall could not be measured for {phases}: no slice there shows a closed "
+        "ring of wall around the cavity, or the septum is not where it belongs.",
+        phases=joined("; ", where),
     )
     indices = {"end-diastole": phases.end_diastole, "end-systole": phases.end_systole}
     places = tuple(Place(phase=indices[phase]) for phase, segments in missing.items() if segments)
     return (Finding("wall_not_measured", Severity.INFO, message, places),)
 
 
-def _named(segments: Sequence[WallSegment]) -> str:
+def _named(segments: Sequence[WallSegment]) -> Message:
     """Segments in words; a level is missing as a whole, since a closed ring shows all of it."""
     levels = list(dict.fromkeys(segment.level for segment in segments))
-    return "any segment" if len(levels) == len(Level) else f"the {' and '.join(levels)} segments"
+    return (
+        say("any segment")
+        if len(levels) == len(Level)
+        else say("the {levels} segments", levels=listed(map(term, levels)))
+    )

@@ -18,10 +18,12 @@ from cvai.dicom.write.result_json import (
     ended_record,
     read_entry,
     result_schema,
+    stated_message,
     study_record,
 )
 from cvai.dicom.write.write import RESULT_NAME
 from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.message import say, term, translated
 from cvai.errors import CvaiError, GeometryRefused, StudyRefused
 from tests.dicom.write.synthetic import MODEL, Written, excluded, make_analysis
 
@@ -72,6 +74,7 @@ def test_a_refusal_keeps_the_schema_and_says_what_to_do() -> None:
     assert entry["refused"] == {
         "code": "slice_missing",
         "message": "One slice is missing. Send the study again.",
+        "text": None,
     }
     assert entry["excluded"] == [{"series_uid": excluded()[0].series_uid, "reason": "localiser"}]
 
@@ -167,6 +170,29 @@ def test_findings_say_where_they_can_be_looked_at() -> None:
         {"phase": 4, "slice": 2, "view": None},
         {"phase": None, "slice": 0, "view": None},
     ]
+
+
+def test_a_finding_can_be_said_in_another_language_once_it_was_read_again() -> None:
+    message = say("The {structure} is torn.", structure=term("left ventricle"))
+    record = analysed(findings=(Finding("torn", Severity.WARNING, message),))
+    validate_entry(record)
+    german = {"The {structure} is torn.": "{structure} zerrissen.", "left ventricle": "Linker Ventrikel"}
+    stated = stated_message(json.loads(json.dumps(record))["findings"][0])
+    assert translated(stated, german.__getitem__) == "Linker Ventrikel zerrissen."
+
+
+def test_a_finding_of_an_older_result_is_its_english_message() -> None:
+    assert stated_message({"code": "torn", "severity": "warning", "message": "It is torn."}) == "It is torn."
+
+
+def test_a_refusal_can_be_said_in_another_language_with_what_to_do() -> None:
+    refusal = GeometryRefused("slice_missing", say("{count} slices are missing.", count=2), say("Send them."))
+    entry = ended_record("cine_sax", Status.REFUSED, refusal, excluded(), {})
+    validate_entry(entry)
+    german = {"{count} slices are missing.": "{count} Schichten fehlen.", "Send them.": "Senden Sie sie."}
+    stated = stated_message(entry["refused"])
+    assert stated == entry["refused"]["message"] == "2 slices are missing. Send them."
+    assert translated(stated, german.__getitem__) == "2 Schichten fehlen. Senden Sie sie."
 
 
 def test_intervals_and_normal_ranges_are_recorded() -> None:
