@@ -78,9 +78,14 @@ class Uncertainty:
             return self.half_widths[name]
         return self.shares[name] * abs(value) if name in self.shares else None
 
-    def around(self, measurement: Measurement) -> Measurement:
-        """The measurement with its interval; unchanged where nothing is known about its kind."""
-        half = self.half_width(measurement.name, measurement.value)
+    def around(self, measurement: Measurement, kind: str = "") -> Measurement:
+        """The measurement with its interval; unchanged where nothing is known about its kind.
+
+        Args:
+            measurement: any.
+            kind: name of its half-width, where that is another than its own.
+        """
+        half = self.half_width(kind or measurement.name, measurement.value)
         if half is None:
             return measurement
         low = max(0.0, measurement.value - half) if measurement.value >= 0 else measurement.value - half
@@ -88,6 +93,32 @@ class Uncertainty:
         if measurement.unit == "%":
             high = max(measurement.value, min(100.0, high))
         return replace(measurement, interval=(low, high))
+
+
+def grouped_half_width(errors: Sequence[Sequence[float]], confidence: float) -> float:
+    """The error that a random part of the next patient stays within with at least this probability.
+
+    Hierarchical conformal prediction (Lee, Barber, Willett, arXiv:2306.06342): parts of one patient are
+    alike, so that each patient weighs as one, and the next one as much as each of these.
+
+    Args:
+        errors: of the parts of each patient; those without a part tell nothing.
+        confidence: share of the parts.
+
+    Raises:
+        ValueError: too few patients for this confidence.
+
+    >>> grouped_half_width([[0.0, 4.0], [1.0, 2.0], [3.0]], confidence=0.6)
+    3.0
+    """
+    groups = [group for group in errors if group]
+    weighed = sorted((abs(error), 1.0 / len(group)) for group in groups for error in group)
+    reached = 0.0
+    for error, weight in weighed:
+        reached += weight
+        if reached >= confidence * (len(groups) + 1) - 1e-9:
+            return error
+    raise ValueError(f"{len(groups)} patients are too few for a confidence of {confidence}")
 
 
 def conformal_half_width(errors: Sequence[float], confidence: float) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cvai.domain.measurement import Measurement
-from cvai.domain.uncertainty import Uncertainty, conformal_half_width
+from cvai.domain.uncertainty import Uncertainty, conformal_half_width, grouped_half_width
 
 KNOWN = Uncertainty(0.9, half_widths={"lv_ef": 5.0}, shares={"lv_edv": 0.1})
 
@@ -41,6 +41,25 @@ def test_intervals_hold_new_patients_as_often_as_promised(n: int) -> None:
     assert 0.88 <= np.mean(held) <= 0.94
 
 
+def test_intervals_hold_parts_of_new_patients_though_parts_of_one_are_alike() -> None:
+    rng = np.random.default_rng(5)
+    held = []
+    for _ in range(2000):
+        spread = rng.gamma(1.0, size=(21, 1))
+        errors = spread * rng.standard_normal((21, 16))
+        parts = [list(patient[: rng.integers(1, 17)]) for patient in errors[:-1]]
+        held.append(np.mean(np.abs(errors[-1]) <= grouped_half_width(parts, confidence=0.9)))
+    assert 0.89 <= np.mean(held) <= 0.96
+
+
+def test_a_kind_of_measurement_has_the_interval_of_its_kind() -> None:
+    part = Measurement("lv_ef_of_a_part", 60.0, "%")
+    assert KNOWN.around(part).interval is None
+    assert KNOWN.around(part, "lv_ef").interval == (55.0, 65.0)
+
+
 def test_too_few_patients_promise_nothing() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        grouped_half_width([[1.0] * 16] * 8, confidence=0.9)
     with pytest.raises(ValueError, match="too few"):
         conformal_half_width([1.0] * 8, confidence=0.9)

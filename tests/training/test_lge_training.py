@@ -25,6 +25,7 @@ from cvai.training.datasets.emidec import load_emidec_patient
 from cvai.training.tasks.lge.augment import BatchMaker, SliceBank
 from cvai.training.tasks.lge.evaluation.cases import SHARE, case_of
 from cvai.training.tasks.lge.evaluation.run import evaluate, measured_on, numbers
+from cvai.training.tasks.lge.evaluation.parts import part_errors
 from cvai.training.tasks.lge.evaluation.scores import score_patient
 from cvai.training.tasks.lge.task import LgeTask
 from cvai.training.tasks.registry import load_run, run_of
@@ -138,6 +139,17 @@ def test_what_is_found_is_scored_by_patient(tmp_path: Path) -> None:
     assert score.dice_of_single_slices["myocardium"] == 0
     assert score.share_percent == pytest.approx(score.reference_percent, abs=4)
     assert len(score.distorted_percent) == 2
+
+
+def test_parts_of_the_wall_are_compared_turned_by_what_a_septum_is_off_by(tmp_path: Path) -> None:
+    write_emidec_patient(tmp_path, "Case_P001", seed=1)
+    labels = load_emidec_patient(tmp_path, "Case_P001").labels
+    same = part_errors(labels, labels)
+    assert same["infarct_share_level"] == pytest.approx([0.0] * len(same["infarct_share_level"]))
+    assert 0 < max(same["infarct_share_segment"]) < 30, "an infarct's edge lies in a segment or the next"
+    without = part_errors(np.where(labels > 2, 2, labels).astype(np.uint8), labels)
+    assert not without.keys() & {"infarct_share_segment", "infarct_transmurality"}
+    assert max(without["infarct_share_segment_without"]) > 30
 
 
 def test_a_patient_is_known_with_share_interval_and_findings(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from cvai.dicom.read.enhancement.assemble import assemble_enhancement
 from cvai.dicom.read.enhancement.finder import images_of, select_late_enhancement
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
-from cvai.domain.measurement import Measurement
 
 
 def analyse_enhancement(
@@ -40,15 +39,10 @@ def analyse_enhancement(
     with watch.inference():
         labels = segmenter.slices.segment(stack.stack.phase(0))
         cine = labelled_cine(selection, segmenter.cine)
-
-    def with_interval(measurement: Measurement) -> Measurement:
-        known = segmenter.slices.uncertainty
-        return measurement if known is None else known.around(measurement)
-
     with watch.stage("measure"):
         geometry = stack.stack.geometry
         guide = guide_of(cine, geometry)
-        found = measured(study, stack, labels, guide, with_interval)
+        found = measured(study, stack, labels, guide, segmenter.slices.uncertainty)
         found["findings"] += compared(labels, geometry, cine)
     return EnhancementAnalysis(
         **found,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -19,9 +19,10 @@ from cvai.domain.measurement import Measurement
 from cvai.domain.subject import Subject
 from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
-from cvai.domain.tissue.segments import CineGuide, measure_segments
+from cvai.domain.tissue.segments import CineGuide, measure_segments, part_kind
 from cvai.domain.tissue.shares import NO_REFLOW, WALL, infarct_share_percent, share_percent
 from cvai.domain.tissue.transmurality import is_ring, transmural_percent, transmurality
+from cvai.domain.uncertainty import Uncertainty
 from cvai.domain.volumes import mass_g
 from cvai.errors import HeartRefused
 
@@ -37,17 +38,12 @@ class EnhancementMeasures(TypedDict):
     subject: Subject
 
 
-def as_drawn(measurement: Measurement) -> Measurement:
-    """A number without an interval: that tells how far a reader may be from the model."""
-    return measurement
-
-
 def measured(
     study: Study,
     stack: AssembledCine,
     labels: NDArray[np.uint8],
     guide: CineGuide | str,
-    with_interval: Callable[[Measurement], Measurement] = as_drawn,
+    known: Uncertainty | None = None,
 ) -> EnhancementMeasures:
     """Measure and judge.
 
@@ -56,7 +52,7 @@ def measured(
         stack: with its sources.
         labels: (z, y, x) values of LGE_LABELS on its grid.
         guide: from the cine, or why there is none.
-        with_interval: gives a measurement its interval.
+        known: how far a reader may be from the model; None where a reader drew the labels.
 
     Raises:
         HeartRefused: ``no_short_axis``.
@@ -75,9 +71,7 @@ def measured(
     shares = [Measurement(name, value, "%") for name, value in found.items() if value is not None]
     segments = measure_segments(labels, geometry, guide)
     return EnhancementMeasures(
-        measurements=tuple(
-            map(with_interval, (*shares, *_masses(stack, labels, share), *segments.measurements))
-        ),
+        measurements=_with_intervals((*shares, *_masses(stack, labels, share)), segments.measurements, known),
         findings=(
             *stack.findings,
             *unreadable_findings(study),
@@ -86,6 +80,14 @@ def measured(
         ),
         subject=subject_of(stack, reports_of(study)),
     )
+
+
+def _with_intervals(
+    wholes: Sequence[Measurement], parts: Sequence[Measurement], known: Uncertainty | None
+) -> tuple[Measurement, ...]:
+    if known is None:
+        return (*wholes, *parts)
+    return (*map(known.around, wholes), *(known.around(part, part_kind(part)) for part in parts))
 
 
 def _segment_findings(missing: str) -> tuple[Finding, ...]:

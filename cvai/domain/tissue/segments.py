@@ -76,6 +76,21 @@ def transmurality_name(segment: WallSegment) -> str:
     return f"infarct_transmurality_{segment.key}"
 
 
+def part_kind(part: Measurement) -> str:
+    """Which measurements of levels and segments are off by as much as this one.
+
+    Where no infarct was found, hardly ever is one; where some was, its edge may lie in the next segment.
+
+    >>> part_kind(Measurement("infarct_share_mid_inferior", 0.0, "%"))
+    'infarct_share_segment_without'
+    """
+    name = part.name
+    if name in map(share_name, Level):
+        return "infarct_share_level"
+    kind = "infarct_share_segment" if name.startswith("infarct_share_") else "infarct_transmurality"
+    return kind if part.value > 0.0 else f"{kind}_without"
+
+
 def measure_segments(
     labels: NDArray[np.uint8], geometry: StackGeometry, guide: CineGuide | str
 ) -> SegmentMeasurements:

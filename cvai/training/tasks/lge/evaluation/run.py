@@ -11,6 +11,7 @@ import numpy as np
 
 from cvai import __version__
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.uncertainty import grouped_half_width
 from cvai.models.card import UncertaintyCard
 from cvai.models.lge import LgeSegmenter
 from cvai.training.core.spec import Asked
@@ -33,6 +34,10 @@ _DEFINITIONS = (
     ("Myocardium", "all of the wall, infarct and no-reflow included."),
     ("Infarct", "no-reflow included, as it is in the share of the myocardium."),
     ("Single slices", "every slice segmented alone, without its neighbours."),
+    (
+        "Parts",
+        "levels and segments of the wall, those of the model turned by 6 degrees.",
+    ),
     ("Presence", "whether any infarct was found in a patient, against whether any was drawn."),
     ("Interval", "95 % percentile bootstrap over patients, seeded; none for fewer than five."),
 )
@@ -62,7 +67,7 @@ def evaluate(folder: Path, asked: Asked) -> Report:
         metrics=_headline(values),
         refused=tuple(values["refused"]),
         facts=_facts(values),
-        grids=(_dice_grid(values), _share_grid(values)),
+        grids=(_dice_grid(values), _share_grid(values), _part_grid(values)),
         definitions=_DEFINITIONS,
         calibration=lambda: calibration_of(patients),
         cases=tuple(case_of(patient, segmenter.uncertainty) for patient in patients),
@@ -92,6 +97,7 @@ def record(patients: Sequence[PatientScore], model: ModelIdentity, split: str) -
             "mae": _estimate(estimate(mean, np.abs(errors))),
             "worst": round(float(np.abs(errors).max()), 2) if len(errors) else None,
         },
+        "parts": {kind: _part(errors) for kind, errors in _part_errors(patients).items()},
         "presence": {
             "accuracy": _estimate(estimate(mean, correct)),
             "wrong": [p.patient for p in patients if not _is_present_correct(p)],
@@ -101,7 +107,7 @@ def record(patients: Sequence[PatientScore], model: ModelIdentity, split: str) -
             "largest_change": round(float(changes.max()), 2) if len(changes) else None,
         },
         "single_slices_refused": sum(p.refused_slices for p in patients),
-        "by_patient": [_rounded(asdict(p)) for p in patients],
+        "by_patient": [_by_patient(p) for p in patients],
     }
 
 
@@ -124,7 +130,7 @@ def numbers(record: Mapping[str, Any]) -> Numbers:
 
 
 def calibration_of(patients: Sequence[PatientScore]) -> UncertaintyCard:
-    """Half-widths of intervals of the infarct's share.
+    """Half-widths of intervals of the infarct's share, of levels and of segments.
 
     Raises:
         ValueError: too few patients.
@@ -136,11 +142,39 @@ def calibration_of(patients: Sequence[PatientScore]) -> UncertaintyCard:
         measured=np.array([p.share_percent for p in measured]),
         reference=np.array([p.reference_percent for p in measured]),
     )
-    return calibration({"infarct_share": pairs}, {})
+    known = calibration({"infarct_share": pairs}, {})
+    parts = {
+        kind: round(grouped_half_width(errors, known.confidence), 2)
+        for kind, errors in _part_errors(patients).items()
+    }
+    return known.model_copy(update={"half_widths": {**known.half_widths, **parts}})
 
 
 def _error(patient: PatientScore) -> float:
     return (patient.share_percent or 0.0) - patient.reference_percent
+
+
+def _part_errors(patients: Sequence[PatientScore]) -> dict[str, list[tuple[float, ...]]]:
+    """By kind of part, of every patient that has one."""
+    kinds = sorted({kind for patient in patients for kind in patient.part_errors})
+    return {kind: [p.part_errors[kind] for p in patients if kind in p.part_errors] for kind in kinds}
+
+
+def _part(errors: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Of one kind; patients weigh alike, whatever the number of their parts."""
+    worst = max(max(of_patient) for of_patient in errors)
+    return {
+        "patients": len(errors),
+        "mae": _over([float(np.mean(of_patient)) for of_patient in errors]),
+        "worst": round(worst, 2),
+    }
+
+
+def _by_patient(patient: PatientScore) -> dict[str, Any]:
+    """What is kept of one; errors of its parts are summed up in ``parts``."""
+    kept = asdict(patient)
+    del kept["part_errors"]
+    return {name: _rounded(value) for name, value in kept.items()}
 
 
 def _largest_change(patient: PatientScore) -> float:
@@ -209,6 +243,14 @@ def _share_grid(values: Mapping[str, Any]) -> Grid:
         ("change with distorted proportions, largest", number_cell(distorted["largest_change"], ".2f")),
     )
     return Grid("Infarct's share of the myocardium (points)", ("number", "value"), rows)
+
+
+def _part_grid(values: Mapping[str, Any]) -> Grid:
+    rows = tuple(
+        (kind.replace("_", " "), str(part["patients"]), _cell(part["mae"], ".1f"), f"{part['worst']:.1f}")
+        for kind, part in values["parts"].items()
+    )
+    return Grid("Levels and segments (points)", ("part", "patients", "MAE", "largest error"), rows)
 
 
 def _cell(written: Mapping[str, Any], form: str) -> str:

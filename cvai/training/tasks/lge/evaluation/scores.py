@@ -15,6 +15,7 @@ from cvai.domain.tissue.rules import n_sd_percent
 from cvai.domain.tissue.shares import CAVITY, INFARCT, NO_REFLOW, WALL, WHOLE_INFARCT, infarct_share_percent
 from cvai.errors import HeartRefused
 from cvai.training.datasets.emidec import EnhancementStack
+from cvai.training.tasks.lge.evaluation.parts import part_errors
 
 PARTS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
@@ -47,6 +48,7 @@ class PatientScore:
         distorted_percent: as found with proportions distorted either way, where a heart was found.
         refused_slices: slices in which no heart was found when they were shown alone.
         findings: codes of what warns a reader of the share.
+        part_errors: in points, see ``part_errors``; empty where no heart was found.
     """
 
     patient: str
@@ -57,6 +59,7 @@ class PatientScore:
     distorted_percent: tuple[float, ...]
     refused_slices: int
     findings: tuple[str, ...]
+    part_errors: Mapping[str, tuple[float, ...]]
 
 
 def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
@@ -77,6 +80,7 @@ def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
         distorted_percent=tuple(infarct_share_percent(labels) for labels in distorted if labels is not None),
         refused_slices=sum(labels is None for labels in alone),
         findings=_findings(images, found),
+        part_errors={} if found is None else part_errors(found, stack.labels),
     )
 
 
