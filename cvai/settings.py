@@ -283,6 +283,7 @@ class Settings(BaseSettings):
     ] = ()
     model: str = "sax"
     shadow_model: str | None = Field(default=None, min_length=1)
+    site_intervals: Path | None = None
     threads: int = Field(default=2, ge=1)
     provider: str = Field(default="auto", min_length=1)
     device_batch: int | None = Field(default=None, ge=1)

@@ -17,12 +17,14 @@ class ComparedNumber:
         reference: of the site.
         unit: UCUM; empty where not recorded.
         interval: that cvai stated, None where it stated none.
+        factor: half-width of this interval over the one that the model's card states.
     """
 
     measured: float
     reference: float
     unit: str
     interval: tuple[float, float] | None = None
+    factor: float = 1.0
 
     @property
     def is_inside(self) -> bool | None:

@@ -78,14 +78,20 @@ def refused_jobs(ledger: Ledger, results_folder: Path) -> Iterator[RefusedJob]:
 
 def _case(decision: Decision) -> Case:
     comparison = decision.comparison
-    intervals, units = comparison.get("intervals", {}), comparison.get("units", {})
+    intervals, units, factors = (comparison.get(name, {}) for name in ("intervals", "units", "factors"))
     return Case(
         decision.reading.job.study_uid,
         _acquired(decision),
         REJECTED if decision.reading.verdict is Verdict.REJECTED else "",
         tuple(dict.fromkeys(comparison["findings"])),
         {
-            name: ComparedNumber(measured, signed, units.get(name, ""), _interval(intervals.get(name)))
+            name: ComparedNumber(
+                measured,
+                signed,
+                units.get(name, ""),
+                _interval(intervals.get(name)),
+                factors.get(name, 1.0),
+            )
             for name, (measured, signed) in comparison["measured"].items()
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.models.card import load_card
 from cvai.models.device import DeviceModel
 from cvai.models.folders import installed_models, model_folder
+from cvai.models.site_intervals import SiteIntervals
 
 AnySpec = AnalysisSpec[Any, Any, Any]
 AnyEditing = Editing[Any, Any]
@@ -96,7 +97,11 @@ class ReadyAnalysis:
 
 
 def ready_analyses(
-    models: Sequence[str] = (), threads: int = 2, provider: str = "auto", device_batch: int | None = None
+    models: Sequence[str] = (),
+    threads: int = 2,
+    provider: str = "auto",
+    device_batch: int | None = None,
+    site: SiteIntervals | None = None,
 ) -> tuple[ReadyAnalysis, ...]:
     """Every analysis with its model.
 
@@ -106,15 +111,22 @@ def ready_analyses(
         threads: of a network.
         provider: runtime, see ``open_network``.
         device_batch: images at a time on a device, None to go by its memory.
+        site: intervals of the site, for the models that they are of; None for the models' own.
 
     Raises:
         ConfigurationInvalid: there is no such model, or no analysis uses one of its kind.
         ModelInvalid: a model named is not whole.
     """
-    chosen = {_spec_for(name).kind: name for name in models}
+    names = model_names(models)
     return tuple(
-        _ready(spec, chosen.get(spec.kind, spec.model), threads, provider, device_batch) for spec in ANALYSES
+        _ready(spec, names[spec.kind], threads, provider, device_batch, site=site) for spec in ANALYSES
     )
+
+
+def model_names(models: Sequence[str] = ()) -> Mapping[str, str | None]:
+    """Name or folder of the model by kind of analysis, None where rules measure; see ``ready_analyses``."""
+    usual = {spec.kind: spec.model for spec in ANALYSES}
+    return usual | {_spec_for(name).kind: name for name in models}
 
 
 def analysis_with(
@@ -125,7 +137,13 @@ def analysis_with(
 
 
 def _ready(
-    spec: AnySpec, model: str | None, threads: int, provider: str, device_batch: int | None
+    spec: AnySpec,
+    model: str | None,
+    threads: int,
+    provider: str,
+    device_batch: int | None,
+    *,
+    site: SiteIntervals | None = None,
 ) -> ReadyAnalysis:
     """An analysis with a model by its name or folder; a study is refused where it is not installed."""
     load = spec.load
@@ -140,8 +158,9 @@ def _ready(
                 f"{spec.title}: no model for it is installed.",
                 f"Install the model {model}; `cvai models list` shows what is there.",
             )
-        opened: Model = load(model_folder(model), threads, on, device_batch)
-        return opened
+        opened: Any = load(model_folder(model), threads, on, device_batch)
+        made: Model = opened if site is None else opened.at_site(site)
+        return made
 
     device = DeviceModel(loaded, provider)
     return ReadyAnalysis(spec, device.model, is_installed, device)

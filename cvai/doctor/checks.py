@@ -19,6 +19,7 @@ from cvai.jobs.database import open_database
 from cvai.jobs.loading import load_analyses
 from cvai.jobs.stops import Stops
 from cvai.models.runtimes.providers import AUTO, reason_for
+from cvai.models.site_intervals import load_site_intervals
 from cvai.service import open_archive
 from cvai.settings import Settings
 
@@ -45,6 +46,7 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         "database": check_database,
         "stopped": check_stopped,
         "model": check_model,
+        "intervals": check_intervals,
         "provider": check_provider,
         "archive": check_archive,
         "clock": check_clock,
@@ -111,6 +113,21 @@ def check_model(settings: Settings) -> Check:
     models = [a.identity for a in load_analyses(settings) if a.identity is not None]
     names = ", ".join(f"{model.name} {model.version} (sha256 {model.sha256[:12]})" for model in models)
     return Check("model", ok=True, detail=f"{names}: as on the card")
+
+
+def check_intervals(settings: Settings) -> Check:
+    """The site's intervals are of the installed models."""
+    if settings.site_intervals is None:
+        return Check("intervals", ok=True, detail="of the models", tried=False)
+    site = load_site_intervals(settings.site_intervals)
+    installed = {analysis.kind: analysis.sha256 for analysis in load_analyses(settings)}
+    withdrawn = site.withdrawn(installed)
+    counts = {m.kind: len(site.of_model(m.sha256)) for m in site.models if m not in withdrawn}
+    used = [f"{kind}: {count} recalibrated" for kind, count in counts.items() if count]
+    left = [f"{m.kind}: withdrawn, {m.name} {m.version} is not installed any more" for m in withdrawn]
+    detail = f"{settings.site_intervals.name} of {site.at:%Y-%m-%d}: {'; '.join([*used, *left])}"
+    hint = "Run cvai intervals again once enough studies of the new model are signed."
+    return Check("intervals", not withdrawn, detail, hint)
 
 
 def check_provider(settings: Settings) -> Check:

@@ -40,6 +40,7 @@ def indexed(measurement: Measurement, surface_m2: float) -> Measurement:
         measurement.value / surface_m2,
         f"{measurement.unit}/m2",
         None if interval is None else (interval[0] / surface_m2, interval[1] / surface_m2),
+        interval_from=measurement.interval_from,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 
@@ -36,6 +37,39 @@ class RangeSource:
 
 
 @dataclass(frozen=True, slots=True)
+class IntervalOrigin:
+    """Whose errors an interval was learnt from: those that the model's card states, or those of this site.
+
+    Args:
+        studies: of this site; None for the model's own.
+        on: day on which the site calibrated it; None for the model's own.
+        factor: half-width over the model's own.
+
+    Raises:
+        ValueError: the factor is not positive, or a site's interval lacks its studies or day.
+    """
+
+    studies: int | None = None
+    on: date | None = None
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.factor) and self.factor > 0):
+            raise ValueError(f"a factor of {self.factor} gives no interval")
+        if (self.studies is None) is not (self.on is None):
+            raise ValueError("a site's interval has a number of studies and a day")
+
+    @property
+    def is_of_site(self) -> bool:
+        """Whether it comes from studies of this site."""
+        return self.studies is not None
+
+
+OF_MODEL = IntervalOrigin()
+"""The interval is the one that the model's card states."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One number about a heart, or about the body around it.
 
@@ -46,10 +80,11 @@ class Measurement:
         interval: (low, high) bounds that hold the truth with the stated probability, None where not known.
         normal: (low, high) normal range for this person, None where no matching source exists.
         normal_source: who published the normal range.
+        interval_from: whose errors the interval was learnt from; None where it was not learnt from errors.
 
     Raises:
         ValueError: the value is not finite or lies outside its own interval, the normal range is upside down,
-            or there is a source of no range.
+            or there is a source of no range, or an origin of no interval.
     """
 
     name: str
@@ -58,6 +93,7 @@ class Measurement:
     interval: tuple[float, float] | None = None
     normal: tuple[float, float] | None = None
     normal_source: RangeSource | None = None
+    interval_from: IntervalOrigin | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -68,6 +104,8 @@ class Measurement:
             raise ValueError(f"{self.name} has a normal range that is upside down: {self.normal}")
         if self.normal is None and self.normal_source is not None:
             raise ValueError(f"{self.name} has a source of a normal range, but no normal range")
+        if self.interval is None and self.interval_from is not None:
+            raise ValueError(f"{self.name} has an origin of an interval, but no interval")
 
     @property
     def normality(self) -> Normality | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cvai.domain.anatomy import Structure
 from cvai.domain.difficulty import Likeness, difficulties
-from cvai.domain.measurement import Measurement
+from cvai.domain.measurement import OF_MODEL, IntervalOrigin, Measurement
 from cvai.domain.shown import PhaseShown
 
 
@@ -40,12 +40,14 @@ class Uncertainty:
         shares: by name of measurement, as a share of the value, for what grows with the heart; they hold for
             the value per body surface as well.
         adaptive: half-widths of a patient, which take the place of these where the model shows its doubt.
+        of_site: by name of measurement, what a site has calibrated: all of these times its factor.
     """
 
     confidence: float
     half_widths: Mapping[str, float]
     shares: Mapping[str, float]
     adaptive: Adaptive | None = None
+    of_site: Mapping[str, IntervalOrigin] = field(default_factory=dict)
 
     def of_patient(self, ed: PhaseShown, es: PhaseShown, values: Mapping[str, float]) -> Uncertainty:
         """The half-widths of one patient, by name and in the unit of each measurement.
@@ -69,30 +71,47 @@ class Uncertainty:
             name: halves[name] / values[name] for name in halves if not name.endswith("_ef") and values[name]
         }
         points = {name: half for name, half in halves.items() if name.endswith("_ef")}
-        return Uncertainty(self.confidence, {**self.half_widths, **points}, {**self.shares, **shares})
+        return replace(
+            self,
+            half_widths={**self.half_widths, **points},
+            shares={**self.shares, **shares},
+            adaptive=None,
+        )
 
-    def half_width(self, name: str, value: float) -> float | None:
-        """Of a measurement, in its unit; None where nothing is known about its kind."""
-        name = name.removesuffix("_index")
+    def half_width(self, name: str, value: float, known_as: str = "") -> float | None:
+        """Of a measurement, in its unit; None where nothing is known about its kind.
+
+        Args:
+            name: of the measurement.
+            value: of the measurement.
+            known_as: name under which half-widths have it, where that is another.
+        """
+        own = self._own_half_width((known_as or name).removesuffix("_index"), value)
+        return None if own is None else own * self._origin(name).factor
+
+    def _own_half_width(self, name: str, value: float) -> float | None:
         if name in self.half_widths:
             return self.half_widths[name]
         return self.shares[name] * abs(value) if name in self.shares else None
 
-    def around(self, measurement: Measurement, kind: str = "") -> Measurement:
+    def _origin(self, name: str) -> IntervalOrigin:
+        return self.of_site.get(name.removesuffix("_index"), OF_MODEL)
+
+    def around(self, measurement: Measurement, known_as: str = "") -> Measurement:
         """The measurement with its interval; unchanged where nothing is known about its kind.
 
         Args:
-            measurement: any.
-            kind: name of its half-width, where that is another than its own.
+            measurement: without an interval.
+            known_as: see ``half_width``.
         """
-        half = self.half_width(kind or measurement.name, measurement.value)
+        half = self.half_width(measurement.name, measurement.value, known_as)
         if half is None:
             return measurement
         low = max(0.0, measurement.value - half) if measurement.value >= 0 else measurement.value - half
         high = measurement.value + half
         if measurement.unit == "%":
             high = max(measurement.value, min(100.0, high))
-        return replace(measurement, interval=(low, high))
+        return replace(measurement, interval=(low, high), interval_from=self._origin(measurement.name))
 
 
 def grouped_half_width(errors: Sequence[Sequence[float]], confidence: float) -> float:

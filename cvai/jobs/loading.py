@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import structlog
+
 from cvai.analyses.registry import ANALYSES, ReadyAnalysis, analysis_with, ready_analyses
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.read import read_studies
@@ -13,8 +15,11 @@ from cvai.domain.measurement import Measurement
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.inference_lock import InferenceLock
 from cvai.jobs.installed import Installed, Shadow
+from cvai.models.site_intervals import load_site_intervals
 from cvai.pipeline import StudyOutcome, analyse_folder
 from cvai.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def load_analyses(settings: Settings) -> tuple[Installed, ...]:
@@ -22,11 +27,14 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
 
     Raises:
         ModelInvalid, ConfigurationInvalid: see ``ready_analyses``; ``analysis_unknown``,
-            ``shadow_without_model``.
+            ``shadow_without_model``, ``site_intervals_invalid``.
     """
     wanted = wanted_kinds(settings)
     lock = InferenceLock()
-    analyses = ready_analyses([settings.model], settings.threads, settings.provider, settings.device_batch)
+    site = None if settings.site_intervals is None else load_site_intervals(settings.site_intervals)
+    analyses = ready_analyses(
+        [settings.model], settings.threads, settings.provider, settings.device_batch, site
+    )
     shadow = _shadow(settings, lock)
     extras = tuple(map(Extra, settings.extra_objects))
     found = tuple(
@@ -40,6 +48,8 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
             "shadow_model is for an analysis that has no model installed, or that is not in `analyses`.",
             "Install the model to compare it with, name the analysis, or remove shadow_model.",
         )
+    for model in () if site is None else site.withdrawn({a.kind: a.sha256 for a in found}):
+        log.warning("site_intervals_withdrawn", kind=model.kind, of=f"{model.name} {model.version}")
     return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, Protocol, Self, TypeVar
@@ -11,9 +13,11 @@ from typing import ParamSpec, Protocol, Self, TypeVar
 from threadpoolctl import threadpool_limits
 
 from cvai.domain.cine import CineStack
+from cvai.domain.measurement import IntervalOrigin
 from cvai.domain.segmentation import CineSegmentation, ModelIdentity
 from cvai.domain.uncertainty import Uncertainty
 from cvai.models.network import Network, open_network
+from cvai.models.site_intervals import SiteIntervals
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -64,6 +68,13 @@ class NetworkSegmenter:
     def __init__(self, network: Network, threads: int = 1) -> None:
         self._network = network
         self._threads = threads
+        self._of_site: Mapping[str, IntervalOrigin] = {}
+
+    def at_site(self, intervals: SiteIntervals) -> Self:
+        """The same network with the intervals of a site, where they are of this model."""
+        made = copy(self)
+        made._of_site = intervals.of_model(self.identity.sha256)
+        return made
 
     def _each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """What ``function`` makes of each; while numpy works for one thread, so can it for others."""
@@ -86,6 +97,6 @@ class NetworkSegmenter:
 
     @property
     def uncertainty(self) -> Uncertainty | None:
-        """As the card states it."""
+        """As the card states it, recalibrated where the site has done so."""
         stated = self._network.card.uncertainty
-        return None if stated is None else stated.to_uncertainty()
+        return None if stated is None else replace(stated.to_uncertainty(), of_site=self._of_site)

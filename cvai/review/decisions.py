@@ -28,8 +28,8 @@ class Decision:
         reading: what was decided.
         comparison: values of the model and of the reader by name of measurement, with what the model is told
             from another by: ``{"model", "scanner", "findings", "measured": {name: [ai, signed], ...},
-            "intervals": {name: [low, high] or None, ...}, "units": {name: unit, ...}, "acquired"}``; older
-            decisions lack the last three.
+            "intervals": {name: [low, high] or None, ...}, "factors": {name: of ``IntervalOrigin``, ...},
+            "units": {name: unit, ...}, "acquired"}``; older decisions lack the last four.
     """
 
     number: int

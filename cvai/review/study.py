@@ -420,12 +420,14 @@ def _comparison(summary: Summary, scanner: str, signed: Sequence[Measurement]) -
     values = {m.name: m.value for m in signed}
     compared = summary.spec.compared if summary.spec is not None else ()
     both = [name for name in compared if name in summary.measurements and name in values]
+    origins = {name: summary.measurements[name].interval_from for name in both}
     return {
         "model": summary.model,
         "scanner": scanner,
         "findings": [finding["code"] for finding in summary.findings],
         "measured": {name: [summary.measurements[name].value, values[name]] for name in both},
         "intervals": {name: summary.measurements[name].interval for name in both},
+        "factors": {name: origin.factor for name, origin in origins.items() if origin is not None},
         "units": {name: summary.measurements[name].unit for name in both},
         "acquired": summary.result.get("acquired"),
     }

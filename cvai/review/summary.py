@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from cvai.dicom.read.header.attributes import PARSE_ERRORS, parse_some
 from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.patient import Patient, patient_of
-from cvai.domain.measurement import Measurement
+from cvai.dicom.write.report.bounds import interval_note
+from cvai.domain.measurement import IntervalOrigin, Measurement
 from cvai.domain.normals import range_of_all_adults
 from cvai.domain.subject import Entered
 from cvai.errors import FileRefused
@@ -222,6 +223,11 @@ class Summary:
         """Whether a normal range is known for any measurement."""
         return any(measurement.normal is not None for measurement in self.measurements.values())
 
+    @property
+    def interval_note(self) -> str:
+        """Whose errors the intervals were learnt from."""
+        return interval_note(self.measurements.values())
+
     def meaning(self, name: str) -> str:
         """What a measurement is, in words; its name where result.json says nothing of it."""
         found = (m for m in self.result.get("measurements") or [] if m["name"] == name)
@@ -236,7 +242,16 @@ def _measurement(values: Mapping[str, Any]) -> Measurement:
         values["unit"],
         None if interval is None else (interval[0], interval[1]),
         None if normal is None else (normal[0], normal[1]),
+        interval_from=_origin(values.get("interval_from")),
     )
+
+
+def _origin(stated: Mapping[str, Any] | None) -> IntervalOrigin | None:
+    """As result.json states it; older versions stated none."""
+    if stated is None:
+        return None
+    on = None if stated["on"] is None else date.fromisoformat(stated["on"])
+    return IntervalOrigin(stated["studies"], on, stated["factor"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import read_entry
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
+from cvai.domain.measurement import IntervalOrigin
 from cvai.domain.segmentation import CineSegmentation, ModelIdentity
 from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import TemporarilyUnavailable
@@ -86,6 +89,33 @@ def test_intervals_are_those_of_the_model(tmp_path: Path) -> None:
     )
     assert measured["lv_edv"]["interval"][1] == pytest.approx(1.1 * measured["lv_edv"]["value"])
     assert measured["rv_ef"]["interval"] is None
+
+
+def test_result_report_and_sr_say_whose_intervals_these_are(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    own = Uncertainty(0.9, half_widths={"lv_ef": 4.0, "rv_ef": 9.0}, shares={"lv_edv": 0.1})
+    site = IntervalOrigin(studies=64, on=date(2026, 11, 30), factor=1.5)
+    said = []
+    for known in (own, replace(own, of_site={"lv_ef": site})):
+        heart = DrawnHeart(uncertainty=known)
+        (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(heart)[:1])
+        (sr,) = (dcmread(o.path) for o in outcome.objects if o.kind == "sr")
+        texts = [element.value for element in sr.iterall() if element.keyword == "TextValue"]
+        said.append((texts, by_name(read_entry(outcome.folder / "result.json"))))
+    (texts, of_model), (texts_here, of_site) = said
+    assert of_model["lv_ef"]["interval_from"] == {"of": "model", "studies": None, "on": None, "factor": 1.0}
+    assert "90 % intervals: of the model." in texts
+    assert of_site["lv_ef"]["interval"][1] == pytest.approx(of_site["lv_ef"]["value"] + 6.0)
+    stated = {"of": "site", "studies": 64, "on": "2026-11-30", "factor": 1.5}
+    assert of_site["lv_ef"]["interval_from"] == stated
+    assert of_site["lv_edv"]["interval_from"]["of"] == "model"
+    assert of_site["lv_mass"]["interval_from"] is None
+    note = "90 % intervals: from 64 studies of this site (2026-11-30) for LV EF; of the model for the others."
+    assert note in texts_here
+    if program := shutil.which("pdftotext"):
+        command = [program, outcome.folder / "report.pdf", "-"]
+        drawn = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert note in " ".join(drawn.split())
 
 
 def test_a_person_whose_size_and_age_are_stated_gets_indices_and_ranges(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
 
-from cvai.domain.measurement import Measurement
+from cvai.domain.body import indexed
+from cvai.domain.measurement import OF_MODEL, IntervalOrigin, Measurement
 from cvai.domain.uncertainty import Uncertainty, conformal_half_width, grouped_half_width
 
 KNOWN = Uncertainty(0.9, half_widths={"lv_ef": 5.0}, shares={"lv_edv": 0.1})
@@ -29,6 +33,34 @@ def test_no_interval_leaves_what_is_possible() -> None:
 
 def test_what_was_not_calibrated_has_no_interval() -> None:
     assert KNOWN.around(Measurement("lv_co", 5.0, "L/min")).interval is None
+
+
+SITE = IntervalOrigin(studies=64, on=date(2026, 11, 30), factor=1.5)
+
+
+def test_a_site_widens_what_it_has_calibrated_and_says_so() -> None:
+    here = replace(KNOWN, of_site={"lv_ef": SITE, "lv_edv": SITE})
+    ejected = here.around(Measurement("lv_ef", 60.0, "%"))
+    assert (ejected.interval, ejected.interval_from) == ((52.5, 67.5), SITE)
+    volume = here.around(Measurement("lv_edv", 200.0, "mL"))
+    assert indexed(volume, surface_m2=2.0).interval_from == SITE
+    assert here.around(Measurement("lv_edv_index", 100.0, "mL/m2")).interval == pytest.approx((85.0, 115.0))
+    assert KNOWN.around(Measurement("lv_ef", 60.0, "%")).interval_from == OF_MODEL
+
+
+def test_one_view_has_its_own_half_width_and_the_factor_of_the_measurement() -> None:
+    known = Uncertainty(0.9, {"lv_ef": 5.0, "lv_ef_a4c": 8.0}, {}, of_site={"lv_ef": SITE})
+    of_view = known.around(Measurement("lv_ef", 60.0, "%"), known_as="lv_ef_a4c")
+    assert (of_view.name, of_view.interval) == ("lv_ef", (48.0, 72.0))
+
+
+def test_an_origin_of_no_interval_is_no_value() -> None:
+    with pytest.raises(ValueError, match="origin"):
+        Measurement("lv_ef", 60.0, "%", interval_from=OF_MODEL)
+    with pytest.raises(ValueError, match="day"):
+        IntervalOrigin(studies=64)
+    with pytest.raises(ValueError, match="factor"):
+        IntervalOrigin(factor=0.0)
 
 
 @pytest.mark.parametrize("n", [20, 50])

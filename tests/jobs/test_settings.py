@@ -41,6 +41,7 @@ COMPUTED = {
     "review.public_url",
     "review.viewer_url",
     "shadow_model",
+    "site_intervals",
     "device_batch",
     "oidc.issuer",
     "oidc.client_secret",

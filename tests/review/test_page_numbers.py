@@ -42,6 +42,12 @@ def measured(subject: Subject) -> list[Measurement]:
     return list(with_normal_ranges([*absolute, *indexed, *fractions], subject))
 
 
+def origin_of(measurement: Measurement) -> dict[str, Any] | None:
+    if measurement.interval is None:
+        return None
+    return {"of": "site", "studies": 64, "on": "2026-11-30", "factor": 1.5}
+
+
 def other(
     name: str, value: float, unit: str, *, within: bool | None, maker: str = "Echo Works 95"
 ) -> dict[str, Any]:
@@ -60,7 +66,7 @@ def analysed(
     path.parent.mkdir(parents=True)
     values = [
         {"name": m.name, "meaning": m.name, "value": m.value, "unit": m.unit}
-        | {"interval": m.interval, "normal": m.normal}
+        | {"interval": m.interval, "normal": m.normal, "interval_from": origin_of(m)}
         for m in measured(subject)
     ]
     entry = {
@@ -122,6 +128,8 @@ def test_values_have_their_decimals_and_marks_and_no_cell_breaks(
         page.screenshot(path=tmp_path / "numbers.png", full_page=True)
         assert page.inner_text('[data-value="lv_co_index"]') == "3.4"
         assert f"Contours {CONVENTION}." in page.inner_text("section[aria-labelledby=source-title]")
+        note = page.inner_text("#interval-note")
+        assert note == "90 % intervals: from 64 studies of this site (2026-11-30)."
         assert page.inner_text('[data-value="lv_edv_index"]') == "138"
         for found in measured(Subject("M", 55)):
             if found.normality is not None:

@@ -231,8 +231,7 @@ def _with_interval(measurement: Measurement, uncertainty: Uncertainty, view: str
     """Its interval; one view alone is less sure than two, and the card says how much."""
     if view == BIPLANE:
         return uncertainty.around(measurement)
-    of_view = uncertainty.around(replace(measurement, name=f"{measurement.name}_{view}"))
-    return replace(of_view, name=measurement.name)
+    return uncertainty.around(measurement, known_as=f"{measurement.name}_{view}")
 
 
 def _with_normal_ranges(

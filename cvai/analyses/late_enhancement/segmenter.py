@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,6 +15,7 @@ from cvai.models.folders import installed_models, model_folder
 from cvai.models.lge import LgeSegmenter
 from cvai.models.sax import SaxSegmenter
 from cvai.models.segmenter import Segmenter
+from cvai.models.site_intervals import SiteIntervals
 
 _SHORT_AXIS = "sax"
 """Name of the installed model for cines."""
@@ -26,6 +27,10 @@ class SliceSegmenter(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Which model runs, and on what."""
+        ...
+
+    def at_site(self, intervals: SiteIntervals) -> Self:
+        """The same with the intervals of a site, where they are of its model."""
         ...
 
     @property
@@ -59,6 +64,10 @@ class EnhancementSegmenter:
         if _SHORT_AXIS not in installed_models():
             return cls(slices, None)
         return cls(slices, SaxSegmenter.load(model_folder(_SHORT_AXIS), threads, provider, device_batch))
+
+    def at_site(self, intervals: SiteIntervals) -> Self:
+        """The same with the intervals of a site, where they are of its model."""
+        return replace(self, slices=self.slices.at_site(intervals))
 
     @property
     def identity(self) -> ModelIdentity:

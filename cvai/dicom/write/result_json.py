@@ -23,7 +23,7 @@ from cvai.dicom.write.codes import MeasurementCoding
 from cvai.dicom.write.reported import Beside, beside
 from cvai.domain.findings import Finding
 from cvai.domain.impression import Impression
-from cvai.domain.measurement import Measurement
+from cvai.domain.measurement import IntervalOrigin, Measurement
 from cvai.domain.message import Message, joined, message_of, message_record
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.subject import Entered, Subject
@@ -201,7 +201,19 @@ def _measurement(measurement: Measurement, coding: MeasurementCoding) -> Record:
         "value": measurement.value,
         "unit": measurement.unit,
         "interval": _bounds(measurement.interval),
+        "interval_from": _interval_from(measurement.interval_from),
         "normal": _bounds(measurement.normal),
+    }
+
+
+def _interval_from(origin: IntervalOrigin | None) -> Record | None:
+    if origin is None:
+        return None
+    return {
+        "of": "site" if origin.is_of_site else "model",
+        "studies": origin.studies,
+        "on": None if origin.on is None else origin.on.isoformat(),
+        "factor": origin.factor,
     }
 
 

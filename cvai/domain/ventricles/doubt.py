@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from cvai.domain.difficulty import Likeness
 from cvai.domain.findings import Finding, Severity
@@ -84,7 +84,7 @@ def doubt_findings(
     """
     found = (
         _unlike(known, key_shown(segmentation, phases)),
-        _wide({} if patient is None else patient.half_widths),
+        _wide(patient),
     )
     return tuple(finding for finding in found if finding is not None)
 
@@ -121,9 +121,10 @@ def _standing_out(likeness: Likeness, ed: PhaseShown, es: PhaseShown) -> str:
     )
 
 
-def _wide(half_widths: Mapping[str, float]) -> Finding | None:
-    half = half_widths.get("lv_ef", 0.0)
-    if half <= WIDEST_LV_EF_POINTS:
+def _wide(patient: Uncertainty | None) -> Finding | None:
+    # An ejection fraction is known to so many points, whatever its value.
+    half = None if patient is None else patient.half_width("lv_ef", 0.0)
+    if half is None or half <= WIDEST_LV_EF_POINTS:
         return None
     return Finding(
         "ejection_fraction_uncertain",

@@ -63,6 +63,7 @@ class Places:
         dicom = settings.dicom
         files = {
             "service.toml": config,
+            "site_intervals.json": settings.site_intervals,
             "tls_certificate.pem": dicom.tls_certificate,
             "tls_key.pem": dicom.tls_key,
             "tls_authorities.pem": dicom.tls_authorities,

@@ -32,6 +32,7 @@ from cvai.dicom.write.objects.encoded import (
 from cvai.dicom.write.objects.number import grade_items, number_items
 from cvai.dicom.write.objects.seg import tracking_id
 from cvai.dicom.write.plan import DocumentPlan, ResultKind, SegmentGroup, SiteGroup
+from cvai.dicom.write.report.bounds import interval_note
 from cvai.dicom.write.source import (
     SourceImage,
     encoded_code,
@@ -337,7 +338,12 @@ def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup
 
 def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
     """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
-    stated = (disclaimer(analysis.verification), analysis.model.convention_sentence, *plan.remarks)
+    stated = (
+        disclaimer(analysis.verification),
+        analysis.model.convention_sentence,
+        interval_note(analysis.measurements),
+        *plan.remarks,
+    )
     remarks = (*(remark for remark in stated if remark), *map(reported_text, analysis.reports.values))
     comments = [(codes.COMMENT, remark) for remark in remarks]
     texts = [(codes.QUALITY_FINDING, finding_text(finding)) for finding in analysis.findings]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from cvai.domain.measurement import Measurement, Normality, RangeSource
+from cvai.domain.measurement import IntervalOrigin, Measurement, Normality, RangeSource
 from cvai.domain.subject import Subject
 
 MARKS: Mapping[Normality, str] = MappingProxyType({Normality.LOW: "▼", Normality.HIGH: "▲"})
@@ -24,6 +24,31 @@ def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
         for name, bounds in named.items()
         if bounds is not None
     ]
+
+
+def interval_note(measurements: Iterable[Measurement]) -> str:
+    """Whose errors the intervals were learnt from; empty where no interval was learnt from errors.
+
+    >>> interval_note([Measurement("lv_ef", 56.0, "%", (51.0, 60.0), interval_from=OF_MODEL)])
+    '90 % intervals: of the model.'
+    """
+    learnt = [m for m in measurements if m.interval_from is not None]
+    origins = {m.name: m.interval_from for m in learnt if m.interval_from is not None}
+    of_site = {name: origin for name, origin in origins.items() if origin.is_of_site}
+    if not of_site:
+        return "90 % intervals: of the model." if origins else ""
+    days = ", ".join(sorted({str(origin.on) for origin in of_site.values()}))
+    stated = f"from {_studies(of_site.values())} studies of this site ({days})"
+    if len(of_site) == len(origins):
+        return f"90 % intervals: {stated}."
+    names = ", ".join(name.replace("_", " ").upper() for name in of_site if not name.endswith("_index"))
+    return f"90 % intervals: {stated} for {names}; of the model for the others."
+
+
+def _studies(origins: Iterable[IntervalOrigin]) -> str:
+    numbers = {origin.studies or 0 for origin in origins}
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def normal_note(measurements: Iterable[Measurement], subject: Subject) -> str:

@@ -17,6 +17,7 @@ from cvai.dicom.write import codes
 from cvai.dicom.write.analysis import AnyAnalysed, Verification
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.dicom.write.plan import ResultKind
+from cvai.dicom.write.report.bounds import interval_note
 from cvai.dicom.write.report.identity import Cell, draw_identity, patient_id_cell
 from cvai.dicom.write.report.page import (
     ALARM,
@@ -208,5 +209,7 @@ def draw_footer(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     )
     page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
     page.text(LEFT, FOOTER_TOP + 7.5, f"Study {analysis.study_uid}", 6.5, colour=GREY)
-    page.text(LEFT, FOOTER_TOP + 11, model.convention_sentence or "", 6.5, colour=GREY)
+    stated = (model.convention_sentence, interval_note(analysis.measurements))
+    for line, text in enumerate(wrapped(" ".join(filter(None, stated)), 6.5, WIDTH)):
+        page.text(LEFT, FOOTER_TOP + 11 + 3 * line, text, 6.5, colour=GREY)
     page.text(RIGHT, FOOTER_TOP + 4, f"{NOT_FOR_CLINICAL_USE}.", 6.5, bold=True, colour=ALARM, align="right")
