@@ -344,6 +344,7 @@ class Service:
             pulse.beat()
             if time.monotonic() - swept_s >= SWEPT_EVERY_S:
                 retention.sweep()
+                self._coverage()  # the log says where intervals have ceased to hold, though nobody scrapes
                 swept_s = time.monotonic()
             if looking is not None:
                 wait_s = looking.wait_s(wait_s)

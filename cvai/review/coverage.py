@@ -9,10 +9,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from cvai.domain.shares import Share
 from cvai.jobs.reading import Verdict
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions
+
+log = structlog.get_logger(__name__)
 
 NEWEST = 500
 """Decisions that are watched: a long history would hide that intervals have ceased to hold."""
@@ -75,6 +79,8 @@ def _coverage(kind: str, name: str, studies: Iterable[tuple[bool, bool]]) -> Cov
 class SignedCoverage:
     """Coverage of the newest decisions of a page, computed when one was added.
 
+    The log says once where intervals cease to hold (``intervals_do_not_hold``), and where they hold again.
+
     Args:
         path: of the page's database; nothing is known while there is none.
     """
@@ -83,6 +89,7 @@ class SignedCoverage:
         self._path = path
         self._at = 0
         self._found: Mapping[tuple[str, str], Share] = {}
+        self._low: frozenset[tuple[str, str]] = frozenset()
 
     def __call__(self) -> Mapping[tuple[str, str], Share]:
         """By kind of analysis and name of number; the last that is known while the database is busy."""
@@ -95,3 +102,12 @@ class SignedCoverage:
         if (newest := decisions.newest_number()) != self._at:
             found = coverage(decisions.newest(NEWEST))
             self._found, self._at = {(each.kind, each.name): each.all for each in found}, newest
+            self._note_low(frozenset((each.kind, each.name) for each in found if each.is_low))
+
+    def _note_low(self, low: frozenset[tuple[str, str]]) -> None:
+        for kind, number in sorted(low - self._low):
+            share = self._found[kind, number]
+            log.warning("intervals_do_not_hold", kind=kind, number=number, held=share.count, of=share.of)
+        for kind, number in sorted(self._low - low):
+            log.info("intervals_hold_again", kind=kind, number=number)
+        self._low = low

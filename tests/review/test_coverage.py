@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from cvai.dicom.read.acquired import Acquired
 from cvai.domain.measurement import Measurement
 from cvai.domain.shares import Share
+from cvai.jobs.database import open_database
 from cvai.jobs.job import JobState
+from cvai.jobs.queue import QueueState
+from cvai.ops.drift import HeadlineValues
+from cvai.ops.metrics import Metrics, Sources
 from cvai.review.coverage import Coverage, SignedCoverage, coverage
 from cvai.review.database import Database
 from cvai.review.decisions import Decision, Decisions
 from cvai.review.sign_in.accounts import Role
 from cvai.review.study import _comparison
 from cvai.review.summary import Identity, Summary
+from tests.conftest import ROOT
 from tests.review.light_page import light_page
 from tests.review.test_analyses import record
 from tests.review.test_priors import EF, VIEW
@@ -83,6 +91,42 @@ def test_the_metric_follows_the_database_and_outlasts_one_that_is_damaged(tmp_pa
     for left in tmp_path.glob("review.sqlite*"):
         left.write_bytes(b"no database" * 100)
     assert watched() == {(CINE, "lv_ef"): Share(1, 2)}
+
+
+def test_studies_signed_outside_the_interval_fire_the_alert_and_are_logged_once(tmp_path: Path) -> None:
+    path = tmp_path / "review.sqlite"
+    watched = SignedCoverage(path)
+    database = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    sources = Sources(
+        lambda: QueueState(0, 0, 0), lambda: 1, HeadlineValues(database), tmp_path, coverage=watched
+    )
+    metrics = Metrics((), tmp_path, sources)
+    add(path, *(stated(n, 50, 51) for n in range(24)), *(stated(n, 50, 58) for n in range(24, 30)))
+    with capture_logs() as quiet:
+        assert not fires(metrics)
+    add(path, stated(30, 50, 58))  # 24 of 31
+    with capture_logs() as logs:
+        assert fires(metrics)
+        assert fires(metrics)
+    database.dispose()
+    assert not quiet
+    (event,) = logs
+    assert (event["event"], event["kind"], event["number"]) == ("intervals_do_not_hold", CINE, "lv_ef")
+    assert (event["held"], event["of"]) == (24, 31)
+
+
+def fires(metrics: Metrics) -> bool:
+    """Whether the alerting rule of the documentation holds for the exposition."""
+    text = (ROOT / "docs" / "howto" / "operations.md").read_text()
+    rule = r"cvai_interval_coverage < ([0-9.]+) and cvai_interval_studies >= ([0-9]+)"
+    (bounds,) = re.findall(rule, text)
+    values = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(metrics.exposition()[1])
+        for sample in family.samples
+    }
+    least, fewest = map(float, bounds)
+    return values["cvai_interval_coverage"] < least and values["cvai_interval_studies"] >= fewest
 
 
 def test_the_newest_decisions_are_read_oldest_first(tmp_path: Path) -> None:
