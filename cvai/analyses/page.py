@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+Along = Literal["phases", "slices"]
+"""Phases of one slice, or frames of a loop; or slices of one phase."""
+
 NAME, COLOUR = re.compile(r"[a-z][a-z0-9_]*"), re.compile(r"#[0-9a-f]{6}")
 
 

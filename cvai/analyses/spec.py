@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.page import (
+    Along,
     Curve,
     Headline,
     Layer,
@@ -135,6 +136,7 @@ class PageSpec(Generic[AnyReopened]):
         live: what the page counts while a contour is dragged, before the server has measured it.
         crossings: title of the cines that cut through a stack, see ``ShownStack``; empty to show none.
         slice_parts: what a key puts into or takes out of the slice shown, in the phase shown.
+        carried: along what a correction may be carried on to other frames.
         overlay: lines that loops have besides contours.
         traces: curves that loops have besides the one of their labels.
         impression: what the page proposes as impression before a reader signs; empty for no proposal.
@@ -153,6 +155,7 @@ class PageSpec(Generic[AnyReopened]):
     live: Live | None = None
     crossings: str = ""
     slice_parts: tuple[SlicePart, ...] = ()
+    carried: tuple[Along, ...] = ()
     overlay: Overlay | None = None
     traces: Traces | None = None
     impression: tuple[Statement, ...] = ()

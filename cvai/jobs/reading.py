@@ -58,12 +58,14 @@ class FrameEdit:
         z: 0-based slice, 0 of a loop.
         runs: as ``cvai.domain.runs.encoded_runs`` gives them.
         view: of the loop; ``STACK`` where the frame is of a stack.
+        carried_from: phase and slice whose correction was carried on to this frame; None for one by hand.
     """
 
     t: int
     z: int
     runs: tuple[int, ...]
     view: str = STACK
+    carried_from: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Reading:
             "model": model,
             "job": self.job.to_json(),
             "signed_at": self.signed_at.isoformat(),
-            "edits": [_without_empty(asdict(edit), ("view",)) for edit in self.edits],
+            "edits": [_without_empty(asdict(edit), ("view", "carried_from")) for edit in self.edits],
             "impression": _dated_json(self.impression),
             "entered": _dated_json(self.entered),
         }
@@ -165,7 +167,7 @@ class Reading:
             signer=Signer(**values["signer"]),
             signed_at=datetime.fromisoformat(values["signed_at"]),
             phases=KeyPhases(**values["phases"]),
-            edits=tuple(FrameEdit(**{**edit, "runs": tuple(edit["runs"])}) for edit in values["edits"]),
+            edits=tuple(map(_edit, values["edits"])),
             reason=values["reason"],
             images=values.get("images", ""),
             segmentations=values.get("segmentations", {}),
@@ -175,6 +177,12 @@ class Reading:
             impression=_dated(Impression, values.get("impression")),
             entered=_dated(Entered, values.get("entered")),
         )
+
+
+def _edit(values: Mapping[str, Any]) -> FrameEdit:
+    source = values.get("carried_from")
+    as_tuples = {"runs": tuple(values["runs"]), "carried_from": tuple(source) if source else None}
+    return FrameEdit(**{**values, **as_tuples})
 
 
 def _dated_json(stated: Impression | Entered | None) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ from cvai.analyses.registry import AnySpec
 from cvai.analyses.spec import STACK
 from cvai.domain.phases import KeyPhases
 from cvai.files import private_file, private_folder
-from cvai.jobs.reading import Reading, Verdict
+from cvai.jobs.reading import FrameEdit, Reading, Verdict
 from cvai.review.decisions import Decision
 from cvai.review.measured import with_edits
 from cvai.review.viewers.cine import CinePack
@@ -118,10 +118,16 @@ def _entry(study: ReviewedStudy, reading: Reading) -> dict[str, Any]:
         "model": f"{reading.model.name} {reading.model.version}",
         "model_sha256": reading.model.sha256,
         "reading": reading.digest,
-        "corrected": [[*filter(None, (edit.view,)), edit.t, edit.z] for edit in reading.edits],
+        "corrected": [_place(edit) for edit in reading.edits],
+        "carried": [_place(edit) for edit in reading.edits if edit.carried_from is not None],
         "frames": frames.get(STACK, frames),
         "measured": study.decision.comparison["measured"],
     }
+
+
+def _place(edit: FrameEdit) -> list[str | int]:
+    """Phase and slice, behind the view of a loop."""
+    return [*filter(None, (edit.view,)), edit.t, edit.z]
 
 
 def _affine(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:

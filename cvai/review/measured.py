@@ -29,6 +29,7 @@ class FrameBody(_Body):
     z: int = Field(ge=0)
     runs: list[int]
     view: str = Field(default=STACK, max_length=20)
+    carried_from: tuple[int, int] | None = None
 
 
 class BeatBody(_Body):
@@ -91,7 +92,7 @@ def checked_edits(changes: ChangesBody, pack: Pack, editing: AnyEditing) -> tupl
     for frame in changes.frames:
         whole = _whole_frame(frame, views, pack, editing)
         if not np.array_equal(whole, views[frame.view][frame.t, frame.z]):
-            edit = FrameEdit(frame.t, frame.z, encoded_runs(whole), frame.view)
+            edit = FrameEdit(frame.t, frame.z, encoded_runs(whole), frame.view, frame.carried_from)
             edits[frame.view, frame.t, frame.z] = edit
     return tuple(edits[place] for place in sorted(edits))
 
@@ -126,7 +127,8 @@ def changes_of(reading: Reading, pack: Pack) -> ChangesBody:
     for edit in reading.edits:
         whole = decoded_runs(edit.runs, views[edit.view].shape[2:])
         runs = list(encoded_runs(whole[pack.part_shown(edit.view)]))
-        frames.append(FrameBody(t=edit.t, z=edit.z, runs=runs, view=edit.view))
+        body = FrameBody(t=edit.t, z=edit.z, runs=runs, view=edit.view, carried_from=edit.carried_from)
+        frames.append(body)
     beats = {
         view: [BeatBody(ed=b.end_diastole, es=b.end_systole) for b in reading.beats[view]]
         for view in reading.beats

@@ -60,11 +60,20 @@ class Read:
         return self.echo if path in OF_ECHO else self.cine
 
     def body_for(self, method: str, path: str) -> object:
+        if path == f"{STUDY}/carried":
+            return self.carried_body()
         if path != f"{STUDY}/preview":
             return BODIES.get((method, path))
         loops = self.session.get(f"{self.site.url}/api/studies/{self.echo}", timeout=60).json()["loops"]
         beats = {loop["view"]: loop["beats"] for loop in loops}
         return {**beats["a4c"][0], "frames": [], "beats": beats}
+
+    def carried_body(self) -> object:
+        """A frame without contours, to be carried on to other phases."""
+        cine = self.session.get(f"{self.site.url}/api/studies/{self.cine}", timeout=60).json()["cine"]
+        place = {"t": 0, "z": cine["n_slices"] // 2}
+        frames = [{**place, "runs": [cine["rows"] * cine["columns"], 0]}]
+        return {"changes": {"ed": 0, "es": 3, "frames": frames}, **place, "along": "phases"}
 
 
 def declared_routes() -> dict[tuple[str, str], Audited | NoPatientData]:

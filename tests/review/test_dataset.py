@@ -55,7 +55,7 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
     reading = replace(
         READING,
         phases=KeyPhases(5, 2),
-        edits=(FrameEdit(5, 1, encoded_runs(drawn)),),
+        edits=(FrameEdit(5, 1, encoded_runs(drawn)), FrameEdit(4, 1, encoded_runs(drawn), "", (5, 1))),
     )
     study = ReviewedStudy(replace(decision(1, 50, 54), reading=reading), pack)
     out = tmp_path / "out"
@@ -70,7 +70,8 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
     assert signed[..., 1].sum() == 1
     assert np.array_equal(signed[..., 2], labels[5, 2].T)
     (entry,) = json.loads((out / "manifest.json").read_text())
-    assert entry["corrected"] == [[5, 1]]
+    assert entry["corrected"] == [[5, 1], [4, 1]]
+    assert entry["carried"] == [[4, 1]]
     assert entry["verdict"] == "changed"
 
 

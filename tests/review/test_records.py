@@ -76,6 +76,8 @@ def test_a_reading_comes_back_from_its_json_and_names_itself_by_all_it_says() ->
     )
     assert Reading.from_json(json.loads(json.dumps(of_loops.to_json()))) == of_loops
     assert READING.to_json().keys().isdisjoint({"beats", "segmentations", "factors", "images", "chosen"})
+    carried = replace(READING, edits=(FrameEdit(1, 3, (10, 0, 5, 1), carried_from=(0, 3)),))
+    assert Reading.from_json(json.loads(json.dumps(carried.to_json()))) == carried
     graded = replace(READING, edits=(), chosen={"lv_wall_motion_mid_anterior": 3.0})
     assert Reading.from_json(json.loads(json.dumps(graded.to_json()))) == graded
     with pytest.raises(ValueError, match="has no edits"):

@@ -240,6 +240,7 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
     ),
     crossings="Long axis",
     slice_parts=_SLICE_PARTS,
+    carried=("phases", "slices"),
     wall=wall_of,
     note="Papillary muscles count as cavity.",
     reasons=("Wrong series", "Contours do not follow the heart", "Base or apex missed", "Image quality"),

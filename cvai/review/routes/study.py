@@ -17,6 +17,7 @@ from cvai.domain.impression import LONGEST
 from cvai.errors import RequestInvalid
 from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
+from cvai.review.carried import CarryBody, carried_json
 from cvai.review.decisions import Look, LookVerdict
 from cvai.review.entered import EntryBody, enter, entry_json, with_entered
 from cvai.review.impression import impression_json, write_impression
@@ -165,6 +166,14 @@ def preview(session: Reviewer, summary: TheStudy, changes: ChangesBody, page: Th
     """What is known at once of frames that a reader is drawing; nothing is kept."""
     del session  # reviewers alone draw
     return preview_json(page, summary, changes)
+
+
+@api.post("/carried")
+@shows(Audited(Act.SEEN, repeated=True))
+def carry(session: Reviewer, summary: TheStudy, body: CarryBody, page: ThePage) -> Json:
+    """Other frames with the correction of one of them; nothing is kept."""
+    del session  # reviewers alone draw
+    return carried_json(page, summary, body)
 
 
 @api.delete("/draft")

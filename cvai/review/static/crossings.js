@@ -92,9 +92,9 @@ class Outlines {
     });
   }
 
-  /** @param {number} t @param {number} z @param {Viewer["undecided"]} undecided drawn in the place of what its frame has */
+  /** @param {number} t @param {number} z @param {Uint8Array | undefined} undecided drawn in the place of what its frame has */
   of(t, z, undecided) {
-    if (undecided?.t === t && undecided.z === z) return this.#traced(undecided.labels);
+    if (undecided) return this.#traced(undecided);
     let found = this.known.get(`${t} ${z}`);
     if (!found) {
       found = this.#traced(this.labels.frame(t, z));
@@ -157,7 +157,7 @@ class Plane {
   /** @param {number} t @param {number} z */
   #pointsOf(t, z) {
     const meeting = this.cine.slices[z];
-    return this.outlines.of(t, z, this.shown().undecided).map(({ layer, outlines }) => ({
+    return this.outlines.of(t, z, this.shown().undecidedAt(t, z)).map(({ layer, outlines }) => ({
       layer,
       points: outlines.flatMap((outline) => crossings(meeting, outline)),
     }));

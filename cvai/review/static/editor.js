@@ -8,9 +8,11 @@ import { fill, isClosed, nearest, nearestOutline, pull, withArc } from "./outlin
 /** @typedef {import("./layers.js").Layer} Layer */
 /** @typedef {"look" | "pull" | "draw" | "add" | "erase"} Tool */
 /** @typedef {{ed: number, es: number}} Phases */
-/** @typedef {{t: number, z: number, runs: number[]}} FrameEdit */
+/** @typedef {[number, number]} Origin phase and slice whose correction was carried on to a frame */
+/** @typedef {{t: number, z: number, runs: number[], carried_from?: Origin | null}} FrameEdit */
+/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array, from: {before: Origin | null, after: Origin | null}}} Change of a frame */
 /** @typedef {Record<string, number>} Scores that a reader gave instead of the proposals, by name of the measurement */
-/** @typedef {{t: number, z: number, before: Uint8Array, after: Uint8Array} | {before: Phases[], after: Phases[]} | {scores: true, before: Scores, after: Scores}} Step */
+/** @typedef {{frames: Change[]} | {before: Phases[], after: Phases[]} | {scores: true, before: Scores, after: Scores}} Step */
 
 /** Image pixels from a contour within which the hand takes it, and of brush and pull; more in images of more than USUAL pixels. */
 const GRIP = 12;
@@ -35,6 +37,8 @@ export class Editor extends EventTarget {
     this.revision = 0;
     /** @type {Set<number>} frames that were ever touched */
     this.touched = new Set();
+    /** @type {Map<number, Origin>} frames whose correction was carried on to them */
+    this.carried = new Map();
     /** @type {Step[]} */
     this.done = [];
     /** @type {Step[]} */
@@ -62,7 +66,7 @@ export class Editor extends EventTarget {
   /** @param {Phases[]} beats @param {FrameEdit[]} frames as ``restore`` */
   restoreBeats(beats, frames) {
     this.beats = beats;
-    for (const { t, z, runs } of frames) this.#set(t, z, decodeRuns(runs, this.labels.size));
+    for (const { t, z, runs, carried_from } of frames) this.#set(t, z, decodeRuns(runs, this.labels.size), carried_from);
     this.#changed();
   }
 
@@ -77,7 +81,8 @@ export class Editor extends EventTarget {
     const { n_slices } = this.labels.grid;
     const frames = [...this.touched].sort((a, b) => a - b).map((key) => {
       const t = Math.floor(key / n_slices), z = key % n_slices;
-      return this.differs(t, z) ? { t, z, runs: encodeRuns(this.labels.frame(t, z)) } : null;
+      const runs = this.differs(t, z) ? encodeRuns(this.labels.frame(t, z)) : null;
+      return runs && { t, z, runs, carried_from: this.carried.get(key) ?? null };
     });
     return frames.filter((frame) => frame !== null);
   }
@@ -232,6 +237,22 @@ export class Editor extends EventTarget {
     this.#replace(t, z, () => labels);
   }
 
+  /** @param {{t: number, z: number, labels: Uint8Array}[]} frames @param {Origin} origin of their correction; one step gives them other labels */
+  replaceAll(frames, origin) {
+    const changes = frames.map(({ t, z, labels }) => {
+      const before = this.labels.frame(t, z).slice(), was = this.originOf(t, z);
+      this.#set(t, z, labels, origin);
+      return { t, z, before, after: labels, from: { before: was, after: origin } };
+    });
+    this.#push({ frames: changes });
+    this.#changed();
+  }
+
+  /** @param {number} t @param {number} z @returns {Origin | null} where its correction was carried from; null for one by hand, or none */
+  originOf(t, z) {
+    return this.carried.get(t * this.labels.grid.n_slices + z) ?? null;
+  }
+
   /** @param {number} t @param {number} z @param {(labels: Uint8Array) => Uint8Array} change */
   #replace(t, z, change) {
     const before = this.labels.frame(t, z).slice();
@@ -242,7 +263,11 @@ export class Editor extends EventTarget {
   /** @param {number} t @param {number} z @param {Uint8Array} before */
   #remember(t, z, before) {
     const after = this.labels.frame(t, z).slice();
-    if (after.some((label, i) => label !== before[i])) this.#push({ t, z, before, after });
+    const from = { before: this.originOf(t, z), after: null };
+    if (after.some((label, i) => label !== before[i])) {
+      this.carried.delete(t * this.labels.grid.n_slices + z);
+      this.#push({ frames: [{ t, z, before, after, from }] });
+    }
     this.#changed();
   }
 
@@ -257,18 +282,21 @@ export class Editor extends EventTarget {
     const step = from.pop();
     if (!step) return;
     to.push(step);
-    if ("t" in step) {
-      this.#set(step.t, step.z, step[side]);
-      this.dispatchEvent(new CustomEvent("went", { detail: step }));
+    if ("frames" in step) {
+      for (const change of step.frames) this.#set(change.t, change.z, change[side], change.from[side]);
+      this.dispatchEvent(new CustomEvent("went", { detail: step.frames[0] }));
     } else if ("scores" in step) this.chosen = step[side];
     else this.beats = step[side];
     this.#changed();
   }
 
-  /** @param {number} t @param {number} z @param {Uint8Array} labels */
-  #set(t, z, labels) {
+  /** @param {number} t @param {number} z @param {Uint8Array} labels @param {Origin | null} [origin] undefined to leave it as it is */
+  #set(t, z, labels, origin) {
+    const key = t * this.labels.grid.n_slices + z;
     this.labels.setFrame(t, z, labels);
-    this.touched.add(t * this.labels.grid.n_slices + z);
+    this.touched.add(key);
+    if (origin) this.carried.set(key, origin);
+    else if (origin === null) this.carried.delete(key);
     this.dispatchEvent(new CustomEvent("frame", { detail: { t, z } }));
   }
 

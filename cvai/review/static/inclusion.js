@@ -1,10 +1,10 @@
 /** @file A structure of one slice and phase put in or taken out, with the numbers both ways before it is accepted. */
 
 import { belongs } from "./layers.js";
+import { rowOf } from "./proposal.js";
 
 /** @typedef {import("./layers.js").Layer} Layer */
-/** @typedef {{name: string, title: string, decimals: number, unit: string}} Value a measurement and how it is shown */
-/** @typedef {{layer: string, title: string, key: string, numbers: Value[]}} SlicePart see SlicePart in cvai/analyses/page.py */
+/** @typedef {{layer: string, title: string, key: string, numbers: import("./proposal.js").Value[]}} SlicePart see SlicePart in cvai/analyses/page.py */
 /** @typedef {{part: SlicePart, t: number, z: number, labels: Uint8Array, isIn: boolean, source: string}} Proposal */
 
 export class Inclusion {
@@ -46,6 +46,7 @@ export class Inclusion {
     const { t, z, layers } = this.sides.current.viewer;
     const isAgain = this.proposal?.part === part;
     this.withdraw();
+    this.sides.propose(this);
     if (isAgain) return;
     const layer = /** @type {Layer} */ (layers.find(({ name }) => name === part.layer));
     this.#show(proposalOf(this.editor, part, layer, t, z));
@@ -61,13 +62,9 @@ export class Inclusion {
   /** Leave everything as it is. */
   withdraw() {
     if (!this.proposal) return;
-    const { t, z } = this.proposal;
     this.proposal = null;
     this.host.hidden = true;
-    for (const { viewer } of this.sides.views) {
-      viewer.undecided = null;
-      viewer.forget(t, z);
-    }
+    this.sides.leaveUndecided();
     this.draw();
   }
 
@@ -80,12 +77,9 @@ export class Inclusion {
   #show(proposal) {
     const { part, t, z, labels, isIn, source } = proposal;
     this.proposal = proposal;
-    for (const { viewer } of this.sides.views) {
-      viewer.undecided = { t, z, labels: isIn ? labels : this.editor.labels.frame(t, z) };
-      viewer.forget(t, z);
-    }
+    this.sides.setUndecided([{ t, z, labels: isIn ? labels : this.editor.labels.frame(t, z) }]);
     this.draw();
-    const now = this.count(), then = this.editor.labels.with(t, z, labels, this.count);
+    const now = this.count(), then = this.editor.labels.with([{ t, z, labels }], this.count);
     const [withIt, without] = isIn ? [then, now] : [now, then];
     const isSame = labels.every((label, i) => label === this.editor.labels.frame(t, z)[i]);
     this.#part("title").textContent = `${isIn ? `Put ${part.title} into` : `Take ${part.title} out of`} slice ${z + 1} at ${this.#nameOf(t)}?`;
@@ -108,21 +102,6 @@ export class Inclusion {
     const { ed, es } = this.editor.phases;
     return t === ed ? "end-diastole" : t === es ? "end-systole" : `phase ${t + 1}, where none of these is measured`;
   }
-}
-
-/** @param {Value} value @param {Record<string, number>} withIt @param {Record<string, number>} without @returns {HTMLElement} */
-function rowOf({ name, title, unit, decimals }, withIt, without) {
-  const row = document.createElement("tr");
-  const head = document.createElement("th");
-  head.scope = "row";
-  head.textContent = `${title} ${unit}`;
-  const cells = [withIt, without].map((values) => {
-    const cell = document.createElement("td");
-    cell.textContent = values[name]?.toFixed(decimals) ?? "–";
-    return cell;
-  });
-  row.append(head, ...cells);
-  return row;
 }
 
 /**

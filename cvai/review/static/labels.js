@@ -42,14 +42,14 @@ export class LabelVolume {
 
   /**
    * @template Result
-   * @param {number} t @param {number} z @param {Uint8Array} labels @param {() => Result} act
-   * @returns {Result} what ``act`` says of all labels with these in a frame, which stays as it is
+   * @param {{t: number, z: number, labels: Uint8Array}[]} frames @param {() => Result} act
+   * @returns {Result} what ``act`` says of all labels with these in some frames, which stay as they are
    */
-  with(t, z, labels, act) {
-    const before = this.frame(t, z).slice();
-    this.setFrame(t, z, labels);
+  with(frames, act) {
+    const before = frames.map(({ t, z }) => ({ t, z, labels: this.frame(t, z).slice() }));
+    for (const { t, z, labels } of frames) this.setFrame(t, z, labels);
     const result = act();
-    this.setFrame(t, z, before);
+    for (const { t, z, labels } of before) this.setFrame(t, z, labels);
     return result;
   }
 

@@ -8,6 +8,24 @@ export class SideBySide {
     this.views = views;
     this.current = views[0];
     this.isShown = false;
+    /** @type {{withdraw: () => void} | null} a change that is proposed: one at a time */
+    this.proposed = null;
+  }
+
+  /** @param {{withdraw: () => void}} proposal in the place of what was proposed before */
+  propose(proposal) {
+    if (this.proposed !== proposal) this.proposed?.withdraw();
+    this.proposed = proposal;
+  }
+
+  /** @param {{t: number, z: number, labels: Uint8Array}[]} frames drawn dashed in the place of what they have */
+  setUndecided(frames) {
+    this.leaveUndecided();
+    for (const { viewer } of this.views) for (const { t, z, labels } of frames) viewer.setUndecided(t, z, labels);
+  }
+
+  leaveUndecided() {
+    for (const { viewer } of this.views) viewer.leaveUndecided();
   }
 
   /** @param {import("./editor.js").Phases} phases @returns {boolean} whether both are shown from now on */

@@ -1,6 +1,7 @@
 /** @file The study page: puts viewer, editor, numbers and decisions together. */
 
 import { getBytes, getJson, meta } from "./api.js";
+import { Carry } from "./carry.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { Pixels } from "./cine.js";
 import { Crossings } from "./crossings.js";
@@ -44,6 +45,8 @@ class StudyPage {
     this.draft = new Draft(base, editor, saySaved, (revision) => this.showMeasured(revision));
     const parts = this.mayChange ? study.page.slice_parts : [];
     this.inclusion = new Inclusion(part("proposal"), sides, editor, parts, count, () => this.#drawImages());
+    const carried = this.mayChange ? document.getElementById("carry-on") : null;
+    this.carry = new Carry(carried, base, sides, editor, study.page.signed, count, () => this.#drawImages());
     this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
@@ -106,6 +109,7 @@ class StudyPage {
         k: () => this.crossings.toggle(),
         ...this.inclusion.keys,
         ...this.#escapes(),
+        ...this.carry.keys,
       }),
     };
   }
@@ -257,7 +261,7 @@ class StudyPage {
       this.go(t, z);
     });
     editor.addEventListener("change", () => this.#changed());
-    part("accept")?.addEventListener("click", () => this.inclusion.withdraw(), { capture: true });
+    part("accept")?.addEventListener("click", () => sides.proposed?.withdraw(), { capture: true });
     part("both")?.addEventListener("click", () => this.#toggleBoth());
     addEventListener("resize", () => this.showNumbers());
   }
@@ -290,7 +294,8 @@ class StudyPage {
     if (this.curve) parts.push(`phase ${t + 1} of ${cine.n_phases}`);
     if (this.curve && t === editor.phases.ed) parts.push("end-diastole");
     if (this.curve && t === editor.phases.es) parts.push("end-systole");
-    return editor.differs(t, z) ? [...parts, "corrected"] : parts;
+    if (!editor.differs(t, z)) return parts;
+    return [...parts, editor.originOf(t, z) ? "carried on" : "corrected"];
   }
 
   #tellEdges() {

@@ -30,8 +30,8 @@ export class Viewer {
     /** @type {Map<number, {layer: Layer, path: Path2D}[]>} by frame, the one on top last */
     this.paths = new Map();
     this.showContours = true;
-    /** @type {{t: number, z: number, labels: Uint8Array} | null} labels of a frame that are not accepted yet, drawn dashed */
-    this.undecided = null;
+    /** @type {Map<number, Uint8Array>} labels that are not accepted yet, by frame; drawn dashed */
+    this.undecided = new Map();
     /** @type {((context: CanvasRenderingContext2D, scale: number) => void) | null} more to be drawn on the image */
     this.over = null;
     this.layer = layers[0];
@@ -97,7 +97,28 @@ export class Viewer {
 
   /** @param {number} t @param {number} z the contours of this frame have changed */
   forget(t, z) {
-    this.paths.delete(t * this.cine.n_slices + z);
+    this.paths.delete(this.#keyOf(t, z));
+  }
+
+  /** @param {number} t @param {number} z @param {Uint8Array} labels that are not accepted yet */
+  setUndecided(t, z, labels) {
+    this.undecided.set(this.#keyOf(t, z), labels);
+    this.forget(t, z);
+  }
+
+  leaveUndecided() {
+    for (const key of this.undecided.keys()) this.paths.delete(key);
+    this.undecided.clear();
+  }
+
+  /** @param {number} t @param {number} z @returns {Uint8Array | undefined} labels of a frame that are not accepted yet */
+  undecidedAt(t, z) {
+    return this.undecided.get(this.#keyOf(t, z));
+  }
+
+  /** @param {number} t @param {number} z @returns {number} */
+  #keyOf(t, z) {
+    return t * this.cine.n_slices + z;
   }
 
   draw() {
@@ -122,18 +143,13 @@ export class Viewer {
   /** @param {number} scale */
   #drawContours(scale) {
     const ratio = window.devicePixelRatio || 1;
-    this.context.setLineDash(this.#undecidedAt(this.t, this.z) ? [6, 4].map((length) => (length * ratio) / scale) : []);
+    this.context.setLineDash(this.undecidedAt(this.t, this.z) ? [6, 4].map((length) => (length * ratio) / scale) : []);
     for (const { layer, path } of this.#pathsOf(this.t, this.z)) {
       this.context.lineWidth = ((layer === this.layer ? 2.4 : 1.5) * ratio) / scale;
       this.context.strokeStyle = layer.colour;
       this.context.stroke(path);
     }
     this.context.setLineDash([]);
-  }
-
-  /** @param {number} t @param {number} z @returns {Uint8Array | null} labels of a frame that are not accepted yet */
-  #undecidedAt(t, z) {
-    return this.undecided && this.undecided.t === t && this.undecided.z === z ? this.undecided.labels : null;
   }
 
   /** @param {number} scale */
@@ -153,10 +169,10 @@ export class Viewer {
 
   /** @param {number} t @param {number} z @returns {{layer: Layer, path: Path2D}[]} */
   #pathsOf(t, z) {
-    const key = t * this.cine.n_slices + z;
+    const key = this.#keyOf(t, z);
     let paths = this.paths.get(key);
     if (!paths) {
-      const frame = this.#undecidedAt(t, z) ?? this.labels.frame(t, z);
+      const frame = this.undecidedAt(t, z) ?? this.labels.frame(t, z);
       paths = this.layers.map((layer) => ({ layer, path: pathOf(outlinesOf(frame, layer, this.cine)) })).reverse();
       this.paths.set(key, paths);
     }
