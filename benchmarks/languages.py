@@ -19,28 +19,46 @@ from typing import Any
 from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
+from cvai.analyses import cine_sax, echo_apical, late_enhancement
+from cvai.analyses.coronary.codes import coronary_coding
+from cvai.analyses.echo_apical.codes import echo_coding
+from cvai.analyses.late_enhancement.codes import enhancement_coding
 from cvai.analyses.registry import ANALYSES
+from cvai.dicom.write.codes import measurement_coding
+from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.domain.ventricles.wall_motion import MotionGrade
+from cvai.domain.vessels.segments import CoronarySegment
 from cvai.jobs.job import JobState
 from cvai.jobs.reading import Verdict
 from cvai.languages import ENGLISH, LANGUAGES, entries
 from cvai.languages.po import Entry, po_text
+from cvai.models.card import load_card
 from cvai.review.decisions import LookVerdict
 from cvai.review.listing import RowState
 from cvai.review.sign_in.accounts import Role
+from cvai.review.viewers.bullseye import CAP
+from cvai.review.wording import parts_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "cvai"
 
-ARGUMENTS_SHOWN: Mapping[str, tuple[int, ...]] = {"msgid": (0,), "_": (0,)}
-"""Which arguments of which calls in Python are shown to readers."""
+Shown = Mapping[str, tuple[int | str, ...]]
+"""Which arguments of which calls in Python are shown to readers, by place or name."""
 
-ERRORS_SHOWN: Mapping[str, tuple[int, ...]] = dict.fromkeys(
+CALLS_SHOWN: Shown = {
+    "msgid": (0,),
+    "_": (0,),
+    "Bullseye": (0,),
+    "Wall": ("title", "columns", "missing", "scores_title"),
+}
+
+ERRORS_SHOWN: Shown = dict.fromkeys(
     ("AccessDenied", "Outdated", "RequestInvalid", "TemporarilyUnavailable"), (1, 2)
 )
 """The same of errors that the page raises."""
 
 IN_TEMPLATES = ("_", "_html")
-IN_SCRIPTS = re.compile(r'\bt\(\s*("(?:[^"\\\n]|\\.)*")')
+IN_SCRIPTS = re.compile(r'\b_\(\s*("(?:[^"\\\n]|\\.)*")')
 SHOWN_FIELDS = frozenset(("columns", "crossings", "missing", "note", "reasons", "short", "subject", "title"))
 """Of the values that describe an analysis and its page."""
 
@@ -66,15 +84,33 @@ def shown_texts() -> Places:
     for spec in ANALYSES:
         for text in of_analysis((spec.title, spec.views, spec.headline, spec.page)):
             places[text].add(f"cvai/analyses/{spec.kind}")
+    for name in names_shown():
+        for part in parts_of(name):
+            if any(map(str.isalpha, part)):
+                places[part].add("cvai/domain")
     for kind in SHOWN_NAMES:
         for member in kind:
             places[member.replace("_", " ")].add(f"{kind.__module__.replace('.', '/')}.py")
     return places
 
 
+def names_shown() -> Iterator[str]:
+    """Names of measurements that are listed or compared, and of what they are of."""
+    yield from (segment.display_name for segment in (*WALL_SEGMENTS, *CoronarySegment))
+    yield from (grade.display_name for grade in MotionGrade)
+    yield CAP
+    yield from (measurement_coding(name).meaning for name in cine_sax.SPEC.compared)
+    yield from (enhancement_coding(name).meaning for name in late_enhancement.SPEC.compared)
+    for view in echo_apical.SPEC.views:
+        yield from (echo_coding(view)(name).meaning for name in echo_apical.SPEC.compared)
+    for name in ("max_stenosis", "lesion_1_stenosis", "lesion_1_minimal_diameter", "lesion_1_length"):
+        yield coronary_coding(name, list(CoronarySegment)).meaning
+    yield from (load_card(path.parent).convention for path in ROOT.glob("models/*/card.toml"))
+
+
 def in_python(source: str) -> Iterator[str]:
     """Literals that are marked as shown."""
-    return of_calls(source, ARGUMENTS_SHOWN)
+    return of_calls(source, CALLS_SHOWN)
 
 
 def in_errors(source: str) -> Iterator[str]:
@@ -82,13 +118,21 @@ def in_errors(source: str) -> Iterator[str]:
     return of_calls(source, ERRORS_SHOWN)
 
 
-def of_calls(source: str, shown: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    """Literals among the arguments ``shown`` of calls."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call):
-            positions = shown.get(getattr(node.func, "id", ""), ())
-            arguments = [node.args[position] for position in positions if position < len(node.args)]
-            yield from (a.value for a in arguments if isinstance(a, ast.Constant) and a.value)
+def of_calls(source: str, shown: Shown) -> Iterator[str]:
+    """Literals in the arguments ``shown`` of calls."""
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        named = {keyword.arg: keyword.value for keyword in call.keywords}
+        arguments = {**dict(enumerate(call.args)), **named}
+        for argument in shown.get(getattr(call.func, "id", ""), ()):
+            if argument in arguments and not isinstance(arguments[argument], ast.JoinedStr):
+                yield from literals(arguments[argument])
+
+
+def literals(argument: ast.expr) -> Iterator[str]:
+    """Texts in an argument, of which a tuple may have several."""
+    for node in ast.walk(argument):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+            yield node.value
 
 
 def in_template(source: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from cvai.analyses.page import Headline
 from cvai.analyses.registry import ANALYSES
 from cvai.jobs.reading import Verdict
 from cvai.jobs.shadow import ShadowRecord
+from cvai.languages import msgid
 from cvai.review.decisions import Decision
 
 LIMITS_OF_AGREEMENT = 1.96
@@ -102,10 +103,10 @@ def agreement(decisions: Iterable[Decision], name: str) -> AgreementTables:
     last = {decision.reading.job.job_id: decision for decision in decisions}
     held = tuple(last.values())
     return AgreementTables(
-        everything=_group("all", held, name),
+        everything=_group(msgid("all"), held, name),
         by_model=_grouped(held, lambda d: [d.comparison["model"]], name),
-        by_scanner=_grouped(held, lambda d: [d.comparison["scanner"] or "not stated"], name),
-        by_finding=_grouped(held, lambda d: d.comparison["findings"] or ["no finding"], name),
+        by_scanner=_grouped(held, lambda d: [d.comparison["scanner"] or msgid("not stated")], name),
+        by_finding=_grouped(held, lambda d: d.comparison["findings"] or [msgid("no finding")], name),
     )
 
 

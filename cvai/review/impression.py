@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,14 @@ from cvai.dicom.read.header.text import lines, one_line
 from cvai.dicom.write.report.document import readable_time
 from cvai.domain.impression import Impression
 from cvai.domain.measurement import Measurement
+from cvai.languages import ENGLISH, translator
 from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Reader
 from cvai.review.statements import Written
 from cvai.review.summary import Summary
 from cvai.review.wording import NORMALITY_WORDS, normal_text, number_text, unit_text
+
+Translate = Callable[[str], str]
 
 IMPRESSION = "impression"
 """What statements of this kind are called in the database."""
@@ -26,6 +29,7 @@ def proposed_text(
     statements: Sequence[Statement],
     measurements: Sequence[Measurement],
     findings: Sequence[Mapping[str, Any]],
+    language: str = ENGLISH,
 ) -> str:
     """An impression from the numbers: values, where they stand against their normal range, and warnings.
 
@@ -33,6 +37,7 @@ def proposed_text(
         statements: of the analysis.
         measurements: as they stand.
         findings: as in result.json.
+        language: of the page, since the impression is what its reader says.
 
     >>> statement = Statement("Cavity", (Number("mass", "mass", 0), Number("none", "not measured")))
     >>> found = Measurement("mass", 40.2, "g", normal=(52.0, 72.0))
@@ -41,34 +46,37 @@ def proposed_text(
     """
     if not statements:
         return ""
+    _ = translator(language)
     by_name = {m.name: m for m in measurements}
-    sentences = [_sentence(statement, by_name) for statement in statements]
+    sentences = [_sentence(statement, by_name, _) for statement in statements]
     warnings = sum(finding["severity"] != "info" for finding in findings)
-    if warnings:
-        verb, noun = ("speak", "warnings") if warnings > 1 else ("speaks", "warning")
-        sentences.append(f"{warnings} {noun} {verb} against relying on these numbers, see the findings.")
+    if warnings > 1:
+        several = _("{n} warnings speak against relying on these numbers, see the findings.")
+        sentences.append(several.format(n=warnings))
+    elif warnings:
+        sentences.append(_("1 warning speaks against relying on these numbers, see the findings."))
     return "\n".join(filter(None, sentences))
 
 
-def _sentence(statement: Statement, by_name: Mapping[str, Measurement]) -> str:
+def _sentence(statement: Statement, by_name: Mapping[str, Measurement], translate: Translate) -> str:
     made = [
-        _value(number, by_name[number.name], by_name.get(f"{number.name}_index"))
+        _value(number, by_name[number.name], by_name.get(f"{number.name}_index"), translate)
         for number in statement.numbers
         if number.name in by_name
     ]
-    return f"{statement.subject}: {', '.join(made)}." if made else ""
+    return f"{translate(statement.subject)}: {', '.join(made)}." if made else ""
 
 
-def _value(number: Number, found: Measurement, index: Measurement | None) -> str:
-    by_surface = "" if index is None else f", {_stated(index, number.decimals)}"
-    return f"{number.title} {_stated(found, number.decimals)}{by_surface}"
+def _value(number: Number, found: Measurement, index: Measurement | None, translate: Translate) -> str:
+    by_surface = "" if index is None else f", {_stated(index, number.decimals, translate)}"
+    return f"{translate(number.title)} {_stated(found, number.decimals, translate)}{by_surface}"
 
 
-def _stated(found: Measurement, decimals: int) -> str:
+def _stated(found: Measurement, decimals: int, translate: Translate) -> str:
     value = f"{number_text(found.value, decimals)} {unit_text(found.unit)}"
     if found.normality is None:
         return value
-    return f"{value} ({NORMALITY_WORDS[found.normality]}, {normal_text(found)})"
+    return f"{value} ({translate(NORMALITY_WORDS[found.normality])}, {normal_text(found)})"
 
 
 def impression_json(page: Page, summary: Summary) -> Json:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from cvai.analyses.page import Number
 from cvai.analyses.registry import AnyEditing
@@ -21,6 +21,7 @@ from cvai.jobs.job import JobState
 from cvai.jobs.opened import segmentation_uids_of
 from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
+from cvai.languages import ENGLISH, translator
 from cvai.review.decisions import Decision
 from cvai.review.impression import IMPRESSION, impression_json, proposed_text, signed_impression
 from cvai.review.listing import Row
@@ -34,23 +35,23 @@ from cvai.review.viewers.loops import LoopPack, redrawn_json
 from cvai.review.wording import render, unit_text
 
 
-def study_json(page: Page, summary: Summary, reader: Reader) -> Json:
-    """All that the study page shows, but for pixels and labels."""
+def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> Json:
+    """All that the study page shows, but for pixels and labels, in the language of the page."""
     job_id = summary.job_id
     loops = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
     return {
         "job_id": job_id,
         "state": summary.state,
         "result": summary.result,
-        "page": None if summary.page is None else page_json(summary, summary.page),
+        "page": None if summary.page is None else page_json(summary, summary.page, translator(language)),
         "cine": dict(page.cines.open(summary.record).meta) if summary.has_stack else None,
-        "loops": loops,
+        "loops": _with_titles(loops, translator(language)),
         "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         "editable": summary.editing is not None,
         "signed": _signed_json(page, summary),
         "impression": impression_json(page, summary),
-        "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings),
+        "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings, language),
         **shared_json(page, job_id, reader),
     }
 
@@ -63,10 +64,10 @@ def _signed_json(page: Page, summary: Summary) -> Json | None:
     return changes_of(decisions[-1].reading, pack_of(page, summary)).model_dump()
 
 
-def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
-    """How the study is shown, see ``PageSpec``."""
+def page_json(summary: Summary, page: PageSpec[Any], translate: Callable[[str], str]) -> Json:
+    """How the study is shown, see ``PageSpec``; titles are translated."""
     signed = page.signed or tuple(Number(name, summary.meaning(name)) for name in summary.measurements)
-    return {
+    told: Json = {
         "layers": [asdict(layer) for layer in page.layers],
         "curve": None if page.curve is None else asdict(page.curve),
         "recorded": [None if s.curve is None else asdict(s.curve) for s in summary.sections],
@@ -78,6 +79,17 @@ def page_json(summary: Summary, page: PageSpec[Any]) -> Json:
             {**asdict(part), "numbers": _numbers_json(summary, part.numbers)} for part in page.slice_parts
         ],
     }
+    return cast("Json", _with_titles(told, translate))
+
+
+def _with_titles(value: Any, translate: Callable[[str], str]) -> Any:
+    """The same JSON value with every title in it translated."""
+    if isinstance(value, Mapping):
+        return {
+            name: translate(inner) if name == "title" else _with_titles(inner, translate)
+            for name, inner in value.items()
+        }
+    return [_with_titles(inner, translate) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _numbers_json(summary: Summary, numbers: Iterable[Number]) -> list[Json]:
@@ -124,7 +136,7 @@ def _frame(phase: int | None, beats: Sequence[Mapping[str, int]]) -> int:
     return beats[0]["ed"] if beats else 0
 
 
-def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
+def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -> Json:
     """What the contours that this reader sees measure, their curves; their findings and the wall as HTML.
 
     Raises:
@@ -135,7 +147,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
         shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
-        return _measured_json(summary, (measurements, curves, summary.findings), shown, None)
+        return _measured_json(summary, (measurements, curves, summary.findings), shown, None, language)
     pack = pack_of(page, summary)
     edits = checked_edits(changes, pack, editing)
     analysis = measured_again(
@@ -154,7 +166,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader) -> Json:
         loops = [redrawn_json(pack, loop) for loop in editing.redraw(analysis, frames)]
     findings = [finding_entry(finding) for finding in analysis.findings]
     found = (analysis.measurements, analysis.curves, findings)
-    told = _measured_json(summary, found, loops, changes)
+    told = _measured_json(summary, found, loops, changes, language)
     return {**told, "loops": loops, "remarks": list(analysis.remarks)} if loops else told
 
 
@@ -163,24 +175,29 @@ Found = tuple[Sequence[Measurement], Mapping[str, Sequence[float] | None], Seque
 
 
 def _measured_json(
-    summary: Summary, found: Found, loops: Sequence[Json], changes: ChangesBody | None
+    summary: Summary, found: Found, loops: Sequence[Json], changes: ChangesBody | None, language: str
 ) -> Json:
     measurements, curves, findings = found
     of_reader = changes is not None
     return {
         "measurements": {m.name: m.value for m in measurements},
         "curves": dict(curves),
-        "findings": render("findings.html", findings=findings, of_reader=of_reader),
+        "findings": render("findings.html", language, findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
-        "proposed": _proposed(summary, measurements, findings),
-        "wall": _wall_html(summary, measurements, changes),
+        "proposed": _proposed(summary, measurements, findings, language),
+        "wall": _wall_html(summary, measurements, changes, language),
     }
 
 
 def _proposed(
-    summary: Summary, measurements: Sequence[Measurement], findings: Sequence[Mapping[str, Any]]
+    summary: Summary,
+    measurements: Sequence[Measurement],
+    findings: Sequence[Mapping[str, Any]],
+    language: str,
 ) -> str:
-    return "" if summary.page is None else proposed_text(summary.page.impression, measurements, findings)
+    if summary.page is None:
+        return ""
+    return proposed_text(summary.page.impression, measurements, findings, language)
 
 
 def preview_json(page: Page, summary: Summary, changes: ChangesBody) -> Json:
@@ -234,15 +251,17 @@ def _model(summary: Summary) -> ModelIdentity:
     return ModelIdentity(**summary.result["model"])
 
 
-def _wall_html(summary: Summary, measurements: Sequence[Measurement], changes: ChangesBody | None) -> str:
+def _wall_html(
+    summary: Summary, measurements: Sequence[Measurement], changes: ChangesBody | None, language: str
+) -> str:
     page = summary.page
     if page is None or page.wall is None:
         return ""
     wall = page.wall(measurements)
     if changes is None:
-        return render("wall.html", wall=drawn_wall(wall), of_reader=False)
+        return render("wall.html", language, wall=drawn_wall(wall), of_reader=False)
     model = page.wall(tuple(summary.measurements.values()))
-    return render("wall.html", wall=drawn_wall(wall, changes.chosen, model), of_reader=True)
+    return render("wall.html", language, wall=drawn_wall(wall, changes.chosen, model), of_reader=True)
 
 
 def _factors(summary: Summary) -> dict[str, float]:
@@ -317,6 +336,7 @@ def new_reading(
     *,
     reason: str = "",
     impression: str = "",
+    language: str = ENGLISH,
 ) -> tuple[Reading, Mapping[str, Any]]:
     """What a reader signs, and how it compares with the model.
 
@@ -327,6 +347,7 @@ def new_reading(
         changes: corrections, empty ones for acceptance as it stands; None for a rejection.
         reason: of a rejection.
         impression: as the reader sees it; a rejection has none.
+        language: in which the page proposed it.
 
     Raises:
         RequestInvalid: ``changes_invalid``; ``not_to_be_signed``: there is nothing to be signed.
@@ -364,7 +385,7 @@ def new_reading(
     signed, findings = _signed(page, summary, editing, reading)
     if changes is not None:
         written = page.statements.last(summary.job_id, IMPRESSION)
-        proposed = _proposed(summary, signed, findings)
+        proposed = _proposed(summary, signed, findings, language)
         stated = signed_impression(impression, proposed, written, reader, reading.signed_at)
         reading = replace(reading, impression=stated)
     return reading, _comparison(summary, pack.scanner, signed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -16,8 +17,10 @@ from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.report.bounds import MARKS
 from cvai.dicom.write.report.document import readable_date, readable_time
+from cvai.dicom.write.result_json import stated_message
 from cvai.domain.findings import NO_FINDINGS
 from cvai.domain.measurement import Measurement, Normality
+from cvai.domain.message import translated
 from cvai.languages import ENGLISH, LANGUAGES, msgid, translator
 from cvai.review.language import words_address
 
@@ -89,20 +92,47 @@ def _bounds(bounds: tuple[float, float] | None, decimals: int) -> str:
     return "" if bounds is None else f"{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
 
 
+def parts_of(name: str) -> list[str]:
+    """A name cut at commas and around numbers, with what is between its parts.
+
+    >>> parts_of("lesion 1, left main")
+    ['lesion', ' 1', ', ', 'left main']
+    """
+    return [part for part in re.split(r"(, | ?\b\d+\b ?)", name) if part]
+
+
 def _saying(language: str) -> tuple[Callable[..., str], Callable[..., Markup]]:
     """``_`` and ``_html`` of the templates: a text translated, with values in the places of their {names}.
 
+    ``_`` takes a message too, which has its values already.
     The text of ``_html`` holds markup of its own, and is a literal of the template; its values are escaped.
     """
     translate = translator(language)
 
     def say(text: str, **values: object) -> str:
-        return translate(text).format(**values) if values else translate(text)
+        return translate(text).format(**values) if values else translated(text, translate)
 
     def say_html(text: str, **values: object) -> Markup:
         return Markup(translate(text)).format(**values)  # noqa: S704 - see above
 
     return say, say_html
+
+
+def _within(language: str) -> Callable[[str], str]:
+    """Turns a title into what stands for it within a sentence: German and others keep its first letter."""
+    translate = translator(language)
+    return lambda title: title.lower() if language == ENGLISH else translate(title)
+
+
+def _by_parts(language: str) -> Callable[[str], str]:
+    """Translates a name of several parts, each by itself, such as ``1 basal anterior``; see ``parts_of``."""
+    translate = translator(language)
+
+    def name(text: str) -> str:
+        whole = translate(text)
+        return whole if whole != text else "".join(map(translate, parts_of(text)))
+
+    return name
 
 
 @cache
@@ -114,7 +144,11 @@ def _environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    say, say_html = _saying(language)
     environment.filters.update(
+        in_words=say,
+        within=_within(language),
+        by_parts=_by_parts(language),
         date=readable_date,
         moment=readable_time,
         person=readable_name,
@@ -122,10 +156,10 @@ def _environment(language: str) -> Environment:
         interval=interval_text,
         mark=mark_text,
         normal=normal_text,
+        stated=stated_message,
         number=number_text,
         unit=unit_text,
     )
-    say, say_html = _saying(language)
     environment.globals.update(
         _=say,
         _html=say_html,

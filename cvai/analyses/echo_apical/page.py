@@ -31,12 +31,16 @@ from cvai.domain.echo.simpson import DiscStack, disc_chords_mm, disc_stack
 from cvai.domain.echo.strain import Layer
 from cvai.domain.echo.views import EchoView
 from cvai.errors import HeartRefused
+from cvai.languages import msgid
 
 _CAVITY, _WALL, _ATRIUM = (
     ECHO_LABELS[s] for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM, Structure.LEFT_ATRIUM)
 )
 _CAVITY_COLOUR, _WALL_COLOUR, _ATRIUM_COLOUR = "#ff7a1a", "#00c08b", "#56b4e9"
-_TITLES = {EchoView.APICAL_4_CHAMBER: "Four chambers", EchoView.APICAL_2_CHAMBER: "Two chambers"}
+_TITLES = {
+    EchoView.APICAL_4_CHAMBER: msgid("Four chambers"),
+    EchoView.APICAL_2_CHAMBER: msgid("Two chambers"),
+}
 
 AXIS, CHORDS = "axis", "chords"
 ROOM_PX = 3

@@ -21,6 +21,7 @@ from cvai.review.carried import CarryBody, carried_json
 from cvai.review.decisions import Look, LookVerdict
 from cvai.review.entered import EntryBody, enter, entry_json, with_entered
 from cvai.review.impression import impression_json, write_impression
+from cvai.review.language import TheLanguage
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
 from cvai.review.study import (
@@ -70,11 +71,11 @@ class LookBody(BaseModel):
 
 @api.get("")
 @shows(Audited(Act.SEEN))
-def study(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
+def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLanguage) -> Json:
     """Everything about a study but pixels and labels."""
     page.presence.tell(summary.job_id, session.reader.name)
     summary = with_entered(page, summary)
-    told = study_json(page, summary, session.reader)
+    told = study_json(page, summary, session.reader, language)
     return {**told, "entry": entry_json(page, summary)}
 
 
@@ -144,9 +145,9 @@ def loop_labels(summary: TheStudy, view: str, page: ThePage) -> Response:
 
 @api.get("/measured")
 @shows(Audited(Act.SEEN))
-def measured(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
+def measured(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLanguage) -> Json:
     """Every number as the reader's contours stand."""
-    return measured_json(page, with_entered(page, summary), session.reader)
+    return measured_json(page, with_entered(page, summary), session.reader, language)
 
 
 @api.put("/draft")
@@ -211,7 +212,13 @@ def save_entry(
 @api.post("/decision")
 @shows(Audited(Act.SIGNED))
 def decide(
-    session: Reviewer, summary: TheStudy, body: DecisionBody, page: ThePage, access: TheAccess
+    session: Reviewer,
+    summary: TheStudy,
+    body: DecisionBody,
+    page: ThePage,
+    access: TheAccess,
+    *,
+    language: TheLanguage,
 ) -> Json:
     """Sign: recorded first, then queued for the archive, so that no crash can lose it."""
     if body.changes is None and not lines(body.reason).strip():
@@ -223,6 +230,7 @@ def decide(
         body.changes,
         reason=body.reason,
         impression=body.impression,
+        language=language,
     )
     access.record()
     decision = page.decisions.add(session.reader.name, reading, comparison, body.after)

@@ -2,6 +2,7 @@
 
 import { sendJson } from "./api.js";
 import { part } from "./status.js";
+import { _ } from "./words.js";
 
 const TOLD = "told";
 
@@ -25,23 +26,23 @@ async function does(act) {
 }
 
 /** @param {{name: string, token: string}} given @returns {string} */
-const tokenOf = ({ name, token }) => `Token of ${name}, shown this once: ${token}`;
+const tokenOf = ({ name, token }) => _("Token of {name}, shown this once: {token}", { name, token });
 
 /** @type {Record<string, (row: DOMStringMap) => Promise<string>>} */
 const acts = {
   token: async ({ reader }) => tokenOf(await sendJson("POST", `/api/admin/readers/${reader}/token`)),
   remove: async ({ reader }) => {
     await sendJson("DELETE", `/api/admin/readers/${reader}`);
-    return `${reader} can sign in no more.`;
+    return _("{name} can sign in no more.", { name: reader ?? "" });
   },
   retry: async ({ queued }) => {
     await sendJson("POST", `/api/admin/jobs/${queued}/retry`);
-    return "The job is queued again.";
+    return _("The job is queued again.");
   },
 };
 const QUESTIONS = {
-  token: "Give a new token? The former one and open sessions end at once.",
-  remove: "Remove this reader? What they signed stands.",
+  token: _("Give a new token? The former one and open sessions end at once."),
+  remove: _("Remove this reader? What they signed stands."),
 };
 
 document.querySelector("main")?.addEventListener("click", (event) => {

@@ -1,6 +1,7 @@
 /** @file The Bland-Altman plots of what models measured and readers signed. */
 
 import { Plot, ticks } from "./chart.js";
+import { _ } from "./words.js";
 
 for (const host of document.querySelectorAll(".bland-altman")) {
   if (host instanceof HTMLElement) draw(host, host.dataset.unit ?? "");
@@ -20,10 +21,10 @@ function draw(host, unit) {
   const inPercent = unit === "%";
   const reach = Math.max(inPercent ? 5 : 0, ...differences.map(Math.abs), ...limits.map(Math.abs));
   const xTicks = inPercent ? [0, 20, 40, 60, 80] : ticks(0, Math.max(...pairs.map(({ mean }) => mean)), 4);
-  const difference = inPercent ? "points" : unit;
+  const difference = inPercent ? _("points") : unit;
   const plot = new Plot(host, {
-    x: [0, inPercent ? 90 : xTicks[xTicks.length - 1]], y: ticks(-reach, reach, 6), xTicks, xTitle: `mean of both, ${unit}`, yTitle: difference,
-    label: `Bias ${bias.toFixed(1)} ${difference} over ${pairs.length} studies.`,
+    x: [0, inPercent ? 90 : xTicks[xTicks.length - 1]], y: ticks(-reach, reach, 6), xTicks, xTitle: _("mean of both, {unit}", { unit }), yTitle: difference,
+    label: _("Bias {bias} {unit} over {n} studies.", { bias: bias.toFixed(1), unit: difference, n: pairs.length }),
   });
   plot.level(bias, "bias");
   limits.forEach((limit) => plot.level(limit, "limit"));

@@ -1,6 +1,6 @@
 /** @file Requests to the server, and what went wrong with them, in words. */
 
-import { t } from "./words.js";
+import { _ } from "./words.js";
 
 /** A request the server did not fulfil. */
 export class Problem extends Error {
@@ -30,14 +30,14 @@ export function meta(name) {
 export async function request(path, options = {}) {
   const headers = { "X-CSRF-Token": meta("csrf"), ...options.headers };
   const answer = await fetch(path, { ...options, headers }).catch(() => {
-    throw new Problem("no_answer", t("The server does not answer."), t("Nothing is lost; it is tried again."), 0);
+    throw new Problem("no_answer", _("The server does not answer."), _("Nothing is lost; it is tried again."), 0);
   });
   if (answer.status === 401) {
-    throw new Problem("sign_in_needed", t("Your session has ended."), t("Sign in again; your draft is kept."), 401);
+    throw new Problem("sign_in_needed", _("Your session has ended."), _("Sign in again; your draft is kept."), 401);
   }
   if (!answer.ok) {
     const told = await answer.json().catch(() => ({}));
-    throw new Problem(told.code ?? "failed", told.message ?? t("This did not work."), told.hint ?? "", answer.status);
+    throw new Problem(told.code ?? "failed", told.message ?? _("This did not work."), told.hint ?? "", answer.status);
   }
   return answer;
 }

@@ -1,6 +1,7 @@
 /** @file Small charts as SVG: curves over the beat, a measurement over the years, agreement. */
 
 import { getJson, meta } from "./api.js";
+import { _ } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 36, right: 10, top: 28, bottom: 34 };
@@ -120,7 +121,7 @@ export class BeatCurve {
     this.host = host;
     this.words = words;
     this.times = cine.times_ms ?? Array.from({ length: cine.n_phases }, (_, t) => t + 1);
-    this.xTitle = cine.times_ms ? words.time : "phase";
+    this.xTitle = cine.times_ms ? words.time : _("phase");
     host.addEventListener("pointerdown", (event) => {
       if (this.plot) go(this.#phaseAt(this.plot.valueAt(event.clientX)));
     });
@@ -134,7 +135,7 @@ export class BeatCurve {
     const { times } = this;
     const last = times[times.length - 1];
     const xTicks = ticks(times[0], last, 5).filter((v) => v >= times[0] && v <= last);
-    const ends = beats.map(({ ed, es }) => `End-diastole at phase ${ed + 1}, end-systole at phase ${es + 1}.`);
+    const ends = beats.map(({ ed, es }) => _("End-diastole at phase {ed}, end-systole at phase {es}.", { ed: ed + 1, es: es + 1 }));
     const label = `${this.words.what}. ${ends.join(" ")}`;
     const every = lines.flatMap(({ values }) => values);
     const low = Math.min(...every, 0);
@@ -188,7 +189,7 @@ function drawTrend(host, priors, current) {
   const xText = (/** @type {number} */ value) => new Date(value * 864e5).toISOString().slice(0, 7);
   const unit = meta("unit");
   const words = (/** @type {{value: number}} */ { value }) => `${value.toFixed(0)} ${unit}`;
-  const label = `${meta("headline")}: ${priors.map((p) => `${dated(p.study_date)} ${words(p)} by ${p.modality}`).join(", ")}`;
+  const label = `${meta("headline")}: ${priors.map((p) => _("{date} {value} by {modality}", { date: dated(p.study_date), value: words(p), modality: p.modality })).join(", ")}`;
   const y = unit === "%" ? ticks(0, 100, 5) : ticks(0, Math.max(...priors.map(({ value }) => value)), 4);
   const plot = new Plot(host, { x, y, xTicks: [...new Set([days[0], days[days.length - 1]])], xText, xTitle: "", yTitle: unit, label });
   plot.svg.setAttribute("role", "group");

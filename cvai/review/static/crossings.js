@@ -5,6 +5,7 @@ import { outlinesOf } from "./layers.js";
 import { Look } from "./look.js";
 import { LabelVolume } from "./labels.js";
 import { Viewer } from "./viewer.js";
+import { _ } from "./words.js";
 
 /** @typedef {import("./outlines.js").Point} Point */
 /** @typedef {{distance_mm: number[], to_pixel: number[][]}} Meeting where a slice meets the plane, see Crossing in cvai/domain/crossing.py */
@@ -127,7 +128,7 @@ class Plane {
     const canvas = document.createElement("canvas");
     canvas.tabIndex = -1;
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${cine.title}, with the slices of the stack as lines. A click goes to a slice.`);
+    canvas.setAttribute("aria-label", _("{title}, with the slices of the stack as lines. A click goes to a slice.", { title: cine.title }));
     const title = document.createElement("div");
     title.className = "corner top-left";
     title.textContent = cine.title;

@@ -2,9 +2,10 @@
 
 import { Problem, sendJson } from "./api.js";
 import { nextToRead } from "./keys.js";
+import { _ } from "./words.js";
 
-const VERDICTS = { accepted: "Accepted", changed: "Accepted with changes", rejected: "Rejected" };
-const STORED = { stored: "stored in the archive", storing: "on its way into the archive", failed: "not stored" };
+const VERDICTS = { accepted: _("Accepted"), changed: _("Accepted with changes"), rejected: _("Rejected") };
+const STORED = { stored: _("stored in the archive"), storing: _("on its way into the archive"), failed: _("not stored") };
 
 export class Decide {
   /**
@@ -39,7 +40,7 @@ export class Decide {
   show() {
     this.accept.disabled = this.reject.disabled = !this.maySign;
     this.accept.hidden = this.reject.hidden = !this.maySign;
-    this.accept.textContent = this.editor.changed ? "Accept with changes…" : "Accept…";
+    this.accept.textContent = this.editor.changed ? _("Accept with changes…") : _("Accept…");
     this.line.hidden = !this.holds;
     if (this.holds) this.line.textContent = inWords(this.holds);
     this.line.dataset.stored = this.holds?.stored ?? "";
@@ -54,7 +55,7 @@ export class Decide {
     this.show();
     if (this.another) {
       this.line.hidden = false;
-      this.line.textContent = `${inWords(holds)} Load this page again to see it; your draft is kept.`;
+      this.line.textContent = `${inWords(holds)} ${_("Load this page again to see it; your draft is kept.")}`;
     }
   }
 
@@ -99,20 +100,20 @@ export class Decide {
       const moved = model !== undefined && Math.abs(model - now[name]) > 1e-6;
       const row = body.insertRow();
       row.innerHTML = '<th scope="row"><span></span> <span class="muted small"></span></th><td class="value"></td><td class="muted small"></td>';
-      const texts = [title, unit, now[name].toFixed(decimals), moved ? `AI ${model.toFixed(decimals)}` : ""];
+      const texts = [title, unit, now[name].toFixed(decimals), moved ? _("AI {value}", { value: model.toFixed(decimals) }) : ""];
       row.querySelectorAll("span, td").forEach((place, i) => (place.textContent = texts[i]));
     }
     const table = /** @type {HTMLElement} */ (document.getElementById("accept-table"));
     table.replaceChildren(body);
     const { frames } = this.editor.changes;
-    const moved = [frames.length ? `${frames.length} ${frames.length > 1 ? "images" : "image"} corrected` : ""];
-    if (this.editor.phasesMoved) moved.push("phases chosen anew");
+    const moved = [frames.length > 1 ? _("{n} images corrected", { n: frames.length }) : frames.length ? _("1 image corrected") : ""];
+    if (this.editor.phasesMoved) moved.push(_("phases chosen anew"));
     const graded = Object.keys(this.editor.changes.chosen ?? {}).length;
-    if (graded) moved.push(`${graded} ${graded > 1 ? "grades" : "grade"} given`);
+    if (graded) moved.push(graded > 1 ? _("{n} grades given", { n: graded }) : _("1 grade given"));
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
-    what.textContent = moved.filter(Boolean).join(", ") || "As the model measured them.";
+    what.textContent = moved.filter(Boolean).join(", ") || _("As the model measured them.");
     const impression = /** @type {HTMLElement} */ (document.getElementById("accept-impression"));
-    impression.textContent = this.impression.text || "No impression.";
+    impression.textContent = this.impression.text || _("No impression.");
   }
 
   /** @param {import("./draft.js").Changed["changes"] | null} changes @param {string} reason */
@@ -139,5 +140,5 @@ function inWords(holds) {
   const verdict = VERDICTS[/** @type {keyof typeof VERDICTS} */ (holds.verdict)];
   const stored = STORED[/** @type {keyof typeof STORED} */ (holds.stored)];
   const reason = holds.reason ? ` “${holds.reason}”` : "";
-  return `${verdict} by ${holds.reader}, ${holds.signed}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
+  return `${_("{verdict} by {reader}, {time}", { verdict, reader: holds.reader, time: holds.signed })}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
 }

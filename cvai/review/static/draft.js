@@ -1,6 +1,7 @@
 /** @file Changes kept on the server as they are made, and what other readers do to the same study. */
 
 import { getJson, sendJson } from "./api.js";
+import { _ } from "./words.js";
 
 const SAVE_AFTER_MS = 700;
 const LOOK_EVERY_MS = 5000;
@@ -36,7 +37,7 @@ export class Draft {
   /** Something has changed: save it soon. */
   touch() {
     this.waiting = true;
-    this.say("Saving…");
+    this.say(_("Saving…"));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => (this.saving = this.#save()), SAVE_AFTER_MS);
   }
@@ -55,12 +56,12 @@ export class Draft {
     try {
       const sent = this.editor.changed;
       const { saved } = await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
-      this.say(saved ? `Draft saved ${saved}` : "");
+      this.say(saved ? _("Draft saved {time}", { time: saved }) : "");
       if (!leaving) await this.saved(revision);
     } catch (problem) {
       this.waiting = true;
       this.timer = setTimeout(() => (this.saving = this.#save()), LOOK_EVERY_MS);
-      this.say(`Not saved: ${problem instanceof Error ? problem.message : problem}`, true);
+      this.say(_("Not saved: {problem}", { problem: problem instanceof Error ? problem.message : String(problem) }), true);
     }
   }
 }
@@ -78,8 +79,8 @@ export function watch(base, tell) {
 /** @param {{looking: string[], drafting: string[]}} others @returns {string} in words, empty when there is nobody */
 export function othersInWords({ looking, drafting }) {
   const both = drafting.filter((name) => looking.includes(name));
-  if (both.length) return `${both.join(", ")} is changing this study right now. Talk to each other: the first to sign decides.`;
-  if (drafting.length) return `${drafting.join(", ")} has an unsigned draft of this study.`;
-  if (looking.length) return `${looking.join(", ")} is looking at this study too.`;
+  if (both.length) return _("{names} is changing this study right now. Talk to each other: the first to sign decides.", { names: both.join(", ") });
+  if (drafting.length) return _("{names} has an unsigned draft of this study.", { names: drafting.join(", ") });
+  if (looking.length) return _("{names} is looking at this study too.", { names: looking.join(", ") });
   return "";
 }

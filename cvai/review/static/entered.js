@@ -2,6 +2,7 @@
 
 import { sendJson } from "./api.js";
 import { part } from "./status.js";
+import { _ } from "./words.js";
 
 /**
  * Let values be entered; the page is loaded again once they are measured with.
@@ -22,7 +23,7 @@ export function enterByHand(base, entry, draft) {
     event.preventDefault();
     save.disabled = true;
     problem.classList.remove("wrong");
-    problem.textContent = "Measuring…";
+    problem.textContent = _("Measuring…");
     try {
       await draft.flush();
       await sendJson("PUT", `${base}/entered`, { after: entry.number, ...valuesOf(form) });

@@ -1,6 +1,8 @@
 /** @file Every slice at end-diastole and end-systole at once, in the order of the strip; a click goes there. */
 
-const NAMES = /** @type {const} */ ({ ed: "end-diastole", es: "end-systole" });
+import { _ } from "./words.js";
+
+const NAMES = /** @type {const} */ ({ ed: _("end-diastole"), es: _("end-systole") });
 
 /** @typedef {keyof typeof NAMES} Phase */
 /** @typedef {{z: number, phase: Phase, button: HTMLElement, canvas: HTMLCanvasElement}} Cell */
@@ -61,7 +63,7 @@ export class PhaseGrid {
   #cell(z, phase) {
     const button = document.createElement("button");
     button.type = "button";
-    button.setAttribute("aria-label", `Slice ${z + 1}, ${NAMES[phase]}`);
+    button.setAttribute("aria-label", `${_("Slice {number}", { number: z + 1 })}, ${NAMES[phase]}`);
     const canvas = document.createElement("canvas");
     const name = document.createElement("span");
     name.textContent = `${z + 1} ${phase.toUpperCase()}`;

@@ -2,6 +2,7 @@
 
 import { sendJson } from "./api.js";
 import { part, saySaved } from "./status.js";
+import { _ } from "./words.js";
 
 /** @typedef {{number: number, text: string, by: string, at: string}} Written */
 
@@ -53,7 +54,7 @@ export class Impression {
     const { written, text } = this;
     const isWritten = written.text && text === plain(written.text);
     const isProposed = text === this.proposed.trim();
-    const origin = isWritten ? `Written by ${written.by}, ${written.at}.` : isProposed ? "Proposed from the numbers." : "Not saved yet.";
+    const origin = isWritten ? _("Written by {name}, {time}.", { name: written.by, time: written.at }) : isProposed ? _("Proposed from the numbers.") : _("Not saved yet.");
     part("impression-origin").textContent = text ? origin : "";
     this.again.hidden = !this.mayWrite || isProposed || !this.proposed;
     this.place.style.height = "auto";
@@ -67,7 +68,7 @@ export class Impression {
       this.written = await sendJson("PUT", `${this.base}/impression`, { after: this.written.number, text });
       this.#showOrigin();
     } catch (problem) {
-      saySaved(`Impression not saved: ${problem instanceof Error ? problem.message : problem}`, true);
+      saySaved(_("Impression not saved: {problem}", { problem: problem instanceof Error ? problem.message : String(problem) }), true);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { belongs } from "./layers.js";
 import { rowOf } from "./proposal.js";
+import { _ } from "./words.js";
 
 /** @typedef {import("./layers.js").Layer} Layer */
 /** @typedef {{layer: string, title: string, key: string, numbers: import("./proposal.js").Value[]}} SlicePart see SlicePart in cvai/analyses/page.py */
@@ -82,9 +83,10 @@ export class Inclusion {
     const now = this.count(), then = this.editor.labels.with([{ t, z, labels }], this.count);
     const [withIt, without] = isIn ? [then, now] : [now, then];
     const isSame = labels.every((label, i) => label === this.editor.labels.frame(t, z)[i]);
-    this.#part("title").textContent = `${isIn ? `Put ${part.title} into` : `Take ${part.title} out of`} slice ${z + 1} at ${this.#nameOf(t)}?`;
+    const place = { part: part.title, number: z + 1, phase: this.#nameOf(t) };
+    this.#part("title").textContent = isIn ? _("Put {part} into slice {number} at {phase}?", place) : _("Take {part} out of slice {number} at {phase}?", place);
     this.#part("source").textContent = isIn ? source : "";
-    this.#part("accept").textContent = isIn ? "Put in" : "Take out";
+    this.#part("accept").textContent = isIn ? _("Put in") : _("Take out");
     this.#part("accept").hidden = isSame;
     this.#part("numbers").replaceChildren(...part.numbers.map((value) => rowOf(value, withIt, without)));
     this.host.hidden = false;
@@ -100,7 +102,7 @@ export class Inclusion {
   /** @param {number} t @returns {string} */
   #nameOf(t) {
     const { ed, es } = this.editor.phases;
-    return t === ed ? "end-diastole" : t === es ? "end-systole" : `phase ${t + 1}, where none of these is measured`;
+    return t === ed ? _("end-diastole") : t === es ? _("end-systole") : _("phase {number}, where none of these is measured", { number: t + 1 });
   }
 }
 
@@ -115,7 +117,7 @@ function proposalOf(editor, part, layer, t, z) {
     return { part, t, z, labels, isIn: false, source: "" };
   }
   const found = sourcesOf(editor, t, z).find(({ labels }) => labels.some((label) => belongs(label, layer)));
-  const source = found?.source ?? "No slice beside it and no other phase has such a contour.";
+  const source = found?.source ?? _("No slice beside it and no other phase has such a contour.");
   const labels = frame.map((label, i) => {
     const other = found?.labels[i] ?? 0;
     return belongs(other, layer) && !layer.spares.includes(label) ? other : label;
@@ -133,11 +135,11 @@ function sourcesOf({ labels, model }, t, z) {
   const apart = (/** @type {number} */ other) => Math.min(Math.abs(other - t), n_phases - Math.abs(other - t));
   const phases = [...Array(n_phases).keys()].filter((other) => other !== t).sort((a, b) => apart(a) - apart(b));
   const slices = [z - 1, z + 1].filter((other) => other >= 0 && other < n_slices);
-  const ofPhase = (/** @type {number} */ other) => ({ labels: labels.frame(other, z), source: `The contour is that of phase ${other + 1}.` });
+  const ofPhase = (/** @type {number} */ other) => ({ labels: labels.frame(other, z), source: _("The contour is that of phase {number}.", { number: other + 1 }) });
   return [
-    { labels: model.subarray(at, at + labels.size), source: "The contour is the model's." },
+    { labels: model.subarray(at, at + labels.size), source: _("The contour is the model's.") },
     ...phases.filter((other) => apart(other) === 1).map(ofPhase),
-    ...slices.map((other) => ({ labels: labels.frame(t, other), source: `The contour is that of slice ${other + 1}.` })),
+    ...slices.map((other) => ({ labels: labels.frame(t, other), source: _("The contour is that of slice {number}.", { number: other + 1 }) })),
     ...phases.map(ofPhase),
   ];
 }

@@ -4,6 +4,7 @@ import { getBytes } from "./api.js";
 import { Editor } from "./editor.js";
 import { LabelVolume, unpackLabels } from "./labels.js";
 import { Viewer } from "./viewer.js";
+import { _ } from "./words.js";
 
 /** @typedef {[number, number]} Place x and y in pixels */
 /** @typedef {Record<string, Place[][]>} Lines by the name of a line of the overlay */
@@ -111,8 +112,8 @@ export class LoopView {
   /** @returns {string} what the frame shown is, in words */
   get phaseName() {
     const { t } = this.viewer;
-    if (this.editor.beats.some(({ ed }) => ed === t)) return " · end-diastole";
-    return this.editor.beats.some(({ es }) => es === t) ? " · end-systole" : "";
+    if (this.editor.beats.some(({ ed }) => ed === t)) return ` · ${_("end-diastole")}`;
+    return this.editor.beats.some(({ es }) => es === t) ? ` · ${_("end-systole")}` : "";
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} scale */
@@ -137,7 +138,7 @@ function newStage({ view, title }) {
   stage.dataset.view = view;
   const place = /** @type {HTMLElement} */ (stage.querySelector('[data-corner="title"]'));
   place.textContent = title;
-  const label = `${title}: loop with contours. Left and right arrow keys change the frame.`;
+  const label = _("{title}: loop with contours. Left and right arrow keys change the frame.", { title });
   stage.querySelector("canvas")?.setAttribute("aria-label", label);
   document.getElementById("loading")?.before(stage);
   return stage;

@@ -14,6 +14,7 @@ import { LoopView } from "./loops.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
 import { fail, notice, part, saySaved } from "./status.js";
+import { _, within } from "./words.js";
 
 const base = `/api/studies/${meta("job")}`;
 
@@ -81,7 +82,7 @@ class LoopsPage {
     this.leading = this.player.leading = this.views.findIndex(({ viewer }) => viewer === view.viewer);
     this.views.forEach(({ stage }, j) => stage.classList.toggle("leading", this.views.length > 1 && this.leading === j));
     const { title, calibrated } = this.current.cine;
-    part("curve-view").textContent = `${title.toLowerCase()}${calibrated ? "" : ", in % of its largest"}`;
+    part("curve-view").textContent = `${within(title)}${calibrated ? "" : `, ${_("in % of its largest")}`}`;
     this.#drawCurve();
     this.player.show();
     showHistory(this);
@@ -105,8 +106,8 @@ class LoopsPage {
     const view = /** @type {LoopView} */ (this.views.find(({ viewer }) => viewer === shown.viewer));
     const { viewer, cine, editor } = view;
     const [low, high] = viewer.window;
-    const edited = editor.differs(viewer.t, 0) ? " · corrected" : "";
-    view.say("where", `Frame ${viewer.t + 1} of ${cine.n_phases}${this.#nameOf(view)}${edited}`);
+    const edited = editor.differs(viewer.t, 0) ? ` · ${_("corrected")}` : "";
+    view.say("where", `${_("Frame {number} of {total}", { number: viewer.t + 1, total: cine.n_phases })}${this.#nameOf(view)}${edited}`);
     view.say("window", `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`);
   }
 
@@ -184,7 +185,7 @@ class LoopsPage {
       this.#drawCurve();
       this.#showNumbers();
     } catch (problem) {
-      saySaved(`Not measured: ${problem instanceof Error ? problem.message : problem}`, true);
+      saySaved(_("Not measured: {problem}", { problem: problem instanceof Error ? problem.message : String(problem) }), true);
     }
   }
 
@@ -219,7 +220,7 @@ class LoopsPage {
   /** @param {LoopView} view @returns {string} what its frame is, in words */
   #nameOf(view) {
     if (this.curveOf) return view.phaseName;
-    return view.cine.beats.some(({ ed }) => ed === view.viewer.t) ? " · measured" : "";
+    return view.cine.beats.some(({ ed }) => ed === view.viewer.t) ? ` · ${_("measured")}` : "";
   }
 
   #overlay() {

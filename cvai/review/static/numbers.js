@@ -1,6 +1,7 @@
 /** @file The measurements, as the contours stand now. */
 
 import { getJson } from "./api.js";
+import { _ } from "./words.js";
 
 /** @typedef {{name: string, value: number, interval: [number, number] | null, normal: [number, number] | null}} Measurement */
 
@@ -112,10 +113,17 @@ function decimalsOf(name) {
  * @returns {string} beside a number that a reader may have moved: the model's; else the model's interval
  */
 function modelInWords(place, value, interval, changed, decimals) {
-  if (changed) return `AI ${value.toFixed(decimals)}`;
+  if (changed) return _("AI {value}", { value: value.toFixed(decimals) });
   if (place.closest(".headline") || !interval) return "";
   return `${interval[0].toFixed(decimals)}–${interval[1].toFixed(decimals)}`;
 }
+
+/** What is said of a value where no sex is stated, by `normalityOf`. @type {Record<string, string>} */
+const EITHER_SEX = {
+  "below normal": _("below normal for either sex"),
+  normal: _("sex not stated"),
+  "above normal": _("above normal for either sex"),
+};
 
 /** @param {number} value @param {[number, number]} normal @returns {string} */
 function normalityOf(value, [low, high]) {
@@ -128,11 +136,11 @@ function showNormality(name, value, normal) {
   const word = normalityOf(value, normal);
   const mark = { "below normal": "▼", "above normal": "▲" }[word] ?? "";
   for (const place of document.querySelectorAll(`[data-mark="${name}"]`)) {
-    place.innerHTML = mark && `<span aria-hidden="true">${mark}</span><span class="hidden">${word}</span>`;
+    place.innerHTML = mark && `<span aria-hidden="true">${mark}</span><span class="hidden">${_(word)}</span>`;
   }
   const place = document.querySelector(`[data-normality="${name}"]`);
   if (!place) return;
-  place.textContent = word;
+  place.textContent = _(word);
   place.classList.toggle("mark", word !== "normal");
 }
 
@@ -141,6 +149,6 @@ function showEitherSex(name, value) {
   const place = document.querySelector(`[data-either-sex="${name}"]`);
   if (!(place instanceof HTMLElement)) return;
   const word = normalityOf(value, [Number(place.dataset.low), Number(place.dataset.high)]);
-  place.textContent = word === "normal" ? "sex not stated" : `${word} for either sex`;
+  place.textContent = EITHER_SEX[word];
   place.classList.toggle("mark", word !== "normal");
 }

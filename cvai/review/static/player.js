@@ -1,5 +1,7 @@
 /** @file Playing at the speed of the heart. */
 
+import { _ } from "./words.js";
+
 const USUAL_BEAT_MS = 900;
 const COUNT_OVER_MS = 1000;
 
@@ -38,13 +40,13 @@ export class Player {
     const { cine, viewer } = this.lead;
     this.slider.max = String(cine.n_phases - 1);
     this.slider.value = String(viewer.t);
-    this.slider.setAttribute("aria-valuetext", `phase ${viewer.t + 1}`);
+    this.slider.setAttribute("aria-valuetext", _("phase {number}", { number: viewer.t + 1 }));
     this.text.textContent = cine.times_ms ? `${Math.round(cine.times_ms[viewer.t])} ms` : `${viewer.t + 1}`;
   }
 
   toggle() {
     this.playing = !this.playing;
-    this.button.textContent = this.playing ? "Pause" : "Play";
+    this.button.textContent = this.playing ? _("Pause") : _("Play");
     this.button.setAttribute("aria-pressed", String(this.playing));
     this.rate.textContent = "";
     if (this.playing) this.#play();
@@ -70,7 +72,7 @@ export class Player {
       });
       if (now - counted >= COUNT_OVER_MS) {
         const rate = (1000 * shown) / (now - counted);
-        this.rate.textContent = `${rate.toFixed(0)} frames/s`;
+        this.rate.textContent = _("{rate} frames/s", { rate: rate.toFixed(0) });
         document.body.dataset.framesPerSecond = rate.toFixed(1);
         shown = 0;
         counted = now;

@@ -1,6 +1,7 @@
 /** @file What the study page says of itself: loading, failed, and notes. */
 
 import { Problem } from "./api.js";
+import { _ } from "./words.js";
 
 /** @param {string} id @returns {HTMLElement} */
 export const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -18,7 +19,7 @@ export function fail(problem) {
   part("loading-text").textContent = problem instanceof Error ? problem.message : String(problem);
   const again = document.createElement("button");
   again.type = "button";
-  again.textContent = "Try again";
+  again.textContent = _("Try again");
   again.addEventListener("click", () => location.reload());
   loading.append(again);
 }

@@ -1,5 +1,7 @@
 /** @file All slices of the phase shown, in the order the analysis gives; a click goes there. */
 
+import { _ } from "./words.js";
+
 const SIDE = 72;
 
 export class Strip {
@@ -30,7 +32,7 @@ export class Strip {
     cell.type = "button";
     cell.tabIndex = -1;
     cell.setAttribute("role", "option");
-    cell.setAttribute("aria-label", `Slice ${z + 1}`);
+    cell.setAttribute("aria-label", _("Slice {number}", { number: z + 1 }));
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = SIDE * (window.devicePixelRatio || 1);
     const name = document.createElement("span");

@@ -22,6 +22,7 @@ import { fail, notice, part, saySaved } from "./status.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
 import { Wall } from "./wall.js";
+import { _ } from "./words.js";
 
 const base = `/api/studies/${meta("job")}`;
 
@@ -174,7 +175,7 @@ class StudyPage {
   /** @param {number} z the images of a slice have come @param {Pixels} pixels */
   arrived(z, pixels) {
     const left = this.cine.n_slices - pixels.ready;
-    part("loading-text").textContent = `Loading images, ${left} slices to come…`;
+    part("loading-text").textContent = _("Loading images, {n} slices to come…", { n: left });
     part("loading").classList.toggle("corner-note", pixels.ready > 0);
     part("loading").hidden = left === 0;
     if (z === this.viewer.z) this.sides.draw();
@@ -194,7 +195,7 @@ class StudyPage {
     this.wall?.moveTo(this.viewer.t, this.curves);
     for (const name of /** @type {const} */ (["ed", "es"])) {
       const place = document.querySelector(`[data-phase="${name}"]`);
-      if (place) place.textContent = `phase ${editor.phases[name] + 1}`;
+      if (place) place.textContent = _("phase {number}", { number: editor.phases[name] + 1 });
     }
     this.decide.show();
   }
@@ -222,7 +223,7 @@ class StudyPage {
       this.impression?.propose(proposed);
       this.showNumbers();
     } catch (problem) {
-      saySaved(`Not measured: ${problem instanceof Error ? problem.message : problem}`, true);
+      saySaved(_("Not measured: {problem}", { problem: problem instanceof Error ? problem.message : String(problem) }), true);
     }
   }
 
@@ -231,14 +232,14 @@ class StudyPage {
     return this.study.page.recorded.flatMap((/** @type {any} */ curve, /** @type {number} */ place) => {
       const host = document.querySelector(`[data-recorded="${place}"]`);
       if (!curve || !(host instanceof HTMLElement)) return [];
-      const words = { time: "ms after the R wave", unit: curve.unit, what: curve.title };
+      const words = { time: _("ms after the R wave"), unit: curve.unit, what: curve.title };
       return [{ chart: new BeatCurve(host, this.cine, (t) => this.go(t, this.viewer.z), words), lines: curve.lines }];
     });
   }
 
   /** @param {any} curve how it is drawn @returns {BeatCurve} */
   #newCurve({ title, quantity }) {
-    const words = { time: "ms after the R wave", unit: unitOf(this.cine, quantity), what: title };
+    const words = { time: _("ms after the R wave"), unit: unitOf(this.cine, quantity), what: title };
     return new BeatCurve(part("curve"), this.cine, (t) => this.go(t, this.viewer.z), words);
   }
 
@@ -290,12 +291,12 @@ class StudyPage {
   /** @param {Viewer} viewer @returns {string[]} what it shows, in words */
   #partsOf({ t, z }) {
     const { editor, cine } = this;
-    const parts = [`Slice ${z + 1} of ${cine.n_slices}`];
-    if (this.curve) parts.push(`phase ${t + 1} of ${cine.n_phases}`);
-    if (this.curve && t === editor.phases.ed) parts.push("end-diastole");
-    if (this.curve && t === editor.phases.es) parts.push("end-systole");
+    const parts = [_("Slice {number} of {total}", { number: z + 1, total: cine.n_slices })];
+    if (this.curve) parts.push(_("phase {number} of {total}", { number: t + 1, total: cine.n_phases }));
+    if (this.curve && t === editor.phases.ed) parts.push(_("end-diastole"));
+    if (this.curve && t === editor.phases.es) parts.push(_("end-systole"));
     if (!editor.differs(t, z)) return parts;
-    return [...parts, editor.originOf(t, z) ? "carried on" : "corrected"];
+    return [...parts, editor.originOf(t, z) ? _("carried on") : _("corrected")];
   }
 
   #tellEdges() {

@@ -2,6 +2,7 @@
 
 import { request, sendJson } from "./api.js";
 import { part } from "./status.js";
+import { _ } from "./words.js";
 
 const PIECE_BYTES = 4_000_000;
 const ADDRESS = "/api/admin/uploads";
@@ -30,7 +31,7 @@ async function filesOf(entry) {
 /** @param {File[]} files send them as one delivery */
 async function upload(files) {
   const all = files.reduce((sum, { size }) => sum + size, 0);
-  if (!all) return say("There is nothing to upload.", true);
+  if (!all) return say(_("There is nothing to upload."), true);
   const { upload: name } = await sendJson("POST", ADDRESS);
   try {
     let sent = 0;
@@ -40,11 +41,11 @@ async function upload(files) {
         const headers = { "Content-Type": "application/octet-stream" };
         await request(`${ADDRESS}/${name}/files/${number}?offset=${offset}`, { method: "PUT", headers, body: piece });
         sent += piece.size;
-        say(`Uploading: ${Math.floor((100 * sent) / all)} % of ${(all / 1e6).toFixed(1)} MB`);
+        say(_("Uploading: {percent} % of {size} MB", { percent: Math.floor((100 * sent) / all), size: (all / 1e6).toFixed(1) }));
       }
     }
     const { files: n } = await sendJson("POST", `${ADDRESS}/${name}/deliver`);
-    say(`${n} ${n === 1 ? "file" : "files"} delivered to the inbox; studies appear on the worklist.`);
+    say(n === 1 ? _("1 file delivered to the inbox; studies appear on the worklist.") : _("{n} files delivered to the inbox; studies appear on the worklist.", { n }));
   } catch (problem) {
     await sendJson("DELETE", `${ADDRESS}/${name}`).catch(() => undefined);
     throw problem;

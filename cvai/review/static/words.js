@@ -9,6 +9,11 @@ const words = lang === "en" || !dataset.words ? {} : await fetch(dataset.words).
  * @param {Record<string, string | number>} [values]
  * @returns {string} translated, with the values in it
  */
-export function t(text, values = {}) {
+export function _(text, values = {}) {
   return (words[text] || text).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+}
+
+/** @param {string} title @returns {string} the same within a sentence; a title that came translated stays as it is */
+export function within(title) {
+  return lang === "en" ? title.toLowerCase() : title;
 }

@@ -1,7 +1,7 @@
 /** @file The worklist: filters, keyboard, and rows that follow the service. */
 
 import { request, sendJson } from "./api.js";
-import { t } from "./words.js";
+import { _ } from "./words.js";
 
 const LOOK_EVERY_MS = 3000;
 
@@ -33,7 +33,7 @@ async function refresh() {
   try {
     const html = await (await found()).text();
     if (number !== asked) return;
-    live.textContent = t("live");
+    live.textContent = _("live");
     if (html === shown) return;
     shown = html;
     rows.innerHTML = html;
