@@ -37,6 +37,7 @@ from cvai.dicom.write.standing.predecessors import superseded_documents
 from cvai.dicom.write.standing.revision import told_apart
 from cvai.dicom.write.standing.withdrawal import write_withdrawal
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
 
 UNREADABLE_FOLDER = "unreadable"
@@ -94,6 +95,8 @@ def analyse_folder(
     analyses: Sequence[ReadyAnalysis],
     inference_lock: Lock = nullcontext,
     extras: Collection[Extra] = (),
+    *,
+    chosen: SeriesChoice | None = None,
 ) -> tuple[StudyOutcome, ...]:
     """Run the analyses on every study in ``source``; results go to ``out/<StudyInstanceUID>``.
 
@@ -103,6 +106,7 @@ def analyse_folder(
         analyses: to run where they apply.
         inference_lock: held while a network runs.
         extras: objects that are written besides.
+        chosen: the series that a person wants measured; None where the analyses choose.
 
     Raises:
         TemporarilyUnavailable: the disk failed.
@@ -111,7 +115,7 @@ def analyse_folder(
     with ExitStack() as opened:
         with reading.stage("read"):
             read = opened.enter_context(open_studies(source))
-        for study in read.studies:
+        for study in (replace(found, chosen=chosen) for found in read.studies):
             watches = [Stopwatch(reading.timings_ms, inference_lock) for _ in analyses]
             run = _StudyRun(study, out / study.study_uid, read.no_images, extras)
             outcomes.append(run.outcome(tuple(zip(analyses, watches, strict=True))))
@@ -212,7 +216,8 @@ class _StudyRun:
                 supersedes=superseded_documents(analysis, self.study.documents),
                 extras=self.extras,
             )
-        record = analysed_record(analysis, [object_entry(o, self.folder) for o in objects], watch.timings_ms)
+        written = [object_entry(o, self.folder) for o in objects]
+        record = analysed_record(analysis, written, watch.timings_ms, self.study.chosen)
         images = images_digest(plane for phase in analysis.images.planes for plane in phase)
         return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
 
@@ -242,7 +247,15 @@ def error_record(spec: AnySpec, error: CvaiError, watch: Stopwatch, study: Study
     """Entry in result.json of an analysis that did not measure."""
     excluded = error.excluded if isinstance(error, CineNotFound) else ()
     acquired = Acquired.of_study(study, spec.modality)
-    return ended_record(spec.kind, status_of(error), error, excluded, watch.timings_ms, acquired=acquired)
+    return ended_record(
+        spec.kind,
+        status_of(error),
+        error,
+        excluded,
+        watch.timings_ms,
+        acquired=acquired,
+        chosen=study.chosen,
+    )
 
 
 def _of_all(made: Sequence[AnalysisOutcome]) -> tuple[Status, CvaiError | None]:

@@ -232,6 +232,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         compared: names of the measurements by which models and readers are compared.
         accuracy: how good its model is, for lists of models.
         page: how the page shows its images; None where it shows numbers and report alone.
+        takes_choice: whether it measures the series that a person chose, see ``Study.chosen``.
         concerns: whether a study of the modality may hold what it measures, whole or spoiled. A study without
             is nothing to do for the analysis; it is not refused.
 
@@ -258,6 +259,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     compared: tuple[str, ...] = ()
     accuracy: tuple[Accuracy, ...] = ()
     page: PageSpec[AnyReopened] | None = None
+    takes_choice: bool = False
     concerns: Callable[[Study], bool] = lambda _: True
 
     def __post_init__(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.cli.options import AsJson, Config
+from cvai.errors import ConfigurationInvalid
 from cvai.jobs.job import JobState
 
 if TYPE_CHECKING:
@@ -85,10 +88,19 @@ def show_job(job: Name, config: Config = None, as_json: AsJson = False) -> None:
 @jobs_app.command("retry")
 def retry_job(
     job: OptionalName = None,
+    *,
     code: Code = None,
     missing_results: Annotated[
         bool, typer.Option("--missing-results", help="Jobs whose results are not in data_folder.")
     ] = False,
+    series: Annotated[
+        str | None,
+        typer.Option(metavar="UID", help="Measure this series of the study of JOB instead, as a new job."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who chose the series; default the user of the system."),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -100,13 +112,18 @@ def retry_job(
     Example: cvai jobs retry 1.2.826.0.1.3680043.8.498.1
              cvai jobs retry --code archive_unreachable
              cvai jobs retry --missing-results
+             cvai jobs retry JOB --series 1.2.826.0.1.3680043.8.498.7
     """
+    if series is not None and job is None:
+        raise typer.BadParameter("--series needs JOB")
     if sum((job is not None, code is not None, missing_results)) != 1:
         raise typer.BadParameter("name one of JOB, --code and --missing-results")
     settings, opened = _ledger(config)
     with opened as ledger:
-        if job is not None:
-            records: tuple[JobRecord, ...] = ledger.retry(job)
+        if job is not None and series is not None:
+            records: tuple[JobRecord, ...] = (_chosen(ledger, job, series, by or getuser()),)
+        elif job is not None:
+            records = ledger.retry(job)
         elif code is not None:
             records = ledger.retry_all(code)
         else:
@@ -116,6 +133,30 @@ def retry_job(
             typer.echo(f"queued {record.job.job_id}")
     else:
         _print_json(job, records, [as_values(record) for record in records])
+
+
+def _chosen(ledger: Ledger, job: str, series_uid: str, by: str) -> JobRecord:
+    """The new job of a chosen series.
+
+    Raises:
+        ConfigurationInvalid: there is no such job, or its analysis measures no chosen series;
+            ``job_not_ended``.
+    """
+    from cvai.analyses.registry import ANALYSES
+    from cvai.domain.series_choice import SeriesChoice
+
+    takes_choice = {spec.kind for spec in ANALYSES if spec.takes_choice}
+    found = [record for record in ledger.named(job) if record.job.kind in takes_choice]
+    if not found:
+        raise ConfigurationInvalid(
+            "no_series_to_choose",
+            "this analysis measures no chosen series.",
+            f"Name a job of {', '.join(sorted(takes_choice))}.",
+        )
+    if found[0].ended_at is None:
+        raise ConfigurationInvalid("job_not_ended", "the job has not ended.", "Wait for its end.")
+    choice = SeriesChoice(series_uid, by, datetime.now(UTC).replace(microsecond=0))
+    return ledger.job(ledger.choose(found[0].job, choice).job_id)
 
 
 def _print_json(name: str | None, records: Sequence[JobRecord], values: Sequence[dict[str, Any]]) -> None:

@@ -12,12 +12,16 @@ from cvai.analyses.former import FORMER_KINDS
 from cvai.archive.content import StudyContent
 from cvai.domain.measurement import Measurement
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.series_choice import SeriesChoice
 from cvai.jobs.job import StudyJob, jobs_digest
 from cvai.pipeline import StudyOutcome
 
 Analyse: TypeAlias = Callable[[Path, Path], tuple[StudyOutcome, ...]]
 """Analyses every study in a folder of files and writes the results below another folder. A study to which the
 analysis does not apply has no outcome."""
+
+AnalyseChosen: TypeAlias = Callable[[Path, Path, SeriesChoice], tuple[StudyOutcome, ...]]
+"""As ``Analyse``, of the series that a person chose."""
 
 Measure: TypeAlias = Callable[[Path, str], Sequence[Measurement]]
 """Measures the study of this UID in a folder of files; raises Refused where it cannot."""
@@ -53,6 +57,7 @@ class Installed:
         shadow: a second model whose results are compared and never delivered, None without one.
         device_failures: how often the device of its model has failed since the start.
         headline: name of the measurement that drift is watched by, empty without one.
+        analyse_chosen: runs it on a chosen series; None where none can be chosen.
 
     Raises:
         ValueError: ``kind`` is not KIND.
@@ -67,6 +72,7 @@ class Installed:
     shadow: Shadow | None = None
     device_failures: Callable[[], int] = int
     headline: str = ""
+    analyse_chosen: AnalyseChosen | None = None
 
     def __post_init__(self) -> None:
         if KIND.fullmatch(self.kind) is None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import CvaiError
 
 
@@ -61,28 +62,59 @@ class StudyJob:
             ``jobs_digest``.
         kind: which analysis, see ``Installed.kind``; empty in jobs of older versions, which did all
             FORMER_KINDS in one.
+        chosen: ``SeriesChoice.to_text`` of the series to measure; empty where the analysis chooses.
     """
 
     study_uid: str
     digest: str
     model_sha256: str
     kind: str = ""
+    chosen: str = ""
 
     @property
     def job_id(self) -> str:
         """Identifies the job in the database, in logs and on disk."""
-        parts = (self.study_uid, self.digest[:12], self.kind, self.model_sha256[:12])
+        choice = hashlib.sha256(self.chosen.encode()).hexdigest()[:12] if self.chosen else ""
+        parts = (self.study_uid, self.digest[:12], self.kind, self.model_sha256[:12], choice)
         return "-".join(part for part in parts if part)
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Arguments of the workflow; jobs of older versions have three."""
+        """Arguments of the workflow; jobs of older versions have three, those of a chosen series five."""
         values = (self.study_uid, self.digest, self.model_sha256)
-        return (*values, self.kind) if self.kind else values
+        return (*values, *filter(None, (self.kind, self.chosen)))
+
+    @property
+    def choice(self) -> SeriesChoice | None:
+        """The series that a person chose; None where the analysis chooses."""
+        return SeriesChoice.from_text(self.chosen) if self.chosen else None
 
     def to_json(self) -> dict[str, str]:
-        """JSON values; an empty kind is omitted as in older versions, which keeps digests of readings."""
-        return {name: value for name, value in asdict(self).items() if value or name != "kind"}
+        """JSON values; what older versions did not have is omitted where empty, which keeps digests."""
+        optional = ("kind", "chosen")
+        return {name: value for name, value in asdict(self).items() if value or name not in optional}
+
+
+def is_of_choice(job_id: str) -> bool:
+    """Whether a job measures, or was to measure, a series that a person chose.
+
+    >>> is_of_choice(StudyJob("1.2", "ab" * 32, "cd" * 32, "cine_sax").job_id)
+    False
+    """
+    return job_id.count("-") == _HYPHENS_OF_CHOICE
+
+
+_HYPHENS_OF_CHOICE = 4
+
+
+def standing(job_id: str, state: JobState) -> JobState:
+    """The state of a job among the others of its study: a choice that gave no result leaves the earlier one.
+
+    >>> str(standing("1.2-ab-cine_sax-cd-ef", JobState.REFUSED))
+    'superseded'
+    """
+    without_result = state not in (JobState.QUEUED, JobState.RUNNING, JobState.ANALYSED, JobState.WITHHELD)
+    return JobState.SUPERSEDED if without_result and is_of_choice(job_id) else state
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,8 +252,10 @@ class JobEngine:
     def _entry(self) -> Callable[..., Json]:
         """The workflow for studies; a closure, since DBOS writes attributes on it."""
 
-        def study_job(study_uid: str, digest: str, model_sha256: str, kind: str = "") -> Json:
-            job = StudyJob(study_uid, digest, model_sha256, kind)
+        def study_job(
+            study_uid: str, digest: str, model_sha256: str, kind: str = "", chosen: str = ""
+        ) -> Json:
+            job = StudyJob(study_uid, digest, model_sha256, kind, chosen)
             with bound_contextvars(job=job.job_id), self._logged(job.job_id):
                 outcome = self._run_study(job)
                 self._submit_successors(job, outcome)
@@ -282,12 +284,13 @@ class JobEngine:
         """Queue the jobs that replace one made for other models, or for all analyses at once."""
         for analysis in self._steps.analyses:
             if analysis.kind in outcome.successors:
-                self._enqueue(analysis.job_for(job.study_uid, job.digest))
+                successor = analysis.job_for(job.study_uid, job.digest)
+                self._enqueue(replace(successor, chosen=job.chosen))
 
     def _submit_shadow(self, job: StudyJob, outcome: Outcome) -> None:
         """Queue the shadow model's job behind all others."""
         shadow = None if self._shadow is None else self._shadow.shadows.get(job.kind)
-        if shadow is None or outcome.state is not JobState.ANALYSED:
+        if shadow is None or job.chosen or outcome.state is not JobState.ANALYSED:
             return
         request = ShadowJob(job, outcome.result, shadow.identity.sha256)
         with (

@@ -15,9 +15,10 @@ import sqlalchemy
 from dbos import DBOSClient, WorkflowStatus
 
 from cvai.analyses.former import FORMER_KINDS
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
-from cvai.jobs.job import DIED, JobState, Outcome, StudyJob
+from cvai.jobs.job import DIED, JobState, Outcome, StudyJob, standing
 from cvai.jobs.jobs import (
     APPLICATION,
     QUEUE,
@@ -130,10 +131,15 @@ class Ledger:
         return found or (self.job(name),)
 
     def of_study(self, study_uid: str) -> tuple[JobRecord, ...]:
-        """The newest job of each kind of analysis of a study, newest first; none where it has none."""
+        """The newest job of each kind of analysis of a study, newest first; none where it has none.
+
+        A choice of a series that gave no result leaves the job before it.
+        """
         newest: dict[str, JobRecord] = {}
         for record in self._mark_superseded(self._of_study(study_uid)):
-            if record.job.study_uid == study_uid and not spoken_for(record.job.kind, newest):
+            if _stands_back(record) or record.job.study_uid != study_uid:
+                continue
+            if not spoken_for(record.job.kind, newest):
                 newest[record.job.kind] = record
         return tuple(newest.values())
 
@@ -161,6 +167,27 @@ class Ledger:
         """The job of this id as recorded, without checking whether a newer one supersedes it."""
         found = self._client.list_workflows(workflow_ids=[job_id], name=WORKFLOW)
         return _record(found[0]) if found else None
+
+    def choices(self, job: StudyJob) -> tuple[JobRecord, ...]:
+        """The jobs that measure a series of the study that a person chose for this analysis, newest first."""
+        records = map(_record, self._of_study(job.study_uid))
+        return tuple(
+            r for r in records if r.job.chosen and (r.job.study_uid, r.job.kind) == (job.study_uid, job.kind)
+        )
+
+    def choose(self, job: StudyJob, choice: SeriesChoice) -> StudyJob:
+        """Queue a job that measures a chosen series of a study in the place of ``job``."""
+        chosen = replace(job, chosen=choice.to_text())
+        self._client.enqueue(
+            {
+                "workflow_name": WORKFLOW,
+                "queue_name": QUEUE,
+                "workflow_id": chosen.job_id,
+                "app_version": WORKFLOW_VERSION,
+            },
+            *chosen.arguments,
+        )
+        return chosen
 
     def outcome_of(self, study_uid: str) -> Outcome | None:
         """The outcome of a study over all its analyses; None where it has no job.
@@ -272,6 +299,10 @@ class Ledger:
             kinds = newer[record.job.study_uid]
             yield _superseded(record) if spoken_for(record.job.kind, kinds) else record
             kinds.add(record.job.kind)
+
+
+def _stands_back(record: JobRecord) -> bool:
+    return standing(record.job.job_id, record.outcome.state) is not record.outcome.state
 
 
 def spoken_for(kind: str, newer: Container[str]) -> bool:

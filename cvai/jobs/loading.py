@@ -12,6 +12,7 @@ from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.write.plan import Extra
 from cvai.domain.measurement import Measurement
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.inference_lock import InferenceLock
 from cvai.jobs.installed import Installed, Shadow
@@ -89,6 +90,10 @@ def installed_of(
         with lock.entered() as inference_lock:
             return analyse_folder(source, out, [analysis], inference_lock, extras)
 
+    def analyse_chosen(source: Path, out: Path, chosen: SeriesChoice) -> tuple[StudyOutcome, ...]:
+        with lock.entered() as inference_lock:
+            return analyse_folder(source, out, [analysis], inference_lock, extras, chosen=chosen)
+
     spec, identity = analysis.spec, analysis.model().identity
     return Installed(
         kind=spec.kind,
@@ -100,6 +105,7 @@ def installed_of(
         shadow=shadow,
         device_failures=lambda: analysis.device_failures,
         headline="" if spec.headline is None else spec.headline.name,
+        analyse_chosen=analyse_chosen if spec.takes_choice else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cvai.analyses.registry import ANALYSES, AnySpec
@@ -80,7 +81,7 @@ def reopened(
 def _one_patients_study(source: Path, job: StudyJob) -> Study:
     (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
     study.patient()
-    return study
+    return replace(study, chosen=job.choice)
 
 
 def _no_contours() -> StudyRefused:

@@ -157,7 +157,8 @@ def _write(
         extras=extras,
     )
     statement = StudyStatement(study.study_uid, analysis.patient, all_unreadable(study))
-    record = analysed_record(analysis, [object_entry(o, folder) for o in objects], analysis.timings_ms)
+    written = [object_entry(o, folder) for o in objects]
+    record = analysed_record(analysis, written, analysis.timings_ms, study.chosen)
     write_record(folder, study_record(statement, Status.ANALYSED, [record]))
     return objects
 

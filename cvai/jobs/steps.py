@@ -138,7 +138,7 @@ class StudySteps:
         with self.slots.acquired(job.job_id):
             self._require_wanted(job)
             shutil.rmtree(making, ignore_errors=True)
-            outcomes = installed.analyse(self._fetched(job), making)
+            outcomes = _analysed(installed, job, self._fetched(job), making)
         if not outcomes:
             return NOTHING_FOUND
         study = _outcome_for_job(job, outcomes)
@@ -268,6 +268,17 @@ class StudySteps:
                 if is_whole(content, partial):
                     return True
         return False
+
+
+def _analysed(installed: Installed, job: StudyJob, source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+    choice = job.choice
+    if choice is None:
+        return installed.analyse(source, out)
+    if installed.analyse_chosen is None:
+        raise StudyRefused(
+            "no_series_to_choose", "This analysis measures no chosen series.", "Nothing has to be done."
+        )
+    return installed.analyse_chosen(source, out, choice)
 
 
 def audited_objects(paths: Sequence[Path]) -> tuple[AuditedObject, ...]:

@@ -16,7 +16,7 @@ from cvai.analyses.page import Headline
 from cvai.analyses.registry import AnySpec, analysis_of_view
 from cvai.dicom.read.patient import Patient
 from cvai.domain.measurement import Measurement
-from cvai.jobs.job import JobState
+from cvai.jobs.job import JobState, standing
 from cvai.jobs.ledger import JobRecord, spoken_for
 from cvai.review.database import Database
 from cvai.review.summary import Identity, Summary, range_without_sex
@@ -366,11 +366,13 @@ def _values(summary: Summary, identity: Identity) -> dict[str, Any]:
 
 def _choose_speakers(rows: sqlite3.Connection, study_uid: str) -> None:
     jobs = rows.execute(
-        "SELECT number, kind, job_state FROM listed WHERE study_uid = ? ORDER BY queued_ms DESC, number DESC",
+        "SELECT number, kind, job_id, job_state FROM listed WHERE study_uid = ? "
+        "ORDER BY queued_ms DESC, number DESC",
         (study_uid,),
     ).fetchall()
     chosen = {
-        jobs[place]["number"] for place in speakers((j["kind"], JobState(j["job_state"])) for j in jobs)
+        jobs[place]["number"]
+        for place in speakers((j["kind"], standing(j["job_id"], JobState(j["job_state"]))) for j in jobs)
     }
     rows.executemany(
         "UPDATE listed SET speaks = ? WHERE number = ?",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ import pytest
 from cvai.archive.folder.archive import FolderArchive
 from cvai.archive.port import Archive
 from cvai.jobs.deliver import Deliveries
-from cvai.jobs.installed import Analyse, Installed, Shadow
+from cvai.jobs.installed import Analyse, AnalyseChosen, Installed, Shadow
 from cvai.jobs.job import StudyJob
 from cvai.jobs.jobs import JobDatabase, JobEngine, RetryPolicy
 from cvai.jobs.ledger import JobRecord, open_ledger
@@ -37,6 +37,7 @@ class Bench:
     deliveries: Deliveries = field(default_factory=Deliveries)
     shadow: Shadow | None = None
     beside: tuple[Installed, ...] = ()
+    analyse_chosen: AnalyseChosen | None = None
     stop_of: Callable[[str], Stop | None] = lambda _: None
     is_canceled: Callable[[str], bool] = lambda _: False
     engines: list[JobEngine] = field(default_factory=list)
@@ -47,7 +48,8 @@ class Bench:
 
     @property
     def analyses(self) -> tuple[Installed, ...]:
-        return (installed(self.analyse, self.model_sha256), *self.beside)
+        first = installed(self.analyse, self.model_sha256)
+        return (replace(first, analyse_chosen=self.analyse_chosen), *self.beside)
 
     def start(self, alone: bool = True) -> JobEngine:
         steps = StudySteps(

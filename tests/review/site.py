@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,9 @@ class Site:
         n_pixels: int = 160,
         *,
         with_long_axes: bool = False,
+        before: Callable[[Path], None] = lambda _: None,
     ) -> None:
-        """Drop a phantom into the inbox."""
+        """Drop a phantom into the inbox; ``before`` is called with the folder of its files."""
         made = self.root / f"phantom-{seed}"
         acquisition = PhantomAcquisition(
             n_slices=n_slices,
@@ -114,6 +115,7 @@ class Site:
         write_phantom_study(
             made, PhantomHeart.drawn(seed, ef_percent), acquisition, with_long_axes=with_long_axes
         )
+        before(made / DICOM_FOLDER)
         shutil.copytree(made / DICOM_FOLDER, self.settings.inbox_folder / f".phantom-{seed}")
         (self.settings.inbox_folder / f".phantom-{seed}").rename(
             self.settings.inbox_folder / f"phantom-{seed}"

@@ -60,6 +60,9 @@ class Read:
         return self.echo if path in OF_ECHO else self.cine
 
     def body_for(self, method: str, path: str) -> object:
+        if path == f"{STUDY}/series":
+            told = self.session.get(f"{self.site.url}/api/studies/{self.cine}", timeout=60).json()
+            return {"series_uid": told["result"]["excluded"][0]["series_uid"]}
         if path == f"{STUDY}/carried":
             return self.carried_body()
         if path != f"{STUDY}/preview":

@@ -51,6 +51,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("PUT", f"{STUDY}/entered"): REVIEWER,
     ("POST", f"{STUDY}/decision"): REVIEWER,
     ("POST", f"{STUDY}/look"): REVIEWER,
+    ("POST", f"{STUDY}/series"): REVIEWER,
     ("GET", "/agreement"): ADMIN,
     ("GET", "/admin"): ADMIN,
     ("POST", "/api/admin/readers"): ADMIN,
@@ -66,6 +67,7 @@ RULES: dict[tuple[str, str], Role | None] = {
 
 BODIES: dict[str, object] = {
     f"{STUDY}/look": {"verdict": "looked at"},
+    f"{STUDY}/series": {"series_uid": "1.2.3"},
     "/worklist": {"search": "doe"},
     "/worklist.csv": {"search": "doe"},
     f"{STUDY}/draft": {"ed": 0, "es": 1, "frames": []},

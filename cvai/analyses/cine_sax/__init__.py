@@ -52,5 +52,6 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         Accuracy("Dice of the RV cavity, ED", ("dice", "ED", "rv_cavity", "mean")),
     ),
     page=PAGE,
+    takes_choice=True,
     concerns=may_hold_cine,
 )

@@ -12,6 +12,7 @@ from cvai.dicom.read.header.attributes import uid
 from cvai.dicom.read.patient import Patient, StatedPatient, one_patient
 from cvai.domain.cine import CineStack
 from cvai.domain.findings import Finding
+from cvai.domain.series_choice import SeriesChoice
 from cvai.domain.subject import Entered
 from cvai.errors import FileRefused, StudyRefused
 
@@ -153,6 +154,7 @@ class Study:
             says otherwise.
         own_results: what cvai has written into the study, ordered by SOPInstanceUID.
         entered: what a reader has entered by hand about the patient; None where nothing.
+        chosen: the series that a person wants measured; None where the analysis chooses.
     """
 
     study_uid: str
@@ -163,6 +165,7 @@ class Study:
     lost: tuple[LostFile, ...] = ()
     own_results: tuple[OwnResult, ...] = ()
     entered: Entered | None = None
+    chosen: SeriesChoice | None = None
 
     def patient(self) -> Patient:
         """Whose study it is.

@@ -26,6 +26,7 @@ from cvai.domain.impression import Impression
 from cvai.domain.measurement import IntervalOrigin, Measurement
 from cvai.domain.message import Message, joined, message_of, message_record
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.series_choice import SeriesChoice
 from cvai.domain.subject import Entered, Subject
 from cvai.errors import CvaiError, FileRefused
 
@@ -81,19 +82,26 @@ def study_record(study: StudyStatement, status: Status, analyses: Sequence[Recor
     }
 
 
-def analysed_record(analysis: Analysed, objects: Iterable[Record], timings_ms: Mapping[str, float]) -> Record:
+def analysed_record(
+    analysis: Analysed,
+    objects: Iterable[Record],
+    timings_ms: Mapping[str, float],
+    chosen: SeriesChoice | None = None,
+) -> Record:
     """Record of an analysis that measured.
 
     Args:
         analysis: what was found.
         objects: kind, SOP Instance UID and path of every object written.
         timings_ms: duration of each stage, writing included.
+        chosen: the series, where a person chose it.
     """
     return {
         "kind": analysis.kind,
         "status": str(Status.ANALYSED),
         "refused": None,
         "series_uid": analysis.images.series_uid,
+        "series_chosen": _chosen(chosen),
         "view": analysis.view,
         "acquired": asdict(Acquired.of(analysis.images.planes[0][0].header)),
         "model": _model(analysis.model),
@@ -121,6 +129,7 @@ def ended_record(
     timings_ms: Mapping[str, float],
     *,
     acquired: Acquired | None = None,
+    chosen: SeriesChoice | None = None,
 ) -> Record:
     """Record of an analysis that did not measure; the hint follows the message, as people read it."""
     return {
@@ -128,6 +137,7 @@ def ended_record(
         "kind": kind,
         "status": str(status),
         "refused": _error(error),
+        "series_chosen": _chosen(chosen),
         "acquired": None if acquired is None else asdict(acquired),
         "excluded": _excluded(excluded),
         "timings_ms": _timings(timings_ms),
@@ -140,6 +150,7 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
         "status": "",
         "refused": None,
         "series_uid": None,
+        "series_chosen": None,
         "view": None,
         "acquired": None,
         "model": None,
@@ -265,6 +276,10 @@ def _other(found: Beside) -> Record:
 
 def _impression(impression: Impression | None) -> Record | None:
     return None if impression is None else {**asdict(impression), "at": impression.at.isoformat()}
+
+
+def _chosen(choice: SeriesChoice | None) -> Record | None:
+    return None if choice is None else {**asdict(choice), "at": choice.at.isoformat()}
 
 
 def _body(subject: Subject) -> Record:

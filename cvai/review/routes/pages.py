@@ -27,6 +27,7 @@ from cvai.review.entered import entry_json, with_entered
 from cvai.review.language import TheLanguage, words_of_scripts
 from cvai.review.listing import Query, Row, Show, Sort
 from cvai.review.page import Page
+from cvai.review.series import series_offer
 from cvai.review.wording import render
 from cvai.review.worklist_table import worklist_csv
 
@@ -137,9 +138,9 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLang
     if summary.editing is not None:
         summary = with_entered(page, summary)
         entry = entry_json(page, summary)
-    return render(
-        "study.html", language, page=page, session=session, summary=summary, others=others, entry=entry
-    )
+    offer = series_offer(page, summary)
+    shown = {"summary": summary, "others": others, "entry": entry, "series": offer}
+    return render("study.html", language, page=page, session=session, **shown)
 
 
 @pages.get("/studies/{job_id}/compare")

@@ -24,6 +24,7 @@ from cvai.review.impression import impression_json, write_impression
 from cvai.review.language import TheLanguage
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
+from cvai.review.series import choose_series
 from cvai.review.study import (
     measured_json,
     new_reading,
@@ -59,6 +60,13 @@ class ImpressionBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     after: int = Field(ge=0)
     text: Annotated[str, Field(max_length=LONGEST_SENT)]
+
+
+class SeriesBody(BaseModel):
+    """The series that a reader wants measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    series_uid: Annotated[str, Field(max_length=64)]
 
 
 class LookBody(BaseModel):
@@ -237,6 +245,16 @@ def decide(
     page.ledger.queue_reading(reading)
     page.decisions.mark_queued(decision)
     return shared_json(page, summary.job_id, session.reader)
+
+
+@api.post("/series")
+@shows(Audited(Act.CHANGED))
+def measure_series(
+    session: Reviewer, summary: TheStudy, body: SeriesBody, page: ThePage, access: TheAccess
+) -> Json:
+    """Have another series of the study measured in a new job."""
+    access.record()
+    return {"job_id": choose_series(page, summary, session.reader, body.series_uid)}
 
 
 @api.post("/look")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 from pydicom import Dataset
 
 from cvai.dicom.read.cine.assemble import assemble_cine
-from cvai.dicom.read.cine.cine_finder import CineSelection
-from cvai.dicom.read.values import AssembledCine
+from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
+from cvai.dicom.read.values import AssembledCine, CineNotFound
 from cvai.domain.findings import Severity
+from cvai.domain.series_choice import SeriesChoice
 from tests.dicom.read.assembling import where
 from tests.dicom.read.dicom_files import SeriesSpec, edited, image, images, orthonormal, position_mm
-from tests.dicom.read.in_memory import selected
+from tests.dicom.read.in_memory import selected, study_of
 
 ROOT = "1.2.826.0.1.3680043.10.999"
 REST = SeriesSpec(series_uid=f"{ROOT}.11", series_number=11, step_ms=90.0)
@@ -66,6 +69,31 @@ def test_a_stack_that_is_called_stress_comes_second_whatever_its_heart_rate(tmp_
     selection = select(tmp_path, stress, rest)
     assert uids(selection) == uids_of(rest)
     assert "called stress" in selection.findings[0].message
+
+
+def chosen(series_uid: str) -> SeriesChoice:
+    return SeriesChoice(series_uid, "Hart^Ada", datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+
+
+def test_the_series_that_a_person_chose_is_measured_and_says_who_chose_it() -> None:
+    rest, stress = images(REST), images(STRESS)
+    study = replace(study_of([*rest, *stress]), chosen=chosen(STRESS.series_uid))
+    selection = select_sax_cine(study)
+    assert uids(selection) == uids_of(stress)
+    assert selection.alternatives == ()
+    assert selection.findings[0].code == "series_chosen_by_reader"
+    assert "chosen by Hart Ada on 2026-03-01 09:30 UTC" in selection.findings[0].message
+    assert REST.series_uid in {left.series_uid for left in selection.excluded}
+
+
+def test_a_chosen_series_that_is_no_stack_is_refused_with_the_reason() -> None:
+    one_slice = [image(STRESS, 0, t) for t in range(STRESS.n_phases)]
+    study = study_of([*images(REST), *one_slice])
+    with pytest.raises(CineNotFound, match="no stack of cine slices: 1 slice") as refused:
+        select_sax_cine(replace(study, chosen=chosen(STRESS.series_uid)))
+    assert refused.value.code == "chosen_series_no_stack"
+    with pytest.raises(CineNotFound, match="no series of images of this study"):
+        select_sax_cine(replace(study, chosen=chosen("1.2.3")))
 
 
 @pytest.mark.parametrize("in_one_series", [False, True])

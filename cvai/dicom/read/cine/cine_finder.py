@@ -6,7 +6,7 @@ out on the way has a reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cvai.dicom.read.cine.candidates import Candidate, candidates_of
 from cvai.dicom.read.cine.image_groups import (
@@ -25,8 +25,9 @@ from cvai.dicom.read.cine.left_out import (
 )
 from cvai.dicom.read.cine.refusals import refusal_of
 from cvai.dicom.read.cine.stacks import is_similar_view, stacks_of
-from cvai.dicom.read.values import Excluded, ImagePlane, Study
-from cvai.domain.findings import Finding
+from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Study
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.series_choice import SeriesChoice
 
 _ALTERNATIVE_LENGTH = 0.7
 """Share of the preferred stack's length that another of the same view has to cover to be measured in its
@@ -71,8 +72,10 @@ def select_sax_cine(study: Study) -> CineSelection:
     best, at rest where headers say so. Orientation, position, times and heart rates decide; descriptions,
     which every site words its own way, do not, except that what is called stress comes after what is not.
 
+    Where a person chose a series, the best stack with images of it is the cine, without an alternative.
+
     Raises:
-        CineNotFound: ``no_cine``, ``too_few_slices`` or ``too_few_phases``.
+        CineNotFound: ``no_cine``, ``too_few_slices`` or ``too_few_phases``; ``chosen_series_no_stack``.
         FileRefused: nothing of the study could be read.
     """
     images = images_of(study)
@@ -80,10 +83,30 @@ def select_sax_cine(study: Study) -> CineSelection:
     stacks = tuple(stacks_of(cine_groups_of(groups)))
     candidates = tuple(candidates_of(stacks))
     if candidates:
-        return _preferred(_Found(images, groups, stacks, candidates))
+        found = _Found(images, groups, stacks, candidates)
+        return _preferred(found) if study.chosen is None else _chosen(found, study.chosen)
     if (unplaced := _unplaced_cine(images)) is not None:
         return unplaced
     raise refusal_of(study, images, groups, stacks)
+
+
+def _chosen(found: _Found, choice: SeriesChoice) -> CineSelection:
+    of_series = [c for c in found.candidates if choice.series_uid in c.stack.series_uids]
+    if not of_series:
+        excluded = _selection(found.candidates[0], found).excluded
+        reasons = [left.reason for left in excluded if left.series_uid == choice.series_uid]
+        why = reasons[0] if reasons else "it is no series of images of this study"
+        raise CineNotFound(
+            "chosen_series_no_stack",
+            f"The series that was chosen is no stack of cine slices: {why}.",
+            "Choose another series, or keep the result there is.",
+            excluded,
+        )
+    selection = _selection(of_series[0], found)
+    by = " ".join(choice.by.replace("^", " ").split())
+    message = f"Series chosen by {by} on {choice.at:%Y-%m-%d %H:%M %Z}, not by its headers."
+    finding = Finding("series_chosen_by_reader", Severity.INFO, message)
+    return replace(selection, findings=(finding, *selection.findings))
 
 
 def _preferred(found: _Found) -> CineSelection:
