@@ -7,6 +7,7 @@ that are shown no more. A test compares, and asks for every translation.
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import re
 from collections import defaultdict
@@ -24,9 +25,14 @@ from cvai.analyses.coronary.codes import coronary_coding
 from cvai.analyses.echo_apical.codes import echo_coding
 from cvai.analyses.late_enhancement.codes import enhancement_coding
 from cvai.analyses.registry import ANALYSES
-from cvai.dicom.write.codes import measurement_coding
-from cvai.domain.ventricles.segments import WALL_SEGMENTS
+from cvai.dicom.read.reports.quantities import BODY, QUANTITIES
+from cvai.dicom.write.codes import CardiacPhase, measurement_coding
+from cvai.dicom.write.entered import ENTERED_CODINGS
+from cvai.domain.anatomy import Structure
+from cvai.domain.ventricles.circumferential import Layer
+from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
 from cvai.domain.ventricles.wall_motion import MotionGrade
+from cvai.domain.vessels.narrowings import Grade
 from cvai.domain.vessels.segments import CoronarySegment
 from cvai.jobs.job import JobState
 from cvai.jobs.reading import Verdict
@@ -48,6 +54,8 @@ Shown = Mapping[str, tuple[int | str, ...]]
 CALLS_SHOWN: Shown = {
     "msgid": (0,),
     "_": (0,),
+    "say": (0,),
+    "term": (0,),
     "Bullseye": (0,),
     "Wall": ("title", "columns", "missing", "scores_title"),
 }
@@ -64,6 +72,30 @@ SHOWN_FIELDS = frozenset(("columns", "crossings", "missing", "note", "reasons", 
 
 SHOWN_NAMES: tuple[type[StrEnum], ...] = (JobState, LookVerdict, Role, RowState, Verdict)
 """Kinds of states and the like that are shown as they are called, with spaces."""
+
+with (SOURCE / "domain" / "normals.csv").open(encoding="utf-8", newline="") as table:
+    _NORMALS = list(csv.DictReader(table))
+NAMES_SAID: Mapping[str, Iterable[str]] = {
+    "cvai/domain/anatomy.py": [structure.display_name for structure in Structure],
+    "cvai/domain/vessels/segments.py": [segment.display_name for segment in CoronarySegment],
+    "cvai/domain/ventricles/segments.py": [
+        *Level,
+        *(segment.display_name for segment in WALL_SEGMENTS),
+    ],
+    "cvai/domain/ventricles/wall_motion.py": [grade.display_name for grade in MotionGrade],
+    "cvai/domain/ventricles/circumferential.py": [layer.display_name for layer in Layer],
+    "cvai/dicom/write/entered.py": [coding.title for coding in ENTERED_CODINGS.values()],
+    "cvai/domain/normals.csv": [row[name] for row in _NORMALS for name in ("limits", "ethnicity", "caveat")],
+    "cvai/domain/vessels/narrowings.py": list(Grade),
+    "cvai/dicom/write/codes.py": [phase.capitalize() for phase in CardiacPhase],
+    "cvai/analyses": [
+        title for spec in ANALYSES for title in (spec.results.title, spec.results.title.lower())
+    ],
+    "cvai/dicom/read/reports/quantities.py": [
+        quantity.title for quantity in (*QUANTITIES.values(), *BODY.values())
+    ],
+}
+"""Names of tables that messages say."""
 
 Places = dict[str, set[str]]
 """Files by the text that they show."""
@@ -88,6 +120,9 @@ def shown_texts() -> Places:
         for part in parts_of(name):
             if any(map(str.isalpha, part)):
                 places[part].add("cvai/domain")
+    for file, names in NAMES_SAID.items():
+        for name in filter(None, names):
+            places[name].add(file)
     for kind in SHOWN_NAMES:
         for member in kind:
             places[member.replace("_", " ")].add(f"{kind.__module__.replace('.', '/')}.py")

@@ -38,7 +38,9 @@ from cvai.dicom.write.standing.revision import told_apart
 from cvai.dicom.write.standing.withdrawal import write_withdrawal
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
 from cvai.domain.series_choice import SeriesChoice
+from cvai.domain.message import joined, say, term
 from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
+from cvai.languages import ENGLISH
 
 UNREADABLE_FOLDER = "unreadable"
 """Folder of result.json when no file states its study."""
@@ -97,6 +99,7 @@ def analyse_folder(
     extras: Collection[Extra] = (),
     *,
     chosen: SeriesChoice | None = None,
+    language: str = ENGLISH,
 ) -> tuple[StudyOutcome, ...]:
     """Run the analyses on every study in ``source``; results go to ``out/<StudyInstanceUID>``.
 
@@ -107,6 +110,7 @@ def analyse_folder(
         inference_lock: held while a network runs.
         extras: objects that are written besides.
         chosen: the series that a person wants measured; None where the analyses choose.
+        language: of the reports.
 
     Raises:
         TemporarilyUnavailable: the disk failed.
@@ -117,7 +121,7 @@ def analyse_folder(
             read = opened.enter_context(open_studies(source))
         for study in (replace(found, chosen=chosen) for found in read.studies):
             watches = [Stopwatch(reading.timings_ms, inference_lock) for _ in analyses]
-            run = _StudyRun(study, out / study.study_uid, read.no_images, extras)
+            run = _StudyRun(study, out / study.study_uid, read.no_images, extras, language)
             outcomes.append(run.outcome(tuple(zip(analyses, watches, strict=True))))
     if not read.studies:
         error = read.unreadable[0] if read.unreadable else _nothing_there()
@@ -128,7 +132,7 @@ def analyse_folder(
 
 def _nothing_there() -> StudyRefused:
     return StudyRefused(
-        "no_files", "The source holds no files.", "Name a folder of DICOM files, a zip or a tar."
+        "no_files", say("The source holds no files."), say("Name a folder of DICOM files, a zip or a tar.")
     )
 
 
@@ -150,12 +154,14 @@ class _StudyRun:
         folder: for its results.
         beside: refused files in the source that belong to no study.
         extras: objects that are written besides.
+        language: of the reports.
     """
 
     study: Study
     folder: Path
     beside: Sequence[FileRefused]
     extras: Collection[Extra]
+    language: str
 
     def outcome(self, analyses: Sequence[tuple[ReadyAnalysis, Stopwatch]]) -> StudyOutcome:
         """Run the applicable analyses and write their results."""
@@ -215,6 +221,7 @@ class _StudyRun:
                 taken_series_numbers=series_numbers(self.study),
                 supersedes=superseded_documents(analysis, self.study.documents),
                 extras=self.extras,
+                language=self.language,
             )
         written = [object_entry(o, self.folder) for o in objects]
         record = analysed_record(analysis, written, watch.timings_ms, self.study.chosen)
@@ -268,14 +275,17 @@ def _of_all(made: Sequence[AnalysisOutcome]) -> tuple[Status, CvaiError | None]:
 
 def _nothing_to_measure(study: Study) -> StudyRefused:
     modalities = Counter(
-        modality_of(plane.header) or "unknown modality" for series in study.series for plane in series.planes
+        modality_of(plane.header) or say("unknown modality")
+        for series in study.series
+        for plane in series.planes
     )
-    held = ", ".join(f"{n} of {modality}" for modality, n in sorted(modalities.items())) or "none"
-    titles = "; ".join(spec.title for spec in ANALYSES)
+    counts = [say("{n} of {modality}", n=n, modality=modality) for modality, n in sorted(modalities.items())]
+    held = joined(", ", counts) if counts else say("none")
+    titles = joined("; ", (term(spec.title) for spec in ANALYSES))
     return StudyRefused(
         "nothing_to_measure",
-        f"No analysis applies to this study. Its images: {held}.",
-        f"Nothing has to be done. What cvai measures: {titles}.",
+        say("No analysis applies to this study. Its images: {held}.", held=held),
+        say("Nothing has to be done. What cvai measures: {titles}.", titles=titles),
     )
 
 

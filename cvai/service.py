@@ -298,6 +298,7 @@ class Service:
             watch=metrics,
             shadow=self._shadow_steps(steps, metrics),
             extras=tuple(map(Extra, settings.extra_objects)),
+            language=settings.review.language,
         )
 
     def _shadow_steps(self, steps: StudySteps, metrics: Metrics) -> ShadowSteps | None:

@@ -14,6 +14,7 @@ from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.values import Study
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.reported import with_reports
+from cvai.domain.message import say
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import ConfigurationInvalid, StudyRefused
 from cvai.models.card import load_card
@@ -155,8 +156,8 @@ def _ready(
         if not is_installed:
             raise StudyRefused(
                 "model_not_installed",
-                f"{spec.title}: no model for it is installed.",
-                f"Install the model {model}; `cvai models list` shows what is there.",
+                say("{title}: no model for it is installed.", title=spec.title),
+                say("Install the model {model}; `cvai models list` shows what is there.", model=model),
             )
         opened: Any = load(model_folder(model), threads, on, device_batch)
         made: Model = opened if site is None else opened.at_site(site)

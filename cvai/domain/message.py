@@ -79,6 +79,19 @@ def listed(parts: Iterable[str | int]) -> Message:
     return say("{items} and {last}", items=joined(", ", first), last=last) if first else joined("", [last])
 
 
+def linked(parts: Iterable[str]) -> Message:
+    """Parts with "and" between them all, where commas would be unclear.
+
+    >>> linked(["a FrameTime of 20 ms", "a CineRate of 30/s"])
+    'a FrameTime of 20 ms and a CineRate of 30/s'
+    """
+    first, *others = parts
+    message = joined("", [first])
+    for other in others:
+        message = say("{items} and {last}", items=message, last=other)
+    return message
+
+
 def translated(text: str, translate: Callable[[str], str]) -> str:
     """A message, or a sentence without values, in another language.
 

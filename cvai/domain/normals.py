@@ -16,11 +16,12 @@ from typing import Literal, cast, get_args
 
 from cvai.domain.anatomy import SAX_PAPILLARY_MUSCLES
 from cvai.domain.measurement import Measurement, RangeSource
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.subject import Sex, Subject
 
 Modality = Literal["MR", "US"]
 
-PEOPLE: Mapping[Sex, str] = MappingProxyType({"F": "women", "M": "men"})
+PEOPLE: Mapping[Sex, Message] = MappingProxyType({"F": say("women"), "M": say("men")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +123,17 @@ def _normal_range(row: Mapping[str, str]) -> NormalRange:
 
 
 def _source(row: Mapping[str, str]) -> RangeSource:
-    people = PEOPLE[cast(Sex, row["sex"])]
-    if row["ethnicity"]:
-        people = f"{people} of {row['ethnicity']} ethnicity"
-    ages = f"{row['age_from_years']} to {row['age_to_years']} years"
+    people, ethnicity = PEOPLE[cast(Sex, row["sex"])], row["ethnicity"]
+    limits, caveat = row["limits"], row["caveat"]
+    if ethnicity:
+        people = say("{people} of {ethnicity} ethnicity", people=people, ethnicity=term(ethnicity))
+    ages = say("{low} to {high} years", low=row["age_from_years"], high=row["age_to_years"])
     if not row["age_to_years"]:
-        ages = f"{row['age_from_years']} years and older"
+        ages = say("{low} years and older", low=row["age_from_years"])
     return RangeSource(
         citation=row["source"],
         doi=row["doi"],
         table=row["table"],
-        population=f"{row['limits']}, {people}, {ages}",
-        caveat=row["caveat"],
+        population=joined(", ", (term(limits), people, ages)),
+        caveat=term(caveat),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import linked, say, term
 
 MEAN, BEST_VALUE = "mean", "best value"
 """Derivations that stand for several values."""
@@ -176,10 +177,17 @@ def _is_inside(value: ReportedValue, measurement: Measurement) -> bool:
 
 def _disagreement(values: Sequence[ReportedValue], ours: Measurement) -> Finding:
     low, high = ours.interval or (ours.value, ours.value)
-    stated = " and ".join(f"{value.value:.4g}" for value in values)
-    unit, how = ours.unit, f" ({values[0].how})" if values[0].how else " (method not stated)"
-    message = (
-        f"Another report of the study states {values[0].title} as {stated} {unit}{how}; "
-        f"{ours.value:.4g} {unit} was measured here, with an interval of {low:.4g} to {high:.4g}."
+    stated = linked(say("{value:.4g}", value=value.value) for value in values)
+    how = say(" ({how})", how=values[0].how) if values[0].how else say(" (method not stated)")
+    message = say(
+        "Another report of the study states {quantity} as {stated} {unit}{how}; {measured:.4g} "
+        "{unit} was measured here, with an interval of {low:.4g} to {high:.4g}.",
+        quantity=term(values[0].title),
+        stated=stated,
+        unit=ours.unit,
+        how=how,
+        measured=ours.value,
+        low=low,
+        high=high,
     )
     return Finding("report_disagrees", Severity.WARNING, message)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import Message, say
 from cvai.domain.shown import PhaseShown
 
 
@@ -30,13 +31,13 @@ class ModelIdentity:
     convention: str | None = None
 
     @property
-    def convention_sentence(self) -> str | None:
+    def convention_sentence(self) -> Message | None:
         """How its contours are drawn, for reports; None where its card does not state it.
 
         >>> ModelIdentity("sax", "1.0", "", "", "as in ACDC").convention_sentence
         'Contours as in ACDC.'
         """
-        return None if self.convention is None else f"Contours {self.convention}."
+        return None if self.convention is None else say("Contours {convention}.", convention=self.convention)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

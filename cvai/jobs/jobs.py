@@ -38,6 +38,7 @@ from cvai.jobs.rules import Priority
 from cvai.jobs.shadow import ShadowJob, ShadowSteps
 from cvai.jobs.signing import SigningSteps
 from cvai.jobs.steps import StudySteps
+from cvai.languages import ENGLISH
 
 log = structlog.get_logger(__name__)
 
@@ -146,6 +147,7 @@ class JobEngine:
         watch: observes the progress of jobs.
         shadow: the steps of shadow jobs, None without a shadow model.
         extras: objects that are written besides of what a reader has signed.
+        language: of the reports of it.
     """
 
     def __init__(
@@ -158,6 +160,7 @@ class JobEngine:
         watch: Watch | None = None,
         shadow: ShadowSteps | None = None,
         extras: Collection[Extra] = (),
+        language: str = ENGLISH,
     ) -> None:
         self._database = database
         self._steps = steps
@@ -170,6 +173,7 @@ class JobEngine:
             steps.check_ownership,
             steps.stored,
             extras,
+            language,
         )
         self._watch = watch or NoWatch()
         self._shadow = shadow

@@ -16,6 +16,7 @@ from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.inference_lock import InferenceLock
 from cvai.jobs.installed import Installed, Shadow
+from cvai.languages import ENGLISH
 from cvai.models.site_intervals import load_site_intervals
 from cvai.pipeline import StudyOutcome, analyse_folder
 from cvai.settings import Settings
@@ -39,7 +40,7 @@ def load_analyses(settings: Settings) -> tuple[Installed, ...]:
     shadow = _shadow(settings, lock)
     extras = tuple(map(Extra, settings.extra_objects))
     found = tuple(
-        installed_of(analysis, lock, shadow.get(analysis.spec.kind), extras)
+        installed_of(analysis, lock, shadow.get(analysis.spec.kind), extras, settings.review.language)
         for analysis in analyses
         if analysis.is_installed and analysis.spec.kind in wanted
     )
@@ -83,12 +84,13 @@ def installed_of(
     lock: InferenceLock,
     shadow: Shadow | None = None,
     extras: Collection[Extra] = (),
+    language: str = ENGLISH,
 ) -> Installed:
     """An analysis as jobs run it."""
 
     def analyse(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
         with lock.entered() as inference_lock:
-            return analyse_folder(source, out, [analysis], inference_lock, extras)
+            return analyse_folder(source, out, [analysis], inference_lock, extras, language=language)
 
     def analyse_chosen(source: Path, out: Path, chosen: SeriesChoice) -> tuple[StudyOutcome, ...]:
         with lock.entered() as inference_lock:

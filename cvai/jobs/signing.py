@@ -32,6 +32,7 @@ from cvai.dicom.write.result_json import Status, StudyStatement, analysed_record
 from cvai.dicom.write.source import SourceImage
 from cvai.dicom.write.standing.predecessors import title_of
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs
 from cvai.domain.segmentation import ModelIdentity
@@ -41,6 +42,7 @@ from cvai.jobs.job import UNLISTED, JobObject, JobState, Outcome
 from cvai.jobs.opened import reopened
 from cvai.jobs.reading import FrameEdit, Reading, Verdict
 from cvai.jobs.steps import CheckOwnership, Stored, audited_objects
+from cvai.languages import ENGLISH
 from cvai.pipeline import object_entry
 
 
@@ -55,6 +57,7 @@ class SigningSteps:
         check_ownership: asked before anything is stored, see ``StudySteps``.
         stored: called with the objects that were new to a study.
         extras: objects that are written besides.
+        language: of the reports.
     """
 
     archive: Archive
@@ -63,6 +66,7 @@ class SigningSteps:
     check_ownership: CheckOwnership = lambda: None
     stored: Stored = lambda *_: None
     extras: Collection[Extra] = ()
+    language: str = ENGLISH
 
     def fetch(self, reading: Reading) -> Outcome:
         """Fetch the study; superseded when it has changed since it was read."""
@@ -71,8 +75,8 @@ class SigningSteps:
             return Outcome(
                 JobState.SUPERSEDED,
                 "study_changed",
-                "the study has changed since it was read.",
-                "It is analysed anew; read it again.",
+                say("the study has changed since it was read."),
+                say("It is analysed anew; read it again."),
             )
         bring(self.archive, content, self.work_folder / reading.reading_id)
         return Outcome(JobState.RUNNING)
@@ -89,7 +93,8 @@ class SigningSteps:
         spec, editing = editable(reading)
         uids = reading.segmentations or {editing.segmentations[STACK]: reading.segmentation_uid}
         opened = reopened(source, reading.job, spec, uids, reading.images)
-        objects = _write(opened, _replaced(source, reading), reading, folder, self.extras)
+        replaced = _replaced(source, reading)
+        objects = _write(opened, replaced, reading, folder, self.extras, language=self.language)
         stored = tuple(
             JobObject(o.kind, o.sop_instance_uid, str(o.path.relative_to(self.results_folder)))
             for o in objects
@@ -134,13 +139,21 @@ def _write(
     reading: Reading,
     folder: Path,
     extras: Collection[Extra],
+    *,
+    language: str,
 ) -> tuple[WrittenObject, ...]:
     spec, editing = editable(reading)
     analysis, study = signed_analysis(editing, opened, reading), opened.study
     numbers = [s.series_number for s in study.series if s.series_number is not None]
     if reading.verdict is Verdict.REJECTED:
         return write_rejection(
-            analysis, spec.results, folder, replaced, reading.reason, taken_series_numbers=numbers
+            analysis,
+            spec.results,
+            folder,
+            replaced,
+            reading.reason,
+            taken_series_numbers=numbers,
+            language=language,
         )
     clear_results(folder, [spec.results])
     objects = write_objects(
@@ -155,6 +168,7 @@ def _write(
             if d.sop_instance_uid in reading.replaces
         ),
         extras=extras,
+        language=language,
     )
     statement = StudyStatement(study.study_uid, analysis.patient, all_unreadable(study))
     written = [object_entry(o, folder) for o in objects]

@@ -22,6 +22,7 @@ from cvai.archive.port import Archive
 from cvai.audit.messages import AuditedObject
 from cvai.dicom.write.result_json import Status
 from cvai.dicom.write.standing.withdrawal import WITHDRAWAL_KIND
+from cvai.domain.message import say
 from cvai.errors import StudyRefused, Withheld
 from cvai.files import private_folder
 from cvai.jobs.analysis_slots import AnalysisSlots
@@ -45,15 +46,15 @@ ANALYSE_ALL = Rules()
 NOTHING_FOUND = Outcome(
     JobState.NOTHING_TO_DO,
     "nothing_to_measure",
-    "the study holds nothing that this analysis measures.",
-    "Nothing has to be done.",
+    say("the study holds nothing that this analysis measures."),
+    say("Nothing has to be done."),
 )
 
 NOT_INSTALLED = Outcome(
     JobState.FAILED,
     "analysis_not_installed",
-    "this analysis is not installed here any more.",
-    "Install its model, then cvai jobs retry.",
+    say("this analysis is not installed here any more."),
+    say("Install its model, then cvai jobs retry."),
 )
 
 CheckOwnership = Callable[[], None]
@@ -110,7 +111,7 @@ class StudySteps:
         self._require_wanted(job)
         content = self.archive.content(job.study_uid, max_age_s=MAX_LISTING_AGE_S)
         if job.digest != UNLISTED and not content.is_as(job.digest):
-            return _superseded("study_changed", "the study has changed since it was announced.")
+            return _superseded("study_changed", say("the study has changed since it was announced."))
         if self._installed(job) is None:
             return self._replaced_by(job, content)
         if job.digest == UNLISTED:
@@ -219,13 +220,13 @@ class StudySteps:
         """The outcome of a job whose analysis or model is not installed, with the jobs that replace it."""
         kinds = self._kinds(content)
         if not job.kind and kinds:
-            changed = _superseded("model_changed", "this version makes a job of each analysis.")
+            changed = _superseded("model_changed", say("this version makes a job of each analysis."))
             return replace(changed, successors=kinds)
         if not job.kind:
             return _nothing_to_measure(content)
         if all(analysis.kind != job.kind for analysis in self.analyses):
             return NOT_INSTALLED
-        changed = _superseded("model_changed", "another model has been installed since.")
+        changed = _superseded("model_changed", say("another model has been installed since."))
         return replace(changed, successors=(job.kind,))
 
     def _fetched(self, job: StudyJob) -> Path:
@@ -240,7 +241,7 @@ class StudySteps:
             raise StudyRefused(
                 "left_alone",
                 f"{decision.reason}.",
-                "Nothing has to be done; change [[rules]] to have such studies analysed.",
+                say("Nothing has to be done; change [[rules]] to have such studies analysed."),
             )
 
     def _bring(self, job: StudyJob, content: StudyContent) -> None:
@@ -320,13 +321,16 @@ def _outcome_for_job(job: StudyJob, outcomes: Sequence[StudyOutcome]) -> StudyOu
 
 
 def _superseded(code: str, message: str) -> Outcome:
-    return Outcome(JobState.SUPERSEDED, code, message, "A newer job supersedes this one.")
+    return Outcome(JobState.SUPERSEDED, code, message, say("A newer job supersedes this one."))
 
 
 def _nothing_to_measure(content: StudyContent) -> Outcome:
     return Outcome(
         JobState.NOTHING_TO_DO,
         "nothing_to_measure",
-        f"none of the study's {len(content.instances)} instances is an image that this analysis measures.",
-        "Nothing has to be done.",
+        say(
+            "none of the study's {n_instances} instances is an image that this analysis measures.",
+            n_instances=len(content.instances),
+        ),
+        say("Nothing has to be done."),
     )

@@ -12,6 +12,7 @@ from scipy import ndimage
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.views import EchoView
+from cvai.domain.message import say
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import ModelCard
 from cvai.models.classes import likeliest
@@ -62,8 +63,8 @@ class EchoSegmenter(NetworkSegmenter):
         if lies_upside_down(loop.sector):
             raise HeartRefused(
                 "image_upside_down",
-                "The sector opens upwards: the transducer is at the bottom of the image.",
-                "Show the image with the transducer at its top.",
+                say("The sector opens upwards: the transducer is at the bottom of the image."),
+                say("Show the image with the transducer at its top."),
             )
         box = PixelBox.around(loop.sector)
         shape = (loop.frames.shape[1], loop.frames.shape[2])
@@ -75,8 +76,12 @@ class EchoSegmenter(NetworkSegmenter):
         if np.median(found) < SMALLEST_CAVITY * box.height * box.width:
             raise HeartRefused(
                 "heart_not_found",
-                f"No left ventricle was found in {np.count_nonzero(found == 0)} of {len(found)} frames.",
-                "Check that the image shows the heart in an apical view, the transducer at its top.",
+                say(
+                    "No left ventricle was found in {n_empty} of {n_frames} frames.",
+                    n_empty=np.count_nonzero(found == 0),
+                    n_frames=len(found),
+                ),
+                say("Check that the image shows the heart in an apical view, the transducer at its top."),
             )
         return LoopSegmentation(labels, view, probability)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.message import say
 from cvai.domain.tissue.shares import without_specks
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import ModelCard
@@ -116,8 +117,11 @@ class LgeSegmenter(NetworkSegmenter):
 def _not_found(share: float) -> HeartRefused:
     return HeartRefused(
         "heart_not_found",
-        f"No left ventricle was found: the largest candidate fills {100 * share:.2f} % of the image.",
-        "Check that the image shows late enhancement in the short axis of the heart.",
+        say(
+            "No left ventricle was found: the largest candidate fills {percent:.2f} % of the image.",
+            percent=100 * share,
+        ),
+        say("Check that the image shows late enhancement in the short axis of the heart."),
     )
 
 

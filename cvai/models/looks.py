@@ -11,6 +11,7 @@ from scipy import ndimage
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.shown import PhaseShown
+from cvai.languages import msgid
 from cvai.models.classes import likeliest
 
 NEAR_PIXELS = 6
@@ -74,19 +75,19 @@ def _features(
     dark, middle, bright = np.percentile(images, (25, 50, 75))
     in_plane_mm = np.sqrt(geometry.spacing_y_mm * geometry.spacing_x_mm)
     return {
-        "blood": blood,
-        "muscle": muscle,
-        "right ventricle against left": _median(images[right]) - blood,
-        "contrast": float(np.log(contrast)),
-        "evenness of blood": float(np.log(_spread(images[cavity]) / contrast)),
-        "evenness of muscle": float(np.log(_spread(images[wall]) / contrast)),
-        "sharpness": float(np.log(_mean(np.hypot(along_y, along_x)[border]) / contrast)),
-        "noise": float(np.log(_noise(images, near) / contrast)),
-        "darkest quarter": float(dark),
-        "middle grey": float(middle),
-        "brightest quarter": float(bright),
-        "pixel size": float(np.log(in_plane_mm)),
-        "slice distance": float(np.log(geometry.slice_spacing_mm)),
+        msgid("blood"): blood,
+        msgid("muscle"): muscle,
+        msgid("right ventricle against left"): _median(images[right]) - blood,
+        msgid("contrast"): float(np.log(contrast)),
+        msgid("evenness of blood"): float(np.log(_spread(images[cavity]) / contrast)),
+        msgid("evenness of muscle"): float(np.log(_spread(images[wall]) / contrast)),
+        msgid("sharpness"): float(np.log(_mean(np.hypot(along_y, along_x)[border]) / contrast)),
+        msgid("noise"): float(np.log(_noise(images, near) / contrast)),
+        msgid("darkest quarter"): float(dark),
+        msgid("middle grey"): float(middle),
+        msgid("brightest quarter"): float(bright),
+        msgid("pixel size"): float(np.log(in_plane_mm)),
+        msgid("slice distance"): float(np.log(geometry.slice_spacing_mm)),
     }
 
 

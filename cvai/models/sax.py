@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
+from cvai.domain.message import say
 from cvai.domain.phases import key_phases, possible_key_phases
 from cvai.domain.segmentation import CineSegmentation, background
 from cvai.domain.ventricles.short_axis import enclosure
@@ -118,8 +119,11 @@ class SaxSegmenter(NetworkSegmenter):
         if largest_ml < SMALLEST_HEART_ML:
             raise HeartRefused(
                 "heart_not_found",
-                f"No left ventricle was found: the largest candidate measures {largest_ml:.1f} mL.",
-                "Check that the series is a short-axis cine of the heart.",
+                say(
+                    "No left ventricle was found: the largest candidate measures {largest_ml:.1f} mL.",
+                    largest_ml=largest_ml,
+                ),
+                say("Check that the series is a short-axis cine of the heart."),
             )
         found = np.any([heart.any(axis=0) for heart in hearts], axis=0)
         second_ml = max(second_ventricle_voxels(labels) for labels in seen) * voxel_ml

@@ -24,8 +24,8 @@ from cvai.training.datasets.data import load_split
 from cvai.training.datasets.emidec import load_emidec_patient
 from cvai.training.tasks.lge.augment import BatchMaker, SliceBank
 from cvai.training.tasks.lge.evaluation.cases import SHARE, case_of
-from cvai.training.tasks.lge.evaluation.run import evaluate, measured_on, numbers
 from cvai.training.tasks.lge.evaluation.parts import part_errors
+from cvai.training.tasks.lge.evaluation.run import evaluate, measured_on, numbers
 from cvai.training.tasks.lge.evaluation.scores import score_patient
 from cvai.training.tasks.lge.task import LgeTask
 from cvai.training.tasks.registry import load_run, run_of

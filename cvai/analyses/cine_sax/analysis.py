@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding, measurement_coding
+from cvai.domain.message import joined, say, term
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.circumferential import CircumferentialStrain, Layer
@@ -80,11 +81,16 @@ class CineAnalysis(Analysed):
     def remarks(self) -> tuple[str, ...]:
         """Which grades are a reader's own."""
         graded = [
-            f"{segment.display_name} {MotionGrade(int(self.chosen[name])).display_name}"
+            joined(
+                " ",
+                (term(segment.display_name), term(MotionGrade(int(self.chosen[name])).display_name)),
+            )
             for segment in WALL_SEGMENTS
             if (name := motion_name(segment)) in self.chosen
         ]
-        return (f"Wall motion as a reader has graded it: {', '.join(graded)}.",) if graded else ()
+        if not graded:
+            return ()
+        return (say("Wall motion as a reader has graded it: {segments}.", segments=joined(", ", graded)),)
 
     def coding(self, name: str) -> MeasurementCoding:
         """How the measurement called ``name`` is said in codes."""

@@ -13,6 +13,7 @@ from cvai.analyses.cine_sax.analysis import CineAnalysis
 from cvai.dicom.write.report.curve import TICK_SIZE_PT, Axis, draw_key, round_ticks
 from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke
 from cvai.domain.anatomy import Structure
+from cvai.domain.message import say
 from cvai.domain.ventricles.circumferential import CircumferentialStrain, Layer
 
 LV_STROKE = Stroke((213, 94, 0), 1.4)
@@ -39,22 +40,22 @@ def draw_volume_curve(page: Page, box: Box, analysis: CineAnalysis) -> None:
     Phases stand at their time, or at their number where the study does not tell time.
     """
     lines = (
-        Line("Left ventricle", analysis.lv_curve_ml, LV_STROKE),
-        Line("Right ventricle", analysis.rv_curve_ml, RV_STROKE),
+        Line(say("Left ventricle"), analysis.lv_curve_ml, LV_STROKE),
+        Line(say("Right ventricle"), analysis.rv_curve_ml, RV_STROKE),
     )
     ticks = round_ticks(0.0, max(float(line.values.max()) for line in lines) or 1.0, 4)
-    _draw_lines(page, box, analysis, lines, ("Volume (mL)", Axis(0.0, ticks[-1], ticks)))
+    _draw_lines(page, box, analysis, lines, (say("Volume (mL)"), Axis(0.0, ticks[-1], ticks)))
 
 
 def draw_strain_curve(page: Page, box: Box, analysis: CineAnalysis, strain: CircumferentialStrain) -> None:
     """Draw circumferential strain of both layers in the same way."""
     lines = (
-        Line("Endocardial", strain.percent[Layer.ENDOCARDIUM], LV_STROKE),
-        Line("Mid-wall", strain.percent[Layer.MID_WALL], RV_STROKE),
+        Line(say("Endocardial"), strain.percent[Layer.ENDOCARDIUM], LV_STROKE),
+        Line(say("Mid-wall"), strain.percent[Layer.MID_WALL], RV_STROKE),
     )
     lowest, highest = (float(f([f(line.values) for line in lines])) for f in (min, max))
     ticks = round_ticks(lowest, max(highest, 0.0), 3)
-    _draw_lines(page, box, analysis, lines, ("Strain (%)", Axis(ticks[0], ticks[-1], ticks)))
+    _draw_lines(page, box, analysis, lines, (say("Strain (%)"), Axis(ticks[0], ticks[-1], ticks)))
 
 
 def _draw_lines(
@@ -71,14 +72,14 @@ def _draw_lines(
     _mark_phases(page, plot, analysis, x_values, x_axis)
     for place, line in enumerate(lines):
         _draw_curve(page, plot, (x_axis, y_axis), (x_values, line.values), line.stroke)
-        draw_key(page, box.left + place * 25, box.top + 1.5, line.name, line.stroke)
+        draw_key(page, box.left + place * 25, box.top + 1.5, line.name, line.stroke, width=24.5)
 
 
 def _phase_axis(analysis: CineAnalysis) -> tuple[NDArray[np.float64], str]:
     times_ms = analysis.cine.stack.phase_times_ms
     if times_ms is None:
-        return np.arange(1.0, analysis.segmentation.n_phases + 1), "Phase"
-    return times_ms, "Time after the R wave (ms)"
+        return np.arange(1.0, analysis.segmentation.n_phases + 1), say("Phase")
+    return times_ms, say("Time after the R wave (ms)")
 
 
 def _draw_axes(page: Page, plot: Box, x_axis: Axis, y_axis: Axis) -> None:
@@ -96,7 +97,7 @@ def _draw_axes(page: Page, plot: Box, x_axis: Axis, y_axis: Axis) -> None:
 def _mark_phases(
     page: Page, plot: Box, analysis: CineAnalysis, x_values: NDArray[np.float64], x_axis: Axis
 ) -> None:
-    marks = {"ED": analysis.phases.end_diastole, "ES": analysis.phases.end_systole}
+    marks = {say("ED"): analysis.phases.end_diastole, say("ES"): analysis.phases.end_systole}
     for name, t in marks.items():
         x = plot.left + x_axis.share(float(x_values[t])) * plot.width
         page.line([(x, plot.top - 0.5), (x, plot.bottom)], Stroke(GREY, 0.6, (1.0, 1.6)))

@@ -21,6 +21,7 @@ from cvai.dicom.write.plan import (
     segments_of,
 )
 from cvai.domain.anatomy import SAX_LABELS, Structure
+from cvai.domain.message import say
 from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, WallSegment
 from cvai.domain.ventricles.thickening import thickening_name, time_name
@@ -28,7 +29,7 @@ from cvai.domain.ventricles.wall_motion import INDEX, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 
 FIRST_SERIES_NUMBER = 9001
-PAPILLARY_MUSCLES = (
+PAPILLARY_MUSCLES = say(
     "Papillary muscles and trabeculae are counted as cavity: the volumes include them, the mass does not."
 )
 

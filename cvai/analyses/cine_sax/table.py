@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,6 +11,7 @@ from cvai.analyses.cine_sax.objects import PAPILLARY_MUSCLES
 from cvai.dicom.write.report.bounds import MARKS, normal_note, value_bounds
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, text_width, wrapped
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.ventricles.circumferential import Layer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.wall_motion import INDEX, MotionGrade, motion_name
@@ -20,11 +21,11 @@ SMALL_LINE_MM = 2.5
 MOTION_SIZE_PT, MOTION_LINE_MM, MOTION_LEFT_MM = 7.0, 3.6, 16.0
 TITLE_WIDTH_MM = 38.0
 HEADER_HEIGHT_MM = 9.0
-WALL_MOTION_NOTE = "Wall motion by AHA segment: graded by thickening and inward motion until end-systole"
+WALL_MOTION_NOTE = say("Wall motion by AHA segment: graded by thickening and inward motion until end-systole")
 VALUE_RIGHT_MM = 8.8
 """Right edge of a value from the left edge of its column; its small print follows."""
 
-VENTRICLES: Mapping[str, str] = MappingProxyType({"lv": "Left ventricle", "rv": "Right ventricle"})
+VENTRICLES: Mapping[str, str] = MappingProxyType({"lv": say("Left ventricle"), "rv": say("Right ventricle")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,12 @@ class Row:
 
 
 ROWS = (
-    Row("End-diastolic volume (mL)", "edv", 0, always=True),
-    Row("End-systolic volume (mL)", "esv", 0, always=True),
-    Row("Stroke volume (mL)", "sv", 0, always=True),
-    Row("Ejection fraction (%)", "ef", 0, always=True),
-    Row("Cardiac output (L/min)", "co", 1),
-    Row("Myocardial mass (g)", "mass", 0),
+    Row(say("End-diastolic volume (mL)"), "edv", 0, always=True),
+    Row(say("End-systolic volume (mL)"), "esv", 0, always=True),
+    Row(say("Stroke volume (mL)"), "sv", 0, always=True),
+    Row(say("Ejection fraction (%)"), "ef", 0, always=True),
+    Row(say("Cardiac output (L/min)"), "co", 1),
+    Row(say("Myocardial mass (g)"), "mass", 0),
 )
 
 
@@ -73,7 +74,9 @@ def draw_table(page: Page, box: Box, analysis: CineAnalysis) -> None:
     columns = _columns(box, analysis)
     rows = [row for row in ROWS if row.always or any(c.measurement(analysis, row) for c in columns)]
     motion = motion_lines(analysis)
-    notes = [line for note in table_notes(analysis) for line in wrapped(note, SMALL_SIZE_PT, box.width)]
+    notes = [
+        line for note in table_notes(analysis) for line in wrapped(page.said(note), SMALL_SIZE_PT, box.width)
+    ]
     notes_top = box.bottom - len(notes) * SMALL_LINE_MM
     motion_top = notes_top - 1.5 - len(motion) * MOTION_LINE_MM
     height = (motion_top - box.top - HEADER_HEIGHT_MM) / len(rows)
@@ -83,8 +86,8 @@ def draw_table(page: Page, box: Box, analysis: CineAnalysis) -> None:
         _draw_row(page, Box(box.left, top, box.width, height), row, analysis, columns)
     for place, (title, text) in enumerate(motion, start=1):
         baseline = motion_top + place * MOTION_LINE_MM - 0.6
-        page.text(box.left, baseline, title, MOTION_SIZE_PT)
-        page.text(box.left + MOTION_LEFT_MM, baseline, text, MOTION_SIZE_PT)
+        page.text(box.left, baseline, title, MOTION_SIZE_PT, width=MOTION_LEFT_MM - 0.5)
+        page.text(box.left + MOTION_LEFT_MM, baseline, text, MOTION_SIZE_PT, width=box.width - MOTION_LEFT_MM)
     for place, line in enumerate(notes, start=1):
         page.text(box.left, notes_top + place * SMALL_LINE_MM, line, SMALL_SIZE_PT, colour=GREY)
 
@@ -100,17 +103,18 @@ def _columns(box: Box, analysis: CineAnalysis) -> list[Column]:
     ]
 
 
-def _draw_header(page: Page, box: Box, columns: Iterable[Column]) -> None:
+def _draw_header(page: Page, box: Box, columns: Sequence[Column]) -> None:
     bottom = box.top + HEADER_HEIGHT_MM
+    width = (box.width - TITLE_WIDTH_MM) / len(columns)
     for column in columns:
-        title = "per m²" if column.indexed else VENTRICLES[column.ventricle]
-        page.text(column.left + 2.6, bottom - 2.2, title, 7, colour=GREY)
+        title = say("per m²") if column.indexed else VENTRICLES[column.ventricle]
+        page.text(column.left + 2.6, bottom - 2.2, title, 7, colour=GREY, width=width - 3)
     page.line([(box.left, bottom), (box.right, bottom)], Stroke(LIGHT, 0.3))
 
 
 def _draw_row(page: Page, box: Box, row: Row, analysis: CineAnalysis, columns: Iterable[Column]) -> None:
     baseline = box.top + box.height / 2 + 1.2
-    page.text(box.left, baseline, row.title, TITLE_SIZE_PT, bold=row.suffix == "ef")
+    page.text(box.left, baseline, row.title, TITLE_SIZE_PT, bold=row.suffix == "ef", width=TITLE_WIDTH_MM)
     for column in columns:
         measurement = column.measurement(analysis, row)
         right = column.left + VALUE_RIGHT_MM
@@ -136,51 +140,72 @@ def _draw_value(page: Page, right: float, baseline: float, row: Row, measurement
         page.text(right + 1.2, first + 2.6 * place, bound, SMALL_SIZE_PT, colour=GREY)
 
 
-def motion_lines(analysis: CineAnalysis) -> list[tuple[str, str]]:
+def motion_lines(analysis: CineAnalysis) -> list[tuple[Message, Message]]:
     """How fast the ventricle empties and fills and how it shortens, a title and a line each."""
 
-    def shown(pattern: str, *names: str) -> str:
+    def shown(worded: Callable[..., Message], *names: str) -> tuple[Message, ...]:
         found = [analysis.measurement(name) for name in names]
-        return pattern.format(*(m.value for m in found if m)) if all(found) else ""
+        return (worded(*(m.value for m in found if m)),) if all(found) else ()
 
     lines = {
-        "Ejection": (
-            shown(
-                "peak {:.0f} mL/s ({:.1f} EDV/s), {:.0f} ms after ED",
-                "lv_per",
-                "lv_per_by_edv",
-                "lv_time_to_per",
-            ),
-            shown("ES {:.0f} ms after ED", "lv_time_to_es"),
+        say("Ejection"): (
+            *shown(_peak_ejection, "lv_per", "lv_per_by_edv", "lv_time_to_per"),
+            *shown(lambda ms: say("ES {ms:.0f} ms after ED", ms=ms), "lv_time_to_es"),
         ),
-        "Filling": (
-            shown(
-                "peak {:.0f} mL/s ({:.1f} EDV/s), {:.0f} ms after ES",
-                "lv_pfr",
-                "lv_pfr_by_edv",
-                "lv_time_to_pfr",
-            ),
-            shown("80 % of SV recovered in {:.0f} % of diastole", "lv_dvr80"),
+        say("Filling"): (
+            *shown(_peak_filling, "lv_pfr", "lv_pfr_by_edv", "lv_time_to_pfr"),
+            *shown(_recovered, "lv_dvr80"),
         ),
-        "Circ. strain": (
-            *(
-                shown(
-                    f"{layer.display_name} {{:.1f}} % at {{:.0f}} ms",
-                    f"lv_gcs_{layer}",
-                    f"lv_time_to_gcs_{layer}",
-                )
-                or shown(f"{layer.display_name} {{:.1f}} %", f"lv_gcs_{layer}")
-                for layer in Layer
-            ),
-            shown("early diastolic {:.0f}, {:.0f} %/s", *(f"lv_gcs_rate_early_{layer}" for layer in Layer)),
+        say("Circ. strain"): (
+            *(part for layer in Layer for part in _strain(layer, shown)),
+            *shown(_early_rates, *(f"lv_gcs_rate_early_{layer}" for layer in Layer)),
         ),
-        "Thickening": (shown("SD of times to peak of 16 segments {:.0f} ms", "lv_dyssynchrony"),),
-        "Wall motion": (shown("score index {:.2f}", INDEX), *_abnormal_segments(analysis)),
+        say("Thickening"): shown(
+            lambda ms: say("SD of times to peak of 16 segments {ms:.0f} ms", ms=ms), "lv_dyssynchrony"
+        ),
+        say("Wall motion"): (
+            *shown(lambda score: say("score index {score:.2f}", score=score), INDEX),
+            *_abnormal_segments(analysis),
+        ),
     }
-    return [(title, "; ".join(filter(None, parts))) for title, parts in lines.items() if any(parts)]
+    return [(title, joined("; ", parts)) for title, parts in lines.items() if parts]
 
 
-def _abnormal_segments(analysis: CineAnalysis) -> list[str]:
+def _peak_ejection(ml_s: float, by_edv: float, ms: float) -> Message:
+    return say(
+        "peak {ml_s:.0f} mL/s ({by_edv:.1f} EDV/s), {ms:.0f} ms after ED", ml_s=ml_s, by_edv=by_edv, ms=ms
+    )
+
+
+def _peak_filling(ml_s: float, by_edv: float, ms: float) -> Message:
+    return say(
+        "peak {ml_s:.0f} mL/s ({by_edv:.1f} EDV/s), {ms:.0f} ms after ES", ml_s=ml_s, by_edv=by_edv, ms=ms
+    )
+
+
+def _recovered(percent: float) -> Message:
+    return say("80 % of SV recovered in {percent:.0f} % of diastole", percent=percent)
+
+
+def _early_rates(endocardial: float, mid_wall: float) -> Message:
+    return say(
+        "early diastolic {endocardial:.0f}, {mid_wall:.0f} %/s", endocardial=endocardial, mid_wall=mid_wall
+    )
+
+
+def _strain(layer: Layer, shown: Callable[..., tuple[Message, ...]]) -> tuple[Message, ...]:
+    """Peak strain of a layer, with its time where that is known."""
+    name = term(layer.display_name)
+    return shown(
+        lambda percent, ms: say("{layer} {percent:.1f} % at {ms:.0f} ms", layer=name, percent=percent, ms=ms),
+        f"lv_gcs_{layer}",
+        f"lv_time_to_gcs_{layer}",
+    ) or shown(
+        lambda percent: joined(" ", (name, say("{percent:.1f} %", percent=percent))), f"lv_gcs_{layer}"
+    )
+
+
+def _abnormal_segments(analysis: CineAnalysis) -> list[Message]:
     """AHA numbers of the segments of every grade but normal."""
     found = {s.number: analysis.measurement(motion_name(s)) for s in WALL_SEGMENTS}
     numbers = {
@@ -188,8 +213,10 @@ def _abnormal_segments(analysis: CineAnalysis) -> list[str]:
         for grade in MotionGrade
     }
     normal = numbers.pop(MotionGrade.NORMAL)
-    said = [f"{grade.display_name} {_ranges(those)}" for grade, those in numbers.items() if those]
-    return said or (["no segment abnormal"] if normal else [])
+    said = [
+        joined(" ", (term(grade.display_name), _ranges(those))) for grade, those in numbers.items() if those
+    ]
+    return said or ([say("no segment abnormal")] if normal else [])
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -207,35 +234,36 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
 
 
-def table_notes(analysis: CineAnalysis) -> list[str]:
+def table_notes(analysis: CineAnalysis) -> list[Message]:
     """What the small print means, what the values are indexed by, and where the normal ranges are from."""
     return [
-        " ".join(filter(None, (_small_print_note(analysis.measurements), _index_note(analysis)))),
+        joined(" ", (*_small_print_note(analysis.measurements), _index_note(analysis))),
         normal_note(analysis.measurements, analysis.subject),
         PAPILLARY_MUSCLES,
         *_wall_motion_notes(analysis),
     ]
 
 
-def _wall_motion_notes(analysis: CineAnalysis) -> list[str]:
+def _wall_motion_notes(analysis: CineAnalysis) -> list[Message]:
     """How grades were made, and which ones a reader has given."""
     if analysis.measurement(INDEX) is None:
         return []
-    standing = ", as a proposal." if analysis.verification is None else "."
-    return [" ".join((WALL_MOTION_NOTE + standing, *analysis.remarks))]
+    proposed = say("{note}, as a proposal.", note=WALL_MOTION_NOTE)
+    graded = proposed if analysis.verification is None else say("{note}.", note=WALL_MOTION_NOTE)
+    return [joined(" ", (graded, *analysis.remarks))]
 
 
-def _small_print_note(measurements: Iterable[Measurement]) -> str:
+def _small_print_note(measurements: Iterable[Measurement]) -> tuple[Message, ...]:
     measurements = tuple(measurements)
     meanings = []
     if any(m.interval is not None for m in measurements):
-        meanings.append("range of uncertainty")
+        meanings.append(say("range of uncertainty"))
     if any(m.normal is not None for m in measurements):
-        meanings.append("N normal range (▲ above it, ▼ below it)")
-    return f"Small print: {', '.join(meanings)}." if meanings else ""
+        meanings.append(say("N normal range (▲ above it, ▼ below it)"))
+    return (say("Small print: {meanings}.", meanings=joined(", ", meanings)),) if meanings else ()
 
 
-def _index_note(analysis: CineAnalysis) -> str:
+def _index_note(analysis: CineAnalysis) -> Message:
     if analysis.measurement("bsa") is None:
-        return "Not indexed: no usable height and weight are stated."
-    return "Per m² of body surface (Mosteller)."
+        return say("Not indexed: no usable height and weight are stated.")
+    return say("Per m² of body surface (Mosteller).")

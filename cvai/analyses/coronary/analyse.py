@@ -24,6 +24,7 @@ from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import joined, say
 from cvai.domain.vessels.filling import LEAST_FILLING, Filling, best_frame, filling_of
 from cvai.errors import HeartRefused, Refused
 
@@ -91,12 +92,16 @@ def _measured_runs(
     for images in runs:
         try:
             if len(measured) >= MOST_RUNS:
-                excluded.append(Excluded(images[0].series_uid, f"{MOST_RUNS} runs before it were measured"))
+                excluded.append(
+                    Excluded(
+                        images[0].series_uid, say("{n_runs} runs before it were measured", n_runs=MOST_RUNS)
+                    )
+                )
                 continue
             run, of_run = _measured(images, model, watch)
         except Refused as refusal:
             refusals.append(refusal)
-            excluded.append(Excluded(images[0].series_uid, f"{refusal.code}: {refusal.message}"))
+            excluded.append(Excluded(images[0].series_uid, joined(": ", (refusal.code, refusal.message))))
         else:
             measured.append(run)
             findings += (finding.in_view(view_key(len(measured))) for finding in of_run)
@@ -104,12 +109,12 @@ def _measured_runs(
         return measured, [*findings, *_left_out(len(runs) - len(measured) - len(refusals))], excluded
     if len(runs) == 1:
         raise refusals[0]
-    reasons = "; ".join(dict.fromkeys(e.reason for e in excluded))
+    reasons = joined("; ", dict.fromkeys(e.reason for e in excluded))
     is_one_reason = len({refusal.code for refusal in refusals}) == 1
     raise CineNotFound(
         refusals[0].code if is_one_reason else "no_coronary_run",
-        f"None of {len(runs)} runs can be measured: {reasons}",
-        refusals[0].hint if is_one_reason else "Send runs with contrast medium in a coronary artery.",
+        say("None of {n_runs} runs can be measured: {reasons}", n_runs=len(runs), reasons=reasons),
+        refusals[0].hint if is_one_reason else say("Send runs with contrast medium in a coronary artery."),
         tuple(excluded),
     )
 
@@ -117,7 +122,11 @@ def _measured_runs(
 def _left_out(n_runs: int) -> tuple[Finding, ...]:
     if n_runs == 0:
         return ()
-    message = f"The first {MOST_RUNS} runs were measured; {n_runs} later ones were not looked at."
+    message = say(
+        "The first {n_measured} runs were measured; {n_runs} later ones were not looked at.",
+        n_measured=MOST_RUNS,
+        n_runs=n_runs,
+    )
     return (Finding("runs_left_out", Severity.WARNING, message),)
 
 
@@ -136,8 +145,12 @@ def _measured(
     if found < _LEAST_TREE_PX:
         raise HeartRefused(
             "vessels_not_found",
-            f"No coronary artery was found in frame {frame + 1} of {source.run.n_frames}.",
-            "Check that a coronary artery is filled with contrast medium.",
+            say(
+                "No coronary artery was found in frame {frame} of {n_frames}.",
+                frame=frame + 1,
+                n_frames=source.run.n_frames,
+            ),
+            say("Check that a coronary artery is filled with contrast medium."),
         )
     with watch.stage("measure"):
         tree = measured_tree(source.run, frame, maps.labels, maps.stenosis)
@@ -150,36 +163,48 @@ def _require_coronary(source: AssembledRun, filling: Filling) -> None:
     if filling.is_chamber:
         raise HeartRefused(
             "not_coronary",
-            f"In the run ({source.name}) a structure as wide as a ventricle or the aorta is filled, over "
-            f"{100 * filling.wide:.0f} % of the field.",
-            "Send runs with contrast medium in a coronary artery.",
+            say(
+                "In the run ({run}) a structure as wide as a ventricle or the aorta is filled, over "
+                "{percent:.0f} % of the field.",
+                run=source.name,
+                percent=100 * filling.wide,
+            ),
+            say("Send runs with contrast medium in a coronary artery."),
         )
     if filling.bright > _INVERTED and filling.rise * filling.bright >= LEAST_FILLING:
         raise HeartRefused(
             "grey_inverted",
-            "Thin bright structures fill, not dark ones: the photometric interpretation or the sign of the "
-            "pixel intensity is wrong.",
-            "Correct PhotometricInterpretation or PixelIntensityRelationshipSign.",
+            say(
+                "Thin bright structures fill, not dark ones: the photometric interpretation or the sign of "
+                "the pixel intensity is wrong."
+            ),
+            say("Correct PhotometricInterpretation or PixelIntensityRelationshipSign."),
         )
     if not filling.has_vessels:
         raise HeartRefused(
             "no_contrast",
-            f"Thin dark structures change by {100 * filling.rise:.1f} % of the field over the run "
-            f"({source.name}): no contrast medium, or a catheter alone.",
-            "Send runs with contrast medium in a coronary artery.",
+            say(
+                "Thin dark structures change by {percent:.1f} % of the field over the run ({run}): no "
+                "contrast medium, or a catheter alone.",
+                percent=100 * filling.rise,
+                run=source.name,
+            ),
+            say("Send runs with contrast medium in a coronary artery."),
         )
 
 
 def _run_findings(run: MeasuredRun, suspected: int) -> tuple[Finding, ...]:
     findings = []
     if not run.source.run.r_waves and run.source.run.n_frames > 1:
-        message = "No R wave is stated; the frame was chosen by filling and by least motion."
+        message = say("No R wave is stated; the frame was chosen by filling and by least motion.")
         findings.append(Finding("phase_by_motion", Severity.INFO, message, (Place(phase=run.frame),)))
     if _touches_edge(run):
-        message = "Vessels end at the edge of the field; what lies beyond is not measured."
+        message = say("Vessels end at the edge of the field; what lies beyond is not measured.")
         findings.append(Finding("tree_cut", Severity.INFO, message, (Place(phase=run.frame),)))
     if suspected:
-        message = f"{suspected} places look narrowed to the network, but could not be measured."
+        message = say(
+            "{suspected} places look narrowed to the network, but could not be measured.", suspected=suspected
+        )
         findings.append(
             Finding("narrowing_not_measured", Severity.WARNING, message, (Place(phase=run.frame),))
         )
@@ -223,12 +248,13 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
     findings = [*view_findings(analysis)]
     by_profile = [n for n, (_, le) in enumerate(analysis.lesions, start=1) if le.probability < 0.5]
     if by_profile:
-        message = (
-            f"Lesions seen in the diameters alone, not by the network: {', '.join(map(str, by_profile))}."
+        message = say(
+            "Lesions seen in the diameters alone, not by the network: {numbers}.",
+            numbers=joined(", ", by_profile),
         )
         findings.append(Finding("lesion_by_profile", Severity.WARNING, message))
     if not analysis.lesions:
-        message = (
+        message = say(
             "No lesion was found; lesions at the ostium, at the end of a vessel and occlusions may be missed."
         )
         findings.append(Finding("no_lesion", Severity.INFO, message))

@@ -23,10 +23,11 @@ from cvai.dicom.write.plan import (
     document_series,
     segmentation_series,
 )
+from cvai.domain.message import say
 from cvai.domain.vessels.segments import CORONARY_LABELS, CoronarySegment
 
 FIRST_SERIES_NUMBER = 9301
-METHOD = (
+METHOD = say(
     "Edges by the width at half maximum of the contrast in the grey picture; reference diameter interpolated "
     "from the healthy stretches on both sides of a lesion. SYNTAX score and occlusions are not given."
 )

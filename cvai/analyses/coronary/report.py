@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
@@ -27,6 +29,7 @@ from cvai.dicom.write.report.impression import draw_conclusion, draw_long_impres
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Box, Page, Stroke, fitted, wrapped
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
+from cvai.domain.message import linked, say, term
 from cvai.domain.vessels.segments import CORONARY_LABELS
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
@@ -35,7 +38,16 @@ _PICTURE = Box(LEFT, 122.0, 104.0, 104.0)
 _PROFILES = Box(127.0, 119.0, 68.0, 118.0)
 _MOST_ROWS, _MOST_PROFILES = 8, 3
 _COLUMNS = (0.0, 6.0, 70.0, 112.0, 128.0, 145.0, 162.0)
-_TITLES = ("", "Segment (SYNTAX)", "View, frame", "Stenosis", "Minimum", "Length", "Grade")
+_COLUMN_WIDTHS = tuple(right - left - 1 for left, right in pairwise((*_COLUMNS, WIDTH)))
+_TITLES = (
+    "",
+    say("Segment (SYNTAX)"),
+    say("View, frame"),
+    say("Stenosis"),
+    say("Minimum"),
+    say("Length"),
+    say("Grade"),
+)
 _EDGE, _LESION = Stroke((240, 228, 66), 0.5), Stroke((220, 30, 30), 1.3)
 _MEASURED, _REFERENCE = Stroke((0, 114, 178), 1.0), Stroke((120, 120, 120), 0.8, (3.0, 2.0))
 
@@ -43,18 +55,28 @@ _MEASURED, _REFERENCE = Stroke((0, 114, 178), 1.0), Stroke((120, 120, 120), 0.8,
 def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
     """The report as a PDF file; the same context gives the same bytes."""
     analysis = context.analysis
-    page = Page(f"cvai report: {context.plan.title.lower()}")
-    runs = f"{len(analysis.runs)} {'run' if len(analysis.runs) == 1 else 'runs'} of coronary angiography"
-    draw_heading(page, context, runs)
+    page = Page(f"cvai report: {context.plan.title.lower()}", context.language)
+    n_runs = len(analysis.runs)
+    several = say("{n_runs} runs of coronary angiography", n_runs=n_runs)
+    draw_heading(page, context, say("1 run of coronary angiography") if n_runs == 1 else several)
     draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
-    draw_section(page, _TABLE.left, _TABLE.top, "Lesions, severest first", _TABLE.width)
+    draw_section(page, _TABLE.left, _TABLE.top, say("Lesions, severest first"), _TABLE.width)
     _draw_table(page, analysis)
     run = analysis.lesions[0][0] if analysis.lesions else analysis.runs[0]
-    title = f"{run.source.name}, frame {run.frame + 1} of {run.source.run.n_frames}"
+    title = page.said(
+        say(
+            "{run}, frame {frame} of {n_frames}",
+            run=run.source.name,
+            frame=run.frame + 1,
+            n_frames=run.source.run.n_frames,
+        )
+    )
     draw_section(page, _PICTURE.left, _PICTURE.top - 5, fitted(title, 9.5, _PICTURE.width), _PICTURE.width)
     _draw_picture(page, analysis, run)
     if analysis.lesions:
-        draw_section(page, _PROFILES.left, _PROFILES.top - 2, "Diameter along the vessel", _PROFILES.width)
+        draw_section(
+            page, _PROFILES.left, _PROFILES.top - 2, say("Diameter along the vessel"), _PROFILES.width
+        )
     height = _PROFILES.height / _MOST_PROFILES
     for place, (of_run, lesion) in enumerate(analysis.lesions[:_MOST_PROFILES]):
         box = Box(_PROFILES.left, _PROFILES.top + place * height, _PROFILES.width, height - 3)
@@ -69,45 +91,50 @@ def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
 def _identity(context: ResultContext[CoronaryAnalysis]) -> tuple[Cell, ...]:
     header, analysis = context.first_header, context.analysis
     return (
-        Cell("Patient", readable_name(analysis.patient.name)),
+        Cell(say("Patient"), readable_name(analysis.patient.name)),
         patient_id_cell(analysis.patient),
-        Cell("Sex, year of birth, age", sex_and_age(analysis.patient, analysis.subject)),
-        Cell("Arteries", " and ".join(sorted({run.artery for run in analysis.runs}))),
-        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        Cell(say("Sex, year of birth, age"), sex_and_age(analysis.patient, analysis.subject)),
+        Cell(say("Arteries"), linked(map(term, sorted({run.artery for run in analysis.runs})))),
+        Cell(say("Study date"), readable_date(str(checked_value(header, "StudyDate") or ""))),
         accession_cell(header),
-        Cell("Runs", str(len(analysis.runs))),
-        Cell("Largest stenosis", f"{analysis.measurements[0].value:.0f} %"),
+        Cell(say("Runs"), str(len(analysis.runs))),
+        Cell(say("Largest stenosis"), f"{analysis.measurements[0].value:.0f} %"),
     )
 
 
 def _draw_table(page: Page, analysis: CoronaryAnalysis) -> None:
     y = _TABLE.top + 6
-    for x, title in zip(_COLUMNS, _TITLES, strict=True):
-        page.text(_TABLE.left + x, y, title, 7, colour=GREY)
+    for x, title, width in zip(_COLUMNS, _TITLES, _COLUMN_WIDTHS, strict=True):
+        page.text(_TABLE.left + x, y, title, 7, colour=GREY, width=width)
     if not analysis.lesions:
-        page.text(_TABLE.left, y + 6, "No lesion was found.", 9)
+        page.text(_TABLE.left, y + 6, say("No lesion was found."), 9)
     for number, (run, lesion) in enumerate(analysis.lesions[:_MOST_ROWS], start=1):
         y += 4.6
-        for x, text in zip(_COLUMNS, _row(analysis, number, run, lesion), strict=True):
+        row = _row(page, analysis, number, run, lesion)
+        for x, text, width in zip(_COLUMNS, row, _COLUMN_WIDTHS, strict=True):
             is_severe = lesion.narrowing.percent >= 70.0 and x >= _COLUMNS[3]
-            page.text(_TABLE.left + x, y, text, 8, colour=ALARM if is_severe else BLACK)
+            page.text(_TABLE.left + x, y, text, 8, colour=ALARM if is_severe else BLACK, width=width)
     if (more := len(analysis.lesions) - _MOST_ROWS) > 0:
-        page.text(_TABLE.left, y + 4, f"{more} more in the structured report.", 7, colour=GREY)
-    for place, line in enumerate(wrapped(METHOD, 6, _TABLE.width)):
+        page.text(
+            _TABLE.left, y + 4, say("{count} more in the structured report.", count=more), 7, colour=GREY
+        )
+    for place, line in enumerate(wrapped(page.said(METHOD), 6, _TABLE.width)):
         page.text(_TABLE.left, _TABLE.bottom - 1.5 + 2.6 * place, line, 6, colour=GREY)
 
 
-def _row(analysis: CoronaryAnalysis, number: int, run: MeasuredRun, lesion: Lesion) -> tuple[str, ...]:
+def _row(
+    page: Page, analysis: CoronaryAnalysis, number: int, run: MeasuredRun, lesion: Lesion
+) -> tuple[str, ...]:
     lengths = []
     for what in ("minimal_diameter", "length"):
         found = analysis.measurement(f"lesion_{number}_{what}")
-        lengths.append("no calibration" if found is None else f"{found.value:.1f} mm")
-    segment = fitted(f"{lesion.segment.display_name} ({lesion.segment.number})", 8, 63)
-    view = fitted(f"{run.source.name}, {run.frame + 1}", 8, 40)
+        lengths.append(say("no calibration") if found is None else f"{found.value:.1f} mm")
+    segment = fitted(f"{page.said(term(lesion.segment.display_name))} ({lesion.segment.number})", 8, 63)
+    view = fitted(f"{page.said(run.source.name)}, {run.frame + 1}", 8, 40)
     percent = f"{lesion.narrowing.percent:.0f} %"
-    if "no calibration" in lengths:
-        lengths = ["not given", "not given"]
-    return f"{number}", segment, view, percent, *lengths, lesion.narrowing.grade.value
+    if say("no calibration") in lengths:
+        lengths = [say("not given"), say("not given")]
+    return f"{number}", segment, view, percent, *lengths, term(lesion.narrowing.grade)
 
 
 def _draw_picture(page: Page, analysis: CoronaryAnalysis, run: MeasuredRun) -> None:
@@ -151,7 +178,8 @@ def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: L
         0.0, float(along[-1]), tuple(t for t in round_ticks(0.0, float(along[-1]), 4) if t <= along[-1])
     )
     y_axis = Axis(0.0, ticks[-1], ticks)
-    title = f"{number}: {lesion.segment.display_name}, {lesion.narrowing.percent:.0f} %"
+    segment = page.said(term(lesion.segment.display_name))
+    title = f"{number}: {segment}, {lesion.narrowing.percent:.0f} %"
     page.text(box.left, box.top + 4, fitted(title, 7, box.width), 7, bold=True)
     left, right = (
         plot.left + x_axis.share(at * mm) * plot.width
@@ -165,7 +193,8 @@ def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: L
     for tick in x_axis.ticks:
         x = plot.left + x_axis.share(tick) * plot.width
         page.text(x, plot.bottom + 3.2, f"{tick:g}", 6, colour=GREY, align="centre")
-    page.text(plot.right, plot.bottom + 6, f"from trunk ({unit})", 6, colour=GREY, align="right")
+    trunk = say("from trunk ({unit})", unit=unit)
+    page.text(plot.right, plot.bottom + 6, trunk, 6, colour=GREY, align="right", width=20)
     for values, stroke in ((reference, _REFERENCE), (diameters, _MEASURED)):
         known = np.flatnonzero(np.isfinite(values))
         for piece in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
@@ -178,5 +207,5 @@ def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: L
                     for i in piece
                 ]
                 page.line(points, stroke)
-    draw_key(page, plot.left - 9, plot.bottom + 5.2, f"diameter ({unit})", _MEASURED)
-    draw_key(page, plot.left + 18, plot.bottom + 5.2, "reference", _REFERENCE)
+    draw_key(page, plot.left - 9, plot.bottom + 5.2, say("diameter ({unit})", unit=unit), _MEASURED, width=26)
+    draw_key(page, plot.left + 18, plot.bottom + 5.2, say("reference"), _REFERENCE, width=26)

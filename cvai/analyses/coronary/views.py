@@ -10,6 +10,7 @@ from itertools import combinations
 
 from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun
 from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.vessels.segments import CORONARY_LABELS, CoronarySegment
 
 LEAST_APART_DEGREES = 30.0
@@ -25,40 +26,59 @@ def view_key(number: int) -> str:
 
 def view_findings(analysis: CoronaryAnalysis) -> tuple[Finding, ...]:
     """``two_views``, ``views_disagree`` and ``one_view``, each with its segments and their runs."""
-    told: dict[str, list[tuple[str, list[MeasuredRun]]]] = {}
+    told: dict[str, list[tuple[Message, list[MeasuredRun]]]] = {}
     for segment in dict.fromkeys(lesion.segment for _, lesion in analysis.lesions):
         code, text, runs = _judged(analysis, segment)
-        told.setdefault(code, []).append((f"{segment.display_name} ({text})", runs))
+        told.setdefault(code, []).append(
+            (say("{segment} ({text})", segment=term(segment.display_name), text=text), runs)
+        )
     findings = []
     for code, (severity, opening) in _SAID.items():
         if of_code := told.get(code):
             places = [_place(analysis, run) for _, runs in of_code for run in runs]
-            message = f"{opening}: {'; '.join(text for text, _ in of_code)}."
+            message = say(
+                "{opening}: {segments}.",
+                opening=opening,
+                segments=joined("; ", (text for text, _ in of_code)),
+            )
             findings.append(Finding(code, severity, message, tuple(dict.fromkeys(places))))
     return tuple(findings)
 
 
 _SAID = {
-    "two_views": (Severity.INFO, "Narrowed in two views"),
-    "views_disagree": (Severity.WARNING, "Narrowed in one view and not in another that shows the segment"),
-    "one_view": (Severity.WARNING, "Narrowed in one view only, which may under- or overestimate"),
+    "two_views": (Severity.INFO, say("Narrowed in two views")),
+    "views_disagree": (
+        Severity.WARNING,
+        say("Narrowed in one view and not in another that shows the segment"),
+    ),
+    "one_view": (Severity.WARNING, say("Narrowed in one view only, which may under- or overestimate")),
 }
 
 
-def _judged(analysis: CoronaryAnalysis, segment: CoronarySegment) -> tuple[str, str, list[MeasuredRun]]:
+def _judged(analysis: CoronaryAnalysis, segment: CoronarySegment) -> tuple[str, Message, list[MeasuredRun]]:
     """Code of what the views say of a narrowed segment, the percentages by view, and the runs to look at."""
     percents: dict[int, float] = {}  # by the number of the run; its severest lesion comes first
     for run, lesion in analysis.lesions:
         if lesion.segment is segment:
             percents.setdefault(analysis.runs.index(run), lesion.narrowing.percent)
     narrowed = {analysis.runs[number]: percent for number, percent in percents.items()}
-    text = ", ".join(f"{percent:.0f} % in {run.source.name}" for run, percent in narrowed.items())
+    text = joined(
+        ", ",
+        (
+            say("{percent:.0f} % in {run}", percent=percent, run=run.source.name)
+            for run, percent in narrowed.items()
+        ),
+    )
     if any(_are_two_views(one, other) for one, other in combinations(narrowed, 2)):
         return "two_views", text, list(narrowed)
     clear = [run for run in analysis.runs if run not in narrowed and _shows(run, segment)]
     clear = [run for run in clear if any(_are_two_views(run, other) for other in narrowed)]
     if clear:
-        without = f"{text}, not in {', '.join(run.source.name for run in clear)}"
+        without = say(
+            "{narrowed}, not in {clear}",
+            narrowed=text,
+            clear=joined(", ", (run.source.name for run in clear)),
+        )
         return "views_disagree", without, [*narrowed, *clear]
     return "one_view", text, list(narrowed)
 

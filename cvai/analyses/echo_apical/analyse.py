@@ -18,6 +18,7 @@ from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.ultrasound.loops import assemble_loop, select_loops
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
 from cvai.domain.echo.views import EchoView
+from cvai.domain.message import joined, say
 from cvai.errors import Refused
 from cvai.models.echo import EchoSegmenter
 
@@ -70,17 +71,17 @@ def _measured_loops(
             measured.append(_measured(images, segmenter, watch))
         except Refused as refusal:
             refusals.append(refusal)
-            excluded.append(Excluded(images[0].series_uid, f"{refusal.code}: {refusal.message}"))
+            excluded.append(Excluded(images[0].series_uid, joined(": ", (refusal.code, refusal.message))))
     if measured:
         return measured, excluded
     if len(loops) == 1:
         raise refusals[0]
-    reasons = "; ".join(dict.fromkeys(p.reason for p in excluded))
+    reasons = joined("; ", dict.fromkeys(p.reason for p in excluded))
     is_one_reason = len({refusal.code for refusal in refusals}) == 1
     raise CineNotFound(
         refusals[0].code if is_one_reason else "no_apical_view",
-        f"None of {len(loops)} loops can be measured: {reasons}",
-        refusals[0].hint if is_one_reason else "Send apical four- and two-chamber loops in grey scale.",
+        say("None of {n_loops} loops can be measured: {reasons}", n_loops=len(loops), reasons=reasons),
+        refusals[0].hint if is_one_reason else say("Send apical four- and two-chamber loops in grey scale."),
         tuple(excluded),
     )
 
@@ -91,12 +92,17 @@ def _measured(images: Images, segmenter: EchoSegmenter, watch: Stopwatch) -> Mea
     with watch.inference():
         segmentation = segmenter.segment(source.loop)
     if segmentation.view is EchoView.OTHER:
-        stated = "" if source.stated_view is None else f", though stated as {source.stated_view.name}"
+        view = source.stated_view
+        stated = "" if view is None else say(", though stated as {view}", view=view.name)
         raise CineNotFound(
             "no_apical_view",
-            f"The loop shows neither an apical four- nor a two-chamber view "
-            f"(probability {100 * segmentation.view_probability:.0f} %){stated}.",
-            "Send apical four- and two-chamber loops.",
+            say(
+                "The loop shows neither an apical four- nor a two-chamber view "
+                "(probability {percent:.0f} %){stated}.",
+                percent=100 * segmentation.view_probability,
+                stated=stated,
+            ),
+            say("Send apical four- and two-chamber loops."),
             (),
         )
     with watch.stage("measure"):

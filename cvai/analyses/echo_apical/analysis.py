@@ -16,12 +16,13 @@ from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.simpson import DiscStack
 from cvai.domain.echo.strain import NOT_MEASURED, LoopStrain
 from cvai.domain.echo.views import EchoView
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 
 KIND = "echo_apical"
 BIPLANE = "biplane"
 ESV, EF_OWN_LENGTH = "lv_esv", "lv_ef_own_length"
-DISC_HEIGHT = (
+DISC_HEIGHT = say(
     "Method of discs, 20 discs; all discs of all views and phases have the height of the longest long axis "
     "over 20. Ejection fractions with a height for each phase are about 8 points higher."
 )
@@ -136,9 +137,10 @@ class EchoAnalysis(Analysed):
         """In words what was done to the volume of the discs, None where nothing was."""
         if self.esv_factor == 1.0:
             return None
-        return (
-            f"The end-systolic volume is that of the discs drawn times {self.esv_factor:.3f}, which makes "
-            "ejection fractions right on average where they are known."
+        return say(
+            "The end-systolic volume is that of the discs drawn times {factor:.3f}, which makes "
+            "ejection fractions right on average where they are known.",
+            factor=self.esv_factor,
         )
 
     @property

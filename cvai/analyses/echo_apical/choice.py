@@ -14,6 +14,7 @@ from cvai.domain.beats import area_curve
 from cvai.domain.echo.loop_times import seen_rate_bpm
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 
 _SIMILAR_RATE_BPM = 10.0
 
@@ -49,10 +50,10 @@ def choose_loops(measured: Sequence[MeasuredLoop]) -> LoopChoice:
     resting, rate_findings = _at_the_slowest_rate(session)
     loops = _best_of_each_view(resting)
     reasons = (
-        *((loop, "of another examination in the study") for loop in measured if loop not in session),
-        *((loop, "acquired at a higher heart rate") for loop in session if loop not in resting),
+        *((loop, say("of another examination in the study")) for loop in measured if loop not in session),
+        *((loop, say("acquired at a higher heart rate")) for loop in session if loop not in resting),
         *(
-            (loop, f"another {VIEW_NAMES[loop.view]} loop was preferred")
+            (loop, say("another {view} loop was preferred", view=VIEW_NAMES[loop.view]))
             for loop in resting
             if loop not in loops
         ),
@@ -76,9 +77,12 @@ def _of_one_session(measured: Sequence[MeasuredLoop]) -> tuple[list[MeasuredLoop
     if len(sessions) == 1:
         return sessions[0], ()
     chosen = max(enumerate(sessions), key=lambda at: (len({loop.view for loop in at[1]}), at[0]))[1]
-    message = (
-        f"The study holds loops of {len(sessions)} examinations, hours or days apart; "
-        f"{len(chosen)} of {len(measured)} loops, of one of them, were considered."
+    message = say(
+        "The study holds loops of {n_examinations} examinations, hours or days apart; {n_considered} "
+        "of {n_loops} loops, of one of them, were considered.",
+        n_examinations=len(sessions),
+        n_considered=len(chosen),
+        n_loops=len(measured),
     )
     return chosen, (Finding("several_examinations", Severity.WARNING, message),)
 
@@ -93,9 +97,12 @@ def _at_the_slowest_rate(loops: Sequence[MeasuredLoop]) -> tuple[list[MeasuredLo
         return list(loops), ()
     limit_bpm = _REST_RATIO * slowest_bpm
     resting = [loop for loop in loops if rates_bpm.get(id(loop), fastest_bpm) <= limit_bpm]
-    message = (
-        f"Loops were acquired at heart rates of {slowest_bpm:.0f} to {fastest_bpm:.0f}/min; those up to "
-        f"{limit_bpm:.0f}/min are taken as acquired at rest, and only they were considered."
+    message = say(
+        "Loops were acquired at heart rates of {slowest_bpm:.0f} to {fastest_bpm:.0f}/min; those up "
+        "to {limit_bpm:.0f}/min are taken as acquired at rest, and only they were considered.",
+        slowest_bpm=slowest_bpm,
+        fastest_bpm=fastest_bpm,
+        limit_bpm=limit_bpm,
     )
     return resting, (Finding("rest_by_heart_rate", Severity.WARNING, message),)
 

@@ -16,6 +16,7 @@ from cvai.dicom.write.codes import (
     measurement_coding,
 )
 from cvai.domain.echo.views import EchoView
+from cvai.domain.message import Message, say
 
 ULTRASOUND = Code("US", "DCM", "Ultrasound")
 ECHOCARDIOGRAPHY = Code("40701008", "SCT", "Echocardiography")
@@ -29,8 +30,17 @@ VIEW_CODES: Mapping[EchoView, Code] = MappingProxyType(
 )
 """Image views of CID 12226."""
 
-VIEW_NAMES: Mapping[EchoView, str] = MappingProxyType(
-    {EchoView.APICAL_4_CHAMBER: "apical four-chamber", EchoView.APICAL_2_CHAMBER: "apical two-chamber"}
+VIEW_NAMES: Mapping[EchoView, Message] = MappingProxyType(
+    {
+        EchoView.APICAL_4_CHAMBER: say("apical four-chamber"),
+        EchoView.APICAL_2_CHAMBER: say("apical two-chamber"),
+    }
+)
+VIEW_TITLES: Mapping[EchoView, Message] = MappingProxyType(
+    {
+        EchoView.APICAL_4_CHAMBER: say("Apical four-chamber"),
+        EchoView.APICAL_2_CHAMBER: say("Apical two-chamber"),
+    }
 )
 
 _BIPLANE, _FOUR_CHAMBER, _TWO_CHAMBER = (

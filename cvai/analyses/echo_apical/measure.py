@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cvai.analyses.echo_apical.analysis import BIPLANE, EF_OWN_LENGTH, MeasuredLoop
 from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.choice import rate_bpm
-from cvai.analyses.echo_apical.codes import VIEW_NAMES
+from cvai.analyses.echo_apical.codes import VIEW_NAMES, VIEW_TITLES
 from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of_headers
 from cvai.dicom.read.ultrasound.loops import AssembledLoop
@@ -49,6 +49,7 @@ from cvai.domain.echo.strain import measure_strain
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.normals import with_normal_ranges
 from cvai.domain.phases import KeyPhases
 from cvai.domain.subject import Subject
@@ -201,8 +202,13 @@ def discs_of_beat(
         try:
             stacks.append(disc_stack(labels_at(t), spacing_mm))
         except HeartRefused as refusal:
-            where = f"{VIEW_NAMES[view].capitalize()} view, frame {t + 1}"
-            raise HeartRefused(refusal.code, f"{where}: {refusal.message}", refusal.hint) from refusal
+            message = say(
+                "{view} view, frame {frame}: {reason}",
+                view=VIEW_TITLES[view],
+                frame=t + 1,
+                reason=refusal.message,
+            )
+            raise HeartRefused(refusal.code, message, refusal.hint) from refusal
     return KeyDiscs(*stacks)
 
 
@@ -265,7 +271,9 @@ def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Findi
         )
         findings += (finding.in_view(loop.view.value) for finding in of_loop)
     if len(loops) == 1:
-        message = f"Only an {VIEW_NAMES[loops[0].view]} view was measured; two views are more reliable."
+        message = say(
+            "Only an {view} view was measured; two views are more reliable.", view=VIEW_NAMES[loops[0].view]
+        )
         findings.append(Finding("single_plane", Severity.WARNING, message).in_view(loops[0].view.value))
     else:
         first, second = loops
@@ -300,7 +308,9 @@ def _stated_otherwise(loop: MeasuredLoop) -> tuple[Finding, ...]:
     stated = loop.source.stated_view
     if stated is None or not loop.contradicts_its_header:
         return ()
-    message = (
-        f"A loop stated as {stated.name} was measured as {VIEW_NAMES[loop.view]} view, which it looks like."
+    message = say(
+        "A loop stated as {stated} was measured as {view} view, which it looks like.",
+        stated=stated.name,
+        view=VIEW_NAMES[loop.view],
     )
     return (Finding("view_contradicts_header", Severity.WARNING, message),)

@@ -20,13 +20,14 @@ from cvai.dicom.write.plan import (
 )
 from cvai.domain.anatomy import ECHO_LABELS
 from cvai.domain.echo.views import EchoView
+from cvai.domain.message import say
 
 FIRST_SERIES_NUMBER = 9001
-ATRIUM = (
+ATRIUM = say(
     "Left atrium: closed by a straight line at the mitral annulus, largest at the end of ventricular "
     "systole. Appendage and pulmonary veins cannot be told from it."
 )
-STRAIN = (
+STRAIN = say(
     "Strain: length of the border in every frame over that at end-diastole, from contours; not speckle "
     "tracking, whose normal values do not apply."
 )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
-from cvai.analyses.echo_apical.codes import VIEW_NAMES
+from cvai.analyses.echo_apical.codes import VIEW_NAMES, VIEW_TITLES
 from cvai.analyses.echo_apical.objects import remarks_of
 from cvai.analyses.echo_apical.pictures import EchoPicture, echo_picture
 from cvai.dicom.read.header.names import readable_name
@@ -37,12 +37,13 @@ from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.strain import Layer
+from cvai.domain.message import joined, linked, say, term
 
-METHOD = (
+METHOD = say(
     "Method of discs (20), all of one height: the longest long axis of all views and phases over 20. By each "
     "phase's own length, as many machines take it, ejection fractions are about 8 points higher."
 )
-NO_VOLUMES = "Volumes are not given: the size of a pixel is not known."
+NO_VOLUMES = say("Volumes are not given: the size of a pixel is not known.")
 
 _IDENTITY_LEFTS = (LEFT, 62.0, 99.0, 140.0)
 _TABLE = Box(LEFT, 57.0, 84.0, 125.0)
@@ -53,48 +54,48 @@ _PICTURES_BOTTOM = 238.0
 _GAP = 2.0
 _KEYS_Y = 240.5
 _ROWS = (
-    ("Ejection fraction (%)", "lv_ef", 0),
-    ("Ejection fraction, own lengths (%)", "lv_ef_own_length", 0),
-    ("End-diastolic volume (mL)", "lv_edv", 0),
-    ("End-diastolic volume (mL/m²)", "lv_edv_index", 0),
-    ("End-systolic volume (mL)", "lv_esv", 0),
-    ("Stroke volume (mL)", "lv_sv", 0),
-    ("Cardiac output (L/min)", "lv_co", 1),
-    ("Heart rate (/min)", "heart_rate", 0),
-    ("Left atrium, largest (mL)", "la_max", 0),
-    ("Left atrium, largest (mL/m²)", "la_max_index", 0),
-    ("Left atrium, area-length (mL)", "la_max_area_length", 0),
-    ("Left atrium, smallest (mL)", "la_min", 0),
-    ("Left atrium, emptying (%)", "la_ef", 0),
-    ("Strain, endocardium (%)", "lv_gls_endo", 1),
-    ("Strain, endocardium, 4C (%)", "lv_gls_endo_a4c", 1),
-    ("Strain, endocardium, 2C (%)", "lv_gls_endo_a2c", 1),
-    ("Strain, mid-wall (%)", "lv_gls_mid", 1),
-    ("Strain, mid-wall, 4C (%)", "lv_gls_mid_a4c", 1),
-    ("Strain, mid-wall, 2C (%)", "lv_gls_mid_a2c", 1),
-    ("Time to peak strain, 4C (ms)", "lv_gls_time_a4c", 0),
-    ("Time to peak strain, 2C (ms)", "lv_gls_time_a2c", 0),
+    (say("Ejection fraction (%)"), "lv_ef", 0),
+    (say("Ejection fraction, own lengths (%)"), "lv_ef_own_length", 0),
+    (say("End-diastolic volume (mL)"), "lv_edv", 0),
+    (say("End-diastolic volume (mL/m²)"), "lv_edv_index", 0),
+    (say("End-systolic volume (mL)"), "lv_esv", 0),
+    (say("Stroke volume (mL)"), "lv_sv", 0),
+    (say("Cardiac output (L/min)"), "lv_co", 1),
+    (say("Heart rate (/min)"), "heart_rate", 0),
+    (say("Left atrium, largest (mL)"), "la_max", 0),
+    (say("Left atrium, largest (mL/m²)"), "la_max_index", 0),
+    (say("Left atrium, area-length (mL)"), "la_max_area_length", 0),
+    (say("Left atrium, smallest (mL)"), "la_min", 0),
+    (say("Left atrium, emptying (%)"), "la_ef", 0),
+    (say("Strain, endocardium (%)"), "lv_gls_endo", 1),
+    (say("Strain, endocardium, 4C (%)"), "lv_gls_endo_a4c", 1),
+    (say("Strain, endocardium, 2C (%)"), "lv_gls_endo_a2c", 1),
+    (say("Strain, mid-wall (%)"), "lv_gls_mid", 1),
+    (say("Strain, mid-wall, 4C (%)"), "lv_gls_mid_a4c", 1),
+    (say("Strain, mid-wall, 2C (%)"), "lv_gls_mid_a2c", 1),
+    (say("Time to peak strain, 4C (ms)"), "lv_gls_time_a4c", 0),
+    (say("Time to peak strain, 2C (ms)"), "lv_gls_time_a2c", 0),
 )
 _STROKES: Mapping[Structure, Stroke] = MappingProxyType(
     {structure: Stroke(codes.STRUCTURE_RGB[structure], 1.1) for structure in ECHO_LABELS}
 )
 _DISC_STROKE = Stroke((240, 228, 66), 0.45)
 _CURVE_STROKES = (Stroke((213, 94, 0), 1.2), Stroke((0, 114, 178), 1.2, (3.5, 2.0)))
-_KEYS = ("LV cavity", "LV epicardium", "Left atrium")
+_KEYS = (say("LV cavity"), say("LV epicardium"), say("Left atrium"))
 
 
 def echo_report_pdf(context: ResultContext[EchoAnalysis]) -> bytes:
     """The report as a PDF file; the same context gives the same bytes."""
     analysis = context.analysis
-    views = " and ".join(f"{VIEW_NAMES[loop.view]} view" for loop in analysis.loops)
-    page = Page(f"cvai report: {context.plan.title.lower()}")
+    views = linked(say("{view} view", view=VIEW_NAMES[loop.view]) for loop in analysis.loops)
+    page = Page(f"cvai report: {context.plan.title.lower()}", context.language)
     draw_heading(page, context, views)
     draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
-    draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
+    draw_section(page, _TABLE.left, _TABLE.top, say("Measurements"), _TABLE.width)
     _draw_table(page, analysis)
-    draw_section(page, _CURVE.left, _CURVE.top, "Area of the left ventricle over the loop", _CURVE.width)
+    draw_section(page, _CURVE.left, _CURVE.top, say("Area of the left ventricle over the loop"), _CURVE.width)
     _draw_areas(page, analysis)
-    title = "Longitudinal strain over the loop"
+    title = say("Longitudinal strain over the loop")
     draw_section(page, _STRAIN_CURVE.left, _STRAIN_CURVE.top, title, _STRAIN_CURVE.width)
     _draw_strain(page, analysis)
     _draw_pictures(page, analysis)
@@ -108,33 +109,34 @@ def echo_report_pdf(context: ResultContext[EchoAnalysis]) -> bytes:
 def _identity(context: ResultContext[EchoAnalysis]) -> tuple[Cell, ...]:
     header, analysis, patient = context.first_header, context.analysis, context.analysis.patient
     surface = analysis.measurement("bsa")
-    loops = ", ".join(f"{loop.segmentation.n_frames} frames" for loop in analysis.loops)
+    counts = (loop.segmentation.n_frames for loop in analysis.loops)
+    loops = joined(", ", (say("{n_frames} frames", n_frames=count) for count in counts))
     return (
-        Cell("Patient", readable_name(patient.name)),
+        Cell(say("Patient"), readable_name(patient.name)),
         patient_id_cell(patient),
-        Cell("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
-        Cell("Height, weight", height_and_weight(analysis.subject)),
-        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        Cell(say("Sex, year of birth, age"), sex_and_age(patient, analysis.subject)),
+        Cell(say("Height, weight"), height_and_weight(analysis.subject)),
+        Cell(say("Study date"), readable_date(str(checked_value(header, "StudyDate") or ""))),
         accession_cell(header),
-        Cell("Loops", loops),
-        Cell("Body surface", "" if surface is None else f"{surface.value:.2f} m²"),
+        Cell(say("Loops"), loops),
+        Cell(say("Body surface"), "" if surface is None else f"{surface.value:.2f} m²"),
     )
 
 
 def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
-    notes = [METHOD] if analysis.calibrated else [NO_VOLUMES, METHOD]
+    notes: list[str] = [METHOD] if analysis.calibrated else [NO_VOLUMES, METHOD]
     if analysis.correction is not None:
         notes.append(analysis.correction)
     notes += remarks_of(analysis)
     notes.append(normal_note(analysis.measurements, analysis.subject))
-    lines = [line for text in notes for line in wrapped(text, 6, _TABLE.width)]
+    lines = [line for text in notes for line in wrapped(page.said(text), 6, _TABLE.width)]
     bottom = _TABLE.bottom - 2.6 * len(lines)
     rows = [(title, m, digits) for title, name, digits in _ROWS if (m := analysis.measurement(name))]
     height = min(8.0, (bottom - _TABLE.top - 4) / max(1, len(rows)))
     for place, (title, measurement, decimals) in enumerate(rows):
         baseline = _TABLE.top + 4 + (place + 0.65) * height
         is_ef = measurement.name == "lv_ef"
-        page.text(_TABLE.left, baseline, title, 8.5, bold=is_ef)
+        page.text(_TABLE.left, baseline, title, 8.5, bold=is_ef, width=48)
         mark = MARKS.get(measurement.normality, "") if measurement.normality is not None else ""
         value, colour = f"{mark}{measurement.value:.{decimals}f}", ALARM if mark else BLACK
         size = 10 if is_ef else 9
@@ -154,17 +156,19 @@ def _draw_areas(page: Page, analysis: EchoAnalysis) -> None:
     areas = [loop.segmentation.area_curve_px(Structure.LV_CAVITY) for loop in analysis.loops]
     lines = [[(100 * area / area.max(), stroke)] for area, stroke in zip(areas, _CURVE_STROKES, strict=False)]
     _draw_plot(
-        page, _CURVE, analysis.loops, lines, ("Area (% of the largest)", (0.0, 25.0, 50.0, 75.0, 100.0))
+        page, _CURVE, analysis.loops, lines, (say("Area (% of the largest)"), (0.0, 25.0, 50.0, 75.0, 100.0))
     )
     for place, (loop, stroke) in enumerate(zip(analysis.loops, _CURVE_STROKES, strict=False)):
-        draw_key(page, _CURVE.left + place * 40, _CURVE.top + 5, VIEW_NAMES[loop.view], stroke)
+        draw_key(page, _CURVE.left + place * 40, _CURVE.top + 5, VIEW_NAMES[loop.view], stroke, width=39)
 
 
 def _draw_strain(page: Page, analysis: EchoAnalysis) -> None:
     """Endocardium of every view with dots, the mid-wall thin beside it."""
     loops = [loop for loop in analysis.loops if loop.strain.withheld is None]
     if not loops:
-        page.text(_STRAIN_CURVE.left, _STRAIN_CURVE.top + 8, "Withheld; see the findings.", 7, colour=GREY)
+        page.text(
+            _STRAIN_CURVE.left, _STRAIN_CURVE.top + 8, say("Withheld; see the findings."), 7, colour=GREY
+        )
         return
     lines = []
     for loop, stroke in zip(analysis.loops, _CURVE_STROKES, strict=False):
@@ -173,8 +177,8 @@ def _draw_strain(page: Page, analysis: EchoAnalysis) -> None:
             lines.append([(curves[Layer.ENDOCARDIUM], stroke), (curves[Layer.MID_WALL], thin)])
     lowest = min(float(curve.min()) for of_loop in lines for curve, _ in of_loop)
     highest = max(float(curve.max()) for of_loop in lines for curve, _ in of_loop)
-    _draw_plot(page, _STRAIN_CURVE, loops, lines, ("Strain (%)", round_ticks(lowest, highest, 4)))
-    key = "Thick: endocardium; thin: mid-wall. Colours as above."
+    _draw_plot(page, _STRAIN_CURVE, loops, lines, (say("Strain (%)"), round_ticks(lowest, highest, 4)))
+    key = say("Thick: endocardium; thin: mid-wall. Colours as above.")
     page.text(_STRAIN_CURVE.left, _STRAIN_CURVE.top + 5.8, key, 6.8, colour=GREY)
 
 
@@ -220,8 +224,8 @@ def _times(loops: Sequence[MeasuredLoop]) -> tuple[list[NDArray[np.float64]], st
     """Times of every loop, or numbers of frames where one of them has no times, and what to call them."""
     times_ms = [t for loop in loops if (t := loop.source.loop.times_ms) is not None]
     if len(times_ms) == len(loops):
-        return times_ms, "Time (ms)"
-    return [np.arange(1.0, loop.segmentation.n_frames + 1) for loop in loops], "Frame"
+        return times_ms, say("Time (ms)")
+    return [np.arange(1.0, loop.segmentation.n_frames + 1) for loop in loops], say("Frame")
 
 
 def _draw_pictures(page: Page, analysis: EchoAnalysis) -> None:
@@ -231,13 +235,13 @@ def _draw_pictures(page: Page, analysis: EchoAnalysis) -> None:
         height = _PICTURES_BOTTOM - _PICTURES_TOP
         _draw_loop(page, Box(LEFT + place * room, _PICTURES_TOP, room - _GAP, height), loop)
     for column, (name, stroke) in enumerate(zip(_KEYS, _STROKES.values(), strict=True)):
-        draw_key(page, LEFT + column * 30, _KEYS_Y, name, stroke)
-    draw_key(page, LEFT + 90, _KEYS_Y, "Discs and long axes", Stroke((150, 140, 0), 0.8))
+        draw_key(page, LEFT + column * 30, _KEYS_Y, name, stroke, width=29)
+    draw_key(page, LEFT + 90, _KEYS_Y, say("Discs and long axes"), Stroke((150, 140, 0), 0.8))
 
 
 def _draw_loop(page: Page, place: Box, loop: MeasuredLoop) -> None:
     beat, discs = loop.beats[0], loop.discs[0]
-    title = f"{VIEW_NAMES[loop.view].capitalize()} view, beat 1 of {len(loop.beats)}"
+    title = say("{view} view, beat 1 of {n_beats}", view=VIEW_TITLES[loop.view], n_beats=len(loop.beats))
     draw_section(page, place.left, place.top, title, place.width)
     phases = (
         (CardiacPhase.END_DIASTOLE, beat.end_diastole, discs.end_diastole, None),
@@ -247,7 +251,7 @@ def _draw_loop(page: Page, place: Box, loop: MeasuredLoop) -> None:
     for column, (phase, t, stack, atrium) in enumerate(phases):
         box = Box(place.left + column * (width + _GAP), place.top + 3.2, width, place.height - 5)
         _draw_picture(page, box, echo_picture(loop, t, stack, atrium))
-        caption = f"{phase.capitalize()}, frame {t + 1}"
+        caption = say("{phase}, frame {frame}", phase=term(phase.capitalize()), frame=t + 1)
         page.text_over_image(box.left + 1.5, box.top + 3.4, caption, 6.8)
 
 

@@ -12,6 +12,7 @@ from cvai.analyses.late_enhancement.guide import guide_factors
 from cvai.dicom.read.values import AssembledCine
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
+from cvai.domain.message import say
 from cvai.domain.tissue.segments import CineGuide, share_name
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 
@@ -63,8 +64,10 @@ class EnhancementAnalysis(Analysed):
     def remarks(self) -> tuple[str, ...]:
         """Where the segments are from."""
         named = any(measurement.name == share_name(WALL_SEGMENTS[0]) for measurement in self.measurements)
-        by = f", as {self.cine_model} labels it" if self.cine_model else ""
-        return (f"Segments are counted from the septum in the cine of the study{by}.",) if named else ()
+        if not named:
+            return ()
+        by = say(", as {model} labels it", model=self.cine_model) if self.cine_model else ""
+        return (say("Segments are counted from the septum in the cine of the study{by}.", by=by),)
 
     @property
     def curves(self) -> dict[str, list[float] | None]:

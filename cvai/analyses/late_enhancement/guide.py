@@ -17,6 +17,7 @@ from cvai.dicom.read.enhancement.finder import EnhancementSelection
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.tissue.cine_check import agreement, agreement_findings
@@ -29,8 +30,8 @@ from cvai.models.segmenter import Segmenter
 SEPTUM, LENGTH = "septum_deg", "ventricle_mm"
 """Names of the fields of ``CineGuide`` in ``factors`` of result.json."""
 
-NO_CINE = "the study holds no short-axis cine of these places"
-NO_MODEL = "no model for short-axis cines is installed"
+NO_CINE = say("the study holds no short-axis cine of these places")
+NO_MODEL = say("no model for short-axis cines is installed")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +53,11 @@ def labelled_cine(selection: EnhancementSelection, segmenter: Segmenter | None) 
         segmentation = segmenter.segment(phase)
         require_short_axis(segmentation, KeyPhases(0, 0))
     except (FileRefused, GeometryRefused, HeartRefused) as refusal:
-        return f"the cine cannot be used ({refusal.code}: {refusal.message.rstrip('.')})"
+        return say(
+            "the cine cannot be used ({code}: {reason})",
+            code=refusal.code,
+            reason=refusal.message.rstrip("."),
+        )
     return LabelledCine(segmentation, f"{segmenter.identity.name} {segmenter.identity.version}")
 
 
@@ -86,5 +91,5 @@ def guide_factors(guide: CineGuide) -> dict[str, float]:
 def guide_from(factors: Mapping[str, float]) -> CineGuide | str:
     """The guide from result.json, or that there was none."""
     if LENGTH not in factors:
-        return "the septum was not found in a cine when the study was measured"
+        return say("the septum was not found in a cine when the study was measured")
     return CineGuide(factors.get(SEPTUM), factors[LENGTH])

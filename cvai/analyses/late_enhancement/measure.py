@@ -16,6 +16,7 @@ from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.subject import Subject
 from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
@@ -94,7 +95,13 @@ def _segment_findings(missing: str) -> tuple[Finding, ...]:
     """Why segments are missing, where ``no_matching_cine`` does not say it."""
     if missing in ("", NO_CINE):
         return ()
-    return (Finding("segments_not_measured", Severity.INFO, f"Segments of the wall are missing: {missing}."),)
+    return (
+        Finding(
+            "segments_not_measured",
+            Severity.INFO,
+            say("Segments of the wall are missing: {reason}.", reason=missing),
+        ),
+    )
 
 
 def _masses(
@@ -118,6 +125,10 @@ def _require_rings(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -
     if not rays or n_rings < FEWEST_RINGS * len(rays):
         raise HeartRefused(
             "no_short_axis",
-            f"The wall closes around the cavity in {n_rings} of {len(rays)} slices of late enhancement.",
-            "Check that the series is late enhancement in short axis.",
+            say(
+                "The wall closes around the cavity in {n_rings} of {n_slices} slices of late enhancement.",
+                n_rings=n_rings,
+                n_slices=len(rays),
+            ),
+            say("Check that the series is late enhancement in short axis."),
         )

@@ -17,6 +17,7 @@ from cvai.dicom.write.plan import (
     segments_of,
 )
 from cvai.domain.anatomy import LGE_LABELS
+from cvai.domain.message import say
 from cvai.domain.tissue.segments import CAP_SHARE, share_name, transmurality_name
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
 
@@ -29,15 +30,15 @@ SERIES: Mapping[str, SeriesPlan] = MappingProxyType(
 
 SEGMENTS = segments_of(LGE_LABELS)
 
-DEFINITIONS = (
+DEFINITIONS = say(
     "Infarct and no-reflow are shares of all left ventricular myocardium of the slices measured; no-reflow "
     "counts as infarct. The segment of the myocardium holds what is neither."
 )
-RULES = (
+RULES = say(
     "5 SD and FWHM are thresholds within the same contours, counted from remote myocardium; FWHM is half "
     "of the way to the brightest infarct."
 )
-TRANSMURALITY = (
+TRANSMURALITY = say(
     "Transmurality of a segment is the share of the wall's thickness that the infarct reaches through along "
     "a quarter of its circumference or more."
 )

@@ -35,6 +35,8 @@ from cvai.dicom.write.report.page import GREY, LIGHT, Box, Page, Stroke, wrapped
 from cvai.dicom.write.report.reported import draw_reports
 from cvai.dicom.write.source import checked_value
 from cvai.domain.anatomy import Structure
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import Message, joined, say
 from cvai.domain.tissue.segments import share_name
 from cvai.domain.ventricles.segments import Level
 
@@ -45,15 +47,15 @@ _NOTES_TOP = 102.0
 _PICTURES_TOP, _PICTURES_BOTTOM, _KEYS_Y = 119.5, 234.0, 237.5
 _COLUMNS, _GAP = 4, 2.0
 _ROWS = (
-    ("Infarct, share of the myocardium (%)", "infarct_share", 1),
-    ("No-reflow, share of the myocardium (%)", "no_reflow_share", 1),
-    ("Circumference with half or more of the wall infarcted (%)", "transmural_share", 0),
-    ("Enhanced by 5 SD, share of the myocardium (%)", "enhanced_share_5sd", 1),
-    ("Enhanced by FWHM, share of the myocardium (%)", "enhanced_share_fwhm", 1),
-    ("Infarct mass (g)", "infarct_mass", 1),
-    ("Myocardial mass (g)", "lv_mass", 0),
+    (say("Infarct, share of the myocardium (%)"), "infarct_share", 1),
+    (say("No-reflow, share of the myocardium (%)"), "no_reflow_share", 1),
+    (say("Circumference with half or more of the wall infarcted (%)"), "transmural_share", 0),
+    (say("Enhanced by 5 SD, share of the myocardium (%)"), "enhanced_share_5sd", 1),
+    (say("Enhanced by FWHM, share of the myocardium (%)"), "enhanced_share_fwhm", 1),
+    (say("Infarct mass (g)"), "infarct_mass", 1),
+    (say("Myocardial mass (g)"), "lv_mass", 0),
 )
-_LEVELS = "Infarct, basal / mid / apical slices (%)"
+_LEVELS = say("Infarct, basal / mid / apical slices (%)")
 _STROKES: Mapping[Structure, Stroke] = MappingProxyType(
     {
         structure: Stroke(codes.STRUCTURE_RGB[structure], 0.9)
@@ -67,18 +69,18 @@ _STROKES: Mapping[Structure, Stroke] = MappingProxyType(
 )
 _EDGE = Stroke((0, 0, 0), 2.0)
 """Below the line of an infarct, which is as bright as its own colour."""
-_KEYS = ("LV epicardium", "LV cavity", "Infarct", "No-reflow")
+_KEYS = (say("LV epicardium"), say("LV cavity"), say("Infarct"), say("No-reflow"))
 
 
 def enhancement_report_pdf(context: ResultContext[EnhancementAnalysis]) -> bytes:
     """The report as a PDF file; the same context gives the same bytes."""
-    page = Page(f"cvai report: {context.plan.title.lower()}")
-    draw_heading(page, context, "short-axis late enhancement")
+    page = Page(f"cvai report: {context.plan.title.lower()}", context.language)
+    draw_heading(page, context, say("short-axis late enhancement"))
     draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
-    draw_section(page, _TABLE.left, _TABLE.top, "Measurements", _TABLE.width)
+    draw_section(page, _TABLE.left, _TABLE.top, say("Measurements"), _TABLE.width)
     _draw_table(page, context.analysis)
     _draw_bullseyes(page, context.analysis)
-    draw_section(page, LEFT, _PICTURES_TOP - 4, "Slices from base to apex", WIDTH)
+    draw_section(page, LEFT, _PICTURES_TOP - 4, say("Slices from base to apex"), WIDTH)
     _draw_pictures(page, slice_pictures(context.analysis))
     draw_conclusion(page, context)
     draw_footer(page, context)
@@ -92,14 +94,20 @@ def _identity(context: ResultContext[EnhancementAnalysis]) -> tuple[Cell, ...]:
     geometry = analysis.stack.stack.geometry
     pixel_mm = f"{geometry.spacing_x_mm:.2f} × {geometry.spacing_y_mm:.2f} mm"
     return (
-        Cell("Patient", readable_name(patient.name)),
+        Cell(say("Patient"), readable_name(patient.name)),
         patient_id_cell(patient),
-        Cell("Sex, year of birth, age", sex_and_age(patient, analysis.subject)),
-        Cell("Height, weight", height_and_weight(analysis.subject)),
-        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        Cell(say("Sex, year of birth, age"), sex_and_age(patient, analysis.subject)),
+        Cell(say("Height, weight"), height_and_weight(analysis.subject)),
+        Cell(say("Study date"), readable_date(str(checked_value(header, "StudyDate") or ""))),
         accession_cell(header),
-        Cell("Slices", f"{geometry.n_slices}, {geometry.slice_spacing_mm:.1f} mm apart"),
-        Cell("Pixels", pixel_mm),
+        Cell(say("Slices"), _spaced(geometry)),
+        Cell(say("Pixels"), pixel_mm),
+    )
+
+
+def _spaced(geometry: StackGeometry) -> Message:
+    return say(
+        "{n_slices}, {apart_mm:.1f} mm apart", n_slices=geometry.n_slices, apart_mm=geometry.slice_spacing_mm
     )
 
 
@@ -114,7 +122,7 @@ def _draw_table(page: Page, analysis: EnhancementAnalysis) -> None:
         rows.append((_LEVELS, " / ".join("–" if m is None else f"{m.value:.0f}" for m in by_level), []))
     for place, (title, value, bounds) in enumerate(rows):
         baseline, is_main = _TABLE.top + 4 + (place + 0.65) * _ROW_HEIGHT, title == _ROWS[0][0]
-        page.text(_TABLE.left, baseline, title, 8, bold=is_main)
+        page.text(_TABLE.left, baseline, title, 8, bold=is_main, width=_VALUES_RIGHT - _TABLE.left - 9)
         page.text(_VALUES_RIGHT, baseline, value, 8.5, bold=is_main, align="right")
         for bound in bounds:
             page.text(_VALUES_RIGHT + 1, baseline, bound, 6, colour=GREY)
@@ -129,7 +137,7 @@ def _draw_bullseyes(page: Page, analysis: EnhancementAnalysis) -> None:
         draw_section(page, box.left, _TABLE.top, bullseye.title, box.width)
         draw_bullseye(page, box, bullseye)
     notes = (DEFINITIONS, RULES, *segment_remarks(analysis))
-    for place, line in enumerate(wrapped(" ".join(notes), 6, WIDTH)):
+    for place, line in enumerate(wrapped(page.said(joined(" ", notes)), 6, WIDTH)):
         page.text(LEFT, _NOTES_TOP + 2.5 * place, line, 6, colour=GREY)
 
 
@@ -142,7 +150,7 @@ def _draw_pictures(page: Page, pictures: tuple[SlicePicture, ...]) -> None:
         left, top = LEFT + column * (width + _GAP), _PICTURES_TOP + row * (height + _GAP)
         _draw_picture(page, Box(left, top, width, height), picture)
     for column, (name, stroke) in enumerate(zip(_KEYS, _STROKES.values(), strict=True)):
-        draw_key(page, LEFT + column * 30, _KEYS_Y, name, stroke)
+        draw_key(page, LEFT + column * 30, _KEYS_Y, name, stroke, width=29)
 
 
 def _draw_picture(page: Page, place: Box, picture: SlicePicture) -> None:
@@ -159,4 +167,4 @@ def _draw_picture(page: Page, place: Box, picture: SlicePicture) -> None:
             if structure is Structure.INFARCT:
                 page.line(points, _EDGE)
             page.line(points, stroke)
-    page.text_over_image(place.left + 1.5, place.top + 3.4, f"Slice {picture.z + 1}", 6)
+    page.text_over_image(place.left + 1.5, place.top + 3.4, say("Slice {slice}", slice=picture.z + 1), 6)

@@ -30,6 +30,7 @@ from pydicom.uid import (
 
 from cvai.dicom.read.header.attributes import calendar_date, items, uid
 from cvai.dicom.read.header.text import stated_text
+from cvai.domain.message import Message, joined, say
 from cvai.errors import StudyRefused
 
 MANUFACTURER = "cvai"
@@ -136,12 +137,22 @@ def one_patient(stated: Sequence[StatedPatient]) -> Patient:
     """
     differing = [(a.keyword, sides) for a in _ATTRIBUTES if len(sides := _sides(stated, a)) > 1]
     if differing:
-        found = ", ".join(f"{keyword} differs ({_against(sides)})" for keyword, sides in differing)
+        found = joined(
+            ", ",
+            (
+                say("{keyword} differs ({counts})", keyword=keyword, counts=_against(sides))
+                for keyword, sides in differing
+            ),
+        )
         raise StudyRefused(
             "patients_differ",
-            f"The {sum(s.n_objects for s in stated)} images and other objects of the study are of more than "
-            f"one patient: {found}.",
-            "Find out whose images these are, and correct the study in the archive.",
+            say(
+                "The {n_objects} images and other objects of the study are of more than one patient: "
+                "{found}.",
+                n_objects=sum(s.n_objects for s in stated),
+                found=found,
+            ),
+            say("Find out whose images these are, and correct the study in the archive."),
         )
     sexes = {s.patient.sex for s in stated} - {""}
     return Patient(
@@ -221,8 +232,8 @@ def _sides(stated: Iterable[StatedPatient], attribute: _Attribute) -> list[int]:
     return [*sorted((n for _, n in sides), reverse=True), *([others] if others else [])]
 
 
-def _against(sides: Sequence[int]) -> str:
-    return f"{sides[0]} against {', '.join(map(str, sides[1:]))}"
+def _against(sides: Sequence[int]) -> Message:
+    return say("{most} against {others}", most=sides[0], others=joined(", ", sides[1:]))
 
 
 def _most_first(counted: tuple[Patient, int]) -> tuple[int, str]:

@@ -36,6 +36,7 @@ from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.patient import StatedPatient, is_own_result, patient_of, stated_patients
 from cvai.dicom.read.pixels.frames import holds_images, holds_report, may_hold_images, planes_of
 from cvai.dicom.read.values import Document, ImagePlane, LostFile, OwnResult, Series, Study
+from cvai.domain.message import Message, say
 from cvai.errors import ConfigurationInvalid, FileRefused
 
 
@@ -149,7 +150,7 @@ def _read_studies(source: Path, missing: tuple[_Unread, ...]) -> ReadOutcome:
         with disk_faults():
             found = _found(source)
         read = [
-            _read(path, f"File {ordinal} of {len(found.paths)}")
+            _read(path, say("File {ordinal} of {n_files}", ordinal=ordinal, n_files=len(found.paths)))
             for ordinal, path in enumerate(found.paths, start=1)
         ]
         instances = [one for one in read if isinstance(one, _Instance)]
@@ -165,7 +166,7 @@ def _found(source: Path) -> _Found:
         return _Found(directory.files, tuple(_Unread(source, lost, False) for lost in directory.lost))
     if not source.is_dir():
         raise ConfigurationInvalid(
-            "source_not_found", "The source is neither a file nor a folder.", "Check it."
+            "source_not_found", say("The source is neither a file nor a folder."), say("Check it.")
         )
     listing = files_below(source)
     return _Found(listing.files, tuple(_behind(link) for link in listing.dangling))
@@ -173,12 +174,12 @@ def _found(source: Path) -> _Found:
 
 def _behind(link: Path) -> _Unread:
     refusal = FileRefused(
-        "file_missing", "A link leads to a file that is not there.", "Hand in the file itself."
+        "file_missing", say("A link leads to a file that is not there."), say("Hand in the file itself.")
     )
     return _Unread(link, LostFile(refusal), is_there=False)
 
 
-def _read(path: Path, label: str) -> _Instance | _Unread:
+def _read(path: Path, label: Message) -> _Instance | _Unread:
     """``label`` stands for the file in messages: its name may be a patient's name."""
     with disk_faults(), path.open("rb") as file:
         try:
@@ -193,7 +194,7 @@ def _read(path: Path, label: str) -> _Instance | _Unread:
             return _in_part(path, file, _damaged(error, label))
 
 
-def _read_from(file: BinaryIO, path: Path, label: str) -> _Instance | _Unread:
+def _read_from(file: BinaryIO, path: Path, label: Message) -> _Instance | _Unread:
     header = parse(file)
     decode_all(header)
     refusal = _identity_defect(header, label)
@@ -224,20 +225,28 @@ def _classified(header: FileDataset) -> Dataset | None:
 
 def _not_dicom(head: bytes, label: str) -> FileRefused:
     if not head:
-        return FileRefused("empty_file", f"{label} is empty.", "Send it again.")
+        return FileRefused("empty_file", say("{label} is empty.", label=label), say("Send it again."))
     kind = kind_of(head)
     return FileRefused(
         "not_dicom",
-        f"{label} is not a DICOM file{f' but {kind}' if kind else ''}.",
-        "Hand in DICOM files as the scanner stores them.",
+        say(
+            "{label} is not a DICOM file{other}.",
+            label=label,
+            other=say(" but {kind}", kind=kind) if kind else "",
+        ),
+        say("Hand in DICOM files as the scanner stores them."),
     )
 
 
-def _damaged(error: Exception, label: str) -> FileRefused:
+def _damaged(error: Exception, label: Message) -> FileRefused:
     return FileRefused(
         "unreadable_header",
-        f"The DICOM header of {label[0].lower()}{label[1:]} is damaged ({type(error).__name__}).",
-        "Send it again from the scanner or archive.",
+        say(
+            "The DICOM header of {file} is damaged ({kind}).",
+            file=say("file {ordinal} of {n_files}", **label.values),
+            kind=type(error).__name__,
+        ),
+        say("Send it again from the scanner or archive."),
     )
 
 
@@ -247,14 +256,18 @@ def _identity_defect(header: Dataset, label: str) -> FileRefused | None:
         if not stated:
             return FileRefused(
                 "identity_missing",
-                f"{label} states no {keyword}.",
-                "Send it again from the scanner or archive; it may have been cut off.",
+                say("{label} states no {keyword}.", label=label, keyword=keyword),
+                say("Send it again from the scanner or archive; it may have been cut off."),
             )
         if len(stated) > 64 or not UID_PATTERN.fullmatch(stated):
             return FileRefused(
                 "identity_invalid",
-                f"{label} states a {keyword} that is not numbers between points, 64 characters at most.",
-                "Send it again from the scanner or archive.",
+                say(
+                    "{label} states a {keyword} that is not numbers between points, 64 characters at most.",
+                    label=label,
+                    keyword=keyword,
+                ),
+                say("Send it again from the scanner or archive."),
             )
     return None
 
@@ -318,8 +331,8 @@ def _without_copies(instances: Sequence[_Instance]) -> list[_Instance]:
             unique[sop_uid] = known.refused(
                 FileRefused(
                     "conflicting_copies",
-                    f"Two different files carry SOP Instance UID {sop_uid}.",
-                    "Find out which one is right and hand in only that.",
+                    say("Two different files carry SOP Instance UID {sop_uid}.", sop_uid=sop_uid),
+                    say("Find out which one is right and hand in only that."),
                 )
             )
     return list(unique.values())

@@ -10,6 +10,7 @@ from cvai.dicom.read.cine.placement import has_valid_orientation, normal_of
 from cvai.dicom.read.header.attributes import uid
 from cvai.dicom.read.values import ImagePlane, LostFile, Study
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 from cvai.errors import FileRefused, StudyRefused
 
 _PARALLEL_MIN_COSINE = 0.9
@@ -28,8 +29,12 @@ def require_readable(study: Study, chosen: Sequence[ImagePlane]) -> None:
     if doubtful:
         raise StudyRefused(
             "files_unreadable",
-            f"{len(doubtful)} file(s) cannot be read and may be of the cine. {doubtful[0].refusal.message}",
-            "Send the whole study again; files that are no images of it may be left out.",
+            say(
+                "{count} file(s) cannot be read and may be of the cine. {reason}",
+                count=len(doubtful),
+                reason=doubtful[0].refusal.message,
+            ),
+            say("Send the whole study again; files that are no images of it may be left out."),
         )
 
 
@@ -44,7 +49,10 @@ def unreadable_findings(study: Study) -> tuple[Finding, ...]:
     n_files = len(all_unreadable(study))
     if n_files == 0:
         return ()
-    message = f"{n_files} file(s) of the study could not be read; they are not of the images measured."
+    message = say(
+        "{n_files} file(s) of the study could not be read; they are not of the images measured.",
+        n_files=n_files,
+    )
     return (Finding("unreadable_files", Severity.WARNING, message),)
 
 

@@ -10,6 +10,7 @@ from pydicom.sr.coding import Code
 
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.report.document import readable_time
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.subject import Entered
 
 
@@ -49,16 +50,25 @@ ENTERED_CODINGS: Mapping[str, EnteredCoding] = MappingProxyType(
 """Of every field that may be entered; codes as in PS3.16 TID 3602 and CID 3627."""
 
 
-def entered_by(entered: Entered) -> str:
+def entered_by(entered: Entered) -> Message:
     """Who has entered it, and when."""
-    return f"Entered by hand by {readable_name(entered.by)}, {readable_time(entered.at)}"
+    return say(
+        "Entered by hand by {who}, {when}", who=readable_name(entered.by), when=readable_time(entered.at)
+    )
 
 
-def entered_text(entered: Entered) -> str:
+def entered_text(entered: Entered) -> Message:
     """All of it in a sentence."""
     values = [
-        f"{coding.title} {value:.{coding.decimals}f} {coding.unit.value.replace('mm[Hg]', 'mmHg')}"
+        joined(
+            " ",
+            (
+                term(coding.title),
+                f"{value:.{coding.decimals}f}",
+                coding.unit.value.replace("mm[Hg]", "mmHg"),
+            ),
+        )
         for name, value in entered.values.items()
         for coding in [ENTERED_CODINGS[name]]
     ]
-    return f"{entered_by(entered)}: {', '.join(values)}."
+    return say("{by}: {values}.", by=entered_by(entered), values=joined(", ", values))

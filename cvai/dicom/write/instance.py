@@ -23,8 +23,10 @@ from cvai.dicom.write.source import (
     source_images,
 )
 from cvai.dicom.write.uids import ResultUids, derived_uid
+from cvai.domain.message import say
+from cvai.languages import ENGLISH
 
-NOT_FOR_CLINICAL_USE = "Not for clinical use"
+NOT_FOR_CLINICAL_USE = say("Not for clinical use")
 IMPLEMENTATION_CLASS_UID = derived_uid("implementation class")
 FIRST_SERIES_NUMBER = 9001
 SERIES_NUMBER_STEP = 100
@@ -42,6 +44,7 @@ class ResultContext(Generic[AnyAnalysed]):
         first_series_number: SeriesNumber of the first kind of result, the others follow it.
         sources: (t)(z) source image of every frame.
         rejected_because: what the reader who verified it says is wrong; None where it is not rejected.
+        language: of the report; whatever else is written is in English.
     """
 
     analysis: AnyAnalysed
@@ -51,6 +54,7 @@ class ResultContext(Generic[AnyAnalysed]):
     first_series_number: int
     sources: list[list[SourceImage]]
     rejected_because: str | None = None
+    language: str = ENGLISH
 
     @classmethod
     def of(
@@ -59,14 +63,17 @@ class ResultContext(Generic[AnyAnalysed]):
         plan: ResultPlan[AnyAnalysed],
         created: datetime,
         taken_series_numbers: Iterable[int] = (),
+        language: str = ENGLISH,
     ) -> Self:
         """Context for the results of an analysis.
 
-        ``taken_series_numbers`` are in use in the study, results of cvai left out.
+        ``taken_series_numbers`` are in use in the study, results of cvai left out; ``language`` is that of
+        the report.
         """
         taken = {*taken_series_numbers, *_own_series_numbers(analysis)}
         first = free_series_number(taken, plan.first_series_number, plan.n_series_numbers)
-        return cls(analysis, plan, created, result_uids(analysis), first, source_images(analysis))
+        sources = source_images(analysis)
+        return cls(analysis, plan, created, result_uids(analysis), first, sources, language=language)
 
     @property
     def all_sources(self) -> list[SourceImage]:

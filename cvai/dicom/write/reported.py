@@ -13,6 +13,7 @@ from cvai.dicom.write.analysis import Analysed, AnyAnalysed
 from cvai.dicom.write.entered import entered_text
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import joined, say, term
 from cvai.domain.reported import Method, ReportedValue, compared_with, disagreements
 
 
@@ -67,8 +68,9 @@ def methods_of(analysis: Analysed) -> Mapping[str, Method]:
 def _about_body(analysis: Analysed) -> Iterator[Finding]:
     sizes = [name for name in analysis.subject.from_report if name in ("height", "weight")]
     if sizes:
-        message = (
-            f"The images state no {' and no '.join(sizes)}; what another report of the study states is used."
+        message = say(
+            "The images state no {sizes}; what another report of the study states is used.",
+            sizes=say("height and no weight") if len(sizes) == 2 else term(sizes[0]),
         )
         yield Finding("body_size_from_report", Severity.INFO, message)
     if analysis.subject.entered is not None:
@@ -78,8 +80,9 @@ def _about_body(analysis: Analysed) -> Iterator[Finding]:
 def _left_out(analysis: Analysed) -> Iterator[Finding]:
     left_out = analysis.reports.left_out
     if left_out:
-        named = "; ".join(f"{value.title}: {value.reason}" for value in left_out)
-        message = (
-            f"Values of other reports of the study that cannot be read for certain are left out ({named})."
+        named = (joined(": ", (term(value.title), value.reason)) for value in left_out)
+        message = say(
+            "Values of other reports of the study that cannot be read for certain are left out ({values}).",
+            values=joined("; ", named),
         )
         yield Finding("report_values_left_out", Severity.INFO, message)

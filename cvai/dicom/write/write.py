@@ -28,6 +28,7 @@ from cvai.dicom.write.plan import CONTOURS, PRESENTATION, Extra, ResultKind, Res
 from cvai.dicom.write.report.document import encapsulated_report
 from cvai.dicom.write.result_json import Record
 from cvai.files import appearing_whole, private_folder, write_whole
+from cvai.languages import ENGLISH
 
 RESULT_NAME = "result.json"
 REPORT_NAME = "report.pdf"
@@ -56,6 +57,7 @@ def write_objects(
     taken_series_numbers: Iterable[int] = (),
     supersedes: tuple[Supersedes, ...] = (),
     extras: Collection[Extra] = (),
+    language: str = ENGLISH,
 ) -> tuple[WrittenObject, ...]:
     """Write SEG, SR and PDF objects, report.pdf, fhir.json and oru.hl7.
 
@@ -69,12 +71,13 @@ def write_objects(
         taken_series_numbers: SeriesNumbers in use in the study, results of cvai left out.
         supersedes: earlier documents that new ones of their class take the place of.
         extras: what is written besides; it changes nothing of the other objects.
+        language: of the report; all else is in English.
 
     Raises:
         HeartRefused: a key phase of the segmentation is empty.
     """
     private_folder(folder)
-    context = ResultContext.of(analysis, plan, created or datetime.now(), taken_series_numbers)
+    context = ResultContext.of(analysis, plan, created or datetime.now(), taken_series_numbers, language)
     report = plan.report(context)
     write_whole(folder / REPORT_NAME, report, durable=True)
     makers: dict[str, Callable[[], Dataset]] = {

@@ -32,6 +32,7 @@ from cvai.domain.echo.simpson import (
     stack_along,
 )
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.errors import HeartRefused
 
@@ -46,10 +47,10 @@ SHORTEST_SHARE = 0.15
 class Enlargement(StrEnum):
     """How large a left atrium is for its body."""
 
-    NONE = "not enlarged"
-    MILD = "mildly enlarged"
-    MODERATE = "moderately enlarged"
-    SEVERE = "severely enlarged"
+    NONE = say("not enlarged")
+    MILD = say("mildly enlarged")
+    MODERATE = say("moderately enlarged")
+    SEVERE = say("severely enlarged")
 
 
 _UPPER_ML_PER_M2 = (
@@ -142,8 +143,8 @@ def atrial_stack(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> 
 def _no_atrium() -> HeartRefused:
     return HeartRefused(
         "atrium_not_found",
-        "No left atrium was found beyond the mitral plane.",
-        "Show the left atrium as a whole.",
+        say("No left atrium was found beyond the mitral plane."),
+        say("Show the left atrium as a whole."),
     )
 
 

@@ -19,6 +19,7 @@ from cvai.domain.echo.simpson import (
 )
 from cvai.domain.function import cardiac_output_l_per_min, ejection_fraction_percent
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.errors import HeartRefused
 
@@ -88,9 +89,12 @@ def require_ejection(volumes: Volumes) -> None:
     change_percent = 100 * (volumes.esv_ml / volumes.edv_ml - 1) if volumes.edv_ml > 0 else 0.0
     raise HeartRefused(
         "no_ejection",
-        f"The left ventricle does not eject: its discs change by {change_percent:+.0f} % from end-diastole "
-        "to end-systole.",
-        "Look at the loop; if it shows a heartbeat in an apical view, measure it by hand.",
+        say(
+            "The left ventricle does not eject: its discs change by {change_percent:+.0f} % from "
+            "end-diastole to end-systole.",
+            change_percent=change_percent,
+        ),
+        say("Look at the loop; if it shows a heartbeat in an apical view, measure it by hand."),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from cvai.domain.beats import AreaCurve
 from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, say
 
 RATES_DIFFER = 1.5
 """Ratio of two heart rates of one loop above which one is wrong; atrial fibrillation mostly stays below."""
@@ -52,14 +53,19 @@ def checked_times(name: str, loop: EchoLoop, curve: AreaCurve) -> CheckedLoop:
     step_ms = float(np.median(np.diff(loop.times_ms)))
     doubt = _implausible(curve, step_ms)
     if doubt is not None:
-        message = f"By the frame times of the {name} loop {doubt}; they are withheld."
+        message = say(
+            "By the frame times of the {name} loop {doubt}; they are withheld.", name=name, doubt=doubt
+        )
         finding = Finding("frame_times_contradicted", Severity.WITHHELD, message)
         return CheckedLoop(replace(loop, times_ms=None), (finding,))
     doubt = _other_rate(curve, loop, step_ms)
-    if doubt is not None:
-        message = (
-            f"The {name} loop states a heart rate of {loop.heart_rate_bpm:.0f}/min, but by its frame times "
-            f"{doubt}. Heart rate, cardiac output and frame times are withheld."
+    if doubt is not None and loop.heart_rate_bpm is not None:
+        message = say(
+            "The {name} loop states a heart rate of {rate_bpm:.0f}/min, but by its frame times {doubt}. "
+            "Heart rate, cardiac output and frame times are withheld.",
+            name=name,
+            rate_bpm=loop.heart_rate_bpm,
+            doubt=doubt,
         )
         finding = Finding("heart_rate_contradicted", Severity.WITHHELD, message)
         return CheckedLoop(replace(loop, times_ms=None, heart_rate_bpm=None), (finding,))
@@ -73,20 +79,24 @@ def seen_rate_bpm(loop: EchoLoop, curve: AreaCurve) -> float | None:
     return 60_000.0 / (curve.beat_frames * float(np.median(np.diff(loop.times_ms))))
 
 
-def _implausible(curve: AreaCurve, step_ms: float) -> str | None:
+def _implausible(curve: AreaCurve, step_ms: float) -> Message | None:
     """What no heart does, if these were its times."""
     if curve.beat_frames is not None:
         beat_ms = curve.beat_frames * step_ms
         is_plausible = _BEAT_MS[0] <= beat_ms <= _BEAT_MS[1]
-        return None if is_plausible else f"a heartbeat takes {beat_ms:.0f} ms"
+        return None if is_plausible else say("a heartbeat takes {beat_ms:.0f} ms", beat_ms=beat_ms)
     if curve.empty_frames is not None:
         empty_ms = curve.empty_frames * step_ms
         is_plausible = _EMPTY_MS[0] <= empty_ms <= _EMPTY_MS[1]
-        return None if is_plausible else f"the ventricle empties and fills again within {empty_ms:.0f} ms"
+        return (
+            None
+            if is_plausible
+            else say("the ventricle empties and fills again within {empty_ms:.0f} ms", empty_ms=empty_ms)
+        )
     return None
 
 
-def _other_rate(curve: AreaCurve, loop: EchoLoop, step_ms: float) -> str | None:
+def _other_rate(curve: AreaCurve, loop: EchoLoop, step_ms: float) -> Message | None:
     """How often the heart is seen to beat instead of as stated."""
     if loop.heart_rate_bpm is None or loop.times_ms is None or not curve.end_systoles:
         return None
@@ -94,11 +104,11 @@ def _other_rate(curve: AreaCurve, loop: EchoLoop, step_ms: float) -> str | None:
     if curve.beat_frames is not None:
         seen_ms = curve.beat_frames * step_ms
         agree = max(seen_ms, stated_ms) <= RATES_DIFFER * min(seen_ms, stated_ms)
-        return None if agree else f"the heart beats at {60_000.0 / seen_ms:.0f}/min"
+        return None if agree else say("the heart beats at {rate_bpm:.0f}/min", rate_bpm=60_000.0 / seen_ms)
     empty_ms = (curve.empty_frames or 0) * step_ms
     if empty_ms > _EMPTY_SHARE * stated_ms:
-        return f"the ventricle empties and fills again within {empty_ms:.0f} ms"
+        return say("the ventricle empties and fills again within {empty_ms:.0f} ms", empty_ms=empty_ms)
     length_ms = float(loop.times_ms[-1])
     if int(length_ms / stated_ms - _HIDDEN_BEATS) <= 1:
         return None
-    return f"it lasts {length_ms:.0f} ms, and the heart beats once in it"
+    return say("it lasts {length_ms:.0f} ms, and the heart beats once in it", length_ms=length_ms)

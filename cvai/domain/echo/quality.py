@@ -17,6 +17,7 @@ from cvai.domain.echo.simpson import monoplane_volume_ml, shared_disc_height_mm
 from cvai.domain.echo.strain import Layer, LoopStrain
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.measurement import Measurement, Normality
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.ventricles.quality import HIGHEST_LV_EF_PERCENT, SMALLEST_LV_EDV_ML
 
@@ -69,14 +70,18 @@ def volume_findings(
     """
     findings = []
     if volumes.ef_percent > HIGHEST_LV_EF_PERCENT:
-        message = (
-            f"The ejection fraction is very high: {volumes.ef_percent:.0f} %. Look whether the cavity was "
-            "lost at end-systole."
+        message = say(
+            "The ejection fraction is very high: {ef_percent:.0f} %. Look whether the cavity was lost at "
+            "end-systole.",
+            ef_percent=volumes.ef_percent,
         )
         places = tuple(Place(beat.end_systole, view=view) for view, beat in beats.items())
         findings.append(Finding("ejection_fraction_very_high", Severity.WARNING, message, places))
     if calibrated and volumes.edv_ml < SMALLEST_LV_EDV_ML:
-        message = f"The left ventricle measures {volumes.edv_ml:.0f} mL at end-diastole: check the contours."
+        message = say(
+            "The left ventricle measures {edv_ml:.0f} mL at end-diastole: check the contours.",
+            edv_ml=volumes.edv_ml,
+        )
         findings.append(Finding("lv_implausibly_small", Severity.WARNING, message, _end_diastoles(beats)))
     return tuple(findings)
 
@@ -89,9 +94,11 @@ def disc_findings(name: str, discs: KeyDiscs, beat: KeyPhases) -> tuple[Finding,
     difference = abs(discs_ml - by_area_ml) / by_area_ml
     if difference <= _SHAPES_DIFFER:
         return ()
-    message = (
-        f"In the {name} view discs and the area-length formula differ by {100 * difference:.0f} % at "
-        "end-diastole; the outline may not be a ventricle's."
+    message = say(
+        "In the {name} view discs and the area-length formula differ by {percent:.0f} % at "
+        "end-diastole; the outline may not be a ventricle's.",
+        name=name,
+        percent=100 * difference,
     )
     return (Finding("ventricle_shape_unusual", Severity.WARNING, message, (Place(beat.end_diastole),)),)
 
@@ -110,14 +117,19 @@ def biplane_findings(
     difference = abs(lengths[0] - lengths[1]) / max(lengths)
     findings = []
     if difference > _LENGTHS_DIFFER:
-        message = (
-            f"The long axes of the two views differ by {100 * difference:.0f} % at end-diastole; the shorter "
-            "view may be foreshortened, and its volumes too small."
+        message = say(
+            "The long axes of the two views differ by {percent:.0f} % at end-diastole; the shorter view "
+            "may be foreshortened, and its volumes too small.",
+            percent=100 * difference,
         )
         findings.append(Finding("view_foreshortened", Severity.WARNING, message, _end_diastoles(beats)))
     first, second = rates_bpm
     if first is not None and second is not None and abs(first - second) > _RATES_DIFFER_BPM:
-        message = f"The heart rates of the two views differ: {first:.0f} and {second:.0f}/min."
+        message = say(
+            "The heart rates of the two views differ: {first:.0f} and {second:.0f}/min.",
+            first=first,
+            second=second,
+        )
         places = tuple(Place(view=view) for view in beats)
         findings.append(Finding("heart_rates_differ", Severity.WARNING, message, places))
     return tuple(findings)
@@ -134,10 +146,15 @@ def atrium_findings(name: str, *, cut: bool, measured: bool, beat: KeyPhases) ->
     """
     where = (Place(beat.end_systole),)
     if cut:
-        message = f"The left atrium is cut off by the edge of the sector in the {name} view and not measured."
+        message = say(
+            "The left atrium is cut off by the edge of the sector in the {name} view and not measured.",
+            name=name,
+        )
         return (Finding("atrium_cut", Severity.WITHHELD, message, where),)
     if not measured:
-        message = f"The left atrium was not found as a whole in the {name} view and is not measured."
+        message = say(
+            "The left atrium was not found as a whole in the {name} view and is not measured.", name=name
+        )
         return (Finding("atrium_not_found", Severity.WITHHELD, message, where),)
     return ()
 
@@ -149,9 +166,10 @@ def atrial_lengths_findings(
     difference_mm = abs(lengths_mm[0] - lengths_mm[1])
     if difference_mm <= _ATRIA_DIFFER_MM:
         return ()
-    message = (
-        f"The left atrium is {difference_mm:.0f} mm longer in one view than in the other; the shorter "
-        "view may be foreshortened, and the volume too small."
+    message = say(
+        "The left atrium is {difference_mm:.0f} mm longer in one view than in the other; the shorter "
+        "view may be foreshortened, and the volume too small.",
+        difference_mm=difference_mm,
     )
     places = tuple(Place(beat.end_systole, view=view) for view, beat in beats.items())
     return (Finding("atrium_foreshortened", Severity.WARNING, message, places),)
@@ -161,9 +179,11 @@ def enlargement_findings(index: Measurement | None) -> tuple[Finding, ...]:
     """The published grade of an atrium that is larger than normal; nothing for children and where unknown."""
     if index is None or index.normality is not Normality.HIGH:
         return ()
-    message = (
-        f"The left atrium is {enlargement(index.value)}: {index.value:.0f} mL/m2 (ASE/EACVI 2015: normal up "
-        "to 34, mildly enlarged up to 41, moderately up to 48)."
+    message = say(
+        "The left atrium is {grade}: {index:.0f} mL/m2 (ASE/EACVI 2015: normal up to 34, mildly "
+        "enlarged up to 41, moderately up to 48).",
+        grade=enlargement(index.value),
+        index=index.value,
     )
     return (Finding("left_atrium_enlarged", Severity.INFO, message),)
 
@@ -171,15 +191,21 @@ def enlargement_findings(index: Measurement | None) -> tuple[Finding, ...]:
 def strain_findings(name: str, strain: LoopStrain) -> tuple[Finding, ...]:
     """Why one view gives no strain, or that its ventricle goes on shortening after end-systole."""
     if strain.withheld is not None:
-        message = f"Longitudinal strain is withheld: the {name} loop {strain.withheld}."
+        message = say(
+            "Longitudinal strain is withheld: the {name} loop {reason}.", name=name, reason=strain.withheld
+        )
         return (Finding("strain_withheld", Severity.WITHHELD, message),)
     late = [b for b in strain.beats[Layer.ENDOCARDIUM] if b.peak_frame > b.end_systole + _PEAK_FRAMES]
     if not late:
         return ()
     first = late[0]
-    message = (
-        f"In the {name} view the left ventricle is shortest after end-systole: {first.peak_percent:.1f} % in "
-        f"frame {first.peak_frame + 1}, {first.end_systolic_percent:.1f} % at end-systole."
+    message = say(
+        "In the {name} view the left ventricle is shortest after end-systole: {peak_percent:.1f} % "
+        "in frame {frame}, {end_systolic_percent:.1f} % at end-systole.",
+        name=name,
+        peak_percent=first.peak_percent,
+        frame=first.peak_frame + 1,
+        end_systolic_percent=first.end_systolic_percent,
     )
     return (Finding("post_systolic_shortening", Severity.INFO, message, (Place(first.peak_frame),)),)
 
@@ -218,7 +244,11 @@ def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: 
     share = share_cut(loop, segmentation, Structure.LV_CAVITY, frames)
     if share <= _CUT_SHARE:
         return None
-    message = f"{100 * share:.0f} % of the left ventricle's outline in the {name} view leave the sector."
+    message = say(
+        "{percent:.0f} % of the left ventricle's outline in the {name} view leave the sector.",
+        percent=100 * share,
+        name=name,
+    )
     return Finding("sector_cut", Severity.WARNING, message)
 
 
@@ -229,8 +259,11 @@ def _jumps(name: str, area_px: NDArray[np.float64]) -> Finding | None:
     if off.max() <= _JUMP:
         return None
     worst = int(off.argmax()) + 1
-    message = (
-        f"Frame {worst + 1} of the {name} view leaves the area of its neighbours by {100 * off.max():.0f} %."
+    message = say(
+        "Frame {phase} of the {name} view leaves the area of its neighbours by {percent:.0f} %.",
+        phase=worst + 1,
+        name=name,
+        percent=100 * off.max(),
     )
     return Finding("area_jumps_between_frames", Severity.WARNING, message, (Place(phase=worst),))
 
@@ -242,8 +275,10 @@ def _short(name: str, loop: EchoLoop) -> Finding | None:
     covered = float(loop.times_ms[-1]) / beat_ms
     if covered >= _BEAT_SHARE:
         return None
-    message = (
-        f"The {name} loop covers {100 * covered:.0f} % of a beat; end-diastole or end-systole may be missing."
+    message = say(
+        "The {name} loop covers {percent:.0f} % of a beat; end-diastole or end-systole may be missing.",
+        name=name,
+        percent=100 * covered,
     )
     return Finding("less_than_a_beat", Severity.WARNING, message)
 
@@ -251,8 +286,9 @@ def _short(name: str, loop: EchoLoop) -> Finding | None:
 def _no_whole_beat(name: str, segmentation: LoopSegmentation) -> Finding | None:
     if area_curve(segmentation.area_curve_px(Structure.LV_CAVITY)).beats:
         return None
-    message = (
-        f"The {name} loop shows no whole systole; its largest and its smallest frame stand for end-diastole "
-        "and end-systole, and may be neither."
+    message = say(
+        "The {name} loop shows no whole systole; its largest and its smallest frame stand for "
+        "end-diastole and end-systole, and may be neither.",
+        name=name,
     )
     return Finding("no_whole_beat", Severity.WARNING, message)

@@ -22,6 +22,7 @@ from scipy import ndimage
 from skimage.measure import find_contours
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.message import say
 from cvai.errors import HeartRefused
 
 N_DISCS = 20
@@ -175,8 +176,8 @@ def beyond_annulus_mm(axis: LongAxis, points_mm: NDArray[np.float64]) -> NDArray
 def _no_mitral_plane() -> HeartRefused:
     return HeartRefused(
         "mitral_plane_not_found",
-        "The mitral plane was not found: the outline of the left ventricle meets no gap in the wall.",
-        "Check that the loop shows the whole left ventricle in an apical view.",
+        say("The mitral plane was not found: the outline of the left ventricle meets no gap in the wall."),
+        say("Check that the loop shows the whole left ventricle in an apical view."),
     )
 
 

@@ -21,6 +21,7 @@ from cvai.domain.beats import AreaCurve, BeatSpan, span_of
 from cvai.domain.echo.simpson import LongAxis, beyond_annulus_mm, opened_outline
 from cvai.domain.echo.views import EchoView
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.strain import evenly_spread, open_length_mm, strain_percent
 from cvai.errors import HeartRefused
@@ -203,7 +204,7 @@ class LoopStrain:
         return float(np.mean([times_ms[beat.peak_frame] - times_ms[beat.start] for beat in beats]))
 
 
-NOT_MEASURED = LoopStrain(withheld="was not asked for its strain")
+NOT_MEASURED = LoopStrain(withheld=say("was not asked for its strain"))
 
 
 def loop_strain(
@@ -222,19 +223,28 @@ def loop_strain(
     """
     spans = [span for beat in beats if (span := span_of(curve, beat)) is not None]
     if not spans:
-        return LoopStrain(withheld="shows no heartbeat from end-diastole to end-diastole")
+        return LoopStrain(withheld=say("shows no heartbeat from end-diastole to end-diastole"))
     most = max(span.n_frames for span in spans)
     if most < FEWEST_FRAMES:
-        return LoopStrain(withheld=f"has {most} frames a heartbeat, fewer than {FEWEST_FRAMES}")
+        return LoopStrain(
+            withheld=say(
+                "has {most} frames a heartbeat, fewer than {fewest}", most=most, fewest=FEWEST_FRAMES
+            )
+        )
     lengths_mm = border_lengths_mm(labels, spacing_mm)
     measured = [_every_layer(lengths_mm, span) for span in spans]
     whole = [of_beat for of_beat in measured if len(of_beat) == len(Layer)]
     if not whole:
-        return LoopStrain(withheld="lacks the mitral plane in too many frames")
+        return LoopStrain(withheld=say("lacks the mitral plane in too many frames"))
     closed = [of_beat for of_beat in whole if _rest_percent(of_beat) <= LARGEST_REST]
     if not closed:
         rest = min(map(_rest_percent, whole))
-        return LoopStrain(withheld=f"does not cycle: after a heartbeat its borders differ by {rest:.0f} %")
+        return LoopStrain(
+            withheld=say(
+                "does not cycle: after a heartbeat its borders differ by {rest_percent:.0f} %",
+                rest_percent=rest,
+            )
+        )
     start = next(iter(closed[0].values())).start
     return LoopStrain(
         {layer: strain_percent(_bridged(of), start) for layer, of in lengths_mm.items()},

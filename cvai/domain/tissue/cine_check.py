@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import say
 from cvai.domain.segmentation import CineSegmentation
 
 LEAST_OVERLAP = 0.70
@@ -68,11 +69,17 @@ def agreement_findings(found: Agreement | None) -> tuple[Finding, ...]:
     """What a reader has to look at where contours of late enhancement and cine disagree grossly."""
     if found is None or found.overlap >= LEAST_OVERLAP:
         return ()
-    apart = "" if np.isnan(found.apart_mm) else f", their middles are {found.apart_mm:.0f} mm apart"
-    message = (
-        f"The outer border of the left ventricle and that of the cine at the same places overlap by "
-        f"{100 * found.overlap:.0f} % (Dice){apart}: look whether the contours follow the heart, or whether "
-        "the patient moved or breathed differently in between."
+    apart = (
+        ""
+        if np.isnan(found.apart_mm)
+        else say(", their middles are {apart_mm:.0f} mm apart", apart_mm=found.apart_mm)
+    )
+    message = say(
+        "The outer border of the left ventricle and that of the cine at the same places overlap by "
+        "{percent:.0f} % (Dice){apart}: look whether the contours follow the heart, or whether the "
+        "patient moved or breathed differently in between.",
+        percent=100 * found.overlap,
+        apart=apart,
     )
     return (Finding("enhancement_and_cine_disagree", Severity.WARNING, message),)
 

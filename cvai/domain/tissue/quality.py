@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.message import listed, say
 from cvai.domain.tissue.shares import WHOLE_INFARCT, infarct_share_percent
 
 RULES_DISAGREE_PERCENT = 10.0
@@ -27,13 +28,15 @@ def label_findings(labels: NDArray[np.uint8], by_rule_percent: float | None) -> 
 
 def _rule_findings(share: float, by_rule: float | None) -> tuple[Finding, ...]:
     if by_rule is None:
-        message = "No remote myocardium is left to compare with: no threshold rule could be applied."
+        message = say("No remote myocardium is left to compare with: no threshold rule could be applied.")
         return (Finding("no_remote_myocardium", Severity.WARNING, message),)
     if abs(by_rule - share) <= RULES_DISAGREE_PERCENT:
         return ()
-    message = (
-        f"The contours hold an infarct of {share:.0f} % of the myocardium, the 5-SD rule within them finds "
-        f"{by_rule:.0f} %."
+    message = say(
+        "The contours hold an infarct of {share:.0f} % of the myocardium, the 5-SD rule within them "
+        "finds {by_rule:.0f} %.",
+        share=share,
+        by_rule=by_rule,
     )
     return (Finding("rules_disagree", Severity.WARNING, message),)
 
@@ -48,9 +51,10 @@ def edge_findings(labels: NDArray[np.uint8]) -> tuple[Finding, ...]:
     doubtful = [edge for edge, neighbour in ends if infarcted[edge] and not infarcted[neighbour]]
     if not doubtful:
         return ()
-    slices = " and ".join(str(z + 1) for z in doubtful)
-    message = (
-        f"Infarct is drawn in slice {slices}, the outermost of the heart, and none next to it: this may be "
-        "the valve, the atrium or the apex cut along its edge."
+    slices = listed([z + 1 for z in doubtful])
+    message = say(
+        "Infarct is drawn in slice {slices}, the outermost of the heart, and none next to it: this "
+        "may be the valve, the atrium or the apex cut along its edge.",
+        slices=slices,
     )
     return (Finding("infarct_in_outermost_slice", Severity.WARNING, message, whole_slices(doubtful)),)

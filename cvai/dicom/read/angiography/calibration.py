@@ -13,6 +13,7 @@ from pydicom import Dataset
 from cvai.dicom.read.angiography.attributes import of_frame
 from cvai.dicom.read.header.attributes import number, numbers, texts
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, say
 from cvai.domain.vessels.run import PixelSize
 from cvai.errors import GeometryRefused
 
@@ -39,18 +40,18 @@ def pixel_size(header: Dataset) -> tuple[PixelSize | None, tuple[Finding, ...]]:
         if pair and len(pair) == 2 and abs(pair[0] - pair[1]) > _SQUARE * max(pair):
             raise GeometryRefused(
                 "pixels_not_square",
-                f"The pixels are stated as {pair[0]:g} x {pair[1]:g}.",
-                "Send the run as the angiography system stored it.",
+                say("The pixels are stated as {height:g} x {width:g}.", height=pair[0], width=pair[1]),
+                say("Send the run as the angiography system stored it."),
             )
     contradiction = _contradiction(header)
     if contradiction is not None:
         return None, (_withheld("calibration_ambiguous", contradiction),)
     for size in _sizes(header, imager):
         if not _PIXELS_MM[0] <= size.mm <= _PIXELS_MM[1]:
-            reason = f"{size.source} gives {size.mm:.3g} mm a pixel"
+            reason = say("{source} gives {size_mm:.3g} mm a pixel", source=size.source, size_mm=size.mm)
             return None, (_withheld("calibration_implausible", reason),)
         return size, (_stated(size),)
-    reason = "neither a calibrated size of a pixel nor its magnification is stated"
+    reason = say("neither a calibrated size of a pixel nor its magnification is stated")
     return None, (_withheld("calibration_missing", reason),)
 
 
@@ -58,9 +59,9 @@ def _sizes(header: Dataset, imager: tuple[float, ...] | None) -> Iterator[PixelS
     """What is stated, the most reliable first."""
     spacing, kind = _pair(header, "PixelSpacing"), texts(header, "PixelSpacingCalibrationType")
     if spacing is not None and "FIDUCIAL" in kind:
-        yield PixelSize(spacing[0], FIDUCIAL_UNCERTAINTY, "a calibration by an object of known size")
+        yield PixelSize(spacing[0], FIDUCIAL_UNCERTAINTY, say("a calibration by an object of known size"))
     if spacing is not None and spacing != imager and "FIDUCIAL" not in kind:
-        yield PixelSize(spacing[0], ISOCENTRE_UNCERTAINTY, "PixelSpacing, corrected by geometry")
+        yield PixelSize(spacing[0], ISOCENTRE_UNCERTAINTY, say("PixelSpacing, corrected by geometry"))
     of_object = _pair(
         of_frame(header, "ProjectionPixelCalibrationSequence"), "ObjectPixelSpacingInCenterOfBeam"
     )
@@ -68,17 +69,25 @@ def _sizes(header: Dataset, imager: tuple[float, ...] | None) -> Iterator[PixelS
         yield PixelSize(of_object[0], ISOCENTRE_UNCERTAINTY, "ObjectPixelSpacingInCenterOfBeam")
     factor = _stated_factor(header) or _factor_of_distances(header)
     if imager is not None and factor is not None and _MAGNIFICATIONS[0] <= factor <= _MAGNIFICATIONS[1]:
-        source = f"detector pixels of {imager[0]:g} mm over the magnification {factor:.2f} at the isocentre"
+        source = say(
+            "detector pixels of {detector_mm:g} mm over the magnification {factor:.2f} at the isocentre",
+            detector_mm=imager[0],
+            factor=factor,
+        )
         yield PixelSize(imager[0] / factor, ISOCENTRE_UNCERTAINTY, source)
 
 
-def _contradiction(header: Dataset) -> str | None:
+def _contradiction(header: Dataset) -> Message | None:
     stated, computed = _stated_factor(header), _factor_of_distances(header)
     if stated is None or computed is None or abs(stated - computed) <= _AGREE * computed:
         return None
     if not all(_MAGNIFICATIONS[0] <= factor <= _MAGNIFICATIONS[1] for factor in (stated, computed)):
         return None
-    return f"a magnification of {stated:.2f} is stated, and distances that give {computed:.2f}"
+    return say(
+        "a magnification of {stated:.2f} is stated, and distances that give {computed:.2f}",
+        stated=stated,
+        computed=computed,
+    )
 
 
 def _stated_factor(header: Dataset) -> float | None:
@@ -101,14 +110,19 @@ def _pair(source: Dataset, keyword: str) -> tuple[float, ...] | None:
     return values if values is not None and len(values) == 2 and min(values) > 0 else None
 
 
-def _withheld(code: str, reason: str) -> Finding:
-    message = f"Diameters and lengths in mm are withheld: {reason}. Percent stenosis is a ratio and holds."
+def _withheld(code: str, reason: Message) -> Finding:
+    message = say(
+        "Diameters and lengths in mm are withheld: {reason}. Percent stenosis is a ratio and holds.",
+        reason=reason,
+    )
     return Finding(code, Severity.WITHHELD, message)
 
 
 def _stated(size: PixelSize) -> Finding:
-    message = (
-        f"Millimetres are from {size.source}: {size.mm:.3f} mm a pixel, off by up to "
-        f"{100 * size.uncertainty:.0f} %."
+    message = say(
+        "Millimetres are from {source}: {size_mm:.3f} mm a pixel, off by up to {percent:.0f} %.",
+        source=size.source,
+        size_mm=size.mm,
+        percent=100 * size.uncertainty,
     )
     return Finding("calibration_source", Severity.INFO, message)

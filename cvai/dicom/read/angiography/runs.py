@@ -33,6 +33,7 @@ from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.pixels.decode import stored_pixels
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Study
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import joined, say
 from cvai.domain.vessels.run import AngiographyRun
 from cvai.errors import FileRefused, HeartRefused
 
@@ -90,8 +91,8 @@ class AssembledRun:
     @property
     def name(self) -> str:
         """View and plane, for readers."""
-        view = "view not stated" if self.view is None else self.view.name
-        return f"{view}, plane {self.plane}" if self.plane else view
+        view = say("view not stated") if self.view is None else self.view.name
+        return say("{view}, plane {plane}", view=view, plane=self.plane) if self.plane else view
 
 
 def select_runs(study: Study) -> RunSelection:
@@ -105,7 +106,9 @@ def select_runs(study: Study) -> RunSelection:
     excluded: list[Excluded] = []
     for series in study.series:
         if not series.planes:
-            excluded.append(Excluded(series.series_uid, f"no images (modality {series.modality})"))
+            excluded.append(
+                Excluded(series.series_uid, say("no images (modality {modality})", modality=series.modality))
+            )
         by_instance: dict[str, list[ImagePlane]] = defaultdict(list)
         for plane in series.planes:
             by_instance[plane.sop_instance_uid].append(plane)
@@ -119,7 +122,7 @@ def select_runs(study: Study) -> RunSelection:
         raise _no_run(study, excluded)
     moving = [images for images in runs if len(images) > 1]
     if moving:  # a still is taken from a run, and is measured only where there is none
-        excluded += [Excluded(r[0].series_uid, "a still image beside runs") for r in runs if len(r) == 1]
+        excluded += [Excluded(r[0].series_uid, say("a still image beside runs")) for r in runs if len(r) == 1]
         runs = moving
     return RunSelection(tuple(sorted(runs, key=_order)), tuple(excluded))
 
@@ -140,8 +143,11 @@ def assemble_run(images: Images) -> AssembledRun:
     if field.mean() < _LEAST_FIELD:
         raise HeartRefused(
             "field_too_small",
-            f"Only {100 * float(field.mean()):.0f} % of the frame lies within shutters and collimator.",
-            "Send runs that show the coronary tree.",
+            say(
+                "Only {percent:.0f} % of the frame lies within shutters and collimator.",
+                percent=100 * float(field.mean()),
+            ),
+            say("Send runs that show the coronary tree."),
         )
     run = AngiographyRun(
         frames=frames,
@@ -153,16 +159,16 @@ def assemble_run(images: Images) -> AssembledRun:
     )
     findings = (*size_findings, *time_findings, *_input_findings(header, len(images)))
     if burnt_in_px(frames, field) > _LEAST_TEXT_PX or "YES" in texts(header, "BurnedInAnnotation"):
-        message = "Text is burnt into the frames; it may hide a vessel or look like one."
+        message = say("Text is burnt into the frames; it may hide a vessel or look like one.")
         findings = (*findings, Finding("burnt_in_text", Severity.WARNING, message))
     if background_spread(frames, field) < _LEAST_SPREAD:
-        message = (
-            "The background has hardly any structure: the frames look subtracted, though the header does not "
-            "say so. Diameters of subtracted vessels are not reliable, and motion makes false edges."
+        message = say(
+            "The background has hardly any structure: the frames look subtracted, though the header does "
+            "not say so. Diameters of subtracted vessels are not reliable, and motion makes false edges."
         )
         findings = (*findings, Finding("looks_subtracted", Severity.WARNING, message))
     if not sign_is_stated:
-        message = "PixelIntensityRelationshipSign is not stated; vessels are taken to be dark as shown."
+        message = say("PixelIntensityRelationshipSign is not stated; vessels are taken to be dark as shown.")
         findings = (*findings, Finding("sign_not_stated", Severity.INFO, message))
     return AssembledRun(images[0].series_uid, run, images, stated_view(header), _plane(header), findings)
 
@@ -177,28 +183,28 @@ def _unsuitable(images: Images) -> str | None:
     """Why an instance is out of the question; None where its frames have to be looked at."""
     first = images[0]
     if first.sop_class_uid in _FLUOROSCOPY_CLASSES:
-        return "radiofluoroscopy, not angiography"
+        return say("radiofluoroscopy, not angiography")
     modality = modality_of(first.header)
     if first.sop_class_uid not in ANGIOGRAPHY_CLASSES:
-        return f"not an angiography image (modality {modality or 'not stated'})"
+        return say("not an angiography image (modality {modality})", modality=modality or say("not stated"))
     return _unsuitable_frames(images) or _other_technique(first.header)
 
 
 def _unsuitable_frames(images: Images) -> str | None:
     first = images[0]
     if len(images) > MOST_FRAMES:
-        return f"{len(images)} frames: longer than an angiography run"
+        return say("{count} frames: longer than an angiography run", count=len(images))
     if min(first.rows, first.columns) < _SMALLEST_PX:
-        return f"a matrix of {first.columns} x {first.rows} pixels"
+        return say("a matrix of {columns} x {rows} pixels", columns=first.columns, rows=first.rows)
     return None
 
 
 def _other_technique(header: Dataset) -> str | None:
     if "SC" in texts(header, "RadiationSetting"):
-        return "a fluoroscopy store (RadiationSetting SC)"
+        return say("a fluoroscopy store (RadiationSetting SC)")
     if (turned := rotation_degrees(header)) > ROTATION_DEGREES:
-        return f"a rotational run over {turned:.0f} degrees"
-    return "a subtracted run" if _is_subtracted(header) else None
+        return say("a rotational run over {turned:.0f} degrees", turned=turned)
+    return say("a subtracted run") if _is_subtracted(header) else None
 
 
 def _is_subtracted(header: Dataset) -> bool:
@@ -251,13 +257,13 @@ def _plane(header: Dataset) -> str:
 def _input_findings(header: Dataset, n_frames: int) -> tuple[Finding, ...]:
     findings = []
     if n_frames == 1:
-        message = "A single frame: neither the filling nor the phase of the heartbeat can be judged."
+        message = say("A single frame: neither the filling nor the phase of the heartbeat can be judged.")
         findings.append(Finding("single_frame", Severity.WARNING, message))
     if table_moves(header):
-        message = "The table was moved during the run; neighbouring frames are not aligned."
+        message = say("The table was moved during the run; neighbouring frames are not aligned.")
         findings.append(Finding("table_moved", Severity.WARNING, message))
     if "SUB" in texts(header, "RecommendedViewingMode") and items(header, "MaskSubtractionSequence"):
-        message = "The run is to be viewed subtracted; it was measured as it was stored, without a mask."
+        message = say("The run is to be viewed subtracted; it was measured as it was stored, without a mask.")
         findings.append(Finding("mask_not_applied", Severity.INFO, message))
     return tuple(findings)
 
@@ -265,10 +271,11 @@ def _input_findings(header: Dataset, n_frames: int) -> tuple[Finding, ...]:
 def _no_run(study: Study, excluded: Sequence[Excluded]) -> CineNotFound | FileRefused:
     if study.unreadable:
         return study.unreadable[0]
-    seen = "; ".join(dict.fromkeys(p.reason for p in excluded)) or "it holds no images"
+    reasons = dict.fromkeys(p.reason for p in excluded)
+    seen = joined("; ", reasons) if reasons else say("it holds no images")
     return CineNotFound(
         "no_run",
-        f"The study holds no angiography run that can be measured; seen: {seen}.",
-        "Send coronary angiography runs as the system stored them.",
+        say("The study holds no angiography run that can be measured; seen: {seen}.", seen=seen),
+        say("Send coronary angiography runs as the system stored them."),
         tuple(excluded),
     )

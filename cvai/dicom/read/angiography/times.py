@@ -11,6 +11,7 @@ from pydicom import Dataset
 from cvai.dicom.read.angiography.attributes import is_enhanced, of_frame
 from cvai.dicom.read.header.attributes import number, numbers, texts
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 
 STEPS_MS = (5.0, 1100.0)
 """From frame to frame: 200 to one frame a second."""
@@ -27,7 +28,7 @@ def run_times(header: Dataset, n_frames: int) -> tuple[NDArray[np.float64] | Non
     for times_ms in (_by_vector(header, n_frames), _by_step(header, n_frames), _by_frames(header, n_frames)):
         if times_ms is not None and _is_plausible(times_ms):
             return times_ms, ()
-    message = "The run states no frame times that can be used; there is no time axis."
+    message = say("The run states no frame times that can be used; there is no time axis.")
     return None, (Finding("times_unknown", Severity.INFO, message),)
 
 

@@ -36,12 +36,13 @@ from cvai.dicom.read.values import AssembledCine, Excluded, ImagePlane, Images
 from cvai.domain.cine import CineStack
 from cvai.domain.findings import Finding, Place, Severity, whole_slices
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import Message, say
 from cvai.errors import GeometryRefused
 
 _GAP_TOLERANCE = 0.05
 """Share of the usual slice gap by which a gap may differ: rounding and table motion, no other slice."""
 
-_RESEND = "Send the complete series again."
+_RESEND = say("Send the complete series again.")
 
 
 def assemble_cine(selection: CineSelection) -> AssembledCine:
@@ -64,7 +65,11 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
     check_one_grid(selection.planes)
     slices, repeats, repeated = _one_acquisition_each(slices_along_normal(selection.planes))
     if len(slices) < MIN_SLICES:
-        message = f"The cine has {len(slices)} slices; a ventricle needs {MIN_SLICES} or more."
+        message = say(
+            "The cine has {n_slices} slices; a ventricle needs {fewest} or more.",
+            n_slices=len(slices),
+            fewest=MIN_SLICES,
+        )
         raise GeometryRefused("too_few_slices", message, _RESEND)
     slices = [in_phase_order(s, slice_name(z, slices)) for z, s in enumerate(_without_doubles(slices))]
     beats = one_beat_each(slices, [slice_name(z, slices) for z in range(len(slices))])
@@ -102,26 +107,41 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
 
 def check_placed(planes: Sequence[ImagePlane]) -> None:
     """Refuse images whose headers do not tell where every pixel lies."""
-    checks: tuple[tuple[str, str, Callable[[ImagePlane], bool]], ...] = (
-        ("position_missing", "state no ImagePositionPatient", lambda p: p.position_mm is None),
-        ("orientation_missing", "state no ImageOrientationPatient", lambda p: p.orientation is None),
+    checks: tuple[tuple[str, Message, Callable[[ImagePlane], bool]], ...] = (
+        (
+            "position_missing",
+            say("state no ImagePositionPatient"),
+            lambda p: p.position_mm is None,
+        ),
+        (
+            "orientation_missing",
+            say("state no ImageOrientationPatient"),
+            lambda p: p.orientation is None,
+        ),
         (
             "orientation_invalid",
-            "have an ImageOrientationPatient that is not two orthogonal unit vectors",
+            say("have an ImageOrientationPatient that is not two orthogonal unit vectors"),
             lambda p: not has_valid_orientation(p),
         ),
         (
             "invalid_pixel_spacing",
-            "have a PixelSpacing that is missing or cannot be true",
+            say("have a PixelSpacing that is missing or cannot be true"),
             lambda p: not has_valid_spacing(p),
         ),
     )
     for code, what, is_wrong in checks:
         wrong = [plane for plane in planes if is_wrong(plane)]
         if wrong:
-            stated = f" (first: {wrong[0].spacing_mm} mm)" if code == "invalid_pixel_spacing" else ""
-            message = f"{len(wrong)} of {len(planes)} images of the cine {what}{stated}."
-            raise GeometryRefused(code, message, "Send the original images, not a conversion.")
+            spacing = str(wrong[0].spacing_mm)
+            stated = say(" (first: {spacing} mm)", spacing=spacing) if code == "invalid_pixel_spacing" else ""
+            message = say(
+                "{count} of {n_images} images of the cine {what}{stated}.",
+                count=len(wrong),
+                n_images=len(planes),
+                what=what,
+                stated=stated,
+            )
+            raise GeometryRefused(code, message, say("Send the original images, not a conversion."))
 
 
 def check_one_grid(planes: Sequence[ImagePlane]) -> None:
@@ -129,17 +149,25 @@ def check_one_grid(planes: Sequence[ImagePlane]) -> None:
     first = planes[0]
     other = next((p for p in planes if not has_same_grid(first, p)), None)
     if other is not None:
-        message = f"The cine mixes pixel grids: {_grid(first)} and {_grid(other)}."
-        raise GeometryRefused("mixed_grid", message, "Send the slices of one protocol.")
+        message = say(
+            "The cine mixes pixel grids: {first} and {other}.", first=_grid(first), other=_grid(other)
+        )
+        raise GeometryRefused("mixed_grid", message, say("Send the slices of one protocol."))
     n_oblique = sum(not is_parallel(first, p) for p in planes)
     if n_oblique:
-        message = f"{n_oblique} of {len(planes)} images are not parallel to the others."
-        raise GeometryRefused("mixed_orientation", message, "Send the slices of one stack.")
+        message = say(
+            "{n_oblique} of {n_images} images are not parallel to the others.",
+            n_oblique=n_oblique,
+            n_images=len(planes),
+        )
+        raise GeometryRefused("mixed_orientation", message, say("Send the slices of one stack."))
 
 
-def _grid(plane: ImagePlane) -> str:
+def _grid(plane: ImagePlane) -> Message:
     spacing = " x ".join(f"{s:g}" for s in plane.spacing_mm or ())
-    return f"{plane.rows} x {plane.columns} pixels of {spacing} mm"
+    return say(
+        "{rows} x {columns} pixels of {spacing} mm", rows=plane.rows, columns=plane.columns, spacing=spacing
+    )
 
 
 def _one_acquisition_each(
@@ -205,8 +233,12 @@ def _check_still(slices: Sequence[Images]) -> None:
         positions_mm = np.array([plane.position_mm for plane in images], dtype=np.float64)
         moved_mm = float(np.linalg.norm(positions_mm - positions_mm[0], axis=1).max())
         if moved_mm > SAME_PLANE_MM:
-            message = f"{slice_name(z, slices)} moves by {moved_mm:.1f} mm between phases."
-            raise GeometryRefused("moving_slice", message, "Send a cine without slice tracking.")
+            message = say(
+                "{slice_name} moves by {moved_mm:.1f} mm between phases.",
+                slice_name=slice_name(z, slices),
+                moved_mm=moved_mm,
+            )
+            raise GeometryRefused("moving_slice", message, say("Send a cine without slice tracking."))
 
 
 def _check_gaps(gaps_mm: NDArray[np.float64]) -> None:
@@ -217,24 +249,34 @@ def _check_gaps(gaps_mm: NDArray[np.float64]) -> None:
     steps = gaps_mm / usual_mm
     are_whole = bool(np.all(np.abs(steps - np.round(steps)) <= _GAP_TOLERANCE * np.round(steps)))
     code = "missing_slice" if are_whole else "irregular_slice_gap"
-    message = f"Slice gaps vary from {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm"
-    missing = f"; {int(np.round(steps).sum()) - len(steps)} slice(s) are missing." if are_whole else "."
-    raise GeometryRefused(code, message + missing, "Send the complete stack.")
+    gaps = say(
+        "Slice gaps vary from {least_mm:.2f} to {most_mm:.2f} mm",
+        least_mm=gaps_mm.min(),
+        most_mm=gaps_mm.max(),
+    )
+    n_missing = int(np.round(steps).sum()) - len(steps)
+    missing = say("{gaps}; {count} slice(s) are missing.", gaps=gaps, count=n_missing)
+    message = missing if are_whole else say("{gaps}.", gaps=gaps)
+    raise GeometryRefused(code, message, say("Send the complete stack."))
 
 
 def _check_shifts(positions_mm: NDArray[np.float64], normal: NDArray[np.float64], field_mm: float) -> None:
     steps_mm = np.diff(positions_mm, axis=0)
     lateral_mm = np.linalg.norm(steps_mm - np.outer(steps_mm @ normal, normal), axis=1)
     if lateral_mm.max() > field_mm / 2:
-        message = (
-            f"A slice is shifted in its plane by {lateral_mm.max():.0f} mm, half a field of view or more."
+        message = say(
+            "A slice is shifted in its plane by {shift_mm:.0f} mm, half a field of view or more.",
+            shift_mm=lateral_mm.max(),
         )
-        raise GeometryRefused("shifted_slice", message, "Send the slices of one stack.")
+        raise GeometryRefused("shifted_slice", message, say("Send the slices of one stack."))
 
 
 def _passed_over_repeats(repeats: Sequence[Images]) -> list[Excluded]:
     return [
-        Excluded(images[0].series_uid, f"{len(images)} images of a slice that was acquired again later")
+        Excluded(
+            images[0].series_uid,
+            say("{count} images of a slice that was acquired again later", count=len(images)),
+        )
         for images in repeats
     ]
 
@@ -242,8 +284,10 @@ def _passed_over_repeats(repeats: Sequence[Images]) -> list[Excluded]:
 def _repeat_findings(repeats: Sequence[Images], repeated: Sequence[int], n_slices: int) -> list[Finding]:
     if not repeats:
         return []
-    message = (
-        f"{len(repeats)} repeated acquisition(s) among {n_slices} slices; the latest whole one was analysed."
+    message = say(
+        "{count} repeated acquisition(s) among {n_slices} slices; the latest whole one was analysed.",
+        count=len(repeats),
+        n_slices=n_slices,
     )
     return [Finding("repeated_slice", Severity.INFO, message, whole_slices(repeated))]
 
@@ -259,9 +303,12 @@ def _tilt_findings(slices: Sequence[Images]) -> list[Finding]:
     if not turned_deg:
         return []
     most_deg = max(turned_deg.values())
-    message = (
-        f"{len(turned_deg)} of {len(slices)} slices are turned by up to {most_deg:.1f} degrees "
-        "against the others; they were measured as parallel ones at the place of their middles."
+    message = say(
+        "{count} of {n_slices} slices are turned by up to {most_deg:.1f} degrees against the others; "
+        "they were measured as parallel ones at the place of their middles.",
+        count=len(turned_deg),
+        n_slices=len(slices),
+        most_deg=most_deg,
     )
     severity = Severity.INFO if most_deg <= NEARLY_PARALLEL_DEG else Severity.WARNING
     return [Finding("slices_tilted", severity, message, whole_slices(turned_deg))]
@@ -277,9 +324,10 @@ def _pause_findings(slices: Sequence[Images]) -> list[Finding]:
     longest_s, between = max(pauses, key=lambda pause: pause[0], default=(0.0, ()))
     if longest_s <= ONE_SESSION_S:
         return []
-    message = (
-        f"Between two slices of the stack lie {longest_s / 60:.0f} minutes: look whether they show the heart "
-        "in the same state and at the same place."
+    message = say(
+        "Between two slices of the stack lie {minutes:.0f} minutes: look whether they show the heart "
+        "in the same state and at the same place.",
+        minutes=longest_s / 60,
     )
     return [Finding("slices_acquired_apart", Severity.WARNING, message, whole_slices(between))]
 
@@ -302,13 +350,17 @@ def _repeated_time_findings(planes: tuple[Images, ...], stack: CineStack) -> lis
             if np.array_equal(stack.frame(t, z), stack.frame(images.index(second), z)):
                 raise GeometryRefused(
                     "duplicate_frame",
-                    f"{slice_name(z, planes[0])} holds one image twice in place of two phases.",
+                    say(
+                        "{slice_name} holds one image twice in place of two phases.",
+                        slice_name=slice_name(z, planes[0]),
+                    ),
                     _RESEND,
                 )
     if not repeated:
         return []
-    message = (
-        f"{len(repeated)} trigger time(s) are stated for two phases of a slice; instance numbers order them."
+    message = say(
+        "{count} trigger time(s) are stated for two phases of a slice; instance numbers order them.",
+        count=len(repeated),
     )
     return [Finding("repeated_trigger_time", Severity.WARNING, message, tuple(repeated))]
 
@@ -319,5 +371,7 @@ def _phase_findings(slices: Sequence[Images]) -> list[Finding]:
     n_phases = len(slices[0])
     if len(stated) != 1 or (n_stated := stated.pop()) is None or n_stated <= n_phases:
         return []
-    message = f"The scanner states {n_stated} phases, {n_phases} are there."
+    message = say(
+        "The scanner states {n_stated} phases, {n_phases} are there.", n_stated=n_stated, n_phases=n_phases
+    )
     return [Finding("fewer_phases_than_stated", Severity.WARNING, message)]

@@ -13,6 +13,7 @@ from cvai.dicom.read.cine.images import has_contrast, is_annotated, is_derived, 
 from cvai.dicom.read.cine.placement import normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view
 from cvai.dicom.read.header.attributes import texts
+from cvai.domain.message import Message, say
 
 _LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
 """Usual direction of the left ventricle from base to apex: to the left, to the front, down. Short-axis slices
@@ -62,29 +63,29 @@ class Candidate:
         """Sorts candidates, the preferred one last."""
         return tuple(float(value(self)) for value, _ in _CRITERIA)
 
-    def why_not(self, preferred: Candidate) -> str:
+    def why_not(self, preferred: Candidate) -> Message:
         """What speaks against it where another was preferred, as the end of a sentence."""
         for value, reason in _CRITERIA:
             if value(self) < value(preferred):
                 return reason
-        return "is equal to it"
+        return say("is equal to it")
 
 
-_CRITERIA: tuple[tuple[Callable[[Candidate], float], str], ...] = (
-    (lambda c: c.covers_ventricle, f"covers less than {VENTRICLE_LENGTH_MM:.0f} mm"),
-    (lambda c: c.stands_across, "does not stand across the usual long axis of the heart"),
-    (lambda c: c.is_original, "is derived from other images or has something burnt in"),
-    (lambda c: c.is_two_dimensional, "is a 3D slab"),
-    (lambda c: c.is_plain, "is a tagged or inversion-prepared cine"),
-    (lambda c: c.is_gated, "runs over several heartbeats in real time"),
-    (lambda c: c.is_not_stress, "is called a stress acquisition"),
-    (lambda c: c.is_at_rest, "was acquired at a higher heart rate"),
-    (lambda c: c.is_native, "was acquired after a contrast agent"),
-    (lambda c: c.is_as_long, "covers less of the heart"),
-    (lambda c: c.stack.n_slices, "has fewer slices"),
-    (lambda c: c.stack.n_phases, "has fewer phases"),
-    (lambda c: c.stack.latest_series_number, "has a lower series number"),
-    (lambda c: (c.stack.condition.acquired_s or (0.0, 0.0))[1], "was acquired earlier"),
+_CRITERIA: tuple[tuple[Callable[[Candidate], float], Message], ...] = (
+    (lambda c: c.covers_ventricle, say("covers less than {length_mm:.0f} mm", length_mm=VENTRICLE_LENGTH_MM)),
+    (lambda c: c.stands_across, say("does not stand across the usual long axis of the heart")),
+    (lambda c: c.is_original, say("is derived from other images or has something burnt in")),
+    (lambda c: c.is_two_dimensional, say("is a 3D slab")),
+    (lambda c: c.is_plain, say("is a tagged or inversion-prepared cine")),
+    (lambda c: c.is_gated, say("runs over several heartbeats in real time")),
+    (lambda c: c.is_not_stress, say("is called a stress acquisition")),
+    (lambda c: c.is_at_rest, say("was acquired at a higher heart rate")),
+    (lambda c: c.is_native, say("was acquired after a contrast agent")),
+    (lambda c: c.is_as_long, say("covers less of the heart")),
+    (lambda c: c.stack.n_slices, say("has fewer slices")),
+    (lambda c: c.stack.n_phases, say("has fewer phases")),
+    (lambda c: c.stack.latest_series_number, say("has a lower series number")),
+    (lambda c: (c.stack.condition.acquired_s or (0.0, 0.0))[1], say("was acquired earlier")),
 )
 """What decides between stacks, the most telling first, and what is said of one that falls short."""
 

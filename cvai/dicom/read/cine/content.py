@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.dicom.read.cine.synchrony import slice_name
+from cvai.domain.message import Message, say
 from cvai.errors import FileRefused, GeometryRefused
 
-_RESEND = "Look at the series in the archive, and send it again from where it was acquired."
+_RESEND = say("Look at the series in the archive, and send it again from where it was acquired.")
 
 
 def check_content(stored: NDArray[np.number[Any]]) -> None:
@@ -30,21 +31,34 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
     is_blank = stored.min(axis=(2, 3)) == stored.max(axis=(2, 3))
     if is_blank.any():
         z = int(is_blank.any(axis=0).argmax())
-        message = f"{is_blank.sum()} of {is_blank.size} images hold one value in all their pixels"
-        raise FileRefused("blank_image", f"{message}: {_slice_name(z, n_slices)} first.", _RESEND)
+        message = say(
+            "{n_blank} of {n_images} images hold one value in all their pixels: {slice_name} first.",
+            n_blank=is_blank.sum(),
+            n_images=is_blank.size,
+            slice_name=_slice_name(z, n_slices),
+        )
+        raise FileRefused("blank_image", message, _RESEND)
     shown: dict[Hashable, int] = {}
     for z in range(n_slices):
         frames = (np.ascontiguousarray(frame).data for frame in stored[:, z])
         images = {blake2b(frame, digest_size=16).digest() for frame in frames}
         if n_phases > 1 and len(images) == 1:
-            message = f"{_slice_name(z, n_slices)} shows one image in all {n_phases} phases."
+            message = say(
+                "{slice_name} shows one image in all {n_phases} phases.",
+                slice_name=_slice_name(z, n_slices),
+                n_phases=n_phases,
+            )
             raise GeometryRefused("still_slice", message, _RESEND)
         copied = next((shown[image] for image in images if image in shown), None)
         if copied is not None:
-            message = f"{_slice_name(z, n_slices)} shows the pixels of slice {copied + 1}."
+            message = say(
+                "{slice_name} shows the pixels of slice {copied}.",
+                slice_name=_slice_name(z, n_slices),
+                copied=copied + 1,
+            )
             raise GeometryRefused("copied_slice", message, _RESEND)
         shown |= dict.fromkeys(images, z)
 
 
-def _slice_name(z: int, n_slices: int) -> str:
+def _slice_name(z: int, n_slices: int) -> Message:
     return slice_name(z, range(n_slices))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cvai.dicom.read.cine.placement import is_placed
 from cvai.dicom.read.header.attributes import number, texts, whole_number
 from cvai.dicom.read.values import Component, Excluded, ImagePlane, Images, Series, Study
+from cvai.domain.message import say
 
 _NAMES = ("SequenceName", "PulseSequenceName", "ProtocolName", "SeriesDescription")
 _TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
@@ -50,12 +51,12 @@ def unplaced_of(series: Series) -> Images:
 def _unsuitable(series: Series, usable: Images) -> str | None:
     """Why a whole series is out of the question; None where its images have to be looked at."""
     if series.modality != "MR":
-        return f"not an MR series (modality {series.modality or 'not stated'})"
+        return say("not an MR series (modality {modality})", modality=series.modality or say("not stated"))
     if not series.planes:
-        return "no images"
+        return say("no images")
     if all(is_localizer(plane) for plane in series.planes):
-        return "localizer"
-    return None if usable else "phase, velocity or colour images, no anatomy"
+        return say("localizer")
+    return None if usable else say("phase, velocity or colour images, no anatomy")
 
 
 def _shows_anatomy(plane: ImagePlane) -> bool:

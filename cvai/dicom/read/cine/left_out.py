@@ -11,6 +11,7 @@ from cvai.dicom.read.cine.images import is_annotated, is_same_kind
 from cvai.dicom.read.cine.stacks import continues, is_similar_view, overlaps
 from cvai.dicom.read.values import Excluded, Images
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, joined, say
 
 
 def without_images_of(stack: ImageGroup, groups: Sequence[ImageGroup]) -> list[ImageGroup]:
@@ -40,7 +41,7 @@ def reasons_for(
 def unplaced_elsewhere(unplaced: Images, stack: ImageGroup) -> list[Excluded]:
     """Series, not of the stack, with images of unknown position."""
     series_uids = dict.fromkeys(plane.series_uid for plane in unplaced)
-    reason = "position, orientation or pixel spacing missing or invalid"
+    reason = say("position, orientation or pixel spacing missing or invalid")
     return [Excluded(uid, reason) for uid in series_uids if uid not in stack.series_uids]
 
 
@@ -62,29 +63,41 @@ def findings_of_choice(
 def reason_without_cine(group: ImageGroup, stack: ImageGroup | None) -> str:
     """Why a group that is of no candidate is not analysed."""
     if group.n_phases < MIN_PHASES:
-        return f"{_size(group)}: still images such as scouts, late enhancement or maps, no cine"
+        return say(
+            "{size}: still images such as scouts, late enhancement or maps, no cine", size=size_words(group)
+        )
     if not group.is_cine:
-        return f"{_size(group)}, not from one heartbeat: perfusion or another dynamic series"
+        return say(
+            "{size}, not from one heartbeat: perfusion or another dynamic series", size=size_words(group)
+        )
     if stack is not None and is_same_kind(stack.planes[0], group.planes[0]) and overlaps(stack, group):
-        return f"{_size(group)}: slices of the analysed stack from another acquisition"
-    return f"{_size(group)}: a long-axis or single-slice cine, not a stack"
+        return say("{size}: slices of the analysed stack from another acquisition", size=size_words(group))
+    return say("{size}: a long-axis or single-slice cine, not a stack", size=size_words(group))
 
 
 def _why_not(group: ImageGroup, rival: Candidate, chosen: Candidate) -> str:
     best = chosen.stack
     why = (
-        f"which {rival.why_not(chosen)}"
+        say("which {criterion}", criterion=rival.why_not(chosen))
         if rival.preference < chosen.preference
-        else "which is not cut across the long axis or could not be measured"
+        else say("which is not cut across the long axis or could not be measured")
     )
+    return say(
+        "{size}: a cine stack with {n_slices} slices x {n_phases} phases was preferred to this one, {why}",
+        size=size_words(group),
+        n_slices=best.n_slices,
+        n_phases=best.n_phases,
+        why=why,
+    )
+
+
+def size_words(group: ImageGroup) -> Message:
+    """How many slices and images of each a group has."""
     return (
-        f"{_size(group)}: a cine stack with {best.n_slices} slices x {best.n_phases} phases was preferred to "
-        f"this one, {why}"
+        say("{n_slices} slices x {n_phases} images", n_slices=group.n_slices, n_phases=group.n_phases)
+        if group.n_slices > 1
+        else say("{n_slices} slice x {n_phases} images", n_slices=group.n_slices, n_phases=group.n_phases)
     )
-
-
-def _size(group: ImageGroup) -> str:
-    return f"{group.n_slices} slice{'s' if group.n_slices > 1 else ''} x {group.n_phases} images"
 
 
 def _other_stacks(chosen: Candidate, candidates: Sequence[Candidate]) -> list[Finding]:
@@ -102,21 +115,32 @@ def _other_stacks(chosen: Candidate, candidates: Sequence[Candidate]) -> list[Fi
     is_repeat = all(
         c.stack.condition.is_like(condition) and c.stack.condition.is_in_session_of(condition) for c in others
     )
-    seen = "; ".join(_described(c.stack.condition, condition) for c in others)
-    message = (
-        f"{len(others)} other cine stack(s) cover the heart as well: {seen}. The one that was measured: "
-        f"{_described(condition, condition)}."
+    seen = joined("; ", (_described(c.stack.condition, condition) for c in others))
+    message = say(
+        "{count} other cine stack(s) cover the heart as well: {seen}. The one that was measured: {measured}.",
+        count=len(others),
+        seen=seen,
+        measured=_described(condition, condition),
     )
     return [Finding("other_cine_stack", Severity.INFO if is_repeat else Severity.WARNING, message)]
 
 
-def _described(condition: Condition, chosen: Condition) -> str:
-    words = ["called stress"] if condition.under_stress else []
-    words.append("heart rate unknown" if condition.rr_ms is None else f"{60_000.0 / condition.rr_ms:.0f}/min")
+def _described(condition: Condition, chosen: Condition) -> Message:
+    words = [say("called stress")] if condition.under_stress else []
+    words.append(
+        say("heart rate unknown")
+        if condition.rr_ms is None
+        else say("{rate_bpm:.0f}/min", rate_bpm=60_000.0 / condition.rr_ms)
+    )
     if condition is not chosen and condition.acquired_s is not None and chosen.acquired_s is not None:
         minutes = (condition.acquired_s[0] - chosen.acquired_s[0]) / 60.0
-        words.append(f"{abs(minutes):.0f} minutes {'later' if minutes >= 0 else 'earlier'}")
-    return ", ".join(words)
+        apart = abs(minutes)
+        words.append(
+            say("{minutes:.0f} minutes later", minutes=apart)
+            if minutes >= 0
+            else say("{minutes:.0f} minutes earlier", minutes=apart)
+        )
+    return joined(", ", words)
 
 
 def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Finding]:
@@ -131,17 +155,19 @@ def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Fin
     ]
     findings = []
     if beside:
-        message = (
-            f"{sum(s.n_slices for s in beside)} cine slice(s) next to the analysed stack were left out, "
-            "since their direction, pixel grid, pulse sequence, heart rate or positions differ; the "
-            "ventricle may be covered in part only."
+        message = say(
+            "{count} cine slice(s) next to the analysed stack were left out, since their direction, "
+            "pixel grid, pulse sequence, heart rate or positions differ; the ventricle may be covered in "
+            "part only.",
+            count=sum(s.n_slices for s in beside),
         )
         findings.append(Finding("adjacent_slices_left_out", Severity.WARNING, message))
     if again:
-        message = (
-            f"{sum(s.n_slices for s in again)} slice(s) of the analysed stack were acquired again under "
-            f"other conditions ({'; '.join(_described(s.condition, best.condition) for s in again)}) and "
-            "left out."
+        message = say(
+            "{count} slice(s) of the analysed stack were acquired again under other conditions "
+            "({conditions}) and left out.",
+            count=sum(s.n_slices for s in again),
+            conditions=joined("; ", (_described(s.condition, best.condition) for s in again)),
         )
         findings.append(Finding("other_acquisition_left_out", Severity.WARNING, message))
     return findings
@@ -158,8 +184,10 @@ def _altered_pixels(stack: ImageGroup) -> list[Finding]:
     n_annotated = sum(is_annotated(plane) for plane in stack.planes)
     if n_annotated == 0:
         return []
-    message = (
-        f"{n_annotated} of {len(stack.planes)} images were made by reading software or have something burnt "
-        "in; the study holds no original ones."
+    message = say(
+        "{n_annotated} of {n_images} images were made by reading software or have something burnt "
+        "in; the study holds no original ones.",
+        n_annotated=n_annotated,
+        n_images=len(stack.planes),
     )
     return [Finding("annotated_images", Severity.WARNING, message)]

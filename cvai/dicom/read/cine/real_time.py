@@ -14,6 +14,7 @@ from cvai.dicom.read.cine.image_groups import MIN_PHASES
 from cvai.dicom.read.pixels.decode import intensities
 from cvai.dicom.read.values import Images
 from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.message import say
 from cvai.errors import GeometryRefused
 
 _SHORTEST_BEAT_MS = 300.0
@@ -23,7 +24,7 @@ _ALIKE = 0.5
 """Difference of images that lie a heartbeat apart, as a share of the usual difference of two images of the
 slice."""
 
-_HINT = "Send a cine that is gated by the ECG."
+_HINT = say("Send a cine that is gated by the ECG.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +73,12 @@ def _first_beat(images: Images, name: str) -> tuple[Images, float | None]:
     if n_images is None:
         raise GeometryRefused(
             "several_heartbeats",
-            f"{name} has images over {np.ptp(times_ms):.0f} ms, and where heartbeats begin cannot be seen in "
-            "them.",
+            say(
+                "{name} has images over {length_ms:.0f} ms, and where heartbeats begin cannot be seen in "
+                "them.",
+                name=name,
+                length_ms=np.ptp(times_ms),
+            ),
             _HINT,
         )
     return images[:n_images], n_images * step_ms
@@ -98,8 +103,10 @@ def beat_length(pixels: NDArray[np.float32], fewest: int) -> int | None:
 
 
 def _several(cut: Sequence[int], n_slices: int) -> Finding:
-    message = (
-        f"{len(cut)} of {n_slices} slices run over several heartbeats (real time); the first whole one of "
-        "each was measured, and beats of different slices may differ."
+    message = say(
+        "{count} of {n_slices} slices run over several heartbeats (real time); the first whole one "
+        "of each was measured, and beats of different slices may differ.",
+        count=len(cut),
+        n_slices=n_slices,
     )
     return Finding("one_of_several_heartbeats", Severity.WARNING, message, whole_slices(cut))

@@ -8,9 +8,10 @@ from cvai.dicom.read.cine.image_groups import MIN_PHASES, MIN_SLICES, ImageGroup
 from cvai.dicom.read.cine.images import StudyImages
 from cvai.dicom.read.cine.left_out import reason_without_cine
 from cvai.dicom.read.values import CineNotFound, Excluded, Study
+from cvai.domain.message import Message, joined, say
 from cvai.errors import FileRefused
 
-_HINT = "Send the study once its short-axis cine is complete."
+_HINT = say("Send the study once its short-axis cine is complete.")
 
 
 def refusal_of(
@@ -30,30 +31,43 @@ def refusal_of(
 
 def _what_is_lacking(
     groups: Sequence[ImageGroup], stacks: Sequence[ImageGroup], excluded: Sequence[Excluded]
-) -> tuple[str, str]:
+) -> tuple[str, Message]:
     """Code and message."""
     if stacks:
         largest = max(stack.n_slices for stack in stacks)
-        message = f"The largest cine has {largest} parallel slice(s); a ventricle needs {MIN_SLICES} or more."
+        message = say(
+            "The largest cine has {largest} parallel slice(s); a ventricle needs {fewest} or more.",
+            largest=largest,
+            fewest=MIN_SLICES,
+        )
         return "too_few_slices", message
     most = max((group.n_phases for group in groups if group.n_slices >= MIN_SLICES), default=0)
     if 1 < most < MIN_PHASES:
-        message = f"The stack has {most} phases in a slice; a heartbeat needs {MIN_PHASES} or more."
+        message = say(
+            "The stack has {most} phases in a slice; a heartbeat needs {fewest} or more.",
+            most=most,
+            fewest=MIN_PHASES,
+        )
         return "too_few_phases", message
-    return "no_cine", f"The study holds no cine; {_seen(excluded)}."
+    return "no_cine", say("The study holds no cine; {seen}.", seen=_seen(excluded))
 
 
 def _nothing_to_measure(study: Study, unsuitable: Sequence[Excluded]) -> CineNotFound:
     """CT, angiography and what else there is: nothing has to be sent."""
-    modalities = sorted({series.modality or "not stated" for series in study.series if series.planes})
-    held = f"images of modality {', '.join(modalities)}" if modalities else "no images"
-    message = f"The study holds {held}: there is nothing to measure here."
-    return CineNotFound("nothing_to_measure", message, "Nothing has to be done.", tuple(unsuitable))
+    stated = {series.modality for series in study.series if series.planes}
+    modalities = [*sorted(stated - {""}), *([say("not stated")] if "" in stated else [])]
+    held = (
+        say("images of modality {modalities}", modalities=joined(", ", modalities))
+        if modalities
+        else say("no images")
+    )
+    message = say("The study holds {held}: there is nothing to measure here.", held=held)
+    return CineNotFound("nothing_to_measure", message, say("Nothing has to be done."), tuple(unsuitable))
 
 
-def _seen(excluded: Sequence[Excluded]) -> str:
+def _seen(excluded: Sequence[Excluded]) -> Message:
     reasons = list(dict.fromkeys(p.reason for p in excluded))
     if not reasons:
-        return "it holds no series that could be read"
-    shown = "; ".join(reasons[:4])
-    return f"seen: {shown}" + (f"; and {len(reasons) - 4} more" if len(reasons) > 4 else "")
+        return say("it holds no series that could be read")
+    more = [say("and {count} more", count=len(reasons) - 4)] if len(reasons) > 4 else []
+    return say("seen: {reasons}", reasons=joined("; ", [*reasons[:4], *more]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvai.dicom.read.cine.image_groups import MIN_PHASES
 from cvai.dicom.read.values import Images
 from cvai.domain.findings import Finding, Place, Severity, whole_slices
+from cvai.domain.message import Message, say
 from cvai.errors import GeometryRefused
 
 _UNEVEN_STEP = 1.75
@@ -34,7 +35,7 @@ _COARSE = 0.85
 _LEAST_KEPT = 0.75
 """Share of the phases that has to be there in all slices; less is no cine with a phase more or less."""
 
-_RESEND = "Send the complete series again."
+_RESEND = say("Send the complete series again.")
 
 Times = NDArray[np.float64]
 
@@ -77,9 +78,9 @@ def put_in_step(slices: Sequence[Images], intervals_ms: Sequence[float | None]) 
     return _matched(slices, _Clock.of(known, intervals_ms))
 
 
-def slice_name(z: int, slices: Sequence[object]) -> str:
+def slice_name(z: int, slices: Sequence[object]) -> Message:
     """What a slice is called in messages."""
-    return f"Slice {z + 1} of {len(slices)}"
+    return say("Slice {slice} of {n_slices}", slice=z + 1, n_slices=len(slices))
 
 
 def _trigger_times_ms(images: Images) -> Times | None:
@@ -122,12 +123,19 @@ def _check_complete(slices: Sequence[Images]) -> None:
 
 def duplicate_frame(name: str, n_images: int, n_phases: int) -> GeometryRefused:
     """A slice that has more images than there are phases."""
-    message = f"{name} has {n_images} images for {n_phases} phases."
-    return GeometryRefused("duplicate_frame", message, "Send one acquisition of the slice only.")
+    message = say(
+        "{name} has {n_images} images for {n_phases} phases.", name=name, n_images=n_images, n_phases=n_phases
+    )
+    return GeometryRefused("duplicate_frame", message, say("Send one acquisition of the slice only."))
 
 
 def _missing_frame(z: int, slices: Sequence[Images]) -> GeometryRefused:
-    message = f"{slice_name(z, slices)} has {len(slices[z])} of {_usual_count(slices)} phases."
+    message = say(
+        "{slice_name} has {n_images} of {n_phases} phases.",
+        slice_name=slice_name(z, slices),
+        n_images=len(slices[z]),
+        n_phases=_usual_count(slices),
+    )
     return GeometryRefused("missing_frame", message, _RESEND)
 
 
@@ -155,10 +163,10 @@ def _stated_times(
         return times_ms, tuple(_uneven_steps(times_ms))
     if None not in intervals_ms:
         shares = np.arange(len(slices[0]), dtype=np.float64)[:, np.newaxis] / len(slices[0])
-        message = "Trigger times are missing; phases were spread evenly over the nominal R-R interval."
+        message = say("Trigger times are missing; phases were spread evenly over the nominal R-R interval.")
         finding = Finding("times_from_nominal_interval", Severity.INFO, message)
         return shares * np.array(intervals_ms, dtype=np.float64), (finding,)
-    message = "The study tells no times of the phases; they are only ordered."
+    message = say("The study tells no times of the phases; they are only ordered.")
     return None, (Finding("times_unknown", Severity.WARNING, message),)
 
 
@@ -170,9 +178,12 @@ def _uneven_steps(times_ms: Times) -> list[Finding]:
     uneven = np.flatnonzero(is_long.any(axis=0))
     if uneven.size == 0:
         return []
-    message = (
-        f"Phases of {uneven.size} slice(s) are up to {steps_ms.max():.0f} ms apart where "
-        f"{np.median(usual_ms):.0f} ms are usual; a phase may be missing."
+    message = say(
+        "Phases of {count} slice(s) are up to {longest_ms:.0f} ms apart where {usual_ms:.0f} ms are "
+        "usual; a phase may be missing.",
+        count=uneven.size,
+        longest_ms=steps_ms.max(),
+        usual_ms=np.median(usual_ms),
     )
     before = tuple(Place(int(is_long[:, z].argmax()), z) for z in uneven.tolist())
     return [Finding("uneven_phase_times", Severity.WARNING, message, before)]
@@ -321,9 +332,15 @@ def _common_beginning(indices: NDArray[np.int64], slices: Sequence[Images]) -> i
         raise _missing_frame(z, slices)
     raise GeometryRefused(
         "phases_out_of_step",
-        f"The phases of slice {z + 1} of {len(slices)} do not fit those of the others in time: they have "
-        f"{n_kept} of {n_usual} in common.",
-        "Send a cine whose slices were all gated in the same way.",
+        say(
+            "The phases of slice {slice} of {n_slices} do not fit those of the others in time: they have "
+            "{n_kept} of {n_usual} in common.",
+            slice=z + 1,
+            n_slices=len(slices),
+            n_kept=n_kept,
+            n_usual=n_usual,
+        ),
+        say("Send a cine whose slices were all gated in the same way."),
     )
 
 
@@ -332,15 +349,18 @@ def _matching_findings(matches: Sequence[_Match], left_out: Mapping[int, int]) -
     findings = []
     shifted = {z: abs(m.shift) for z, m in enumerate(matches) if abs(m.shift) > _IN_STEP + _ROUNDING}
     if shifted:
-        message = (
-            f"{len(shifted)} slice(s) begin up to {max(shifted.values()):.1f} phases later than the others; "
-            "phases were put together by time."
+        message = say(
+            "{count} slice(s) begin up to {n_phases:.1f} phases later than the others; phases were put "
+            "together by time.",
+            count=len(shifted),
+            n_phases=max(shifted.values()),
         )
         findings.append(Finding("phases_put_in_step", Severity.WARNING, message, whole_slices(shifted)))
     if left_out:
-        message = (
-            f"Slices have different numbers of phases; {sum(left_out.values())} image(s) without "
-            "counterpart in other slices were left out."
+        message = say(
+            "Slices have different numbers of phases; {count} image(s) without counterpart in other "
+            "slices were left out.",
+            count=sum(left_out.values()),
         )
         findings.append(Finding("phases_left_out", Severity.WARNING, message, whole_slices(left_out)))
     return findings

@@ -19,6 +19,7 @@ from cvai.dicom.read.cine.conditions import (
 from cvai.dicom.read.header.attributes import whole_number
 from cvai.dicom.read.values import ImagePlane, Images
 from cvai.domain.findings import Finding, Severity, whole_slices
+from cvai.domain.message import say
 from cvai.domain.subject import is_heart_rate
 from cvai.errors import GeometryRefused
 
@@ -64,8 +65,8 @@ def in_phase_order(images: Images, slice_name: str) -> Images:
         return ordered
     raise GeometryRefused(
         "duplicate_frame",
-        f"{slice_name} holds different images that claim the same phase.",
-        "Send one acquisition of the slice only.",
+        say("{slice_name} holds different images that claim the same phase.", slice_name=slice_name),
+        say("Send one acquisition of the slice only."),
     )
 
 
@@ -94,7 +95,10 @@ def heart_rate(
         contradiction = _contradiction(rate_bpm, interval_ms, _usually_covered_ms(slices))
         if contradiction is None:
             return stated_bpm, _varying_rate(slices)
-        message = f"{contradiction}: the heart rate is not known, and the cardiac output is not given."
+        message = say(
+            "{contradiction}: the heart rate is not known, and the cardiac output is not given.",
+            contradiction=contradiction,
+        )
         return None, [Finding("heart_rate_contradicted", Severity.WITHHELD, message)]
     if times_ms is None:
         return None, []
@@ -102,9 +106,10 @@ def heart_rate(
     estimated_bpm = 60_000.0 / (step_ms * len(times_ms))
     if not is_heart_rate(estimated_bpm):
         return None, []
-    message = (
-        f"The heart rate is not stated; {estimated_bpm:.0f}/min follows if the phases cover the whole "
-        "heartbeat, and is too high if they do not."
+    message = say(
+        "The heart rate is not stated; {estimated_bpm:.0f}/min follows if the phases cover the whole "
+        "heartbeat, and is too high if they do not.",
+        estimated_bpm=estimated_bpm,
     )
     return estimated_bpm, [Finding("heart_rate_estimated", Severity.WARNING, message)]
 
@@ -113,11 +118,19 @@ def _contradiction(rate_bpm: float | None, interval_ms: float | None, cover_ms: 
     if rate_bpm is not None and interval_ms is not None:
         ratio = rate_bpm * interval_ms / 60_000.0
         if not 1 / _SAME_STATED_RATE <= ratio <= _SAME_STATED_RATE:
-            return f"HeartRate says {rate_bpm:.0f}/min, NominalInterval {60_000.0 / interval_ms:.0f}/min"
+            return say(
+                "HeartRate says {rate_bpm:.0f}/min, NominalInterval {interval_bpm:.0f}/min",
+                rate_bpm=rate_bpm,
+                interval_bpm=60_000.0 / interval_ms,
+            )
     rr_ms = interval_ms if interval_ms is not None else 60_000.0 / (rate_bpm or 1.0)
     if cover_ms is None or _LEAST_COVERED * rr_ms <= cover_ms <= _MOST_COVERED * rr_ms:
         return None
-    return f"The phases cover {cover_ms:.0f} ms, the stated R-R interval is {rr_ms:.0f} ms"
+    return say(
+        "The phases cover {cover_ms:.0f} ms, the stated R-R interval is {rr_ms:.0f} ms",
+        cover_ms=cover_ms,
+        rr_ms=rr_ms,
+    )
 
 
 def _usually_covered_ms(slices: Sequence[Images]) -> float | None:
@@ -133,9 +146,11 @@ def _varying_rate(slices: Sequence[Images]) -> list[Finding]:
     if intervals_ms[slowest] <= SAME_RATE * intervals_ms[fastest]:
         return []
     low_bpm, high_bpm = 60_000.0 / intervals_ms[slowest], 60_000.0 / intervals_ms[fastest]
-    message = (
-        f"Slices were acquired at {low_bpm:.0f} to {high_bpm:.0f} beats a minute: they may show hearts of "
-        "different filling, or not have been acquired under one condition."
+    message = say(
+        "Slices were acquired at {low_bpm:.0f} to {high_bpm:.0f} beats a minute: they may show "
+        "hearts of different filling, or not have been acquired under one condition.",
+        low_bpm=low_bpm,
+        high_bpm=high_bpm,
     )
     return [Finding("heart_rate_varies", Severity.WARNING, message, whole_slices((slowest, fastest)))]
 

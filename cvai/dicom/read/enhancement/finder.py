@@ -10,6 +10,7 @@ import numpy as np
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.cine.image_groups import ImageGroup, image_groups_of
 from cvai.dicom.read.cine.images import StudyImages, is_same_kind
+from cvai.dicom.read.cine.left_out import size_words
 from cvai.dicom.read.cine.placement import grouped, is_parallel, is_placed, normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view, overlaps
 from cvai.dicom.read.enhancement.images import (
@@ -21,6 +22,7 @@ from cvai.dicom.read.enhancement.images import (
 from cvai.dicom.read.header.attributes import time_of_day_s, whole_number
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, say
 from cvai.errors import FileRefused
 
 FEWEST_SLICES = 2
@@ -37,7 +39,7 @@ _LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
 
 _SHORT_AXIS_MIN_COSINE = 0.7
 
-_HINT = "Send the study once its short-axis late enhancement is complete."
+_HINT = say("Send the study once its short-axis late enhancement is complete.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +99,15 @@ def _suitable(study: Study) -> tuple[tuple[Series, ...], tuple[Excluded, ...]]:
         reasons = [why_not(plane) for plane in series.planes]
         usable = tuple(p for p, reason in zip(series.planes, reasons, strict=True) if reason is None)
         if series.modality != "MR":
-            excluded.append(Excluded(series.series_uid, f"not an MR series (modality {series.modality})"))
+            excluded.append(
+                Excluded(
+                    series.series_uid, say("not an MR series (modality {modality})", modality=series.modality)
+                )
+            )
         elif usable:
             suitable.append(replace(series, planes=usable))
         else:
-            excluded.append(Excluded(series.series_uid, next(filter(None, reasons), "no images")))
+            excluded.append(Excluded(series.series_uid, next(filter(None, reasons), say("no images"))))
     return tuple(suitable), tuple(excluded)
 
 
@@ -163,32 +169,43 @@ def _preference(stack: ImageGroup) -> tuple[bool, bool, bool, int, tuple[float, 
     return across, is_whole, is_phase_sensitive(stack.planes[0]), stack.n_slices, moment
 
 
-def _of_scout(group: ImageGroup) -> str:
-    size = f"{group.n_slices} slice{'s' if group.n_slices > 1 else ''} x {group.n_phases} images"
+def _of_scout(group: ImageGroup) -> Message:
+    size = size_words(group)
     if is_over_time(group):
-        return f"{size}: a series over time, no late enhancement"
-    return f"{size} at {len(_inversion_times_ms(group))} inversion times: a scout or a map of T1"
+        return say("{size}: a series over time, no late enhancement", size=size)
+    return say(
+        "{size} at {n_times} inversion times: a scout or a map of T1",
+        size=size,
+        n_times=len(_inversion_times_ms(group)),
+    )
 
 
 def _left_out(stack: ImageGroup, best: ImageGroup) -> list[Excluded]:
-    kind = "phase-sensitive" if is_phase_sensitive(stack.planes[0]) else "magnitude"
-    reason = f"{stack.n_slices} slice(s) of {kind} late enhancement: another stack was preferred"
+    kind = say("phase-sensitive") if is_phase_sensitive(stack.planes[0]) else say("magnitude")
+    reason = say(
+        "{n_slices} slice(s) of {kind} late enhancement: another stack was preferred",
+        n_slices=stack.n_slices,
+        kind=kind,
+    )
     return [Excluded(uid, reason) for uid in stack.series_uids if uid not in best.series_uids]
 
 
 def _size_findings(stack: ImageGroup) -> tuple[Finding, ...]:
     if stack.n_slices >= WHOLE_STACK_SLICES:
         return ()
-    message = f"The stack has {stack.n_slices} slices: shares are of these slices, and masses are not given."
+    message = say(
+        "The stack has {n_slices} slices: shares are of these slices, and masses are not given.",
+        n_slices=stack.n_slices,
+    )
     return (Finding("few_enhancement_slices", Severity.WITHHELD, message),)
 
 
 def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:
     if is_phase_sensitive(stack.planes[0]):
         return ()
-    message = (
-        "Magnitude images were measured; the study holds no phase-sensitive ones, on which the model was "
-        "trained. With a wrong inversion time, healthy myocardium is bright in magnitude images."
+    message = say(
+        "Magnitude images were measured; the study holds no phase-sensitive ones, on which the model "
+        "was trained. With a wrong inversion time, healthy myocardium is bright in magnitude images."
     )
     return (Finding("magnitude_enhancement", Severity.INFO, message),)
 
@@ -206,9 +223,9 @@ def _matching_cine(study: Study, stack: ImageGroup) -> ImageGroup | None:
 def _cine_findings(cine: ImageGroup | None) -> tuple[Finding, ...]:
     if cine is not None:
         return ()
-    message = (
-        "The study holds no short-axis cine of these places: contours are not compared with it, and no "
-        "segment of the wall is named."
+    message = say(
+        "The study holds no short-axis cine of these places: contours are not compared with it, and "
+        "no segment of the wall is named."
     )
     return (Finding("no_matching_cine", Severity.INFO, message),)
 
@@ -219,14 +236,19 @@ def _refusal(
     if not any(series.planes for series in study.series) and study.unreadable:
         return study.unreadable[0]
     if stacks:
-        message = f"The largest stack of late enhancement has {max(s.n_slices for s in stacks)} slice."
+        message = say(
+            "The largest stack of late enhancement has {n_slices} slice.",
+            n_slices=max(s.n_slices for s in stacks),
+        )
         return CineNotFound("too_few_slices", message, _HINT, excluded)
     over_inversion_times = [group for group in scouts if not is_over_time(group)]
     if over_inversion_times:
-        message = f"The study holds no late enhancement, but {_of_scout(over_inversion_times[0])}."
+        message = say(
+            "The study holds no late enhancement, but {series}.", series=_of_scout(over_inversion_times[0])
+        )
         return CineNotFound("inversion_time_scout", message, _HINT, excluded)
     return CineNotFound(
-        "no_late_enhancement", "The study holds no late enhancement in short axis.", _HINT, excluded
+        "no_late_enhancement", say("The study holds no late enhancement in short axis."), _HINT, excluded
     )
 
 

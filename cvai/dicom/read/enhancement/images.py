@@ -9,6 +9,7 @@ from cvai.dicom.read.cine.placement import is_placed
 from cvai.dicom.read.header.attributes import number, numbers, texts, whole_number
 from cvai.dicom.read.pixels.frames import frame_attributes
 from cvai.dicom.read.values import Component, ImagePlane
+from cvai.domain.message import say
 
 _NAMES = ("SequenceName", "PulseSequenceName", "ProtocolName", "SeriesDescription")
 _PHASE_SENSITIVE = re.compile(r"(?<![A-Z])PSIR(?![A-Z])")
@@ -20,7 +21,7 @@ def why_not(plane: ImagePlane) -> str | None:
     reason = why_another_kind(plane)
     if reason is not None or is_placed(plane):
         return reason
-    return "position, orientation or pixel spacing missing or invalid"
+    return say("position, orientation or pixel spacing missing or invalid")
 
 
 def why_another_kind(plane: ImagePlane) -> str | None:
@@ -28,13 +29,13 @@ def why_another_kind(plane: ImagePlane) -> str | None:
     if is_localizer(plane):
         return "localizer"
     if not is_inversion_prepared(plane):
-        return "no inversion recovery: no late enhancement"
+        return say("no inversion recovery: no late enhancement")
     if is_spin_echo(plane):
-        return "spin echo with inversion recovery: shows oedema or fat, no late enhancement"
+        return say("spin echo with inversion recovery: shows oedema or fat, no late enhancement")
     if is_map(plane):
-        return "a map of relaxation times"
+        return say("a map of relaxation times")
     if (whole_number(plane.header, "SamplesPerPixel") or 1) != 1 or plane.component is Component.IMAGINARY:
-        return "colour or imaginary images"
+        return say("colour or imaginary images")
     return None
 
 

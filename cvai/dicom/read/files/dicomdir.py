@@ -15,6 +15,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from cvai.dicom.read.files.walk import is_directory_name
 from cvai.dicom.read.header.attributes import PARSE_ERRORS, decode_all, items, parse, uid
 from cvai.dicom.read.values import LostFile
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 _NOT_IN_USE = 0
@@ -84,8 +85,8 @@ def _file_of(record: Dataset, folder: Path) -> Path | FileRefused:
         if within is None:
             return FileRefused(
                 "file_missing",
-                "The DICOMDIR references a file that is not there.",
-                "Hand in the whole medium, or the folder with its files.",
+                say("The DICOMDIR references a file that is not there."),
+                say("Hand in the whole medium, or the folder with its files."),
             )
         found = found / within
     if not found.is_file() or not Path(os.path.realpath(found)).is_relative_to(os.path.realpath(folder)):
@@ -103,8 +104,8 @@ def _names(folder: Path, part: str) -> Iterator[str]:
 def _outside() -> FileRefused:
     return FileRefused(
         "file_id_invalid",
-        "The DICOMDIR references something that is no file below its folder.",
-        "Hand in the folder with its files.",
+        say("The DICOMDIR references something that is no file below its folder."),
+        say("Hand in the folder with its files."),
     )
 
 

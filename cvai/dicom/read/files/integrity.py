@@ -12,6 +12,7 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from cvai.dicom.read.header.attributes import uid, whole_number
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -31,7 +32,7 @@ def pixel_data_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
 
 def _transfer_syntax_defect(header: FileDataset) -> FileRefused | None:
     syntax = _syntax(header)
-    return None if _has_decoder(syntax) else _unsupported(header, syntax or "(none stated)")
+    return None if _has_decoder(syntax) else _unsupported(header, syntax or say("(none stated)"))
 
 
 def _syntax(header: FileDataset) -> UID:
@@ -41,9 +42,12 @@ def _syntax(header: FileDataset) -> UID:
 def _unsupported(header: FileDataset, syntax: str) -> FileRefused:
     return FileRefused(
         "unsupported_transfer_syntax",
-        f"Instance {uid(header, 'SOPInstanceUID')} is stored with transfer syntax {syntax}, "
-        "which cannot be decoded here.",
-        "Ask the archive for Explicit VR Little Endian.",
+        say(
+            "Instance {instance} is stored with transfer syntax {syntax}, which cannot be decoded here.",
+            instance=uid(header, "SOPInstanceUID"),
+            syntax=syntax,
+        ),
+        say("Ask the archive for Explicit VR Little Endian."),
     )
 
 
@@ -60,7 +64,7 @@ def _length_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
     is_implicit, is_little = header.original_encoding
     declared_bytes = _pixel_data_length(file, bool(is_implicit), "<" if is_little else ">")
     if declared_bytes is None:
-        return _truncated(header, "the file ends before its pixel data")
+        return _truncated(header, say("the file ends before its pixel data"))
     if declared_bytes == _UNDEFINED_LENGTH:
         return _fragments_defect(file, header) or _codec_defect(header)
     present_bytes = min(declared_bytes, _bytes_left(file))
@@ -68,11 +72,18 @@ def _length_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
     if expected_bytes is None:
         return FileRefused(
             "unreadable_header",
-            f"Instance {uid(header, 'SOPInstanceUID')} does not describe its pixels.",
-            "Send the instance again from the scanner or archive.",
+            say("Instance {instance} does not describe its pixels.", instance=uid(header, "SOPInstanceUID")),
+            say("Send the instance again from the scanner or archive."),
         )
     if present_bytes < expected_bytes:
-        return _truncated(header, f"its pixel data holds {present_bytes} of {expected_bytes} bytes")
+        return _truncated(
+            header,
+            say(
+                "its pixel data holds {present_bytes} of {expected_bytes} bytes",
+                present_bytes=present_bytes,
+                expected_bytes=expected_bytes,
+            ),
+        )
     return None
 
 
@@ -106,14 +117,19 @@ def _fragments_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
         if tag == _SEQUENCE_END:
             break
         if tag != _ITEM or length > _bytes_left(file):
-            return _truncated(header, "its compressed pixel data breaks off")
+            return _truncated(header, say("its compressed pixel data breaks off"))
         file.seek(length, os.SEEK_CUR)
         n_items += 1
     n_fragments = n_items - 1  # the first item is the offset table
     n_frames = whole_number(header, "NumberOfFrames") or 1
     if n_fragments < n_frames:
         return _truncated(
-            header, f"it holds {max(n_fragments, 0)} compressed fragments for {n_frames} frames"
+            header,
+            say(
+                "it holds {n_fragments} compressed fragments for {n_frames} frames",
+                n_fragments=max(n_fragments, 0),
+                n_frames=n_frames,
+            ),
         )
     return None
 
@@ -121,12 +137,18 @@ def _fragments_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
 def _codec_defect(header: FileDataset) -> FileRefused | None:
     """Compressed pixels in a file that states no compression, or nothing."""
     syntax = _syntax(header)
-    return None if syntax.is_encapsulated else _unsupported(header, f"{syntax} and compressed pixels")
+    return (
+        None
+        if syntax.is_encapsulated
+        else _unsupported(header, say("{syntax} and compressed pixels", syntax=syntax))
+    )
 
 
 def _truncated(header: FileDataset, how: str) -> FileRefused:
     return FileRefused(
         "truncated_file",
-        f"Instance {uid(header, 'SOPInstanceUID')} is incomplete: {how}.",
-        "Send the instance again from the scanner or archive.",
+        say(
+            "Instance {instance} is incomplete: {reason}.", instance=uid(header, "SOPInstanceUID"), reason=how
+        ),
+        say("Send the instance again from the scanner or archive."),
     )

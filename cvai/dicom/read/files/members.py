@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 _CHUNK_BYTES = 1 << 20
@@ -64,7 +65,7 @@ class MemberFolder:
             while chunk := content.read(_CHUNK_BYTES):
                 self._left_bytes -= len(chunk)
                 if self._left_bytes < 0:
-                    raise TooLarge("more bytes than one study can have")
+                    raise TooLarge(say("more bytes than one study can have"))
                 file.write(chunk)
 
     def lost(self, links: Sequence[Link]) -> tuple[FileRefused, ...]:
@@ -73,8 +74,8 @@ class MemberFolder:
         return tuple(
             FileRefused(
                 "file_missing",
-                "A member is a link to a file that is not among the members.",
-                "Pack the files that the links lead to.",
+                say("A member is a link to a file that is not among the members."),
+                say("Pack the files that the links lead to."),
             )
             for link in links
             if link.target not in known

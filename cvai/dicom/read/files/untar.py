@@ -20,6 +20,7 @@ from typing import IO, cast
 from cvai.dicom.read.faults import byte_errors
 from cvai.dicom.read.files.members import Link, MemberFolder, TooLarge, UnpackLimits
 from cvai.dicom.read.files.walk import is_ignored
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 _DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, RecursionError)
@@ -72,13 +73,15 @@ def untar(source: Path, folder: Path, limits: UnpackLimits) -> tuple[FileRefused
             return ()
     except TooLarge as error:
         raise FileRefused(
-            "tar_too_large", f"The tar file unpacks to {error}.", "Hand in one study at a time."
+            "tar_too_large",
+            say("The tar file unpacks to {reason}.", reason=error.args[0]),
+            say("Hand in one study at a time."),
         ) from error
     except _DAMAGED as error:
         raise FileRefused(
             "unreadable_tar",
-            f"The tar or compressed file is damaged or breaks off ({type(error).__name__}).",
-            "Make it again, or hand in the unpacked folder.",
+            say("The tar or compressed file is damaged or breaks off ({kind}).", kind=type(error).__name__),
+            say("Make it again, or hand in the unpacked folder."),
         ) from error
 
 
@@ -99,12 +102,12 @@ class _Bounded(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= _LARGEST_READ_BYTES:
-            raise TooLarge("headers of more bytes than headers have")
+            raise TooLarge(say("headers of more bytes than headers have"))
         return self._content.read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if offset > self._end_at:
-            raise TooLarge("more bytes than one study can have")
+            raise TooLarge(say("more bytes than one study can have"))
         return self._content.seek(offset, whence)
 
     def tell(self) -> int:
@@ -116,7 +119,7 @@ def _untarred(content: _Bounded, members: MemberFolder, max_members: int) -> tup
     with tarfile.open(fileobj=cast("IO[bytes]", content), mode="r:") as archive:
         for number, member in enumerate(archive, start=1):
             if number > max_members:
-                raise TooLarge(f"more than {max_members} members")
+                raise TooLarge(say("more than {max_members} members", max_members=max_members))
             name = PurePosixPath(os.path.normpath(member.name))
             if is_ignored(name):
                 continue

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cvai.dicom.read.header.encoding import HEAD_BYTES, beginning_of
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 LARGEST_DATA_SET_BYTES = 1024**3
@@ -41,6 +42,6 @@ def _count(file: BinaryIO, largest_bytes: int) -> None:
         if n_bytes > largest_bytes:
             raise FileRefused(
                 "inflates_too_far",
-                f"A deflated file holds more than {largest_bytes / 1024**2:.0f} MiB.",
-                "Send it in Explicit VR Little Endian.",
+                say("A deflated file holds more than {size_mib:.0f} MiB.", size_mib=largest_bytes / 1024**2),
+                say("Send it in Explicit VR Little Endian."),
             )

@@ -29,6 +29,7 @@ from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.pixels.frames import frame_attributes
 from cvai.dicom.read.values import ImagePlane
 from cvai.domain.cine import STORED_TYPES
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 LARGEST_CINE_BYTES = 4 * 1024**3
@@ -109,9 +110,14 @@ def _require_room(planes: Sequence[ImagePlane]) -> None:
     if n_bytes > LARGEST_CINE_BYTES:
         raise FileRefused(
             "cine_too_large",
-            f"The cine states {len(planes)} images of {planes[0].columns} x {planes[0].rows} pixels: "
-            f"{n_bytes / 1024**3:.0f} GiB.",
-            "Send the cine as the scanner stored it.",
+            say(
+                "The cine states {n_images} images of {columns} x {rows} pixels: {size_gib:.0f} GiB.",
+                n_images=len(planes),
+                columns=planes[0].columns,
+                rows=planes[0].rows,
+                size_gib=n_bytes / 1024**3,
+            ),
+            say("Send the cine as the scanner stored it."),
         )
 
 
@@ -141,7 +147,9 @@ def _frames_of(planes: Sequence[ImagePlane]) -> Iterator[NDArray[np.generic]]:
     except PIXEL_ERRORS as error:
         raise unreadable(planes[0], type(error).__name__) from error
     if n_frames != len(planes):
-        raise unreadable(planes[0], f"{n_frames} of {len(planes)} frames")
+        raise unreadable(
+            planes[0], say("{n_frames} of {n_images} frames", n_frames=n_frames, n_images=len(planes))
+        )
 
 
 def _rescale(plane: ImagePlane) -> tuple[float, float]:
@@ -149,14 +157,14 @@ def _rescale(plane: ImagePlane) -> tuple[float, float]:
     source = frame_attributes(plane.header, plane.frame_number, "PixelValueTransformationSequence")
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
     if slope == 0:
-        raise unreadable(plane, "its RescaleSlope is 0")
+        raise unreadable(plane, say("its RescaleSlope is 0"))
     return 1.0 if slope is None else slope, intercept or 0.0
 
 
 def _intensity_order(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[np.number[Any]]:
     """Values of the image, of one of STORED_TYPES; MONOCHROME1, where low values are bright, turned over."""
     if stored.shape != (plane.rows, plane.columns):
-        raise unreadable(plane, f"decodes to shape {stored.shape}")
+        raise unreadable(plane, say("decodes to shape {shape}", shape=str(stored.shape)))
     values = _within_stored_bits(plane, stored)
     own_type: np.dtype[Any] = stored.dtype.newbyteorder("=")
     if own_type not in STORED_TYPES:
@@ -183,7 +191,15 @@ def _within_stored_bits(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArr
     high = whole_number(plane.header, "HighBit")
     shift = 0 if high is None or _is_compressed(plane) else high + 1 - n_stored
     if not 0 < n_stored <= n_allocated or not 0 <= shift <= n_allocated - n_stored:
-        raise unreadable(plane, f"BitsStored {n_stored} and HighBit {high} in words of {n_allocated} bits")
+        raise unreadable(
+            plane,
+            say(
+                "BitsStored {n_stored} and HighBit {high} in words of {n_allocated} bits",
+                n_stored=n_stored,
+                high=str(high),
+                n_allocated=n_allocated,
+            ),
+        )
     is_signed = words.dtype.kind == "i"
     low, top = (-(2 ** (n_stored - 1)), 2 ** (n_stored - 1) - 1) if is_signed else (0, 2**n_stored - 1)
     if shift == 0 and words.min() >= low and words.max() <= top:
@@ -208,6 +224,10 @@ def unreadable(plane: ImagePlane, how: str) -> FileRefused:
     """The refusal of pixels that cannot be decoded; ``how`` says what is wrong with them."""
     return FileRefused(
         "pixel_data_unreadable",
-        f"The pixels of instance {plane.sop_instance_uid} cannot be decoded ({how}).",
-        "Send the instance again, uncompressed if possible.",
+        say(
+            "The pixels of instance {instance} cannot be decoded ({reason}).",
+            instance=plane.sop_instance_uid,
+            reason=how,
+        ),
+        say("Send the instance again, uncompressed if possible."),
     )

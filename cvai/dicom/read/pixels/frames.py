@@ -20,6 +20,7 @@ from pydicom.uid import (
 from cvai.dicom.read.header.attributes import items, number, numbers, uid, whole_number
 from cvai.dicom.read.pixels.components import component_of
 from cvai.dicom.read.values import ImagePlane
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 MOST_FRAMES = 50_000
@@ -91,8 +92,13 @@ def _require_countable(header: Dataset, n_frames: int) -> None:
     if not 0 < n_frames <= MOST_FRAMES:
         raise FileRefused(
             "too_many_frames",
-            f"Instance {uid(header, 'SOPInstanceUID')} states {n_frames} frames, not 1 to {MOST_FRAMES}.",
-            "Send the instance again from the scanner or archive.",
+            say(
+                "Instance {instance} states {n_frames} frames, not 1 to {most}.",
+                instance=uid(header, "SOPInstanceUID"),
+                n_frames=n_frames,
+                most=MOST_FRAMES,
+            ),
+            say("Send the instance again from the scanner or archive."),
         )
 
 
@@ -117,9 +123,13 @@ def _described_frames(header: Dataset) -> int:
     if n_described != whole_number(header, "NumberOfFrames"):
         raise FileRefused(
             "unreadable_header",
-            f"Instance {uid(header, 'SOPInstanceUID')} describes {n_described} frames, "
-            f"but states {header.get('NumberOfFrames')}.",
-            "Send the instance again from the scanner or archive.",
+            say(
+                "Instance {instance} describes {n_described} frames, but states {n_stated}.",
+                instance=uid(header, "SOPInstanceUID"),
+                n_described=n_described,
+                n_stated=str(header.get("NumberOfFrames")),
+            ),
+            say("Send the instance again from the scanner or archive."),
         )
     return n_described
 
@@ -162,8 +172,13 @@ def _matrix(header: Dataset) -> tuple[int, int]:
     if not rows or not columns or rows < 0 or columns < 0:
         raise FileRefused(
             "unreadable_header",
-            f"Instance {uid(header, 'SOPInstanceUID')} states a matrix of {rows} x {columns} pixels.",
-            "Send the instance again from the scanner or archive.",
+            say(
+                "Instance {instance} states a matrix of {rows} x {columns} pixels.",
+                instance=uid(header, "SOPInstanceUID"),
+                rows=str(rows),
+                columns=str(columns),
+            ),
+            say("Send the instance again from the scanner or archive."),
         )
     return rows, columns
 

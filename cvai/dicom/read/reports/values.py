@@ -32,6 +32,7 @@ from cvai.dicom.read.reports.quantities import (
     UNITS,
     Quantity,
 )
+from cvai.domain.message import say
 from cvai.domain.reported import Method, ReportedValue, ReportSource
 
 _NOT_READ = frozenset(
@@ -177,16 +178,16 @@ def _doubt(
     site, phase = context.key(said.SITE), context.key(said.PHASE)
     low, high = quantity.bounds
     doubts = {
-        "no single number with a unit": number is None,
-        "a modifier that is not known or contradicts itself": not context.is_understood,
-        "another finding site than its code says": bool(quantity.sites)
+        say("no single number with a unit"): number is None,
+        say("a modifier that is not known or contradicts itself"): not context.is_understood,
+        say("another finding site than its code says"): bool(quantity.sites)
         and site not in (None, *quantity.sites),
-        "another point of the cardiac cycle than its code says": (
+        say("another point of the cardiac cycle than its code says"): (
             bool(quantity.phases) and phase not in (None, *quantity.phases)
         ),
-        "another method than its code says": method is None,
-        "a unit of another quantity": value is None,
-        "no value that a person can have": value is not None and not low <= value <= high,
+        say("another method than its code says"): method is None,
+        say("a unit of another quantity"): value is None,
+        say("no value that a person can have"): value is not None and not low <= value <= high,
     }
     return next((reason for reason, holds in doubts.items() if holds), "")
 

@@ -14,6 +14,7 @@ from pydicom import Dataset
 
 from cvai.dicom.read.header.attributes import number, whole_number
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, say
 from cvai.errors import GeometryRefused
 
 TWO_DIMENSIONAL, M_MODE, SPECTRAL = 1, 2, 3
@@ -81,56 +82,87 @@ def calibration_of(header: Dataset, sector: NDArray[np.bool_]) -> Calibration:
     """
     regions = [r for r in regions_of(header) if r.spatial_format == TWO_DIMENSIONAL and r.data_type == TISSUE]
     if not regions:
-        return _withheld("calibration_missing", "no region of the image states the size of a pixel")
+        return _withheld("calibration_missing", say("no region of the image states the size of a pixel"))
     if len({r.delta for r in regions}) > 1:
         regions = [r for r in regions if r.box is not None and _holds(r.box, sector)]
         if len({r.delta for r in regions}) != 1:
-            return _withheld("calibration_ambiguous", "several regions state different sizes of a pixel")
+            return _withheld("calibration_ambiguous", say("several regions state different sizes of a pixel"))
     return _of_region(regions[0], sector)
 
 
 def _of_region(region: Region, sector: NDArray[np.bool_]) -> Calibration:
     if region.delta is None or region.units != (_CENTIMETRES, _CENTIMETRES):
-        return _withheld("calibration_missing", "the region of the image is not calibrated in centimetres")
+        return _withheld(
+            "calibration_missing", say("the region of the image is not calibrated in centimetres")
+        )
     delta_y_cm, delta_x_cm = region.delta
     doubt = _doubt(region, sector)
     if doubt is not None:
         if abs(abs(delta_y_cm) - abs(delta_x_cm)) > _SQUARE * abs(delta_y_cm):
             raise GeometryRefused(
                 "pixels_not_square",
-                f"The pixels are stated as {delta_x_cm:g} x {delta_y_cm:g} cm, which cannot be believed: "
-                f"{doubt[1]}.",
-                "Send the loop as the ultrasound machine stored it.",
+                say(
+                    "The pixels are stated as {delta_x_cm:g} x {delta_y_cm:g} cm, which cannot be believed: "
+                    "{reason}.",
+                    delta_x_cm=delta_x_cm,
+                    delta_y_cm=delta_y_cm,
+                    reason=doubt[1],
+                ),
+                say("Send the loop as the ultrasound machine stored it."),
             )
         return _withheld(*doubt)
     return Calibration((delta_y_cm * 10.0, delta_x_cm * 10.0), ())
 
 
-def _doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, str] | None:
+def _doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message] | None:
     """Code and reason why a calibrated region is not believed."""
     rows, columns = sector.shape
     if region.box is None:
-        return "calibration_outside_frame", "its region has no box"
+        return "calibration_outside_frame", say("its region has no box")
     left, top, right, bottom = region.box
     if not (0 <= left < right < columns and 0 <= top < bottom < rows):
-        box = f"columns {left} to {right} and rows {top} to {bottom}"
+        box = say(
+            "columns {left} to {right} and rows {top} to {bottom}",
+            left=left,
+            right=right,
+            top=top,
+            bottom=bottom,
+        )
         return (
             "calibration_outside_frame",
-            f"its region spans {box} of a frame of {columns} x {rows} pixels",
+            say(
+                "its region spans {box} of a frame of {columns} x {rows} pixels",
+                box=box,
+                columns=columns,
+                rows=rows,
+            ),
         )
     delta_y_cm, delta_x_cm = region.delta or (0.0, 0.0)
     if delta_y_cm <= 0 or delta_x_cm <= 0:
-        return "calibration_negative", f"a pixel is stated as {delta_x_cm:.4g} x {delta_y_cm:.4g} cm"
+        return "calibration_negative", say(
+            "a pixel is stated as {delta_x_cm:.4g} x {delta_y_cm:.4g} cm",
+            delta_x_cm=delta_x_cm,
+            delta_y_cm=delta_y_cm,
+        )
     if not all(_PIXELS_MM[0] <= delta * 10 <= _PIXELS_MM[1] for delta in (delta_y_cm, delta_x_cm)):
-        return "calibration_implausible", f"a pixel is stated as {delta_x_cm:.4g} x {delta_y_cm:.4g} cm"
+        return "calibration_implausible", say(
+            "a pixel is stated as {delta_x_cm:.4g} x {delta_y_cm:.4g} cm",
+            delta_x_cm=delta_x_cm,
+            delta_y_cm=delta_y_cm,
+        )
     depth_mm = float(np.count_nonzero(sector.any(axis=1))) * delta_y_cm * 10
     if not _DEPTHS_MM[0] <= depth_mm <= _DEPTHS_MM[1]:
-        return "calibration_implausible", f"by its stated pixels the sector is {depth_mm:.0f} mm deep"
+        return "calibration_implausible", say(
+            "by its stated pixels the sector is {depth_mm:.0f} mm deep", depth_mm=depth_mm
+        )
     return None
 
 
-def _withheld(code: str, reason: str) -> Calibration:
-    message = f"Volumes are withheld: {reason}. The ejection fraction is a ratio; it holds for square pixels."
+def _withheld(code: str, reason: Message) -> Calibration:
+    message = say(
+        "Volumes are withheld: {reason}. The ejection fraction is a ratio; it holds for square pixels.",
+        reason=reason,
+    )
     return Calibration(None, (Finding(code, Severity.WITHHELD, message),))
 
 

@@ -16,6 +16,7 @@ from pydicom import Dataset
 
 from cvai.dicom.read.header.attributes import number, numbers
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, joined, linked, say
 from cvai.domain.subject import is_heart_rate
 from cvai.errors import GeometryRefused
 
@@ -52,7 +53,7 @@ class _Statement:
 
     keyword: str
     times_ms: NDArray[np.float64]
-    words: str
+    words: Message
 
     @property
     def step_ms(self) -> float:
@@ -85,12 +86,22 @@ def frame_times(header: Dataset, n_frames: int) -> FrameTimes:
     if first is None:
         raise GeometryRefused(
             "frame_times_implausible",
-            f"The loop of {n_frames} frames states {_listed(stated)}: no ultrasound machine acquires so.",
-            "Send the loop as the ultrasound machine stored it, with the time of its frames in milliseconds.",
+            say(
+                "The loop of {n_frames} frames states {statements}: no ultrasound machine acquires so.",
+                n_frames=n_frames,
+                statements=_listed(stated),
+            ),
+            say(
+                "Send the loop as the ultrasound machine stored it, with the time of its frames in "
+                "milliseconds."
+            ),
         )
     against = [s.words for s in stated if not _agree(s, first)] + _durations_against(header, first)
     if against:
-        message = f"The frame times contradict each other: {', '.join([first.words, *against])}; not used."
+        message = say(
+            "The frame times contradict each other: {statements}; not used.",
+            statements=joined(", ", [first.words, *against]),
+        )
         return FrameTimes(None, (Finding("frame_times_contradicted", Severity.WITHHELD, message),))
     return FrameTimes(first.times_ms, _other_source(first) if first.keyword == "CineRate" else ())
 
@@ -101,15 +112,19 @@ def _statements(header: Dataset, n_frames: int) -> list[_Statement]:
     steps_ms = numbers(header, "FrameTimeVector") or ()
     if len(steps_ms) in (n_frames - 1, n_frames):
         times_ms = np.concatenate([[0.0], np.cumsum(steps_ms[1 - n_frames :])])
-        words = f"FrameTimeVector with steps of {min(steps_ms):g} to {max(steps_ms):g} ms"
+        words = say(
+            "FrameTimeVector with steps of {shortest_ms:g} to {longest_ms:g} ms",
+            shortest_ms=min(steps_ms),
+            longest_ms=max(steps_ms),
+        )
         stated.append(_Statement("FrameTimeVector", times_ms, words))
     step_ms, rate = number(header, "FrameTime") or 0.0, number(header, "CineRate") or 0.0
     if step_ms > 0:
         times_ms = step_ms * np.arange(n_frames, dtype=np.float64)
-        stated.append(_Statement("FrameTime", times_ms, f"FrameTime {step_ms:g} ms"))
+        stated.append(_Statement("FrameTime", times_ms, say("FrameTime {step_ms:g} ms", step_ms=step_ms)))
     if rate > 0:
         times_ms = 1000.0 / rate * np.arange(n_frames, dtype=np.float64)
-        stated.append(_Statement("CineRate", times_ms, f"CineRate {rate:g}/s"))
+        stated.append(_Statement("CineRate", times_ms, say("CineRate {rate:g}/s", rate=rate)))
     return stated
 
 
@@ -124,39 +139,43 @@ def _agree(one: _Statement, other: _Statement) -> bool:
     return max(one.step_ms, other.step_ms) <= _AGREE * min(one.step_ms, other.step_ms)
 
 
-def _durations_against(header: Dataset, first: _Statement) -> list[str]:
+def _durations_against(header: Dataset, first: _Statement) -> list[Message]:
     """Durations that do not go with the times: of a frame longer than its step, or of another loop."""
-    against = []
+    against: list[Message] = []
     frame_ms = number(header, "ActualFrameDuration") or 0.0
     if frame_ms > _AGREE * first.step_ms:
-        against.append(f"ActualFrameDuration {frame_ms:g} ms")
+        against.append(say("ActualFrameDuration {frame_ms:g} ms", frame_ms=frame_ms))
     whole_s = number(header, "EffectiveDuration") or 0.0
     if whole_s > 0:
         last_ms = float(first.times_ms[-1])
         rounded_ms = _WHOLE_SECONDS_MS if whole_s.is_integer() else 0.0
         shortest_ms, longest_ms = last_ms / _AGREE, (last_ms + first.step_ms) * _AGREE
         if not shortest_ms - rounded_ms <= 1000.0 * whole_s <= longest_ms + rounded_ms:
-            against.append(f"EffectiveDuration {whole_s:g} s")
+            against.append(say("EffectiveDuration {whole_s:g} s", whole_s=whole_s))
     return against
 
 
 def _by_duration(header: Dataset, n_frames: int) -> FrameTimes:
     whole_s = number(header, "EffectiveDuration") or 0.0
     times_ms = 1000.0 * whole_s / n_frames * np.arange(n_frames, dtype=np.float64)
-    by_duration = _Statement("EffectiveDuration", times_ms, f"EffectiveDuration {whole_s:g} s")
+    by_duration = _Statement(
+        "EffectiveDuration", times_ms, say("EffectiveDuration {whole_s:g} s", whole_s=whole_s)
+    )
     if by_duration.is_plausible:
         return FrameTimes(times_ms, _other_source(by_duration))
-    message = "The loop states no frame times; there is no time axis."
+    message = say("The loop states no frame times; there is no time axis.")
     return FrameTimes(None, (Finding("times_unknown", Severity.INFO, message),))
 
 
 def _other_source(statement: _Statement) -> tuple[Finding, ...]:
-    message = f"The loop states no FrameTime; its frame times are taken from {statement.words}."
+    message = say(
+        "The loop states no FrameTime; its frame times are taken from {statement}.", statement=statement.words
+    )
     return (Finding("times_from_frame_rate", Severity.INFO, message),)
 
 
-def _listed(stated: Sequence[_Statement]) -> str:
-    return " and ".join(statement.words for statement in stated)
+def _listed(stated: Sequence[_Statement]) -> Message:
+    return linked(statement.words for statement in stated)
 
 
 def stated_heart_rate_bpm(header: Dataset) -> float | None:
@@ -171,9 +190,11 @@ def heart_rate(header: Dataset) -> tuple[float | None, tuple[Finding, ...]]:
         return stated_bpm, ()
     if max(seen_bpm, stated_bpm) <= _SAME_RATE * min(seen_bpm, stated_bpm):
         return stated_bpm, ()
-    message = (
-        f"A heart rate of {stated_bpm:.0f}/min is stated, and R waves at {seen_bpm:.0f}/min. Heart rate and "
-        "cardiac output are withheld."
+    message = say(
+        "A heart rate of {stated_bpm:.0f}/min is stated, and R waves at {seen_bpm:.0f}/min. Heart "
+        "rate and cardiac output are withheld.",
+        stated_bpm=stated_bpm,
+        seen_bpm=seen_bpm,
     )
     return None, (Finding("heart_rate_contradicted", Severity.WITHHELD, message),)
 

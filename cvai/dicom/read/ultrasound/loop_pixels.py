@@ -17,6 +17,7 @@ from cvai.dicom.read.header.attributes import parse, texts, uid, whole_number
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.pixels.decode import PIXEL_ERRORS, pixel_source, unreadable
 from cvai.dicom.read.values import ImagePlane, Images
+from cvai.domain.message import say
 from cvai.errors import FileRefused
 
 LARGEST_LOOP_BYTES = 4 * 1024**3
@@ -67,9 +68,14 @@ def _check_size(images: Images) -> None:
     if n_bytes > LARGEST_LOOP_BYTES:
         raise FileRefused(
             "loop_too_large",
-            f"The loop declares {len(images)} frames of {first.columns} x {first.rows} pixels: "
-            f"{n_bytes / 1024**3:.0f} GiB.",
-            "Send the loop as the ultrasound machine stored it.",
+            say(
+                "The loop declares {count} frames of {columns} x {rows} pixels: {size_gib:.0f} GiB.",
+                count=len(images),
+                columns=first.columns,
+                rows=first.rows,
+                size_gib=n_bytes / 1024**3,
+            ),
+            say("Send the loop as the ultrasound machine stored it."),
         )
     defect = next((image.defect for image in images if image.defect is not None), None)
     if defect is not None:

@@ -19,6 +19,7 @@ from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.echo.sector import sector_of_loop
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding
+from cvai.domain.message import joined, say
 from cvai.errors import FileRefused, HeartRefused
 
 MIN_FRAMES = 8
@@ -28,19 +29,19 @@ _COLOURED_SHARE = 0.01
 """Of the sector; colour Doppler fills more, a tinted marker less."""
 
 _NOT_THROUGH_THE_CHEST = {
-    "INTRAVASCULAR": "intravascular ultrasound",
-    "INTRACARDIAC": "intracardiac ultrasound",
-    "TRANSESOPHAGEAL": "transesophageal ultrasound",
-    "FETAL HEART": "a fetal heart",
+    "INTRAVASCULAR": say("intravascular ultrasound"),
+    "INTRACARDIAC": say("intracardiac ultrasound"),
+    "TRANSESOPHAGEAL": say("transesophageal ultrasound"),
+    "FETAL HEART": say("a fetal heart"),
 }
 """Value 3 of ImageType that rules out an apical view (PS3.3 C.8.5.6.1.1)."""
 
-_OTHER_VIEW = "stated to show another view"
+_OTHER_VIEW = say("stated to show another view")
 
 _MODES = (
-    (0x0002 | 0x0004 | 0x0008, "M-mode or spectral Doppler"),
-    (0x0010 | 0x0020 | 0x0100, "colour Doppler"),
-    (0x0040, "a rendering of a volume"),
+    (0x0002 | 0x0004 | 0x0008, say("M-mode or spectral Doppler")),
+    (0x0010 | 0x0020 | 0x0100, say("colour Doppler")),
+    (0x0040, say("a rendering of a volume")),
 )
 """Bits of value 4 of ImageType, written as four hexadecimal digits."""
 
@@ -85,7 +86,9 @@ def select_loops(study: Study) -> LoopSelection:
     excluded: list[Excluded] = []
     for series in study.series:
         if not series.planes:
-            excluded.append(Excluded(series.series_uid, f"no images (modality {series.modality})"))
+            excluded.append(
+                Excluded(series.series_uid, say("no images (modality {modality})", modality=series.modality))
+            )
         for images in _instances(series):
             reason = _unsuitable(images)
             if reason is None:
@@ -114,14 +117,17 @@ def assemble_loop(images: Images) -> AssembledLoop:
     if not sector.any():
         raise HeartRefused(
             "sector_not_found",
-            f"Nothing moves in the {len(images)} frames: no ultrasound sector was found.",
-            "Check that the loop shows a beating heart.",
+            say("Nothing moves in the {count} frames: no ultrasound sector was found.", count=len(images)),
+            say("Check that the loop shows a beating heart."),
         )
     if float(colour[sector].mean()) > _COLOURED_SHARE:
         raise HeartRefused(
             "colour_doppler",
-            f"{100 * float(colour[sector].mean()):.0f} % of the sector is coloured: this is Doppler.",
-            "Send the loop in grey scale.",
+            say(
+                "{percent:.0f} % of the sector is coloured: this is Doppler.",
+                percent=100 * float(colour[sector].mean()),
+            ),
+            say("Send the loop in grey scale."),
         )
     calibration = calibration_of(header, sector)
     loop = EchoLoop(frames * sector, sector, calibration.spacing_mm, times.times_ms, rate_bpm)
@@ -140,13 +146,13 @@ def _unsuitable(images: Images) -> str | None:
     """Why an instance is out of the question; None where its frames have to be looked at."""
     modality = modality_of(images[0].header)  # of the image: a series may hold objects of several kinds
     if modality != "US":
-        return f"not an ultrasound image (modality {modality or 'not stated'})"
+        return say("not an ultrasound image (modality {modality})", modality=modality or say("not stated"))
     if images[0].sop_class_uid not in ULTRASOUND_IMAGES:
-        return "not an ultrasound image by its SOP class"
+        return say("not an ultrasound image by its SOP class")
     if len(images) == 1:
-        return "a still image"
+        return say("a still image")
     if len(images) < MIN_FRAMES:
-        return f"{len(images)} frames: too few for a heartbeat"
+        return say("{count} frames: too few for a heartbeat", count=len(images))
     return _other_mode(images[0]) or _other_view(images[0])
 
 
@@ -154,9 +160,9 @@ def _other_mode(image: ImagePlane) -> str | None:
     """Why an image is not in grey and two dimensions, by its regions and by ImageType."""
     regions = regions_of(image.header)
     if any(region.spatial_format in (M_MODE, SPECTRAL) for region in regions):
-        return "M-mode or spectral Doppler"
+        return say("M-mode or spectral Doppler")
     if any(region.data_type == COLOUR_FLOW for region in regions):
-        return "colour Doppler"
+        return say("colour Doppler")
     return _other_kind([str(value).strip().upper() for value in image.header.get("ImageType") or ()])
 
 
@@ -173,23 +179,24 @@ def _other_view(image: ImagePlane) -> str | None:
     stated = stated_view(image.header)
     if stated is None or stated.view is not EchoView.OTHER:
         return None
-    return f"{_OTHER_VIEW}: {stated.name}"
+    return joined(": ", (_OTHER_VIEW, stated.name))
 
 
 def _no_loop(study: Study, excluded: Sequence[Excluded]) -> CineNotFound | FileRefused:
     if study.unreadable:
         return study.unreadable[0]
-    seen = "; ".join(dict.fromkeys(p.reason for p in excluded)) or "it holds no images"
+    reasons = dict.fromkeys(p.reason for p in excluded)
+    seen = joined("; ", reasons) if reasons else say("it holds no images")
     if any(p.reason.startswith(_OTHER_VIEW) for p in excluded):
         return CineNotFound(
             "no_apical_view",
-            f"No loop may show an apical four- or two-chamber view; seen: {seen}.",
-            "Send apical four- and two-chamber loops in grey scale.",
+            say("No loop may show an apical four- or two-chamber view; seen: {seen}.", seen=seen),
+            say("Send apical four- and two-chamber loops in grey scale."),
             tuple(excluded),
         )
     return CineNotFound(
         "no_loop",
-        f"The study holds no grey-scale loop of a heartbeat; seen: {seen}.",
-        "Send apical four- and two-chamber loops in grey scale.",
+        say("The study holds no grey-scale loop of a heartbeat; seen: {seen}.", seen=seen),
+        say("Send apical four- and two-chamber loops in grey scale."),
         tuple(excluded),
     )

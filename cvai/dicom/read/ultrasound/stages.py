@@ -19,6 +19,7 @@ from cvai.dicom.read.header.coded import DICOM, SNOMED_CT, SNOMED_RT, coded_valu
 from cvai.dicom.read.ultrasound.frame_times import stated_heart_rate_bpm
 from cvai.dicom.read.values import CineNotFound, Excluded, Images
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import Message, joined, say
 
 _REST_CODES = (
     ("128975004", "F-01604"),  # resting state
@@ -82,9 +83,12 @@ class Stage:
     number: int | None
     is_rest: bool | None
 
-    def __str__(self) -> str:
-        number = "" if self.number is None else f"number {self.number}"
-        return " ".join(filter(None, (f'"{self.name}"' if self.name else "", number))) or "without a name"
+    @property
+    def words(self) -> Message:
+        """What it is called."""
+        name = [f'"{self.name}"'] if self.name else []
+        number = [] if self.number is None else [say("number {number}", number=self.number)]
+        return joined(" ", [*name, *number]) if name or number else say("without a name")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,10 +118,18 @@ class _Group:
         rates_bpm = [r for images in self.loops if (r := stated_heart_rate_bpm(images[0].header)) is not None]
         return median(rates_bpm) if rates_bpm else None
 
-    def __str__(self) -> str:
-        words = "loops outside of the protocol" if self.stage is None else f"stage {self.stage}"
+    @property
+    def words(self) -> Message:
+        if self.stage is None:
+            stage = say("loops outside of the protocol")
+        else:
+            stage = say("stage {stage}", stage=self.stage.words)
         rate_bpm = self.rate_bpm
-        return words if rate_bpm is None else f"{words} at {rate_bpm:.0f}/min"
+        return (
+            stage
+            if rate_bpm is None
+            else say("{stage} at {rate_bpm:.0f}/min", stage=stage, rate_bpm=rate_bpm)
+        )
 
 
 def at_rest(loops: Sequence[Images]) -> StageChoice:
@@ -131,15 +143,24 @@ def at_rest(loops: Sequence[Images]) -> StageChoice:
     """
     groups = _grouped(loops)
     if len(groups) < 2:
-        findings = tuple(_not_at_rest(group.stage) for group in groups if _may_be_stress(group.stage))
+        stages = [group.stage for group in groups if group.stage is not None]
+        findings = tuple(_not_at_rest(stage) for stage in stages if _may_be_stress(stage))
         return StageChoice(tuple(loops), (), findings)
     resting, how = _resting(groups)
     others = [group for group in groups if group is not resting]
-    left_out = ", ".join(str(group) for group in others)
-    message = f"The study has several stages. Measured: {resting}, {how}. Left out: {left_out}."
+    left_out = joined(", ", (group.words for group in others))
+    message = say(
+        "The study has several stages. Measured: {resting}, {how}. Left out: {left_out}.",
+        resting=resting.words,
+        how=how,
+        left_out=left_out,
+    )
     findings = (Finding("several_stages", Severity.WARNING, message), *_faster(resting, others))
     excluded = tuple(
-        Excluded(images[0].series_uid, f"{group}, not at rest; measured: {resting}")
+        Excluded(
+            images[0].series_uid,
+            say("{group}, not at rest; measured: {resting}", group=group.words, resting=resting.words),
+        )
         for group in others
         for images in group.loops
     )
@@ -195,27 +216,34 @@ def _grouped(loops: Sequence[Images]) -> list[_Group]:
     return [_Group(stage, tuple(of_stage)) for stage, of_stage in by_stage.items()]
 
 
-def _resting(groups: Sequence[_Group]) -> tuple[_Group, str]:
+def _resting(groups: Sequence[_Group]) -> tuple[_Group, Message]:
     """The group at rest, and what says so."""
     open_groups = [group for group in groups if group.stage is None or group.stage.is_rest is None]
     for candidates, how in (
-        ([g for g in groups if g.stage is not None and g.stage.is_rest], "at rest by name or code"),
+        ([g for g in groups if g.stage is not None and g.stage.is_rest], say("at rest by name or code")),
         (
             [g for g in open_groups if g.stage is not None and g.stage.number == 1],
-            "taken as at rest, being the first",
+            say("taken as at rest, being the first"),
         ),
-        ([g for g in open_groups if g.stage is None], "taken as at rest, since no stage is"),
+        ([g for g in open_groups if g.stage is None], say("taken as at rest, since no stage is")),
     ):
         if candidates:
             return min(candidates, key=_earliest), how
     slowest = _slowest(open_groups or groups, groups)
     if slowest is not None:
-        return slowest, "taken as at rest, with the slowest heart"
+        return slowest, say("taken as at rest, with the slowest heart")
     raise CineNotFound(
         "rest_stage_unknown",
-        f"The study holds loops of {len(groups)} stages, and nothing says which of them is at rest.",
-        "Send the loops acquired at rest as a study of their own.",
-        tuple(Excluded(images[0].series_uid, f"of {g}") for g in groups for images in g.loops),
+        say(
+            "The study holds loops of {n_stages} stages, and nothing says which of them is at rest.",
+            n_stages=len(groups),
+        ),
+        say("Send the loops acquired at rest as a study of their own."),
+        tuple(
+            Excluded(images[0].series_uid, say("of {group}", group=g.words))
+            for g in groups
+            for images in g.loops
+        ),
     )
 
 
@@ -241,20 +269,23 @@ def _faster(resting: _Group, others: Sequence[_Group]) -> tuple[Finding, ...]:
     slower = [g for g in others if rate_bpm is not None and g.rate_bpm and rate_bpm > _FASTER * g.rate_bpm]
     if not slower:
         return ()
-    message = (
-        f"The heart beats faster in the {resting} than in the {slower[0]}: it may not be the one at rest."
+    message = say(
+        "The heart beats faster in the {resting} than in the {slower}: it may not be the one at rest.",
+        resting=resting.words,
+        slower=slower[0].words,
     )
     return (Finding("rest_faster_than_stress", Severity.WARNING, message),)
 
 
-def _may_be_stress(stage: Stage | None) -> bool:
-    if stage is None or stage.is_rest:
+def _may_be_stress(stage: Stage) -> bool:
+    if stage.is_rest:
         return False
     return stage.is_rest is False or stage.number != 1
 
 
-def _not_at_rest(stage: Stage | None) -> Finding:
-    message = (
-        f"All loops that may show an apical view are of stage {stage}, which is not known to be at rest."
+def _not_at_rest(stage: Stage) -> Finding:
+    message = say(
+        "All loops that may show an apical view are of stage {stage}, which is not known to be at rest.",
+        stage=stage.words,
     )
     return Finding("not_at_rest", Severity.WARNING, message)

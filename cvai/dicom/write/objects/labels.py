@@ -11,6 +11,7 @@ from pydicom import Dataset, dcmread
 
 from cvai.dicom.read.values import ImagePlane
 from cvai.dicom.write.plan import Segment
+from cvai.domain.message import say
 from cvai.domain.segmentation import background
 from cvai.errors import StudyRefused
 
@@ -93,6 +94,6 @@ def of_other_images() -> StudyRefused:
     """The refusal of contours whose images are gone."""
     return StudyRefused(
         "segmentation_of_other_images",
-        "The contours were drawn on images that are not in the study any more.",
-        "The study has changed since; wait for its new analysis.",
+        say("The contours were drawn on images that are not in the study any more."),
+        say("The study has changed since; wait for its new analysis."),
     )

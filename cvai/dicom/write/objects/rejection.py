@@ -21,6 +21,7 @@ from cvai.dicom.write.plan import ResultKind, ResultPlan
 from cvai.dicom.write.source import SourceImage
 from cvai.dicom.write.write import HL7_NAME, REPORT_NAME, WrittenObject
 from cvai.files import write_whole
+from cvai.languages import ENGLISH
 
 REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
 REJECTION_KIND, REJECTION_NAME = "rejection", "rejection.dcm"
@@ -34,11 +35,12 @@ def write_rejection(
     reason: str,
     *,
     taken_series_numbers: Iterable[int] = (),
+    language: str = ENGLISH,
 ) -> tuple[WrittenObject, ...]:
     """Write the one object that says no, oru.hl7, and a report that says so, into ``folder``.
 
     The reader who rejects the analysis is its verification; ``withdrawn`` are the objects that are to be
-    shown no more.
+    shown no more; ``language`` is that of the report.
 
     Raises:
         ValueError: the rejection is unsigned, or it withdraws nothing.
@@ -48,7 +50,7 @@ def write_rejection(
         raise ValueError("a rejection is signed by somebody and withdraws something")
     created = local_time(verification.at)
     context = replace(
-        ResultContext.of(analysis, plan, created, taken_series_numbers), rejected_because=reason
+        ResultContext.of(analysis, plan, created, taken_series_numbers, language), rejected_because=reason
     )
     note = new_instance(context, ResultKind.SR)
     note.SeriesNumber = context.first_series_number

@@ -40,6 +40,7 @@ from cvai.dicom.write.objects.frames import (
 from cvai.dicom.write.plan import DrawnSegments, Segment
 from cvai.dicom.write.source import SourceImage, checked_value, series_references, verbatim_element
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.message import say
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import HeartRefused
 
@@ -61,8 +62,8 @@ def segmentation(context: ResultContext[AnyAnalysed], drawn: DrawnSegments) -> D
     if not frames:
         raise HeartRefused(
             "segmentation_empty",
-            f"no voxel is labelled in the {drawn.name} segmentation",
-            "Check that the images show the heart.",
+            say("no voxel is labelled in the {images} segmentation", images=drawn.name),
+            say("Check that the images show the heart."),
         )
     sources = [[SourceImage.of(plane) for plane in phase] for phase in drawn.planes]
     instance = new_instance(context, drawn.kind)

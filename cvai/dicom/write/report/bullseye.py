@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cvai.dicom.write.report.page import BLACK, GREY, WHITE, Box, Colour, Page, Stroke
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level, WallSegment
 from cvai.domain.ventricles.thickening import time_name
 from cvai.domain.ventricles.wall_motion import MotionGrade, motion_name
@@ -65,25 +66,25 @@ class Bullseye:
 
 def thickness_bullseye(measured: Measured) -> Bullseye:
     """Thickness at end-diastole; the scale runs from a thin wall to one that is called hypertrophied."""
-    return Bullseye("Wall at ED (mm)", _thickness_mm(measured, "ed"), 4.0, 16.0)
+    return Bullseye(say("Wall at ED (mm)"), _thickness_mm(measured, "ed"), 4.0, 16.0)
 
 
 def thickening_bullseye(measured: Measured) -> Bullseye:
     """By how much the wall grows thicker until end-systole."""
     ed_mm, es_mm = _thickness_mm(measured, "ed"), _thickness_mm(measured, "es")
     values = {s: thickening_percent(ed_mm[s], es_mm[s]) for s in WALL_SEGMENTS if s in ed_mm and s in es_mm}
-    return Bullseye("Thickening to ES (%)", values, 0.0, 120.0)
+    return Bullseye(say("Thickening to ES (%)"), values, 0.0, 120.0)
 
 
 def timing_bullseye(measured: Measured) -> Bullseye:
     """When each segment is thickest, from end-diastole; the scale is that of a beat of usual length."""
-    return Bullseye("Thickest after ED (ms)", _values(measured, time_name), 200.0, 600.0)
+    return Bullseye(say("Thickest after ED (ms)"), _values(measured, time_name), 200.0, 600.0)
 
 
 def motion_bullseye(measured: Measured) -> Bullseye:
     """Score of every segment's motion."""
     values = _values(measured, motion_name)
-    return Bullseye("Wall motion score", values, min(MotionGrade), max(MotionGrade))
+    return Bullseye(say("Wall motion score"), values, min(MotionGrade), max(MotionGrade))
 
 
 def _thickness_mm(measured: Measured, phase: str) -> dict[WallSegment, float]:
@@ -176,7 +177,7 @@ def _arc(
 
 def _draw_directions(page: Page, centre: tuple[float, float], radius: float) -> None:
     x, y = centre
-    page.text(x, y - radius - 1.0, "anterior", 5.8, colour=GREY, align="centre")
-    page.text(x, y + radius + 2.8, "inferior", 5.8, colour=GREY, align="centre")
-    page.upright_text(x - radius - 1.0, y, "septal", 5.8, GREY)
-    page.upright_text(x + radius + 2.8, y, "lateral", 5.8, GREY)
+    page.text(x, y - radius - 1.0, say("anterior"), 5.8, colour=GREY, align="centre")
+    page.text(x, y + radius + 2.8, say("inferior"), 5.8, colour=GREY, align="centre")
+    page.upright_text(x - radius - 1.0, y, say("septal"), 5.8, GREY)
+    page.upright_text(x + radius + 2.8, y, say("lateral"), 5.8, GREY)

@@ -36,7 +36,7 @@ def round_ticks(low: float, high: float, wanted: int) -> tuple[float, ...]:
     return tuple(round(step * i, 10) for i in range(first, last + 1))
 
 
-def draw_key(page: Page, x: float, y: float, name: str, stroke: Stroke) -> None:
-    """Draw one entry of a legend: a piece of the line and its name."""
+def draw_key(page: Page, x: float, y: float, name: str, stroke: Stroke, *, width: float = math.inf) -> None:
+    """Draw one entry of a legend of at most ``width`` mm: a piece of the line and its name."""
     page.line([(x, y), (x + 6, y)], stroke)
-    page.text(x + 7.2, y + 0.85, name, 6.8, colour=GREY)
+    page.text(x + 7.2, y + 0.85, name, 6.8, colour=GREY, width=width - 7.2)

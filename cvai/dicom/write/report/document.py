@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ from cvai.dicom.write.report.page import (
 )
 from cvai.dicom.write.source import checked_value, code_item, instance_reference
 from cvai.domain.findings import NO_FINDINGS, Finding, Severity
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.subject import Subject
 
 LEFT, RIGHT = 15.0, 195.0
@@ -66,70 +67,77 @@ def encapsulated_report(context: ResultContext[AnyAnalysed], report: bytes) -> D
 def draw_heading(page: Page, context: ResultContext[AnyAnalysed], measured_from: str) -> None:
     """Title, who stands for the numbers, and what they are not for.
 
-    ``measured_from`` is such as ``the short-axis cine``.
+    ``measured_from`` is a message such as ``the short-axis cine``.
     """
     rejection = context.rejected_because
-    title = context.plan.title if rejection is None else f"Rejected: {context.plan.title.lower()}"
-    page.text(LEFT, 20.5, title, 13.5, bold=True, colour=BLACK if rejection is None else ALARM)
+    title = term(context.plan.title)
+    if rejection is not None:
+        title = say("Rejected: {title}", title=term(context.plan.title.lower()))
     provenance = _provenance(context.analysis.verification, measured_from, rejection)
-    page.text(LEFT, 26, fitted(provenance, 8, WIDTH), 8, colour=GREY if rejection is None else ALARM)
-    notice = NOT_FOR_CLINICAL_USE.upper()
+    page.text(
+        LEFT, 26, fitted(page.said(provenance), 8, WIDTH), 8, colour=GREY if rejection is None else ALARM
+    )
+    notice = page.said(NOT_FOR_CLINICAL_USE).upper()
     width = text_width(notice, 8, bold=True) + 6
+    colour = BLACK if rejection is None else ALARM
+    page.text(LEFT, 20.5, title, 13.5, bold=True, colour=colour, width=WIDTH - width - 3)
     page.block(Box(RIGHT - width, 15.2, width, 7), ALARM, radius=1.2)
     page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
 
 
-def _provenance(verification: Verification | None, measured_from: str, rejection: str | None) -> str:
+def _provenance(verification: Verification | None, measured_from: str, rejection: str | None) -> Message:
     if verification is None:
-        return f"Measured automatically from {measured_from}; no reader has verified it."
+        return say("Measured automatically from {images}; no reader has verified it.", images=measured_from)
     who = f"{readable_name(verification.name)}, {verification.organization}, {readable_time(verification.at)}"
     if rejection is not None:
-        return f"These numbers are not to be used. Rejected by {who}: {one_line(rejection)}"
-    how = "Corrected and verified" if verification.changed else "Measured automatically, verified"
-    return f"{how} by {who}."
+        reason = one_line(rejection)
+        return say("These numbers are not to be used. Rejected by {who}: {reason}", who=who, reason=reason)
+    if verification.changed:
+        return say("Corrected and verified by {who}.", who=who)
+    return say("Measured automatically, verified by {who}.", who=who)
 
 
 def draw_section(page: Page, left: float, top: float, title: str, width: float) -> None:
     """A heading over a line."""
-    page.text(left, top, title, 9.5, bold=True)
+    page.text(left, top, title, 9.5, bold=True, width=width)
     page.line([(left, top + 1.6), (left + width, top + 1.6)], Stroke(LIGHT, 0.6))
 
 
 def accession_cell(header: Dataset) -> Cell:
     """AccessionNumber of the study."""
-    return Cell("Accession number", stated_text(header, "AccessionNumber"), is_identifier=True)
+    return Cell(say("Accession number"), stated_text(header, "AccessionNumber"), is_identifier=True)
 
 
 def draw_study_identity(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     """Whose study it is, on pages after the first."""
     header, patient = context.first_header, context.analysis.patient
     cells = (
-        Cell("Patient", readable_name(patient.name)),
+        Cell(say("Patient"), readable_name(patient.name)),
         patient_id_cell(patient),
-        Cell("Study date", readable_date(str(checked_value(header, "StudyDate") or ""))),
+        Cell(say("Study date"), readable_date(str(checked_value(header, "StudyDate") or ""))),
         accession_cell(header),
     )
     draw_identity(page, (LEFT, 62.0, 110.0, 152.0), RIGHT, cells)
 
 
-def sex_and_age(patient: Patient, subject: Subject) -> str:
+def sex_and_age(patient: Patient, subject: Subject) -> Message:
     """Sex, year of birth and age, as far as they are stated."""
-    age = "" if subject.age_years is None else f"{subject.age_years} years"
-    return ", ".join(filter(None, (patient.sex, patient.birth_date[:4], age)))
+    age = "" if subject.age_years is None else say("{age} years", age=subject.age_years)
+    return joined(", ", filter(None, (patient.sex, patient.birth_date[:4], age)))
 
 
-def height_and_weight(subject: Subject) -> str:
+def height_and_weight(subject: Subject) -> Message:
     """Height and weight, as far as they are stated or were entered."""
     height = "" if subject.height_m is None else f"{subject.height_m:.2f} m"
     weight = "" if subject.weight_kg is None else f"{subject.weight_kg:.0f} kg"
     stated = ", ".join(filter(None, (height, weight)))
-    return f"{stated}{by_hand(subject, 'height_m', 'weight_kg')}"
+    return joined("", (stated, by_hand(subject, "height_m", "weight_kg")))
 
 
 def by_hand(subject: Subject, *names: str) -> str:
     """What stands behind values of which one was entered by hand; empty behind others."""
     entered = {} if subject.entered is None else subject.entered.values
-    return " (by hand)" if any(name in entered for name in names) else ""
+    return say(" (by hand)") if any(name in entered for name in names) else ""
 
 
 def readable_date(date: str) -> str:
@@ -155,11 +163,12 @@ def readable_time(moment: datetime) -> str:
 
 def draw_findings(page: Page, findings: Sequence[Finding], box: Box = FINDINGS) -> None:
     """What makes the numbers doubtful, gravest first."""
-    draw_section(page, box.left, box.top, "What to know before trusting the numbers", box.width)
+    draw_section(page, box.left, box.top, say("What to know before trusting the numbers"), box.width)
     baseline = box.top + 6
-    for place, text in enumerate([] if findings else wrapped(NO_FINDINGS, 8, box.width)):
+    for place, text in enumerate([] if findings else wrapped(page.said(NO_FINDINGS), 8, box.width)):
         page.text(box.left, baseline + 4 * place, text, 8)
-    for line in finding_lines(findings, box.width - 22, int((box.height - 6) / 4)):
+    said = [replace(finding, message=page.said(finding.message)) for finding in findings]
+    for line in finding_lines(said, box.width - 22, int((box.height - 6) / 4)):
         page.text(box.left, baseline, line.severity, 8, bold=True, colour=line.colour)
         page.text(box.left + 20, baseline, line.text, 8)
         baseline += 4
@@ -176,9 +185,9 @@ class FindingLine:
 
 SEVERITY_WORDS: Mapping[Severity, tuple[str, tuple[int, int, int]]] = MappingProxyType(
     {
-        Severity.WITHHELD: ("Withheld", ALARM),
-        Severity.WARNING: ("Warning", ALARM),
-        Severity.INFO: ("Note", GREY),
+        Severity.WITHHELD: (say("Withheld"), ALARM),
+        Severity.WARNING: (say("Warning"), ALARM),
+        Severity.INFO: (say("Note"), GREY),
     }
 )
 """In the order they are printed."""
@@ -193,7 +202,9 @@ def finding_lines(findings: Sequence[Finding], width: float, room: int) -> list[
         texts = wrapped(finding.message, 8, width)
         left_over = len(ordered) - place
         if len(lines) + len(texts) > room - (left_over > 1):
-            lines.append(FindingLine("", f"{left_over} more in the structured report.", GREY))
+            lines.append(
+                FindingLine("", say("{count} more in the structured report.", count=left_over), GREY)
+            )
             break
         lines += [FindingLine(word if i == 0 else "", text, colour) for i, text in enumerate(texts)]
     return lines
@@ -203,13 +214,19 @@ def draw_footer(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     """Which software and model made the page, and for which study."""
     analysis, model = context.analysis, context.analysis.model
     page.line([(LEFT, FOOTER_TOP), (RIGHT, FOOTER_TOP)], Stroke(LIGHT, 0.6))
-    made_by = (
-        f"cvai {analysis.cvai_version}, model {model.name} {model.version} (sha256 {model.sha256[:12]}), "
-        f"{readable_time(context.created)}"
+    made_by = say(
+        "cvai {version}, model {model} {model_version} (sha256 {digest}), {when}",
+        version=analysis.cvai_version,
+        model=model.name,
+        model_version=model.version,
+        digest=model.sha256[:12],
+        when=readable_time(context.created),
     )
     page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
-    page.text(LEFT, FOOTER_TOP + 7.5, f"Study {analysis.study_uid}", 6.5, colour=GREY)
-    stated = (model.convention_sentence, interval_note(analysis.measurements))
-    for line, text in enumerate(wrapped(" ".join(filter(None, stated)), 6.5, WIDTH)):
+    study = say("Study {study_uid}", study_uid=analysis.study_uid)
+    page.text(LEFT, FOOTER_TOP + 7.5, study, 6.5, colour=GREY)
+    stated = joined(" ", filter(None, (model.convention_sentence, interval_note(analysis.measurements))))
+    for line, text in enumerate(wrapped(page.said(stated), 6.5, WIDTH)):
         page.text(LEFT, FOOTER_TOP + 11 + 3 * line, text, 6.5, colour=GREY)
-    page.text(RIGHT, FOOTER_TOP + 4, f"{NOT_FOR_CLINICAL_USE}.", 6.5, bold=True, colour=ALARM, align="right")
+    notice = say("{notice}.", notice=NOT_FOR_CLINICAL_USE)
+    page.text(RIGHT, FOOTER_TOP + 4, notice, 6.5, bold=True, colour=ALARM, align="right")

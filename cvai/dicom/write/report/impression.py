@@ -16,9 +16,10 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.page import GREY, Box, Page, wrapped
 from cvai.domain.impression import Impression
+from cvai.domain.message import say
 
-TITLE = "Impression"
-CONTINUED = "In full on the next page."
+TITLE = say("Impression")
+CONTINUED = say("In full on the next page.")
 _SIZE_PT, _LINE_MM, _SMALL_PT = 8.0, 4.0, 6.5
 _BESIDE = Box(FINDINGS.left, FINDINGS.top, 96.0, FINDINGS.height)
 _WHOLE = Box(FINDINGS.left, 58.0, FINDINGS.width, 210.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from reportlab.pdfgen.canvas import Canvas
 from cvai.dicom.write.report import fonts
 from cvai.dicom.write.report.embedded_fonts import EmbeddedFont, operators
 from cvai.dicom.write.report.typeset import Run, is_plain, laid_out, printable
+from cvai.domain.message import Message, translated
+from cvai.languages import ENGLISH, translator
 
 WIDTH_MM = A4[0] / mm
 HEIGHT_MM = A4[1] / mm
@@ -86,12 +89,14 @@ class Page:
 
     Args:
         title: title of the document; no patient data, since file managers show it.
+        language: messages are printed in it, see ``cvai.domain.message``; other text as it stands.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, language: str = ENGLISH) -> None:
         _load_fonts()
         self._buffer = BytesIO()
-        self._canvas = Canvas(self._buffer, pagesize=A4, invariant=1, initialFontName=REGULAR)
+        self._canvas = Canvas(self._buffer, pagesize=A4, invariant=1, initialFontName=REGULAR, lang=language)
+        self._translate = translator(language)
         self._canvas.setTitle(title)
         self._canvas.setAuthor("cvai")
         self._canvas.setCreator("cvai")
@@ -103,6 +108,10 @@ class Page:
         with _EMBEDDING:
             self._canvas.save()
         return self._buffer.getvalue()
+
+    def said(self, text: str) -> str:
+        """What is printed of a text: a message in the page's language; names and numbers as they stand."""
+        return translated(text, self._translate) if isinstance(text, Message) else text
 
     def turn(self) -> None:
         """Go on with a new page."""
@@ -118,9 +127,14 @@ class Page:
         bold: bool = False,
         colour: Colour = BLACK,
         align: str = "left",
+        width: float = math.inf,
     ) -> None:
-        """Write one line; ``align`` says which part of it lies at ``x``: left, centre or right."""
-        text = printable(text)
+        """Write one line; ``align`` says which part of it lies at ``x``: left, centre or right.
+
+        A line that is longer than ``width`` mm is written smaller: other languages take more room.
+        """
+        text = printable(self.said(text))
+        size_pt = narrowed_pt(text, size_pt, width, bold=bold)
         shift_pt = {"left": 0.0, "centre": 0.5, "right": 1.0}[align] * _width_pt(text, size_pt, bold=bold)
         x_pt, y_pt = x * mm - shift_pt, _up(baseline)
         self._canvas.setFillColorRGB(*_rgb(colour))
@@ -145,9 +159,18 @@ class Page:
         self._canvas.addLiteral(operators(run, font, self._canvas._doc, (x_pt, y_pt), size_pt))
 
     def text_over_image(
-        self, x: float, baseline: float, text: str, size_pt: float, *, align: str = "left"
+        self,
+        x: float,
+        baseline: float,
+        text: str,
+        size_pt: float,
+        *,
+        align: str = "left",
+        width: float = math.inf,
     ) -> None:
         """Write one bold line in white with a black rim, readable on bright and on dark tissue."""
+        text = self.said(text)
+        size_pt = narrowed_pt(text, size_pt, width, bold=True)
         shift_pt = _shift_pt(text, BOLD, size_pt, align)
         self._canvas.saveState()
         self._canvas.setDash()
@@ -169,7 +192,7 @@ class Page:
         self._canvas.rotate(90)
         self._canvas.setFont(REGULAR, size_pt)
         self._canvas.setFillColorRGB(*_rgb(colour))
-        self._canvas.drawCentredString(0, 0, text)
+        self._canvas.drawCentredString(0, 0, self.said(text))
         self._canvas.restoreState()
 
     def line(self, points: Sequence[tuple[float, float]] | NDArray[np.float64], stroke: Stroke) -> None:
@@ -221,6 +244,14 @@ class Page:
 def text_width(text: str, size_pt: float, *, bold: bool = False) -> float:
     """Width of one line in mm."""
     return _width_pt(printable(text), size_pt, bold=bold) / float(mm)
+
+
+def narrowed_pt(text: str, size_pt: float, width: float, *, bold: bool = False) -> float:
+    """The size at which a line is no wider than so many mm, ``size_pt`` at most."""
+    if math.isinf(width):
+        return size_pt
+    needed = text_width(text, size_pt, bold=bold)
+    return size_pt if needed <= width else size_pt * width / needed
 
 
 def wrapped(text: str, size_pt: float, width: float) -> list[str]:

@@ -16,14 +16,21 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Page, Stroke, fitted, wrapped
 from cvai.dicom.write.reported import Beside, beside
+from cvai.domain.message import say, term
 
-TITLE = "Stated in other reports of the study"
-NOTE = (
+TITLE = say("Stated in other reports of the study")
+NOTE = say(
     "None of the values in the second column was measured by this software. A value is compared with the "
     "measurement of the same quantity by the same method; ≠ marks what lies outside its interval."
 )
 
-_COLUMNS = {"Quantity": LEFT, "Stated": 66.0, "How": 86.0, "Measured here": 138.0, "By": 164.0}
+_COLUMNS = {
+    say("Quantity"): LEFT,
+    say("Stated"): 66.0,
+    say("How"): 86.0,
+    say("Measured here"): 138.0,
+    say("By"): 164.0,
+}
 _TOP, _ROW_MM, _BOTTOM = 58.0, 5.0, 270.0
 _SIZE_PT = 7.2
 
@@ -36,9 +43,9 @@ def draw_reports(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     page.turn()
     page.text(LEFT, 20.5, TITLE, 13.5, bold=True)
     draw_study_identity(page, context)
-    draw_section(page, LEFT, _TOP, "Values and where they are from", WIDTH)
+    draw_section(page, LEFT, _TOP, say("Values and where they are from"), WIDTH)
     top = _TOP + 6
-    for line in wrapped(NOTE, _SIZE_PT, WIDTH):
+    for line in wrapped(page.said(NOTE), _SIZE_PT, WIDTH):
         page.text(LEFT, top, line, _SIZE_PT, colour=GREY)
         top += 3.5
     _draw_rows(page, top + 3, found)
@@ -55,7 +62,7 @@ def _draw_rows(page: Page, top: float, found: Sequence[Beside]) -> None:
         _draw_row(page, baseline, one)
         page.line([(LEFT, baseline + 1.6), (RIGHT, baseline + 1.6)], Stroke(LIGHT, 0.3))
     if len(found) > room:
-        text = f"{len(found) - room} more in result.json."
+        text = say("{count} more in result.json.", count=len(found) - room)
         page.text(LEFT, top + (room + 1) * _ROW_MM, text, _SIZE_PT, colour=GREY)
 
 
@@ -66,11 +73,13 @@ def _draw_row(page: Page, baseline: float, one: Beside) -> None:
     measured = "–" if ours is None else f"{ours.value:.3g}"
     if ours is not None and ours.interval is not None:
         measured = f"{ours.value:.3g} ({ours.interval[0]:.3g}–{ours.interval[1]:.3g})"
-    how = value.how if value.one_of == 1 else f"one of {value.one_of}; {value.how}"
+    how = value.how
+    if value.one_of > 1:
+        how = say("one of {count}; {how}", count=value.one_of, how=how)
     by = value.source.maker or value.source.title
     lefts = [*_COLUMNS.values(), RIGHT + 1.5]
-    for place, text in enumerate((value.title, number, how, measured, by)):
+    for place, text in enumerate((term(value.title), number, how, measured, by)):
         is_alarm = differs and place == 1
-        shown = fitted(text, _SIZE_PT, lefts[place + 1] - lefts[place] - 1.5)
+        shown = fitted(page.said(text), _SIZE_PT, lefts[place + 1] - lefts[place] - 1.5)
         colour = ALARM if is_alarm else BLACK
         page.text(lefts[place], baseline, shown, _SIZE_PT, bold=is_alarm, colour=colour)
