@@ -61,12 +61,16 @@ from cvai.ops.metrics import Metrics, Sources
 from cvai.ops.monitor import monitored
 from cvai.ops.private import make_private
 from cvai.ops.retention import SWEPT_EVERY_S, Limits, Retention
+from cvai.ops.scanner_drift import ScannerDrifts
 from cvai.settings import Settings
 from cvai.transfer.ups import Worklist
 from cvai.transfer.ups_events import WorkitemEvents
 
 log = structlog.get_logger(__name__)
 
+
+SCANNERS_COMPARED_EVERY_S = 600.0
+"""Metrics compare scanners no more often: a hundred numbers of several scanners take half a second."""
 
 OpenFeed: TypeAlias = Callable[[Engine], StudyFeed]
 """Opens an archive's feed, whose position is kept in the jobs' database."""
@@ -333,6 +337,7 @@ class Service:
             self._odd,
             self._coverage,
             Stops(database).all,
+            ScannerDrifts(database, kept_s=SCANNERS_COMPARED_EVERY_S),
         )
         return Metrics(self._analyses, self._settings.results_folder, sources)
 

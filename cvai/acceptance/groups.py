@@ -11,22 +11,7 @@ from cvai.dicom.read.acquired import Acquired
 
 NOT_STATED = "not stated"
 
-NOMINAL_T = (0.35, 0.55, 1.0, 1.5, 3.0, 7.0)
-"""Scanners of nominally 3 T state 2.89 to 3.0."""
-
 AGE_LIMITS_YEARS = (18, 40, 65)
-
-
-def field_strength_group(acquired: Acquired) -> str:
-    """The nominal field strength that is nearest.
-
-    >>> field_strength_group(Acquired(field_strength_t=2.8936)), field_strength_group(Acquired())
-    ('3 T', 'not stated')
-    """
-    stated_t = acquired.field_strength_t
-    if stated_t is None:
-        return NOT_STATED
-    return f"{min(NOMINAL_T, key=lambda nominal: abs(nominal - stated_t)):g} T"
 
 
 def age_group(acquired: Acquired) -> str:
@@ -49,7 +34,7 @@ def age_group(acquired: Acquired) -> str:
 GROUPINGS: Mapping[str, Callable[[Acquired], str]] = MappingProxyType(
     {
         "scanner": lambda acquired: acquired.scanner or NOT_STATED,
-        "field strength": field_strength_group,
+        "field strength": lambda acquired: acquired.nominal_field_strength or NOT_STATED,
         "sex": lambda acquired: acquired.sex or NOT_STATED,
         "age": age_group,
     }

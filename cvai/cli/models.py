@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cvai.analyses.registry import ANALYSES
+from cvai.cli.drift import drift
 from cvai.cli.options import AsJson
 from cvai.cli.promote import promote
 from cvai.cli.shadow import shadow
@@ -25,6 +26,7 @@ EVALUATION_FILE = "evaluation.json"
 models_app = typer.Typer(help="Manage installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)
 models_app.command("shadow")(shadow)
+models_app.command("drift")(drift)
 models_app.command("stop")(stop)
 models_app.command("resume")(resume)
 

@@ -35,6 +35,7 @@ from cvai.jobs.queue import QueueState
 from cvai.jobs.result_file import read_result
 from cvai.jobs.shadow import ShadowRecord
 from cvai.ops.drift import HeadlineValues
+from cvai.ops.scanner_drift import ScannerDrift, ScannerDrifts, WatchedStudy
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Sources:
         odd: counts of skipped parts of responses.
         coverage: share of signed values within their interval, by kind of analysis and name of number.
         stopped: kinds of analyses that are stopped.
+        scanners: studies of all workers by scanner; None where they are not watched.
     """
 
     queue: Callable[[], QueueState]
@@ -65,6 +67,7 @@ class Sources:
     odd: OddAnswers = field(default_factory=OddAnswers)
     coverage: Callable[[], Mapping[tuple[str, str], Share]] = dict
     stopped: Callable[[], Iterable[str]] = tuple
+    scanners: ScannerDrifts | None = None
 
 
 class Metrics:
@@ -153,8 +156,12 @@ class Metrics:
     def job_ended(self, job: StudyJob, outcome: Outcome) -> None:
         """Count an ended job and the contents of its result.json."""
         self._ended.labels(job.kind, outcome.state.value, outcome.code).inc()
+        if outcome.state not in (JobState.ANALYSED, JobState.REFUSED):
+            return
+        result = read_result(self._results_folder / outcome.result) if outcome.result else {}
         if outcome.state is JobState.ANALYSED:
-            self._count_result(job, read_result(self._results_folder / outcome.result))
+            self._count_result(job, result)
+        self._watch(job, WatchedStudy.of(result, outcome.code))
 
     def shadow_recorded(self, record: ShadowRecord) -> None:
         """Count a shadow model's measurement or refusal."""
@@ -179,6 +186,15 @@ class Metrics:
             if measurement["name"] == self._headline_of.get(job.kind):
                 self._headlines.labels(job.kind, measurement["name"]).observe(float(measurement["value"]))
                 self._keep(job, _mapping(result, "model")["sha256"], float(measurement["value"]))
+
+    def _watch(self, job: StudyJob, study: WatchedStudy) -> None:
+        if self._sources.scanners is None:
+            return
+        try:
+            self._sources.scanners.add(job, study)
+        except SQLAlchemyError as error:
+            # Only the comparison by scanner lacks a study; its result is unaffected.
+            log.warning("study_not_watched", error=type(error).__name__)
 
     def _keep(self, job: StudyJob, model_sha256: str, headline: float) -> None:
         try:
@@ -267,6 +283,26 @@ class _ScrapeTime(Collector):
         yield GaugeMetricFamily("cvai_database_up", "Whether the jobs' database answers.", 1)
         yield self._stopped()
         yield from self._drifts()
+        yield from self._scanners()
+
+    def _scanners(self) -> Iterator[GaugeMetricFamily]:
+        """Drift of each scanner with the models at work; the page and the command say of what."""
+        by = ["kind", "scanner"]
+        studies = GaugeMetricFamily("cvai_scanner_studies", "Newest studies compared.", labels=by)
+        drifted = GaugeMetricFamily("cvai_scanner_drifted", "Numbers and shares that drift.", labels=by)
+        least = GaugeMetricFamily("cvai_scanner_drift_p", "Least adjusted p of them.", labels=by)
+        for drift in self._at_work():
+            labels = [drift.kind, drift.scanner]
+            studies.add_metric(labels, drift.n_newest)
+            if drift.shifts:
+                drifted.add_metric(labels, len(drift.drifted))
+                least.add_metric(labels, drift.shifts[0].p)
+        yield from (studies, drifted, least)
+
+    def _at_work(self) -> Iterator[ScannerDrift]:
+        models = {analysis.kind: analysis.sha256 for analysis in self._analyses}
+        watched = () if self._sources.scanners is None else self._sources.scanners.all()
+        return (drift for drift in watched if models.get(drift.kind) == drift.model_sha256)
 
     def _drifts(self) -> Iterator[GaugeMetricFamily]:
         """Drift of each analysis's headline from the first values of its model, if there are enough."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from cvai.audit.messages import AuditEvent
 from cvai.jobs.ledger import Ledger
 from cvai.languages import ENGLISH
+from cvai.ops.scanner_drift import ScannerDrift
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.sign_in.accounts import Accounts, SessionLimits
 from cvai.review.sign_in.first_token import FirstToken
@@ -149,6 +150,7 @@ class Page:
         uploads: into the inbox, None where the archive has none.
         presence: who is looking at what.
         entries: results with what readers have entered by hand.
+        scanners: drift by scanner, as administrators see it.
         service_routes: plain answers of the service itself by path, such as ``/healthz``: status, text, type.
     """
 
@@ -167,4 +169,5 @@ class Page:
     uploads: Uploads | None = None
     presence: Presence = field(default_factory=Presence)
     entries: Entries = field(default_factory=Entries)
+    scanners: Callable[[], Sequence[ScannerDrift]] = tuple
     service_routes: Mapping[str, Callable[[], tuple[int, str, str]]] = field(default_factory=dict)

@@ -17,7 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cvai.archive.port import Archive
 from cvai.errors import ConfigurationInvalid, CvaiError
+from cvai.jobs.database import open_database
 from cvai.jobs.ledger import Ledger, open_ledger
+from cvai.ops.scanner_drift import ScannerDrifts
 from cvai.review.app import create_app
 from cvai.review.connections import ACCEPTED_AT_ONCE, limited
 from cvai.review.database import Database
@@ -89,6 +91,9 @@ def serving(
         )
         first_token = FirstToken(data_folder) if provider is None else None
         page = replace(page, service_routes=service_routes, provider=provider, first_token=first_token)
+        jobs = open_database(database_url)
+        stack.callback(jobs.dispose)
+        page = replace(page, scanners=ScannerDrifts(jobs).all)
         if inbox is not None:
             page = replace(page, uploads=Uploads(inbox))
         # Before the page answers, so that whoever reaches it can sign in.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, cast
 import requests
 
 from cvai.audit.messages import AuditEvent
+from cvai.ops.scanner_drift import ScannerDrift
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
 from cvai.review.listing import Listing
@@ -79,7 +80,12 @@ def _read(line: socket.socket) -> bytes:
 
 
 @contextmanager
-def light_page(folder: Path, provider: OpenIdProvider | None = None, **options: Any) -> Iterator[LightPage]:
+def light_page(
+    folder: Path,
+    provider: OpenIdProvider | None = None,
+    scanners: Callable[[], Sequence[ScannerDrift]] = tuple,
+    **options: Any,
+) -> Iterator[LightPage]:
     """Serve a page of the given ``PageOptions`` while the context lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -100,6 +106,7 @@ def light_page(folder: Path, provider: OpenIdProvider | None = None, **options: 
             results_folder=folder / "results",
             record=events.append,
             provider=provider,
+            scanners=scanners,
         )
         server = _Server(page, listener)
         thread = threading.Thread(target=server.run)

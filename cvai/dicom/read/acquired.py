@@ -18,6 +18,10 @@ FIELD_STRENGTHS_T = (0.01, 25.0)
 """Beyond these a stated field strength is none; some machines write gauss."""
 
 
+NOMINAL_T = (0.35, 0.55, 1.0, 1.5, 3.0, 7.0)
+"""Scanners of nominally 3 T state 2.89 to 3.0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Acquired:
     """Scanner and patient of a study without any identifier; what is not stated is empty or None.
@@ -55,6 +59,18 @@ class Acquired:
         """What the first image of a modality states; None without one."""
         headers = (plane.header for series in study.series for plane in series.planes)
         return next((cls.of(header) for header in headers if modality_of(header) == modality), None)
+
+    @property
+    def nominal_field_strength(self) -> str:
+        """The nominal field strength that is nearest; empty where none is stated.
+
+        >>> Acquired(field_strength_t=2.8936).nominal_field_strength, Acquired().nominal_field_strength
+        ('3 T', '')
+        """
+        stated_t = self.field_strength_t
+        if stated_t is None:
+            return ""
+        return f"{min(NOMINAL_T, key=lambda nominal: abs(nominal - stated_t)):g} T"
 
     @property
     def scanner(self) -> str:

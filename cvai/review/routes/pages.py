@@ -196,6 +196,7 @@ def agreement_page(
         ],
         shadows=compared(records),
         intervals=coverage(decisions),
+        scanners=page.scanners(),
         since=since,
     )
 
