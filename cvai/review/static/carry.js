@@ -3,6 +3,7 @@
 import { sendJson } from "./api.js";
 import { decodeRuns } from "./labels.js";
 import { rowOf } from "./proposal.js";
+import { _ } from "./words.js";
 
 /** @typedef {"phases" | "slices"} Along */
 /** @typedef {{t: number, z: number, labels: Uint8Array}} Frame */
@@ -100,7 +101,7 @@ export class Carry {
     const asked = ++this.asked;
     if (this.preview?.along !== along) {
       this.preview = { along, t, z, frames: [], reach: 1 };
-      this.#say("Moving the contours…");
+      this.#say(_("Moving the contours…"));
     }
     const { changes } = this.editor;
     const answer = await sendJson("POST", `${this.base}/carried`, { changes, t, z, along, frames }).catch((problem) => problem);
@@ -135,7 +136,7 @@ export class Carry {
     const now = this.count(), then = this.editor.labels.with(frames, this.count);
     const shown = this.numbers.filter(({ name, decimals }) => now[name]?.toFixed(decimals) !== then[name]?.toFixed(decimals));
     this.#part("numbers").replaceChildren(...shown.map((value) => rowOf(value, now, then)));
-    this.#say(frames.length ? this.#reachInWords() : "Nothing changes there.");
+    this.#say(frames.length ? this.#reachInWords() : _("Nothing changes there."));
     this.#part("table").hidden = !shown.length;
   }
 
@@ -143,15 +144,18 @@ export class Carry {
   #reachInWords() {
     const { along, frames } = /** @type {Preview} */ (this.preview);
     const places = frames.map((frame) => (along === "phases" ? frame.t : frame.z) + 1).sort((a, b) => a - b);
-    return `${along === "phases" ? "Phases" : "Slices"} ${places.join(", ")}, drawn dashed.`;
+    const numbers = { numbers: places.join(", ") };
+    return along === "phases" ? _("Phases {numbers}, drawn dashed.", numbers) : _("Slices {numbers}, drawn dashed.", numbers);
   }
 
   /** @param {string} text */
   #say(text) {
     const { along, t, z, frames } = /** @type {Preview} */ (this.preview);
     if (!this.host) return;
-    const where = `slice ${z + 1}, phase ${t + 1}`;
-    this.#part("title").textContent = `Carry the correction of ${where} on to other ${along}?`;
+    const place = { slice: z + 1, phase: t + 1 };
+    this.#part("title").textContent = along === "phases"
+      ? _("Carry the correction of slice {slice}, phase {phase} on to other phases?", place)
+      : _("Carry the correction of slice {slice}, phase {phase} on to other slices?", place);
     this.#part("reach").textContent = text;
     this.#part("table").hidden = true;
     for (const name of ["accept", "fewer", "more"]) this.#part(name).hidden = !frames.length;
