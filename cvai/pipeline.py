@@ -37,8 +37,8 @@ from cvai.dicom.write.standing.predecessors import superseded_documents
 from cvai.dicom.write.standing.revision import told_apart
 from cvai.dicom.write.standing.withdrawal import write_withdrawal
 from cvai.dicom.write.write import WrittenObject, clear_results, write_objects, write_record
-from cvai.domain.series_choice import SeriesChoice
 from cvai.domain.message import joined, say, term
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import CvaiError, FileRefused, Refused, StudyRefused, TemporarilyUnavailable
 from cvai.languages import ENGLISH
 

@@ -110,13 +110,34 @@ class Score:
 
     Args:
         name: of the measurement.
-        title: for readers.
+        title: for readers; empty for what the measurement is.
         shown: its score as it stands, with its range, in words.
     """
 
     name: str
     title: str
     shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores that a reader may give.
+
+    Args:
+        title: of the section.
+        scores: as they stand.
+        options: every score that there is, in words.
+        given: what one that a reader gives is called, and several: for what is said before signing.
+        missing: what is said of one that stands no more.
+        note: below them.
+    """
+
+    title: str
+    scores: tuple[Score, ...]
+    options: tuple[tuple[float, str], ...]
+    given: tuple[str, str]
+    missing: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +152,6 @@ class Wall:
         note: below the bullseyes.
         missing: what is said where no segment was measured.
         playing: bullseyes of curves over the heartbeat, which the page draws at the phase that it shows.
-        scores: that a reader may give, and their title.
-        options: every score that there is, in words.
     """
 
     title: str
@@ -142,6 +161,3 @@ class Wall:
     note: str
     missing: str
     playing: tuple[Bullseye, ...] = ()
-    scores: tuple[Score, ...] = ()
-    scores_title: str = ""
-    options: tuple[tuple[float, str], ...] = ()

@@ -24,7 +24,7 @@ from cvai.analyses.page import (
     Table,
     Traces,
 )
-from cvai.analyses.shown import FewFrames, Preview, Redrawn, Shown, Wall
+from cvai.analyses.shown import FewFrames, Preview, Redrawn, Scores, Shown, Wall
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
@@ -109,6 +109,7 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
             for a stack, whose pixels the page counts, see ``Live``.
         scores: measurements that a reader may give a score, and the scores there are.
         needs_factors: whether results without ``factors``, of an older version, cannot be measured again.
+        has_beats: whether a reader may choose end-diastole and end-systole; else they stay as found.
     """
 
     segmentations: Mapping[str, str]
@@ -119,6 +120,7 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
     preview: Callable[[AnyReopened, FewFrames], Preview] | None = None
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     needs_factors: bool = False
+    has_beats: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class PageSpec(Generic[AnyReopened]):
         traces: curves that loops have besides the one of their labels.
         impression: what the page proposes as impression before a reader signs; empty for no proposal.
         wall: numbers of the wall by segment, from all measurements; None where none are shown.
+        scores: what a reader may score, from all measurements; None where nothing is.
         note: below the measurements.
         reasons: to reject it, to be chosen from.
     """
@@ -160,6 +163,7 @@ class PageSpec(Generic[AnyReopened]):
     traces: Traces | None = None
     impression: tuple[Statement, ...] = ()
     wall: Callable[[Sequence[Measurement]], Wall] | None = None
+    scores: Callable[[Sequence[Measurement]], Scores] | None = None
     note: str = ""
     reasons: tuple[str, ...] = ("Wrong series", "Contours do not follow the heart", "Image quality")
 

@@ -98,7 +98,7 @@ class StudyJob:
 def is_of_choice(job_id: str) -> bool:
     """Whether a job measures, or was to measure, a series that a person chose.
 
-    >>> is_of_choice(StudyJob("1.2", "ab" * 32, "cd" * 32, "cine_sax").job_id)
+    >>> is_of_choice(StudyJob("1.2", "ab" * 32, "cd" * 32, "kind").job_id)
     False
     """
     return job_id.count("-") == _HYPHENS_OF_CHOICE
@@ -110,7 +110,7 @@ _HYPHENS_OF_CHOICE = 4
 def standing(job_id: str, state: JobState) -> JobState:
     """The state of a job among the others of its study: a choice that gave no result leaves the earlier one.
 
-    >>> str(standing("1.2-ab-cine_sax-cd-ef", JobState.REFUSED))
+    >>> str(standing("1.2-ab-kind-cd-ef", JobState.REFUSED))
     'superseded'
     """
     without_result = state not in (JobState.QUEUED, JobState.RUNNING, JobState.ANALYSED, JobState.WITHHELD)

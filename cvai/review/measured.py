@@ -87,7 +87,7 @@ def checked_edits(changes: ChangesBody, pack: Pack, editing: AnyEditing) -> tupl
     """
     _require_scores(changes.chosen, editing)
     views = pack.read_views()
-    _require_beats(changes.beats_by_view, views)
+    _require_beats(changes.beats_by_view, views, editing)
     edits = {}
     for frame in changes.frames:
         whole = _whole_frame(frame, views, pack, editing)
@@ -105,7 +105,7 @@ def few_frames(
     factors: Mapping[str, float],
 ) -> FewFrames:
     """Frames that a reader is drawing; ``views`` are those of ``pack``, errors as of ``checked_edits``."""
-    _require_beats(changes.beats_by_view, views)
+    _require_beats(changes.beats_by_view, views, editing)
     labels = {(frame.view, frame.t): _whole_frame(frame, views, pack, editing) for frame in changes.frames}
     return FewFrames(labels, changes.beats_by_view, factors)
 
@@ -151,7 +151,7 @@ def with_edits(
 
 
 def _require_beats(
-    beats: Mapping[str, tuple[KeyPhases, ...]], views: Mapping[str, NDArray[np.uint8]]
+    beats: Mapping[str, tuple[KeyPhases, ...]], views: Mapping[str, NDArray[np.uint8]], editing: AnyEditing
 ) -> None:
     if set(beats) != set(views):
         raise _invalid(f"phases of {sorted(beats)}, not of {sorted(views)}")
@@ -159,7 +159,7 @@ def _require_beats(
         n_phases = len(views[view])
         for beat in of_view:
             ed, es = beat.end_diastole, beat.end_systole
-            if max(ed, es) >= n_phases or (ed == es and n_phases > 1):
+            if max(ed, es) >= n_phases or (editing.has_beats and ed == es and n_phases > 1):
                 raise _invalid(f"end-diastole {ed} and end-systole {es} of {n_phases} phases")
 
 

@@ -32,6 +32,7 @@ from cvai.review.summary import Summary
 from cvai.review.viewers.bullseye import drawn_wall
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack, redrawn_json
+from cvai.review.viewers.scores import told_scores
 from cvai.review.wording import render, unit_text
 
 
@@ -49,6 +50,8 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
         "editable": summary.editing is not None,
+        "previews": summary.editing is not None and summary.editing.preview is not None,
+        "given": None if summary.scores is None else summary.scores.given,
         "signed": _signed_json(page, summary),
         "impression": impression_json(page, summary),
         "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings, language),
@@ -144,9 +147,9 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
     """
     editing = _editing(summary)
     changes = _standing_changes(page, summary, reader)
+    shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
-        shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
         return _measured_json(summary, (measurements, curves, summary.findings), shown, None, language)
     pack = pack_of(page, summary)
     edits = checked_edits(changes, pack, editing)
@@ -166,8 +169,8 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
         loops = [redrawn_json(pack, loop) for loop in editing.redraw(analysis, frames)]
     findings = [finding_entry(finding) for finding in analysis.findings]
     found = (analysis.measurements, analysis.curves, findings)
-    told = _measured_json(summary, found, loops, changes, language)
-    return {**told, "loops": loops, "remarks": list(analysis.remarks)} if loops else told
+    told = _measured_json(summary, found, loops or shown, changes, language)
+    return {**told, "loops": loops, "remarks": list(analysis.remarks)} if shown else told
 
 
 Found = tuple[Sequence[Measurement], Mapping[str, Sequence[float] | None], Sequence[Mapping[str, Any]]]
@@ -185,7 +188,8 @@ def _measured_json(
         "findings": render("findings.html", language, findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
         "proposed": _proposed(summary, measurements, findings, language),
-        "wall": _wall_html(summary, measurements, changes, language),
+        "wall": _wall_html(summary, measurements, language, of_reader=of_reader),
+        "scores": _scores_html(summary, measurements, {} if changes is None else changes.chosen, language),
     }
 
 
@@ -252,16 +256,22 @@ def _model(summary: Summary) -> ModelIdentity:
 
 
 def _wall_html(
-    summary: Summary, measurements: Sequence[Measurement], changes: ChangesBody | None, language: str
+    summary: Summary, measurements: Sequence[Measurement], language: str, *, of_reader: bool
 ) -> str:
     page = summary.page
     if page is None or page.wall is None:
         return ""
-    wall = page.wall(measurements)
-    if changes is None:
-        return render("wall.html", language, wall=drawn_wall(wall), of_reader=False)
-    model = page.wall(tuple(summary.measurements.values()))
-    return render("wall.html", language, wall=drawn_wall(wall, changes.chosen, model), of_reader=True)
+    return render("wall.html", language, wall=drawn_wall(page.wall(measurements)), of_reader=of_reader)
+
+
+def _scores_html(
+    summary: Summary, measurements: Sequence[Measurement], chosen: Mapping[str, float], language: str
+) -> str:
+    page, model = summary.page, summary.scores
+    if page is None or page.scores is None or model is None:
+        return ""
+    told = told_scores(page.scores(measurements), model, chosen)
+    return render("scores.html", language, scores=model, told=told, chosen=chosen, summary=summary)
 
 
 def _factors(summary: Summary) -> dict[str, float]:

@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 
 from cvai.analyses.page import Headline, Section
 from cvai.analyses.registry import AnyEditing, AnySpec, analysis_of_view
+from cvai.analyses.shown import Scores
 from cvai.analyses.spec import PageSpec
 from cvai.dicom.read.header.attributes import PARSE_ERRORS, parse_some
 from cvai.dicom.read.header.text import one_line
@@ -29,6 +30,7 @@ from cvai.jobs.job import JobState, StudyJob
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.result_file import read_result
 from cvai.review.viewers.bullseye import DrawnWall, drawn_wall
+from cvai.review.viewers.scores import ToldScore, told_scores
 
 IDENTITY_TAGS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence",
@@ -137,6 +139,12 @@ class Summary:
         return None if lacks_factors else self.spec.editing
 
     @property
+    def draws(self) -> bool:
+        """Whether contours are drawn; else a reader gives scores alone."""
+        layers = () if self.page is None or self.editing is None else self.page.layers
+        return any(layer.editable for layer in layers)
+
+    @property
     def ended_ms(self) -> int | None:
         """When the job ended, in ms since the epoch; None before."""
         ended_at = self.record.ended_at
@@ -183,6 +191,18 @@ class Summary:
         if self.page is None or self.page.wall is None:
             return None
         return drawn_wall(self.page.wall(tuple(self.measurements.values())))
+
+    @property
+    def scores(self) -> Scores | None:
+        """What a reader may score, as the model measured it; None where that is nothing."""
+        if self.page is None or self.page.scores is None or self.editing is None:
+            return None
+        return self.page.scores(tuple(self.measurements.values()))
+
+    @property
+    def told_scores(self) -> tuple[ToldScore, ...]:
+        """The scores as the model measured them, in words."""
+        return () if self.scores is None else told_scores(self.scores, self.scores, {})
 
     @property
     def sections(self) -> list[Section]:

@@ -14,13 +14,15 @@ from cvai.analyses.coronary import SPEC
 from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import CoronaryAnalysis
 from cvai.analyses.coronary.page import shown_runs
-from cvai.analyses.coronary.reading import reopen_runs
+from cvai.analyses.coronary.reading import labels_of, remeasured_runs, reopen_runs
 from cvai.analyses.coronary.tree import joined_maps
 from cvai.analyses.registry import ReadyAnalysis, _ready
+from cvai.analyses.spec import Correction
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import result_schema
 from cvai.dicom.write.write import write_objects
+from cvai.domain.phases import KeyPhases
 from cvai.domain.vessels.maps import VesselMaps
 from cvai.domain.vessels.narrowings import Grade
 from cvai.errors import Refused
@@ -62,12 +64,13 @@ def measured(
 
 
 def test_the_lesion_of_a_phantom_is_found_named_and_measured(measured: CoronaryAnalysis) -> None:
-    ((run, lesion),) = measured.lesions
+    (found,) = measured.lesions
+    run, lesion = found.run, found.lesion
     assert run.frame in RIGHT.r_waves
     assert run.artery == "right"
     assert measured.view == "coronary_right"
     assert lesion.segment.number == "2"
-    assert lesion.narrowing.grade is Grade.MODERATE
+    assert lesion.grade is Grade.MODERATE
     values = {m.name: m for m in measured.measurements}
     assert values["lesion_1_stenosis"].value == pytest.approx(65.0, abs=5.0)
     assert values["max_stenosis"].value == values["lesion_1_stenosis"].value
@@ -102,6 +105,70 @@ def test_results_are_written_and_opened_again(
     (sent,) = write_loops(tmp_path / "page", (shown,))["loops"]
     assert (sent["view"], sent["n_phases"], sent["calibrated"]) == ("run1", 14, True)
     assert sent["beats"] == [{"ed": frame, "es": frame}]
+
+
+def reread(
+    folder: Path, measured: CoronaryAnalysis, chosen: dict[str, float], *runs: Dataset
+) -> CoronaryAnalysis:
+    """What a reader makes of an analysis by giving stenoses."""
+    objects = write_objects(measured, SPEC.results, folder / "objects")
+    (folder / "reread").mkdir()
+    reopened = reopen_runs(study_of(folder / "reread", *runs), {o.kind: o.path for o in objects})
+    beats = {f"run{n}": (KeyPhases(run.frame, run.frame),) for n, run in enumerate(measured.runs, start=1)}
+    signed = Correction(labels_of(reopened), beats, measured.model, None, measured.factors, chosen)
+    return remeasured_runs(reopened, signed)
+
+
+def test_measured_again_a_study_gives_the_same(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
+    places = [np.argwhere(phantom.labels == n).mean(axis=0).round().astype(int) for n in (2, 3)]
+    model = ThresholdVessels(phantom.labels, [(int(y), int(x)) for y, x in places])
+    other = second_run(run, (40.0, 0.0), with_lesion=False)
+    (tmp_path / "first").mkdir()
+    measured = analysed(tmp_path / "first", model, run, other)
+    again = reread(tmp_path, measured, {}, run, other)
+    assert again.measurements == measured.measurements
+    assert sorted(again.findings, key=str) == sorted(measured.findings, key=str)
+    assert "narrowing_not_measured" in {finding.code for finding in again.findings}
+    assert again.factors == measured.factors
+    assert again.remarks == ()
+
+
+def test_a_stenosis_that_a_reader_gives_takes_the_place_of_the_measured_one(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    given = reread(tmp_path, measured, {"lesion_1_stenosis": 90.0}, original)
+    values = {m.name: m.value for m in given.measurements}
+    assert values["lesion_1_stenosis"] == values["max_stenosis"] == 90.0
+    assert "lesion_1_minimal_diameter" not in values, "it would contradict the percentage"
+    assert given.lesions[0].lesion.grade is Grade.SEVERE
+    percent = measured.lesions[0].lesion.narrowing.percent
+    words = f"lesion 1, {given.lesions[0].lesion.segment.display_name}, 90 % (measured {percent:.0f} %)"
+    assert given.remarks == (f"Stenoses as a reader has given them: {words}.",)
+    assert "lesion_by_profile" not in {f.code for f in given.findings}, "the reader has seen it"
+    objects = {o.kind: o.path for o in write_objects(given, SPEC.results, tmp_path / "signed")}
+    texts = [str(e.value) for e in dcmread(objects["sr"]).iterall() if e.keyword == "TextValue"]
+    assert any(words in text for text in texts)
+    assert any("severe" in text for text in texts)
+
+
+def test_a_lesion_that_a_reader_takes_out_is_none(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    without = reread(tmp_path, measured, {"lesion_1_stenosis": 0.0}, original)
+    assert without.lesions == ()
+    assert [m.name for m in without.measurements] == ["max_stenosis"]
+    assert without.measurements[0].value < 25.0
+    assert "no_lesion" in {f.code for f in without.findings}
+    assert "none (measured" in without.remarks[0]
+
+
+def test_a_result_of_an_older_version_is_not_measured_again(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    reopened = reopen_runs(study_of(tmp_path, original), {})
+    with pytest.raises(Refused) as refused:
+        remeasured_runs(reopened, Correction({}, {}, measured.model, None))
+    assert refused.value.code == "result_too_old"
 
 
 def test_the_pipeline_writes_a_result_that_keeps_the_schema(
@@ -181,9 +248,10 @@ def test_a_lesion_that_the_network_sees_needs_less_of_a_profile(tmp_path: Path) 
     joined = analysed(
         tmp_path / "b", ThresholdVessels(phantom.labels, ((int(y), int(x)),)), run_dataset(phantom)
     )
-    ((_, lesion),) = joined.lesions
-    assert lesion.probability > 0.5
-    assert lesion.narrowing.grade is Grade.MILD
+    (found,) = joined.lesions
+    assert found.lesion.probability > 0.5
+    assert found.lesion.grade is Grade.MILD
+    assert reread(tmp_path / "b", joined, {}, run_dataset(phantom)).measurements == joined.measurements
 
 
 def test_what_the_network_sees_and_no_profile_shows_is_said(
@@ -269,7 +337,7 @@ def test_the_left_artery_is_told(tmp_path: Path) -> None:
     phantom = make_run(p)
     found = analysed(tmp_path, ThresholdVessels(phantom.labels), run_dataset(phantom))
     assert found.view == "coronary_left"
-    _, lesion = found.lesions[0]
+    lesion = found.lesions[0].lesion
     assert lesion.segment.number == "7"
     assert lesion.narrowing.percent == pytest.approx(75.0, abs=5.0)
     assert json.dumps(found.key_frames)

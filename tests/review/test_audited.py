@@ -46,7 +46,7 @@ BODIES: dict[tuple[str, str], object] = {
 
 @dataclass(frozen=True)
 class Read:
-    """A site with a measured cine, ultrasound study and angiography study, and who reads them."""
+    """A site with a measured cine and ultrasound study, a refused angiography study, and who reads them."""
 
     site: Site
     session: requests.Session
@@ -105,7 +105,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         write_echo_phantom_study(site.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
         (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
-        write_angiography_phantom_study(site.root, (RunParameters(n_frames=14, beat_frames=8),))
+        write_angiography_phantom_study(site.root, (RunParameters(n_frames=14, beat_frames=8, contrast=0.0),))
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".runs")
         (site.settings.inbox_folder / ".runs").rename(site.settings.inbox_folder / "runs")
         jobs = {record.job.kind: record.job.job_id for record in site.jobs(3)}

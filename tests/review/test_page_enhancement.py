@@ -41,9 +41,9 @@ class Read:
         result = self.site.settings.results_folder / self.jobs[kind].outcome.result
         return float(next(m["value"] for m in read_entry(result)["measurements"] if m["name"] == name))
 
-    def signed(self, modality: str) -> list[Any]:
+    def signed(self, modality: str, kind: str = "late_enhancement") -> list[Any]:
         """Signed objects in the archive."""
-        folder = self.site.settings.archive_folder / self.jobs["late_enhancement"].job.study_uid
+        folder = self.site.settings.archive_folder / self.jobs[kind].job.study_uid
         headers = [dcmread(path, stop_before_pixels=True) for path in folder.glob("*.dcm")]
         return [h for h in headers if h.Modality == modality and "signed" in h.get("SeriesDescription", "")]
 
@@ -128,7 +128,7 @@ def test_an_erased_infarct_lowers_the_share_and_is_signed(browser: Browser, read
     assert segmentation.SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
 
 
-def test_a_run_opens_at_the_frame_that_was_measured_and_is_looked_at(browser: Browser, read: Read) -> None:
+def test_a_run_opens_at_the_frame_that_was_measured(browser: Browser, read: Read) -> None:
     with reader_at(browser, read.site, read.token) as page:
         open_study(page, read.site, read.jobs["coronary"].job.job_id)
         assert page.inner_text("[data-corner=where]").endswith("measured")
@@ -141,16 +141,31 @@ def test_a_run_opens_at_the_frame_that_was_measured_and_is_looked_at(browser: Br
         assert not page.inner_text("[data-corner=where]").endswith("measured")
         page.keyboard.press("Home")
         assert page.inner_text("[data-corner=where]").endswith("measured")
-        assert "nothing is signed" in page.inner_text(".panel")
-        assert page.locator("#accept, #reject, [data-tool]").count() == 0
-        page.click('[data-look="dismissed"]')
-        expect(page.locator("#look-problem")).to_contain_text("A dismissal needs a reason")
-        page.fill("#look-reason", "Wrong run")
-        page.click('[data-look="dismissed"]')
-        expect(page.locator("#look")).to_contain_text("Dismissed by hart", timeout=PATIENCE_MS)
-        assert "Wrong run" in page.inner_text("#look")
-        page.wait_for_selector("body[data-all-frames-ms]")
-        page.click('[data-look="looked at"]')
-        expect(page.locator("#look")).to_contain_text("Looked at by hart", timeout=PATIENCE_MS)
-        page.goto(f"{read.site.url}/?show=signed")
-        assert "looked at" in page.inner_text("#rows")
+        assert page.locator("[data-tool], #set-ed, #drop").count() == 0, "vessels are not drawn by hand"
+
+
+def test_a_stenosis_is_given_and_signed(browser: Browser, read: Read) -> None:
+    lesion = "lesion_1_stenosis"
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, read.jobs["coronary"].job.job_id)
+        largest = page.locator('.headline [data-value="max_stenosis"]')
+        before = largest.inner_text()
+        page.select_option(f'[data-score="{lesion}"]', label="no stenosis")
+        expect(page.locator("#scores-shown")).to_contain_text("taken out, given, AI", timeout=PATIENCE_MS)
+        expect(largest).not_to_have_text(before, timeout=PATIENCE_MS)
+        page.keyboard.press("Control+z")
+        expect(largest).to_have_text(before, timeout=PATIENCE_MS)
+        page.select_option(f'[data-score="{lesion}"]', label="90 %, severe")
+        expect(largest).to_have_text("90", timeout=PATIENCE_MS)
+        expect(page.locator("#scores-shown")).to_contain_text("90 %, severe, given", timeout=PATIENCE_MS)
+        open_study(page, read.site, read.jobs["coronary"].job.job_id)
+        expect(largest).to_have_text("90", timeout=PATIENCE_MS)
+        page.click("#accept")
+        assert "1 stenosis given" in page.inner_text("#accept-what")
+        page.click("#sign")
+        page.wait_for_selector("#holds:has-text('stored in the archive')")
+    (report,) = read.signed("SR", "coronary")
+    assert report.VerificationFlag == "VERIFIED"
+    texts = [str(e.value) for e in report.iterall() if e.keyword == "TextValue"]
+    assert any("90 % (measured" in text for text in texts)
+    assert read.signed("SEG", "coronary")

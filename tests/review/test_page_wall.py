@@ -49,17 +49,17 @@ def test_a_grade_that_a_reader_gives_is_kept_and_signed(
         forget_draft(page, site, job_id)
         open_study(page, site, job_id)
         proposed = float(index_of(page))
-        page.click("#wall-shown summary:has-text('Wall motion')")
+        page.click("#scores summary")
         page.select_option(f'[data-score="{NAME}"]', label="dyskinetic")
-        page.wait_for_selector("#wall-shown :text('dyskinetic, given')")
+        page.wait_for_selector("#scores-shown :text('dyskinetic, given')")
         assert float(index_of(page)) > proposed
         assert page.is_visible(f'[data-score="{NAME}"]'), "the list stays open"
         page.keyboard.press("Control+z")
-        expect(page.locator("#wall-shown :text('dyskinetic, given')")).to_have_count(0)
+        expect(page.locator("#scores-shown :text('dyskinetic, given')")).to_have_count(0)
         page.select_option(f'[data-score="{NAME}"]', label="dyskinetic")
-        page.wait_for_selector("#wall-shown :text('dyskinetic, given')")
+        page.wait_for_selector("#scores-shown :text('dyskinetic, given')")
         open_study(page, site, job_id)
-        page.wait_for_selector("#wall-shown :text('dyskinetic, given')", state="attached")
+        page.wait_for_selector("#scores-shown :text('dyskinetic, given')", state="attached")
         page.click("#accept")
         assert "1 grade given" in page.inner_text("#accept-what")
         page.click("#sign")
@@ -67,7 +67,7 @@ def test_a_grade_that_a_reader_gives_is_kept_and_signed(
     with reader_at(browser, site, guest) as page:
         open_study(page, site, job_id)
         assert page.is_disabled(f'[data-score="{NAME}"]')
-        page.wait_for_selector("#wall-shown :text('dyskinetic, given')", state="attached")
+        page.wait_for_selector("#scores-shown :text('dyskinetic, given')", state="attached")
     remark = "Wall motion as a reader has graded it: mid anterior dyskinetic."
     eventually(lambda: remarked(site, study_uid, remark), "the signed report to be in the archive", 60)
     (signed,) = remarked(site, study_uid, remark)

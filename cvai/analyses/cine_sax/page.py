@@ -24,7 +24,7 @@ from cvai.analyses.page import (
     Statement,
     Table,
 )
-from cvai.analyses.shown import Score, Wall
+from cvai.analyses.shown import Score, Scores, Wall
 from cvai.analyses.spec import PageSpec
 from cvai.dicom.write.report.bullseye import (
     Bullseye,
@@ -41,6 +41,7 @@ from cvai.domain.ventricles.thickening import thickening_name, time_name
 from cvai.domain.ventricles.wall_motion import INDEX, MOTION_NAMES, MotionGrade, motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 from cvai.domain.volumes import MYOCARDIAL_DENSITY_G_PER_ML
+from cvai.languages import msgid
 
 _CAVITY, _WALL, _RIGHT = (
     SAX_LABELS[s] for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM, Structure.RV_CAVITY)
@@ -197,12 +198,20 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
         note=f"{index}Segment 17, the apical cap, is not seen in short axis.",
         missing="Not measured: no slice shows a closed ring of wall with its septum.",
         playing=_PLAYING,
+    )
+
+
+def motion_scores(measurements: Sequence[Measurement]) -> Scores:
+    """The grade of every segment's motion."""
+    measured = {m.name: m for m in measurements}
+    return Scores(
+        title=msgid("Wall motion by segment"),
         scores=tuple(
-            Score(name, segment.display_name, _in_words(measured.measurement(name)))
+            Score(name, segment.display_name, _in_words(measured.get(name)))
             for segment, name in zip(WALL_SEGMENTS, MOTION_NAMES, strict=True)
         ),
-        scores_title="Wall motion by segment",
         options=tuple((float(grade), grade.display_name) for grade in MotionGrade),
+        given=(msgid("1 grade given"), msgid("{n} grades given")),
     )
 
 
@@ -242,6 +251,7 @@ PAGE: PageSpec[ReopenedCine] = PageSpec(
     slice_parts=_SLICE_PARTS,
     carried=("phases", "slices"),
     wall=wall_of,
+    scores=motion_scores,
     note="Papillary muscles count as cavity.",
     reasons=("Wrong series", "Contours do not follow the heart", "Base or apex missed", "Image quality"),
 )

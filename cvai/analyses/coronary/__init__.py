@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from cvai.analyses.coronary.analyse import analyse_coronary
+from cvai.analyses.coronary.analyse import MOST_RUNS, analyse_coronary
 from cvai.analyses.coronary.analysis import KIND, CoronaryAnalysis
 from cvai.analyses.coronary.arrays import segment_angiogram
 from cvai.analyses.coronary.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.coronary.explain import explain_runs
-from cvai.analyses.coronary.objects import FIRST_SERIES_NUMBER, SERIES, document, drawn
-from cvai.analyses.coronary.page import COMPARED, HEADLINE, PAGE
-from cvai.analyses.coronary.reading import ReopenedRuns, reopen_runs
+from cvai.analyses.coronary.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, document, drawn, seg_kind
+from cvai.analyses.coronary.page import COMPARED, HEADLINE, PAGE, SCORES
+from cvai.analyses.coronary.reading import ReopenedRuns, labels_of, remeasured_runs, reopen_runs
 from cvai.analyses.coronary.report import coronary_report_pdf
 from cvai.analyses.coronary.tree import VesselModel
-from cvai.analyses.spec import Accuracy, AnalysisSpec
+from cvai.analyses.coronary.views import view_key
+from cvai.analyses.spec import Accuracy, AnalysisSpec, Editing
 from cvai.dicom.read.angiography.runs import ANGIOGRAPHY_CLASSES
 from cvai.dicom.write.plan import ResultPlan
 from cvai.models.coronary import CoronarySegmenter
@@ -45,6 +46,14 @@ SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
         numbers=NUMBERS,
     ),
     reopen=reopen_runs,
+    editing=Editing(
+        {view_key(n): seg_kind(n) for n in range(1, MOST_RUNS + 1)},
+        SEGMENTS,
+        labels_of,
+        remeasured_runs,
+        scores=SCORES,
+        has_beats=False,
+    ),
     headline=HEADLINE,
     compared=COMPARED,
     accuracy=(

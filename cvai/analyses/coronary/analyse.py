@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cvai import __version__
-from cvai.analyses.coronary.analysis import CoronaryAnalysis, Lesion, MeasuredRun
-from cvai.analyses.coronary.tree import VesselModel, joined_maps, measured_tree, neighbours
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion
+from cvai.analyses.coronary.tree import LIKELY, VesselModel, joined_maps, measured_tree, neighbours
 from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
@@ -25,6 +26,7 @@ from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.measurement import Measurement
 from cvai.domain.message import joined, say
+from cvai.domain.subject import Subject
 from cvai.domain.vessels.filling import LEAST_FILLING, Filling, best_frame, filling_of
 from cvai.errors import HeartRefused, Refused
 
@@ -57,23 +59,22 @@ def analyse_coronary(study: Study, model: VesselModel, watch: Stopwatch) -> Coro
         model=model.identity,
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
-        subject=subject_of_headers([run.image.header for run in runs], reports_of(study)),
+        subject=subject_of_runs(study, runs),
     )
-    return _with_numbers(analysis, (*findings, *unreadable_findings(study)))
+    return with_numbers(analysis, (*findings, *unreadable_findings(study)))
 
 
-def _with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> CoronaryAnalysis:
-    return CoronaryAnalysis(
-        study_uid=analysis.study_uid,
-        patient=analysis.patient,
-        runs=analysis.runs,
+def subject_of_runs(study: Study, runs: Sequence[MeasuredRun]) -> Subject:
+    """Whose arteries they are, by the headers of the measured frames and reports of the study."""
+    return subject_of_headers([run.image.header for run in runs], reports_of(study))
+
+
+def with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> CoronaryAnalysis:
+    """The analysis with what its lesions measure, and with findings about them beside those given."""
+    return replace(
+        analysis,
         measurements=_measurements(analysis),
         findings=_one_of_each(findings, _lesion_findings(analysis)),
-        excluded=analysis.excluded,
-        model=analysis.model,
-        cvai_version=analysis.cvai_version,
-        timings_ms=analysis.timings_ms,
-        subject=analysis.subject,
     )
 
 
@@ -106,7 +107,7 @@ def _measured_runs(
             measured.append(run)
             findings += (finding.in_view(view_key(len(measured))) for finding in of_run)
     if measured:
-        return measured, [*findings, *_left_out(len(runs) - len(measured) - len(refusals))], excluded
+        return measured, [*findings, *left_out_findings(len(runs) - len(measured) - len(refusals))], excluded
     if len(runs) == 1:
         raise refusals[0]
     reasons = joined("; ", dict.fromkeys(e.reason for e in excluded))
@@ -119,7 +120,8 @@ def _measured_runs(
     )
 
 
-def _left_out(n_runs: int) -> tuple[Finding, ...]:
+def left_out_findings(n_runs: int) -> tuple[Finding, ...]:
+    """That runs were not looked at; none where all were."""
     if n_runs == 0:
         return ()
     message = say(
@@ -154,8 +156,10 @@ def _measured(
         )
     with watch.stage("measure"):
         tree = measured_tree(source.run, frame, maps.labels, maps.stenosis)
-    run = MeasuredRun(source, frame, maps.labels, tree.lesions[:MOST_LESIONS], tree.largest_percent)
-    return run, (*source.findings, *_run_findings(run, tree.suspected))
+    run = MeasuredRun(
+        source, frame, maps.labels, tree.lesions[:MOST_LESIONS], tree.lesser_percent, tree.suspected
+    )
+    return run, run_findings(run)
 
 
 def _require_coronary(source: AssembledRun, filling: Filling) -> None:
@@ -193,17 +197,19 @@ def _require_coronary(source: AssembledRun, filling: Filling) -> None:
         )
 
 
-def _run_findings(run: MeasuredRun, suspected: int) -> tuple[Finding, ...]:
-    findings = []
+def run_findings(run: MeasuredRun) -> tuple[Finding, ...]:
+    """What a reader should know of a run and of its measured frame."""
+    findings = [*run.source.findings]
     if not run.source.run.r_waves and run.source.run.n_frames > 1:
         message = say("No R wave is stated; the frame was chosen by filling and by least motion.")
         findings.append(Finding("phase_by_motion", Severity.INFO, message, (Place(phase=run.frame),)))
     if _touches_edge(run):
         message = say("Vessels end at the edge of the field; what lies beyond is not measured.")
         findings.append(Finding("tree_cut", Severity.INFO, message, (Place(phase=run.frame),)))
-    if suspected:
+    if run.suspected:
         message = say(
-            "{suspected} places look narrowed to the network, but could not be measured.", suspected=suspected
+            "{suspected} places look narrowed to the network, but could not be measured.",
+            suspected=run.suspected,
         )
         findings.append(
             Finding("narrowing_not_measured", Severity.WARNING, message, (Place(phase=run.frame),))
@@ -223,30 +229,41 @@ def _touches_edge(run: MeasuredRun) -> bool:
 def _measurements(analysis: CoronaryAnalysis) -> tuple[Measurement, ...]:
     largest = max(run.largest_percent for run in analysis.runs)
     numbers = [Measurement("max_stenosis", largest, "%")]
-    for number, (run, lesion) in enumerate(analysis.lesions, start=1):
-        numbers.append(Measurement(f"lesion_{number}_stenosis", lesion.narrowing.percent, "%"))
-        numbers += _lengths(f"lesion_{number}", run, lesion)
+    for found in analysis.lesions:
+        numbers.append(Measurement(stenosis_name(found.number), found.lesion.percent, "%"))
+        numbers += _lengths(found)
     return tuple(numbers)
 
 
-def _lengths(prefix: str, run: MeasuredRun, lesion: Lesion) -> tuple[Measurement, ...]:
-    """Minimal diameter and length in mm with what calibration leaves open; none without calibration."""
-    size = run.source.run.pixel_size
-    if size is None:
+def stenosis_name(number: int) -> str:
+    """Name of a lesion's percent diameter stenosis in result.json."""
+    return f"lesion_{number}_stenosis"
+
+
+def _lengths(found: NumberedLesion) -> tuple[Measurement, ...]:
+    """Minimal diameter and length in mm with what calibration leaves open.
+
+    None without calibration, nor where a reader gives the percentage: the diameter would contradict it.
+    """
+    size, lesion = found.run.source.run.pixel_size, found.lesion
+    if size is None or lesion.given_percent is not None:
         return ()
 
     def of(name: str, px: float) -> Measurement:
         mm = px * size.mm
-        return Measurement(
-            f"{prefix}_{name}", mm, "mm", (mm * (1 - size.uncertainty), mm * (1 + size.uncertainty))
-        )
+        interval = mm * (1 - size.uncertainty), mm * (1 + size.uncertainty)
+        return Measurement(f"lesion_{found.number}_{name}", mm, "mm", interval)
 
     return of("minimal_diameter", lesion.narrowing.minimal_px), of("length", lesion.narrowing.length_px)
 
 
 def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
     findings = [*view_findings(analysis)]
-    by_profile = [n for n, (_, le) in enumerate(analysis.lesions, start=1) if le.probability < 0.5]
+    by_profile = [
+        found.number
+        for found in analysis.lesions
+        if found.lesion.probability < LIKELY and found.lesion.given_percent is None
+    ]
     if by_profile:
         message = say(
             "Lesions seen in the diameters alone, not by the network: {numbers}.",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.coronary.codes import coronary_coding
+from cvai.analyses.coronary.seen import SeenPlace, kept_factors
 from cvai.dicom.read.angiography.runs import AssembledRun
 from cvai.dicom.read.values import Excluded, ImagePlane
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
+from cvai.domain.message import joined, say, term
 from cvai.domain.vessels.diameters import DiameterProfile
-from cvai.domain.vessels.narrowings import Narrowing
+from cvai.domain.vessels.narrowings import Grade, Narrowing, grade_of
 from cvai.domain.vessels.segments import RIGHT_SEGMENTS, CoronarySegment
 
 KIND = "coronary"
@@ -29,6 +32,8 @@ class Lesion:
         reference_px: (n,) reference diameter along this vessel.
         segment: in which it is narrowest.
         probability: the network's highest probability of a stenosis within it, 0..1.
+        seen_at: (y, x) of the pixel that has it.
+        given_percent: diameter stenosis that a reader gives, 0 where they see none; None as measured.
     """
 
     narrowing: Narrowing
@@ -36,6 +41,18 @@ class Lesion:
     reference_px: NDArray[np.float64]
     segment: CoronarySegment
     probability: float
+    seen_at: tuple[int, int]
+    given_percent: float | None = None
+
+    @property
+    def percent(self) -> float:
+        """Percent diameter stenosis: what a reader gives, else what was measured."""
+        return self.narrowing.percent if self.given_percent is None else self.given_percent
+
+    @property
+    def grade(self) -> Grade:
+        """By the percent."""
+        return grade_of(self.percent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +63,9 @@ class MeasuredRun:
         source: the run and its source images.
         frame: 0-based, the one that was measured.
         labels: (y, x) values of CORONARY_LABELS in this frame.
-        lesions: severest first.
-        largest_percent: of all narrowings, those that are no lesions among them; 0 where there is none.
+        lesions: severest first, as they were measured.
+        lesser_percent: the largest of narrowings that are no lesions; 0 where there is none.
+        suspected: number of places that the network takes for a stenosis and no profile shows.
 
     Raises:
         ValueError: the labels are not of the frame's size.
@@ -57,12 +75,18 @@ class MeasuredRun:
     frame: int
     labels: NDArray[np.uint8]
     lesions: tuple[Lesion, ...]
-    largest_percent: float
+    lesser_percent: float
+    suspected: int
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.source.run.field.shape:
             raise ValueError(f"labels {self.labels.shape} of frames {self.source.run.field.shape}")
         self.labels.setflags(write=False)
+
+    @property
+    def largest_percent(self) -> float:
+        """Of all narrowings, those that are no lesions among them; 0 where there is none."""
+        return max([self.lesser_percent, *(lesion.percent for lesion in self.lesions)])
 
     @property
     def image(self) -> ImagePlane:
@@ -82,6 +106,22 @@ def artery_of(labels: NDArray[np.uint8]) -> str:
         int(n) for segment, n in zip(CoronarySegment, counts, strict=True) if segment in RIGHT_SEGMENTS
     )
     return "right" if right * 2 > int(counts.sum()) else "left"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberedLesion:
+    """A lesion with its run; 1 is the severest of the study, as they were measured."""
+
+    number: int
+    run: MeasuredRun
+    lesion: Lesion
+
+
+def numbered(runs: Sequence[MeasuredRun]) -> tuple[NumberedLesion, ...]:
+    """Every lesion of a study, severest first; a reader's percentages do not renumber them."""
+    pairs = [(run, lesion) for run in runs for lesion in run.lesions]
+    pairs.sort(key=lambda pair: -pair[1].narrowing.percent)
+    return tuple(NumberedLesion(number, run, lesion) for number, (run, lesion) in enumerate(pairs, start=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,10 +183,38 @@ class CoronaryAnalysis(Analysed):
         return AnalysedRuns(self.runs, self.excluded)
 
     @property
-    def lesions(self) -> tuple[tuple[MeasuredRun, Lesion], ...]:
-        """Every lesion with its run, severest first; lesion 1 of the results is the first."""
-        pairs = [(run, lesion) for run in self.runs for lesion in run.lesions]
-        return tuple(sorted(pairs, key=lambda pair: -pair[1].narrowing.percent))
+    def lesions(self) -> tuple[NumberedLesion, ...]:
+        """Every lesion, without those that a reader takes for none."""
+        return tuple(found for found in numbered(self.runs) if found.lesion.given_percent != 0.0)
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """What the network has seen, which measuring anew cannot know from images and labels."""
+        places = (
+            SeenPlace(number, lesion.seen_at, lesion.probability)
+            for number, run in enumerate(self.runs, start=1)
+            for lesion in run.lesions
+            if lesion.probability > 0
+        )
+        return kept_factors(places, [run.suspected for run in self.runs])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Which percentages are a reader's own."""
+        given = [
+            say(
+                "lesion {number}, {segment}, {given} (measured {measured:.0f} %)",
+                number=found.number,
+                segment=term(found.lesion.segment.display_name),
+                given=say("{percent:.0f} %", percent=p) if (p := found.lesion.percent) else say("none"),
+                measured=found.lesion.narrowing.percent,
+            )
+            for found in numbered(self.runs)
+            if found.lesion.given_percent is not None
+        ]
+        if not given:
+            return ()
+        return (say("Stenoses as a reader has given them: {given}.", given=joined("; ", given)),)
 
     @property
     def key_frames(self) -> dict[str, int]:
@@ -160,4 +228,4 @@ class CoronaryAnalysis(Analysed):
 
     def coding(self, name: str) -> MeasurementCoding:
         """How the measurement called ``name`` is said in codes; its site is the lesion's segment."""
-        return coronary_coding(name, tuple(lesion.segment for _, lesion in self.lesions))
+        return coronary_coding(name, tuple(found.lesion.segment for found in numbered(self.runs)))

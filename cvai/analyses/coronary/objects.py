@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cvai.analyses.coronary.analyse import MOST_RUNS
-from cvai.analyses.coronary.analysis import CoronaryAnalysis, Lesion, MeasuredRun
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion
 from cvai.analyses.coronary.codes import (
     CORONARY_ANGIOGRAPHY,
     CORONARY_ARTERY,
@@ -68,26 +68,27 @@ def document(analysis: CoronaryAnalysis) -> DocumentPlan:
     """Content of the measurement document: a group for each lesion."""
     lesions = tuple(
         SiteGroup(
-            lesion_title(number, run, lesion),
-            SEGMENT_CODES[lesion.segment],
-            tuple(f"lesion_{number}_{what}" for what in ("stenosis", "minimal_diameter", "length")),
+            lesion_title(found),
+            SEGMENT_CODES[found.lesion.segment],
+            tuple(f"lesion_{found.number}_{what}" for what in ("stenosis", "minimal_diameter", "length")),
         )
-        for number, (run, lesion) in enumerate(analysis.lesions, start=1)
+        for found in analysis.lesions
     )
     return DocumentPlan(
         procedure=CORONARY_ANGIOGRAPHY,
         modality=X_RAY_ANGIOGRAPHY,
         evidence=tuple(seg_kind(number) for number in range(1, len(analysis.runs) + 1)),
         sites=(SiteGroup("Coronary arteries", CORONARY_ARTERY, ("max_stenosis",)), *lesions),
-        remarks=(METHOD,),
+        remarks=(METHOD, *analysis.remarks),
     )
 
 
-def lesion_title(number: int, run: MeasuredRun, lesion: Lesion) -> str:
+def lesion_title(found: NumberedLesion) -> str:
     """A lesion in words: number, segment, grade, view and frame."""
+    run, lesion = found.run, found.lesion
     return (
-        f"Lesion {number}: {lesion.segment.display_name} (SYNTAX {lesion.segment.number}), "
-        f"{lesion.narrowing.grade}, {run.source.name}, frame {run.frame + 1}"
+        f"Lesion {found.number}: {lesion.segment.display_name} (SYNTAX {lesion.segment.number}), "
+        f"{lesion.grade}, {run.source.name}, frame {run.frame + 1}"
     )
 
 

@@ -7,17 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cvai.analyses.coronary.analyse import MOST_LESIONS, MOST_RUNS, stenosis_name
 from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
 from cvai.analyses.coronary.tree import vessel_profiles
 from cvai.analyses.coronary.views import view_key
 from cvai.analyses.page import Headline, Layer, Overlay, OverlayLine
-from cvai.analyses.shown import Line, ShownLoop
+from cvai.analyses.shown import Line, Score, Scores, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
 from cvai.domain.vessels.diameters import DiameterProfile
+from cvai.domain.vessels.narrowings import grade_of
 from cvai.domain.vessels.run import AngiographyRun
 from cvai.domain.vessels.segments import CORONARY_LABELS, RIGHT_SEGMENTS
+from cvai.languages import msgid
 
 EDGES = "edges"
 HEADLINE = Headline("max_stenosis", "Largest diameter stenosis", "Stenosis", "%", decimals=0)
@@ -33,6 +37,33 @@ def _labels_of(*numbers: str) -> tuple[int, ...]:
 _RIGHT = tuple(CORONARY_LABELS[segment] for segment in RIGHT_SEGMENTS)
 _ANTERIOR = _labels_of(*_LEFT_ANTERIOR)
 _CIRCUMFLEX = tuple(label for label in CORONARY_LABELS.values() if label not in (*_RIGHT, *_ANTERIOR))
+
+
+PERCENTS = (0.0, *(float(percent) for percent in range(10, 100, 10)), 95.0, 99.0, 100.0)
+"""What a reader may give: steps of 10, as a stenosis is estimated by eye, and those that grades end at."""
+
+SCORES = {stenosis_name(n): PERCENTS for n in range(1, MOST_RUNS * MOST_LESIONS + 1)}
+
+
+def lesion_scores(measurements: Sequence[Measurement]) -> Scores:
+    """Every lesion with its percentage and grade."""
+    return Scores(
+        title=msgid("Lesions"),
+        scores=tuple(Score(m.name, "", _in_words(m.value)) for m in measurements if m.name in SCORES),
+        options=tuple((percent, _in_words(percent)) for percent in PERCENTS),
+        given=(msgid("1 stenosis given"), msgid("{n} stenoses given")),
+        missing=msgid("taken out"),
+        note=msgid(
+            "Give a percentage where an edge was taken wrongly, or take a lesion out. "
+            "The report's picture has the same numbers."
+        ),
+    )
+
+
+def _in_words(percent: float) -> str:
+    if percent == 0.0:
+        return msgid("no stenosis")
+    return f"{percent:.0f} %, {grade_of(percent)}"
 
 
 def shown_runs(reopened: ReopenedRuns) -> tuple[ShownLoop, ...]:
@@ -80,5 +111,6 @@ PAGE: PageSpec[ReopenedRuns] = PageSpec(
     ),
     overlay=Overlay("Edges", "e", (OverlayLine(EDGES, "#f0e442", 1.0),)),
     note="Lesions are numbered from the severest. One frame of each run was measured.",
+    scores=lesion_scores,
     reasons=("Wrong run", "Wrong segment", "Edges do not follow the vessel", "Image quality"),
 )

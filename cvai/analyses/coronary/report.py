@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-from cvai.analyses.coronary.analysis import CoronaryAnalysis, Lesion, MeasuredRun
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion
 from cvai.analyses.coronary.objects import METHOD, SEGMENT_RGB
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.instance import ResultContext
@@ -62,7 +62,7 @@ def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
     draw_identity(page, _IDENTITY_LEFTS, RIGHT, _identity(context))
     draw_section(page, _TABLE.left, _TABLE.top, say("Lesions, severest first"), _TABLE.width)
     _draw_table(page, analysis)
-    run = analysis.lesions[0][0] if analysis.lesions else analysis.runs[0]
+    run = analysis.lesions[0].run if analysis.lesions else analysis.runs[0]
     title = page.said(
         say(
             "{run}, frame {frame} of {n_frames}",
@@ -78,9 +78,9 @@ def coronary_report_pdf(context: ResultContext[CoronaryAnalysis]) -> bytes:
             page, _PROFILES.left, _PROFILES.top - 2, say("Diameter along the vessel"), _PROFILES.width
         )
     height = _PROFILES.height / _MOST_PROFILES
-    for place, (of_run, lesion) in enumerate(analysis.lesions[:_MOST_PROFILES]):
+    for place, found in enumerate(analysis.lesions[:_MOST_PROFILES]):
         box = Box(_PROFILES.left, _PROFILES.top + place * height, _PROFILES.width, height - 3)
-        _draw_profile(page, box, place + 1, of_run, lesion)
+        _draw_profile(page, box, found)
     draw_conclusion(page, context)
     draw_footer(page, context)
     draw_long_impression(page, context)
@@ -108,33 +108,34 @@ def _draw_table(page: Page, analysis: CoronaryAnalysis) -> None:
         page.text(_TABLE.left + x, y, title, 7, colour=GREY, width=width)
     if not analysis.lesions:
         page.text(_TABLE.left, y + 6, say("No lesion was found."), 9)
-    for number, (run, lesion) in enumerate(analysis.lesions[:_MOST_ROWS], start=1):
+    for found in analysis.lesions[:_MOST_ROWS]:
         y += 4.6
-        row = _row(page, analysis, number, run, lesion)
+        row = _row(page, analysis, found)
         for x, text, width in zip(_COLUMNS, row, _COLUMN_WIDTHS, strict=True):
-            is_severe = lesion.narrowing.percent >= 70.0 and x >= _COLUMNS[3]
+            is_severe = found.lesion.percent >= 70.0 and x >= _COLUMNS[3]
             page.text(_TABLE.left + x, y, text, 8, colour=ALARM if is_severe else BLACK, width=width)
     if (more := len(analysis.lesions) - _MOST_ROWS) > 0:
         page.text(
             _TABLE.left, y + 4, say("{count} more in the structured report.", count=more), 7, colour=GREY
         )
-    for place, line in enumerate(wrapped(page.said(METHOD), 6, _TABLE.width)):
+    for place, line in enumerate(
+        wrapped(" ".join(map(page.said, (METHOD, *analysis.remarks))), 6, _TABLE.width)
+    ):
         page.text(_TABLE.left, _TABLE.bottom - 1.5 + 2.6 * place, line, 6, colour=GREY)
 
 
-def _row(
-    page: Page, analysis: CoronaryAnalysis, number: int, run: MeasuredRun, lesion: Lesion
-) -> tuple[str, ...]:
+def _row(page: Page, analysis: CoronaryAnalysis, found: NumberedLesion) -> tuple[str, ...]:
+    run, lesion = found.run, found.lesion
     lengths = []
     for what in ("minimal_diameter", "length"):
-        found = analysis.measurement(f"lesion_{number}_{what}")
-        lengths.append(say("no calibration") if found is None else f"{found.value:.1f} mm")
+        length = analysis.measurement(f"lesion_{found.number}_{what}")
+        lengths.append(say("no calibration") if length is None else f"{length.value:.1f} mm")
     segment = fitted(f"{page.said(term(lesion.segment.display_name))} ({lesion.segment.number})", 8, 63)
     view = fitted(f"{page.said(run.source.name)}, {run.frame + 1}", 8, 40)
-    percent = f"{lesion.narrowing.percent:.0f} %"
+    percent = f"{lesion.percent:.0f} %"
     if say("no calibration") in lengths:
         lengths = [say("not given"), say("not given")]
-    return f"{number}", segment, view, percent, *lengths, term(lesion.narrowing.grade)
+    return f"{found.number}", segment, view, percent, *lengths, term(lesion.grade)
 
 
 def _draw_picture(page: Page, analysis: CoronaryAnalysis, run: MeasuredRun) -> None:
@@ -152,9 +153,10 @@ def _draw_picture(page: Page, analysis: CoronaryAnalysis, run: MeasuredRun) -> N
     for segment, label in CORONARY_LABELS.items():
         for outline in find_contours(np.pad(run.labels == label, 1).astype(float), 0.5):
             page.line(placed(outline - 1.0), Stroke(SEGMENT_RGB[segment], 0.6))
-    for number, (of_run, lesion) in enumerate(analysis.lesions, start=1):
-        if of_run is not run:
+    for found in analysis.lesions:
+        if found.run is not run:
             continue
+        lesion = found.lesion
         at = slice(lesion.narrowing.first, lesion.narrowing.last + 1)
         for side in (0, 1):
             edge = lesion.profile.edges[at, side]
@@ -162,12 +164,12 @@ def _draw_picture(page: Page, analysis: CoronaryAnalysis, run: MeasuredRun) -> N
             if len(edge) > 1:
                 page.line(placed(edge), _LESION)
         x, y = placed(lesion.profile.path.points[[lesion.narrowing.narrowest]])[0]
-        page.text_over_image(float(x) + 3, float(y), str(number), 9)
+        page.text_over_image(float(x) + 3, float(y), str(found.number), 9)
 
 
-def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: Lesion) -> None:
+def _draw_profile(page: Page, box: Box, found: NumberedLesion) -> None:
     """Diameter and reference along the vessel, the narrowed stretch shaded."""
-    size = run.source.run.pixel_size
+    size, lesion = found.run.source.run.pixel_size, found.lesion
     mm, unit = (1.0, "px") if size is None else (size.mm, "mm")
     diameters, reference = lesion.profile.diameter_px * mm, lesion.reference_px * mm
     along = np.arange(len(diameters)) * mm
@@ -179,7 +181,11 @@ def _draw_profile(page: Page, box: Box, number: int, run: MeasuredRun, lesion: L
     )
     y_axis = Axis(0.0, ticks[-1], ticks)
     segment = page.said(term(lesion.segment.display_name))
-    title = f"{number}: {segment}, {lesion.narrowing.percent:.0f} %"
+    title = f"{found.number}: {segment}, {lesion.narrowing.percent:.0f} %"
+    if lesion.given_percent is not None:
+        title = page.said(
+            say("{title} measured, {percent:.0f} % given", title=title, percent=lesion.given_percent)
+        )
     page.text(box.left, box.top + 4, fitted(title, 7, box.width), 7, bold=True)
     left, right = (
         plot.left + x_axis.share(at * mm) * plot.width

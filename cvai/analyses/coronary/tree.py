@@ -28,6 +28,8 @@ CONFIRMED_PERCENT = 25.0
 LIKELY = 0.5
 """Probability from which on the network counts as having seen a vessel or a stenosis."""
 
+_SEEN_WITHIN_PX = 2
+"""What a network draws is seldom exactly on the narrowing."""
 _NEAR_PX, _SUPPORT = 5, 0.25
 """Side of the square, and mean probability of the neighbours within it that keeps a vessel."""
 _REGISTERED = 4
@@ -60,12 +62,12 @@ class MeasuredTree:
 
     Args:
         lesions: severest first.
-        largest_percent: of all narrowings; 0 where there is none.
+        lesser_percent: the largest of narrowings that are no lesions; 0 where there is none.
         suspected: number of places that the network takes for a stenosis and no profile shows.
     """
 
     lesions: tuple[Lesion, ...]
-    largest_percent: float
+    lesser_percent: float
     suspected: int
 
 
@@ -112,22 +114,23 @@ def measured_tree(
         labels: (y, x) values of CORONARY_LABELS.
         stenosis: (y, x) the network's probability; None where it is not known, 0 then.
     """
-    likely = np.zeros(labels.shape, dtype=np.float32) if stenosis is None else stenosis
-    # Within two pixels: what a network draws is seldom exactly on the narrowing.
-    likely = ndimage.maximum_filter(np.where(likely >= 0, likely, 0.0), size=5)
-    lesions, largest, explained = [], 0.0, np.zeros(labels.shape, dtype=np.bool_)
+    seen = np.zeros(labels.shape, dtype=np.float32) if stenosis is None else stenosis
+    seen = np.where(seen >= 0, seen, 0.0)
+    likely = ndimage.maximum_filter(seen, size=2 * _SEEN_WITHIN_PX + 1)
+    lesions, lesser, explained = [], 0.0, np.zeros(labels.shape, dtype=np.bool_)
     for profile in vessel_profiles(run, frame, labels):
         for narrowing in narrowings_of(profile, least_percent=0.0):
-            largest = max(largest, narrowing.percent)
-            lesion = _lesion(profile, narrowing, labels, likely)
+            lesion = _lesion(profile, narrowing, labels, seen)
             is_seen = lesion.probability >= LIKELY
             if narrowing.percent >= (CONFIRMED_PERCENT if is_seen else MEASURED_PERCENT):
                 lesions.append(lesion)
                 explained |= _around(profile, narrowing, labels.shape)
+            else:
+                lesser = max(lesser, narrowing.percent)
     pieces, count = ndimage.label((likely >= LIKELY) & (labels > 0))
     suspected = sum(1 for piece in range(1, count + 1) if not explained[pieces == piece].any())
     return MeasuredTree(
-        tuple(sorted(lesions, key=lambda lesion: -lesion.narrowing.percent)), largest, suspected
+        tuple(sorted(lesions, key=lambda lesion: -lesion.narrowing.percent)), lesser, suspected
     )
 
 
@@ -203,7 +206,7 @@ def _around(profile: DiameterProfile, narrowing: Narrowing, shape: tuple[int, ..
 
 
 def _lesion(
-    profile: DiameterProfile, narrowing: Narrowing, labels: NDArray[np.uint8], likely: NDArray[np.float32]
+    profile: DiameterProfile, narrowing: Narrowing, labels: NDArray[np.uint8], seen: NDArray[np.float32]
 ) -> Lesion:
     points = profile.path.points[narrowing.first : narrowing.last + 1].round().astype(int)
     at = tuple(np.clip(points, 0, np.array(labels.shape) - 1).T)
@@ -212,11 +215,22 @@ def _lesion(
     if own == 0:
         counts = np.bincount(labels[at], minlength=2)[1:]
         own = np.argmax(counts) + 1 if counts.any() else 1
+    seen_at = _most_seen(at, seen)
     by_label: dict[int, CoronarySegment] = {label: segment for segment, label in CORONARY_LABELS.items()}
     return Lesion(
         narrowing=narrowing,
         profile=profile,
         reference_px=reference_diameter_px(profile),
         segment=by_label[int(own)],
-        probability=float(likely[at].max()),
+        probability=float(seen[seen_at]),
+        seen_at=seen_at,
     )
+
+
+def _most_seen(at: tuple[NDArray[np.intp], ...], seen: NDArray[np.float32]) -> tuple[int, int]:
+    """The pixel near the points ``at`` with the highest probability."""
+    near = np.zeros(seen.shape, dtype=np.bool_)
+    near[at] = True
+    near = ndimage.maximum_filter(near, size=2 * _SEEN_WITHIN_PX + 1)
+    y, x = np.unravel_index(np.argmax(np.where(near, seen, -1.0)), seen.shape)
+    return int(y), int(x)

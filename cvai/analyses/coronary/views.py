@@ -27,7 +27,7 @@ def view_key(number: int) -> str:
 def view_findings(analysis: CoronaryAnalysis) -> tuple[Finding, ...]:
     """``two_views``, ``views_disagree`` and ``one_view``, each with its segments and their runs."""
     told: dict[str, list[tuple[Message, list[MeasuredRun]]]] = {}
-    for segment in dict.fromkeys(lesion.segment for _, lesion in analysis.lesions):
+    for segment in dict.fromkeys(found.lesion.segment for found in analysis.lesions):
         code, text, runs = _judged(analysis, segment)
         told.setdefault(code, []).append(
             (say("{segment} ({text})", segment=term(segment.display_name), text=text), runs)
@@ -58,9 +58,9 @@ _SAID = {
 def _judged(analysis: CoronaryAnalysis, segment: CoronarySegment) -> tuple[str, Message, list[MeasuredRun]]:
     """Code of what the views say of a narrowed segment, the percentages by view, and the runs to look at."""
     percents: dict[int, float] = {}  # by the number of the run; its severest lesion comes first
-    for run, lesion in analysis.lesions:
-        if lesion.segment is segment:
-            percents.setdefault(analysis.runs.index(run), lesion.narrowing.percent)
+    for found in analysis.lesions:
+        if found.lesion.segment is segment:
+            percents.setdefault(analysis.runs.index(found.run), found.lesion.percent)
     narrowed = {analysis.runs[number]: percent for number, percent in percents.items()}
     text = joined(
         ", ",

@@ -109,7 +109,7 @@ export class Decide {
     const moved = [frames.length > 1 ? _("{n} images corrected", { n: frames.length }) : frames.length ? _("1 image corrected") : ""];
     if (this.editor.phasesMoved) moved.push(_("phases chosen anew"));
     const graded = Object.keys(this.editor.changes.chosen ?? {}).length;
-    if (graded) moved.push(graded > 1 ? _("{n} grades given", { n: graded }) : _("1 grade given"));
+    if (graded) moved.push(_(this.study.given[graded > 1 ? 1 : 0], { n: graded }));
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
     what.textContent = moved.filter(Boolean).join(", ") || _("As the model measured them.");
     const impression = /** @type {HTMLElement} */ (document.getElementById("accept-impression"));

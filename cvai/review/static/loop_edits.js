@@ -5,7 +5,8 @@ import { encodeRuns } from "./labels.js";
 /** @typedef {import("./loops.js").LoopView} LoopView */
 /** @typedef {import("./editor.js").Phases} Phases */
 /** @typedef {import("./editor.js").FrameEdit & {view: string}} LoopEdit */
-/** @typedef {{beats: Record<string, Phases[]>, frames: LoopEdit[]}} LoopChanges */
+/** @typedef {import("./editor.js").Scores} Scores */
+/** @typedef {{beats: Record<string, Phases[]>, frames: LoopEdit[], chosen?: Scores}} LoopChanges */
 
 /** Tells of every change of any view. */
 export class LoopEdits extends EventTarget {
@@ -33,11 +34,23 @@ export class LoopEdits extends EventTarget {
 
   /** @returns {Phases & LoopChanges} all beats, and the frames that differ from the model's */
   get changes() {
+    const { phases, chosen } = this.first;
     return {
-      ...this.views[0].editor.phases,
+      ...phases,
+      ...(Object.keys(chosen).length ? { chosen } : {}),
       beats: Object.fromEntries(this.views.map(({ cine, editor }) => [cine.view, editor.beats])),
       frames: this.views.flatMap(({ cine: { view }, editor }) => editor.frames.map((frame) => ({ ...frame, view }))),
     };
+  }
+
+  /** @returns {import("./editor.js").Editor} which keeps the scores of all loops */
+  get first() {
+    return this.views[0].editor;
+  }
+
+  /** @param {string} name of a measurement @param {number | null} score null for the proposal */
+  choose(name, score) {
+    this.first.choose(name, score);
   }
 
   /** @returns {Phases & LoopChanges} all beats, and the frames that a preview of these contours needs */
@@ -51,7 +64,8 @@ export class LoopEdits extends EventTarget {
   }
 
   /** @param {LoopChanges} changes take up what was changed before */
-  restore({ beats, frames }) {
+  restore({ beats, frames, chosen }) {
+    this.first.chosen = chosen ?? {};
     for (const { cine, editor } of this.views) {
       editor.restoreBeats(beats[cine.view] ?? editor.beats, frames.filter(({ view }) => view === cine.view));
     }

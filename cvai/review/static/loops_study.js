@@ -13,6 +13,7 @@ import { LoopEdits } from "./loop_edits.js";
 import { LoopView } from "./loops.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
+import { scoresOf } from "./scores.js";
 import { fail, notice, part, saySaved } from "./status.js";
 import { _, within } from "./words.js";
 
@@ -132,6 +133,7 @@ class LoopsPage {
     this.impression = new Impression(base, study.impression, study.proposed, this.mayChange);
     this.decide = new Decide(base, study, edits, this.draft, this.numbers, this.impression, this.mayChange);
     enterByHand(base, study.entry, this.draft);
+    this.scores = scoresOf(edits, this.mayChange);
     edits.addEventListener("change", () => this.#changed());
   }
 
@@ -148,7 +150,7 @@ class LoopsPage {
     });
     if (!this.mayChange || !this.opened) return;
     this.draft?.touch();
-    this.#preview();
+    if (this.study.previews) this.#preview();
   }
 
   /** Have lines and numbers follow the hand: one request at a time, of the contours as they are by then. */
@@ -175,12 +177,13 @@ class LoopsPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async #showMeasured(revision) {
     try {
-      const { loops, findings, places, remarks, proposed } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
+      const { loops, scores, findings, places, remarks, proposed } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
       if (revision !== this.edits.revision) return;
       part("findings-shown").innerHTML = findings;
       part("remarks").textContent = (remarks ?? this.study.result.remarks ?? []).join(" ");
       this.#linkFindings(places);
       this.impression?.propose(proposed);
+      this.scores?.show(scores);
       for (const view of this.views) view.redraw(loops?.find((loop) => loop.view === view.cine.view));
       this.#drawCurve();
       this.#showNumbers();

@@ -19,6 +19,7 @@ import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
 import { SideBySide } from "./side_by_side.js";
 import { fail, notice, part, saySaved } from "./status.js";
+import { scoresOf } from "./scores.js";
 import { Strip } from "./strip.js";
 import { Viewer } from "./viewer.js";
 import { Wall } from "./wall.js";
@@ -53,7 +54,8 @@ class StudyPage {
     this.curves = study.result.curves;
     this.recorded = this.#recordedCurves();
     const wall = document.getElementById("wall-shown");
-    this.wall = wall && new Wall(wall, editor, this.mayChange);
+    this.wall = wall && new Wall(wall);
+    this.scores = scoresOf(editor, this.mayChange);
     const goToSlice = (/** @type {number} */ z) => this.go(this.viewer.t, z);
     this.strip = new Strip(part("strip"), sides, editor, goToSlice);
     this.grid = new PhaseGrid(part("grid"), sides, editor, this.strip.order, (t, z) => this.go(t, z));
@@ -215,8 +217,9 @@ class StudyPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async showMeasured(revision) {
     try {
-      const { wall, curves, findings, places, proposed } = await this.numbers.refresh(revision);
+      const { wall, scores, curves, findings, places, proposed } = await this.numbers.refresh(revision);
       if (wall) this.wall?.show(wall);
+      this.scores?.show(scores);
       part("findings-shown").innerHTML = findings;
       this.#linkFindings(places);
       this.curves = curves;

@@ -1,32 +1,19 @@
-/** @file The wall by segment: scores that a reader gives, and bullseyes that follow the phase that is shown. */
+/** @file The wall by segment: bullseyes that follow the phase that is shown. */
 
 /** @typedef {Record<string, number[] | null>} Curves by their names in result.json */
 
 export class Wall {
-  /**
-   * @param {HTMLElement} host what the server has drawn of the wall
-   * @param {import("./editor.js").Editor} editor
-   * @param {boolean} mayChange
-   */
-  constructor(host, editor, mayChange) {
+  /** @param {HTMLElement} host what the server has drawn of the wall */
+  constructor(host) {
     this.host = host;
-    this.mayChange = mayChange;
-    host.addEventListener("change", ({ target }) => {
-      if (!(target instanceof HTMLSelectElement) || !target.dataset.score) return;
-      editor.choose(target.dataset.score, target.value === "" ? null : Number(target.value));
-    });
-    this.#enable();
   }
 
-  /** @param {string} html of the contours and scores as they stand */
+  /** @param {string} html of the contours as they stand */
   show(html) {
     const { host } = this;
-    const focused = document.activeElement instanceof HTMLSelectElement ? document.activeElement.dataset.score : "";
     const open = [...host.querySelectorAll("details")].map((details) => details.open);
     host.innerHTML = html;
     host.querySelectorAll("details").forEach((details, i) => (details.open = open[i] ?? false));
-    this.#enable();
-    if (focused) /** @type {HTMLElement | null} */ (host.querySelector(`[data-score="${focused}"]`))?.focus();
   }
 
   /** @param {number} t phase that is shown @param {Curves} curves */
@@ -34,10 +21,6 @@ export class Wall {
     for (const figure of this.host.querySelectorAll("[data-plays]")) {
       if (figure instanceof HTMLElement) play(figure, t, curves);
     }
-  }
-
-  #enable() {
-    this.host.querySelectorAll("select").forEach((select) => (select.disabled = !this.mayChange));
   }
 }
 

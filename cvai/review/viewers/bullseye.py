@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
-from cvai.analyses.shown import Score, Wall
+from cvai.analyses.shown import Wall
 from cvai.dicom.write.report.bullseye import (
     DARK_FROM,
     NOT_MEASURED,
@@ -73,40 +71,16 @@ class DrawnBullseye:
 
 @dataclass(frozen=True, slots=True)
 class DrawnWall:
-    """A wall, its bullseyes as they are drawn, its scores in words, and those that a reader has given."""
+    """A wall, and its bullseyes as they are drawn."""
 
     wall: Wall
     bullseyes: tuple[DrawnBullseye, ...]
     playing: tuple[DrawnBullseye, ...]
-    scores: tuple[Score, ...]
-    chosen: Mapping[str, float]
 
 
-def drawn_wall(
-    wall: Wall, chosen: Mapping[str, float] = MappingProxyType({}), model: Wall | None = None
-) -> DrawnWall:
-    """The wall with its bullseyes drawn.
-
-    Args:
-        wall: as it stands.
-        chosen: scores that a reader has given, by name.
-        model: as the model measured it, where a reader has changed something.
-    """
-    proposed = {} if model is None else {score.name: score.shown for score in model.scores}
-    return DrawnWall(
-        wall,
-        tuple(map(_drawn, wall.bullseyes)),
-        tuple(map(_drawn, wall.playing)),
-        tuple(_told(score, proposed.get(score.name, score.shown), chosen) for score in wall.scores),
-        chosen,
-    )
-
-
-def _told(score: Score, proposed: str, chosen: Mapping[str, float]) -> Score:
-    """The score in words, and what the model proposed where that reads otherwise."""
-    given = ", given" if score.name in chosen else ""
-    beside = f", AI {proposed}" if proposed != score.shown else ""
-    return replace(score, shown=f"{score.shown}{given}{beside}")
+def drawn_wall(wall: Wall) -> DrawnWall:
+    """The wall with its bullseyes drawn."""
+    return DrawnWall(wall, tuple(map(_drawn, wall.bullseyes)), tuple(map(_drawn, wall.playing)))
 
 
 def _name(segment: WallSegment) -> str:
