@@ -16,6 +16,7 @@ from cvai.analyses.registry import ANALYSES, AnySpec
 from cvai.errors import Outdated
 from cvai.jobs.reading import Reading
 from cvai.review.database import Database
+from cvai.review.sign_in.accounts import given_name_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,14 @@ class Decisions:
         values = (job_id, reader, json.dumps(reading.to_json()), json.dumps(comparison))
         with self._database.transaction() as rows:
             last = rows.execute(
-                "SELECT number, reader FROM decisions WHERE job_id = ? ORDER BY number DESC LIMIT 1",
+                "SELECT number, reading FROM decisions WHERE job_id = ? ORDER BY number DESC LIMIT 1",
                 (job_id,),
             ).fetchone()
             if last is not None and last["number"] != after:
+                signer = given_name_first(json.loads(last["reading"])["signer"]["name"])
                 raise Outdated(
                     "decided_meanwhile",
-                    f"{last['reader']} has decided on this study meanwhile.",
+                    f"{signer} has decided on this study meanwhile.",
                     "Your changes are kept as a draft: load the study again, and decide anew if needed.",
                 )
             number = rows.execute(

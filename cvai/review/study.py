@@ -27,7 +27,7 @@ from cvai.review.impression import IMPRESSION, impression_json, proposed_text, s
 from cvai.review.listing import Row
 from cvai.review.measured import ChangesBody, changes_of, checked_edits, few_frames
 from cvai.review.page import Json, Page
-from cvai.review.sign_in.accounts import Reader
+from cvai.review.sign_in.accounts import Reader, given_name_first
 from cvai.review.summary import Summary
 from cvai.review.viewers.bullseye import drawn_wall
 from cvai.review.viewers.cine import CinePack
@@ -293,12 +293,12 @@ def shared_json(page: Page, job_id: str, reader: Reader) -> Json:
     """What may change while the page is open: drafts, other readers, and the decision that holds."""
     drafts = {draft.reader: draft for draft in page.drafts.of_job(job_id)}
     decisions = page.decisions.of_job(job_id)
-    own = drafts.get(reader.name)
+    own, names = drafts.get(reader.name), page.accounts.names()
     return {
         "draft": None if own is None else {"saved_s": own.saved_s, **own.body},
         "others": {
-            "looking": page.presence.others(job_id, reader.name),
-            "drafting": sorted(set(drafts) - {reader.name}),
+            "looking": sorted(names.get(n, n) for n in page.presence.others(job_id, reader.name)),
+            "drafting": sorted(names.get(n, n) for n in set(drafts) - {reader.name}),
         },
         "holds": decision_json(page, decisions[-1]) if decisions else None,
     }
@@ -312,7 +312,7 @@ def decision_json(page: Page, decision: Decision) -> Json:
         "number": decision.number,
         "verdict": reading.verdict,
         "reader": decision.reader,
-        "signer": reading.signer.name,
+        "signer": page.accounts.names().get(decision.reader) or given_name_first(reading.signer.name),
         "signed": readable_time(reading.signed_at),
         "reason": reading.reason,
         "stored": _stored(outcome.state if outcome else JobState.QUEUED),

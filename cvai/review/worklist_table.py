@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.report.document import readable_date, readable_time
@@ -20,13 +21,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is computed by spreadsheets."""
 
 
-def worklist_csv(rows: Iterable[Row]) -> str:
-    """A line for each analysis of a study, in the order of the rows."""
+def worklist_csv(rows: Iterable[Row], names: Mapping[str, str]) -> str:
+    """A line for each analysis of a study, in the order of the rows; ``names`` of readers by short name."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_harmless(value) for value in _values(row)])
+        named = replace(row, reader=names.get(row.reader, row.reader))
+        writer.writerow([_harmless(value) for value in _values(named)])
     return text.getvalue()
 
 

@@ -102,6 +102,13 @@ def test_a_name_is_given_once(accounts: Accounts) -> None:
     assert refused.value.code == "reader_exists"
 
 
+def test_readers_are_named_as_people_and_apart_where_two_have_one_name(accounts: Accounts) -> None:
+    for name, person in (("hart", "Hart^Ada"), ("lung", "Lung^Ben^C"), ("lung2", "Lung^Ben^C")):
+        accounts.add(name, Role.REVIEWER, person)
+    named = {"hart": "Ada Hart", "lung": "Ben C Lung (lung)", "lung2": "Ben C Lung (lung2)"}
+    assert accounts.names() == named
+
+
 def test_a_session_that_was_ended_is_no_session(accounts: Accounts) -> None:
     key = accounts.begin(accounts.reader_of(accounts.add("hart", Role.VIEWER, "Hart^Ada")))
     assert accounts.session(key) is not None

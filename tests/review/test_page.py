@@ -180,7 +180,7 @@ def test_what_a_reader_signs_stands_verified_in_the_archive_and_the_first_stays_
         assert "Accepted with changes by hart" in page.inner_text("#holds")
         other.click("#accept")
         other.click("#sign")
-        other.wait_for_selector("#saved:has-text('hart has decided on this study meanwhile')")
+        other.wait_for_selector("#saved:has-text('Ada Hart has decided on this study meanwhile')")
         page.goto(site.url)
         assert page.inner_text(f'tr[data-job="{job_id}"] .state') == "changed"
     (verified,) = (d for d in documents(site, study_uid, "SR") if d.VerificationFlag == "VERIFIED")

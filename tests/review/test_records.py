@@ -110,7 +110,7 @@ def test_a_reading_that_contradicts_itself_is_none(wrong: dict[str, object]) -> 
 def test_the_first_to_decide_decides_and_the_other_is_told(database: Database) -> None:
     decisions = Decisions(database)
     first = decisions.add("hart", READING, COMPARISON, after=0)
-    with pytest.raises(Outdated, match="hart has decided"):
+    with pytest.raises(Outdated, match="Ada Hart has decided"):
         decisions.add("lung", READING, COMPARISON, after=0)
     second = decisions.add("lung", READING, COMPARISON, after=first.number)
     assert [d.number for d in decisions.of_job(READING.job.job_id)] == [first.number, second.number]

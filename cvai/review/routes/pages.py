@@ -109,7 +109,9 @@ def worklist_table(
     rows = _all_rows(page, replace(wanted, search=body.search, page=1))
     access.shows(row.study_uid for row in rows)
     named = {"Content-Disposition": 'attachment; filename="worklist.csv"'}
-    return Response(worklist_csv(rows), media_type="text/csv; charset=utf-8", headers=named)
+    return Response(
+        worklist_csv(rows, page.accounts.names()), media_type="text/csv; charset=utf-8", headers=named
+    )
 
 
 def _all_rows(page: Page, wanted: Query) -> list[Row]:
@@ -127,7 +129,13 @@ def _all_rows(page: Page, wanted: Query) -> list[Row]:
 def _listed(page: Page, wanted: Query, access: Access) -> dict[str, object]:
     listed = page.worklist.page(wanted)
     access.shows(row.study_uid for row in listed.rows)
-    return {"page": page, "query": wanted, "listed": listed, "complete": page.worklist.complete}
+    return {
+        "page": page,
+        "query": wanted,
+        "listed": listed,
+        "complete": page.worklist.complete,
+        "names": page.accounts.names(),
+    }
 
 
 @pages.get("/studies/{job_id}")

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,16 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
+def given_name_first(person_name: str) -> str:
+    """A DICOM person name as readers are named in sentences.
+
+    >>> given_name_first("Hart^Ada")
+    'Ada Hart'
+    """
+    family, _, given = person_name.partition("^")
+    return f"{given.replace('^', ' ').strip()} {family}".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Somebody who may sign in.
@@ -57,13 +68,8 @@ class Reader:
 
     @property
     def readable_name(self) -> str:
-        """The person name as people write it.
-
-        >>> Reader("hart", Role.REVIEWER, "Hart^Ada").readable_name
-        'Ada Hart'
-        """
-        family, _, given = self.person_name.partition("^")
-        return f"{given.replace('^', ' ').strip()} {family}".strip()
+        """The person name as people write it."""
+        return given_name_first(self.person_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,15 @@ class Accounts:
         with self._database.transaction() as rows:
             found = rows.execute("SELECT name, role, person_name FROM readers ORDER BY name").fetchall()
         return tuple(_reader(row) for row in found)
+
+    def names(self) -> dict[str, str]:
+        """Names of all readers in sentences, by short name, which is added where two have one name."""
+        readers = self.all()
+        count = Counter(reader.readable_name for reader in readers)
+        return {
+            r.name: r.readable_name if count[r.readable_name] == 1 else f"{r.readable_name} ({r.name})"
+            for r in readers
+        }
 
     def reader_of(self, token: str) -> Reader:
         """The reader whose token this is.

@@ -140,5 +140,5 @@ function inWords(holds) {
   const verdict = VERDICTS[/** @type {keyof typeof VERDICTS} */ (holds.verdict)];
   const stored = STORED[/** @type {keyof typeof STORED} */ (holds.stored)];
   const reason = holds.reason ? ` “${holds.reason}”` : "";
-  return `${_("{verdict} by {reader}, {time}", { verdict, reader: holds.reader, time: holds.signed })}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
+  return `${_("{verdict} by {reader}, {time}", { verdict, reader: holds.signer, time: holds.signed })}${reason}: ${stored}. ${holds.stored === "failed" ? holds.problem : ""}`.trim();
 }
