@@ -205,10 +205,24 @@ class Accuracy:
         >>> Accuracy("Dice", ("dice", "value")).of({"dice": {"value": 0.9}})
         0.9
         """
-        found: Any = evaluation
-        for key in self.path:
-            found = found.get(key) if isinstance(found, Mapping) else None
+        found = _at(evaluation, self.path)
         return float(found) if isinstance(found, int | float) else None
+
+    def interval_of(self, evaluation: Mapping[str, Any]) -> tuple[float, float] | None:
+        """The 95 % interval beside the number; None where there is none.
+
+        >>> Accuracy("Dice", ("dice", "value")).interval_of({"dice": {"value": 0.9, "interval": [0.8, 1.0]}})
+        (0.8, 1.0)
+        """
+        found = _at(evaluation, (*self.path[:-1], "interval"))
+        return (float(found[0]), float(found[1])) if isinstance(found, list) else None
+
+
+def _at(evaluation: Mapping[str, Any], path: Sequence[str]) -> Any:
+    found: Any = evaluation
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cvai.analyses.registry import ANALYSES
 from cvai.cli.drift import drift
+from cvai.cli.model_card import card, evaluation_of
 from cvai.cli.options import AsJson
 from cvai.cli.promote import promote
 from cvai.cli.shadow import shadow
@@ -21,12 +22,11 @@ from cvai.models.folders import installed_models, model_folder, models_folder
 from cvai.models.model_store import in_place_since
 from cvai.models.runtimes.onnx import OnnxNetwork
 
-EVALUATION_FILE = "evaluation.json"
-
 models_app = typer.Typer(help="Manage installed models.", no_args_is_help=True)
 models_app.command("promote")(promote)
 models_app.command("shadow")(shadow)
 models_app.command("drift")(drift)
+models_app.command("card")(card)
 models_app.command("stop")(stop)
 models_app.command("resume")(resume)
 
@@ -53,18 +53,18 @@ def list_models(as_json: AsJson = False) -> None:
 
 def _row(name: str) -> dict[str, Any]:
     """The card of a model, with ``since`` and ``evaluated``."""
-    card = load_card(model_folder(name))
+    known = load_card(model_folder(name))
     since = in_place_since(models_folder(), name).isoformat()
-    return {**card.model_dump(mode="json"), "since": since, "evaluated": _evaluated(card, model_folder(name))}
+    evaluated = _evaluated(known, model_folder(name))
+    return {**known.model_dump(mode="json"), "since": since, "evaluated": evaluated}
 
 
-def _evaluated(card: ModelCard, folder: Path) -> dict[str, Any] | None:
+def _evaluated(known: ModelCard, folder: Path) -> dict[str, Any] | None:
     """What evaluation.json says of this very model; None where there is none of it."""
-    path = folder / EVALUATION_FILE
-    evaluation = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    if (evaluation.get("model") or {}).get("sha256") != card.sha256:
+    evaluation = evaluation_of(folder, known.sha256)
+    if evaluation is None:
         return None
-    numbers = (a for spec in ANALYSES if spec.card_view == card.view for a in spec.accuracy)
+    numbers = (a for spec in ANALYSES if spec.card_view == known.view for a in spec.accuracy)
     of = "patients" if "patients" in evaluation else "images"
     return {
         "number": evaluation[of],
