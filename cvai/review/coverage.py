@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,28 +51,42 @@ class Coverage:
 def coverage(decisions: Iterable[Decision]) -> tuple[Coverage, ...]:
     """Coverage of every number that was stated with an interval; of several decisions the last one counts.
 
+    Intervals of another model, or calibrated otherwise, than those that were signed last say nothing of these
+    and are left out.
+
     Args:
         decisions: oldest first; older versions recorded no intervals.
     """
     last = {decision.reading.job.job_id: decision for decision in decisions}
-    found: defaultdict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
-    for decision in last.values():
-        is_changed = decision.reading.verdict is Verdict.CHANGED
-        for name, is_inside in _inside(decision):
-            found["" if decision.spec is None else decision.spec.kind, name].append((is_inside, is_changed))
+    found: defaultdict[tuple[str, str], list[_Watched]] = defaultdict(list)
+    for decision in sorted(last.values(), key=lambda decision: decision.number):
+        for name, watched in _watched(decision):
+            found["" if decision.spec is None else decision.spec.kind, name].append(watched)
     return tuple(_coverage(*key, found[key]) for key in found)
 
 
-def _inside(decision: Decision) -> Iterator[tuple[str, bool]]:
-    intervals = decision.comparison.get("intervals", {})
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A signed value; ``stated`` is the model's digest and the site's factor of its interval."""
+
+    stated: tuple[str, float]
+    is_inside: bool
+    is_changed: bool
+
+
+def _watched(decision: Decision) -> Iterator[tuple[str, _Watched]]:
+    intervals, factors = (decision.comparison.get(name, {}) for name in ("intervals", "factors"))
+    is_changed = decision.reading.verdict is Verdict.CHANGED
     for name, (_, signed) in decision.comparison["measured"].items():
         if (interval := intervals.get(name)) is not None:
-            yield name, interval[0] <= signed <= interval[1]
+            stated = decision.reading.model.sha256, factors.get(name, 1.0)
+            yield name, _Watched(stated, interval[0] <= signed <= interval[1], is_changed)
 
 
-def _coverage(kind: str, name: str, studies: Iterable[tuple[bool, bool]]) -> Coverage:
-    inside = [is_inside for is_inside, _ in studies]
-    changed = [is_inside for is_inside, is_changed in studies if is_changed]
+def _coverage(kind: str, name: str, studies: Sequence[_Watched]) -> Coverage:
+    counted = [study for study in studies if study.stated == studies[-1].stated]
+    inside = [study.is_inside for study in counted]
+    changed = [study.is_inside for study in counted if study.is_changed]
     return Coverage(kind, name, Share(sum(inside), len(inside)), Share(sum(changed), len(changed)))
 
 

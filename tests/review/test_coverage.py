@@ -63,6 +63,17 @@ def test_of_several_decisions_on_one_analysis_the_last_counts() -> None:
     assert coverage([stated(1, 50, 60), stated(1, 50, 51)])[0].all == Share(1, 1)
 
 
+def test_intervals_of_another_model_or_calibration_than_the_last_are_not_counted() -> None:
+    made = [stated(n, 50, 60) for n in range(1, 4)]
+    here = stated(4, 50, 51)
+    here = replace(here, number=4, comparison={**here.comparison, "factors": {"lv_ef": 1.5}})
+    assert coverage(made)[0].all == Share(0, 3)
+    assert coverage([*made, here])[0].all == Share(1, 1)
+    model = replace(here.reading.model, sha256="ef" * 32)
+    newer = replace(here, reading=replace(here.reading, model=model))
+    assert coverage([*made, newer])[0].all == Share(1, 1)
+
+
 @pytest.mark.parametrize(("inside", "of", "low"), [(23, 30, True), (24, 30, False), (0, 29, False)])
 def test_coverage_is_low_below_four_fifths_of_enough_studies(inside: int, of: int, low: bool) -> None:
     assert Coverage(CINE, "lv_ef", Share(inside, of), Share(0, 0)).is_low is low
