@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "readers": "Manage readers of the page: add, list, remove.",
         "acceptance": "Compare cvai with a site's own values, and judge by bounds that were set beforehand.",
         "intervals": "Show intervals of the model beside those that the site's own studies give.",
-        "dataset": "Export signed results as a data set for training.",
+        "dataset": "Export and rank signed results as a data set for training.",
         "backup": "Copy jobs, decisions, accounts, results, embedded archive and configuration to a folder.",
         "restore": "Restore a backup into the data folder and jobs database of the settings.",
         "models": "Manage installed models.",

@@ -2,7 +2,7 @@
 
 One image and one label file for end-diastole and end-systole, or the only phase, of every study that was
 accepted or changed, as ``dataset.toml`` beside them says; of loops for each view, of its first beat, cut to
-the sector; ``manifest.json`` names the reading behind each.
+the sector; ``manifest.json`` names the reading behind each, those first that a model would learn most from.
 Studies are numbered by a digest: no name, number or date of a patient is in any file.
 """
 
@@ -25,6 +25,7 @@ from cvai.domain.phases import KeyPhases
 from cvai.files import private_file, private_folder
 from cvai.jobs.reading import FrameEdit, Reading, Verdict
 from cvai.review.decisions import Decision
+from cvai.review.learning import Learning, learning_from
 from cvai.review.measured import with_edits
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack
@@ -73,7 +74,8 @@ def write_dataset(folder: Path, studies: Iterable[ReviewedStudy], spec: AnySpec)
     private_folder(folder)
     for name in ("images", "labels"):
         private_folder(folder / name)
-    entries = [_write_study(folder, study) for study in studies]
+    entries = [_write_study(folder, study, spec) for study in studies]
+    entries.sort(key=lambda entry: -entry["learning"]["score"])
     labels = "".join(f"{structure} = {value}\n" for structure, value in spec.labels.items())
     description = DESCRIPTION.format(title=spec.title) + labels
     private_file(folder / DESCRIPTION_NAME).write_text(description, encoding="utf-8")
@@ -82,7 +84,7 @@ def write_dataset(folder: Path, studies: Iterable[ReviewedStudy], spec: AnySpec)
     return len(entries)
 
 
-def _write_study(folder: Path, study: ReviewedStudy) -> dict[str, Any]:
+def _write_study(folder: Path, study: ReviewedStudy, spec: AnySpec) -> dict[str, Any]:
     reading, pack = study.decision.reading, study.pack
     edited = with_edits(pack.read_views(), reading.edits)
     for view, beats in reading.beats_by_view.items():
@@ -91,7 +93,13 @@ def _write_study(folder: Path, study: ReviewedStudy) -> dict[str, Any]:
         affine = _affine(pack.spacing_mm(view))
         _write_phases(folder / "images", name, beats[0], pack.read_pixels(view), affine)
         _write_phases(folder / "labels", name, beats[0], labels, affine)
-    return _entry(study, reading)
+    return {**_entry(study, reading), "learning": learning_json(learning_from(study.decision, pack, spec))}
+
+
+def learning_json(learning: Learning) -> dict[str, float | None]:
+    """As in manifest.json and ``cvai dataset rank --json``."""
+    moved = None if learning.moved is None else round(learning.moved, 3)
+    return {"score": round(learning.score, 4), "dice": round(learning.dice, 4), "moved": moved}
 
 
 def _write_phases(

@@ -19,6 +19,7 @@ from cvai.domain.runs import encoded_runs
 from cvai.jobs.reading import FrameEdit, Verdict
 from cvai.review.dataset import ReviewedStudy, to_be_exported, write_dataset
 from cvai.review.decisions import Decision
+from cvai.review.learning import learning_from
 from cvai.review.viewers.cine import LABELS, CinePack
 from cvai.review.viewers.loops import LoopPack, write_loops
 from cvai.review.viewers.packed import StoredScale, packed_labels
@@ -72,6 +73,7 @@ def test_pairs_hold_what_was_signed_on_the_grid_of_the_images(pack: CinePack, tm
     (entry,) = json.loads((out / "manifest.json").read_text())
     assert entry["corrected"] == [[5, 1], [4, 1]]
     assert entry["carried"] == [[4, 1]]
+    assert 0 < entry["learning"]["dice"] < 1
     assert entry["verdict"] == "changed"
 
 
@@ -104,6 +106,29 @@ def test_pairs_of_loops_hold_the_sector_of_each_view_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_what_was_changed_most_against_the_models_claim_comes_first(pack: CinePack, tmp_path: Path) -> None:
+    without = encoded_runs(np.zeros(SHAPE[2:], np.uint8))
+    one, two = ((FrameEdit(5, z, without) for z in range(n)) for n in (1, 2))
+    changed = replace(READING, phases=KeyPhases(5, 2), edits=tuple(one))
+    first = replace(
+        decision(2, 50, 54), reading=replace(changed, job=replace(READING.job, study_uid="1.2.8"))
+    )
+    claimed = {**first.comparison, "intervals": {"lv_ef": [48.0, 52.0]}}
+    more = replace(first.reading, edits=tuple(two), job=replace(READING.job, study_uid="1.2.9"))
+    decisions = [accepted(), first, replace(first, comparison=claimed), replace(first, reading=more)]
+    found = [learning_from(each, pack, SPEC) for each in decisions]
+    assert [learning.moved for learning in found] == [None, None, 2.0, None]
+    assert found[0].score == 0
+    assert found[1].score == pytest.approx(1 - found[1].dice)
+    assert found[2].score == pytest.approx(3 * found[1].score)
+    assert found[3].dice < found[1].dice
+    write_dataset(
+        tmp_path / "out", [ReviewedStudy(each, pack) for each in (decisions[0], decisions[3])], SPEC
+    )
+    entries = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [entry["verdict"] for entry in entries] == ["changed", "accepted"]
+
+
 def test_training_takes_the_data_set_as_it_is(pack: CinePack, tmp_path: Path) -> None:
     datasets = pytest.importorskip("cvai.training.datasets.nifti", reason="training is not installed")
     study = ReviewedStudy(accepted(), pack)
