@@ -184,7 +184,12 @@ def _draw_profile(page: Page, box: Box, found: NumberedLesion) -> None:
     title = f"{found.number}: {segment}, {lesion.narrowing.percent:.0f} %"
     if lesion.given_percent is not None:
         title = page.said(
-            say("{title} measured, {percent:.0f} % given", title=title, percent=lesion.given_percent)
+            say(
+                "{number}: {given:.0f} % given, {measured:.0f} % measured",
+                number=found.number,
+                given=lesion.given_percent,
+                measured=lesion.narrowing.percent,
+            )
         )
     page.text(box.left, box.top + 4, fitted(title, 7, box.width), 7, bold=True)
     left, right = (

@@ -40,7 +40,8 @@ RULES = say(
 )
 TRANSMURALITY = say(
     "Transmurality of a segment is the share of the wall's thickness that the infarct reaches through along "
-    "a quarter of its circumference or more."
+    "a quarter of its circumference or more. A single segment is a hint where to look: its 90 % interval is "
+    "wide."
 )
 _SITES = (
     SiteGroup(
