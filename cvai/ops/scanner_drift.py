@@ -34,8 +34,10 @@ from sqlalchemy import (
 )
 
 from cvai.dicom.read.acquired import Acquired
+from cvai.domain.message import Message, say
 from cvai.jobs.database import answering, create_where_missing
 from cvai.jobs.job import StudyJob
+from cvai.languages import msgid
 
 WATCHED = Table(
     "cvai_watched",
@@ -66,7 +68,7 @@ DRIFTED_P = 0.001
 
 LONGEST_NAME = 100
 
-NOT_STATED = "not stated"
+NOT_STATED = msgid("not stated")
 
 
 class Of(StrEnum):
@@ -143,7 +145,7 @@ class Shift:
         return self.p < DRIFTED_P
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """What it is, before and after.
 
         >>> Shift(Of.REFUSED, "", 0.02, 0.3, None, 0.0).words
@@ -151,10 +153,21 @@ class Shift:
         >>> Shift(Of.NUMBER, "lv_ef", 55.02, 49.6, -5.0, 0.0).words
         'lv_ef mean 55 → 49.6, median -5'
         """
-        if self.median_shift is None:
-            what = f"{self.of} {self.name}".strip()
-            return f"{what} {100 * self.before:.0f} % → {100 * self.after:.0f} %"
-        return f"{self.name} mean {self.before:.3g} → {self.after:.3g}, median {self.median_shift:+.3g}"
+        name, before, after = self.name, 100 * self.before, 100 * self.after
+        match self.of:
+            case Of.REFUSED:
+                return say("refused {before:.0f} % → {after:.0f} %", before=before, after=after)
+            case Of.FINDING:
+                return say(
+                    "finding {name} {before:.0f} % → {after:.0f} %", name=name, before=before, after=after
+                )
+        return say(
+            "{name} mean {before:.3g} → {after:.3g}, median {shift:+.3g}",
+            name=name,
+            before=self.before,
+            after=self.after,
+            shift=self.median_shift or 0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
