@@ -24,6 +24,7 @@ from cvai.analyses import cine_sax, echo_apical, late_enhancement
 from cvai.analyses.coronary.codes import coronary_coding
 from cvai.analyses.echo_apical.codes import echo_coding
 from cvai.analyses.late_enhancement.codes import enhancement_coding
+from cvai.analyses.late_enhancement.objects import TRANSMURALITY
 from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.reports.quantities import BODY, QUANTITIES
 from cvai.dicom.write.codes import CardiacPhase, measurement_coding
@@ -51,7 +52,7 @@ SOURCE = ROOT / "cvai"
 Shown = Mapping[str, tuple[int | str, ...]]
 """Which arguments of which calls in Python are shown to readers, by place or name."""
 
-CALLS_SHOWN: Shown = {
+ARGUMENTS_SHOWN: Shown = {
     "msgid": (0,),
     "_": (0,),
     "say": (0,),
@@ -133,7 +134,7 @@ def names_shown() -> Iterator[str]:
     """Names of measurements that are listed or compared, and of what they are of."""
     yield from (segment.display_name for segment in (*WALL_SEGMENTS, *CoronarySegment))
     yield from (grade.display_name for grade in MotionGrade)
-    yield CAP
+    yield from (CAP, TRANSMURALITY)
     yield from (measurement_coding(name).meaning for name in cine_sax.SPEC.compared)
     yield from (enhancement_coding(name).meaning for name in late_enhancement.SPEC.compared)
     for view in echo_apical.SPEC.views:
@@ -145,7 +146,7 @@ def names_shown() -> Iterator[str]:
 
 def in_python(source: str) -> Iterator[str]:
     """Literals that are marked as shown."""
-    return of_calls(source, CALLS_SHOWN)
+    return of_calls(source, ARGUMENTS_SHOWN)
 
 
 def in_errors(source: str) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from cvai.languages import ENGLISH, LANGUAGES, entries, translator
 from cvai.languages.po import Entry, po_text, read_entries
 from tests.conftest import ROOT
 
+TEMPLATES = sorted((ROOT / "cvai" / "review" / "templates").glob("*.html"))
 OTHERS = sorted(LANGUAGES.keys() - {ENGLISH})
 IN_BRACES, TAGS = re.compile(r"\{(\w*)[^}]*\}"), re.compile(r"</?\w+>")
 
@@ -41,6 +44,24 @@ def test_gettext_takes_a_catalogue(language: str) -> None:
     command = [msgfmt, "--check", "--output-file=/dev/null", ROOT / "cvai" / "languages" / f"{language}.po"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+WORD = re.compile(r"[A-Za-z]{2}")
+CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+MARKUP = re.compile(r"<(code|kbd)\b.*?</\1>|<[^>]*>", re.DOTALL)
+ATTRIBUTE = re.compile(r'(?:title|aria-label|placeholder)="([^"]*)"')
+MACRO = re.compile(r"\{% macro (?:address|order).*?\{% endmacro %\}", re.DOTALL)
+"""Parts of addresses and attributes."""
+BLOCK = re.compile(r"\{% block kind %\}\w*\{% endblock %\}")
+SAME_IN_EVERY_LANGUAGE = {"cvai", "CSV", "ED", "ES", "hart", "Family^Given"}
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_a_template_translates_every_text(path: Path) -> None:
+    html = CODE.sub(" ", MACRO.sub("", BLOCK.sub("", unescape(path.read_text(encoding="utf-8")))))
+    texts = ATTRIBUTE.findall(html) + MARKUP.sub("\n", html).splitlines()
+    shown = {text.strip(" ·") for text in texts if WORD.search(text)}
+    assert shown - SAME_IN_EVERY_LANGUAGE == set()
 
 
 def test_a_text_without_translation_stays_english() -> None:

@@ -129,7 +129,7 @@ def _by_parts(language: str) -> Callable[[str], str]:
     translate = translator(language)
 
     def name(text: str) -> str:
-        whole = translate(text)
+        whole = translated(text, translate)
         return whole if whole != text else "".join(map(translate, parts_of(text)))
 
     return name

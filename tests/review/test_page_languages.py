@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -12,21 +13,26 @@ from playwright.sync_api import Browser, Page, expect
 
 from cvai.jobs.job import JobState
 from cvai.languages import entries
+from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.review.sign_in.accounts import Role
 from tests.review.light_page import LightPage, light_page
-from tests.review.site import Site, reader_at
+from tests.review.site import DESKTOP, Site, new_site, open_study, reader_at, running
 from tests.review.test_analyses import Jobs
 from tests.review.test_listing import study
 
 pytestmark = pytest.mark.browser
 
+FIELD = re.compile(r"\{[^}]*\}")
 PHONE = {"width": 390, "height": 844}
 TEXTS = """() => {
   const walker = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
   const found = [document.title];
   while (walker.nextNode()) {
     const { parentElement, data } = walker.currentNode;
-    if (!parentElement.closest("script, style, code, kbd, textarea")) found.push(data);
+    const foreign = "script, style, code, kbd, textarea, #remarks, details li, #queue td, [data-reader] td";
+    if (!parentElement.closest(foreign)) found.push(data);
   }
   for (const name of ["title", "aria-label", "placeholder", "aria-valuetext"]) {
     for (const element of document.querySelectorAll(`[${name}]`)) found.push(element.getAttribute(name));
@@ -39,24 +45,38 @@ def english_left(page: Page) -> list[str]:
     """Texts of the page that a translation is known for and is not shown."""
     german = {entry.msgstr for entry in entries("de")}
     english = [entry.msgid for entry in entries("de") if entry.msgid not in german]
-    exact = re.compile("|".join(map(_pattern, english)))
-    within = re.compile("|".join(rf"\b{_pattern(text)}" for text in english if len(text) > 15))
-    return [text for text in page.evaluate(TEXTS) if exact.fullmatch(text) or within.search(text)]
+    exact = {text for text in english if not FIELD.search(text)}
+    long = [text for text in english if len(re.sub(r"\W", "", FIELD.sub("", text))) > 12]
+    within = re.compile("|".join(rf"\b{_pattern(text)}" for text in long))
+    return [text for text in page.evaluate(TEXTS) if text in exact or within.search(text)]
 
 
 def _pattern(text: str) -> str:
-    return re.sub(r"\\\{\w+\\\}", ".+", re.escape(re.sub(r"</?\w+>", "", text)))
+    return ".+".join(map(re.escape, FIELD.split(re.sub(r"</?\w+>", "", text))))
 
 
 def choose(page: Page, language: str) -> None:
+    page.wait_for_load_state("load")  # by then its script listens
     with page.expect_navigation():
         page.select_option("#language", language)
     expect(page.locator("html")).to_have_attribute("lang", language)
 
 
-def is_cut_off(page: Page) -> bool:
-    """Whether the page is wider than the window."""
-    return cast("bool", page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+def cut_off(page: Page) -> list[str]:
+    """Texts that reach beyond the window, or beyond an element that hides what is wider."""
+    return cast(
+        "list[str]",
+        page.evaluate(
+            """() => [...document.querySelectorAll("button, a, label, h1, h2, th, td, dt, dd, p, li")]
+              .filter((element) => !element.closest("details, .strip, .hidden") && element.offsetParent)
+              .filter((element) => {
+                const hides = getComputedStyle(element).overflowX !== "visible";
+                const isWider = hides && element.scrollWidth > element.clientWidth + 1;
+                return isWider || element.getBoundingClientRect().right > innerWidth + 1;
+              })
+              .map((element) => element.textContent)"""
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +104,7 @@ def test_a_site_begins_in_its_own_language_and_a_reader_changes_it(
         assert "nicht auswertbar" in page.locator(".state").all_inner_texts()
         page.screenshot(path=tmp_path / "worklist.png")
         assert english_left(page) == []
-        assert not is_cut_off(page)
+        assert cut_off(page) == []
         choose(page, "en")
         assert page.inner_text("h1") == "Worklist"
         page.reload()
@@ -109,3 +129,77 @@ def test_a_language_may_be_chosen_before_signing_in(browser: Browser, light: Lig
     choose(page, "de")
     expect(page.locator("h1")).to_contain_text("Befundungsseite")
     page.close()
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A German site with a measured cine and ultrasound."""
+    made = new_site(tmp_path_factory.mktemp("german"))
+    made.config.write_text(f'{made.config.read_text()}language = "de"\n')
+    with running(made):
+        made.deliver(1, 45.0, n_pixels=128, with_long_axes=True)
+        write_echo_phantom_study(made.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
+        shutil.move(made.root / DICOM_FOLDER, made.settings.inbox_folder / ".echo")
+        (made.settings.inbox_folder / ".echo").rename(made.settings.inbox_folder / "echo")
+        made.jobs(2)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chief(german: Site) -> str:
+    return german.add_reader("chief", Role.ADMIN, "Chief^Cem")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("kind", ["cine_sax", "echo_apical"])
+def test_a_study_is_read_in_german(
+    browser: Browser, german: Site, chief: str, tmp_path: Path, *, kind: str, size: Any
+) -> None:
+    job_id = next(record.job.job_id for record in german.jobs(2) if record.job.kind == kind)
+    with reader_at(browser, german, chief, size) as page:
+        open_study(page, german, job_id)
+        page.wait_for_selector("#impression-origin:not(:empty)")
+        assert page.input_value("#impression").startswith("Linker Ventrikel: Ejektionsfraktion ")
+        assert page.inner_text("#play") == "Start"
+        page.screenshot(path=tmp_path / "study.png")
+        assert english_left(page) == []
+        assert cut_off(page) == []
+        page.click("#help")
+        page.screenshot(path=tmp_path / "keys.png")
+        assert cut_off(page) == []
+        page.keyboard.press("Escape")
+        page.click("#accept")
+        expect(page.locator("#accept-what")).to_have_text("Wie vom Modell gemessen.")
+        page.screenshot(path=tmp_path / "accept.png")
+        assert english_left(page) == []
+        assert cut_off(page) == []
+
+
+@pytest.mark.servers
+def test_a_choice_on_a_study_holds_for_every_page(browser: Browser, german: Site, chief: str) -> None:
+    job_id = next(record.job.job_id for record in german.jobs(2) if record.job.kind == "cine_sax")
+    with reader_at(browser, german, chief, DESKTOP) as page:
+        open_study(page, german, job_id)
+        choose(page, "en")
+        page.wait_for_selector("body[data-all-frames-ms]")
+        assert page.inner_text("#play") == "Play"
+        page.goto(f"{german.url}/admin")
+        assert page.inner_text("h1") == "Administration"
+        choose(page, "de")
+        assert english_left(page) == []
+        for path in ("agreement", f"studies/{job_id}/compare"):
+            page.goto(f"{german.url}/{path}")
+            assert english_left(page) == []
+            assert cut_off(page) == []
+
+
+@pytest.mark.servers
+def test_a_request_that_is_refused_says_so_in_german(browser: Browser, german: Site, chief: str) -> None:
+    job_id = german.jobs(2)[0].job.job_id
+    with reader_at(browser, german, chief) as page:
+        told = {"X-CSRF-Token": page.get_attribute('meta[name="csrf"]', "content") or ""}
+        address = f"{german.url}/api/studies/{job_id}/decision"
+        answer = page.request.post(address, data={"after": 0, "changes": None}, headers=told).json()
+        assert answer["code"] == "reason_missing"
+        assert answer["message"] == "Eine Ablehnung braucht einen Grund."

@@ -35,6 +35,7 @@ from cvai.dicom.write.report.bullseye import (
 )
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.ventricles.circumferential import Layer as StrainLayer
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.thickening import thickening_name, time_name
@@ -114,7 +115,7 @@ _SIGNED = (
 
 
 SCORES = {name: tuple(map(float, MotionGrade)) for name in MOTION_NAMES}
-_SCORES = ", ".join(f"{grade.value} {grade.display_name}" for grade in MotionGrade)
+_SCORES = joined(", ", (joined(" ", (str(grade), term(grade.display_name))) for grade in MotionGrade))
 _PLAYING = (
     Bullseye("Thickening now (%)", {}, 0.0, 120.0, {s: thickening_curve_name(s) for s in WALL_SEGMENTS}),
     Bullseye("Inward motion now (%)", {}, 0.0, 60.0, {s: inward_curve_name(s) for s in WALL_SEGMENTS}),
@@ -178,11 +179,6 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
             *(None if m is None else m.value for m in others),
         )
         rows.append((f"{segment.number} {segment.display_name}", values))
-    found = measured.measurement("lv_dyssynchrony")
-    index = "" if found is None else f"Dyssynchrony index (SD of times to peak): {found.value:.0f} ms. "
-    motion = measured.measurement(INDEX)
-    if motion is not None:
-        index = f"Wall motion score index: {motion.value:.2f} ({_SCORES}). {index}"
     return Wall(
         title="Wall of the left ventricle",
         bullseyes=tuple(bullseye for bullseye in bullseyes if bullseye.values),
@@ -195,7 +191,7 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
             ("Motion score", 0),
         ),
         rows=tuple(rows),
-        note=f"{index}Segment 17, the apical cap, is not seen in short axis.",
+        note=_note(measured),
         missing="Not measured: no slice shows a closed ring of wall with its septum.",
         playing=_PLAYING,
     )
@@ -215,6 +211,19 @@ def motion_scores(measurements: Sequence[Measurement]) -> Scores:
     )
 
 
+def _note(measured: _Measurements) -> Message:
+    """Indices of the whole wall, and what is not seen of it."""
+    sentences = []
+    if (motion := measured.measurement(INDEX)) is not None:
+        template = msgid("Wall motion score index: {index:.2f} ({scores}).")
+        sentences.append(say(template, index=motion.value, scores=_SCORES))
+    if (found := measured.measurement("lv_dyssynchrony")) is not None:
+        template = msgid("Dyssynchrony index (SD of times to peak): {index_ms:.0f} ms.")
+        sentences.append(say(template, index_ms=found.value))
+    sentences.append(say(msgid("Segment 17, the apical cap, is not seen in short axis.")))
+    return joined(" ", sentences)
+
+
 def _in_words(score: Measurement | None) -> str:
     """A grade with the range of scores that its measurement leaves open.
 
@@ -222,12 +231,13 @@ def _in_words(score: Measurement | None) -> str:
     'hypokinetic (1–3)'
     """
     if score is None:
-        return "not graded"
-    grade = MotionGrade(int(score.value)).display_name
+        return say(msgid("not graded"))
+    grade = term(MotionGrade(int(score.value)).display_name)
     if score.interval is None:
         return grade
     best, worst = score.interval
-    return f"{grade} ({best:.0f}–{worst:.0f})" if best != worst else grade
+    range_of = "{grade} ({best:.0f}–{worst:.0f})"
+    return say(range_of, grade=grade, best=best, worst=worst) if best != worst else grade
 
 
 PAGE: PageSpec[ReopenedCine] = PageSpec(

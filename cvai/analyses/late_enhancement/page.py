@@ -11,9 +11,11 @@ from cvai.analyses.page import Headline, Layer, Number, Row, Section, Statement,
 from cvai.analyses.shown import Wall
 from cvai.analyses.spec import PageSpec
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import joined, say, term
 from cvai.domain.tissue.segments import share_name
 from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT, NO_REFLOW
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
+from cvai.languages import msgid
 
 _NO_REFLOW_COLOUR, _INFARCT_COLOUR = "#56b4e9", "#f0e442"
 _INSIDE_COLOUR, _OUTSIDE_COLOUR = "#ff7a1a", "#00c08b"
@@ -21,6 +23,7 @@ _INSIDE_COLOUR, _OUTSIDE_COLOUR = "#ff7a1a", "#00c08b"
 HEADLINE = Headline("infarct_share", "Infarct, share of the myocardium", "Infarct", "%")
 COMPARED = ("infarct_share", "no_reflow_share", "transmural_share", "infarct_mass", "lv_mass")
 
+_APICAL_CAP = msgid("Segment 17, the apical cap, is the wall beyond the slices with a cavity.")
 _LEVELS = Section(
     "Infarct by level",
     Table(
@@ -46,7 +49,7 @@ def wall_of(measurements: Sequence[Measurement]) -> Wall:
             ),
             ("17 apical cap", (share.cap, None)),
         ),
-        note=f"{TRANSMURALITY} Segment 17, the apical cap, is the wall beyond the slices with a cavity.",
+        note=joined(" ", (term(TRANSMURALITY), say(_APICAL_CAP))),
         missing="No segment is named without a cine that shows the septum; see the findings.",
     )
 
