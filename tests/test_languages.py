@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.conftest import ROOT
 
 TEMPLATES = sorted((ROOT / "cvai" / "review" / "templates").glob("*.html"))
 OTHERS = sorted(LANGUAGES.keys() - {ENGLISH})
+FIELDS = re.compile(r"\{\w*:[^}]*\}")
 IN_BRACES, TAGS = re.compile(r"\{(\w*)[^}]*\}"), re.compile(r"</?\w+>")
 
 
@@ -62,6 +65,47 @@ def test_a_template_translates_every_text(path: Path) -> None:
     texts = ATTRIBUTE.findall(html) + MARKUP.sub("\n", html).splitlines()
     shown = {text.strip(" ·") for text in texts if WORD.search(text)}
     assert shown - SAME_IN_EVERY_LANGUAGE == set()
+
+
+SAID = {
+    "Finding": (2,),
+    "Excluded": (1,),
+    "Outcome": (2, 3),
+    **dict.fromkeys(
+        ("Refused", "FileRefused", "StudyRefused", "GeometryRefused", "HeartRefused", "CineNotFound"), (1, 2)
+    ),
+}
+"""Arguments that readers are shown."""
+
+
+def plain_sentences(path: Path) -> Iterator[str]:
+    """Messages of a module that are no ``Message``, with their lines."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            places = SAID.get(getattr(node.func, "id", ""), ())
+            values = [node.args[place] for place in places if place < len(node.args)]
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("message", "reason"):
+            values = [node.value]
+        for value in values:
+            if isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and value.value):
+                yield f"{path.relative_to(ROOT)}:{value.lineno}"
+
+
+@pytest.mark.parametrize("folder", ["domain", "dicom", "analyses", "jobs"])
+def test_findings_and_refusals_are_said_so_that_they_can_be_translated(folder: str) -> None:
+    paths = sorted((ROOT / "cvai" / folder).rglob("*.py"))
+    assert [found for path in paths for found in plain_sentences(path)] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_numbers_have_the_same_digits_in_every_language(language: str) -> None:
+    differing = [
+        e.msgid
+        for e in entries(language)
+        if sorted(set(FIELDS.findall(e.msgid))) != sorted(set(FIELDS.findall(e.msgstr)))
+    ]
+    assert differing == []
 
 
 def test_a_text_without_translation_stays_english() -> None:

@@ -14,6 +14,7 @@ from cvai.archive.port import Archive
 from cvai.dicom.read.patient import one_patient
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import ImagePlane
+from cvai.domain.message import say
 from cvai.errors import StudyRefused, TemporarilyUnavailable
 
 
@@ -38,9 +39,14 @@ def bring(archive: Archive, content: StudyContent, folder: Path) -> None:
     if n_files != len(content.instances) or missing:
         raise TemporarilyUnavailable(
             "fetch_incomplete",
-            f"the archive lists {len(content.instances)} instances and sent {n_files}; {missing} of those "
-            "listed are not among them.",
-            "The request is repeated.",
+            say(
+                "the archive lists {n_listed} instances and sent {n_files}; {missing} of those listed are "
+                "not among them.",
+                n_listed=len(content.instances),
+                n_files=n_files,
+                missing=missing,
+            ),
+            say("The request is repeated."),
         )
 
 
@@ -63,8 +69,11 @@ def study_differs(files: str) -> StudyRefused:
     """The refusal of files that the archive lists under another StudyInstanceUID than they state."""
     return StudyRefused(
         "study_differs",
-        f"{files} files state another StudyInstanceUID than the one the archive keeps them under.",
-        "Correct the study in the archive, or send it again from the scanner.",
+        say(
+            "{files} files state another StudyInstanceUID than the one the archive keeps them under.",
+            files=files,
+        ),
+        say("Correct the study in the archive, or send it again from the scanner."),
     )
 
 
@@ -94,6 +103,8 @@ def require_images(planes: Iterable[ImagePlane], digest: str) -> None:
     if digest and images_digest(planes) != digest:
         raise StudyRefused(
             "images_changed",
-            "The images are not those that were analysed: the archive has others under their UIDs.",
-            "The study is analysed again once the archive announces it; cvai jobs retry does so at once.",
+            say("The images are not those that were analysed: the archive has others under their UIDs."),
+            say(
+                "The study is analysed again once the archive announces it; cvai jobs retry does so at once."
+            ),
         )

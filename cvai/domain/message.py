@@ -136,6 +136,20 @@ def message_of(record: Mapping[str, Any]) -> Message:
     return Message(record["template"], values)
 
 
+def stored_text(text: str) -> str | dict[str, Any]:
+    """A text as JSON keeps it: a message by its record, a plain str as it stands."""
+    return message_record(text) or str(text)
+
+
+def text_of(stored: str | Mapping[str, Any]) -> str:
+    """The text that ``stored_text`` keeps.
+
+    >>> text_of(stored_text(say("{count} slices", count=3))), text_of("a slice")
+    ('3 slices', 'a slice')
+    """
+    return stored if isinstance(stored, str) else message_of(stored)
+
+
 _FIELD = re.compile(r"\{[^{}]*\}")
 
 

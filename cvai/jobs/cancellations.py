@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, delete, insert, select
 
+from cvai.domain.message import say
 from cvai.errors import Canceled
 from cvai.jobs.database import answering, create_where_missing
 
@@ -49,6 +50,6 @@ def canceled() -> Canceled:
     """What ends a job whose study is canceled."""
     return Canceled(
         "canceled_on_request",
-        "the analysis was canceled on request of the worklist.",
-        "Nothing was stored; a new workitem, or cvai jobs retry, analyses the study.",
+        say("the analysis was canceled on request of the worklist."),
+        say("Nothing was stored; a new workitem, or cvai jobs retry, analyses the study."),
     )

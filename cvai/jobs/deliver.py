@@ -10,6 +10,7 @@ from typing import TypeAlias
 from cvai.archive.port import Destination
 from cvai.audit.messages import AuditedObject
 from cvai.dicom.write.write import FHIR_NAME, HL7_NAME
+from cvai.domain.message import say
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.messages import StudyMessages
 from cvai.jobs.steps import audited_objects
@@ -20,8 +21,8 @@ Exported: TypeAlias = Callable[[str, tuple[AuditedObject, ...], str], None]
 RESULTS_NOT_HERE = Outcome(
     JobState.DEAD_LETTER,
     "results_not_here",
-    "the results are on the disk of a worker that died after storing them.",
-    "cvai jobs retry makes them again, identically; the archive keeps those it has.",
+    say("the results are on the disk of a worker that died after storing them."),
+    say("cvai jobs retry makes them again, identically; the archive keeps those it has."),
 )
 
 

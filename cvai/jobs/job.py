@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from cvai.domain.message import message_of, message_record, say
 from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import CvaiError
 
@@ -157,8 +158,10 @@ class Outcome:
         return cls(state, error.code, error.message, error.hint)
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as JSON values."""
-        return asdict(self)
+        """The outcome as JSON values; what messages were made from is beside them, for other languages."""
+        texts = {"message": message_record(self.message), "hint": message_record(self.hint)}
+        plain = {**asdict(self), "message": str(self.message), "hint": str(self.hint)}
+        return {**plain, "texts": texts} if any(texts.values()) else plain
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Outcome:
@@ -166,12 +169,14 @@ class Outcome:
         objects = tuple(JobObject(**item) for item in values["objects"])
         successors = tuple(values.get("successors", ()))
         state = JobState(values["state"])
-        return cls(**{**values, "state": state, "objects": objects, "successors": successors})
+        said = {name: message_of(text) for name, text in values.get("texts", {}).items() if text}
+        plain = {name: value for name, value in values.items() if name != "texts"}
+        return cls(**{**plain, **said, "state": state, "objects": objects, "successors": successors})
 
 
 DIED = Outcome(
     JobState.DEAD_LETTER,
     "worker_died",
-    "the worker died each time it worked on this study.",
-    "See the service's log and the machine's (out of memory?), then cvai jobs retry.",
+    say("the worker died each time it worked on this study."),
+    say("See the service's log and the machine's (out of memory?), then cvai jobs retry."),
 )

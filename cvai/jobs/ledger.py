@@ -15,6 +15,7 @@ import sqlalchemy
 from dbos import DBOSClient, WorkflowStatus
 
 from cvai.analyses.former import FORMER_KINDS
+from cvai.domain.message import say
 from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
@@ -58,11 +59,11 @@ _PRECEDENCE = (
 BROKE = Outcome(
     JobState.FAILED,
     "internal_error",
-    "the program broke while it worked on this study.",
-    "This is a defect of cvai, or a full disk: the log line job_broke says where.",
+    say("the program broke while it worked on this study."),
+    say("This is a defect of cvai, or a full disk: the log line job_broke says where."),
 )
 CANCELLED = Outcome(
-    JobState.FAILED, "cancelled", "the job was cancelled.", "cvai jobs retry takes it up again."
+    JobState.FAILED, "cancelled", say("the job was cancelled."), say("cvai jobs retry takes it up again.")
 )
 ENDED_WITHOUT_OUTCOME = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": DIED, "ERROR": BROKE, "CANCELLED": CANCELLED}
 
@@ -322,7 +323,7 @@ def _files_exist(outcome: Outcome, results_folder: Path) -> bool:
 
 
 def _superseded(record: JobRecord) -> JobRecord:
-    outcome = replace(record.outcome, state=JobState.SUPERSEDED, hint="A newer job supersedes this one.")
+    outcome = replace(record.outcome, state=JobState.SUPERSEDED, hint=say("A newer job supersedes this one."))
     return replace(record, outcome=outcome)
 
 

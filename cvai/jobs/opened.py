@@ -12,6 +12,7 @@ from cvai.archive.bring import require_images
 from cvai.archive.part10 import read_identity
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import Study
+from cvai.domain.message import say
 from cvai.errors import StudyRefused
 from cvai.jobs.job import Outcome, StudyJob
 
@@ -86,7 +87,7 @@ def _one_patients_study(source: Path, job: StudyJob) -> Study:
 
 def _no_contours() -> StudyRefused:
     return StudyRefused(
-        "no_contours", "This analysis has no segmentation.", "Its numbers and report can be read."
+        "no_contours", say("This analysis has no segmentation."), say("Its numbers and report can be read.")
     )
 
 
@@ -98,6 +99,6 @@ def _file_of(source: Path, sop_instance_uid: str) -> Path:
             return path
     raise StudyRefused(
         "segmentation_not_in_archive",
-        "The archive no longer has the contours of this analysis.",
-        "Its numbers and report are still here; cvai jobs retry stores the contours again.",
+        say("The archive no longer has the contours of this analysis."),
+        say("Its numbers and report are still here; cvai jobs retry stores the contours again."),
     )

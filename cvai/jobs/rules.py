@@ -8,6 +8,7 @@ from enum import IntEnum
 from fnmatch import fnmatchcase
 
 from cvai.archive.traits import SENDER, StudyTraits
+from cvai.domain.message import Message, say
 from cvai.settings import RuleSettings, Settings
 
 RULE_ATTRIBUTES = {
@@ -71,11 +72,12 @@ class Decision:
     rule: int | None = None
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Message:
         """Which rule decided, in words."""
-        by = "no rule matches" if self.rule is None else f"rule {self.rule} matches"
-        to = "analysed" if self.analyse else "left alone"
-        return f"{by}: {to}{', ahead of others' if self.priority is Priority.STAT else ''}"
+        by = say("no rule matches") if self.rule is None else say("rule {number} matches", number=self.rule)
+        to = say("analysed") if self.analyse else say("left alone")
+        first = say(", ahead of others") if self.priority is Priority.STAT else ""
+        return say("{rule}: {decision}{first}", rule=by, decision=to, first=first)
 
 
 @dataclass(frozen=True, slots=True)

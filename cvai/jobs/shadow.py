@@ -17,6 +17,7 @@ from cvai.archive.bring import bring
 from cvai.archive.content import StudyContent
 from cvai.archive.port import Archive
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.errors import Refused, StudyRefused
 from cvai.files import write_whole
 from cvai.jobs.analysis_slots import AnalysisSlots
@@ -143,13 +144,13 @@ class ShadowSteps:
         """
         shadow = self.shadows.get(request.job.kind)
         if shadow is None or request.model_sha256 != shadow.identity.sha256:
-            return _superseded("model_changed", "another model is in shadow by now.")
+            return _superseded("model_changed", say("another model is in shadow by now."))
         if self.slots.given_up(request.shadow_id):
             return DIED
         result = self._result(request)
         content = self.archive.content(request.job.study_uid)
         if request.job.digest != UNLISTED and not content.is_as(request.job.digest):
-            return _superseded("study_changed", "the study has changed since it was analysed.")
+            return _superseded("study_changed", say("the study has changed since it was analysed."))
         record = self._measured(shadow, request, content, result)
         self.check_ownership()
         self._write(request, record)
@@ -165,8 +166,8 @@ class ShadowSteps:
         if not result.get("measurements"):
             raise StudyRefused(
                 "shadow_not_compared",
-                "there is no result here to compare a second model with.",
-                "Workers share data_folder where all studies are to be compared.",
+                say("there is no result here to compare a second model with."),
+                say("Workers share data_folder where all studies are to be compared."),
             )
         return result
 
@@ -203,4 +204,4 @@ def _values(results: Sequence[Mapping[str, Any]], shadows: Sequence[Measurement]
 
 
 def _superseded(code: str, message: str) -> Outcome:
-    return Outcome(JobState.SUPERSEDED, code, message, "Nothing is compared.")
+    return Outcome(JobState.SUPERSEDED, code, message, say("Nothing is compared."))

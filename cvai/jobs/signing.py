@@ -130,7 +130,9 @@ def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:
     for spec in ANALYSES:
         if spec.kind in kinds and spec.editing is not None:
             return spec, spec.editing
-    raise StudyRefused("no_contours", "This analysis cannot be corrected.", "Its numbers can be read.")
+    raise StudyRefused(
+        "no_contours", say("This analysis cannot be corrected."), say("Its numbers can be read.")
+    )
 
 
 def _write(
@@ -264,8 +266,8 @@ def _edited(
     except (LookupError, ValueError) as error:
         raise StudyRefused(
             "reading_does_not_fit",
-            f"The reading does not fit the study's images ({error}).",
-            "The study has changed since; read it again.",
+            say("The reading does not fit the study's images ({reason}).", reason=str(error)),
+            say("The study has changed since; read it again."),
         ) from error
     return labels
 

@@ -240,7 +240,7 @@ class StudySteps:
         if not decision.analyse:
             raise StudyRefused(
                 "left_alone",
-                f"{decision.reason}.",
+                say("{reason}.", reason=decision.reason),
                 say("Nothing has to be done; change [[rules]] to have such studies analysed."),
             )
 
@@ -277,7 +277,9 @@ def _analysed(installed: Installed, job: StudyJob, source: Path, out: Path) -> t
         return installed.analyse(source, out)
     if installed.analyse_chosen is None:
         raise StudyRefused(
-            "no_series_to_choose", "This analysis measures no chosen series.", "Nothing has to be done."
+            "no_series_to_choose",
+            say("This analysis measures no chosen series."),
+            say("Nothing has to be done."),
         )
     return installed.analyse_chosen(source, out, choice)
 

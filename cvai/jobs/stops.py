@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, delete, insert, select
 
+from cvai.domain.message import say
 from cvai.errors import Withheld
 from cvai.jobs.database import answering, create_where_missing
 
@@ -57,8 +58,12 @@ class Stop:
         """What ends a job whose results are withheld."""
         return Withheld(
             STOPPED_CODE,
-            f"the results are withheld: the analysis was stopped on {self.since:%Y-%m-%d} ({self.reason}).",
-            "They are kept, and delivered if they are released when the analysis is resumed.",
+            say(
+                "the results are withheld: the analysis was stopped on {day} ({reason}).",
+                day=f"{self.since:%Y-%m-%d}",
+                reason=self.reason,
+            ),
+            say("They are kept, and delivered if they are released when the analysis is resumed."),
         )
 
 

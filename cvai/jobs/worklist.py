@@ -15,6 +15,7 @@ from pydicom.uid import generate_uid
 from cvai.archive.content import is_valid_study_uid
 from cvai.archive.cursor import CursorFile
 from cvai.archive.port import Announcements
+from cvai.domain.message import say
 from cvai.errors import ArchiveRejected, CvaiError, TemporarilyUnavailable
 from cvai.jobs.job import JobState, Outcome
 from cvai.transfer.ups import Claim, Worklist
@@ -32,7 +33,9 @@ CLAIMS_PER_POLL = 20
 """Few, since a claimed workitem is performed by no other worker."""
 
 NO_JOB = Outcome(
-    JobState.REFUSED, "not_queued", "the study holds nothing to be measured, or a rule leaves it alone."
+    JobState.REFUSED,
+    "not_queued",
+    say("the study holds nothing to be measured, or a rule leaves it alone."),
 )
 
 

@@ -15,7 +15,9 @@ from typing import Any, Literal, get_args
 from cvai.analyses.page import Headline
 from cvai.analyses.registry import AnySpec, analysis_of_view
 from cvai.dicom.read.patient import Patient
+from cvai.dicom.write.result_json import stated_message
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import stored_text, text_of
 from cvai.jobs.job import JobState, standing
 from cvai.jobs.ledger import JobRecord, spoken_for
 from cvai.review.database import Database
@@ -344,8 +346,8 @@ def _values(summary: Summary, identity: Identity) -> dict[str, Any]:
         "queued_ms": _ms(record.queued_at),
         "ended_ms": known.ended_ms,
         "code": record.outcome.code,
-        "message": record.outcome.message,
-        "hint": record.outcome.hint,
+        "message": json.dumps(stored_text(record.outcome.message)),
+        "hint": json.dumps(stored_text(record.outcome.hint)),
         "view": summary.view,
         "model": summary.model,
         "patient": json.dumps(asdict(identity.patient)),
@@ -360,7 +362,7 @@ def _values(summary: Summary, identity: Identity) -> dict[str, Any]:
         "main_name": "" if main is None else main.name,
         "value": None if main is None else main.value,
         "warnings": len(summary.warnings),
-        "warning": summary.warnings[0]["message"] if summary.warnings else "",
+        "warning": json.dumps(stored_text(stated_message(summary.warnings[0]) if summary.warnings else "")),
     }
 
 
@@ -432,14 +434,14 @@ def _row(row: sqlite3.Row) -> Row:
         job_state=JobState(row["job_state"]),
         queued_at=_moment(row["queued_ms"]),
         code=row["code"],
-        message=row["message"],
-        hint=row["hint"],
+        message=text_of(json.loads(row["message"])),
+        hint=text_of(json.loads(row["hint"])),
         view=row["view"],
         model=row["model"],
         identity=_identity_of(row),
         main=_main(row["main"]),
         n_warnings=row["warnings"],
-        warning=row["warning"],
+        warning=text_of(json.loads(row["warning"])),
         state=RowState(row["state"]),
         reader=row["reader"],
         signed=row["signed"],

@@ -12,12 +12,13 @@ from cvai.analyses.registry import AnyEditing
 from cvai.analyses.spec import STACK, PageSpec
 from cvai.dicom.read.header.text import lines, one_line
 from cvai.dicom.write.report.document import readable_time
-from cvai.dicom.write.result_json import finding_entry
+from cvai.dicom.write.result_json import finding_entry, stated_remarks
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import translated
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import RequestInvalid
-from cvai.jobs.job import JobState
+from cvai.jobs.job import JobState, Outcome
 from cvai.jobs.opened import segmentation_uids_of
 from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
@@ -48,14 +49,14 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "cine": dict(page.cines.open(summary.record).meta) if summary.has_stack else None,
         "loops": _with_titles(loops, translator(language)),
         "places": [places_shown(finding, loops) for finding in summary.findings],
-        "decisions": [decision_json(page, decision) for decision in page.decisions.of_job(job_id)],
+        "decisions": [decision_json(page, d, language) for d in page.decisions.of_job(job_id)],
         "editable": summary.editing is not None,
         "previews": summary.editing is not None and summary.editing.preview is not None,
         "given": None if summary.scores is None else summary.scores.given,
         "signed": _signed_json(page, summary),
         "impression": impression_json(page, summary),
         "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings, language),
-        **shared_json(page, job_id, reader),
+        **shared_json(page, job_id, reader, language),
     }
 
 
@@ -150,7 +151,8 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
     shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
-        return _measured_json(summary, (measurements, curves, summary.findings), shown, None, language)
+        stated = (measurements, curves, summary.findings, stated_remarks(summary.result))
+        return _measured_json(summary, stated, shown, None, language)
     pack = pack_of(page, summary)
     edits = checked_edits(changes, pack, editing)
     analysis = measured_again(
@@ -168,19 +170,24 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
         frames = _frames_redrawn(edits, changes.beats_by_view, pack.found_beats)
         loops = [redrawn_json(pack, loop) for loop in editing.redraw(analysis, frames)]
     findings = [finding_entry(finding) for finding in analysis.findings]
-    found = (analysis.measurements, analysis.curves, findings)
+    found = (analysis.measurements, analysis.curves, findings, analysis.remarks)
     told = _measured_json(summary, found, loops or shown, changes, language)
-    return {**told, "loops": loops, "remarks": list(analysis.remarks)} if shown else told
+    return {**told, "loops": loops} if loops else told
 
 
-Found = tuple[Sequence[Measurement], Mapping[str, Sequence[float] | None], Sequence[Mapping[str, Any]]]
-"""Measurements, curves, and findings as in result.json."""
+Found = tuple[
+    Sequence[Measurement],
+    Mapping[str, Sequence[float] | None],
+    Sequence[Mapping[str, Any]],
+    Sequence[str],
+]
+"""Measurements, curves, findings as in result.json, and remarks."""
 
 
 def _measured_json(
     summary: Summary, found: Found, loops: Sequence[Json], changes: ChangesBody | None, language: str
 ) -> Json:
-    measurements, curves, findings = found
+    measurements, curves, findings, remarks = found
     of_reader = changes is not None
     return {
         "measurements": {m.name: m.value for m in measurements},
@@ -190,6 +197,7 @@ def _measured_json(
         "proposed": _proposed(summary, measurements, findings, language),
         "wall": _wall_html(summary, measurements, language, of_reader=of_reader),
         "scores": _scores_html(summary, measurements, {} if changes is None else changes.chosen, language),
+        "remarks": [translated(remark, translator(language)) for remark in remarks],
     }
 
 
@@ -289,7 +297,7 @@ def _standing_changes(page: Page, summary: Summary, reader: Reader) -> ChangesBo
     return changes_of(signed[0], pack_of(page, summary))
 
 
-def shared_json(page: Page, job_id: str, reader: Reader) -> Json:
+def shared_json(page: Page, job_id: str, reader: Reader, language: str) -> Json:
     """What may change while the page is open: drafts, other readers, and the decision that holds."""
     drafts = {draft.reader: draft for draft in page.drafts.of_job(job_id)}
     decisions = page.decisions.of_job(job_id)
@@ -300,11 +308,11 @@ def shared_json(page: Page, job_id: str, reader: Reader) -> Json:
             "looking": sorted(names.get(n, n) for n in page.presence.others(job_id, reader.name)),
             "drafting": sorted(names.get(n, n) for n in set(drafts) - {reader.name}),
         },
-        "holds": decision_json(page, decisions[-1]) if decisions else None,
+        "holds": decision_json(page, decisions[-1], language) if decisions else None,
     }
 
 
-def decision_json(page: Page, decision: Decision) -> Json:
+def decision_json(page: Page, decision: Decision, language: str) -> Json:
     """A decision, and how far its objects are on their way into the archive."""
     reading = decision.reading
     outcome = page.ledger.reading_outcome(reading.reading_id)
@@ -316,8 +324,12 @@ def decision_json(page: Page, decision: Decision) -> Json:
         "signed": readable_time(reading.signed_at),
         "reason": reading.reason,
         "stored": _stored(outcome.state if outcome else JobState.QUEUED),
-        "problem": f"{outcome.message} {outcome.hint}".strip() if outcome else "",
+        "problem": _problem(outcome, translator(language)) if outcome else "",
     }
+
+
+def _problem(outcome: Outcome, translate: Callable[[str], str]) -> str:
+    return " ".join(translated(text, translate) for text in (outcome.message, outcome.hint) if text)
 
 
 def _stored(state: JobState) -> str:

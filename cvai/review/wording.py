@@ -17,7 +17,7 @@ from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.report.bounds import MARKS
 from cvai.dicom.write.report.document import readable_date, readable_time
-from cvai.dicom.write.result_json import stated_message
+from cvai.dicom.write.result_json import stated_message, stated_remarks
 from cvai.domain.findings import NO_FINDINGS
 from cvai.domain.measurement import Measurement, Normality
 from cvai.domain.message import translated
@@ -157,6 +157,7 @@ def _environment(language: str) -> Environment:
         mark=mark_text,
         normal=normal_text,
         stated=stated_message,
+        stated_remarks=stated_remarks,
         number=number_text,
         unit=unit_text,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +14,16 @@ from cvai.analyses.cine_sax.objects import CineKind
 from cvai.analyses.cine_sax.reading import ReopenedCine
 from cvai.archive.bring import images_digest, require_images
 from cvai.archive.folder.archive import FolderArchive
+from cvai.dicom.read.cine.synchrony import slice_name
 from cvai.dicom.read.read import read_studies
+from cvai.domain.message import say, translated
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
-from cvai.errors import ArchiveRejected, StudyRefused
+from cvai.errors import ArchiveRejected, GeometryRefused, StudyRefused
 from cvai.jobs.job import JobObject, JobState, Outcome, StudyJob
 from cvai.jobs.opened import open_analysed
 from cvai.jobs.reading import Reading, Signer, Verdict
+from cvai.languages import translator
 from cvai.pipeline import analyse_folder
 from tests.analyses.test_analyse import CINE, DrawnHeart
 from tests.dicom.read.dicom_files import images, write
@@ -125,6 +129,24 @@ def test_outcomes_and_readings_of_older_versions_are_read_and_keep_their_digests
     known = replace(READING, images="ab" * 32)
     assert Reading.from_json(known.to_json()) == known
     assert known.digest != READING.digest
+
+
+def test_what_became_of_a_job_can_be_said_in_another_language_once_it_was_kept() -> None:
+    third = slice_name(2, range(5))
+    moves = say("{slice_name} moves by {moved_mm:.1f} mm between phases.", slice_name=third, moved_mm=4)
+    refusal = GeometryRefused("moving_slice", moves, say("Send a cine without slice tracking."))
+    outcome = Outcome.because(JobState.REFUSED, refusal)
+    kept = json.loads(json.dumps(outcome.to_json()))
+    assert kept["message"] == "Slice 3 of 5 moves by 4.0 mm between phases."
+    again = Outcome.from_json(kept)
+    assert again == outcome
+    german = [translated(text, translator("de")) for text in (again.message, again.hint)]
+    assert german == [
+        "Schicht 3 von 5 bewegt sich zwischen den Phasen um 4.0 mm.",
+        "Senden Sie ein Cine ohne Schichtnachführung.",
+    ]
+    older = {name: value for name, value in kept.items() if name != "texts"}
+    assert Outcome.from_json(older) == outcome, "in English"
 
 
 def test_a_folder_archive_keeps_no_second_object_under_one_uid_silently(tmp_path: Path) -> None:

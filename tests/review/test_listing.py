@@ -11,8 +11,10 @@ from typing import Any, cast, get_args
 import pytest
 
 from cvai.dicom.read.patient import Patient
+from cvai.domain.message import say, translated
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.ledger import JobRecord
+from cvai.languages import translator
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts, Look, LookVerdict
 from cvai.review.listing import PAGE_ROWS, Listing, Query, RowState, Sort
@@ -316,6 +318,18 @@ def test_a_withheld_study_has_its_reason_and_no_number(database: Database) -> No
     made.put([replace(withheld, record=replace(withheld.record, outcome=outcome))])
     (row,) = made.page(Query("refused")).rows
     assert (row.state, row.main, row.message) == (RowState.WITHHELD, None, "It was stopped.")
+
+
+def test_rows_say_in_another_language_why_a_study_was_refused(database: Database) -> None:  # noqa: F811
+    made = Listing(database)
+    refused = study(1, JobState.REFUSED)
+    hint = say("Nothing has to be done.")
+    outcome = Outcome(JobState.REFUSED, "no_cine", say("The study holds no cine; {seen}.", seen="x"), hint)
+    made.put([replace(refused, record=replace(refused.record, outcome=outcome))])
+    (row,) = made.page(Query("refused")).rows
+    assert (row.message, row.hint) == ("The study holds no cine; x.", "Nothing has to be done.")
+    german = [translated(text, translator("de")) for text in (row.message, row.hint)]
+    assert german == ["Die Untersuchung enthält kein Cine; x.", "Es ist nichts zu tun."]
 
 
 def test_files_that_are_no_dicom_name_nobody(tmp_path: Path) -> None:

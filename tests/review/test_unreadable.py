@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cvai.dicom.write.result_json import Status, StudyStatement, study_record
+from cvai.domain.message import say
+from cvai.errors import FileRefused
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.review.summary import Identity, Summary
 from cvai.review.wording import render
@@ -32,6 +35,17 @@ def test_files_that_could_not_be_read_are_counted_with_their_reasons() -> None:
     assert "is not a DICOM file but text." in text
     assert "and 1 more like it" in text
     assert "empty_file" in text
+
+
+def test_reasons_are_said_in_the_reader_s_language() -> None:
+    label = say("File {ordinal} of {n_files}", ordinal=1, n_files=2)
+    other = say(" but {kind}", kind=say("text"))
+    message = say("{label} is not a DICOM file{other}.", label=label, other=other)
+    refusal = FileRefused("not_dicom", message)
+    record = study_record(StudyStatement("1.2", None, (refusal,)), Status.REFUSED)
+    summary = Summary(Record(), record, Identity())  # type: ignore[arg-type]
+    text = render("unreadable.html", "de", summary=summary)
+    assert "Datei 1 von 2 ist keine DICOM-Datei, sondern Text." in text
 
 
 def test_one_file_is_one_file() -> None:

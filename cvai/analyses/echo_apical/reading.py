@@ -32,6 +32,7 @@ from cvai.domain.echo.function import KeyDiscs, measure_echo
 from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.views import EchoView
 from cvai.domain.measurement import Measurement
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 
 
@@ -73,7 +74,7 @@ class ReopenedLoops:
         )
         return (
             *self.selection.excluded,
-            *(Excluded(image.series_uid, "another loop was measured") for image in others),
+            *(Excluded(image.series_uid, say("another loop was measured")) for image in others),
         )
 
 

@@ -7,56 +7,57 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cvai.dicom.read.header.encoding import HEAD_BYTES, beginning_of
+from cvai.domain.message import Message, say
 
-_MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\xff\xd8\xff", "a JPEG image"),
-    (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (0, b"GIF8", "a GIF image"),
-    (0, b"BM", "a BMP image"),
-    (0, b"II*\0", "a TIFF image"),
-    (0, b"MM\0*", "a TIFF image"),
-    (0, b"\0\0\1\0", "an icon"),
-    (0, b"%PDF-", "a PDF document"),
-    (0, b"{\\rtf", "a document"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"),
-    (0, b"MZ", "a program"),
-    (0, b"\x7fELF", "a program"),
-    (0, b"\xca\xfe\xba\xbe", "a program"),
-    (0, b"\xcf\xfa\xed\xfe", "a program"),
-    (0, b"\xce\xfa\xed\xfe", "a program"),
-    (0, b"L\0\0\0\1\x14\2\0", "a shortcut"),
-    (0, b"ITSF", "a help file"),
-    (0, b"PK\3\4", "a zip file"),
-    (0, b"Rar!\x1a\7", "a packed file"),
-    (0, b"7z\xbc\xaf\x27\x1c", "a packed file"),
-    (0, b"MSCF", "a packed file"),
-    (0, b"ISc(", "a packed file"),
-    (0, b"\x1f\x8b", "a packed file"),
-    (0, b"BZh", "a packed file"),
-    (0, b"\xfd7zXZ\0", "a packed file"),
-    (257, b"ustar", "a packed file"),
-    (0, b"SQLite format 3\0", "a database"),
-    (0, b"RIFF", "a film or sound"),
-    (4, b"ftyp", "a film"),
-    (0, b"\0\0\1\xba", "a film"),
-    (0, b"\0\0\1\xb3", "a film"),
-    (0, b"0&\xb2u\x8ef\xcf\x11", "a film"),
-    (0, b"\x1aE\xdf\xa3", "a film"),
-    (0, b"ID3", "a sound"),
-    (0, b"FWS", "an animation"),
-    (0, b"CWS", "an animation"),
-    (0, b"\0\1\0\0\0", "a font"),
-    (0, b"OTTO", "a font"),
-    (0, b"wOFF", "a font"),
-    (0, b"wOF2", "a font"),
-    (0, b"\x93NUMPY", "an array"),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (344, b"n+1\0", "a NIfTI image"),
-    (344, b"ni1\0", "a NIfTI image"),
+_MAGIC: tuple[tuple[int, bytes, Message], ...] = (
+    (0, b"\xff\xd8\xff", say("a JPEG image")),
+    (0, b"\x89PNG\r\n\x1a\n", say("a PNG image")),
+    (0, b"GIF8", say("a GIF image")),
+    (0, b"BM", say("a BMP image")),
+    (0, b"II*\0", say("a TIFF image")),
+    (0, b"MM\0*", say("a TIFF image")),
+    (0, b"\0\0\1\0", say("an icon")),
+    (0, b"%PDF-", say("a PDF document")),
+    (0, b"{\\rtf", say("a document")),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", say("an Office document")),
+    (0, b"MZ", say("a program")),
+    (0, b"\x7fELF", say("a program")),
+    (0, b"\xca\xfe\xba\xbe", say("a program")),
+    (0, b"\xcf\xfa\xed\xfe", say("a program")),
+    (0, b"\xce\xfa\xed\xfe", say("a program")),
+    (0, b"L\0\0\0\1\x14\2\0", say("a shortcut")),
+    (0, b"ITSF", say("a help file")),
+    (0, b"PK\3\4", say("a zip file")),
+    (0, b"Rar!\x1a\7", say("a packed file")),
+    (0, b"7z\xbc\xaf\x27\x1c", say("a packed file")),
+    (0, b"MSCF", say("a packed file")),
+    (0, b"ISc(", say("a packed file")),
+    (0, b"\x1f\x8b", say("a packed file")),
+    (0, b"BZh", say("a packed file")),
+    (0, b"\xfd7zXZ\0", say("a packed file")),
+    (257, b"ustar", say("a packed file")),
+    (0, b"SQLite format 3\0", say("a database")),
+    (0, b"RIFF", say("a film or sound")),
+    (4, b"ftyp", say("a film")),
+    (0, b"\0\0\1\xba", say("a film")),
+    (0, b"\0\0\1\xb3", say("a film")),
+    (0, b"0&\xb2u\x8ef\xcf\x11", say("a film")),
+    (0, b"\x1aE\xdf\xa3", say("a film")),
+    (0, b"ID3", say("a sound")),
+    (0, b"FWS", say("an animation")),
+    (0, b"CWS", say("an animation")),
+    (0, b"\0\1\0\0\0", say("a font")),
+    (0, b"OTTO", say("a font")),
+    (0, b"wOFF", say("a font")),
+    (0, b"wOF2", say("a font")),
+    (0, b"\x93NUMPY", say("an array")),
+    (0, b"\x89HDF\r\n\x1a\n", say("an HDF5 file")),
+    (344, b"n+1\0", say("a NIfTI image")),
+    (344, b"ni1\0", say("a NIfTI image")),
 )
 """(place, bytes, what it is): what CDs and exports hold beside images."""
 
-_TEXT = "text"
+_TEXT = say("text")
 _TEXT_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-8 and UTF-16."""
 
@@ -94,7 +95,7 @@ def may_be_an_image(path: Path, suffixes: Collection[str] = ()) -> bool:
     return (kind is None or is_numbered_text) and is_named_like_an_image(path, suffixes)
 
 
-def kind_of(head: bytes) -> str | None:
+def kind_of(head: bytes) -> Message | None:
     """What a file that is no DICOM certainly is, with its article; None where its first bytes do not say.
 
     >>> kind_of(b"%PDF-1.7"), kind_of(b"Dear reader"), kind_of(bytes(100))

@@ -111,6 +111,7 @@ def analysed_record(
         "curves": dict(analysis.curves),
         "findings": [finding_entry(f) for f in analysis.findings],
         "remarks": list(analysis.remarks),
+        "remark_texts": [message_record(remark) for remark in analysis.remarks],
         "others": [_other(found) for found in beside(analysis)],
         "impression": _impression(analysis.impression),
         "body": _body(analysis.subject),
@@ -160,6 +161,7 @@ _EMPTY_ENTRY: Mapping[str, Any] = MappingProxyType(
         "curves": None,
         "findings": [],
         "remarks": [],
+        "remark_texts": [],
         "others": [],
         "impression": None,
         "body": None,
@@ -243,10 +245,17 @@ def finding_entry(finding: Finding) -> Record:
     }
 
 
-def stated_message(entry: Mapping[str, Any]) -> str:
-    """The message of a finding or of a refusal, which can be translated where result.json states its text."""
-    text = entry.get("text")
-    return entry["message"] if text is None else message_of(text)
+def stated_message(entry: Mapping[str, Any], key: str = "message") -> str:
+    """A message or reason that result.json states, which can be translated where it states its text."""
+    text, plain = entry.get("text"), str(entry[key])
+    return plain if text is None else message_of(text)
+
+
+def stated_remarks(entry: Mapping[str, Any]) -> list[str]:
+    """The remarks of an analysis; those of older versions of cvai have no texts."""
+    remarks: Sequence[str] = entry.get("remarks") or ()
+    texts: Sequence[Record | None] = entry.get("remark_texts") or [None] * len(remarks)
+    return [remark if text is None else message_of(text) for remark, text in zip(remarks, texts, strict=True)]
 
 
 def _other(found: Beside) -> Record:
@@ -304,7 +313,9 @@ def _entered(entered: Entered | None) -> Record | None:
 
 def _excluded(excluded: Iterable[Excluded]) -> list[Record]:
     """What was not analysed, with reasons."""
-    return [{"series_uid": p.series_uid, "reason": p.reason} for p in excluded]
+    return [
+        {"series_uid": p.series_uid, "reason": p.reason, "text": message_record(p.reason)} for p in excluded
+    ]
 
 
 def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:
@@ -312,7 +323,15 @@ def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:
     by_code: dict[str, list[FileRefused]] = {}
     for refusal in refusals:
         by_code.setdefault(refusal.code, []).append(refusal)
-    return [{"code": c, "count": len(some), "message": some[0].message} for c, some in by_code.items()]
+    return [
+        {
+            "code": code,
+            "count": len(some),
+            "message": some[0].message,
+            "text": message_record(some[0].message),
+        }
+        for code, some in by_code.items()
+    ]
 
 
 def _timings(timings_ms: Mapping[str, float]) -> Record:

@@ -98,10 +98,10 @@ def priors(summary: TheStudy, page: ThePage, access: TheAccess) -> list[Json]:
 
 @api.get("/shared")
 @shows(Audited(Act.SEEN, repeated=True))
-def shared(summary: TheStudy, page: ThePage, session: SignedIn) -> Json:
+def shared(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLanguage) -> Json:
     """What may have changed since; asking tells the others that this reader is here."""
     page.presence.tell(summary.job_id, session.reader.name)
-    return shared_json(page, summary.job_id, session.reader)
+    return shared_json(page, summary.job_id, session.reader, language)
 
 
 @api.get("/pixels/{z}")
@@ -244,7 +244,7 @@ def decide(
     decision = page.decisions.add(session.reader.name, reading, comparison, body.after)
     page.ledger.queue_reading(reading)
     page.decisions.mark_queued(decision)
-    return shared_json(page, summary.job_id, session.reader)
+    return shared_json(page, summary.job_id, session.reader, language)
 
 
 @api.post("/series")

@@ -180,7 +180,7 @@ class LoopsPage {
       const { loops, scores, findings, places, remarks, proposed } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
       if (revision !== this.edits.revision) return;
       part("findings-shown").innerHTML = findings;
-      part("remarks").textContent = (remarks ?? this.study.result.remarks ?? []).join(" ");
+      part("remarks").textContent = remarks.join(" ");
       this.#linkFindings(places);
       this.impression?.propose(proposed);
       this.scores?.show(scores);

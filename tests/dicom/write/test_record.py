@@ -76,7 +76,8 @@ def test_a_refusal_keeps_the_schema_and_says_what_to_do() -> None:
         "message": "One slice is missing. Send the study again.",
         "text": None,
     }
-    assert entry["excluded"] == [{"series_uid": excluded()[0].series_uid, "reason": "localiser"}]
+    (left_out,) = entry["excluded"]
+    assert left_out == {"series_uid": excluded()[0].series_uid, "reason": "localiser", "text": None}
 
 
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.FAILED, Status.NOTHING_TO_DO])

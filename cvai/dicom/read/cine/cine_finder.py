@@ -27,6 +27,7 @@ from cvai.dicom.read.cine.refusals import refusal_of
 from cvai.dicom.read.cine.stacks import is_similar_view, stacks_of
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Study
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 from cvai.domain.series_choice import SeriesChoice
 
 _ALTERNATIVE_LENGTH = 0.7
@@ -95,16 +96,20 @@ def _chosen(found: _Found, choice: SeriesChoice) -> CineSelection:
     if not of_series:
         excluded = _selection(found.candidates[0], found).excluded
         reasons = [left.reason for left in excluded if left.series_uid == choice.series_uid]
-        why = reasons[0] if reasons else "it is no series of images of this study"
+        why = reasons[0] if reasons else say("it is no series of images of this study")
         raise CineNotFound(
             "chosen_series_no_stack",
-            f"The series that was chosen is no stack of cine slices: {why}.",
-            "Choose another series, or keep the result there is.",
+            say("The series that was chosen is no stack of cine slices: {why}.", why=why),
+            say("Choose another series, or keep the result there is."),
             excluded,
         )
     selection = _selection(of_series[0], found)
     by = " ".join(choice.by.replace("^", " ").split())
-    message = f"Series chosen by {by} on {choice.at:%Y-%m-%d %H:%M %Z}, not by its headers."
+    message = say(
+        "Series chosen by {who} on {when}, not by its headers.",
+        who=by,
+        when=f"{choice.at:%Y-%m-%d %H:%M %Z}",
+    )
     finding = Finding("series_chosen_by_reader", Severity.INFO, message)
     return replace(selection, findings=(finding, *selection.findings))
 

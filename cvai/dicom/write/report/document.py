@@ -169,7 +169,7 @@ def draw_findings(page: Page, findings: Sequence[Finding], box: Box = FINDINGS) 
         page.text(box.left, baseline + 4 * place, text, 8)
     said = [replace(finding, message=page.said(finding.message)) for finding in findings]
     for line in finding_lines(said, box.width - 22, int((box.height - 6) / 4)):
-        page.text(box.left, baseline, line.severity, 8, bold=True, colour=line.colour)
+        page.text(box.left, baseline, line.severity, 8, bold=True, colour=line.colour, width=19)
         page.text(box.left + 20, baseline, line.text, 8)
         baseline += 4
 
