@@ -40,8 +40,7 @@ RULES = say(
 )
 TRANSMURALITY = say(
     "Transmurality of a segment is the share of the wall's thickness that the infarct reaches through along "
-    "a quarter of its circumference or more. A single segment is a hint where to look: its 90 % interval is "
-    "wide."
+    "a quarter of its circumference or more. A single segment is a hint where to look: its interval is wide."
 )
 _SITES = (
     SiteGroup(
