@@ -94,7 +94,7 @@ def reopen_runs(study: Study, files: Mapping[str, Path]) -> ReopenedRuns:
         reopened[place] = ReopenedRun(number, assemble_run(images), labels[:, 0])
     looked_at = selection.runs if len(reopened) < MOST_RUNS else selection.runs[: max(reopened) + 1]
     not_measured = (
-        Excluded(images[0].series_uid, "no coronary tree was measured")
+        Excluded(images[0].series_uid, say("no coronary tree was measured"))
         for place, images in enumerate(looked_at)
         if place not in reopened
     )
