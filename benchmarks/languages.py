@@ -10,6 +10,7 @@ import ast
 import csv
 import json
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -24,7 +25,6 @@ from cvai.analyses import cine_sax, echo_apical, late_enhancement
 from cvai.analyses.coronary.codes import coronary_coding
 from cvai.analyses.echo_apical.codes import echo_coding
 from cvai.analyses.late_enhancement.codes import enhancement_coding
-from cvai.analyses.late_enhancement.objects import TRANSMURALITY
 from cvai.analyses.registry import ANALYSES
 from cvai.dicom.read.reports.quantities import BODY, QUANTITIES
 from cvai.dicom.write.codes import CardiacPhase, measurement_coding
@@ -76,6 +76,7 @@ SHOWN_NAMES: tuple[type[StrEnum], ...] = (JobState, LookVerdict, Role, RowState,
 
 with (SOURCE / "domain" / "normals.csv").open(encoding="utf-8", newline="") as table:
     _NORMALS = list(csv.DictReader(table))
+_CARDS = [tomllib.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("models/*/card.toml")]
 NAMES_SAID: Mapping[str, Iterable[str]] = {
     "cvai/domain/anatomy.py": [structure.display_name for structure in Structure],
     "cvai/domain/vessels/segments.py": [segment.display_name for segment in CoronarySegment],
@@ -87,6 +88,7 @@ NAMES_SAID: Mapping[str, Iterable[str]] = {
     "cvai/domain/ventricles/circumferential.py": [layer.display_name for layer in Layer],
     "cvai/dicom/write/entered.py": [coding.title for coding in ENTERED_CODINGS.values()],
     "cvai/domain/normals.csv": [row[name] for row in _NORMALS for name in ("limits", "ethnicity", "caveat")],
+    "models": [card["convention"] for card in _CARDS],
     "cvai/domain/vessels/narrowings.py": list(Grade),
     "cvai/dicom/write/codes.py": [phase.capitalize() for phase in CardiacPhase],
     "cvai/analyses": [
@@ -134,7 +136,7 @@ def names_shown() -> Iterator[str]:
     """Names of measurements that are listed or compared, and of what they are of."""
     yield from (segment.display_name for segment in (*WALL_SEGMENTS, *CoronarySegment))
     yield from (grade.display_name for grade in MotionGrade)
-    yield from (CAP, TRANSMURALITY)
+    yield CAP
     yield from (measurement_coding(name).meaning for name in cine_sax.SPEC.compared)
     yield from (enhancement_coding(name).meaning for name in late_enhancement.SPEC.compared)
     for view in echo_apical.SPEC.views:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
-from cvai.domain.message import Message, say
+from cvai.domain.message import Message, say, term
 from cvai.domain.shown import PhaseShown
 
 
@@ -37,7 +37,11 @@ class ModelIdentity:
         >>> ModelIdentity("sax", "1.0", "", "", "as in ACDC").convention_sentence
         'Contours as in ACDC.'
         """
-        return None if self.convention is None else say("Contours {convention}.", convention=self.convention)
+        return (
+            None
+            if self.convention is None
+            else say("Contours {convention}.", convention=term(self.convention))
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

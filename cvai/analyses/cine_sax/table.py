@@ -18,7 +18,7 @@ from cvai.domain.ventricles.wall_motion import INDEX, MotionGrade, motion_name
 
 TITLE_SIZE_PT, VALUE_SIZE_PT, SMALL_SIZE_PT = 7.8, 9.0, 5.8
 SMALL_LINE_MM = 2.5
-MOTION_SIZE_PT, MOTION_LINE_MM, MOTION_LEFT_MM = 7.0, 3.6, 16.0
+MOTION_SIZE_PT, MOTION_LINE_MM, MOTION_LEFT_MM = 7.0, 3.6, 17.5
 TITLE_WIDTH_MM = 38.0
 HEADER_HEIGHT_MM = 9.0
 WALL_MOTION_NOTE = say("Wall motion by AHA segment: graded by thickening and inward motion until end-systole")
