@@ -141,7 +141,7 @@ def test_dragging_a_contour_moves_the_numbers_as_python_measures_them_and_nothin
         open_study(page, site, job_id)
         assert shown_ef(page) == after, "a draft survives that the page is loaded again"
         open_study(other, site, job_id)
-        assert "hart is changing this study right now" in other.inner_text("#notice")
+        assert "Ada Hart is changing this study right now" in other.inner_text("#notice")
         assert shown_ef(other) == before, "a draft is its reader's own"
 
         page.keyboard.press("Shift+S")
@@ -177,7 +177,7 @@ def test_what_a_reader_signs_stands_verified_in_the_archive_and_the_first_stays_
         assert "Ada Hart" in page.inner_text("#accept-dialog")
         page.click("#sign")
         page.wait_for_selector("#holds:has-text('stored in the archive')")
-        assert "Accepted with changes by hart" in page.inner_text("#holds")
+        assert "Accepted with changes by Ada Hart" in page.inner_text("#holds")
         other.click("#accept")
         other.click("#sign")
         other.wait_for_selector("#saved:has-text('Ada Hart has decided on this study meanwhile')")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.process import eventually
 from tests.review.site import EF, PATIENCE_MS, Site, forget_draft, open_study, reader_at
 from tests.review.test_page import drag, edge_of_the_cavity
 
@@ -57,9 +58,7 @@ def test_a_correction_is_carried_on_to_phases_as_a_preview_and_in_one_step(
         page.keyboard.press("Enter")
         page.keyboard.press("ArrowRight")
         expect(page.locator("#where")).to_contain_text("carried on")
-        page.wait_for_function(
-            f"fetch('/api/studies/{job_id}').then(a => a.json()).then(s => s.draft.frames.length > 1)"
-        )
+        eventually(lambda: len(saved_frames(page, site, job_id)) > 1, "the draft to hold what was carried on")
         frames = saved_frames(page, site, job_id)
         place = [by_hand["t"], by_hand["z"]]
         origins = {frame["t"]: frame["carried_from"] for frame in frames}

@@ -185,7 +185,7 @@ def test_a_reader_draws_sees_the_number_change_and_signs(browser: Browser, added
         expect(page.locator("#accept-table .value")).to_have_text(f"{after:.1f}")
         page.click("#sign")
         page.wait_for_selector("#holds:has-text('stored in the archive')")
-        assert "Accepted with changes by hart" in page.inner_text("#holds")
+        assert "Accepted with changes by Ada Hart" in page.inner_text("#holds")
         open_study(page, added.site, added.job_id)
         expect(number).to_have_text(f"{after:.1f}")
     (report,) = added.objects("SR")
