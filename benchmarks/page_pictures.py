@@ -1,0 +1,176 @@
+"""Pictures of the reader's page for docs/images, of synthetic hearts: ``python -m benchmarks.page_pictures``.
+
+A real ``cvai serve`` with two studies of one patient and one that is refused, in Debian's chromium. Names of
+pictures make those alone: ``python -m benchmarks.page_pictures page-study page-admin``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+from pydicom import dcmread
+
+from cvai.review.sign_in.accounts import Role
+from tests.review.site import Site, forget_draft, launch, new_site, open_study, reader_at, running
+from tests.review.test_page import drag, edge_of_the_cavity
+
+FOLDER = Path("docs/images")
+PHASES, SLICES, PIXELS = 12, 10, 160
+COLOURS, JPEG_QUALITY = 256, 85
+
+
+def as_jane(day: str, folder: Path) -> None:
+    """Make a study one of the same patient."""
+    for path in folder.rglob("*.dcm"):
+        image = dcmread(path)
+        image.PatientID, image.PatientName, image.PatientBirthDate = "P-7", "Doe^Jane", "19610203"
+        image.PatientSex, image.StudyDate = "F", day
+        image.save_as(path)
+
+
+def two_slices_alone(folder: Path) -> None:
+    """Leave too little of a study to be measured."""
+    heights = {path: float(dcmread(path).ImagePositionPatient[2]) for path in folder.rglob("*.dcm")}
+    kept = sorted(set(heights.values()))[:2]
+    for path, height in heights.items():
+        if height not in kept:
+            path.unlink()
+
+
+def deliver(site: Site) -> list[str]:
+    """Jobs of the later and the earlier study of one patient, and of the refused study."""
+    studies = (
+        (5, 60.0, False, partial(as_jane, "20240105")),
+        (6, 35.0, True, partial(as_jane, "20250310")),
+        (7, 55.0, False, two_slices_alone),
+    )
+    found: list[str] = []
+    for n, (seed, ef_percent, with_long_axes, before) in enumerate(studies, start=1):
+        site.deliver(seed, ef_percent, PHASES, SLICES, PIXELS, with_long_axes=with_long_axes, before=before)
+        new = {record.job.job_id for record in site.jobs(n)} - set(found)
+        found += new
+    earlier, later, refused = found
+    return [later, earlier, refused]
+
+
+def worklist(page: Page, site: Site, jobs: list[str]) -> None:
+    """All studies."""
+    del jobs
+    page.goto(f"{site.url}/?show=all")
+    page.wait_for_selector("tr[data-job]")
+
+
+def corrected(page: Page, site: Site, jobs: list[str]) -> None:
+    """A contour that was pulled, with its numbers."""
+    fresh(page, site, jobs[0])
+    page.keyboard.press("p")
+    drag(page, edge_of_the_cavity(page), (30, 10))
+    page.wait_for_selector("#saved:has-text('Draft saved')")
+    page.wait_for_selector("#findings:has-text('Judged anew')")
+
+
+def carried(page: Page, site: Site, jobs: list[str]) -> None:
+    """The same, proposed for the phases beside."""
+    corrected(page, site, jobs)
+    page.keyboard.press("t")
+    page.wait_for_selector('[data-carried="accept"]:visible')
+    page.keyboard.press("ArrowRight")
+
+
+def base(page: Page, site: Site, jobs: list[str]) -> None:
+    """Both phases of a basal slice, the ventricle proposed to be taken out of one."""
+    fresh(page, site, jobs[0])
+    for key in ("b", "PageUp", "End", "l"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#proposal:visible")
+
+
+def wall(page: Page, site: Site, jobs: list[str]) -> None:
+    """Bullseyes, and the patient over time."""
+    fresh(page, site, jobs[0])
+    page.locator("#wall-shown").scroll_into_view_if_needed()
+
+
+def impression(page: Page, site: Site, jobs: list[str]) -> None:
+    """What is proposed as impression."""
+    fresh(page, site, jobs[0])
+    page.locator("#impression").scroll_into_view_if_needed()
+
+
+def compared(page: Page, site: Site, jobs: list[str]) -> None:
+    """Two studies side by side."""
+    page.goto(f"{site.url}/studies/{jobs[0]}/compare")
+    page.locator("canvas[data-shown=yes]").nth(3).wait_for()
+
+
+def refused(page: Page, site: Site, jobs: list[str]) -> None:
+    """Why a study was not measured."""
+    page.goto(f"{site.url}/studies/{jobs[2]}")
+    page.wait_for_load_state("load")
+
+
+def admin(page: Page, site: Site, jobs: list[str]) -> None:
+    """Readers and jobs."""
+    del jobs
+    page.goto(f"{site.url}/admin")
+    page.wait_for_load_state("load")
+
+
+PICTURES: Mapping[str, Callable[[Page, Site, list[str]], None]] = {
+    "page-worklist.png": worklist,
+    "page-study.png": corrected,
+    "page-carried.png": carried,
+    "page-base.jpg": base,
+    "page-wall.png": wall,
+    "page-impression.png": impression,
+    "page-compared.png": compared,
+    "page-refused.png": refused,
+    "page-admin.png": admin,
+}
+
+
+def fresh(page: Page, site: Site, job_id: str) -> None:
+    """Open a study without a draft."""
+    open_study(page, site, job_id)
+    forget_draft(page, site, job_id)
+    open_study(page, site, job_id)
+
+
+def save(path: Path, shown: bytes) -> None:
+    """As a palette or as JPEG: small enough for a repository."""
+    picture = Image.open(io.BytesIO(shown)).convert("RGB")
+    if path.suffix == ".jpg":
+        picture.save(path, quality=JPEG_QUALITY, optimize=True)
+    else:
+        picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", help="of pictures; all without any")
+    wanted = parser.parse_args().names
+    with tempfile.TemporaryDirectory() as folder, running(new_site(Path(folder))) as site:
+        jobs = deliver(site)
+        token = site.add_reader("hart", Role.ADMIN, "Hart^Ada")
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            for name, show in PICTURES.items():
+                if wanted and Path(name).stem not in wanted:
+                    continue
+                with reader_at(browser, site, token) as page:
+                    show(page, site, jobs)
+                    page.mouse.move(5, 5)
+                    save(FOLDER / name, page.screenshot())
+                    print(name)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
