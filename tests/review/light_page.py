@@ -13,6 +13,7 @@ from typing import Any, cast
 import requests
 
 from cvai.audit.messages import AuditEvent
+from cvai.jobs.job import StudyJob
 from cvai.ops.scanner_drift import ScannerDrift
 from cvai.review.database import Database
 from cvai.review.decisions import Decisions, Drafts
@@ -29,6 +30,9 @@ from tests.process import eventually
 
 class NoJobs:
     """A ledger without jobs."""
+
+    def choices(self, job: StudyJob) -> tuple[()]:  # noqa: ARG002 - names are the ledger's
+        return ()
 
     def find(self, job_id: str) -> None:  # noqa: ARG002 - names are the ledger's
         return None
