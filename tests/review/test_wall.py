@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from skimage.draw import polygon2mask
 
-from cvai.analyses.cine_sax.page import wall_of
+from cvai.analyses.cine_sax.page import motion_scores, wall_of
 from cvai.dicom.write.report.bullseye import segment_outline
 from cvai.domain.measurement import Measurement
 from cvai.domain.ventricles.segments import WALL_SEGMENTS
 from cvai.domain.ventricles.wall_motion import motion_name
 from cvai.domain.ventricles.wall_thickness import measurement_name
 from cvai.review.viewers.bullseye import CENTRE, RADIUS, DrawnWall, drawn_wall, segment_path
+from cvai.review.viewers.scores import told_scores
 from cvai.review.wording import render
 
 OFF_THE_LINES = 0.37
@@ -92,9 +93,16 @@ def test_a_score_shows_its_range_and_which_one_a_reader_has_given() -> None:
         Measurement(motion_name(WALL_SEGMENTS[1]), 4.0, "{score}"),
     ]
     given = {motion_name(WALL_SEGMENTS[1]): 4.0}
-    proposed = wall_of([replace(score, value=3.0, interval=(1.0, 4.0)) for score in scores])
-    html = render("wall.html", wall=drawn_wall(wall_of(scores), given, proposed), of_reader=True)
+    proposed = motion_scores([replace(score, value=3.0, interval=(1.0, 4.0)) for score in scores])
+    shown = {
+        "scores": proposed,
+        "told": told_scores(motion_scores(scores), proposed, given),
+        "chosen": given,
+        "summary": None,
+    }
+    html = render("scores.html", **shown)
     assert "hypokinetic (1–3), AI akinetic (1–4)" in html
     assert "dyskinetic, given, AI akinetic (1–4)" in html
     assert html.count(" selected>") == 1
     assert html.count("<select") == len(WALL_SEGMENTS)
+    assert "hypokinetisch (1–3), KI akinetisch (1–4)" in render("scores.html", "de", **shown)
