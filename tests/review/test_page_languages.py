@@ -31,7 +31,7 @@ TEXTS = """() => {
   const found = [document.title];
   while (walker.nextNode()) {
     const { parentElement, data } = walker.currentNode;
-    const foreign = "script, style, code, kbd, textarea, #remarks, details li, #queue td, [data-reader] td";
+    const foreign = "script, style, code, kbd, textarea, [data-reader] td";
     if (!parentElement.closest(foreign)) found.push(data);
   }
   for (const name of ["title", "aria-label", "placeholder", "aria-valuetext"]) {
