@@ -127,7 +127,7 @@ def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
 
 
 def ask(read: Read, method: str, path: str, body: object) -> requests.Response:
-    none = {"name": "nobody", "upload": "none", "number": 0, "index": 0}
+    none = {"name": "nobody", "upload": "none", "number": 0, "index": 0, "language": "de"}
     address = path.format(job_id=read.job_for(path), z=0, view="a4c", part=0, **none)
     return read.session.request(
         method,

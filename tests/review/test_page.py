@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -270,7 +268,14 @@ def test_no_page_has_a_serious_accessibility_violation(
         assert width <= 0, "nothing sticks out to the side"
 
 
-def test_the_page_is_light(site: Site) -> None:
-    static = Path(__file__).parents[2] / "cvai" / "review" / "static"
-    assert sum(path.stat().st_size for path in static.iterdir()) < 200_000
-    eventually(site.answers, "the page to answer")
+def test_every_page_is_light(browser: Browser, site: Site, job_ids: list[str], hart: str) -> None:
+    """What a page loads besides its images; no page loads the scripts of all others."""
+    with reader_at(browser, site, hart) as page:
+        for path in ("/", f"/studies/{job_ids[0]}"):
+            page.goto(f"{site.url}{path}")
+            page.wait_for_load_state("networkidle")
+            loaded = page.evaluate(
+                """performance.getEntriesByType("resource").filter(({name}) => name.includes("/static/"))
+                  .reduce((sum, {decodedBodySize}) => sum + decodedBodySize, 0)"""
+            )
+            assert 10_000 < loaded < 180_000
