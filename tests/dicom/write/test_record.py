@@ -38,7 +38,7 @@ def validate(record: Record) -> None:
 def analysed(**changes: object) -> Record:
     """Entry of an analysis that measured."""
     analysis = replace(make_analysis((2, 3, 24, 40)), **changes)
-    return analysed_record(analysis, [OBJECT], TIMINGS_MS)
+    return analysed_record(analysis, [dict(OBJECT)], TIMINGS_MS)
 
 
 REFUSAL = GeometryRefused("slice_missing", "One slice is missing.", "Send the study again.")
