@@ -247,3 +247,9 @@ def test_a_route_that_declares_nothing_cannot_be_made() -> None:
         routes.get("/x")(endpoint)
     with pytest.raises(ValueError, match="says why"):
         shows(NoPatientData(""))
+
+
+def test_a_study_without_a_result_is_not_compared(read: Read) -> None:
+    answer = read.session.get(f"{read.site.url}/studies/{read.runs}/compare", timeout=60)
+    assert 400 <= answer.status_code < 500
+    assert "no result to compare" in answer.text

@@ -155,6 +155,12 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLang
 @shows(Audited(Act.LISTED))
 def compare(summary: TheStudy, page: ThePage, access: TheAccess, language: TheLanguage) -> str:
     """The study beside earlier ones of the same patient."""
+    if summary.spec is None:
+        raise RequestInvalid(
+            "study_unknown",
+            "This study has no result to compare.",
+            "The worklist says why it was not measured.",
+        )
     studies = compared_studies(page, summary)
     access.shows(study.summary.record.job.study_uid for study in studies)
     names = names_of(studies)
