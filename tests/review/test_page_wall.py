@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 
+from cvai.domain.ventricles.wall_motion import INDEX
 from tests.process import eventually
 from tests.review.site import Site, forget_draft, open_study, reader_at
 
@@ -15,9 +18,17 @@ NAME = "lv_wall_motion_mid_anterior"
 CURVE = '[data-curve="thickening_mid_anterior_percent"]'
 
 
-def index_of(page: Page) -> str:
-    """The score index in the note below the bullseyes."""
-    return page.inner_text("#wall-shown").split("Wall motion score index: ")[1].split(" ")[0]
+def measured(page: Page, job_id: str) -> dict[str, dict[str, Any]]:
+    """What the server measures of the contours and grades as they were saved last."""
+    answer: dict[str, dict[str, Any]] = page.evaluate(
+        "id => fetch(`/api/studies/${id}/measured`).then((r) => r.json())", job_id
+    )
+    return answer
+
+
+def index_of(page: Page, job_id: str) -> float:
+    """The score index; contours that an earlier test has signed count."""
+    return float(measured(page, job_id)["measurements"][INDEX])
 
 
 def test_bullseyes_follow_the_phase_that_is_shown(
@@ -30,9 +41,7 @@ def test_bullseyes_follow_the_phase_that_is_shown(
         expect(number).to_have_text("0")
         lightest = page.get_attribute(f"{CURVE} path", "fill")
         page.keyboard.press("End")
-        curves = page.evaluate(
-            "id => fetch(`/api/studies/${id}/measured`).then((r) => r.json())", job_ids[0]
-        )["curves"]
+        curves = measured(page, job_ids[0])["curves"]
         shown = int(page.inner_text("#where").split("phase ")[1].split(" ")[0]) - 1
         expect(number).to_have_text(f"{curves['thickening_mid_anterior_percent'][shown]:.0f}")
         assert page.get_attribute(f"{CURVE} path", "fill") != lightest
@@ -48,11 +57,13 @@ def test_a_grade_that_a_reader_gives_is_kept_and_signed(
         open_study(page, site, job_id)
         forget_draft(page, site, job_id)
         open_study(page, site, job_id)
-        proposed = float(index_of(page))
+        proposed = index_of(page, job_id)
         page.click("#scores summary")
         page.select_option(f'[data-score="{NAME}"]', label="dyskinetic")
         page.wait_for_selector("#scores-shown :text('dyskinetic, given')")
-        assert float(index_of(page)) > proposed
+        graded = index_of(page, job_id)
+        assert graded > proposed
+        expect(page.locator("#wall-shown")).to_contain_text(f"Wall motion score index: {graded:.2f}")
         assert page.is_visible(f'[data-score="{NAME}"]'), "the list stays open"
         page.keyboard.press("Control+z")
         expect(page.locator("#scores-shown :text('dyskinetic, given')")).to_have_count(0)

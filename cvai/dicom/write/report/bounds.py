@@ -30,6 +30,7 @@ def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
 def interval_note(measurements: Iterable[Measurement]) -> Message:
     """Whose errors the intervals were learnt from; empty where no interval was learnt from errors.
 
+    >>> from cvai.domain.measurement import OF_MODEL
     >>> interval_note([Measurement("lv_ef", 56.0, "%", (51.0, 60.0), interval_from=OF_MODEL)])
     '90 % intervals: of the model.'
     """
