@@ -28,6 +28,7 @@ from cvai.dicom.write.entered import ENTERED_CODINGS, entered_by
 from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
+from cvai.dicom.write.report.bounds import interval_note
 from cvai.dicom.write.source import checked_value, header_uid
 from cvai.dicom.write.uids import RESULTS_VERSION, derived_uid
 from cvai.domain.measurement import Measurement, Normality, RangeSource
@@ -138,6 +139,7 @@ def _device(context: ResultContext[AnyAnalysed]) -> Json:
         "type": _concept_of(*AI_DEVICE),
         "deviceName": [{"name": f"cvai {model.name}", "type": "model-name"}],
         "version": [{"value": f"cvai {version}, {model.name} {model.version}"}],
+        **({} if model.convention_sentence is None else {"note": _notes(model.convention_sentence)}),
     }
 
 
@@ -255,11 +257,15 @@ def _observation(
         "bodySite": _concept(coding.site),
         "method": None if coding.method is None else _concept(coding.method),
         "device": {"reference": _uuid_url(_uid_of(device))},
-        "note": [{"text": text} for text in qualifier_texts(coding)] or None,
+        "note": _notes(*qualifier_texts(coding), interval_note([measurement])),
         "referenceRange": _reference_range(measurement),
         "component": _interval(measurement),
     }
     return {name: value for name, value in observation.items() if value is not None}
+
+
+def _notes(*texts: str) -> list[Json] | None:
+    return [{"text": str(text)} for text in texts if text] or None
 
 
 def _value(measurement: Measurement, coding: MeasurementCoding) -> Json:

@@ -32,6 +32,7 @@ from cvai.dicom.write.fhir import CATEGORIES, INTERPRETATIONS, qualifier_texts, 
 from cvai.dicom.write.impression import impression_origin
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
+from cvai.dicom.write.report.bounds import interval_note
 from cvai.dicom.write.source import checked_value, header_uid
 from cvai.dicom.write.uids import device_uid
 from cvai.domain.findings import Finding
@@ -193,7 +194,8 @@ class _Writer:
         """Fields of every OBX but its number, with the notes behind it."""
         study_uid = header_uid(self._header, "StudyInstanceUID") or ""
         yield {2: "ST", 3: _coded(DICOM_STUDY), 5: escaped(study_uid), 11: STUDY_STATUS}, []
-        yield {2: "TX", 3: _coded(codes.COMMENT), 5: escaped(self._remark()), 11: STUDY_STATUS}, []
+        remark = {2: "TX", 3: _coded(codes.COMMENT), 5: escaped(self._remark()), 11: STUDY_STATUS}
+        yield remark, self._drawn()
         seen: Counter[str] = Counter()
         for measurement in self._analysis.measurements:
             coding = self._analysis.coding(measurement.name)
@@ -223,6 +225,11 @@ class _Writer:
         done = "corrected and signed" if verification.changed else "signed"
         return f"{NOT_FOR_CLINICAL_USE}. {made}; {done} by {reader}."
 
+    def _drawn(self) -> list[str]:
+        """How contours are drawn, where values come from them."""
+        convention = self._analysis.model.convention_sentence
+        return [] if convention is None or self._status is ResultStatus.NOT_OBTAINED else [convention]
+
     def _measured(self, measurement: Measurement, coding: MeasurementCoding) -> dict[int, str]:
         fields = {2: "NM", 3: _measured_identifier(measurement.name, coding), 11: str(self._status)}
         if self._status is ResultStatus.NOT_OBTAINED:
@@ -247,6 +254,7 @@ class _Writer:
         if measurement.interval is not None:
             low, high = map(_number, measurement.interval)
             said.append(f"Range of measurement uncertainty: {low} to {high} {measurement.unit}")
+            said.extend(filter(None, [interval_note([measurement])]))
         if measurement.normal_source is not None:
             said.append(f"Reference range: {range_text(measurement.normal_source)}")
         return said

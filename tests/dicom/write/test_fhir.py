@@ -16,7 +16,7 @@ from cvai.dicom.read.patient import Patient
 from cvai.dicom.write.analysis import Verification
 from cvai.dicom.write.fhir import fhir_bundle
 from cvai.dicom.write.write import FHIR_NAME
-from cvai.domain.measurement import Measurement
+from cvai.domain.measurement import OF_MODEL, Measurement
 from tests.dicom.write.echo_synthetic import echo_analysis
 from tests.dicom.write.synthetic import FULLY_KNOWN, Written, context_of, make_analysis
 
@@ -75,14 +75,23 @@ def test_an_index_is_not_said_with_the_code_of_its_volume(known: Json) -> None:
     assert index["valueQuantity"]["code"] == "mL/m2"
 
 
+def test_how_contours_are_drawn_stands_with_the_device_where_the_card_says_it(known: Json) -> None:
+    (device,) = resources(known, "Device")
+    assert device["note"] == [{"text": "Contours as here: smooth endocardium."}]
+    analysis = make_analysis((2, 3, 24, 40))
+    silent = replace(analysis, model=replace(analysis.model, convention=None))
+    assert "note" not in resources(bundle_of(silent), "Device")[0]
+
+
 def test_an_interval_stands_beside_its_value() -> None:
     analysis = make_analysis((2, 3, 24, 40))
-    fraction = Measurement("lv_ef", 55.123456, "%", interval=(49.0, 60.5))
+    fraction = Measurement("lv_ef", 55.123456, "%", interval=(49.0, 60.5), interval_from=OF_MODEL)
     (found,) = resources(bundle_of(replace(analysis, measurements=(fraction,))), "Observation")
     assert found["code"]["coding"][0]["code"] == "8811-2"
     assert found["valueQuantity"]["value"] == 55.12
     (interval,) = found["component"]
     assert (interval["valueRange"]["low"]["value"], interval["valueRange"]["high"]["value"]) == (49.0, 60.5)
+    assert found["note"] == [{"text": "90 % intervals: of the model."}]
     assert "referenceRange" not in found
     assert "interpretation" not in found
 

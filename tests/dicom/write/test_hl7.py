@@ -22,7 +22,7 @@ from cvai.dicom.write.codes import INDEXED_BY_BODY_SURFACE
 from cvai.dicom.write.hl7 import oru_message
 from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.write import HL7_NAME
-from cvai.domain.measurement import Measurement
+from cvai.domain.measurement import OF_MODEL, Measurement
 from tests.dicom.write.echo_synthetic import echo_analysis
 from tests.dicom.write.synthetic import FULLY_KNOWN, Written, context_of, make_analysis
 
@@ -132,11 +132,24 @@ def test_interval_site_and_source_of_the_range_stand_behind_the_value() -> None:
     analysis = make_analysis(SMALL, subject=FULLY_KNOWN)
     ef = analysis.measurement("lv_ef")
     assert ef is not None
-    wide = replace(ef, value=55.0, interval=(50.0, 60.5))
+    wide = replace(ef, value=55.0, interval=(50.0, 60.5), interval_from=OF_MODEL)
     message = written_of(replace(analysis, measurements=(wide,)))
-    notes = [said(message, s[3]) for s in message.segments("NTE")[1:]]
-    assert notes[:2] == ["Site: Left ventricle", "Range of measurement uncertainty: 50 to 60.5 %"]
-    assert notes[2].startswith("Reference range: 95 % prediction interval, women")
+    site, interval, origin, normal = (said(message, s[3]) for s in message.segments("NTE")[2:])
+    assert (site, interval) == ("Site: Left ventricle", "Range of measurement uncertainty: 50 to 60.5 %")
+    assert origin == "90 % intervals: of the model."
+    assert normal.startswith("Reference range: 95 % prediction interval, women")
+
+
+def test_how_contours_are_drawn_is_said_where_the_card_says_it() -> None:
+    analysis = brief()
+    for convention, expected in (("as in ACDC", ["Contours as in ACDC."]), (None, [])):
+        stated = replace(analysis, model=replace(analysis.model, convention=convention))
+        message = written_of(stated)
+        assert [
+            t for s in message.segments("NTE") if (t := said(message, s[3])).startswith("Contours")
+        ] == expected
+    rejected = written_of(replace(analysis, verification=SIGNED), rejected_because="gating failed")
+    assert not any("Contours" in str(note[3]) for note in rejected.segments("NTE"))
 
 
 def test_findings_and_who_measured_are_text() -> None:
