@@ -9,12 +9,15 @@ phantoms, on the embedded archive. Those that warm it up fill what grows to a bo
 digests of the files of the last 1,024 studies, which it remembers on purpose (of a phantom's 56 files 7 kB,
 so that fewer studies with the model show that growth), the page caches of its databases, and what Python
 itself keeps, in two steps of about 5 MB after some 2,000 and 4,200 studies. Growth is the slope of a line
-through what comes then. Exit status 1 when something grows.
+through what comes then, with its standard error. With ``--model`` memory is what the service keeps once it
+has returned what it freed (``benchmarks/soak_service.py``). Exit status 1 when something grows.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -24,14 +27,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
+from scipy.stats import linregress
 
 from benchmarks.outages import site
 from cvai.phantom.cine_sax.study import TRUTH_FILE, write_phantom_study
 from cvai.phantom.parameters import PhantomAcquisition
 from tests.hospital import Hospital, open_files, resident_mb
 from tests.postgres import running_postgres
-from tests.process import CVAI, Process, eventually
+from tests.process import Process, eventually
 from tests.standin import derived_uid, write_study
 
 ALLOWED_KB_A_STUDY = 1.0
@@ -53,12 +56,6 @@ class Sample:
     temporary: int
 
 
-def sample(service: Process, studies: int, temporary: Path) -> Sample:
-    return Sample(
-        studies, resident_mb(service.pid), open_files(service.pid), sum(1 for _ in temporary.rglob("*"))
-    )
-
-
 @dataclass(frozen=True)
 class Running:
     """A service at work.
@@ -67,17 +64,36 @@ class Running:
         service: its process.
         data_folder: its own.
         deliver: puts the study of a number where the service finds it.
+        memory_mb: what of its memory lies in RAM.
     """
 
     service: Process
     data_folder: Path
     deliver: Callable[[int], object]
+    memory_mb: Callable[[int], float] = resident_mb
+
+
+def sample(at: Running, studies: int) -> Sample:
+    pid, work = at.service.pid, at.data_folder / "work"
+    return Sample(studies, at.memory_mb(pid), open_files(pid), sum(1 for _ in work.rglob("*")))
+
+
+def kept_mb(kept: Path, pid: int) -> float:
+    """Memory of a soaked service after it has returned what it freed."""
+    before = _lines(kept)
+    os.kill(pid, signal.SIGUSR1)
+    eventually(lambda: len(_lines(kept)) > len(before), "the service has returned what it freed")
+    return float(_lines(kept)[-1])
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
 
 
 @contextmanager
 def measuring(root: Path) -> Iterator[Running]:
     """A service with its model on its embedded archive; studies are small phantoms of different hearts."""
-    data_folder, config = root / "data", root / "service.toml"
+    data_folder, config, kept = root / "data", root / "service.toml", root / "kept"
     config.write_text(
         f'data_folder = "{data_folder}"\nanalyses = ["cine_sax"]\npoll_interval_s = 0.1\n'
         "[folder]\nsettle_s = 0.1\n"
@@ -91,9 +107,10 @@ def measuring(root: Path) -> Iterator[Running]:
         inbox.mkdir(parents=True, exist_ok=True)
         outside.rename(inbox / str(number))
 
-    service = Process([*CVAI, "serve", "--config", config], root / "service.log")
+    command = [sys.executable, "-m", "benchmarks.soak_service", kept, "serve", "--config", config]
+    service = Process(command, root / "service.log")
     try:
-        yield Running(service, data_folder, deliver)
+        yield Running(service, data_folder, deliver, partial(kept_mb, kept))
     finally:
         service.stop()
 
@@ -141,16 +158,17 @@ def soak(at: Running, studies: int, warm_up: int) -> list[Sample]:
         for number in range(done, wanted):
             at.deliver(number)
         eventually(partial(has_ended, at.service, wanted), f"{wanted} studies", timeout_s=600)
-        seen = sample(at.service, wanted, at.data_folder / "work")
+        seen = sample(at, wanted)
         print(f"{seen.studies:6d} studies  {seen.memory_mb:7.1f} MB  {seen.handles} handles", file=sys.stderr)
         if wanted >= warm_up:
             samples.append(seen)
     return samples
 
 
-def slope(samples: list[Sample], values: list[float]) -> float:
-    """Growth a study."""
-    return float(np.polyfit([float(s.studies) for s in samples], values, 1)[0])
+def slope(samples: list[Sample], values: list[float]) -> tuple[float, float]:
+    """Growth a study, and its standard error."""
+    line = linregress([float(s.studies) for s in samples], values)
+    return float(line.slope), float(line.stderr)
 
 
 def main() -> int:
@@ -168,12 +186,13 @@ def main() -> int:
             samples = soak(at, asked.studies, asked.warm_up)
         jobs = at.data_folder / "jobs.sqlite"
         database = jobs.stat().st_size if jobs.exists() else None
-    memory_kb = 1000 * slope(samples, [s.memory_mb for s in samples])
-    handles = slope(samples, [float(s.handles) for s in samples])
-    temporary = slope(samples, [float(s.temporary) for s in samples])
+    memory_kb, error_kb = (1000 * of for of in slope(samples, [s.memory_mb for s in samples]))
+    handles, _ = slope(samples, [float(s.handles) for s in samples])
+    temporary, _ = slope(samples, [float(s.temporary) for s in samples])
     first, last = samples[0], samples[-1]
     print(f"{asked.studies} studies after {asked.warm_up}, in {time.monotonic() - started_s:.0f} s")
-    print(f"memory      {first.memory_mb:7.1f} -> {last.memory_mb:7.1f} MB   {memory_kb:+.2f} kB a study")
+    growth = f"{memory_kb:+.2f} ± {error_kb:.2f} kB a study"
+    print(f"memory      {first.memory_mb:7.1f} -> {last.memory_mb:7.1f} MB   {growth}")
     print(f"handles     {first.handles:7d} -> {last.handles:7d}      {handles:+.4f} a study")
     print(f"work files  {first.temporary:7d} -> {last.temporary:7d}      {temporary:+.4f} a study")
     if database is not None:
