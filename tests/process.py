@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from cvai.errors import ConfigurationInvalid
 from cvai.jobs.database import open_database
-from cvai.jobs.ledger import JobRecord, open_ledger
+from cvai.jobs.ledger import JobRecord, Ledger, open_ledger
 from tests.conftest import ROOT
 from tests.forked import Forked
 
@@ -123,11 +123,12 @@ def jobs(data_folder: Path) -> list[JobRecord]:
 def ended_by_kind(data_folder: Path, study_uid: str, kinds: set[str]) -> dict[str, JobRecord]:
     """The jobs of a study by their kind, once those of these kinds have ended."""
 
-    def look() -> dict[str, JobRecord] | None:
-        found = {r.job.kind: r for r in all_jobs_at(sqlite_of(data_folder)) if r.job.study_uid == study_uid}
-        return found if kinds == {kind for kind, r in found.items() if r.ended_at is not None} else None
+    def found(jobs: Iterable[JobRecord]) -> dict[str, JobRecord] | None:
+        of_study = {record.job.kind: record for record in jobs if record.job.study_uid == study_uid}
+        ended = {kind for kind, record in of_study.items() if record.ended_at is not None}
+        return of_study if kinds == ended else None
 
-    return eventually(look, f"jobs of {sorted(kinds)} to end", 2 * PATIENCE_S)
+    return _awaited(data_folder, found, f"jobs of {sorted(kinds)} to end", 2 * PATIENCE_S)
 
 
 def sqlite_of(data_folder: Path) -> str:
@@ -137,8 +138,29 @@ def sqlite_of(data_folder: Path) -> str:
 def ended_jobs(data_folder: Path, n: int, timeout_s: float = PATIENCE_S) -> list[JobRecord]:
     """The jobs that have ended, newest first, once they are ``n``."""
 
-    def look() -> list[JobRecord] | None:
-        ended = [record for record in jobs(data_folder) if record.ended_at is not None]
+    def found(jobs: Iterable[JobRecord]) -> list[JobRecord] | None:
+        ended = [r for r in jobs if r.ended_at is not None and r.job.kind != UNCOUNTED]
         return ended if len(ended) >= n else None
 
-    return eventually(look, f"{n} jobs to end", timeout_s)
+    return _awaited(data_folder, found, f"{n} jobs to end", timeout_s)
+
+
+def _awaited(
+    data_folder: Path, found: Callable[[Iterable[JobRecord]], T | None], what: str, timeout_s: float
+) -> T:
+    """The first thing found among all jobs of a service on SQLite.
+
+    The database is opened once it is there, and then kept open: opening it costs six times what a look does.
+    """
+    with ExitStack() as opened:
+        ledgers: list[Ledger] = []
+
+        def look() -> T | None:
+            if not ledgers:
+                try:
+                    ledgers.append(opened.enter_context(open_ledger(sqlite_of(data_folder))))
+                except ConfigurationInvalid:
+                    return None
+            return found(ledgers[0].jobs())
+
+        return eventually(look, what, timeout_s)
