@@ -8,16 +8,12 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from cvai.review.sign_in.accounts import Role
-from tests.review.site import CHROMIUM, Site, launch, new_site, running
+from tests.review.site import CHROMIUM, Site, launch, measured_site, running
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = new_site(tmp_path_factory.mktemp("site"))
-    with running(made):
-        made.deliver(1, 45.0, with_long_axes=True)
-        made.deliver(2, 60.0)
-        made.jobs(2)
+    with running(measured_site(tmp_path_factory, "site", n_studies=2)) as made:
         yield made
 
 

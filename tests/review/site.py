@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
@@ -25,6 +26,7 @@ from cvai.review.sign_in.first_token import FILE_NAME as FIRST_TOKEN
 from cvai.review.viewers.cine import META, CinePack
 from cvai.settings import load_settings
 from tests.conftest import ROOT
+from tests.once import made_once
 from tests.orthanc import free_port
 from tests.process import Process, ended_jobs, eventually
 
@@ -147,6 +149,33 @@ def running(site: Site, tree: Path = ROOT) -> Iterator[Site]:
 
 def new_site(root: Path) -> Site:
     return Site(root, free_port())
+
+
+PHANTOMS = ((1, 45.0, True), (2, 60.0, False))
+"""Seed, ejection fraction in percent and whether with long axes, of the studies of ``measured_site``."""
+
+
+def measured_site(tmp_path_factory: pytest.TempPathFactory, name: str, n_studies: int = 1) -> Site:
+    """A site to be served whose first studies have been measured and shown before, once for all tests."""
+    site = new_site(tmp_path_factory.mktemp(name))
+    shutil.copytree(_measured(tmp_path_factory, n_studies), site.settings.data_folder)
+    return site
+
+
+def _measured(tmp_path_factory: pytest.TempPathFactory, n_studies: int) -> Path:
+    """Data folder of a service that has stopped after so many studies; it names no folder in its files."""
+
+    def make(root: Path) -> None:
+        site = new_site(root)
+        if n_studies > 1:
+            shutil.copytree(_measured(tmp_path_factory, n_studies - 1), site.settings.data_folder)
+        seed, ef_percent, with_long_axes = PHANTOMS[n_studies - 1]
+        with running(site):
+            site.deliver(seed, ef_percent, with_long_axes=with_long_axes)
+            for record in site.jobs(n_studies):
+                site.pack(record.job.job_id)
+
+    return made_once(tmp_path_factory, f"measured-{n_studies}", make) / "data"
 
 
 def launch(playwright: Playwright) -> Browser:

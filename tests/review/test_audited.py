@@ -23,7 +23,7 @@ from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
 from cvai.review.sign_in.accounts import Role
 from tests.process import eventually
 from tests.review.light_page import light_page
-from tests.review.site import Site, new_site, running
+from tests.review.site import Site, measured_site, running
 from tests.review.test_requests import words
 from tests.review.test_roles import STUDY, app_of, every_route
 
@@ -99,9 +99,8 @@ WITHOUT = sorted(key for key, declared in DECLARED.items() if isinstance(declare
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
-    site = new_site(tmp_path_factory.mktemp("audited"))
+    site = measured_site(tmp_path_factory, "audited")
     with running(site):
-        site.deliver(1, 45.0, with_long_axes=True)
         write_echo_phantom_study(site.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
         (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")

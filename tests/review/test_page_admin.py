@@ -18,7 +18,7 @@ from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.review.sign_in.accounts import Role
 from cvai.review.worklist_table import COLUMNS
 from tests.process import eventually
-from tests.review.site import PATIENCE_MS, Site, new_site, reader_at, running
+from tests.review.site import PATIENCE_MS, Site, measured_site, reader_at, running
 from tests.review.test_requests import words
 
 pytestmark = pytest.mark.servers
@@ -28,10 +28,7 @@ expect.set_options(timeout=PATIENCE_MS)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own: what is uploaded and done again here is not what other tests expect."""
-    made = new_site(tmp_path_factory.mktemp("administered"))
-    with running(made):
-        made.deliver(4, 50.0)
-        made.jobs(1)
+    with running(measured_site(tmp_path_factory, "administered")) as made:
         yield made
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from cvai.domain.body import body_surface_area_m2
 from cvai.review.sign_in.accounts import Role
 from tests.process import eventually
-from tests.review.site import PATIENCE_MS, Site, new_site, open_study, reader_at, running
+from tests.review.site import PATIENCE_MS, Site, measured_site, open_study, reader_at, running
 from tests.review.test_requests import words
 
 pytestmark = pytest.mark.servers
@@ -24,10 +24,7 @@ SURFACE_M2 = body_surface_area_m2(height_m=1.75, weight_kg=80.0)
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own: what is entered here stands."""
-    made = new_site(tmp_path_factory.mktemp("entered"))
-    with running(made):
-        made.deliver(3, 40.0)
-        made.jobs(1)
+    with running(measured_site(tmp_path_factory, "entered")) as made:
         yield made
 
 

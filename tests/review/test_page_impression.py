@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from cvai.review.sign_in.accounts import Role
 from tests.process import eventually
-from tests.review.site import PATIENCE_MS, Site, new_site, open_study, reader_at, running
+from tests.review.site import PATIENCE_MS, Site, measured_site, open_study, reader_at, running
 
 pytestmark = pytest.mark.servers
 expect.set_options(timeout=PATIENCE_MS)
@@ -23,10 +23,7 @@ TEXT = "Normal size of both ventricles.\nNo sign of scar."
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own: what is signed here is signed."""
-    made = new_site(tmp_path_factory.mktemp("impression"))
-    with running(made):
-        made.deliver(3, 40.0)
-        made.jobs(1)
+    with running(measured_site(tmp_path_factory, "impression")) as made:
         yield made
 
 
