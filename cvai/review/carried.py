@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import mean
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -54,21 +56,30 @@ def carried_json(page: Page, summary: Summary, body: CarryBody) -> Json:
         )
     drawn = pack.read_views()[body.view]
     line = drawn[:, body.z] if body.along == "phases" else drawn[body.t]
+    reach = _reach(body, len(line))
     found = carried(
         line,
-        {_index(edit, body): decoded_runs(edit.runs, line.shape[1:]) for edit in _on_line(edits, body)},
-        _reach(body, len(line)),
+        {
+            _index(edit, body): decoded_runs(edit.runs, line.shape[1:])
+            for edit in _on_line(edits, body, reach)
+        },
+        reach,
         [layer for layer in shown.layers if layer.editable],
     )
     part = pack.part_shown(body.view)
     return {"frames": [_frame_json(body, index, labels[part]) for index, labels in sorted(found.items())]}
 
 
-def _on_line(edits: list[FrameEdit], body: CarryBody) -> list[FrameEdit]:
-    """Corrected frames between which a correction is carried: not those that got theirs from this line."""
+def _on_line(edits: list[FrameEdit], body: CarryBody, reach: Reach) -> list[FrameEdit]:
+    """Corrected frames between which a correction is carried: not those that got theirs from this line.
+
+    In a loop those of other heartbeats, farther away than it reaches, have nothing to do with it.
+    """
     place = 1 if body.along == "phases" else 0
     fixed = (body.t, body.z)[place]
     on_line = [edit for edit in edits if (edit.t, edit.z)[place] == fixed]
+    if body.view != STACK:
+        on_line = [edit for edit in on_line if abs(edit.t - body.t) <= reach.between]
     return [
         edit
         for edit in on_line
@@ -84,14 +95,23 @@ def _index(edit: FrameEdit, body: CarryBody) -> int:
 
 def _reach(body: CarryBody, n: int) -> Reach:
     """Phases of a stack are those of one heartbeat; a loop has several, or a part of one."""
+    if body.view != STACK:
+        systole = _frames_of_systole(body)  # at first half of it, about as much of the heartbeat
+        return Reach(body.t, body.frames or max(1, systole // 2), body.frames or systole, cyclic=False)
     along_phases = body.along == "phases"
     usual = max(1, round(FADING_SHARE * n)) if along_phases else 1
     return Reach(
         source=body.t if along_phases else body.z,
         fading=body.frames or usual,
         between=body.frames or n,
-        cyclic=along_phases and body.view == STACK,
+        cyclic=along_phases,
     )
+
+
+def _frames_of_systole(body: CarryBody) -> int:
+    """From end-diastole to end-systole, in the beats of the loop on average."""
+    beats = body.changes.beats_by_view[body.view]
+    return max(1, round(mean(abs(beat.end_systole - beat.end_diastole) for beat in beats)))
 
 
 def _frame_json(body: CarryBody, index: int, labels: NDArray[np.uint8]) -> Json:

@@ -277,6 +277,56 @@ def test_a_dragged_contour_at_end_systole_moves_numbers_and_discs_as_python_meas
         forget_draft(page, echo.site, echo.job_id)
 
 
+def test_a_correction_is_carried_on_to_the_frames_beside_it_in_its_loop(
+    browser: Browser, echo: Reading
+) -> None:
+    place = page_place("a2c")
+    with reader_at(browser, echo.site, echo.token) as page:
+        open_study(page, echo.site, echo.job_id)
+        page.keyboard.press("p")
+        drag(page, edge_of_the_cavity(page, "a2c"), (-26, 0))
+        wait_for_numbers(page)
+        (by_hand,) = drafted_frames(page, echo)
+        page.keyboard.press("t")
+        expect(page.locator("#carry-on")).to_contain_text("on to other frames?")
+        expect(page.locator('[data-carried="accept"]')).to_be_visible()
+        near = page.inner_text('[data-carried="reach"]')
+        page.keyboard.press("]")
+        expect(page.locator('[data-carried="reach"]')).not_to_have_text(near)
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#carry-on")).to_be_visible()
+        expect(page.locator(place)).not_to_contain_text("carried on")
+        page.keyboard.press("Enter")
+        expect(page.locator("#carry-on")).to_be_hidden()
+        expect(page.locator(place)).to_contain_text("carried on")
+        expect(page.locator(page_place("a4c"))).not_to_contain_text("carried on")
+        wait_for_numbers(page)
+        carried = [frame for frame in drafted_frames(page, echo) if frame["t"] != by_hand["t"]]
+        assert len(carried) >= 2
+        assert all((f["view"], f["carried_from"]) == ("a2c", [by_hand["t"], 0]) for f in carried)
+        page.keyboard.press("Control+z")
+        expect(page.locator(place)).not_to_contain_text("carried on")
+        page.keyboard.press("o")
+        page.keyboard.press("t")
+        expect(page.locator("#carry-on")).to_contain_text("This image has no correction.")
+        page.keyboard.press("Escape")
+        expect(page.locator("#carry-on")).to_be_hidden()
+        expect(page.locator("#saved")).not_to_contain_text("Saving")
+        forget_draft(page, echo.site, echo.job_id)
+
+
+def page_place(view: str) -> str:
+    """Where the page says which frame of a view it shows."""
+    return f'[data-view="{view}"] [data-corner="where"]'
+
+
+def drafted_frames(page: Page, echo: Reading) -> list[dict[str, Any]]:
+    """The frames of the draft that is saved."""
+    draft = page.request.get(f"{echo.site.url}/api/studies/{echo.job_id}").json()["draft"]
+    frames: list[dict[str, Any]] = draft["frames"]
+    return frames
+
+
 def test_steps_are_undone_in_their_view_and_end_systole_is_set_in_it(browser: Browser, echo: Reading) -> None:
     with reader_at(browser, echo.site, echo.token) as page:
         open_study(page, echo.site, echo.job_id)

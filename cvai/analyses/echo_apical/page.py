@@ -162,6 +162,7 @@ PAGE: PageSpec[ReopenedLoops] = PageSpec(
         "area",
         (CurveLine(_CAVITY, _CAVITY_COLOUR), CurveLine(_ATRIUM, _ATRIUM_COLOUR, dashed=True)),
     ),
+    carried=("phases",),
     traces=Traces(
         "Longitudinal strain",
         "%",

@@ -1,4 +1,4 @@
-/** @file A correction carried on to other phases or slices: a preview that is looked at, accepted or dropped. */
+/** @file A correction carried on to other phases, frames or slices: a preview that is looked at, accepted or dropped. */
 
 import { sendJson } from "./api.js";
 import { decodeRuns } from "./labels.js";
@@ -7,25 +7,34 @@ import { _ } from "./words.js";
 
 /** @typedef {"phases" | "slices"} Along */
 /** @typedef {{t: number, z: number, labels: Uint8Array}} Frame */
-/** @typedef {{along: Along, t: number, z: number, frames: Frame[], reach: number}} Preview */
+/** @typedef {import("./input.js").View} View */
+/** @typedef {{along: Along, of: View, t: number, z: number, frames: Frame[], reach: number}} Preview */
+/** @typedef {Record<string, number>} Values */
+/**
+ * @typedef {object} Images of a stack, or the loops
+ * @property {View} current
+ * @property {(proposal: {withdraw: () => void}) => void} propose
+ * @property {(frames: Frame[]) => void} setUndecided
+ * @property {() => void} leaveUndecided
+ */
 
 export class Carry {
   /**
    * @param {HTMLElement | null} host where a preview is described; null where nothing is carried on
    * @param {string} base address of the study's API
-   * @param {import("./side_by_side.js").SideBySide} sides
-   * @param {import("./editor.js").Editor} editor
+   * @param {Images} images
+   * @param {EventTarget & import("./draft.js").Changed} edits of all of them
    * @param {import("./proposal.js").Value[]} numbers shown as they are and as they would be
-   * @param {() => Record<string, number>} count numbers of the contours as they are
+   * @param {(frames: Frame[]) => Promise<{now: Values, then: Values}>} measure them, with these frames
    * @param {() => void} draw all images
    */
-  constructor(host, base, sides, editor, numbers, count, draw) {
+  constructor(host, base, images, edits, numbers, measure, draw) {
     this.host = host;
     this.base = base;
-    this.sides = sides;
-    this.editor = editor;
+    this.images = images;
+    this.edits = edits;
     this.numbers = numbers;
-    this.count = count;
+    this.measure = measure;
     this.draw = draw;
     /** @type {Preview | null} */
     this.preview = null;
@@ -37,7 +46,7 @@ export class Carry {
     this.#part("leave")?.addEventListener("click", () => this.withdraw());
     this.#part("fewer")?.addEventListener("click", () => this.#reachBy(-1));
     this.#part("more")?.addEventListener("click", () => this.#reachBy(1));
-    editor.addEventListener("change", () => this.withdraw());
+    edits.addEventListener("change", () => this.withdraw());
   }
 
   /** @returns {Record<string, () => void>} */
@@ -58,7 +67,7 @@ export class Carry {
     const { preview } = this;
     if (!preview?.frames.length) return;
     this.withdraw();
-    this.editor.replaceAll(preview.frames, [preview.t, preview.z]);
+    preview.of.editor.replaceAll(preview.frames, [preview.t, preview.z]);
   }
 
   /** Leave everything as it is. */
@@ -67,7 +76,7 @@ export class Carry {
     if (!this.preview || !this.host) return;
     this.preview = null;
     this.host.hidden = true;
-    this.sides.leaveUndecided();
+    this.images.leaveUndecided();
     this.draw();
   }
 
@@ -84,7 +93,7 @@ export class Carry {
   /** @param {string} along a second time drops the preview */
   #pressed(along) {
     if (this.preview?.along === along) return this.withdraw();
-    const { t, z } = this.preview ?? this.sides.current.viewer;
+    const { t, z } = this.preview ?? this.images.current.viewer;
     this.#ask(/** @type {Along} */ (along), t, z, null);
   }
 
@@ -97,43 +106,45 @@ export class Carry {
 
   /** @param {Along} along @param {number} t @param {number} z @param {number | null} frames how far; null for as far as usual */
   async #ask(along, t, z, frames) {
-    this.sides.propose(this);
-    const asked = ++this.asked;
+    this.images.propose(this);
+    const asked = ++this.asked, of = this.preview?.of ?? this.images.current;
     if (this.preview?.along !== along) {
-      this.preview = { along, t, z, frames: [], reach: 1 };
+      this.preview = { along, of, t, z, frames: [], reach: 1 };
       this.#say(_("Moving the contours…"));
     }
-    const { changes } = this.editor;
-    const answer = await sendJson("POST", `${this.base}/carried`, { changes, t, z, along, frames }).catch((problem) => problem);
+    const body = { changes: this.edits.changes, t, z, view: loopOf(of) ?? "", along, frames };
+    const answer = await sendJson("POST", `${this.base}/carried`, body).catch((problem) => problem);
     if (asked !== this.asked) return;
-    this.preview = { along, t, z, frames: [], reach: frames ?? 1 };
+    this.preview = { along, of, t, z, frames: [], reach: frames ?? 1 };
     if (answer instanceof Error) return this.#say(answer.message);
-    const { labels } = this.editor;
+    const { labels } = of.editor;
     const reached = answer.frames.map((/** @type {any} */ frame) => ({ ...frame, labels: decodeRuns(frame.runs, labels.size) }));
     this.preview.reach = this.#furthest(reached);
     this.preview.frames = reached.filter((/** @type {Frame} */ frame) => {
       const now = labels.frame(frame.t, frame.z);
       return frame.labels.some((label, i) => label !== now[i]);
     });
-    this.#show();
+    await this.#show(asked);
   }
 
   /** @param {Frame[]} frames @returns {number} steps to the frame that is furthest from the corrected one */
   #furthest(frames) {
-    const { along, t, z } = /** @type {Preview} */ (this.preview);
-    const { n_phases } = this.editor.labels.grid;
+    const { along, of, t, z } = /** @type {Preview} */ (this.preview);
+    const { n_phases } = of.viewer.cine;
     const steps = frames.map((frame) => {
       const apart = Math.abs(along === "phases" ? frame.t - t : frame.z - z);
-      return along === "phases" ? Math.min(apart, n_phases - apart) : apart;
+      return along === "phases" && !loopOf(of) ? Math.min(apart, n_phases - apart) : apart;
     });
     return Math.max(1, ...steps);
   }
 
-  #show() {
+  /** @param {number} asked which request was answered */
+  async #show(asked) {
     const { frames } = /** @type {Preview} */ (this.preview);
-    this.sides.setUndecided(frames);
+    this.images.setUndecided(frames);
     this.draw();
-    const now = this.count(), then = this.editor.labels.with(frames, this.count);
+    const { now, then } = await this.measure(frames);
+    if (asked !== this.asked) return;
     const shown = this.numbers.filter(({ name, decimals }) => now[name]?.toFixed(decimals) !== then[name]?.toFixed(decimals));
     this.#part("numbers").replaceChildren(...shown.map((value) => rowOf(value, now, then)));
     this.#say(frames.length ? this.#reachInWords() : _("Nothing changes there."));
@@ -142,23 +153,36 @@ export class Carry {
 
   /** @returns {string} */
   #reachInWords() {
-    const { along, frames } = /** @type {Preview} */ (this.preview);
+    const { along, of, frames } = /** @type {Preview} */ (this.preview);
     const places = frames.map((frame) => (along === "phases" ? frame.t : frame.z) + 1).sort((a, b) => a - b);
     const numbers = { numbers: places.join(", ") };
+    if (loopOf(of)) return _("Frames {numbers}, drawn dashed.", numbers);
     return along === "phases" ? _("Phases {numbers}, drawn dashed.", numbers) : _("Slices {numbers}, drawn dashed.", numbers);
   }
 
   /** @param {string} text */
   #say(text) {
-    const { along, t, z, frames } = /** @type {Preview} */ (this.preview);
+    const { frames } = /** @type {Preview} */ (this.preview);
     if (!this.host) return;
-    const place = { slice: z + 1, phase: t + 1 };
-    this.#part("title").textContent = along === "phases"
-      ? _("Carry the correction of slice {slice}, phase {phase} on to other phases?", place)
-      : _("Carry the correction of slice {slice}, phase {phase} on to other slices?", place);
+    this.#part("title").textContent = this.#question();
     this.#part("reach").textContent = text;
     this.#part("table").hidden = true;
     for (const name of ["accept", "fewer", "more"]) this.#part(name).hidden = !frames.length;
     this.host.hidden = false;
   }
+
+  /** @returns {string} */
+  #question() {
+    const { along, of, t, z } = /** @type {Preview} */ (this.preview);
+    const place = { slice: z + 1, phase: t + 1 };
+    if (loopOf(of)) return _("Carry the correction of frame {frame} on to other frames?", { frame: t + 1 });
+    return along === "phases"
+      ? _("Carry the correction of slice {slice}, phase {phase} on to other phases?", place)
+      : _("Carry the correction of slice {slice}, phase {phase} on to other slices?", place);
+  }
+}
+
+/** @param {View} view @returns {string | undefined} the view of a loop; none of a stack */
+function loopOf({ viewer }) {
+  return /** @type {{view?: string}} */ (viewer.cine).view;
 }

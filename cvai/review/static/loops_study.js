@@ -1,6 +1,7 @@
 /** @file The study page of loops: side by side with their contours, which are corrected where the analysis allows it. */
 
 import { getBytes, getJson, meta, sendJson } from "./api.js";
+import { Carry } from "./carry.js";
 import { BeatCurve, showTrend } from "./chart.js";
 import { Decide } from "./decide.js";
 import { Draft, othersInWords, watch } from "./draft.js";
@@ -8,7 +9,7 @@ import { enterByHand } from "./entered.js";
 import { linkFindings } from "./findings.js";
 import { Impression } from "./impression.js";
 import { handle, showHistory } from "./input.js";
-import { unitOf } from "./labels.js";
+import { encodeRuns, unitOf } from "./labels.js";
 import { LoopEdits } from "./loop_edits.js";
 import { LoopView } from "./loops.js";
 import { Numbers } from "./numbers.js";
@@ -36,6 +37,7 @@ class LoopsPage {
     /** @type {{revision: number, measurements: Record<string, number>}} */
     this.previewed = { revision: -1, measurements: {} };
     this.edits = new LoopEdits(views);
+    this.carry = this.#carries();
     if (study.editable) this.#signs();
     handle(this);
     this.#overlay();
@@ -63,6 +65,7 @@ class LoopsPage {
     return {
       o: () => this.lead(this.views[(this.leading + 1) % this.views.length]),
       ...(overlay ? { [overlay.key]: () => part("overlay").click() } : {}),
+      ...this.carry.keys,
     };
   }
 
@@ -80,6 +83,7 @@ class LoopsPage {
 
   /** @param {import("./input.js").View} view take another view as the one that keys, slider and curve refer to */
   lead(view) {
+    if (view.viewer !== this.current.viewer) this.carry.withdraw();
     this.leading = this.player.leading = this.views.findIndex(({ viewer }) => viewer === view.viewer);
     this.views.forEach(({ stage }, j) => stage.classList.toggle("leading", this.views.length > 1 && this.leading === j));
     const { title, calibrated } = this.current.cine;
@@ -107,7 +111,8 @@ class LoopsPage {
     const view = /** @type {LoopView} */ (this.views.find(({ viewer }) => viewer === shown.viewer));
     const { viewer, cine, editor } = view;
     const [low, high] = viewer.window;
-    const edited = editor.differs(viewer.t, 0) ? ` · ${_("corrected")}` : "";
+    const word = editor.originOf(viewer.t, 0) ? _("carried on") : _("corrected");
+    const edited = editor.differs(viewer.t, 0) ? ` · ${word}` : "";
     view.say("where", `${_("Frame {number} of {total}", { number: viewer.t + 1, total: cine.n_phases })}${this.#nameOf(view)}${edited}`);
     view.say("window", `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`);
   }
@@ -135,6 +140,25 @@ class LoopsPage {
     enterByHand(base, study.entry, this.draft);
     this.scores = scoresOf(edits, this.mayChange);
     edits.addEventListener("change", () => this.#changed());
+  }
+
+  /** @returns {Carry} a correction carried on to other frames of its loop */
+  #carries() {
+    const host = this.mayChange ? document.getElementById("carry-on") : null;
+    const draw = () => this.views.forEach(({ viewer }) => viewer.draw());
+    const carry = new Carry(host, base, new LoopImages(this), this.edits, this.study.page.signed, (frames) => this.#measured(frames), draw);
+    part("accept")?.addEventListener("click", () => carry.withdraw(), { capture: true });
+    return carry;
+  }
+
+  /** @param {import("./carry.js").Frame[]} frames of the current view, in the place of what they have */
+  async #measured(frames) {
+    const { cine, editor } = this.current, now = this.numbers?.values ?? {};
+    const measured = new Set(editor.beats.flatMap(({ ed, es }) => [ed, es]));
+    const others = this.edits.sketch.frames.filter(({ view, t }) => view !== cine.view || !frames.some((frame) => frame.t === t));
+    const wanted = frames.filter(({ t }) => measured.has(t)).map(({ t, z, labels }) => ({ t, z, runs: encodeRuns(labels), view: cine.view }));
+    const told = await sendJson("POST", `${base}/preview`, { ...this.edits.changes, frames: [...others, ...wanted] }).catch(() => null);
+    return { now, then: told ? { ...now, ...told.measurements } : {} };
   }
 
   /** Everything that is known here follows the hand, once a picture. */
@@ -236,6 +260,30 @@ class LoopsPage {
         view.viewer.draw();
       }
     });
+  }
+}
+
+/** The loops as images among which a correction is carried on: those of the current view. */
+class LoopImages {
+  /** @param {LoopsPage} page */
+  constructor(page) {
+    this.page = page;
+  }
+
+  get current() {
+    return this.page.current;
+  }
+
+  propose() {}
+
+  /** @param {import("./carry.js").Frame[]} frames drawn dashed in the place of what they have */
+  setUndecided(frames) {
+    this.leaveUndecided();
+    for (const { t, z, labels } of frames) this.current.viewer.setUndecided(t, z, labels);
+  }
+
+  leaveUndecided() {
+    for (const { viewer } of this.page.views) viewer.leaveUndecided();
   }
 }
 

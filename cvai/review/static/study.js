@@ -48,7 +48,9 @@ class StudyPage {
     const parts = this.mayChange ? study.page.slice_parts : [];
     this.inclusion = new Inclusion(part("proposal"), sides, editor, parts, count, () => this.#drawImages());
     const carried = this.mayChange ? document.getElementById("carry-on") : null;
-    this.carry = new Carry(carried, base, sides, editor, study.page.signed, count, () => this.#drawImages());
+    /** @param {import("./carry.js").Frame[]} frames */
+    const compare = async (frames) => ({ now: count(), then: editor.labels.with(frames, count) });
+    this.carry = new Carry(carried, base, sides, editor, study.page.signed, compare, () => this.#drawImages());
     this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
