@@ -169,6 +169,23 @@ class PageSpec(Generic[AnyReopened]):
 
 
 @dataclass(frozen=True, slots=True)
+class Choosable:
+    """What a person may have measured in the place of what an analysis chose: a series, or a single loop.
+
+    Args:
+        still: (y, x) brightness of one frame of a loop that was left out, by its SOPInstanceUID, without the
+            writing around it; raises Refused where it shows none. None where whole series are chosen.
+    """
+
+    still: Callable[[Study, str], NDArray[np.uint8]] | None = None
+
+    @property
+    def of_loops(self) -> bool:
+        """Whether single loops are chosen."""
+        return self.still is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What an analysis would measure of a study, from its headers.
 
@@ -250,7 +267,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
         compared: names of the measurements by which models and readers are compared.
         accuracy: how good its model is, for lists of models.
         page: how the page shows its images; None where it shows numbers and report alone.
-        takes_choice: whether it measures the series that a person chose, see ``Study.chosen``.
+        choosable: what a person may have measured instead, see ``Study.chosen``; None for nothing.
         concerns: whether a study of the modality may hold what it measures, whole or spoiled. A study without
             is nothing to do for the analysis; it is not refused.
 
@@ -277,7 +294,7 @@ class AnalysisSpec(Generic[AnyModel, AnyReopened, AnyAnalysed]):
     compared: tuple[str, ...] = ()
     accuracy: tuple[Accuracy, ...] = ()
     page: PageSpec[AnyReopened] | None = None
-    takes_choice: bool = False
+    choosable: Choosable | None = None
     concerns: Callable[[Study], bool] = lambda _: True
 
     def __post_init__(self) -> None:

@@ -97,6 +97,10 @@ def retry_job(
         str | None,
         typer.Option(metavar="UID", help="Measure this series of the study of JOB instead, as a new job."),
     ] = None,
+    loop: Annotated[
+        str | None,
+        typer.Option(metavar="UID", help="With --series: this loop of it, by its SOPInstanceUID."),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Who chose the series; default the user of the system."),
@@ -113,15 +117,18 @@ def retry_job(
              cvai jobs retry --code archive_unreachable
              cvai jobs retry --missing-results
              cvai jobs retry JOB --series 1.2.826.0.1.3680043.8.498.7
+             cvai jobs retry JOB --series 1.2.826.0.1.3680043.8.498.8 --loop 1.2.826.0.1.3680043.8.498.9
     """
     if series is not None and job is None:
         raise typer.BadParameter("--series needs JOB")
+    if loop is not None and series is None:
+        raise typer.BadParameter("--loop needs --series")
     if sum((job is not None, code is not None, missing_results)) != 1:
         raise typer.BadParameter("name one of JOB, --code and --missing-results")
     settings, opened = _ledger(config)
     with opened as ledger:
         if job is not None and series is not None:
-            records: tuple[JobRecord, ...] = (_chosen(ledger, job, series, by or getuser()),)
+            records: tuple[JobRecord, ...] = (_chosen(ledger, job, series, loop, by or getuser()),)
         elif job is not None:
             records = ledger.retry(job)
         elif code is not None:
@@ -135,27 +142,31 @@ def retry_job(
         _print_json(job, records, [as_values(record) for record in records])
 
 
-def _chosen(ledger: Ledger, job: str, series_uid: str, by: str) -> JobRecord:
-    """The new job of a chosen series.
+def _chosen(ledger: Ledger, job: str, series_uid: str, loop_uid: str | None, by: str) -> JobRecord:
+    """The new job of a chosen series or loop.
 
     Raises:
-        ConfigurationInvalid: there is no such job, or its analysis measures no chosen series;
+        ConfigurationInvalid: there is no such job, or its analysis measures no chosen series or loop;
             ``job_not_ended``.
     """
     from cvai.analyses.registry import ANALYSES
     from cvai.domain.series_choice import SeriesChoice
 
-    takes_choice = {spec.kind for spec in ANALYSES if spec.takes_choice}
+    of_loops = loop_uid is not None
+    takes_choice = {s.kind for s in ANALYSES if s.choosable is not None and s.choosable.of_loops == of_loops}
     found = [record for record in ledger.named(job) if record.job.kind in takes_choice]
     if not found:
         raise ConfigurationInvalid(
             "no_series_to_choose",
-            "this analysis measures no chosen series.",
+            "this analysis measures no chosen loop."
+            if of_loops
+            else "this analysis measures no chosen series.",
             f"Name a job of {', '.join(sorted(takes_choice))}.",
         )
     if found[0].ended_at is None:
         raise ConfigurationInvalid("job_not_ended", "the job has not ended.", "Wait for its end.")
-    choice = SeriesChoice(series_uid, by, datetime.now(UTC).replace(microsecond=0))
+    at, loops = datetime.now(UTC).replace(microsecond=0), () if loop_uid is None else (loop_uid,)
+    choice = SeriesChoice(series_uid, by, at, loops).after(found[0].job.choice)
     return ledger.job(ledger.choose(found[0].job, choice).job_id)
 
 

@@ -1,20 +1,24 @@
-"""A person's choice of the series that is measured, in the place of the one that the software preferred."""
+"""A person's choice of the images that are measured, in the place of those that the software preferred."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesChoice:
-    """Which series a person wants measured.
+    """Which images a person wants measured: a series, or single loops where an analysis measures those.
 
     Args:
-        series_uid: SeriesInstanceUID.
+        series_uid: SeriesInstanceUID; that of the loop chosen last.
         by: DICOM person name or account of who chose it.
         at: when, with its time zone.
+        loops: SOPInstanceUIDs in the order in which they were chosen; of two of one view the last one counts.
 
     Raises:
         ValueError: nobody chose it, or the time has no zone.
@@ -23,6 +27,7 @@ class SeriesChoice:
     series_uid: str
     by: str
     at: datetime
+    loops: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.series_uid and self.by.strip()):
@@ -30,13 +35,32 @@ class SeriesChoice:
         if self.at.tzinfo is None:
             raise ValueError("the time of a choice must state its time zone")
 
+    def after(self, before: SeriesChoice | None) -> SeriesChoice:
+        """The same choice with the loops of an earlier one, which stay for their views."""
+        if before is None or not self.loops:
+            return self
+        kept = tuple(uid for uid in before.loops if uid not in self.loops)
+        return replace(self, loops=(*kept, *self.loops))
+
+    @property
+    def finding(self) -> Finding:
+        """That a person chose, who, and when."""
+        who, when = " ".join(self.by.replace("^", " ").split()), f"{self.at:%Y-%m-%d %H:%M %Z}"
+        if self.loops:
+            message = say("Loop chosen by {who} on {when}, not by the software.", who=who, when=when)
+        else:
+            message = say("Series chosen by {who} on {when}, not by its headers.", who=who, when=when)
+        return Finding("series_chosen_by_reader", Severity.INFO, message)
+
     def to_text(self) -> str:
-        """JSON on one line, the same for the same choice."""
+        """JSON on one line, the same for the same choice; ids of jobs are made from it."""
         values = {"series_uid": self.series_uid, "by": self.by, "at": self.at.isoformat()}
-        return json.dumps(values, sort_keys=True)
+        loops = {"loops": self.loops} if self.loops else {}
+        return json.dumps({**values, **loops}, sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str) -> SeriesChoice:
         """Inverse of ``to_text``."""
         values = json.loads(text)
-        return cls(**{**values, "at": datetime.fromisoformat(values["at"])})
+        at, loops = datetime.fromisoformat(values["at"]), tuple(values.get("loops", ()))
+        return cls(**{**values, "at": at, "loops": loops})

@@ -107,7 +107,7 @@ def installed_of(
         shadow=shadow,
         device_failures=lambda: analysis.device_failures,
         headline="" if spec.headline is None else spec.headline.name,
-        analyse_chosen=analyse_chosen if spec.takes_choice else None,
+        analyse_chosen=None if spec.choosable is None else analyse_chosen,
     )
 
 

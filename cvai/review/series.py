@@ -1,12 +1,17 @@
-"""Another series of a study, measured since a reader chose it."""
+"""Another series or loop of a study, measured since a reader chose it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+
+from PIL import Image
 
 from cvai.analyses.registry import ANALYSES
+from cvai.analyses.spec import Choosable
 from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import RequestInvalid
 from cvai.jobs.ledger import JobRecord
@@ -14,44 +19,87 @@ from cvai.review.page import Page
 from cvai.review.sign_in.accounts import Reader
 from cvai.review.summary import Summary
 
+STILL_PX = 160
+"""Longer side of the picture of a loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesOffer:
-    """What the page shows of the series that were left out.
+    """What the page shows of the images that were left out.
 
     Args:
-        series_uids: that a reader may have measured.
-        chosen: jobs of series that were chosen before, newest first, but the one that is shown.
+        series_uids: of whole series that a reader may have measured.
+        loops: entries of ``excluded`` whose loop a reader may have measured.
+        views: titles of the views of loops.
+        chosen: jobs of what was chosen before, newest first, but the one that is shown.
     """
 
-    series_uids: frozenset[str]
-    chosen: Sequence[JobRecord]
+    series_uids: frozenset[str] = frozenset()
+    loops: Sequence[Mapping[str, Any]] = ()
+    views: Mapping[str, str] = field(default_factory=dict)
+    chosen: Sequence[JobRecord] = ()
+
+    @property
+    def loop_uids(self) -> frozenset[str]:
+        """SOPInstanceUIDs of the loops."""
+        return frozenset(left["loop"]["sop_instance_uid"] for left in self.loops)
 
 
 def series_offer(page: Page, summary: Summary) -> SeriesOffer:
-    """The series that may be chosen instead, and what became of those that were."""
-    if not _takes_choice(summary) or summary.record.ended_at is None:
-        return SeriesOffer(frozenset(), ())
-    left_out = {left["series_uid"] for left in summary.result.get("excluded") or []}
+    """What may be chosen instead, and what became of that which was."""
+    choosable = _choosable(summary)
+    if choosable is None or summary.record.ended_at is None:
+        return SeriesOffer()
+    left_out = summary.result.get("excluded") or []
     chosen = [r for r in page.ledger.choices(summary.record.job) if r.job != summary.record.job]
-    return SeriesOffer(frozenset(left_out - {summary.result.get("series_uid")}), chosen)
+    if choosable.of_loops:
+        views = next(spec.views for spec in ANALYSES if spec.kind == summary.kind)
+        return SeriesOffer(loops=[left for left in left_out if left.get("loop")], views=views, chosen=chosen)
+    others = {left["series_uid"] for left in left_out} - {summary.result.get("series_uid")}
+    return SeriesOffer(frozenset(others), chosen=chosen)
 
 
-def choose_series(page: Page, summary: Summary, reader: Reader, series_uid: str) -> str:
-    """Queue a job that measures another series; returns its id. The result there is stays until that has one.
+def choose_series(page: Page, summary: Summary, reader: Reader, series_uid: str, loop_uid: str) -> str:
+    """Queue a job that measures something else; returns its id. The result there is stays until that has one.
+
+    Args:
+        page: of the service.
+        summary: of the analysis.
+        reader: who chooses.
+        series_uid: SeriesInstanceUID.
+        loop_uid: SOPInstanceUID where a single loop is chosen, else empty.
 
     Raises:
         RequestInvalid: ``series_not_offered``.
     """
-    if series_uid not in series_offer(page, summary).series_uids:
+    offer = series_offer(page, summary)
+    if (loop_uid not in offer.loop_uids) if loop_uid else (series_uid not in offer.series_uids):
         raise RequestInvalid(
             "series_not_offered",
             "This series cannot be measured instead.",
             "Load the page again; it lists the series that can.",
         )
-    choice = SeriesChoice(series_uid, reader.person_name, datetime.now(UTC).replace(microsecond=0))
+    at, loops = datetime.now(UTC).replace(microsecond=0), (loop_uid,) if loop_uid else ()
+    choice = SeriesChoice(series_uid, reader.person_name, at, loops).after(summary.record.job.choice)
     return page.ledger.choose(summary.record.job, choice).job_id
 
 
-def _takes_choice(summary: Summary) -> bool:
-    return any(spec.kind == summary.kind and spec.takes_choice for spec in ANALYSES)
+def still_png(page: Page, summary: Summary, loop_uid: str) -> bytes:
+    """A small picture of a loop that was left out.
+
+    Raises:
+        RequestInvalid: ``series_not_offered``.
+        Refused: the loop shows none.
+    """
+    choosable = _choosable(summary)
+    if choosable is None or choosable.still is None or loop_uid not in series_offer(page, summary).loop_uids:
+        raise RequestInvalid("series_not_offered", "There is no such loop.", "Load the page again.")
+    still = Image.fromarray(choosable.still(page.cines.reopen(summary.record).study, loop_uid))
+    still.thumbnail((STILL_PX, STILL_PX))
+    png = io.BytesIO()
+    still.save(png, "PNG")
+    return png.getvalue()
+
+
+def _choosable(summary: Summary) -> Choosable | None:
+    return next((spec.choosable for spec in ANALYSES if spec.kind == summary.kind), None)

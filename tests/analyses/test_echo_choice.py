@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -17,9 +19,11 @@ from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.read import read_studies
+from cvai.dicom.read.values import Study
 from cvai.domain.echo.function import Volumes, require_ejection
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.views import EchoView
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import Refused
 from cvai.models.echo import EchoSegmenter
 from tests.dicom.read.ultrasound_files import STUDY, beating_frames, write_loop
@@ -56,14 +60,23 @@ def drawn() -> np.ndarray:
     return beating_labels(22.0)
 
 
-def analysed(folder: Path, loops: list[Loop], draw: Callable[[], np.ndarray] = drawn) -> EchoAnalysis:
-    """``number`` in the header of a loop is its place in the study, from 1."""
+def analysed(
+    folder: Path, loops: list[Loop], draw: Callable[[], np.ndarray] = drawn, chosen: tuple[int, ...] = ()
+) -> EchoAnalysis:
+    """``number`` in the header of a loop is its place in the study, from 1; ``chosen`` are such numbers."""
     for number, (_, _, changes) in enumerate(loops, start=1):
         frames = beating_frames(N_FRAMES, ROWS, COLUMNS, seed=number)
         write_loop(folder / f"{number}.dcm", frames, number, **{"HeartRate": WHOLE_BEAT_BPM, **changes})
     (study,) = read_studies(folder).studies
+    study = replace(study, chosen=choice_of(study, chosen) if chosen else None)
     segmenter = DrawingSegmenter([(view, surely) for view, surely, _ in loops], draw)
     return analyse_echo(study, cast(EchoSegmenter, segmenter), Stopwatch())
+
+
+def choice_of(study: Study, chosen: tuple[int, ...]) -> SeriesChoice:
+    uids = {p.instance_number: p.sop_instance_uid for series in study.series for p in series.planes}
+    at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    return SeriesChoice(study.series[0].series_uid, "Hart^Ada", at, tuple(uids[n] for n in chosen))
 
 
 def measured(analysis: EchoAnalysis) -> list[int | None]:
@@ -218,6 +231,71 @@ def test_a_loop_stated_as_apical_that_shows_something_else_is_told_so(tmp_path: 
     loops: list[Loop] = [(OTHER, 0.9, {"ViewName": "A4C"}), (FOUR, 0.9, {})]
     (reason,) = (p.reason for p in analysed(tmp_path, loops).excluded)
     assert "though stated as apical four-chamber" in reason
+
+
+TWICE: list[Loop] = [(FOUR, 0.9, {}), (FOUR, 0.8, {}), (TWO, 0.9, {}), (TWO, 0.8, {})]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        pytest.param((), [1, 3], id="none"),
+        pytest.param((2,), [2, 3], id="one view, the other as before"),
+        pytest.param((2, 4), [2, 4], id="both views"),
+        pytest.param((2, 4, 1), [1, 4], id="the last one of a view counts"),
+    ],
+)
+def test_loops_that_a_reader_chose_are_measured(
+    tmp_path: Path, chosen: tuple[int, ...], expected: list[int]
+) -> None:
+    analysis = analysed(tmp_path, TWICE, chosen=chosen)
+    assert measured(analysis) == expected
+    assert ("series_chosen_by_reader" in codes(analysis)) == bool(chosen)
+    left = [excluded.loop for excluded in analysis.excluded]
+    assert [(loop.view, loop.n_frames, loop.heart_rate_bpm) for loop in left if loop] == [
+        ("a4c", N_FRAMES, WHOLE_BEAT_BPM),
+        ("a2c", N_FRAMES, WHOLE_BEAT_BPM),
+    ]
+
+
+def test_a_chosen_loop_at_stress_is_measured_alone_and_not_called_at_rest(tmp_path: Path) -> None:
+    peak = {"HeartRate": 134, "FrameTime": "20"}
+    by_rate = analysed(tmp_path / "rate", [(FOUR, 0.9, {}), (TWO, 0.9, {}), (FOUR, 0.8, peak)], chosen=(3,))
+    assert measured(by_rate) == [3]
+    staged = {**peak, "StageName": "PEAK"}
+    loops: list[Loop] = [(FOUR, 0.8, staged), (TWO, 0.9, {"StageName": "REST"})]
+    by_name = analysed(tmp_path / "name", loops, chosen=(1,))
+    assert measured(by_name) == [1]
+    assert "not_at_rest" in codes(by_name)
+    (left,) = by_name.excluded
+    assert left.loop is not None
+    assert left.loop.view == ""
+
+
+def test_a_chosen_loop_of_another_day_brings_the_other_view_of_that_day(tmp_path: Path) -> None:
+    def on(date: str) -> dict[str, str]:
+        return {"AcquisitionDate": date, "AcquisitionTime": "101500"}
+
+    early, late = on("20240229"), on("20240301")
+    loops: list[Loop] = [(FOUR, 0.8, early), (TWO, 0.8, early), (FOUR, 0.9, late), (TWO, 0.9, late)]
+    assert measured(analysed(tmp_path / "one", loops)) == [3, 4]
+    assert measured(analysed(tmp_path / "other", loops, chosen=(1,))) == [1, 2]
+    across = analysed(tmp_path / "across", loops, chosen=(1, 4))
+    assert measured(across) == [1, 4]
+    assert "several_examinations" in codes(across)
+
+
+def test_a_chosen_loop_that_shows_no_apical_view_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, [(FOUR, 0.9, {}), (OTHER, 0.9, {})], chosen=(2,))
+    assert refused.value.code == "chosen_loop_not_measured"
+    assert "neither an apical four- nor a two-chamber view" in refused.value.message
+
+
+def test_a_chosen_loop_that_is_stated_to_show_another_view_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        analysed(tmp_path, [(FOUR, 0.9, {}), (OTHER, 0.9, {"ViewName": "PLAX"})], chosen=(2,))
+    assert refused.value.code == "chosen_loop_not_measured"
 
 
 STATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

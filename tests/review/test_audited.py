@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import requests
 from fastapi import APIRouter
+from pydicom import dcmread
 
 from cvai.audit.messages import Act, AuditEvent
 from cvai.errors import TemporarilyUnavailable
@@ -24,13 +25,19 @@ from cvai.review.sign_in.accounts import Role
 from tests.process import eventually
 from tests.review.light_page import light_page
 from tests.review.site import Site, measured_site, running
+from tests.review.test_chosen_loop import add_loop
 from tests.review.test_requests import words
 from tests.review.test_roles import STUDY, app_of, every_route
 
 pytestmark = pytest.mark.servers
 
 OF_ECHO = frozenset(
-    {f"{STUDY}/preview", f"{STUDY}/loops/{{view}}/frames/{{part}}", f"{STUDY}/loops/{{view}}/labels"}
+    {
+        f"{STUDY}/preview",
+        f"{STUDY}/loops/{{view}}/frames/{{part}}",
+        f"{STUDY}/loops/{{view}}/labels",
+        f"{STUDY}/left-out/{{sop_instance_uid}}",
+    }
 )
 OF_RUNS = frozenset({f"{STUDY}/look", "/api/admin/jobs/{job_id}/retry"})
 BODIES: dict[tuple[str, str], object] = {
@@ -46,13 +53,23 @@ BODIES: dict[tuple[str, str], object] = {
 
 @dataclass(frozen=True)
 class Read:
-    """A site with a measured cine and ultrasound study, a refused angiography study, and who reads them."""
+    """A site with a measured cine and ultrasound study, a refused angiography study, and who reads them.
+
+    ``left_out`` is a loop that was not measured.
+    """
 
     site: Site
     session: requests.Session
     cine: str
     echo: str
     runs: str
+    left_out: str
+
+    def address(self, path: str) -> str:
+        """Of something that there is."""
+        there = {"z": 0, "view": "a4c", "part": 0, "index": 0, "sop_instance_uid": self.left_out}
+        none = {"name": "nobody", "upload": "none", "number": 0, "language": "de"}
+        return path.format(job_id=self.job_for(path), **there, **none)
 
     def job_for(self, path: str) -> str:
         if path in OF_RUNS:
@@ -102,6 +119,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
     site = measured_site(tmp_path_factory, "audited")
     with running(site):
         write_echo_phantom_study(site.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
+        again = dcmread(site.root / DICOM_FOLDER / "a4c.dcm")
+        add_loop(again, site.root / DICOM_FOLDER, "darker", 0.8 * again.pixel_array)
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".echo")
         (site.settings.inbox_folder / ".echo").rename(site.settings.inbox_folder / "echo")
         write_angiography_phantom_study(site.root, (RunParameters(n_frames=14, beat_frames=8, contrast=0.0),))
@@ -115,7 +134,9 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         signed = {"after": 0, "changes": {"ed": 0, "es": 3, "frames": []}}
         address = f"{site.url}/api/studies/{jobs['cine_sax']}/decision"
         session.post(address, json=signed, timeout=120).raise_for_status()
-        yield Read(site, session, jobs["cine_sax"], jobs["echo_apical"], jobs["coronary"])
+        told = session.get(f"{site.url}/api/studies/{jobs['echo_apical']}", timeout=120).json()
+        (left_out,) = (p["loop"]["sop_instance_uid"] for p in told["result"]["excluded"])
+        yield Read(site, session, jobs["cine_sax"], jobs["echo_apical"], jobs["coronary"], left_out)
 
 
 def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
@@ -126,11 +147,9 @@ def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
 
 
 def ask(read: Read, method: str, path: str, body: object) -> requests.Response:
-    none = {"name": "nobody", "upload": "none", "number": 0, "index": 0, "language": "de"}
-    address = path.format(job_id=read.job_for(path), z=0, view="a4c", part=0, **none)
     return read.session.request(
         method,
-        f"{read.site.url}{address}",
+        f"{read.site.url}{read.address(path)}",
         json=body,
         timeout=120,
         allow_redirects=False,
@@ -163,7 +182,7 @@ def test_a_route_with_patients_data_leaves_a_message_of_who_read_what(
     assert participant.attrib["UserID"] == "auditor"
     assert participant.attrib["NetworkAccessPointID"] == "127.0.0.1"
     job_id = read.job_for(path)
-    assert shown_path(message) == path.format(job_id=job_id, z=0, view="a4c", part=0, index=0)
+    assert shown_path(message) == read.address(path)
     study_uid = job_id.rsplit("-", 3)[0]
     if declared.act is Act.LISTED:
         listed = {study.attrib["UID"] for study in message.iter("StudyIDs")}

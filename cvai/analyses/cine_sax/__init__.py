@@ -11,7 +11,7 @@ from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES
 from cvai.analyses.cine_sax.page import COMPARED, HEADLINE, PAGE, SCORES
 from cvai.analyses.cine_sax.reading import ReopenedCine, labels_of, remeasured_cine, reopen_cine
 from cvai.analyses.cine_sax.report import report_pdf
-from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Editing
+from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Choosable, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_cine
 from cvai.dicom.write.plan import ResultPlan
@@ -52,6 +52,6 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         Accuracy("Dice of the RV cavity, ED", ("dice", "ED", "rv_cavity", "mean")),
     ),
     page=PAGE,
-    takes_choice=True,
+    choosable=Choosable(),
     concerns=may_hold_cine,
 )

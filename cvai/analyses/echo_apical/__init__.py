@@ -19,7 +19,8 @@ from cvai.analyses.echo_apical.objects import (
 from cvai.analyses.echo_apical.page import COMPARED, HEADLINE, PAGE, preview_of_loops, redrawn_loops
 from cvai.analyses.echo_apical.reading import ReopenedLoops, labels_of, remeasured_loops, reopen_loops
 from cvai.analyses.echo_apical.report import echo_report_pdf
-from cvai.analyses.spec import Accuracy, AnalysisSpec, Editing
+from cvai.analyses.echo_apical.still import still_of
+from cvai.analyses.spec import Accuracy, AnalysisSpec, Choosable, Editing
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import ECHO_LABELS
@@ -72,4 +73,5 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         Accuracy("Dice of the LV cavity, ED", ("dice", "ED", "lv_cavity", "value")),
     ),
     page=PAGE,
+    choosable=Choosable(still_of),
 )

@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cvai import __version__
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
-from cvai.analyses.echo_apical.choice import choose_loops
+from cvai.analyses.echo_apical.choice import choose_loops, with_chosen_loops
 from cvai.analyses.echo_apical.measure import measured, view_of, with_atria_and_strain, with_beats_found
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.dicom.read.ultrasound.loops import assemble_loop, select_loops
+from cvai.dicom.read.ultrasound.loops import assemble_loop, chosen_not_measured, select_loops
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
 from cvai.domain.echo.views import EchoView
 from cvai.domain.message import joined, say
@@ -32,9 +32,10 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
     with watch.stage("select"):
         patient = study.patient()
         selection = select_loops(study)
-    measured_loops, excluded = _measured_loops(selection.loops, segmenter, watch)
+    chosen = () if study.chosen is None else study.chosen.loops
+    measured_loops, excluded = _measured_loops(selection.loops, segmenter, watch, chosen)
     with watch.stage("measure"):
-        choice = choose_loops(measured_loops)
+        choice = with_chosen_loops(measured_loops, chosen) if chosen else choose_loops(measured_loops)
         loops = tuple(map(with_atria_and_strain, choice.loops))
         found = measured(
             study,
@@ -56,12 +57,13 @@ def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> Ec
 
 
 def _measured_loops(
-    loops: Sequence[Images], segmenter: EchoSegmenter, watch: Stopwatch
+    loops: Sequence[Images], segmenter: EchoSegmenter, watch: Stopwatch, chosen: Collection[str]
 ) -> tuple[list[MeasuredLoop], list[Excluded]]:
     """Every loop that shows an apical view and can be measured; the frames of others are not kept.
 
     Raises:
         Refused: none can; where there is one loop only, with that loop's own refusal.
+        CineNotFound: ``chosen_loop_not_measured``.
     """
     measured: list[MeasuredLoop] = []
     excluded: list[Excluded] = []
@@ -72,6 +74,8 @@ def _measured_loops(
         except Refused as refusal:
             refusals.append(refusal)
             excluded.append(Excluded(images[0].series_uid, joined(": ", (refusal.code, refusal.message))))
+            if images[0].sop_instance_uid in chosen:
+                raise chosen_not_measured(refusal.message, excluded) from refusal
     if measured:
         return measured, excluded
     if len(loops) == 1:

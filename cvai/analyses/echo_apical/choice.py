@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cvai.analyses.echo_apical.analysis import MeasuredLoop
 from cvai.analyses.echo_apical.codes import VIEW_NAMES
 from cvai.dicom.read.ultrasound.sessions import sessions_of
-from cvai.dicom.read.values import Excluded
+from cvai.dicom.read.values import Excluded, LoopLeftOut
 from cvai.domain.anatomy import Structure
 from cvai.domain.beats import area_curve
 from cvai.domain.echo.loop_times import seen_rate_bpm
@@ -58,8 +58,33 @@ def choose_loops(measured: Sequence[MeasuredLoop]) -> LoopChoice:
             if loop not in loops
         ),
     )
-    excluded = tuple(Excluded(loop.source.series_uid, reason) for loop, reason in reasons)
+    excluded = tuple(_left_out(loop, reason) for loop, reason in reasons)
     return LoopChoice(loops, excluded, (*session_findings, *rate_findings))
+
+
+def with_chosen_loops(measured: Sequence[MeasuredLoop], chosen: Sequence[str]) -> LoopChoice:
+    """The loops that a person chose, and for a view of which none was chosen the one that goes with them.
+
+    A loop of another examination, or at a heart rate of stress beside one at rest, goes with none.
+
+    Args:
+        measured: loops of the study, the chosen ones among them.
+        chosen: SOPInstanceUIDs, at least one; of two of one view the last one counts.
+    """
+    by_uid = {loop.source.images[0].sop_instance_uid: loop for loop in measured}
+    by_view = {by_uid[uid].view: by_uid[uid] for uid in chosen}
+    sessions = _sessions(measured)
+    own = [session for session in sessions if any(loop in session for loop in by_view.values())]
+    first = next(iter(by_view.values()))
+    beside = [loop for loop in own[0] if loop.view not in by_view and not _is_stress_beside(loop, first)]
+    if beside:
+        best = max(beside, key=lambda loop: (_goes_with(first, loop), *_quality(loop)))
+        by_view[best.view] = best
+    loops = tuple(by_view[view] for view in VIEW_NAMES if view in by_view)
+    excluded = tuple(
+        _left_out(loop, say("another loop was chosen")) for loop in measured if loop not in loops
+    )
+    return LoopChoice(loops, excluded, _of_several_sessions() if len(own) > 1 else ())
 
 
 def rate_bpm(loop: MeasuredLoop) -> float | None:
@@ -70,10 +95,36 @@ def rate_bpm(loop: MeasuredLoop) -> float | None:
     return seen_rate_bpm(loop.source.loop, area_curve(loop.segmentation.area_curve_px(Structure.LV_CAVITY)))
 
 
+def _left_out(loop: MeasuredLoop, reason: str) -> Excluded:
+    image = loop.source.images[0]
+    left = LoopLeftOut(image.sop_instance_uid, loop.view.value, len(loop.source.images), rate_bpm(loop))
+    return Excluded(loop.source.series_uid, reason, left)
+
+
+def _of_several_sessions() -> tuple[Finding, ...]:
+    message = say("The loops that were chosen are of several examinations, hours or days apart.")
+    return (Finding("several_examinations", Severity.WARNING, message),)
+
+
+def _is_stress_beside(loop: MeasuredLoop, other: MeasuredLoop) -> bool:
+    """Whether only one of both was acquired at rest, as far as their heart rates are known."""
+    rates_bpm = [rate for rate in (rate_bpm(loop), rate_bpm(other)) if rate is not None]
+    return len(rates_bpm) == 2 and _are_rest_and_stress(min(rates_bpm), max(rates_bpm))
+
+
+def _are_rest_and_stress(slowest_bpm: float, fastest_bpm: float) -> bool:
+    return fastest_bpm >= max(_STRESS_RATIO * slowest_bpm, slowest_bpm + _STRESS_BPM)
+
+
+def _sessions(measured: Sequence[MeasuredLoop]) -> list[list[MeasuredLoop]]:
+    """The loops of each examination, the earliest first."""
+    headers = [loop.source.images[0].header for loop in measured]
+    return [[measured[index] for index in indices] for indices in sessions_of(headers)]
+
+
 def _of_one_session(measured: Sequence[MeasuredLoop]) -> tuple[list[MeasuredLoop], tuple[Finding, ...]]:
     """The loops of the latest examination that shows most views."""
-    headers = [loop.source.images[0].header for loop in measured]
-    sessions = [[measured[index] for index in indices] for indices in sessions_of(headers)]
+    sessions = _sessions(measured)
     if len(sessions) == 1:
         return sessions[0], ()
     chosen = max(enumerate(sessions), key=lambda at: (len({loop.view for loop in at[1]}), at[0]))[1]
@@ -93,7 +144,7 @@ def _at_the_slowest_rate(loops: Sequence[MeasuredLoop]) -> tuple[list[MeasuredLo
     if not rates_bpm:
         return list(loops), ()
     slowest_bpm, fastest_bpm = min(rates_bpm.values()), max(rates_bpm.values())
-    if fastest_bpm < max(_STRESS_RATIO * slowest_bpm, slowest_bpm + _STRESS_BPM):
+    if not _are_rest_and_stress(slowest_bpm, fastest_bpm):
         return list(loops), ()
     limit_bpm = _REST_RATIO * slowest_bpm
     resting = [loop for loop in loops if rates_bpm.get(id(loop), fastest_bpm) <= limit_bpm]

@@ -26,6 +26,7 @@ from cvai.analyses.echo_apical.objects import LOOP_KINDS, SEGMENTS
 from cvai.analyses.shown import FewFrames
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, LoopSelection, assemble_loop, select_loops
+from cvai.dicom.read.ultrasound.stages import loop_left_out
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
 from cvai.domain.echo.function import KeyDiscs, measure_echo
@@ -69,12 +70,10 @@ class ReopenedLoops:
     def excluded(self) -> tuple[Excluded, ...]:
         """What was not measured; why one loop was preferred to another is not known any more."""
         measured_uids = {loop.source.images[0].sop_instance_uid for loop in self.loops}
-        others = (
-            images[0] for images in self.selection.loops if images[0].sop_instance_uid not in measured_uids
-        )
+        others = (i for i in self.selection.loops if i[0].sop_instance_uid not in measured_uids)
         return (
             *self.selection.excluded,
-            *(Excluded(image.series_uid, say("another loop was measured")) for image in others),
+            *(loop_left_out(images, say("another loop was measured")) for images in others),
         )
 
 

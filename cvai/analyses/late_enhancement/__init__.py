@@ -17,7 +17,7 @@ from cvai.analyses.late_enhancement.reading import (
 )
 from cvai.analyses.late_enhancement.report import enhancement_report_pdf
 from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
-from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Editing
+from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Choosable, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_late_enhancement
 from cvai.dicom.write.plan import ResultPlan
@@ -56,5 +56,6 @@ SPEC: AnalysisSpec[EnhancementSegmenter, ReopenedEnhancement, EnhancementAnalysi
         Accuracy("Dice of the infarct", ("dice", "infarct", "value")),
     ),
     page=PAGE,
+    choosable=Choosable(),
     concerns=may_hold_late_enhancement,
 )

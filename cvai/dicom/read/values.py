@@ -154,7 +154,7 @@ class Study:
             says otherwise.
         own_results: what cvai has written into the study, ordered by SOPInstanceUID.
         entered: what a reader has entered by hand about the patient; None where nothing.
-        chosen: the series that a person wants measured; None where the analysis chooses.
+        chosen: the series or loops that a person wants measured; None where the analysis chooses.
     """
 
     study_uid: str
@@ -177,11 +177,32 @@ class Study:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopLeftOut:
+    """A single loop that was not measured and could be.
+
+    Args:
+        sop_instance_uid: of the loop.
+        view: that was seen in it, as in result.json; empty where nothing has looked.
+        n_frames: how many there are.
+        heart_rate_bpm: stated or seen, None where neither.
+    """
+
+    sop_instance_uid: str
+    view: str
+    n_frames: int
+    heart_rate_bpm: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Excluded:
-    """A series (or part of one) that was not analysed, and why."""
+    """A series (or part of one) that was not analysed, and why.
+
+    ``loop`` is the part that may be measured instead, where a person may choose it alone.
+    """
 
     series_uid: str
     reason: str
+    loop: LoopLeftOut | None = None
 
 
 class CineNotFound(StudyRefused):

@@ -288,7 +288,9 @@ def _impression(impression: Impression | None) -> Record | None:
 
 
 def _chosen(choice: SeriesChoice | None) -> Record | None:
-    return None if choice is None else {**asdict(choice), "at": choice.at.isoformat()}
+    if choice is None:
+        return None
+    return {**asdict(choice), "at": choice.at.isoformat(), "loops": list(choice.loops)}
 
 
 def _body(subject: Subject) -> Record:
@@ -314,7 +316,13 @@ def _entered(entered: Entered | None) -> Record | None:
 def _excluded(excluded: Iterable[Excluded]) -> list[Record]:
     """What was not analysed, with reasons."""
     return [
-        {"series_uid": p.series_uid, "reason": p.reason, "text": message_record(p.reason)} for p in excluded
+        {
+            "series_uid": p.series_uid,
+            "reason": p.reason,
+            "text": message_record(p.reason),
+            "loop": None if p.loop is None else asdict(p.loop),
+        }
+        for p in excluded
     ]
 
 

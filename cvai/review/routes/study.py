@@ -24,7 +24,7 @@ from cvai.review.impression import impression_json, write_impression
 from cvai.review.language import TheLanguage
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.series import choose_series
+from cvai.review.series import choose_series, still_png
 from cvai.review.study import (
     measured_json,
     new_reading,
@@ -63,10 +63,11 @@ class ImpressionBody(BaseModel):
 
 
 class SeriesBody(BaseModel):
-    """The series that a reader wants measured."""
+    """The series, or the loop of it, that a reader wants measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     series_uid: Annotated[str, Field(max_length=64)]
+    sop_instance_uid: Annotated[str, Field(max_length=64)] = ""
 
 
 class LookBody(BaseModel):
@@ -252,9 +253,17 @@ def decide(
 def measure_series(
     session: Reviewer, summary: TheStudy, body: SeriesBody, page: ThePage, access: TheAccess
 ) -> Json:
-    """Have another series of the study measured in a new job."""
+    """Have another series or loop of the study measured in a new job."""
     access.record()
-    return {"job_id": choose_series(page, summary, session.reader, body.series_uid)}
+    chosen = body.series_uid, body.sop_instance_uid
+    return {"job_id": choose_series(page, summary, session.reader, *chosen)}
+
+
+@api.get("/left-out/{sop_instance_uid}")
+@shows(Audited(Act.SEEN))
+def left_out(summary: TheStudy, sop_instance_uid: str, page: ThePage) -> Response:
+    """A small picture of a loop that was not measured, cut to the sector and black outside: PNG."""
+    return Response(still_png(page, summary, sop_instance_uid), media_type="image/png")
 
 
 @api.post("/look")

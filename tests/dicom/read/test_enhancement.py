@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from cvai.dicom.read.cine.cine_finder import select_sax_cine
 from cvai.dicom.read.enhancement.assemble import assemble_enhancement, cine_at_enhancement
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of, select_late_enhancement
 from cvai.dicom.read.enhancement.presence import may_hold_cine, may_hold_late_enhancement
-from cvai.dicom.read.values import CineNotFound, LostFile
+from cvai.dicom.read.values import CineNotFound, LostFile, Study
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import FileRefused
 from cvai.phantom.cine_sax.dicom import common_attributes, frame_instance
 from cvai.phantom.late_enhancement.phantom import EnhancementPhantom, Scar, make_enhancement_phantom
@@ -81,6 +83,25 @@ def test_cine_and_late_enhancement_of_a_study_are_told_apart(
     assert codes_of(selection) == set()
     assert [e.reason for e in selection.excluded] == ["no inversion recovery: no late enhancement"]
     assert {int(p.header.SeriesNumber) for p in select_sax_cine(study).planes} == {1}
+
+
+def test_a_series_that_a_person_chose_is_taken_or_refused_with_the_reason(
+    stack: list[Dataset], cine: list[Dataset]
+) -> None:
+    later = as_series(stack, 7)
+    study = study_of([*cine, *stack, *later])
+    assert numbers_of(select_late_enhancement(study)) == {7}
+
+    def chosen(series_uid: str) -> Study:
+        return replace(study, chosen=SeriesChoice(series_uid, "Hart^Ada", datetime(2026, 3, 1, tzinfo=UTC)))
+
+    selection = select_late_enhancement(chosen(stack[0].SeriesInstanceUID))
+    assert numbers_of(selection) == {2}
+    assert codes_of(selection) == {"series_chosen_by_reader"}
+    assert later[0].SeriesInstanceUID in {left.series_uid for left in selection.excluded}
+    with pytest.raises(CineNotFound, match="no inversion recovery") as caught:
+        select_late_enhancement(chosen(cine[0].SeriesInstanceUID))
+    assert caught.value.code == "chosen_series_no_stack"
 
 
 def test_without_a_cine_of_these_places_a_reader_is_told(stack: list[Dataset]) -> None:

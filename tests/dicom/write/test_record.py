@@ -77,7 +77,8 @@ def test_a_refusal_keeps_the_schema_and_says_what_to_do() -> None:
         "text": None,
     }
     (left_out,) = entry["excluded"]
-    assert left_out == {"series_uid": excluded()[0].series_uid, "reason": "localiser", "text": None}
+    series_uid = excluded()[0].series_uid
+    assert left_out == {"series_uid": series_uid, "reason": "localiser", "text": None, "loop": None}
 
 
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.FAILED, Status.NOTHING_TO_DO])

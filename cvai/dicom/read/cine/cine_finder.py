@@ -26,7 +26,7 @@ from cvai.dicom.read.cine.left_out import (
 from cvai.dicom.read.cine.refusals import refusal_of
 from cvai.dicom.read.cine.stacks import is_similar_view, stacks_of
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Study
-from cvai.domain.findings import Finding, Severity
+from cvai.domain.findings import Finding
 from cvai.domain.message import say
 from cvai.domain.series_choice import SeriesChoice
 
@@ -104,14 +104,7 @@ def _chosen(found: _Found, choice: SeriesChoice) -> CineSelection:
             excluded,
         )
     selection = _selection(of_series[0], found)
-    by = " ".join(choice.by.replace("^", " ").split())
-    message = say(
-        "Series chosen by {who} on {when}, not by its headers.",
-        who=by,
-        when=f"{choice.at:%Y-%m-%d %H:%M %Z}",
-    )
-    finding = Finding("series_chosen_by_reader", Severity.INFO, message)
-    return replace(selection, findings=(finding, *selection.findings))
+    return replace(selection, findings=(choice.finding, *selection.findings))
 
 
 def _preferred(found: _Found) -> CineSelection:

@@ -23,6 +23,7 @@ from cvai.dicom.read.header.attributes import time_of_day_s, whole_number
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, say
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import FileRefused
 
 FEWEST_SLICES = 2
@@ -66,10 +67,12 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
 
     It is the stack of parallel inversion-recovery images, one a slice, that stands across the usual long
     axis, is phase-sensitive where both kinds were reconstructed, and covers most; of several such the latest.
-    Slices that are series of their own are joined. Descriptions count only where they say PSIR.
+    Slices that are series of their own are joined. Descriptions count only where they say PSIR. Where a
+    person chose a series, the best stack with images of it is taken.
 
     Raises:
-        CineNotFound: ``no_late_enhancement``, ``inversion_time_scout`` or ``too_few_slices``.
+        CineNotFound: ``no_late_enhancement``, ``inversion_time_scout`` or ``too_few_slices``;
+            ``chosen_series_no_stack``.
         FileRefused: nothing of the study could be read.
     """
     series, excluded = _suitable(study)
@@ -80,7 +83,8 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
     excluded = (*excluded, *(Excluded(uid, _of_scout(g)) for g in scouts for uid in g.series_uids))
     if not candidates:
         raise _refusal(study, scouts, stacks, excluded)
-    best = max(candidates, key=_preference)
+    chosen = study.chosen
+    best = max(candidates if chosen is None else _of_series(candidates, chosen, excluded), key=_preference)
     others = [stack for stack in stacks if stack is not best]
     cine = _matching_cine(study, best)
     return EnhancementSelection(
@@ -88,8 +92,34 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
         cine=cine,
         is_phase_sensitive=is_phase_sensitive(best.planes[0]),
         excluded=(*excluded, *(e for other in others for e in _left_out(other, best))),
-        findings=(*_size_findings(best), *_kind_findings(best), *_cine_findings(cine)),
+        findings=(
+            *([] if chosen is None else [chosen.finding]),
+            *_size_findings(best),
+            *_kind_findings(best),
+            *_cine_findings(cine),
+        ),
     )
+
+
+def _of_series(
+    candidates: Sequence[ImageGroup], choice: SeriesChoice, excluded: tuple[Excluded, ...]
+) -> list[ImageGroup]:
+    """The stacks with images of the series that a person chose.
+
+    Raises:
+        CineNotFound: ``chosen_series_no_stack``.
+    """
+    found = [stack for stack in candidates if choice.series_uid in stack.series_uids]
+    if not found:
+        reasons = [left.reason for left in excluded if left.series_uid == choice.series_uid]
+        why = reasons[0] if reasons else say("it has too few slices, or is no series of this study")
+        raise CineNotFound(
+            "chosen_series_no_stack",
+            say("The series that was chosen is no stack of late enhancement: {why}.", why=why),
+            say("Choose another series, or keep the result there is."),
+            excluded,
+        )
+    return found
 
 
 def _suitable(study: Study) -> tuple[tuple[Series, ...], tuple[Excluded, ...]]:
@@ -211,9 +241,10 @@ def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:
 
 
 def _matching_cine(study: Study, stack: ImageGroup) -> ImageGroup | None:
-    """The short-axis cine that shows the same part of the heart."""
+    """The short-axis cine that shows the same part of the heart; a choice is of late enhancement alone."""
     try:
-        planes = tuple(plane for plane in select_sax_cine(study).planes if is_placed(plane))
+        cines = select_sax_cine(replace(study, chosen=None))
+        planes = tuple(plane for plane in cines.planes if is_placed(plane))
     except (CineNotFound, FileRefused):
         return None
     cine = ImageGroup(planes) if planes else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
@@ -12,7 +12,7 @@ from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.ultrasound.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
 from cvai.dicom.read.ultrasound.frame_times import frame_times, heart_rate
 from cvai.dicom.read.ultrasound.loop_pixels import grey_loop
-from cvai.dicom.read.ultrasound.stages import at_rest
+from cvai.dicom.read.ultrasound.stages import at_rest, of_chosen_stages
 from cvai.dicom.read.ultrasound.views import StatedView, stated_view
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.echo.loop import EchoLoop
@@ -20,6 +20,7 @@ from cvai.domain.echo.sector import sector_of_loop
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding
 from cvai.domain.message import joined, say
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import FileRefused, HeartRefused
 
 MIN_FRAMES = 8
@@ -77,9 +78,11 @@ class AssembledLoop:
 def select_loops(study: Study) -> LoopSelection:
     """Find the grey-scale loops of a study that may show an apical view at rest.
 
+    Where a person chose loops, those of their stages are found, at rest or not.
+
     Raises:
         CineNotFound: ``no_loop``, there is none; ``no_apical_view``, all are stated to show something else;
-            ``rest_stage_unknown``.
+            ``rest_stage_unknown``; ``chosen_loop_not_measured``.
         FileRefused: the only loops are too large or damaged.
     """
     loops: list[Images] = []
@@ -97,8 +100,30 @@ def select_loops(study: Study) -> LoopSelection:
                 excluded.append(Excluded(series.series_uid, reason))
     if not loops:
         raise _no_loop(study, excluded)
-    choice = at_rest(loops)
-    return LoopSelection(choice.loops, (*excluded, *choice.excluded), choice.findings)
+    if study.chosen is None:
+        choice = at_rest(loops)
+        return LoopSelection(choice.loops, (*excluded, *choice.excluded), choice.findings)
+    return _selection_of(study.chosen, loops, excluded)
+
+
+def chosen_not_measured(why: str, excluded: Iterable[Excluded]) -> CineNotFound:
+    """The refusal of a loop that a person chose."""
+    return CineNotFound(
+        "chosen_loop_not_measured",
+        say("The loop that was chosen cannot be measured: {why}.", why=why.rstrip(".")),
+        say("Choose another loop, or keep the result there is."),
+        tuple(excluded),
+    )
+
+
+def _selection_of(
+    chosen: SeriesChoice, loops: Sequence[Images], excluded: Sequence[Excluded]
+) -> LoopSelection:
+    if set(chosen.loops) - {images[0].sop_instance_uid for images in loops} or not chosen.loops:
+        raise chosen_not_measured(say("it is no grey-scale loop that may show an apical view"), excluded)
+    choice = of_chosen_stages(loops, chosen.loops)
+    findings = (chosen.finding, *choice.findings)
+    return LoopSelection(choice.loops, (*excluded, *choice.excluded), findings)
 
 
 def assemble_loop(images: Images) -> AssembledLoop:

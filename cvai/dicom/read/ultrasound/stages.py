@@ -7,7 +7,7 @@ only counts them by StageNumber, which starts at one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from pydicom import Dataset
 from cvai.dicom.read.header.attributes import numbers, texts, whole_number
 from cvai.dicom.read.header.coded import DICOM, SNOMED_CT, SNOMED_RT, coded_values
 from cvai.dicom.read.ultrasound.frame_times import stated_heart_rate_bpm
-from cvai.dicom.read.values import CineNotFound, Excluded, Images
+from cvai.dicom.read.values import CineNotFound, Excluded, Images, LoopLeftOut
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, joined, say
 
@@ -132,6 +132,34 @@ class _Group:
         )
 
 
+def of_chosen_stages(loops: Sequence[Images], chosen: Collection[str]) -> StageChoice:
+    """The loops of the stages that chosen loops are of, whether at rest or not.
+
+    Args:
+        loops: of the study.
+        chosen: SOPInstanceUIDs of some of them.
+    """
+    groups = _grouped(loops)
+    wanted = [g for g in groups if any(images[0].sop_instance_uid in chosen for images in g.loops)]
+    stages = [group.stage for group in wanted if group.stage is not None]
+    findings = tuple(_chosen_not_at_rest(stage) for stage in stages if _may_be_stress(stage))
+    excluded = tuple(
+        loop_left_out(images, say("{group}, of which no loop was chosen", group=group.words))
+        for group in groups
+        if group not in wanted
+        for images in group.loops
+    )
+    return StageChoice(tuple(images for group in wanted for images in group.loops), excluded, findings)
+
+
+def loop_left_out(images: Images, reason: str) -> Excluded:
+    """A loop that nothing has measured, and that a person may choose."""
+    header = images[0].header
+    rate_bpm = stated_heart_rate_bpm(header)
+    loop = LoopLeftOut(images[0].sop_instance_uid, "", len(images), rate_bpm)
+    return Excluded(images[0].series_uid, reason, loop)
+
+
 def at_rest(loops: Sequence[Images]) -> StageChoice:
     """The loops of the resting stage, where loops are of several stages.
 
@@ -157,9 +185,8 @@ def at_rest(loops: Sequence[Images]) -> StageChoice:
     )
     findings = (Finding("several_stages", Severity.WARNING, message), *_faster(resting, others))
     excluded = tuple(
-        Excluded(
-            images[0].series_uid,
-            say("{group}, not at rest; measured: {resting}", group=group.words, resting=resting.words),
+        loop_left_out(
+            images, say("{group}, not at rest; measured: {resting}", group=group.words, resting=resting.words)
         )
         for group in others
         for images in group.loops
@@ -239,11 +266,7 @@ def _resting(groups: Sequence[_Group]) -> tuple[_Group, Message]:
             n_stages=len(groups),
         ),
         say("Send the loops acquired at rest as a study of their own."),
-        tuple(
-            Excluded(images[0].series_uid, say("of {group}", group=g.words))
-            for g in groups
-            for images in g.loops
-        ),
+        tuple(loop_left_out(images, say("of {group}", group=g.words)) for g in groups for images in g.loops),
     )
 
 
@@ -281,6 +304,13 @@ def _may_be_stress(stage: Stage) -> bool:
     if stage.is_rest:
         return False
     return stage.is_rest is False or stage.number != 1
+
+
+def _chosen_not_at_rest(stage: Stage) -> Finding:
+    message = say(
+        "A loop that was chosen is of stage {stage}, which is not known to be at rest.", stage=stage.words
+    )
+    return Finding("not_at_rest", Severity.WARNING, message)
 
 
 def _not_at_rest(stage: Stage) -> Finding:
