@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
 from cvai.archive.folder.archive import FolderArchive
@@ -207,6 +208,13 @@ def reader_at(browser: Browser, site: Site, token: str, size: dict[str, int] | N
 def is_complaint(line: ConsoleMessage) -> bool:
     """Whether the browser complains of the page; a request that was refused is the page's own business."""
     return line.type == "error" and "the server responded with a status of 4" not in line.text
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """Serious and critical findings of axe-core, with the first elements of each."""
+    found = Axe().run(page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [(v["id"], [node["html"] for node in v["nodes"]][:3]) for v in serious]
 
 
 def open_study(page: Page, site: Site, job_id: str) -> None:

@@ -18,7 +18,7 @@ from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.review.sign_in.accounts import Role
 from tests.review.light_page import LightPage, light_page
-from tests.review.site import DESKTOP, Site, new_site, open_study, reader_at, running
+from tests.review.site import DESKTOP, Site, new_site, open_study, reader_at, running, violations
 from tests.review.test_analyses import Jobs
 from tests.review.test_listing import study
 
@@ -53,6 +53,14 @@ def english_left(page: Page) -> list[str]:
 
 def _pattern(text: str) -> str:
     return ".+".join(map(re.escape, FIELD.split(re.sub(r"</?\w+>", "", text))))
+
+
+def rows_of_tools(page: Page) -> int:
+    """In how many rows the tools above the images are."""
+    tops = page.evaluate(
+        "[...document.querySelectorAll('.tools button')].map((b) => b.offsetParent && b.offsetTop)"
+    )
+    return len(set(filter(None, tops)))
 
 
 def choose(page: Page, language: str) -> None:
@@ -101,6 +109,7 @@ def test_a_site_begins_in_its_own_language_and_a_reader_changes_it(
 ) -> None:
     with reader_at(browser, cast("Site", light), token, size) as page:
         assert page.inner_text("h1") == "Arbeitsliste"
+        assert violations(page) == []
         assert "nicht auswertbar" in page.locator(".state").all_inner_texts()
         page.screenshot(path=tmp_path / "worklist.png")
         assert english_left(page) == []
@@ -122,6 +131,7 @@ def test_a_language_may_be_chosen_before_signing_in(browser: Browser, light: Lig
     page = browser.new_page()
     page.goto(f"{light.url}/sign-in")
     assert english_left(page) == []
+    assert violations(page) == []
     choose(page, "en")
     page.fill("#token", "wrong")
     page.click("button[type=submit]")
@@ -165,13 +175,18 @@ def test_a_study_is_read_in_german(
         page.screenshot(path=tmp_path / "study.png")
         assert english_left(page) == []
         assert cut_off(page) == []
+        assert violations(page) == []
+        if size is None:
+            assert rows_of_tools(page) <= 2
         page.click("#help")
         page.screenshot(path=tmp_path / "keys.png")
         assert cut_off(page) == []
+        assert violations(page) == []
         page.keyboard.press("Escape")
         page.click("#accept")
         expect(page.locator("#accept-what")).to_have_text("Wie vom Modell gemessen.")
         page.screenshot(path=tmp_path / "accept.png")
+        assert violations(page) == []
         assert english_left(page) == []
         assert cut_off(page) == []
 
@@ -188,10 +203,12 @@ def test_a_choice_on_a_study_holds_for_every_page(browser: Browser, german: Site
         assert page.inner_text("h1") == "Administration"
         choose(page, "de")
         assert english_left(page) == []
+        assert violations(page) == []
         for path in ("agreement", f"studies/{job_id}/compare"):
             page.goto(f"{german.url}/{path}")
             assert english_left(page) == []
             assert cut_off(page) == []
+            assert violations(page) == []
 
 
 @pytest.mark.servers
