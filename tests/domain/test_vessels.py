@@ -5,7 +5,15 @@ from numpy.testing import assert_allclose
 from cvai.domain.vessels.centreline import vessel_paths
 from cvai.domain.vessels.diameters import DiameterProfile, diameter_profile
 from cvai.domain.vessels.gaps import bridged
-from cvai.domain.vessels.narrowings import Grade, Narrowing, narrowings_of, reference_diameter_px
+from cvai.domain.vessels.narrowings import (
+    Caliper,
+    DrawnLesion,
+    Grade,
+    Narrowing,
+    drawn_narrowing,
+    narrowings_of,
+    reference_diameter_px,
+)
 from cvai.phantom.coronary.vessels import PhantomLesion, PhantomVessel, segment_labels, thickness_mm
 
 SHAPE = (200, 260)
@@ -141,3 +149,56 @@ def test_a_reference_is_not_known_without_diameters() -> None:
 def test_a_narrowing_out_of_order_is_no_narrowing() -> None:
     with pytest.raises(ValueError, match="narrowing"):
         Narrowing(5, 4, 6, 1.0, 2.0)
+
+
+def narrowed(percent: float = 65.0, at: float = 0.5, seed: int = 1) -> DiameterProfile:
+    vessel = PhantomVessel(6, POINTS, (3.6, 2.6), (PhantomLesion(at, 9.0, percent),))
+    (profile,) = profiles_of((vessel,), noise=0.006, seed=seed)
+    return profile
+
+
+@pytest.mark.parametrize("percent", [30.0, 50.0, 80.0])
+@pytest.mark.parametrize("wider_px", [0, 6])
+def test_a_lesion_drawn_around_a_narrowing_measures_what_is_found(percent: float, wider_px: int) -> None:
+    profile = narrowed(percent)
+    (found,) = narrowings_of(profile)
+    drawn = drawn_narrowing(profile, DrawnLesion(found.first - wider_px, found.last + wider_px))
+    assert drawn is not None
+    assert (drawn.narrowest, drawn.minimal_px) == (found.narrowest, found.minimal_px)
+    assert drawn.percent == pytest.approx(found.percent, abs=1.0)
+    assert drawn.length_px == found.length_px + 2 * wider_px
+    assert not drawn.is_one_sided
+
+
+def test_edges_that_a_reader_draws_are_the_diameters() -> None:
+    profile = narrowed()
+    n = len(profile.diameter_px)
+    minimum, reference = Caliper(n // 2 + 3, -2.0, 3.0), Caliper(30, -9.0, 11.0)
+    drawn = drawn_narrowing(profile, DrawnLesion(n // 2 - 20, n // 2 + 20, minimum, reference))
+    assert drawn == Narrowing(n // 2 - 20, n // 2 + 3, n // 2 + 20, 5.0, 20.0)
+    assert drawn.percent == 75.0
+    left, right = profile.offsets_px[30]
+    assert right - left == pytest.approx(profile.diameter_px[30])
+
+
+def test_at_an_ostium_the_reference_rests_on_the_vessel_behind_it() -> None:
+    profile = narrowed(60.0, at=0.06)
+    assert narrowings_of(profile) == ()
+    n = len(profile.diameter_px)  # the path begins at the wider end
+    drawn = drawn_narrowing(profile, DrawnLesion(n - 40, n - 1))
+    assert drawn is not None
+    assert drawn.is_one_sided
+    assert drawn.percent == pytest.approx(60.0, abs=5.0)
+
+
+def test_what_cannot_be_measured_is_none() -> None:
+    profile = narrowed()
+    n = len(profile.diameter_px)
+    assert drawn_narrowing(profile, DrawnLesion(0, n - 1)) is None, "nothing healthy is left"
+    assert drawn_narrowing(profile, DrawnLesion(n - 10, n)) is None, "not on the path"
+    with pytest.raises(ValueError, match="narrowest at 4"):
+        DrawnLesion(5, 9, Caliper(4, -1.0, 1.0))
+    with pytest.raises(ValueError, match="edges"):
+        Caliper(4, 1.0, -1.0)
+    with pytest.raises(ValueError, match="without a width"):
+        DrawnLesion(5, 9, reference=Caliper(20, 1.0, 1.0))

@@ -63,6 +63,13 @@ class VesselPath:
         """Along the line."""
         return float(len(self.points) - 1)
 
+    @property
+    def normals(self) -> Points:
+        """(n, 2) unit vectors across the line."""
+        along = np.gradient(ndimage.gaussian_filter1d(self.points, 2.0, axis=0, mode="nearest"), axis=0)
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        return np.stack([-along[:, 1], along[:, 0]], axis=1)
+
 
 def vessel_paths(mask: NDArray[np.bool_]) -> tuple[VesselPath, ...]:
     """Paths of every vessel of a mask, longest first; empty where nothing is long enough.

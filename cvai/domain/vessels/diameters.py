@@ -62,6 +62,12 @@ class DiameterProfile:
         """(n,) where there is a diameter."""
         return np.isfinite(self.diameter_px)
 
+    @property
+    def offsets_px(self) -> NDArray[np.float64]:
+        """(n, 2) of both edges from the centreline, across; NaN as the diameter."""
+        across = (self.edges - self.path.points[:, None]) * self.path.normals[:, None]
+        return np.asarray(across.sum(axis=-1), dtype=np.float64)
+
 
 def diameter_profile(
     absorption: NDArray[np.floating[Any]], mask: NDArray[np.bool_], path: VesselPath
@@ -73,7 +79,7 @@ def diameter_profile(
         mask: (y, x) where there are vessels: a guide to what is background.
         path: the centreline.
     """
-    normals = _normals(path.points)
+    normals = path.normals
     radius = ndimage.gaussian_filter1d(path.radius_px, 3.0, mode="nearest")
     starts = radius * _FLANK[0] + _FLANK[1]
     half_width = float(starts.max()) + _FLANK[2]
@@ -118,13 +124,6 @@ def _widths(blur_px: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         share = (half - blurred[first - 1]) / (blurred[first] - blurred[first - 1])
         widths.append(-2 * (x[first - 1] + share * step))
     return diameters, np.maximum.accumulate(np.array(widths))
-
-
-def _normals(points: Points) -> Points:
-    """(n, 2) unit vectors across the line."""
-    along = np.gradient(ndimage.gaussian_filter1d(points, 2.0, axis=0, mode="nearest"), axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    return np.stack([-along[:, 1], along[:, 0]], axis=1)
 
 
 def _sampled(image: NDArray[np.float64], places: Points, *, order: Literal[0, 3]) -> NDArray[np.float64]:

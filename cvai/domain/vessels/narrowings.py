@@ -63,6 +63,7 @@ class Narrowing:
         last: of the last one that is not healthy.
         minimal_px: diameter there.
         reference_px: diameter there if the vessel were healthy.
+        is_one_sided: whether the reference rests on the vessel before or behind it alone.
 
     Raises:
         ValueError: the indices are not in order, or the reference is not positive.
@@ -73,6 +74,7 @@ class Narrowing:
     last: int
     minimal_px: float
     reference_px: float
+    is_one_sided: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.first <= self.narrowest <= self.last or not self.reference_px > 0:
@@ -98,13 +100,75 @@ class Narrowing:
         return grade_of(self.percent)
 
 
-def reference_diameter_px(profile: DiameterProfile) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class Caliper:
+    """Both edges of the lumen at a point of a vessel, as a reader draws them.
+
+    Args:
+        at: index of the point of the path.
+        left_px: of one edge, from the centreline across.
+        right_px: of the other, not below the first.
+
+    Raises:
+        ValueError: the edges are not in order, or the point is before the path.
+    """
+
+    at: int
+    left_px: float
+    right_px: float
+
+    def __post_init__(self) -> None:
+        if self.at < 0 or not self.left_px <= self.right_px:
+            raise ValueError(f"edges {self.left_px} and {self.right_px} at {self.at}")
+
+    @property
+    def diameter_px(self) -> float:
+        """From edge to edge."""
+        return self.right_px - self.left_px
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLesion:
+    """A narrowed stretch as a reader draws it.
+
+    Args:
+        first: index of its first point.
+        last: of its last point.
+        minimum: where it is narrowest; None to measure that.
+        reference: of the healthy vessel, anywhere on the path; None to interpolate it.
+
+    Raises:
+        ValueError: the points are not in order, or the reference has no width.
+    """
+
+    first: int
+    last: int
+    minimum: Caliper | None = None
+    reference: Caliper | None = None
+
+    def __post_init__(self) -> None:
+        narrowest = self.first if self.minimum is None else self.minimum.at
+        if not 0 <= self.first <= narrowest <= self.last:
+            raise ValueError(f"a lesion from {self.first} to {self.last}, narrowest at {narrowest}")
+        if self.reference is not None and not self.reference.diameter_px > 0:
+            raise ValueError("a reference without a width")
+
+
+def reference_diameter_px(
+    profile: DiameterProfile, lesion: tuple[int, int] | None = None
+) -> NDArray[np.float64]:
     """(n,) what the vessel would measure if it were healthy; NaN where that is not known.
 
     Healthy points are found in rounds: they are those close to the reference, which is smoothed from them.
+
+    Args:
+        profile: of the vessel.
+        lesion: first and last point of a stretch of which no point counts as healthy.
     """
     diameter = _steadied(profile.diameter_px)
     known = np.isfinite(diameter)
+    if lesion is not None:
+        known[lesion[0] : lesion[1] + 1] = False
     if np.count_nonzero(known) < 2 * _LEAST_HEALTHY_PX:
         return np.full(len(diameter), np.nan)
     at = np.arange(len(diameter))
@@ -128,16 +192,50 @@ def narrowings_of(profile: DiameterProfile, least_percent: float = LEAST_PERCENT
     found = []
     for (stretch,) in ndimage.find_objects(ndimage.label(joined)[0]):
         first, last = stretch.start, stretch.stop - 1
-        healthy = known & ~narrow
-        before = np.count_nonzero(healthy[max(0, first - _NEIGHBOURHOOD_PX) : first])
-        behind = np.count_nonzero(healthy[last + 1 : last + 1 + _NEIGHBOURHOOD_PX])
-        if min(before, behind) < _LEAST_HEALTHY_PX:
+        if _healthy_sides(known & ~narrow, first, last) < 2:
             continue
         at = first + int(np.nanargmin(np.where(narrow[first : last + 1], smooth[first : last + 1], np.nan)))
         narrowing = Narrowing(first, at, last, max(0.0, float(smooth[at])), float(reference[at]))
         if narrowing.percent >= least_percent:
             found.append(narrowing)
     return tuple(found)
+
+
+def drawn_narrowing(profile: DiameterProfile, drawn: DrawnLesion) -> Narrowing | None:
+    """The narrowing that a reader draws: what they leave open is measured as of those that are found.
+
+    The reference may rest on one side of it, such as at an ostium.
+
+    Returns:
+        None where it is not on the path, no edge is seen within it, or neither side is healthy.
+    """
+    first, last = drawn.first, drawn.last
+    if last >= len(profile.diameter_px) or (
+        drawn.reference and drawn.reference.at >= len(profile.diameter_px)
+    ):
+        return None
+    diameter, reference = _steadied(profile.diameter_px), reference_diameter_px(profile, (first, last))
+    within = _parabolic(diameter)[first : last + 1]
+    if drawn.minimum is not None:
+        narrowest, minimal_px = drawn.minimum.at, drawn.minimum.diameter_px
+    elif np.isfinite(within).any():
+        narrowest = first + int(np.nanargmin(within))
+        minimal_px = max(0.0, float(within[narrowest - first]))
+    else:
+        return None
+    if drawn.reference is not None:
+        return Narrowing(first, narrowest, last, minimal_px, drawn.reference.diameter_px)
+    sides = _healthy_sides(diameter >= _HEALTHY * reference, first, last)
+    if sides == 0 or not reference[narrowest] > 0:
+        return None
+    return Narrowing(first, narrowest, last, minimal_px, float(reference[narrowest]), is_one_sided=sides < 2)
+
+
+def _healthy_sides(healthy: NDArray[np.bool_], first: int, last: int) -> int:
+    """On how many sides of a stretch there are enough healthy points, 0 to 2."""
+    before = np.count_nonzero(healthy[max(0, first - _NEIGHBOURHOOD_PX) : first])
+    behind = np.count_nonzero(healthy[last + 1 : last + 1 + _NEIGHBOURHOOD_PX])
+    return int(before >= _LEAST_HEALTHY_PX) + int(behind >= _LEAST_HEALTHY_PX)
 
 
 def _steadied(diameter: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -173,8 +271,9 @@ def _lines_through(
     it: within a lesion the line rests on both of its sides.
     """
     x, y = at[healthy].astype(np.float64), diameter[healthy]
-    order = np.sort(np.abs(at[:, None] - x[None, :]), axis=1)
-    width = np.maximum(_NEIGHBOURHOOD_PX / 2, order[:, min(len(x) - 1, _NEIGHBOURHOOD_PX)])
+    enough = min(len(x) - 1, _NEIGHBOURHOOD_PX)
+    order = np.partition(np.abs(at[:, None] - x[None, :]), enough, axis=1)
+    width = np.maximum(_NEIGHBOURHOOD_PX / 2, order[:, enough])
     distance = x[None, :] - at[:, None]
     weight = np.exp(-0.5 * (distance / width[:, None]) ** 2)
     weight /= weight.sum(axis=1, keepdims=True)
