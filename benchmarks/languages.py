@@ -141,8 +141,9 @@ def names_shown() -> Iterator[str]:
     yield from (enhancement_coding(name).meaning for name in late_enhancement.SPEC.compared)
     for view in echo_apical.SPEC.views:
         yield from (echo_coding(view)(name).meaning for name in echo_apical.SPEC.compared)
-    for name in ("max_stenosis", "lesion_1_stenosis", "lesion_1_minimal_diameter", "lesion_1_length"):
-        yield coronary_coding(name, list(CoronarySegment)).meaning
+    lesion = ("stenosis", "minimal_diameter", "reference_diameter", "length")
+    for name in ("max_stenosis", *(f"lesion_1_{what}" for what in lesion)):
+        yield coronary_coding(name, {1: CoronarySegment.SEGMENT_1}).meaning
     yield from (load_card(path.parent).convention for path in ROOT.glob("models/*/card.toml"))
 
 

@@ -38,9 +38,57 @@ class ShownStack:
     crossings: tuple[CrossingCine, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a reader drags along a track to move a place of a mark.
+
+    What was dragged is kept among the values that a reader has chosen, as ``MARK:NAME``.
+
+    Args:
+        name: of the place.
+        title: for readers.
+        track: points (y, x) in pixels on which it is moved, two or more.
+        span: values at both ends of the track, between which they are in proportion to its points.
+        value: as it stands.
+        step: to which values are rounded.
+        beside: other places of the mark by name, which are kept as they stand when this one is moved.
+    """
+
+    name: str
+    title: str
+    track: Line
+    span: tuple[float, float]
+    value: float
+    step: float
+    beside: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a measurement was made in a frame of a loop.
+
+    Args:
+        name: of the measurement, as ``Scores`` list it.
+        number: shown beside it; those of a study differ.
+        title: its score in words, as ``Scores`` have it.
+        frame: 0-based.
+        at: (y, x) in pixels.
+        lines: that are drawn while it is looked at.
+        handles: by which a reader moves it; they are shown while it is looked at.
+    """
+
+    name: str
+    number: int
+    title: str
+    frame: int
+    at: tuple[float, float]
+    lines: Sequence[Line]
+    handles: Sequence[Handle]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownLoop:
-    """A loop of ultrasound.
+    """A loop of ultrasound, or a run of angiography.
 
     Args:
         view: tells it from the other loops of the study; part of addresses.
@@ -50,6 +98,7 @@ class ShownLoop:
         beats: that were measured.
         lines: by frame and by the name of an ``OverlayLine``; empty where nothing is drawn on a frame.
         traces: by the name of a ``Trace``, one value a frame; empty where there are none.
+        courses: in the frame of the first beat, on which a reader marks what was missed; see ``Adding``.
     """
 
     view: str
@@ -59,6 +108,7 @@ class ShownLoop:
     beats: tuple[KeyPhases, ...] = ()
     lines: Sequence[Mapping[str, Sequence[Line]]] = ()
     traces: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    courses: Sequence[Line] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,19 +136,28 @@ class FewFrames:
         labels: (y, x) by view and frame; those of the model elsewhere.
         beats: that are measured, by view.
         factors: see ``Analysed.factors``.
+        chosen: see ``Correction.chosen``.
     """
 
     labels: Mapping[tuple[str, int], NDArray[np.uint8]]
     beats: Mapping[str, tuple[KeyPhases, ...]]
     factors: Mapping[str, float]
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """What is quickly known of ``FewFrames``: the main measurements, and the lines of each of the frames."""
+    """What is quickly known of ``FewFrames``.
+
+    Args:
+        measurements: the main ones.
+        lines: of each of the frames.
+        marks: by view; empty where the analysis has none.
+    """
 
     measurements: tuple[Measurement, ...]
-    lines: Mapping[tuple[str, int], Mapping[str, Sequence[Line]]]
+    lines: Mapping[tuple[str, int], Mapping[str, Sequence[Line]]] = field(default_factory=dict)
+    marks: Mapping[str, Sequence[Mark]] = field(default_factory=dict)
 
 
 Shown = ShownStack | tuple[ShownLoop, ...]
@@ -130,6 +189,7 @@ class Scores:
         given: what one that a reader gives is called, and several: for what is said before signing.
         missing: what is said of one that stands no more.
         note: below them.
+        adding: how one that was missed is added; None where none can be.
     """
 
     title: str
@@ -138,6 +198,25 @@ class Scores:
     given: tuple[str, str]
     missing: str = ""
     note: str = ""
+    adding: Adding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """How a reader adds a score, by two points on a course of a loop.
+
+    It is numbered after all marks. Its places are ``view``, ``course`` (numbers of both, from 1), ``begin``
+    and ``end`` (0-based points of the course).
+
+    Args:
+        title: of the button.
+        hint: what to do then.
+        name: of the measurement, with ``{n}`` for its number.
+    """
+
+    title: str
+    hint: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
         preview: what is shown of loops while a contour is dragged; raises Refused where it is no heart. None
             for a stack, whose pixels the page counts, see ``Live``.
         scores: measurements that a reader may give a score, and the scores there are.
+        places: where a reader may draw what such a measurement is made between: least and largest value by
+            name. What they draw is among the scores, as ``MEASUREMENT:PLACE``.
         needs_factors: whether results without ``factors``, of an older version, cannot be measured again.
         has_beats: whether a reader may choose end-diastole and end-systole; else they stay as found.
     """
@@ -119,6 +121,7 @@ class Editing(Generic[AnyReopened, AnyAnalysed]):
     redraw: Callable[[AnyAnalysed, Mapping[str, Collection[int]]], tuple[Redrawn, ...]] | None = None
     preview: Callable[[AnyReopened, FewFrames], Preview] | None = None
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     needs_factors: bool = False
     has_beats: bool = True
 

@@ -16,6 +16,7 @@ from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs, encoded_runs
 from cvai.errors import RequestInvalid
 from cvai.jobs.reading import FrameEdit, Reading
+from cvai.review.viewers.loops import LoopPack
 
 
 class _Body(BaseModel):
@@ -87,7 +88,7 @@ def checked_edits(changes: ChangesBody, pack: Pack, editing: AnyEditing) -> tupl
     """
     _require_scores(changes.chosen, editing)
     views = pack.read_views()
-    _require_beats(changes.beats_by_view, views, editing)
+    _require_beats(changes.beats_by_view, views, pack, editing)
     edits = {}
     for frame in changes.frames:
         whole = _whole_frame(frame, views, pack, editing)
@@ -105,9 +106,10 @@ def few_frames(
     factors: Mapping[str, float],
 ) -> FewFrames:
     """Frames that a reader is drawing; ``views`` are those of ``pack``, errors as of ``checked_edits``."""
-    _require_beats(changes.beats_by_view, views, editing)
+    _require_scores(changes.chosen, editing)
+    _require_beats(changes.beats_by_view, views, pack, editing)
     labels = {(frame.view, frame.t): _whole_frame(frame, views, pack, editing) for frame in changes.frames}
-    return FewFrames(labels, changes.beats_by_view, factors)
+    return FewFrames(labels, changes.beats_by_view, factors, changes.chosen)
 
 
 def _whole_frame(
@@ -151,21 +153,34 @@ def with_edits(
 
 
 def _require_beats(
-    beats: Mapping[str, tuple[KeyPhases, ...]], views: Mapping[str, NDArray[np.uint8]], editing: AnyEditing
+    beats: Mapping[str, tuple[KeyPhases, ...]],
+    views: Mapping[str, NDArray[np.uint8]],
+    pack: Pack,
+    editing: AnyEditing,
 ) -> None:
+    if not editing.has_beats:
+        if isinstance(pack, LoopPack) and beats != pack.found_beats:
+            raise _invalid("frames are measured as they were found; beats are not chosen here")
+        return
     if set(beats) != set(views):
         raise _invalid(f"phases of {sorted(beats)}, not of {sorted(views)}")
     for view, of_view in beats.items():
         n_phases = len(views[view])
         for beat in of_view:
             ed, es = beat.end_diastole, beat.end_systole
-            if max(ed, es) >= n_phases or (editing.has_beats and ed == es and n_phases > 1):
+            if max(ed, es) >= n_phases or (ed == es and n_phases > 1):
                 raise _invalid(f"end-diastole {ed} and end-systole {es} of {n_phases} phases")
 
 
 def _require_scores(chosen: Mapping[str, float], editing: AnyEditing) -> None:
     for name, score in chosen.items():
-        if score not in editing.scores.get(name, ()):
+        of, _, place = name.partition(":")
+        if place:
+            low, high = editing.places.get(place, (1.0, 0.0))
+            is_known = of in editing.scores and low <= score <= high
+        else:
+            is_known = score in editing.scores.get(name, ())
+        if not is_known:
             raise _invalid(f"no score {score:g} of {name[:80]}")
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from cvai.analyses.page import Number
 from cvai.analyses.registry import AnyEditing
+from cvai.analyses.shown import FewFrames, Preview
 from cvai.analyses.spec import STACK, PageSpec
 from cvai.dicom.read.header.text import lines, one_line
 from cvai.dicom.write.report.document import readable_time
@@ -53,11 +54,18 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "editable": summary.editing is not None,
         "previews": summary.editing is not None and summary.editing.preview is not None,
         "given": None if summary.scores is None else summary.scores.given,
+        "adding": _adding_json(summary, translator(language)),
         "signed": _signed_json(page, summary),
         "impression": impression_json(page, summary),
         "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings, language),
         **shared_json(page, job_id, reader, language),
     }
+
+
+def _adding_json(summary: Summary, translate: Callable[[str], str]) -> Json | None:
+    """How what was missed is added; None where nothing can be."""
+    adding = None if summary.scores is None else summary.scores.adding
+    return None if adding is None else {"name": adding.name, "hint": translate(adding.hint)}
 
 
 def _signed_json(page: Page, summary: Summary) -> Json | None:
@@ -70,7 +78,6 @@ def _signed_json(page: Page, summary: Summary) -> Json | None:
 
 def page_json(summary: Summary, page: PageSpec[Any], translate: Callable[[str], str]) -> Json:
     """How the study is shown, see ``PageSpec``; titles are translated."""
-    signed = page.signed or tuple(Number(name, summary.meaning(name)) for name in summary.measurements)
     told: Json = {
         "layers": [asdict(layer) for layer in page.layers],
         "curve": None if page.curve is None else asdict(page.curve),
@@ -78,9 +85,10 @@ def page_json(summary: Summary, page: PageSpec[Any], translate: Callable[[str], 
         "live": None if page.live is None else asdict(page.live),
         "overlay": None if page.overlay is None else asdict(page.overlay),
         "traces": None if page.traces is None else asdict(page.traces),
-        "signed": _numbers_json(summary, signed),
+        "signed": _signed_numbers(summary, tuple(summary.measurements.values()), summary.meaning),
         "slice_parts": [
-            {**asdict(part), "numbers": _numbers_json(summary, part.numbers)} for part in page.slice_parts
+            {**asdict(part), "numbers": _numbers_json(summary.measurements, part.numbers)}
+            for part in page.slice_parts
         ],
     }
     return cast("Json", _with_titles(told, translate))
@@ -96,12 +104,21 @@ def _with_titles(value: Any, translate: Callable[[str], str]) -> Any:
     return [_with_titles(inner, translate) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _numbers_json(summary: Summary, numbers: Iterable[Number]) -> list[Json]:
+def _signed_numbers(
+    summary: Summary, measurements: Sequence[Measurement], meaning: Callable[[str], str]
+) -> list[Json]:
+    """What is shown before a reader signs: the numbers that the analysis names, else all of them."""
+    numbers = summary.page.signed if summary.page is not None else ()
+    numbers = numbers or tuple(Number(m.name, meaning(m.name)) for m in measurements)
+    return _numbers_json({m.name: m for m in measurements}, numbers)
+
+
+def _numbers_json(measurements: Mapping[str, Measurement], numbers: Iterable[Number]) -> list[Json]:
     """Those that were measured, with their units."""
     return [
-        {**asdict(number), "unit": unit_text(summary.measurements[number.name].unit)}
+        {**asdict(number), "unit": unit_text(measurements[number.name].unit)}
         for number in numbers
-        if number.name in summary.measurements
+        if number.name in measurements
     ]
 
 
@@ -151,8 +168,10 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
     shown = page.cines.open_loops(summary.record).meta["loops"] if summary.has_loops else []
     if changes is None:
         measurements, curves = tuple(summary.measurements.values()), summary.result["curves"]
-        stated = (measurements, curves, summary.findings, stated_remarks(summary.result))
-        return _measured_json(summary, stated, shown, None, language)
+        remarks = stated_remarks(summary.result)
+        stated = (measurements, curves, summary.findings, remarks, summary.meaning)
+        told = _measured_json(summary, stated, shown, None, language)
+        return {**told, "marks": _marks_json(page, summary, {}, language)}
     pack = pack_of(page, summary)
     edits = checked_edits(changes, pack, editing)
     analysis = measured_again(
@@ -170,9 +189,31 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
         frames = _frames_redrawn(edits, changes.beats_by_view, pack.found_beats)
         loops = [redrawn_json(pack, loop) for loop in editing.redraw(analysis, frames)]
     findings = [finding_entry(finding) for finding in analysis.findings]
-    found = (analysis.measurements, analysis.curves, findings, analysis.remarks)
+    found = (
+        analysis.measurements,
+        analysis.curves,
+        findings,
+        analysis.remarks,
+        lambda name: analysis.coding(name).meaning,
+    )
     told = _measured_json(summary, found, loops or shown, changes, language)
+    told["marks"] = _marks_json(page, summary, changes.chosen, language)
     return {**told, "loops": loops} if loops else told
+
+
+def _marks_json(page: Page, summary: Summary, chosen: Mapping[str, float], language: str) -> Json:
+    """Where a reader's scores were measured, by view; empty where the page marks nothing."""
+    editing, pack = _editing(summary), pack_of(page, summary)
+    if editing.preview is None or _adding_json(summary, str) is None or not isinstance(pack, LoopPack):
+        return {}
+    few = FewFrames({}, pack.found_beats, _factors(summary), chosen)
+    return _placed_marks(pack, editing.preview(page.cines.reopen(summary.record), few), language)
+
+
+def _placed_marks(pack: LoopPack, preview: Preview, language: str) -> Json:
+    marks = {view: pack.marks_json(view, of_view) for view, of_view in preview.marks.items()}
+    translate = translator(language)
+    return cast("Json", _with_titles(marks, lambda title: translated(title, translate)))
 
 
 Found = tuple[
@@ -180,14 +221,19 @@ Found = tuple[
     Mapping[str, Sequence[float] | None],
     Sequence[Mapping[str, Any]],
     Sequence[str],
+    Callable[[str], str],
 ]
-"""Measurements, curves, findings as in result.json, and remarks."""
+"""Measurements, curves, findings as in result.json, remarks, and what a measurement is, by its name."""
 
 
 def _measured_json(
-    summary: Summary, found: Found, loops: Sequence[Json], changes: ChangesBody | None, language: str
+    summary: Summary,
+    found: Found,
+    loops: Sequence[Json],
+    changes: ChangesBody | None,
+    language: str,
 ) -> Json:
-    measurements, curves, findings, remarks = found
+    measurements, curves, findings, remarks, meaning = found
     of_reader = changes is not None
     return {
         "measurements": {m.name: m.value for m in measurements},
@@ -196,7 +242,8 @@ def _measured_json(
         "places": [places_shown(finding, loops) for finding in findings],
         "proposed": _proposed(summary, measurements, findings, language),
         "wall": _wall_html(summary, measurements, language, of_reader=of_reader),
-        "scores": _scores_html(summary, measurements, {} if changes is None else changes.chosen, language),
+        "scores": _scores_html(summary, measurements, changes.chosen if changes else {}, language, meaning),
+        "signed": _with_titles(_signed_numbers(summary, measurements, meaning), translator(language)),
         "remarks": [translated(remark, translator(language)) for remark in remarks],
     }
 
@@ -212,8 +259,9 @@ def _proposed(
     return proposed_text(summary.page.impression, measurements, findings, language)
 
 
-def preview_json(page: Page, summary: Summary, changes: ChangesBody) -> Json:
-    """What is shown of loops while a contour is dragged: main measurements, and lines of the frames sent.
+def preview_json(page: Page, summary: Summary, changes: ChangesBody, language: str) -> Json:
+    """What is shown of loops while a contour or mark is dragged: main measurements, lines of the frames sent,
+    and marks.
 
     Raises:
         RequestInvalid: ``study_unknown``: this analysis has no loops that are corrected here;
@@ -226,8 +274,13 @@ def preview_json(page: Page, summary: Summary, changes: ChangesBody) -> Json:
     opened = page.cines.reopen(summary.record)
     few = few_frames(changes, editing.labels(opened), pack, editing, _factors(summary))
     preview = editing.preview(opened, few)
+    marks = _placed_marks(pack, preview, language)
     lines = ({"view": v, "t": t, "lines": pack.placed(v, drawn)} for (v, t), drawn in preview.lines.items())
-    return {"measurements": {m.name: m.value for m in preview.measurements}, "lines": list(lines)}
+    return {
+        "measurements": {m.name: m.value for m in preview.measurements},
+        "lines": list(lines),
+        "marks": marks,
+    }
 
 
 def _frames_redrawn(
@@ -273,13 +326,17 @@ def _wall_html(
 
 
 def _scores_html(
-    summary: Summary, measurements: Sequence[Measurement], chosen: Mapping[str, float], language: str
+    summary: Summary,
+    measurements: Sequence[Measurement],
+    chosen: Mapping[str, float],
+    language: str,
+    meaning: Callable[[str], str],
 ) -> str:
     page, model = summary.page, summary.scores
     if page is None or page.scores is None or model is None:
         return ""
     told = told_scores(page.scores(measurements), model, chosen)
-    return render("scores.html", language, scores=model, told=told, chosen=chosen, summary=summary)
+    return render("scores.html", language, scores=model, told=told, chosen=chosen, meaning=meaning)
 
 
 def _factors(summary: Summary) -> dict[str, float]:

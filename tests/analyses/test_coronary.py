@@ -13,10 +13,13 @@ from pydicom import Dataset, dcmread
 from cvai.analyses.coronary import SPEC
 from cvai.analyses.coronary.analyse import analyse_coronary
 from cvai.analyses.coronary.analysis import CoronaryAnalysis
+from cvai.analyses.coronary.given import PLACES
+from cvai.analyses.coronary.marks import preview_of_runs
 from cvai.analyses.coronary.page import shown_runs
 from cvai.analyses.coronary.reading import labels_of, remeasured_runs, reopen_runs
 from cvai.analyses.coronary.tree import joined_maps
 from cvai.analyses.registry import ReadyAnalysis, _ready
+from cvai.analyses.shown import FewFrames
 from cvai.analyses.spec import Correction
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.write.plan import Extra
@@ -149,6 +152,104 @@ def test_a_stenosis_that_a_reader_gives_takes_the_place_of_the_measured_one(
     texts = [str(e.value) for e in dcmread(objects["sr"]).iterall() if e.keyword == "TextValue"]
     assert any(words in text for text in texts)
     assert any("severe" in text for text in texts)
+
+
+LESION = "lesion_1_stenosis"
+
+
+def test_ends_that_a_reader_drags_measure_as_the_analysis_does(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    found = measured.lesions[0].lesion.narrowing
+    drawn = {f"{LESION}:begin": found.first - 10.0, f"{LESION}:end": found.last + 5.0}
+    again = reread(tmp_path, measured, drawn, original)
+    values, before = ({m.name: m.value for m in a.measurements} for a in (again, measured))
+    assert values[LESION] == pytest.approx(before[LESION], abs=1.0)
+    assert values["lesion_1_minimal_diameter"] == before["lesion_1_minimal_diameter"]
+    mm = measured.runs[0].source.run.pixel_size.mm
+    assert values["lesion_1_length"] == pytest.approx(before["lesion_1_length"] + 15 * mm)
+    assert again.remarks[0].startswith("Measured where a reader has drawn them: lesion 1, ")
+    assert again.factors == measured.factors, "what the network has seen stays as it was"
+
+
+def test_edges_that_a_reader_draws_are_in_every_result(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    at = measured.lesions[0].lesion.narrowing.narrowest
+    places = {"minimum_at": at, "minimum_left": -2.0, "minimum_right": 2.5}
+    places |= {"reference_at": 60.0, "reference_left": -9.0, "reference_right": 9.0}
+    drawn = reread(tmp_path, measured, {f"{LESION}:{n}": float(v) for n, v in places.items()}, original)
+    values = {m.name: m.value for m in drawn.measurements}
+    mm = measured.runs[0].source.run.pixel_size.mm
+    assert values[LESION] == values["max_stenosis"] == 75.0
+    assert values["lesion_1_minimal_diameter"] == pytest.approx(4.5 * mm)
+    assert values["lesion_1_reference_diameter"] == pytest.approx(18.0 * mm)
+    assert "lesion_by_profile" not in {f.code for f in drawn.findings}
+    objects = {o.kind: o.path for o in write_objects(drawn, SPEC.results, tmp_path / "signed")}
+    report = dcmread(objects["sr"])
+    numbers = [float(e.value) for e in report.iterall() if e.keyword == "NumericValue"]
+    assert {75.0, round(18.0 * mm, 3)} <= {round(n, 3) for n in numbers}
+    meanings = [str(e.value) for e in report.iterall() if e.keyword == "CodeMeaning"]
+    assert "User chosen value" in meanings
+    assert "Interpolated Local Reference" not in meanings
+
+
+def test_a_lesion_that_a_reader_adds_is_measured_and_named(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    added = {"view": 1.0, "course": 1.0, "begin": 400.0, "end": 440.0}
+    chosen = {f"lesion_2_stenosis:{name}": value for name, value in added.items()}
+    again = reread(tmp_path, measured, {**chosen, LESION: 0.0}, original)
+    (found,) = again.lesions
+    assert (found.number, found.lesion.found) == (2, None)
+    assert found.lesion.percent < 25.0, "the vessel is healthy there"
+    assert again.measurement("lesion_2_length").value > 5.0
+    assert again.coding("lesion_2_stenosis").words.startswith("lesion 2, ")
+    assert "(added)" in again.remarks[1]
+    assert again.factors == measured.factors
+
+
+@pytest.mark.parametrize(
+    ("chosen", "code"),
+    [
+        ({"lesion_2_stenosis:begin": 3.0}, "reading_does_not_fit"),
+        ({"lesion_2_stenosis": 50.0}, "reading_does_not_fit"),
+        ({f"lesion_2_stenosis:{n}": 1.0 for n in ("view", "course", "begin")}, "reading_does_not_fit"),
+        ({f"{LESION}:begin": 0.0, f"{LESION}:end": 8000.0}, "lesion_not_measurable"),
+        ({f"{LESION}:reference_{n}": 4.0 for n in ("at", "left", "right")}, "lesion_not_measurable"),
+    ],
+)
+def test_what_a_reader_draws_is_measured_or_refused(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path, chosen: dict[str, float], code: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        reread(tmp_path, measured, chosen, original)
+    assert refused.value.code == code
+    assert refused.value.hint
+
+
+def test_marks_have_handles_where_the_lesion_was_measured(
+    measured: CoronaryAnalysis, original: Dataset, tmp_path: Path
+) -> None:
+    objects = write_objects(measured, SPEC.results, tmp_path / "objects")
+    (tmp_path / "study").mkdir()
+    reopened = reopen_runs(study_of(tmp_path / "study", original), {o.kind: o.path for o in objects})
+    preview = preview_of_runs(reopened, FewFrames({}, {}, measured.factors))
+    assert preview.measurements == measured.measurements
+    (mark,) = preview.marks["run1"]
+    found = measured.lesions[0].lesion
+    handles = {handle.name: handle for handle in mark.handles}
+    assert (mark.name, mark.number, mark.frame) == (LESION, 1, measured.runs[0].frame)
+    assert (handles["begin"].value, handles["end"].value) == (found.narrowing.first, found.narrowing.last)
+    assert mark.at == tuple(found.profile.path.points[found.narrowing.narrowest])
+    for handle in mark.handles:
+        assert min(handle.span) <= handle.value <= max(handle.span)
+        assert set(handle.beside) | {handle.name} <= set(PLACES)
+    begin, low = handles["begin"], int(handles["begin"].span[0])
+    at_begin = begin.track[int(begin.value) - low]
+    assert at_begin == tuple(found.profile.path.points[found.narrowing.first])
+    left, right = handles["minimum_left"], handles["minimum_right"]
+    assert right.value - left.value == pytest.approx(found.narrowing.minimal_px, abs=0.11)
 
 
 def test_a_lesion_that_a_reader_takes_out_is_none(

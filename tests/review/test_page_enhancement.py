@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from pydicom import dcmread
 
 from cvai.dicom.write.result_json import read_entry
@@ -19,12 +20,13 @@ from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_s
 from cvai.phantom.late_enhancement.study import write_enhancement_study
 from cvai.phantom.parameters import PhantomAcquisition
 from tests.process import ended_by_kind
-from tests.review.site import PATIENCE_MS, Site, new_site, open_study, reader_at, running
+from tests.review.site import PATIENCE_MS, Site, forget_draft, new_site, open_study, reader_at, running
 
 pytestmark = pytest.mark.servers
 
 SMALL = PhantomAcquisition(n_phases=8, rows=160, columns=160, spacing_x_mm=2.2, spacing_y_mm=2.0, seed=7)
 RUN = RunParameters(n_frames=14, beat_frames=8)
+LESION = "lesion_1_stenosis"
 INFARCT, EDGES, RIGHT_ARTERY = (240, 228, 66), (240, 228, 66), (86, 180, 233)
 
 
@@ -144,18 +146,87 @@ def test_a_run_opens_at_the_frame_that_was_measured(browser: Browser, read: Read
         assert page.locator("[data-tool], #set-ed, #drop").count() == 0, "vessels are not drawn by hand"
 
 
+def row_of(page: Page, lesion: str) -> Locator:
+    return page.locator(f'#scores-shown [data-of="{lesion}"]')
+
+
+def test_a_lesion_is_numbered_beside_the_vessel_and_linked_to_its_row(browser: Browser, read: Read) -> None:
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, read.jobs["coronary"].job.job_id)
+        number = page.get_by_role("button", name=re.compile(r"^1: \d+ %, "))
+        expect(number).to_have_text("1", timeout=PATIENCE_MS)
+        number.hover()
+        expect(row_of(page, LESION)).to_have_class(re.compile("lit"))
+        expect(page.locator(".mark-handle")).to_have_count(6)
+        page.locator('[data-view="run1"] canvas').click(position={"x": 5, "y": 400})
+        expect(page.locator(".mark-handle")).to_have_count(0)
+        row_of(page, LESION).hover()
+        expect(number).to_have_class(re.compile("lit"))
+        page.keyboard.press("ArrowRight")
+        expect(number).to_have_count(0)
+
+
+def test_an_edge_is_dragged_and_every_number_follows(browser: Browser, read: Read) -> None:
+    job = read.jobs["coronary"].job.job_id
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, job)
+        row_of(page, LESION).hover()
+        largest, shown = page.locator('.headline [data-value="max_stenosis"]'), row_of(page, LESION)
+        before = largest.inner_text()
+        box = page.locator('[data-handle="minimum_left"]').bounding_box()
+        assert box is not None
+        at = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(*at)
+        page.mouse.down()
+        page.mouse.move(at[0] + 25, at[1] + 25, steps=4)
+        expect(largest).not_to_have_text(before, timeout=PATIENCE_MS)
+        page.mouse.up()
+        expect(shown).to_contain_text("given", timeout=PATIENCE_MS)
+        expect(page.locator("#remarks")).to_contain_text("Measured where a reader has drawn them: lesion 1")
+        page.keyboard.press("Control+z")
+        expect(largest).to_have_text(before, timeout=PATIENCE_MS)
+        page.locator('[data-handle="end"]').focus()
+        for _ in range(5):
+            page.keyboard.press("ArrowRight")
+        longer_mm = read.value("coronary", "lesion_1_length") + 5 * RUN.spacing_mm
+        expect(shown).to_contain_text(f"{longer_mm:.1f} mm long", timeout=PATIENCE_MS)
+        expect(page.locator("#saved")).to_contain_text("Draft saved", timeout=PATIENCE_MS)
+        open_study(page, read.site, job)
+        expect(shown).to_contain_text(f"{longer_mm:.1f} mm long", timeout=PATIENCE_MS)
+        forget_draft(page, read.site, job)
+
+
+def test_frames_that_are_measured_as_found_take_no_other_beats(browser: Browser, read: Read) -> None:
+    job = read.jobs["coronary"].job.job_id
+    with reader_at(browser, read.site, read.token) as page:
+        told = {"X-CSRF-Token": page.get_attribute('meta[name="csrf"]', "content") or ""}
+        address = f"{read.site.url}/api/studies/{job}"
+        (found,) = page.request.get(address).json()["loops"][0]["beats"]
+
+        def sent(beat: dict[str, int], chosen: dict[str, float]) -> Any:
+            body = {**beat, "beats": {"run1": [beat]}, "chosen": chosen}
+            return page.request.put(f"{address}/draft", data=body, headers=told)
+
+        refused = sent({"ed": 0, "es": 1}, {})
+        assert not refused.ok
+        assert "beats are not chosen here" in refused.text()
+        assert not sent(found, {f"{LESION}:end": 1e9}).ok
+        assert not sent(found, {f"{LESION}:width": 1.0}).ok
+        assert sent(found, {f"{LESION}:end": 340.0}).ok
+        forget_draft(page, read.site, job)
+
+
 def test_a_stenosis_is_given_and_signed(browser: Browser, read: Read) -> None:
-    lesion = "lesion_1_stenosis"
     with reader_at(browser, read.site, read.token) as page:
         open_study(page, read.site, read.jobs["coronary"].job.job_id)
         largest = page.locator('.headline [data-value="max_stenosis"]')
         before = largest.inner_text()
-        page.select_option(f'[data-score="{lesion}"]', label="no stenosis")
+        page.select_option(f'[data-score="{LESION}"]', label="no stenosis")
         expect(page.locator("#scores-shown")).to_contain_text("taken out, given, AI", timeout=PATIENCE_MS)
         expect(largest).not_to_have_text(before, timeout=PATIENCE_MS)
         page.keyboard.press("Control+z")
         expect(largest).to_have_text(before, timeout=PATIENCE_MS)
-        page.select_option(f'[data-score="{lesion}"]', label="90 %, severe")
+        page.select_option(f'[data-score="{LESION}"]', label="90 %, severe")
         expect(largest).to_have_text("90", timeout=PATIENCE_MS)
         expect(page.locator("#scores-shown")).to_contain_text("90 %, severe, given", timeout=PATIENCE_MS)
         open_study(page, read.site, read.jobs["coronary"].job.job_id)

@@ -7,6 +7,8 @@ from cvai.analyses.coronary.analysis import KIND, CoronaryAnalysis
 from cvai.analyses.coronary.arrays import segment_angiogram
 from cvai.analyses.coronary.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.coronary.explain import explain_runs
+from cvai.analyses.coronary.given import PLACES
+from cvai.analyses.coronary.marks import preview_of_runs
 from cvai.analyses.coronary.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, document, drawn, seg_kind
 from cvai.analyses.coronary.page import COMPARED, HEADLINE, PAGE, SCORES
 from cvai.analyses.coronary.reading import ReopenedRuns, labels_of, remeasured_runs, reopen_runs
@@ -51,7 +53,9 @@ SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
         SEGMENTS,
         labels_of,
         remeasured_runs,
+        preview=preview_of_runs,
         scores=SCORES,
+        places=PLACES,
         has_beats=False,
     ),
     headline=HEADLINE,

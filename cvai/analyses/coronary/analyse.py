@@ -14,8 +14,15 @@ from dataclasses import replace
 import numpy as np
 
 from cvai import __version__
-from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion
-from cvai.analyses.coronary.tree import LIKELY, VesselModel, joined_maps, measured_tree, neighbours
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion, standing
+from cvai.analyses.coronary.tree import (
+    LIKELY,
+    VesselModel,
+    joined_maps,
+    measured_tree,
+    neighbours,
+    vessel_profiles,
+)
 from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
@@ -73,7 +80,7 @@ def with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> Cor
     """The analysis with what its lesions measure, and with findings about them beside those given."""
     return replace(
         analysis,
-        measurements=_measurements(analysis),
+        measurements=measurements_of(analysis.runs),
         findings=_one_of_each(findings, _lesion_findings(analysis)),
     )
 
@@ -155,7 +162,8 @@ def _measured(
             say("Check that a coronary artery is filled with contrast medium."),
         )
     with watch.stage("measure"):
-        tree = measured_tree(source.run, frame, maps.labels, maps.stenosis)
+        profiles = vessel_profiles(source.run, frame, maps.labels)
+        tree = measured_tree(profiles, maps.labels, maps.stenosis)
     run = MeasuredRun(
         source, frame, maps.labels, tree.lesions[:MOST_LESIONS], tree.lesser_percent, tree.suspected
     )
@@ -226,22 +234,23 @@ def _touches_edge(run: MeasuredRun) -> bool:
     return bool(((run.labels > 0) & ~inner).any())
 
 
-def _measurements(analysis: CoronaryAnalysis) -> tuple[Measurement, ...]:
-    largest = max(run.largest_percent for run in analysis.runs)
+def measurements_of(runs: Sequence[MeasuredRun]) -> tuple[Measurement, ...]:
+    """What the lesions of runs measure, the largest stenosis first."""
+    largest = max(run.largest_percent for run in runs)
     numbers = [Measurement("max_stenosis", largest, "%")]
-    for found in analysis.lesions:
+    for found in standing(runs):
         numbers.append(Measurement(stenosis_name(found.number), found.lesion.percent, "%"))
         numbers += _lengths(found)
     return tuple(numbers)
 
 
-def stenosis_name(number: int) -> str:
+def stenosis_name(number: int | str) -> str:
     """Name of a lesion's percent diameter stenosis in result.json."""
     return f"lesion_{number}_stenosis"
 
 
 def _lengths(found: NumberedLesion) -> tuple[Measurement, ...]:
-    """Minimal diameter and length in mm with what calibration leaves open.
+    """Minimal and reference diameter and length in mm, with what calibration leaves open.
 
     None without calibration, nor where a reader gives the percentage: the diameter would contradict it.
     """
@@ -254,7 +263,12 @@ def _lengths(found: NumberedLesion) -> tuple[Measurement, ...]:
         interval = mm * (1 - size.uncertainty), mm * (1 + size.uncertainty)
         return Measurement(f"lesion_{found.number}_{name}", mm, "mm", interval)
 
-    return of("minimal_diameter", lesion.narrowing.minimal_px), of("length", lesion.narrowing.length_px)
+    narrowing = lesion.narrowing
+    return (
+        of("minimal_diameter", narrowing.minimal_px),
+        of("reference_diameter", narrowing.reference_px),
+        of("length", narrowing.length_px),
+    )
 
 
 def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
@@ -262,7 +276,7 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
     by_profile = [
         found.number
         for found in analysis.lesions
-        if found.lesion.probability < LIKELY and found.lesion.given_percent is None
+        if found.lesion.probability < LIKELY and not found.lesion.is_of_reader
     ]
     if by_profile:
         message = say(
@@ -270,6 +284,13 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
             numbers=joined(", ", by_profile),
         )
         findings.append(Finding("lesion_by_profile", Severity.WARNING, message))
+    one_sided = [f.number for f in analysis.lesions if f.lesion.narrowing.is_one_sided]
+    if one_sided:
+        message = say(
+            "The reference diameter rests on one side of the lesion alone: {numbers}.",
+            numbers=joined(", ", one_sided),
+        )
+        findings.append(Finding("reference_one_sided", Severity.WARNING, message))
     if not analysis.lesions:
         message = say(
             "No lesion was found; lesions at the ostium, at the end of a vessel and occlusions may be missed."

@@ -14,9 +14,9 @@ from cvai.dicom.read.angiography.runs import AssembledRun
 from cvai.dicom.read.values import Excluded, ImagePlane
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
-from cvai.domain.message import joined, say, term
+from cvai.domain.message import Message, joined, say, term
 from cvai.domain.vessels.diameters import DiameterProfile
-from cvai.domain.vessels.narrowings import Grade, Narrowing, grade_of
+from cvai.domain.vessels.narrowings import DrawnLesion, Grade, Narrowing, grade_of, reference_diameter_px
 from cvai.domain.vessels.segments import RIGHT_SEGMENTS, CoronarySegment
 
 KIND = "coronary"
@@ -27,22 +27,37 @@ class Lesion:
     """A narrowing in a run.
 
     Args:
-        narrowing: what was measured.
+        narrowing: what was measured, of the stretch that a reader draws where they draw one.
         profile: of the vessel that it is in.
-        reference_px: (n,) reference diameter along this vessel.
         segment: in which it is narrowest.
         probability: the network's highest probability of a stenosis within it, 0..1.
         seen_at: (y, x) of the pixel that has it.
         given_percent: diameter stenosis that a reader gives, 0 where they see none; None as measured.
+        found: as the analysis measured it; None of one that a reader has added.
+        drawn: its stretch and edges as a reader draws them; None as they were found.
+        added: its number, of one that a reader has added; 0 of others, which their severity numbers.
     """
 
     narrowing: Narrowing
     profile: DiameterProfile
-    reference_px: NDArray[np.float64]
     segment: CoronarySegment
     probability: float
     seen_at: tuple[int, int]
     given_percent: float | None = None
+    found: Narrowing | None = None
+    drawn: DrawnLesion | None = None
+    added: int = 0
+
+    @property
+    def is_of_reader(self) -> bool:
+        """Whether a reader has given, drawn or added it."""
+        return self.given_percent is not None or self.drawn is not None
+
+    @property
+    def reference_px(self) -> NDArray[np.float64]:
+        """(n,) reference diameter along this vessel; NaN where it is not known."""
+        drawn = None if self.drawn is None else (self.drawn.first, self.drawn.last)
+        return reference_diameter_px(self.profile, drawn)
 
     @property
     def percent(self) -> float:
@@ -63,7 +78,7 @@ class MeasuredRun:
         source: the run and its source images.
         frame: 0-based, the one that was measured.
         labels: (y, x) values of CORONARY_LABELS in this frame.
-        lesions: severest first, as they were measured.
+        lesions: severest first, as they were measured; then those that a reader has added.
         lesser_percent: the largest of narrowings that are no lesions; 0 where there is none.
         suspected: number of places that the network takes for a stenosis and no profile shows.
 
@@ -110,7 +125,7 @@ def artery_of(labels: NDArray[np.uint8]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumberedLesion:
-    """A lesion with its run; 1 is the severest of the study, as they were measured."""
+    """A lesion with its run; 1 is the severest of the study, as they were found."""
 
     number: int
     run: MeasuredRun
@@ -118,10 +133,22 @@ class NumberedLesion:
 
 
 def numbered(runs: Sequence[MeasuredRun]) -> tuple[NumberedLesion, ...]:
-    """Every lesion of a study, severest first; a reader's percentages do not renumber them."""
+    """Every lesion of a study by its number: severest first as they were found, then those of a reader.
+
+    What a reader gives does not renumber them.
+    """
     pairs = [(run, lesion) for run in runs for lesion in run.lesions]
-    pairs.sort(key=lambda pair: -pair[1].narrowing.percent)
-    return tuple(NumberedLesion(number, run, lesion) for number, (run, lesion) in enumerate(pairs, start=1))
+    pairs.sort(key=lambda pair: (pair[1].added, -(pair[1].found or pair[1].narrowing).percent))
+    return tuple(
+        NumberedLesion(lesion.added or number, run, lesion)
+        for number, (run, lesion) in enumerate(pairs, start=1)
+    )
+
+
+def standing(runs: Sequence[MeasuredRun]) -> tuple[NumberedLesion, ...]:
+    """The lesions, severest first as they stand, without those that a reader takes for none."""
+    lesions = (found for found in numbered(runs) if found.lesion.given_percent != 0.0)
+    return tuple(sorted(lesions, key=lambda found: -found.lesion.percent))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,8 +211,8 @@ class CoronaryAnalysis(Analysed):
 
     @property
     def lesions(self) -> tuple[NumberedLesion, ...]:
-        """Every lesion, without those that a reader takes for none."""
-        return tuple(found for found in numbered(self.runs) if found.lesion.given_percent != 0.0)
+        """See ``standing``."""
+        return standing(self.runs)
 
     @property
     def factors(self) -> dict[str, float]:
@@ -200,21 +227,16 @@ class CoronaryAnalysis(Analysed):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Which percentages are a reader's own."""
-        given = [
-            say(
-                "lesion {number}, {segment}, {given} (measured {measured:.0f} %)",
-                number=found.number,
-                segment=term(found.lesion.segment.display_name),
-                given=say("{percent:.0f} %", percent=p) if (p := found.lesion.percent) else say("none"),
-                measured=found.lesion.narrowing.percent,
-            )
-            for found in numbered(self.runs)
-            if found.lesion.given_percent is not None
-        ]
-        if not given:
-            return ()
-        return (say("Stenoses as a reader has given them: {given}.", given=joined("; ", given)),)
+        """Which percentages and edges are a reader's own."""
+        of_reader = [found for found in numbered(self.runs) if found.lesion.is_of_reader]
+        given = [_in_words(f) for f in of_reader if f.lesion.given_percent is not None]
+        drawn = [_in_words(f) for f in of_reader if f.lesion.given_percent is None]
+        remarks = []
+        if given:
+            remarks.append(say("Stenoses as a reader has given them: {given}.", given=joined("; ", given)))
+        if drawn:
+            remarks.append(say("Measured where a reader has drawn them: {drawn}.", drawn=joined("; ", drawn)))
+        return tuple(remarks)
 
     @property
     def key_frames(self) -> dict[str, int]:
@@ -228,4 +250,22 @@ class CoronaryAnalysis(Analysed):
 
     def coding(self, name: str) -> MeasurementCoding:
         """How the measurement called ``name`` is said in codes; its site is the lesion's segment."""
-        return coronary_coding(name, tuple(found.lesion.segment for found in numbered(self.runs)))
+        lesions = {f.number: f.lesion for f in numbered(self.runs)}
+        segments = {number: lesion.segment for number, lesion in lesions.items()}
+        drawn = {n for n, lesion in lesions.items() if lesion.drawn is not None and lesion.drawn.reference}
+        return coronary_coding(name, segments, drawn)
+
+
+def _in_words(found: NumberedLesion) -> Message:
+    """What a reader makes of a lesion, and what was measured."""
+    lesion = found.lesion
+    measured = say("added")
+    if lesion.found is not None:
+        measured = say("measured {measured:.0f} %", measured=lesion.found.percent)
+    return say(
+        "lesion {number}, {segment}, {given} ({measured})",
+        number=found.number,
+        segment=term(lesion.segment.display_name),
+        given=say("{percent:.0f} %", percent=p) if (p := lesion.percent) else say("none"),
+        measured=measured,
+    )

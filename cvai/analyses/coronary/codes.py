@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from types import MappingProxyType
 
 from pydicom.sr.coding import Code
@@ -19,6 +19,12 @@ _STENOSIS = Code("408715008", "SCT", "Lumen Diameter Stenosis")
 _DIAMETER = Code("397413000", "SCT", "Vessel lumen diameter")
 _LENGTH = Code("408716009", "SCT", "Stenotic Lesion Length")
 _MINIMUM: Qualifier = (Code("121401", "DCM", "Derivation"), Code("255605001", "SCT", "Minimum"))
+_REFERENCE: Qualifier = (
+    Code("122430", "DCM", "Reference Method"),
+    Code("122490", "DCM", "Interpolated Local Reference"),
+)
+"""CID 3465, of quantitative arteriography."""
+_DRAWN: Qualifier = (Code("121404", "DCM", "Selection Status"), Code("121410", "DCM", "User chosen value"))
 _MAXIMUM: Qualifier = (Code("121401", "DCM", "Derivation"), Code("56851009", "SCT", "Maximum"))
 
 _CODES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -56,15 +62,19 @@ SEGMENT_CODES: Mapping[CoronarySegment, Code] = MappingProxyType(
     {s: Code(_CODES[s.number][0], "SCT", _CODES[s.number][1]) for s in CoronarySegment}
 )
 
-_NAME = re.compile(r"lesion_(\d+)_(stenosis|minimal_diameter|length)")
+_NAME = re.compile(r"lesion_(\d+)_(stenosis|minimal_diameter|reference_diameter|length)")
 
 
-def coronary_coding(name: str, segments: Sequence[CoronarySegment]) -> MeasurementCoding:
+def coronary_coding(
+    name: str, segments: Mapping[int, CoronarySegment], drawn: Container[int] = ()
+) -> MeasurementCoding:
     """Coding of a measurement.
 
     Args:
-        name: ``max_stenosis``, or ``lesion_1_stenosis``, ``_minimal_diameter`` and ``_length``.
-        segments: of lesion 1 and those that follow.
+        name: ``max_stenosis``, or ``lesion_1_stenosis``, ``_minimal_diameter``, ``_reference_diameter`` and
+            ``_length``.
+        segments: by the number of their lesion.
+        drawn: numbers of the lesions whose reference diameter a reader has drawn.
 
     Raises:
         ValueError: there is no such measurement.
@@ -72,12 +82,15 @@ def coronary_coding(name: str, segments: Sequence[CoronarySegment]) -> Measureme
     if name == "max_stenosis":
         return MeasurementCoding(_STENOSIS, CORONARY_ARTERY, qualifiers=(_MAXIMUM,), words="largest")
     match = _NAME.fullmatch(name)
-    if match is None or not 1 <= int(match[1]) <= len(segments):
+    if match is None or int(match[1]) not in segments:
         raise ValueError(f"measurement {name} has no code")
-    segment = segments[int(match[1]) - 1]
+    segment = segments[int(match[1])]
     site, words = SEGMENT_CODES[segment], f"lesion {match[1]}, {segment.display_name}"
     if match[2] == "stenosis":
         return MeasurementCoding(_STENOSIS, site, words=words)
     if match[2] == "length":
         return MeasurementCoding(_LENGTH, site, words=words)
-    return MeasurementCoding(_DIAMETER, site, qualifiers=(_MINIMUM,), words=words)
+    if match[2] == "reference_diameter":
+        method = _DRAWN if int(match[1]) in drawn else _REFERENCE
+        return MeasurementCoding(_DIAMETER, site, qualifiers=(method,), words=f"{words}, reference")
+    return MeasurementCoding(_DIAMETER, site, qualifiers=(_MINIMUM,), words=f"{words}, narrowest")

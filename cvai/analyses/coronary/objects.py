@@ -27,6 +27,7 @@ from cvai.domain.message import say
 from cvai.domain.vessels.segments import CORONARY_LABELS, CoronarySegment
 
 FIRST_SERIES_NUMBER = 9301
+LESION_NUMBERS = ("stenosis", "minimal_diameter", "reference_diameter", "length")
 METHOD = say(
     "Edges by the width at half maximum of the contrast in the grey picture; reference diameter interpolated "
     "from the healthy stretches on both sides of a lesion. SYNTAX score and occlusions are not given."
@@ -70,7 +71,7 @@ def document(analysis: CoronaryAnalysis) -> DocumentPlan:
         SiteGroup(
             lesion_title(found),
             SEGMENT_CODES[found.lesion.segment],
-            tuple(f"lesion_{found.number}_{what}" for what in ("stenosis", "minimal_diameter", "length")),
+            tuple(f"lesion_{found.number}_{what}" for what in LESION_NUMBERS),
         )
         for found in analysis.lesions
     )

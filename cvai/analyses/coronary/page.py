@@ -8,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.coronary.analyse import MOST_LESIONS, MOST_RUNS, stenosis_name
+from cvai.analyses.coronary.marks import edges_of, lesion_in_words, percent_in_words, points_of
 from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
-from cvai.analyses.coronary.tree import vessel_profiles
 from cvai.analyses.coronary.views import view_key
-from cvai.analyses.page import Headline, Layer, Overlay, OverlayLine
-from cvai.analyses.shown import Line, Score, Scores, ShownLoop
+from cvai.analyses.page import Headline, Layer, Overlay, OverlayLine, Row, Table
+from cvai.analyses.shown import Adding, Line, Score, Scores, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.measurement import Measurement
 from cvai.domain.phases import KeyPhases
-from cvai.domain.vessels.diameters import DiameterProfile
-from cvai.domain.vessels.narrowings import grade_of
 from cvai.domain.vessels.run import AngiographyRun
 from cvai.domain.vessels.segments import CORONARY_LABELS, RIGHT_SEGMENTS
 from cvai.languages import msgid
@@ -46,24 +44,26 @@ SCORES = {stenosis_name(n): PERCENTS for n in range(1, MOST_RUNS * MOST_LESIONS 
 
 
 def lesion_scores(measurements: Sequence[Measurement]) -> Scores:
-    """Every lesion with its percentage and grade."""
+    """Every lesion with its percentage, grade and, where pixels have a size, its diameters and length."""
+    values = {m.name: m.value for m in measurements}
     return Scores(
         title=msgid("Lesions"),
-        scores=tuple(Score(m.name, "", _in_words(m.value)) for m in measurements if m.name in SCORES),
-        options=tuple((percent, _in_words(percent)) for percent in PERCENTS),
+        scores=tuple(
+            Score(m.name, "", lesion_in_words(m.name, values)) for m in measurements if m.name in SCORES
+        ),
+        options=tuple((percent, percent_in_words(percent)) for percent in PERCENTS),
         given=(msgid("1 stenosis given"), msgid("{n} stenoses given")),
         missing=msgid("taken out"),
         note=msgid(
-            "Give a percentage where an edge was taken wrongly, or take a lesion out. "
-            "The report's picture has the same numbers."
+            "Point at a lesion and drag its ends, its narrowest place or the reference beside it; or give a "
+            "percentage, or take it out."
+        ),
+        adding=Adding(
+            msgid("Add a lesion"),
+            msgid("Click where the lesion begins and where it ends, on one vessel."),
+            stenosis_name("{n}"),
         ),
     )
-
-
-def _in_words(percent: float) -> str:
-    if percent == 0.0:
-        return msgid("no stenosis")
-    return f"{percent:.0f} %, {grade_of(percent)}"
 
 
 def shown_runs(reopened: ReopenedRuns) -> tuple[ShownLoop, ...]:
@@ -74,12 +74,14 @@ def shown_runs(reopened: ReopenedRuns) -> tuple[ShownLoop, ...]:
 def _shown(reopened: ReopenedRun) -> ShownLoop:
     run, frame = reopened.source.run, reopened.frame
     lines: list[Mapping[str, Sequence[Line]]] = [{} for _ in range(run.n_frames)]
-    lines[frame] = {EDGES: _edges(vessel_profiles(run, frame, reopened.labels[frame]))}
+    lines[frame] = {EDGES: edges_of(reopened.profiles)}
     spacing = None if run.pixel_size is None else (run.pixel_size.mm, run.pixel_size.mm)
     loop = EchoLoop(_bytes(run), run.field, spacing, run.times_ms, None)
     title = f"Run {reopened.number}, {reopened.source.name}"
     key = view_key(reopened.number)
-    return ShownLoop(key, title, loop, reopened.labels, (KeyPhases(frame, frame),), lines)
+    courses = [points_of(profile.path.points) for profile in reopened.profiles]
+    beats = (KeyPhases(frame, frame),)
+    return ShownLoop(key, title, loop, reopened.labels, beats, lines, courses=courses)
 
 
 def _bytes(run: AngiographyRun) -> NDArray[np.uint8]:
@@ -88,17 +90,6 @@ def _bytes(run: AngiographyRun) -> NDArray[np.uint8]:
     for t in range(run.n_frames):
         frames[t] = 255 * run.grey(t)
     return frames
-
-
-def _edges(profiles: Sequence[DiameterProfile]) -> list[Line]:
-    """Both edges of every vessel, in pieces where they could be measured."""
-    lines: list[Line] = []
-    for profile in profiles:
-        known = np.flatnonzero(profile.measured)
-        for piece in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
-            if len(piece) > 1:
-                lines += [profile.edges[piece, side].tolist() for side in (0, 1)]
-    return lines
 
 
 PAGE: PageSpec[ReopenedRuns] = PageSpec(
@@ -111,6 +102,7 @@ PAGE: PageSpec[ReopenedRuns] = PageSpec(
     ),
     overlay=Overlay("Edges", "e", (OverlayLine(EDGES, "#f0e442", 1.0),)),
     note="Lesions are numbered from the severest. One frame of each run was measured.",
+    table=Table(("Value",), (Row("Largest diameter stenosis", ("max_stenosis",)),)),
     scores=lesion_scores,
     reasons=("Wrong run", "Wrong segment", "Edges do not follow the vessel", "Image quality"),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,14 @@ from cvai.analyses.coronary.analyse import (
     MOST_RUNS,
     left_out_findings,
     run_findings,
-    stenosis_name,
     subject_of_runs,
     with_numbers,
 )
-from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, numbered
+from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun
+from cvai.analyses.coronary.given import with_given
 from cvai.analyses.coronary.objects import SEGMENTS, seg_kind
 from cvai.analyses.coronary.seen import is_kept, stenosis_map, suspected_in
-from cvai.analyses.coronary.tree import measured_tree
+from cvai.analyses.coronary.tree import measured_tree, vessel_profiles
 from cvai.analyses.coronary.views import view_key
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
@@ -30,21 +31,43 @@ from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
 from cvai.domain.message import say
+from cvai.domain.vessels.diameters import DiameterProfile
 from cvai.errors import StudyRefused
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ReopenedRun:
     """A run, and the labels (t, y, x) that an analysis drew in one of its frames."""
 
     number: int
     source: AssembledRun
     labels: NDArray[np.uint8]
+    _measured: dict[tuple[tuple[str, float], ...], MeasuredRun] = field(default_factory=dict, init=False)
 
     @property
     def frame(self) -> int:
         """0-based, the one that was drawn in."""
         return int(np.argmax(self.labels.any(axis=(1, 2))))
+
+    @cached_property
+    def profiles(self) -> tuple[DiameterProfile, ...]:
+        """Diameters along the vessels that were drawn."""
+        return vessel_profiles(self.source.run, self.frame, self.labels[self.frame])
+
+    def measured(self, factors: Mapping[str, float]) -> MeasuredRun:
+        """As the analysis measured it; kept for the same factors, since a reader asks while they drag.
+
+        Args:
+            factors: see ``Analysed.factors``.
+        """
+        key = tuple(factors.items())
+        if key not in self._measured:
+            labels = self.labels[self.frame]
+            tree = measured_tree(self.profiles, labels, stenosis_map(factors, self.number, labels.shape))
+            lesions, suspected = tree.lesions[:MOST_LESIONS], suspected_in(factors, self.number)
+            run = MeasuredRun(self.source, self.frame, labels, lesions, tree.lesser_percent, suspected)
+            self._measured[key] = run
+        return self._measured[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,30 +135,17 @@ def labels_of(reopened: ReopenedRuns) -> dict[str, NDArray[np.uint8]]:
 
 
 def remeasured_runs(reopened: ReopenedRuns, correction: Correction) -> CoronaryAnalysis:
-    """The analysis with the stenoses that a reader gives; vessels are measured as the model drew them.
+    """The analysis with the stenoses that a reader gives; vessels are those that the model drew.
 
     Raises:
-        StudyRefused: ``result_too_old``: it does not tell what the network has seen.
+        Refused: as of ``runs_with``.
     """
-    if not is_kept(correction.factors):
-        raise StudyRefused(
-            "result_too_old",
-            say("An earlier version measured this study, and did not keep what the network has seen."),
-            say("Analyse it again: cvai jobs retry."),
-        )
-    runs = [_measured_again(run, correction.factors) for run in reopened.runs]
-    given = {id(f.lesion): correction.chosen.get(stenosis_name(f.number)) for f in numbered(runs)}
-    runs = [
-        replace(
-            run, lesions=tuple(replace(lesion, given_percent=given[id(lesion)]) for lesion in run.lesions)
-        )
-        for run in runs
-    ]
+    runs = runs_with(reopened, correction.factors, correction.chosen)
     study = reopened.study
     analysis = CoronaryAnalysis(
         study_uid=study.study_uid,
         patient=study.patient(),
-        runs=tuple(runs),
+        runs=runs,
         measurements=(),
         findings=(),
         excluded=reopened.excluded,
@@ -154,11 +164,25 @@ def remeasured_runs(reopened: ReopenedRuns, correction: Correction) -> CoronaryA
     return with_numbers(analysis, findings)
 
 
-def _measured_again(run: ReopenedRun, factors: Mapping[str, float]) -> MeasuredRun:
-    labels = run.labels[run.frame]
-    seen = stenosis_map(factors, run.number, labels.shape)
-    tree = measured_tree(run.source.run, run.frame, labels, seen)
-    suspected = suspected_in(factors, run.number)
-    return MeasuredRun(
-        run.source, run.frame, labels, tree.lesions[:MOST_LESIONS], tree.lesser_percent, suspected
-    )
+def runs_with(
+    reopened: ReopenedRuns, factors: Mapping[str, float], chosen: Mapping[str, float]
+) -> tuple[MeasuredRun, ...]:
+    """The runs as they were measured, with what a reader gives of their lesions.
+
+    Args:
+        reopened: the study.
+        factors: see ``Analysed.factors``.
+        chosen: what a reader gives, by name.
+
+    Raises:
+        StudyRefused: ``result_too_old``: the result does not tell what the network has seen.
+        Refused: as of ``with_given``.
+    """
+    if not is_kept(factors):
+        raise StudyRefused(
+            "result_too_old",
+            say("An earlier version measured this study, and did not keep what the network has seen."),
+            say("Analyse it again: cvai jobs retry."),
+        )
+    runs = [run.measured(factors) for run in reopened.runs]
+    return with_given(runs, [run.profiles for run in reopened.runs], chosen)

@@ -17,7 +17,7 @@ from cvai.domain.vessels.centreline import vessel_paths
 from cvai.domain.vessels.diameters import DiameterProfile, diameter_profile
 from cvai.domain.vessels.gaps import bridged
 from cvai.domain.vessels.maps import VesselMaps
-from cvai.domain.vessels.narrowings import Narrowing, narrowings_of, reference_diameter_px
+from cvai.domain.vessels.narrowings import Narrowing, narrowings_of
 from cvai.domain.vessels.run import AngiographyRun
 from cvai.domain.vessels.segments import CORONARY_LABELS, CoronarySegment
 
@@ -104,23 +104,21 @@ def joined_maps(maps: Sequence[VesselMaps], field: NDArray[np.bool_]) -> VesselM
 
 
 def measured_tree(
-    run: AngiographyRun, frame: int, labels: NDArray[np.uint8], stenosis: NDArray[np.float32] | None = None
+    profiles: Sequence[DiameterProfile], labels: NDArray[np.uint8], stenosis: NDArray[np.float32]
 ) -> MeasuredTree:
-    """Diameters along the tree of a frame, and its lesions.
+    """The lesions of the tree of a frame.
 
     Args:
-        run: the run.
-        frame: which frame.
+        profiles: diameters along its vessels.
         labels: (y, x) values of CORONARY_LABELS.
-        stenosis: (y, x) the network's probability; None where it is not known, 0 then.
+        stenosis: (y, x) the network's probability.
     """
-    seen = np.zeros(labels.shape, dtype=np.float32) if stenosis is None else stenosis
-    seen = np.where(seen >= 0, seen, 0.0)
+    seen = np.where(stenosis >= 0, stenosis, 0.0)
     likely = ndimage.maximum_filter(seen, size=2 * _SEEN_WITHIN_PX + 1)
     lesions, lesser, explained = [], 0.0, np.zeros(labels.shape, dtype=np.bool_)
-    for profile in vessel_profiles(run, frame, labels):
+    for profile in profiles:
         for narrowing in narrowings_of(profile, least_percent=0.0):
-            lesion = _lesion(profile, narrowing, labels, seen)
+            lesion = lesion_of(profile, narrowing, labels, seen)
             is_seen = lesion.probability >= LIKELY
             if narrowing.percent >= (CONFIRMED_PERCENT if is_seen else MEASURED_PERCENT):
                 lesions.append(lesion)
@@ -205,9 +203,17 @@ def _around(profile: DiameterProfile, narrowing: Narrowing, shape: tuple[int, ..
     return np.asarray(ndimage.binary_dilation(near, iterations=5))
 
 
-def _lesion(
+def lesion_of(
     profile: DiameterProfile, narrowing: Narrowing, labels: NDArray[np.uint8], seen: NDArray[np.float32]
 ) -> Lesion:
+    """A narrowing with its segment, and with what the network sees of it.
+
+    Args:
+        profile: of the vessel that it is in.
+        narrowing: as it was measured.
+        labels: (y, x) values of CORONARY_LABELS.
+        seen: (y, x) the network's probability of a stenosis.
+    """
     points = profile.path.points[narrowing.first : narrowing.last + 1].round().astype(int)
     at = tuple(np.clip(points, 0, np.array(labels.shape) - 1).T)
     middle = profile.path.points[narrowing.narrowest].round().astype(int)
@@ -220,10 +226,10 @@ def _lesion(
     return Lesion(
         narrowing=narrowing,
         profile=profile,
-        reference_px=reference_diameter_px(profile),
         segment=by_label[int(own)],
         probability=float(seen[seen_at]),
         seen_at=seen_at,
+        found=narrowing,
     )
 
 

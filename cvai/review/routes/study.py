@@ -172,10 +172,12 @@ def save_draft(session: Reviewer, summary: TheStudy, changes: ChangesBody, page:
 
 @api.post("/preview")
 @shows(Audited(Act.SEEN, repeated=True))
-def preview(session: Reviewer, summary: TheStudy, changes: ChangesBody, page: ThePage) -> Json:
+def preview(
+    session: Reviewer, summary: TheStudy, changes: ChangesBody, page: ThePage, language: TheLanguage
+) -> Json:
     """What is known at once of frames that a reader is drawing; nothing is kept."""
     del session  # reviewers alone draw
-    return preview_json(page, summary, changes)
+    return preview_json(page, summary, changes, language)
 
 
 @api.post("/carried")

@@ -108,7 +108,7 @@ export class Decide {
     const { frames } = this.editor.changes;
     const moved = [frames.length > 1 ? _("{n} images corrected", { n: frames.length }) : frames.length ? _("1 image corrected") : ""];
     if (this.editor.phasesMoved) moved.push(_("phases chosen anew"));
-    const graded = Object.keys(this.editor.changes.chosen ?? {}).length;
+    const graded = new Set(Object.keys(this.editor.changes.chosen ?? {}).map((name) => name.split(":")[0])).size;
     if (graded) moved.push(_(this.study.given[graded > 1 ? 1 : 0], { n: graded }));
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
     what.textContent = moved.filter(Boolean).join(", ") || _("As the model measured them.");

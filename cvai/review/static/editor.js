@@ -165,13 +165,25 @@ export class Editor extends EventTarget {
     this.#changed();
   }
 
-  /** @param {string} name of a measurement @param {number | null} score null for the proposal */
-  choose(name, score) {
+  /** @param {Record<string, number | null>} scores by name of the measurement; null for the proposal */
+  choose(scores) {
     const before = this.chosen;
-    const { [name]: _, ...others } = before;
-    const after = score === null ? others : { ...others, [name]: score };
+    this.hold(scores);
+    this.settle(before);
+  }
+
+  /** @param {Record<string, number | null>} scores as the hand moves, without a step to undo them */
+  hold(scores) {
+    const all = Object.entries({ ...this.chosen, ...scores });
+    this.chosen = Object.fromEntries(all.flatMap(([name, score]) => (score === null ? [] : [[name, score]])));
+    this.#changed();
+  }
+
+  /** @param {Scores} before what was chosen before it was held otherwise, which is a step now */
+  settle(before) {
+    const after = this.chosen;
+    if (after === before) return;
     this.#push({ scores: true, before, after });
-    this.chosen = after;
     this.#changed();
   }
 

@@ -48,9 +48,24 @@ export class LoopEdits extends EventTarget {
     return this.views[0].editor;
   }
 
-  /** @param {string} name of a measurement @param {number | null} score null for the proposal */
-  choose(name, score) {
-    this.first.choose(name, score);
+  /** @returns {Scores} that a reader has given */
+  get chosen() {
+    return this.first.chosen;
+  }
+
+  /** @param {Record<string, number | null>} scores see ``Editor.choose`` */
+  choose(scores) {
+    this.first.choose(scores);
+  }
+
+  /** @param {Record<string, number | null>} scores see ``Editor.hold`` */
+  hold(scores) {
+    this.first.hold(scores);
+  }
+
+  /** @param {Scores} before see ``Editor.settle`` */
+  settle(before) {
+    this.first.settle(before);
   }
 
   /** @returns {Phases & LoopChanges} all beats, and the frames that a preview of these contours needs */

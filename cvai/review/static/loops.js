@@ -9,7 +9,7 @@ import { _ } from "./words.js";
 /** @typedef {[number, number]} Place x and y in pixels */
 /** @typedef {Record<string, Place[][]>} Lines by the name of a line of the overlay */
 /** @typedef {{title: string, key: string, lines: {name: string, colour: string, width: number}[]}} Overlay */
-/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[], traces: Record<string, number[]>}} Loop */
+/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[], courses: Place[][], traces: Record<string, number[]>}} Loop */
 
 /** @typedef {{view: string, beats: {ed: number, es: number}[], traces: Record<string, number[]>, lines: Record<number, Lines>}} Redrawn see Redrawn in cvai/analyses/shown.py */
 
@@ -78,7 +78,12 @@ export class LoopView {
       this.outdated.add(t);
     });
     this.viewer = new Viewer(canvas, this.frames, this.labels, layers);
-    this.viewer.over = (context, scale) => this.#drawOverlay(context, scale);
+    /** @type {((context: CanvasRenderingContext2D, scale: number) => void) | null} marks, on top of all */
+    this.mark = null;
+    this.viewer.over = (context, scale) => {
+      this.#drawOverlay(context, scale);
+      this.mark?.(context, scale);
+    };
     this.showOverlay = true;
   }
 

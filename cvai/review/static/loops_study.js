@@ -12,6 +12,7 @@ import { handle, showHistory } from "./input.js";
 import { encodeRuns, unitOf } from "./labels.js";
 import { LoopEdits } from "./loop_edits.js";
 import { LoopView } from "./loops.js";
+import { Marks } from "./marks.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
 import { scoresOf } from "./scores.js";
@@ -127,6 +128,7 @@ class LoopsPage {
     });
     showTrend(base);
     if (this.edits.changed) this.#showMeasured(this.edits.revision);
+    else if (this.marks) getJson(`${base}/measured`).then(({ marks }) => this.marks?.take(marks), fail);
     this.#showNumbers();
   }
 
@@ -139,6 +141,7 @@ class LoopsPage {
     this.decide = new Decide(base, study, edits, this.draft, this.numbers, this.impression, this.mayChange);
     enterByHand(base, study.entry, this.draft);
     this.scores = scoresOf(edits, this.mayChange);
+    if (study.adding) this.marks = new Marks(this.views, edits, study.adding, this.mayChange, (i, t) => this.go(t, i));
     edits.addEventListener("change", () => this.#changed());
   }
 
@@ -186,6 +189,7 @@ class LoopsPage {
       const { revision, sketch } = edits;
       const told = await sendJson("POST", `${base}/preview`, sketch).catch(() => ({ measurements: {}, lines: [] }));
       this.previewed = { revision, measurements: told.measurements };
+      if (told.marks) this.marks?.take(told.marks);
       for (const { view, t, lines } of told.lines) this.views.find(({ cine }) => cine.view === view)?.sketch(t, lines);
       this.#showNumbers();
     }
@@ -201,13 +205,15 @@ class LoopsPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async #showMeasured(revision) {
     try {
-      const { loops, scores, findings, places, remarks, proposed } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
+      const { loops, scores, findings, places, remarks, proposed, signed, marks } = await /** @type {Numbers} */ (this.numbers).refresh(revision);
       if (revision !== this.edits.revision) return;
       part("findings-shown").innerHTML = findings;
       part("remarks").textContent = remarks.join(" ");
       this.#linkFindings(places);
       this.impression?.propose(proposed);
       this.scores?.show(scores);
+      this.study.page.signed = signed;
+      this.marks?.take(marks);
       for (const view of this.views) view.redraw(loops?.find((loop) => loop.view === view.cine.view));
       this.#drawCurve();
       this.#showNumbers();

@@ -29,7 +29,7 @@ export class Numbers {
   /**
    * Take what the server measures of the contours that are saved.
    * @param {number} revision of the editor that was saved
-   * @returns {Promise<{wall: string, scores: string, findings: string, places: any[][], proposed: string, curves: Record<string, number[] | null>, loops?: import("./loops.js").Redrawn[], remarks: string[]}>}
+   * @returns {Promise<{wall: string, scores: string, signed: any[], marks: any, findings: string, places: any[][], proposed: string, curves: Record<string, number[] | null>, loops?: import("./loops.js").Redrawn[], remarks: string[]}>}
    *   the wall of these contours as HTML, empty where the analysis has none; their findings as HTML and where each
    *   leads; their curves; and what is drawn on loops and how they were measured
    */

@@ -3,7 +3,7 @@
 export class Scores {
   /**
    * @param {HTMLElement} host what the server lists of them
-   * @param {{choose: (name: string, score: number | null) => void}} edits
+   * @param {{choose: (scores: Record<string, number | null>) => void}} edits
    * @param {boolean} mayChange
    */
   constructor(host, edits, mayChange) {
@@ -11,7 +11,7 @@ export class Scores {
     this.mayChange = mayChange;
     host.addEventListener("change", ({ target }) => {
       if (!(target instanceof HTMLSelectElement) || !target.dataset.score) return;
-      edits.choose(target.dataset.score, target.value === "" ? null : Number(target.value));
+      edits.choose({ [target.dataset.score]: target.value === "" ? null : Number(target.value) });
     });
     this.#enable();
   }
@@ -25,11 +25,11 @@ export class Scores {
   }
 
   #enable() {
-    this.host.querySelectorAll("select").forEach((select) => (select.disabled = !this.mayChange));
+    this.host.querySelectorAll("select, button").forEach((control) => control.toggleAttribute("disabled", !this.mayChange));
   }
 }
 
-/** @param {{choose: (name: string, score: number | null) => void}} edits @param {boolean} mayChange @returns {Scores | null} of the page, where it lists any */
+/** @param {{choose: (scores: Record<string, number | null>) => void}} edits @param {boolean} mayChange @returns {Scores | null} of the page, where it lists any */
 export function scoresOf(edits, mayChange) {
   const host = document.getElementById("scores-shown");
   return host && new Scores(host, edits, mayChange);

@@ -95,6 +95,18 @@ export class Viewer {
     };
   }
 
+  /** @param {[number, number]} place in CSS pixels of the canvas @returns {Point} where on the image, in pixels */
+  imageOf([left, top]) {
+    const box = this.canvas.getBoundingClientRect();
+    return this.at(new MouseEvent("move", { clientX: box.left + left, clientY: box.top + top }));
+  }
+
+  /** @param {[number, number]} at x and y on the image, in pixels @returns {[number, number]} in CSS pixels of the canvas */
+  placeOf([x, y]) {
+    const ratio = this.canvas.width / this.canvas.getBoundingClientRect().width, { scale, centre, canvas } = this;
+    return [((x - centre.x) * scale.x + canvas.width / 2) / ratio, ((y - centre.y) * scale.y + canvas.height / 2) / ratio];
+  }
+
   /** @param {number} t @param {number} z the contours of this frame have changed */
   forget(t, z) {
     this.paths.delete(this.#keyOf(t, z));

@@ -6,14 +6,14 @@ What is written around a sector never leaves the server: frames are cut to it, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvai.analyses.shown import Line, Redrawn, ShownLoop
+from cvai.analyses.shown import Line, Mark, Redrawn, ShownLoop
 from cvai.domain.phases import KeyPhases
 from cvai.files import write_whole
 from cvai.review.viewers.packed import packed_labels, read_packed
@@ -64,6 +64,23 @@ class LoopPack:
         """Lines of a whole frame by their names, as points (x, y) of the frame as it is sent."""
         rows, columns = self.part_shown(view)
         return _placed(lines, rows.start, columns.start)
+
+    def marks_json(self, view: str, marks: Sequence[Mark]) -> list[dict[str, Any]]:
+        """Marks of a view, in places (x, y) of the frame as it is sent."""
+        rows, columns = self.part_shown(view)
+
+        def placed(line: Line) -> list[list[float]]:
+            return _placed_line(line, rows.start, columns.start)
+
+        return [
+            {
+                **asdict(mark),
+                "at": placed([mark.at])[0],
+                "lines": [placed(line) for line in mark.lines],
+                "handles": [{**asdict(handle), "track": placed(handle.track)} for handle in mark.handles],
+            }
+            for mark in marks
+        ]
 
     def spacing_mm(self, view: str) -> tuple[float, float, float]:
         """Between rows and columns, after 1 in the place of slices; 1 where pixels have no size."""
@@ -149,6 +166,7 @@ def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
         "beats": _beats_json(shown.beats),
         "traces": _traces_json(shown.traces),
         "lines": [_placed(lines, rows.start, columns.start) for lines in shown.lines],
+        "courses": [_placed_line(line, rows.start, columns.start) for line in shown.courses],
     }
 
 
@@ -172,10 +190,11 @@ def _traces_json(traces: Mapping[str, Sequence[float]]) -> dict[str, list[float]
 
 def _placed(lines: Mapping[str, Sequence[Line]], top: int, left: int) -> dict[str, Any]:
     """Lines of a frame by their names, as points (x, y) of the frame as it is sent."""
-    return {
-        name: [[[round(x - left, 1), round(y - top, 1)] for y, x in line] for line in of_name]
-        for name, of_name in lines.items()
-    }
+    return {name: [_placed_line(line, top, left) for line in of_name] for name, of_name in lines.items()}
+
+
+def _placed_line(line: Line, top: int, left: int) -> list[list[float]]:
+    return [[round(x - left, 1), round(y - top, 1)] for y, x in line]
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:

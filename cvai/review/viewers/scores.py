@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cvai.analyses.shown import Scores
 
@@ -28,10 +28,10 @@ class ToldScore:
 
 
 def told_scores(now: Scores, model: Scores, chosen: Mapping[str, float]) -> tuple[ToldScore, ...]:
-    """All scores of the model as they stand now.
+    """All scores of the model as they stand now, then those that a reader has added.
 
     Args:
-        now: with what a reader has given; one that is missing stands no more.
+        now: with what a reader has given; one of the model that is missing stands no more.
         model: as the model measured them.
         chosen: what a reader has given, by name.
 
@@ -41,10 +41,13 @@ def told_scores(now: Scores, model: Scores, chosen: Mapping[str, float]) -> tupl
     >>> told_scores(none, model, {"a": 0.0})
     (ToldScore(name='a', title='', shown='taken out', given=True, proposal='60 %'),)
     """
-    shown = {score.name: score.shown for score in now.scores}
+    standing = {score.name: score for score in now.scores}
+    proposed = {score.name: score for score in model.scores}
+    given = {name.partition(":")[0] for name in chosen}
     told = []
-    for proposal in model.scores:
-        stands = shown.get(proposal.name, now.missing)
-        beside = proposal.shown if proposal.shown != stands else ""
-        told.append(ToldScore(proposal.name, proposal.title, stands, proposal.name in chosen, beside))
-    return tuple(told)
+    for name, score in {**standing, **proposed}.items():
+        stands = standing.get(name, replace(score, shown=now.missing))
+        proposal = proposed.get(name, stands)
+        beside = proposal.shown if proposal.shown != stands.shown else ""
+        told.append(ToldScore(name, score.title, stands.shown, name in given, beside))
+    return tuple(sorted(told, key=lambda score: score.name not in proposed))
