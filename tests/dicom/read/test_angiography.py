@@ -199,6 +199,27 @@ IMAGER = [0.3, 0.3]
             None,
             "calibration_ambiguous",
         ),
+        (
+            {
+                "ImagerPixelSpacing": IMAGER,
+                "EstimatedRadiographicMagnificationFactor": 1.5,
+                "DistanceSourceToDetector": 1000,
+                "DistanceSourceToPatient": 980,
+            },
+            None,
+            "calibration_ambiguous",
+        ),
+        ({"ImagerPixelSpacing": IMAGER, "PixelSpacing": [0.35, 0.35]}, None, "calibration_ambiguous"),
+        (
+            {
+                "ImagerPixelSpacing": IMAGER,
+                "PixelSpacing": [0.13, 0.13],
+                "PixelSpacingCalibrationType": "FIDUCIAL",
+                "EstimatedRadiographicMagnificationFactor": 1.5,
+            },
+            None,
+            "calibration_ambiguous",
+        ),
         ({}, None, "calibration_missing"),
     ],
 )

@@ -6,7 +6,7 @@ calibration by an object of known size or the magnification at the isocentre giv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom import Dataset
 
@@ -27,6 +27,8 @@ _MAGNIFICATIONS = (1.05, 2.5)
 """A detector touches the patient at best: a factor of 1 is what machines write that know none."""
 _SQUARE = 0.02
 _AGREE = 0.05
+_APART = 1.25
+"""Ratio of two sizes beyond which one is wrong: a catheter and the isocentre are closer to each other."""
 
 
 def pixel_size(header: Dataset) -> tuple[PixelSize | None, tuple[Finding, ...]]:
@@ -46,10 +48,20 @@ def pixel_size(header: Dataset) -> tuple[PixelSize | None, tuple[Finding, ...]]:
     contradiction = _contradiction(header)
     if contradiction is not None:
         return None, (_withheld("calibration_ambiguous", contradiction),)
-    for size in _sizes(header, imager):
+    sizes = tuple(_sizes(header, imager))
+    if (apart := _apart(sizes)) is not None:
+        return None, (_withheld("calibration_ambiguous", apart),)
+    for size in sizes:
         if not _PIXELS_MM[0] <= size.mm <= _PIXELS_MM[1]:
             reason = say("{source} gives {size_mm:.3g} mm a pixel", source=size.source, size_mm=size.mm)
             return None, (_withheld("calibration_implausible", reason),)
+        if imager is not None and not _MAGNIFICATIONS[0] <= imager[0] / size.mm <= _MAGNIFICATIONS[1]:
+            reason = say(
+                "{source} gives a magnification of {factor:.2f} from the heart to the detector",
+                source=size.source,
+                factor=imager[0] / size.mm,
+            )
+            return None, (_withheld("calibration_ambiguous", reason),)
         return size, (_stated(size),)
     reason = say("neither a calibrated size of a pixel nor its magnification is stated")
     return None, (_withheld("calibration_missing", reason),)
@@ -81,12 +93,26 @@ def _contradiction(header: Dataset) -> Message | None:
     stated, computed = _stated_factor(header), _factor_of_distances(header)
     if stated is None or computed is None or abs(stated - computed) <= _AGREE * computed:
         return None
-    if not all(_MAGNIFICATIONS[0] <= factor <= _MAGNIFICATIONS[1] for factor in (stated, computed)):
-        return None
+    if not _MAGNIFICATIONS[0] <= stated <= _MAGNIFICATIONS[1]:
+        return None  # not used either
     return say(
         "a magnification of {stated:.2f} is stated, and distances that give {computed:.2f}",
         stated=stated,
         computed=computed,
+    )
+
+
+def _apart(sizes: Sequence[PixelSize]) -> Message | None:
+    """What two sizes of a pixel say, where they are further apart than any calibration from another."""
+    low, high = min(sizes, key=lambda s: s.mm, default=None), max(sizes, key=lambda s: s.mm, default=None)
+    if low is None or high is None or high.mm <= _APART * low.mm:
+        return None
+    return say(
+        "{one} gives {one_mm:.3g} mm a pixel, and {other} {other_mm:.3g} mm",
+        one=low.source,
+        one_mm=low.mm,
+        other=high.source,
+        other_mm=high.mm,
     )
 
 
