@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from cvai.phantom.cine_sax.study import DICOM_FOLDER
 from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.review.series import STILL_PX
+from tests.conftest import ROOT
 from tests.review.site import PATIENCE_MS, Site, new_site, open_study, reader_at, running
 
 pytestmark = pytest.mark.servers
@@ -103,3 +106,21 @@ def test_a_reader_has_another_loop_measured_and_a_refusal_leaves_the_result(
         page.goto(site.url)
         expect(page.locator(f'[data-job="{chosen_id}"]')).to_have_count(1)
         expect(page.locator(f'[data-job="{first.job.job_id}"]')).to_have_count(0)
+
+
+def cvai(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cvai", *words, "--config", str(site.config)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_command_names_a_loop_and_keeps_the_one_that_was_chosen_before(site: Site) -> None:
+    """After the test above: its choice is kept for its view."""
+    before = next(r for r in site.jobs(3) if r.job.choice and r.outcome.state is JobState.ANALYSED)
+    assert before.job.choice is not None
+    retry = ("jobs", "retry", before.job.job_id, "--by", "Hart^Ada", "--series", "1.2.3")
+    assert "measures no chosen series" in cvai(site, *retry).stderr
+    queued = cvai(site, *retry, "--loop", "1.2.3.4")
+    record = ended(site, 4, queued.stdout.split()[-1])
+    assert record.job.choice is not None
+    assert record.job.choice.loops == (*before.job.choice.loops, "1.2.3.4")
+    assert record.outcome.code == "chosen_loop_not_measured"
