@@ -1,13 +1,15 @@
 """Pictures of the reader's page for docs/images, of synthetic hearts: ``python -m benchmarks.page_pictures``.
 
-A real ``cvai serve`` with two studies of one patient and one that is refused, in Debian's chromium. Names of
-pictures make those alone: ``python -m benchmarks.page_pictures page-study page-admin``.
+A real ``cvai serve`` in Debian's chromium, for each album one: two studies of one patient and one that is
+refused; ultrasound. Names of pictures make those alone:
+``python -m benchmarks.page_pictures page-study page-admin``.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,8 +19,22 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from pydicom import dcmread
 
+from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.echo_apical.parameters import LoopAcquisition
+from cvai.phantom.echo_apical.study import write_echo_phantom_study
+from cvai.phantom.parameters import PhantomHeart
 from cvai.review.sign_in.accounts import Role
-from tests.review.site import Site, forget_draft, launch, new_site, open_study, reader_at, running
+from tests.review.site import (
+    DESKTOP,
+    TABLET,
+    Site,
+    forget_draft,
+    launch,
+    new_site,
+    open_study,
+    reader_at,
+    running,
+)
 from tests.review.test_page import drag, edge_of_the_cavity
 
 FOLDER = Path("docs/images")
@@ -58,6 +74,19 @@ def deliver(site: Site) -> list[str]:
         found += new
     earlier, later, refused = found
     return [later, earlier, refused]
+
+
+def deliver_loops(site: Site) -> list[str]:
+    """The job of an ultrasound study."""
+    write_echo_phantom_study(site.root, PhantomHeart.drawn(3, 60.0), LoopAcquisition(seed=3))
+    return jobs_of(site, 1)
+
+
+def jobs_of(site: Site, n: int) -> list[str]:
+    """Jobs of the study that was written."""
+    shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".study")
+    (site.settings.inbox_folder / ".study").rename(site.settings.inbox_folder / "study")
+    return [record.job.job_id for record in site.jobs(n)]
 
 
 def worklist(page: Page, site: Site, jobs: list[str]) -> None:
@@ -123,7 +152,19 @@ def admin(page: Page, site: Site, jobs: list[str]) -> None:
     page.wait_for_load_state("load")
 
 
-PICTURES: Mapping[str, Callable[[Page, Site, list[str]], None]] = {
+def opened(page: Page, site: Site, jobs: list[str]) -> None:
+    """A study as it opens."""
+    open_study(page, site, jobs[0])
+
+
+def keys(page: Page, site: Site, jobs: list[str]) -> None:
+    """Its keys."""
+    open_study(page, site, jobs[0])
+    page.keyboard.press("?")
+
+
+Pictures = Mapping[str, Callable[[Page, Site, list[str]], None]]
+MAIN: Pictures = {
     "page-worklist.png": worklist,
     "page-study.png": corrected,
     "page-carried.png": carried,
@@ -134,6 +175,8 @@ PICTURES: Mapping[str, Callable[[Page, Site, list[str]], None]] = {
     "page-refused.png": refused,
     "page-admin.png": admin,
 }
+LOOPS: Pictures = {"page-echo.png": opened, "page-keys.png": keys, "page-echo-tablet.png": opened}
+ALBUMS = ((deliver, MAIN), (deliver_loops, LOOPS))
 
 
 def fresh(page: Page, site: Site, job_id: str) -> None:
@@ -156,20 +199,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", help="of pictures; all without any")
     wanted = parser.parse_args().names
-    with tempfile.TemporaryDirectory() as folder, running(new_site(Path(folder))) as site:
-        jobs = deliver(site)
-        token = site.add_reader("hart", Role.ADMIN, "Hart^Ada")
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            for name, show in PICTURES.items():
-                if wanted and Path(name).stem not in wanted:
-                    continue
-                with reader_at(browser, site, token) as page:
-                    show(page, site, jobs)
-                    page.mouse.move(5, 5)
-                    save(FOLDER / name, page.screenshot())
-                    print(name)
-            browser.close()
+    for made, pictures in ALBUMS:
+        shown = {name: show for name, show in pictures.items() if not wanted or Path(name).stem in wanted}
+        if shown:
+            with tempfile.TemporaryDirectory() as folder, running(new_site(Path(folder))) as site:
+                take(site, made(site), shown)
+
+
+def take(site: Site, jobs: list[str], pictures: Pictures) -> None:
+    """Pictures of one site, as large as a desktop's window or a tablet's."""
+    token = site.add_reader("hart", Role.ADMIN, "Hart^Ada")
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        for name, show in pictures.items():
+            size = TABLET if Path(name).stem.endswith("-tablet") else DESKTOP
+            with reader_at(browser, site, token, size) as page:
+                show(page, site, jobs)
+                page.mouse.move(5, 5)
+                save(FOLDER / name, page.screenshot())
+                print(name)
+        browser.close()
 
 
 if __name__ == "__main__":
