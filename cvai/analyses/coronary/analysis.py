@@ -56,8 +56,11 @@ class Lesion:
     @property
     def reference_px(self) -> NDArray[np.float64]:
         """(n,) reference diameter along this vessel; NaN where it is not known."""
-        drawn = None if self.drawn is None else (self.drawn.first, self.drawn.last)
-        return reference_diameter_px(self.profile, drawn)
+        if self.drawn is None:
+            return reference_diameter_px(self.profile)
+        if self.drawn.reference is not None:
+            return np.full(len(self.profile.diameter_px), self.drawn.reference.diameter_px)
+        return reference_diameter_px(self.profile, (self.drawn.first, self.drawn.last))
 
     @property
     def percent(self) -> float:
@@ -266,6 +269,6 @@ def _in_words(found: NumberedLesion) -> Message:
         "lesion {number}, {segment}, {given} ({measured})",
         number=found.number,
         segment=term(lesion.segment.display_name),
-        given=say("{percent:.0f} %", percent=p) if (p := lesion.percent) else say("none"),
+        given=say("none") if lesion.given_percent == 0.0 else say("{percent:.0f} %", percent=lesion.percent),
         measured=measured,
     )

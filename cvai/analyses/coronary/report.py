@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion
-from cvai.analyses.coronary.objects import METHOD, SEGMENT_RGB
+from cvai.analyses.coronary.objects import LESION_NUMBERS, METHOD, SEGMENT_RGB
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.write.instance import ResultContext
 from cvai.dicom.write.report.curve import Axis, draw_key, round_ticks
@@ -37,7 +37,7 @@ _TABLE = Box(LEFT, 57.0, WIDTH, 51.0)
 _PICTURE = Box(LEFT, 122.0, 104.0, 104.0)
 _PROFILES = Box(127.0, 119.0, 68.0, 118.0)
 _MOST_ROWS, _MOST_PROFILES = 8, 3
-_COLUMNS = (0.0, 6.0, 70.0, 112.0, 128.0, 145.0, 162.0)
+_COLUMNS = (0.0, 6.0, 66.0, 104.0, 119.0, 134.0, 150.0, 163.0)
 _COLUMN_WIDTHS = tuple(right - left - 1 for left, right in pairwise((*_COLUMNS, WIDTH)))
 _TITLES = (
     "",
@@ -45,10 +45,13 @@ _TITLES = (
     say("View, frame"),
     say("Stenosis"),
     say("Minimum"),
+    say("Reference"),
     say("Length"),
     say("Grade"),
 )
 _EDGE, _LESION = Stroke((240, 228, 66), 0.5), Stroke((220, 30, 30), 1.3)
+_COMPARED = Stroke((220, 30, 30), 0.6)
+"""From the narrowest diameter to the reference there, as they are measured or drawn."""
 _MEASURED, _REFERENCE = Stroke((0, 114, 178), 1.0), Stroke((120, 120, 120), 0.8, (3.0, 2.0))
 
 
@@ -127,14 +130,14 @@ def _draw_table(page: Page, analysis: CoronaryAnalysis) -> None:
 def _row(page: Page, analysis: CoronaryAnalysis, found: NumberedLesion) -> tuple[str, ...]:
     run, lesion = found.run, found.lesion
     lengths = []
-    for what in ("minimal_diameter", "length"):
+    for what in LESION_NUMBERS[1:]:
         length = analysis.measurement(f"lesion_{found.number}_{what}")
         lengths.append(say("no calibration") if length is None else f"{length.value:.1f} mm")
-    segment = fitted(f"{page.said(term(lesion.segment.display_name))} ({lesion.segment.number})", 8, 63)
-    view = fitted(f"{page.said(run.source.name)}, {run.frame + 1}", 8, 40)
+    segment = fitted(f"{page.said(term(lesion.segment.display_name))} ({lesion.segment.number})", 8, 59)
+    view = fitted(f"{page.said(run.source.name)}, {run.frame + 1}", 8, 37)
     percent = f"{lesion.percent:.0f} %"
     if say("no calibration") in lengths:
-        lengths = [say("not given"), say("not given")]
+        lengths = [say("not given")] * len(lengths)
     return f"{found.number}", segment, view, percent, *lengths, term(lesion.grade)
 
 
@@ -218,5 +221,9 @@ def _draw_profile(page: Page, box: Box, found: NumberedLesion) -> None:
                     for i in piece
                 ]
                 page.line(points, stroke)
+    narrowing = lesion.narrowing
+    x = plot.left + x_axis.share(narrowing.narrowest * mm) * plot.width
+    compared = (narrowing.minimal_px * mm, narrowing.reference_px * mm)
+    page.line([(x, plot.bottom - y_axis.share(value) * plot.height) for value in compared], _COMPARED)
     draw_key(page, plot.left - 9, plot.bottom + 5.2, say("diameter ({unit})", unit=unit), _MEASURED, width=26)
     draw_key(page, plot.left + 18, plot.bottom + 5.2, say("reference"), _REFERENCE, width=26)
