@@ -293,7 +293,8 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
         findings.append(Finding("reference_one_sided", Severity.WARNING, message))
     if not analysis.lesions:
         message = say(
-            "No lesion was found; lesions at the ostium, at the end of a vessel and occlusions may be missed."
+            "No lesion was found; lesions at the ostium, at the end of a vessel or within a stent and "
+            "occlusions may be missed."
         )
         findings.append(Finding("no_lesion", Severity.INFO, message))
     return findings
