@@ -222,3 +222,16 @@ def test_a_slab_with_more_slices_comes_after_a_stack_of_slices(tmp_path: Path) -
     selection = select(tmp_path, slab, sax)
     assert uids(selection) == uids_of(sax)
     assert "3D slab" in selection.excluded[0].reason
+
+
+@pytest.mark.parametrize(("thick_mm", "n_slices"), [("8", 12), ("12", 6)])
+def test_odd_and_even_slices_are_one_stack_unless_they_overlap(
+    tmp_path: Path, thick_mm: str, n_slices: int
+) -> None:
+    spec = REST.but(n_slices=6, gap_mm=16.0, attributes={"SliceThickness": thick_mm})
+    row, column = orthonormal(spec.axes)
+    between_mm = tuple(np.array(spec.origin_mm) + 8.0 * np.cross(row, column))
+    even = spec.but(series_uid=f"{ROOT}.12", series_number=12, origin_mm=between_mm)
+    selection = select(tmp_path, images(spec), images(even))
+    assert assemble_cine(selection).stack.geometry.n_slices == n_slices
+    assert ("other_cine_stack" in [f.code for f in selection.findings]) == (n_slices == 6)

@@ -10,6 +10,8 @@ from cvai.dicom.read.cine.acquisitions import SAME_PLACE, stacks_apart
 from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup
 from cvai.dicom.read.cine.images import is_same_kind
 from cvai.dicom.read.cine.placement import SAME_PLANE_MM, is_parallel, middle_mm, normal_of, tilt_deg
+from cvai.dicom.read.header.attributes import number
+from cvai.dicom.read.pixels.frames import frame_attributes
 from cvai.dicom.read.values import Images
 
 _LATTICE_TOLERANCE = 0.1
@@ -125,8 +127,9 @@ def _joined(pieces: Sequence[ImageGroup], *, alike: bool) -> list[ImageGroup]:
 def _fits(stack: ImageGroup, group: ImageGroup, *, alike: bool) -> bool:
     """Whether a group belongs to the stack: its missing slices, or a slice that was acquired once more.
 
-    A series of its own must have the stack's pixel grid and pulse sequence, and lie on its regular positions
-    or just beyond its ends. What covers several of the stack's places is another stack.
+    A series of its own must have the stack's pixel grid and pulse sequence, and lie on its regular positions,
+    midway between all of them or just beyond its ends. What covers several of the stack's places is another
+    stack.
     Images of the stack's own series belong to it on any grid: whether they can be assembled is decided later,
     with a refusal that says so, while leaving them out would shorten the heart without a word.
     """
@@ -150,8 +153,10 @@ def _fits(stack: ImageGroup, group: ImageGroup, *, alike: bool) -> bool:
         return False
     if stack.n_slices < MIN_SLICES:
         return all(abs(p - q) > _CLOSEST_SLICES_MM for p in new_mm for q in stack.positions_mm)
-    return _is_on_lattice(stack, new_mm) or (
-        group.n_slices < MIN_SLICES and _is_next_to_an_end(stack, new_mm)
+    return (
+        _is_on_lattice(stack, new_mm)
+        or _fills_between(stack, group, positions_mm)
+        or (group.n_slices < MIN_SLICES and _is_next_to_an_end(stack, new_mm))
     )
 
 
@@ -173,6 +178,18 @@ def _goes_with(stack: ImageGroup, group: ImageGroup, *, alike: bool, repeats: bo
 
 def _is_exactly_at(stack: ImageGroup, position_mm: float) -> bool:
     return any(abs(position_mm - p) <= SAME_PLANE_MM for p in stack.positions_mm)
+
+
+def _fills_between(stack: ImageGroup, group: ImageGroup, positions_mm: Sequence[float]) -> bool:
+    """Whether a group has every second slice of an interleaved acquisition, and the stack the others.
+
+    Slices of a stack that was acquired again between its own places would overlap with these.
+    """
+    measures = frame_attributes(group.planes[0].header, group.planes[0].frame_number, "PixelMeasuresSequence")
+    thick_mm = number(measures, "SliceThickness") or stack.spacing_mm
+    steps = (np.asarray(positions_mm) - stack.positions_mm[0]) / stack.spacing_mm
+    is_midway = np.abs(steps - np.floor(steps) - 0.5) <= _LATTICE_TOLERANCE
+    return bool(np.all(is_midway)) and thick_mm <= stack.spacing_mm * (0.5 + _LATTICE_TOLERANCE)
 
 
 def _is_on_lattice(stack: ImageGroup, positions_mm: Sequence[float]) -> bool:
