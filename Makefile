@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CVAI_DATA ?= ../shared/data
 export CVAI_DATA
 
-DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium poppler-utils faketime
+DEBIAN := orthanc orthanc-dicomweb dcmtk dicom3tools chromium chromium-headless-shell poppler-utils faketime
 
 demo: install
 	$(BIN)/cvai demo --once

@@ -6,6 +6,7 @@ slices x 25 phases x 256 x 256, opened in Debian's chromium on loopback.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def main() -> None:
         (record,) = site.jobs(1)
         site.pack(record.job.job_id)
         with sync_playwright() as playwright:
-            browser = launch(playwright)
+            browser = launch(playwright, shutil.which("chromium"))
             token = site.add_reader("bench")
             for _ in range(OPENINGS):
                 measure(browser, site, token, record.job.job_id)

@@ -45,7 +45,7 @@ def guest(site: Site) -> str:
 def browser() -> Iterator[Browser]:
     """A browser; while it is open Playwright keeps an event loop in this thread, which DBOS does not bear."""
     if CHROMIUM is None:
-        pytest.skip("needs chromium (Debian package chromium)")
+        pytest.skip("needs chromium (Debian package chromium-headless-shell or chromium)")
     with sync_playwright() as playwright:
         launched = launch(playwright)
         yield launched

@@ -31,7 +31,9 @@ from tests.once import made_once
 from tests.orthanc import free_port
 from tests.process import Process, ended_jobs, eventually
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+"""The shell draws no window around a page; a window of chromium costs more than signing in does."""
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -179,8 +181,8 @@ def _measured(tmp_path_factory: pytest.TempPathFactory, n_studies: int) -> Path:
     return made_once(tmp_path_factory, f"measured-{n_studies}", make) / "data"
 
 
-def launch(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+def launch(playwright: Playwright, program: str | None = CHROMIUM) -> Browser:
+    return playwright.chromium.launch(executable_path=program, args=FLAGS)
 
 
 @contextmanager
