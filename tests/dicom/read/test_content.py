@@ -27,6 +27,22 @@ def test_an_image_of_one_value_is_refused() -> None:
     assert refusal.value.code == "blank_image"
 
 
+@pytest.mark.parametrize("fill", [0, 128])
+def test_images_that_end_after_part_of_their_rows_are_refused(fill: int) -> None:
+    stored = noisy_stack()
+    stored[1:, 2, 5:] = fill
+    with pytest.raises(FileRefused, match=r"2 of 12 images end .* Slice 3 of 4") as refusal:
+        check_content(stored)
+    assert refusal.value.code == "image_cut_off"
+
+
+def test_a_shutter_that_all_images_have_is_no_damage() -> None:
+    stored = noisy_stack()
+    stored[:, :, 5:] = 0
+    stored[1, 1, 4:] = 0  # a row more
+    check_content(stored)
+
+
 def test_a_slice_that_does_not_move_is_refused() -> None:
     stored = noisy_stack()
     stored[:, 1] = stored[0, 1]

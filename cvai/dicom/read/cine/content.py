@@ -16,6 +16,10 @@ from cvai.dicom.read.cine.synchrony import slice_name
 from cvai.domain.message import Message, say
 from cvai.errors import FileRefused, GeometryRefused
 
+_CUT_OFF = 0.15
+"""Share of the rows by which an image may end before most of the others do: where noise is suppressed outside
+of the body, slices differ by some."""
+
 _RESEND = say("Look at the series in the archive, and send it again from where it was acquired.")
 
 
@@ -23,7 +27,8 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
     """Check (t, z, y, x) stored values; two acquisitions never give the same pixels, for their noise.
 
     Raises:
-        FileRefused: ``blank_image``, an image has one value in all its pixels.
+        FileRefused: ``blank_image``, an image has one value in all its pixels; ``image_cut_off``, it has
+            one in each of its last rows and others have not.
         GeometryRefused: ``still_slice``, a slice shows one image in all phases, or ``copied_slice``, two
             slices show the same one.
     """
@@ -38,6 +43,7 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
             slice_name=_slice_name(z, n_slices),
         )
         raise FileRefused("blank_image", message, _RESEND)
+    _check_ends(stored)
     shown: dict[Hashable, int] = {}
     for z in range(n_slices):
         frames = (np.ascontiguousarray(frame).data for frame in stored[:, z])
@@ -58,6 +64,23 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
             )
             raise GeometryRefused("copied_slice", message, _RESEND)
         shown |= dict.fromkeys(images, z)
+
+
+def _check_ends(stored: NDArray[np.number[Any]]) -> None:
+    """An image that was cut off in transfer is filled up at its end, which is its lower part."""
+    is_flat = stored.min(axis=3) == stored.max(axis=3)  # (t, z, y)
+    n_flat = np.cumprod(is_flat[..., ::-1], axis=2).sum(axis=2)  # (t, z) rows at the bottom
+    is_cut = n_flat - np.median(n_flat) > _CUT_OFF * stored.shape[2]
+    if is_cut.any():
+        z = int(is_cut.any(axis=0).argmax())
+        message = say(
+            "{n_cut} of {n_images} images end after part of their rows, and hold one value in each of the "
+            "others: {slice_name} first.",
+            n_cut=is_cut.sum(),
+            n_images=is_cut.size,
+            slice_name=_slice_name(z, stored.shape[1]),
+        )
+        raise FileRefused("image_cut_off", message, _RESEND)
 
 
 def _slice_name(z: int, n_slices: int) -> Message:
