@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.dicom.read.reports.documents import reports_of
-from cvai.dicom.read.subject import subject_of
+from cvai.dicom.read.subject import headers_of, subject_findings, subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.anatomy import Structure
@@ -101,6 +101,7 @@ def measured(
         findings=(
             *first_findings,
             *cine.findings,
+            *subject_findings(headers_of(cine), subject),
             *unreadable_findings(study),
             *quality,
             *timing.findings,

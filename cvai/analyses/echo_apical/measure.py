@@ -14,7 +14,7 @@ from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.choice import rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES, VIEW_TITLES
 from cvai.dicom.read.reports.documents import reports_of
-from cvai.dicom.read.subject import subject_of_headers
+from cvai.dicom.read.subject import subject_findings, subject_of_headers
 from cvai.dicom.read.ultrasound.loops import AssembledLoop
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import unreadable_findings
@@ -91,7 +91,8 @@ def measured(
     discs = {loop.view: loop.discs for loop in loops}
     volumes = volumes_of(discs, esv_factor)
     calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
-    subject = subject_of_headers([loop.source.images[0].header for loop in loops], reports_of(study))
+    headers = [loop.source.images[0].header for loop in loops]
+    subject = subject_of_headers(headers, reports_of(study))
     found: tuple[Measurement, ...] = (
         *measure_echo(volumes, heart_rate_bpm(loops) or subject.heart_rate_bpm, calibrated=calibrated),
         fraction_by_own_length(discs, esv_factor),
@@ -105,6 +106,7 @@ def measured(
         *first_findings,
         *_findings(loops, calibrated=calibrated),
         *volume_findings(volumes, _first_beats(loops), calibrated=calibrated),
+        *subject_findings(headers, subject),
         *unreadable_findings(study),
     )
     if known is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvai.analyses.late_enhancement.guide import NO_CINE
 from cvai.dicom.read.enhancement.finder import WHOLE_STACK_SLICES
 from cvai.dicom.read.reports.documents import reports_of
-from cvai.dicom.read.subject import subject_of
+from cvai.dicom.read.subject import headers_of, subject_findings, subject_of
 from cvai.dicom.read.values import AssembledCine, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.findings import Finding, Severity
@@ -71,15 +71,17 @@ def measured(
     }
     shares = [Measurement(name, value, "%") for name, value in found.items() if value is not None]
     segments = measure_segments(labels, geometry, guide)
+    subject = subject_of(stack, reports_of(study))
     return EnhancementMeasures(
         measurements=_with_intervals((*shares, *_masses(stack, labels, share)), segments.measurements, known),
         findings=(
             *stack.findings,
+            *subject_findings(headers_of(stack), subject),
             *unreadable_findings(study),
             *label_findings(labels, found["enhanced_share_5sd"]),
             *_segment_findings(segments.missing),
         ),
-        subject=subject_of(stack, reports_of(study)),
+        subject=subject,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -13,6 +13,8 @@ from cvai.dicom.read.header.attributes import calendar_date, number, texts
 from cvai.dicom.read.reports.documents import NO_REPORTS, Reports
 from cvai.dicom.read.reports.quantities import BODY_ALONE
 from cvai.dicom.read.values import AssembledCine
+from cvai.domain.findings import Finding, Severity
+from cvai.domain.message import say
 from cvai.domain.subject import (
     AGES_YEARS,
     HEIGHTS_M,
@@ -30,6 +32,14 @@ _AGE = re.compile(r"(\d{3})([DWMY])")
 
 _DAYS_A_YEAR = 365.25
 
+_SIZES = {"PatientSize": HEIGHTS_M, "PatientWeight": WEIGHTS_KG}
+
+_ROUNDED_YEARS = 1
+"""Between PatientAge and what a birth date gives: machines round, or count from the year alone."""
+
+_LARGEST_USUAL_INDEX_KG_PER_M2 = 50.0
+"""Pounds that are stated as kilograms make an index above this of a person of usual size."""
+
 _ROUNDING = 0.01
 """Share by which reports in different units may differ."""
 
@@ -42,8 +52,13 @@ def subject_of(cine: AssembledCine, reports: Reports = NO_REPORTS) -> Subject:
     of the reports, and so is blood pressure, which images never state; where reports differ they are None.
     What neither states is what a reader has entered by hand.
     """
+    return subject_of_headers(headers_of(cine), reports)
+
+
+def headers_of(cine: AssembledCine) -> list[Dataset]:
+    """The header of every instance of a cine, once."""
     planes = {plane.sop_instance_uid: plane for phase in cine.planes for plane in phase}
-    return subject_of_headers([plane.header for plane in planes.values()], reports)
+    return [plane.header for plane in planes.values()]
 
 
 def subject_of_headers(headers: list[Dataset], reports: Reports = NO_REPORTS) -> Subject:
@@ -61,6 +76,64 @@ def subject_of_headers(headers: list[Dataset], reports: Reports = NO_REPORTS) ->
     return stated.completed_by(reports.entered)
 
 
+def subject_findings(headers: Sequence[Dataset], subject: Subject) -> tuple[Finding, ...]:
+    """What images state of the person and is not used, and a body size that a reader should check.
+
+    Args:
+        headers: of the images measured.
+        subject: what of it is used.
+    """
+    return (*_left_out_findings(list(headers)), *_size_findings(subject))
+
+
+def _contradicted(headers: list[Dataset]) -> list[str]:
+    """Keywords that images state different values of."""
+    ages_years = _stated(headers, _patient_age_years) | _stated(headers, _age_from_dates_years)
+    years = max(ages_years) - min(ages_years) if ages_years else 0
+    differing = [keyword for keyword in ("PatientSex", *_SIZES) if len(_values(headers, keyword)) > 1]
+    return [*differing, *(["PatientAge"] if years > _ROUNDED_YEARS else [])]
+
+
+def _impossible(headers: list[Dataset]) -> list[str]:
+    """Keywords that all images state one value of, which no person has."""
+    agreed = {keyword: _agreed(_stated(headers, _positive(keyword))) for keyword in _SIZES}
+    wrong = [k for k, value in agreed.items() if value is not None and not is_within(value, _SIZES[k])]
+    height_m, weight_kg = agreed.values()
+    if not wrong and height_m and weight_kg and not go_together(height_m, weight_kg):
+        return list(_SIZES)
+    return wrong
+
+
+def _values(headers: list[Dataset], keyword: str) -> set[tuple[str, ...]]:
+    return _stated(headers, lambda header: texts(header, keyword) or None)
+
+
+def _left_out_findings(headers: list[Dataset]) -> Iterator[Finding]:
+    if contradicted := _contradicted(headers):
+        message = say(
+            "The images contradict each other in {keywords}: not used. Look whether all are of one person.",
+            keywords=", ".join(contradicted),
+        )
+        yield Finding("patient_values_contradicted", Severity.WARNING, message)
+    if impossible := _impossible(headers):
+        message = say(
+            "{keywords} cannot be true, perhaps for the unit: not used. Metres and kilograms are expected.",
+            keywords=", ".join(impossible),
+        )
+        yield Finding("patient_values_impossible", Severity.INFO, message)
+
+
+def _size_findings(subject: Subject) -> Iterator[Finding]:
+    height_m, weight_kg = subject.height_m, subject.weight_kg
+    if height_m and weight_kg and weight_kg / height_m**2 > _LARGEST_USUAL_INDEX_KG_PER_M2:
+        message = say(
+            "Height and weight make a body mass index above {limit:.0f} kg/m2: check that they are metres "
+            "and kilograms. Values by body surface follow them.",
+            limit=_LARGEST_USUAL_INDEX_KG_PER_M2,
+        )
+        yield Finding("body_size_unusual", Severity.WARNING, message)
+
+
 def _reported(reports: Reports, name: str) -> float | None:
     """What all reports say; None where none does, or they differ by more than rounding."""
     stated = sorted(value.value for value in reports.body if value.name == name)
@@ -76,15 +149,18 @@ def _agreed(stated: set[T]) -> T | None:
     return next(iter(stated)) if len(stated) == 1 else None
 
 
-def _sex(headers: Iterable[Dataset]) -> Sex | None:
-    sex = _agreed(_stated(headers, lambda header: texts(header, "PatientSex") or None))
+def _sex(headers: list[Dataset]) -> Sex | None:
+    sex = _agreed(_values(headers, "PatientSex"))
     return sex[0] if sex in (("M",), ("F",)) else None
 
 
 def _age_years(headers: list[Dataset]) -> int | None:
-    """PatientAge, else what PatientBirthDate and StudyDate give."""
-    age_years = _agreed(_stated(headers, _patient_age_years) or _stated(headers, _age_from_dates_years))
-    return age_years if age_years is not None and is_within(age_years, AGES_YEARS) else None
+    """PatientAge, else what PatientBirthDate and StudyDate give; None where they are years apart."""
+    stated, by_dates = _stated(headers, _patient_age_years), _stated(headers, _age_from_dates_years)
+    age_years = _agreed(stated or by_dates)
+    if age_years is None or not is_within(age_years, AGES_YEARS):
+        return None
+    return age_years if all(abs(age_years - other) <= _ROUNDED_YEARS for other in by_dates) else None
 
 
 def _patient_age_years(header: Dataset) -> int | None:

@@ -84,7 +84,8 @@ def test_the_cine_is_found_in_a_whole_examination(tmp_path: Path) -> None:
         f"{ROOT}.1": "localizer",
         f"{ROOT}.8": "1 slice x 9 images: a long-axis or single-slice cine, not a stack",
         f"{ROOT}.9": "1 slice x 9 images: a long-axis or single-slice cine, not a stack",
-        f"{ROOT}.25": "3 slices x 30 images, not from one heartbeat: perfusion or another dynamic series",
+        f"{ROOT}.25": "3 slices x 30 images at trigger times of 110 to 110 ms, not from one heartbeat: "
+        "perfusion, another dynamic series, or times in another unit",
         f"{ROOT}.30": "7 slices x 1 images: still images such as scouts, late enhancement or maps, no cine",
     }
     assert selection.findings == ()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset
 
-from cvai.dicom.read.subject import subject_of
+from cvai.dicom.read.subject import headers_of, subject_findings, subject_of
 from cvai.dicom.write.source import verbatim_element
 from cvai.domain.subject import Subject
 from tests.dicom.read.assembling import SPEC, assemble, assemble_folder
@@ -80,7 +80,7 @@ def test_a_sex_without_published_ranges_is_not_known(sex: str) -> None:
     ],
 )
 def test_an_age_string_gives_completed_years(written: str, age_years: int) -> None:
-    assert subject_stating(PatientAge=written).age_years == age_years
+    assert subject_stating(PatientAge=written, PatientBirthDate=None).age_years == age_years
 
 
 @pytest.mark.parametrize("written", [None, "", "63", "63Y", "0063Y", "06.Y"])
@@ -173,3 +173,58 @@ def test_no_header_gives_a_person_who_cannot_be(size: float, weight: float) -> N
 @pytest.mark.parametrize("case", ["SCD0000101", "SCD0000301"])
 def test_a_real_de_identified_study_tells_nothing(real_data: Path, case: str) -> None:
     assert subject_of(assemble_folder(real_data / "sunnybrook" / case / "dicom")) == Subject()
+
+
+def findings_of(folder: Path, other: dict[str, str] | None = None, **changes: str) -> list[tuple[str, str]]:
+    """Code and message of what is said where all images state ``STATED`` with changes, and one ``other``."""
+    datasets = images(SMALL.but(attributes={**STATED, **changes}))
+    for keyword, value in (other or {}).items():
+        datasets[5].add(verbatim_element(keyword, value))
+    cine = assemble(folder, datasets)
+    return [(f.code, f.message) for f in subject_findings(headers_of(cine), subject_of(cine))]
+
+
+def test_nothing_is_said_of_a_person_without_contradictions(tmp_path: Path) -> None:
+    assert findings_of(tmp_path / "a") == []
+    assert findings_of(tmp_path / "b", {"PatientAge": "064Y"}) == []  # a birthday, or another way to round
+    assert findings_of(tmp_path / "c", PatientSize="0", PatientWeight="") == []
+
+
+@pytest.mark.parametrize(
+    ("keyword", "other"),
+    [("PatientSex", "M"), ("PatientWeight", "95"), ("PatientSize", "1.9"), ("PatientAge", "022Y")],
+)
+def test_images_of_two_sexes_sizes_or_ages_may_be_of_two_people(
+    tmp_path: Path, keyword: str, other: str
+) -> None:
+    ((code, message),) = findings_of(tmp_path, {keyword: other})
+    assert code == "patient_values_contradicted"
+    assert keyword in message
+    assert other not in message
+
+
+def test_an_age_that_the_birth_date_contradicts_is_not_used(tmp_path: Path) -> None:
+    assert subject_stating(PatientAge="012Y").age_years is None
+    assert subject_stating(PatientAge="064Y").age_years == 64
+    ((code, message),) = findings_of(tmp_path, PatientAge="012Y")
+    assert code == "patient_values_contradicted"
+    assert "PatientAge" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"PatientSize": "165"}, "PatientSize"),
+        ({"PatientWeight": "62500"}, "PatientWeight"),
+        ({"PatientSize": "0.65", "PatientWeight": "165"}, "PatientSize, PatientWeight"),
+    ],
+)
+def test_sizes_that_cannot_be_true_are_named(tmp_path: Path, changes: dict[str, str], named: str) -> None:
+    ((code, message),) = findings_of(tmp_path, **changes)
+    assert code == "patient_values_impossible"
+    assert message.startswith(named)
+
+
+def test_pounds_in_place_of_kilograms_are_to_be_checked(tmp_path: Path) -> None:
+    ((code, _),) = findings_of(tmp_path, PatientWeight="154")
+    assert code == "body_size_unusual"

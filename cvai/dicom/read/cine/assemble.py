@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cvai.dicom.read.cine.acquisitions import acquisitions_of
 from cvai.dicom.read.cine.cine_finder import CineSelection
 from cvai.dicom.read.cine.conditions import ONE_SESSION_S, condition_of
+from cvai.dicom.read.cine.contradictions import contradiction_findings
 from cvai.dicom.read.cine.image_groups import MIN_SLICES
 from cvai.dicom.read.cine.images import has_same_grid
 from cvai.dicom.read.cine.placement import (
@@ -96,6 +97,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
             *_repeat_findings(repeats, repeated, len(slices)),
             *_tilt_findings(slices),
             *_pause_findings(slices),
+            *contradiction_findings(phases.slices, geometry),
             *_phase_findings(slices),
             *beats.findings,
             *phases.findings,

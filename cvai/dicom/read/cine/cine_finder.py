@@ -60,6 +60,7 @@ class CineSelection:
 class _Found:
     """What the steps have given."""
 
+    study: Study
     images: StudyImages
     groups: tuple[ImageGroup, ...]
     stacks: tuple[ImageGroup, ...]
@@ -84,7 +85,7 @@ def select_sax_cine(study: Study) -> CineSelection:
     stacks = tuple(stacks_of(cine_groups_of(groups)))
     candidates = tuple(candidates_of(stacks))
     if candidates:
-        found = _Found(images, groups, stacks, candidates)
+        found = _Found(study, images, groups, stacks, candidates)
         return _preferred(found) if study.chosen is None else _chosen(found, study.chosen)
     if (unplaced := _unplaced_cine(images)) is not None:
         return unplaced
@@ -126,7 +127,7 @@ def _selection(
             *reasons_for(left, chosen, found.candidates),
             *unplaced_elsewhere(unplaced, stack),
         ),
-        findings=findings_of_choice(chosen, found.candidates, found.stacks, left),
+        findings=findings_of_choice(chosen, found.candidates, found.stacks, left, found.study),
         alternatives=alternatives,
         candidates=found.candidates,
     )

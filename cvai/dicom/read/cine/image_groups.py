@@ -134,14 +134,25 @@ def shows_heartbeat(images: Sequence[ImagePlane]) -> bool:
     run through the heartbeat but stand nearly still, or go on by a heartbeat each, or the images were
     acquired a heartbeat apart. Where a study tells no times, many images count as phases.
     """
+    if standing_still_ms(images) is not None:
+        return False
     triggers_ms = np.array([p.trigger_time_ms for p in images if p.trigger_time_ms is not None])
     if triggers_ms.size == len(images) and triggers_ms.max() > 0:
         different_ms = np.unique(triggers_ms)
-        if np.ptp(triggers_ms) < _SHORTEST_CINE_MS or np.median(np.diff(different_ms)) > _LONGEST_STEP_MS:
+        if np.median(np.diff(different_ms)) > _LONGEST_STEP_MS:
             return False
         if different_ms.size > len(images) / 2:
             return True
     return not _are_a_beat_apart(images)
+
+
+def standing_still_ms(images: Sequence[ImagePlane]) -> tuple[float, float] | None:
+    """The first and last trigger time of a slice, where all images state one and they hardly differ."""
+    triggers_ms = [p.trigger_time_ms for p in images if p.trigger_time_ms is not None]
+    if len(triggers_ms) < len(images) or max(triggers_ms) <= 0:
+        return None
+    first_ms, last_ms = min(triggers_ms), max(triggers_ms)
+    return (first_ms, last_ms) if last_ms - first_ms < _SHORTEST_CINE_MS else None
 
 
 def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:

@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 from cvai.dicom.read.cine.candidates import VENTRICLE_LENGTH_MM, Candidate
 from cvai.dicom.read.cine.conditions import Condition
-from cvai.dicom.read.cine.image_groups import MAX_STILLS, MIN_PHASES, MIN_SLICES, ImageGroup
-from cvai.dicom.read.cine.images import is_annotated, is_same_kind
-from cvai.dicom.read.cine.stacks import continues, is_similar_view, overlaps
-from cvai.dicom.read.values import Excluded, Images
+from cvai.dicom.read.cine.image_groups import (
+    MAX_STILLS,
+    MIN_PHASES,
+    MIN_SLICES,
+    ImageGroup,
+    standing_still_ms,
+)
+from cvai.dicom.read.cine.images import has_same_grid, is_annotated, is_same_kind
+from cvai.dicom.read.cine.placement import along_normal_mm, is_parallel, is_placed, normal_of
+from cvai.dicom.read.cine.stacks import continues, is_at, is_similar_view, overlaps
+from cvai.dicom.read.values import Excluded, Images, Study
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, joined, say
 
@@ -50,12 +57,16 @@ def findings_of_choice(
     candidates: Sequence[Candidate],
     stacks: Sequence[ImageGroup],
     left: Sequence[ImageGroup],
+    study: Study,
 ) -> tuple[Finding, ...]:
     """What a reader should know: other stacks of the heart, slices left out, altered pixels."""
     stack = chosen.stack
+    unfit = _unfit_images(study, stack, left)
     return (
         *_other_stacks(chosen, candidates),
-        *_left_out_slices(stack, (*stacks, *(group for group in left if _lacks_phases(group, stack)))),
+        *_left_out_slices(
+            stack, (*stacks, *(group for group in left if _may_be_slices(group, stack))), unfit
+        ),
         *_altered_pixels(stack),
     )
 
@@ -65,6 +76,14 @@ def reason_without_cine(group: ImageGroup, stack: ImageGroup | None) -> str:
     if group.n_phases < MIN_PHASES:
         return say(
             "{size}: still images such as scouts, late enhancement or maps, no cine", size=size_words(group)
+        )
+    if not group.is_cine and (still := standing_still_ms(group.slices[group.n_slices // 2])) is not None:
+        return say(
+            "{size} at trigger times of {first_ms:g} to {last_ms:g} ms, not from one heartbeat: "
+            "perfusion, another dynamic series, or times in another unit",
+            size=size_words(group),
+            first_ms=still[0],
+            last_ms=still[1],
         )
     if not group.is_cine:
         return say(
@@ -143,11 +162,14 @@ def _described(condition: Condition, chosen: Condition) -> Message:
     return joined(", ", words)
 
 
-def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Finding]:
-    """Cine slices that are no stack, and lie beside the analysed one or at its places."""
+def _left_out_slices(
+    best: ImageGroup, stacks: Sequence[ImageGroup], unfit: Sequence[ImageGroup]
+) -> list[Finding]:
+    """Cine slices that are no stack, and lie beside the analysed one or at its places; ``unfit`` lie beside
+    it."""
     loose = [s for s in stacks if s.n_slices < MIN_SLICES or s.length_mm < VENTRICLE_LENGTH_MM]
     loose = [s for s in loose if s is not best]
-    beside = [s for s in loose if continues(best, s)]
+    beside = [s for s in (*loose, *unfit) if continues(best, s)]
     again = [
         s
         for s in loose
@@ -157,8 +179,8 @@ def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Fin
     if beside:
         message = say(
             "{count} cine slice(s) next to the analysed stack were left out, since their direction, "
-            "pixel grid, pulse sequence, heart rate or positions differ; the ventricle may be covered in "
-            "part only.",
+            "pixel grid, pulse sequence, heart rate, kind or positions differ; the ventricle may be "
+            "covered in part only.",
             count=sum(s.n_slices for s in beside),
         )
         findings.append(Finding("adjacent_slices_left_out", Severity.WARNING, message))
@@ -173,11 +195,28 @@ def _left_out_slices(best: ImageGroup, stacks: Sequence[ImageGroup]) -> list[Fin
     return findings
 
 
-def _lacks_phases(group: ImageGroup, stack: ImageGroup) -> bool:
-    """Whether a group may be what arrived of slices of the stack: too few phases for a cine, too many for
-    stills."""
+def _may_be_slices(group: ImageGroup, stack: ImageGroup) -> bool:
+    """Whether a group may be what arrived of slices of the stack: of other series, too few phases for a cine
+    and too many for stills."""
+    is_own = not set(stack.series_uids).isdisjoint(group.series_uids)
     is_kin = is_same_kind(stack.planes[0], group.planes[0])
-    return is_kin and not group.is_cine and MAX_STILLS < group.n_phases < MIN_PHASES
+    return is_kin and not group.is_cine and (is_own or MAX_STILLS < group.n_phases < MIN_PHASES)
+
+
+def _unfit_images(study: Study, stack: ImageGroup, left: Sequence[ImageGroup]) -> list[ImageGroup]:
+    """Images of the stack's own series, at places that it lacks, that were not looked at since their headers
+    call them something else: another modality or part of the signal, a localizer, colour."""
+    known = {id(plane) for group in (stack, *left) for plane in group.planes}
+    first = stack.planes[0]
+    own = [plane for s in study.series if s.series_uid in stack.series_uids for plane in s.planes]
+    like = [p for p in own if is_placed(p) and is_parallel(first, p) and has_same_grid(first, p)]
+    places_mm = along_normal_mm(like, normal_of(first)) if like else ()
+    unfit = tuple(
+        p
+        for p, at_mm in zip(like, places_mm, strict=True)
+        if id(p) not in known and not is_at(stack, float(at_mm))
+    )
+    return [ImageGroup(unfit)] if unfit else []
 
 
 def _altered_pixels(stack: ImageGroup) -> list[Finding]:

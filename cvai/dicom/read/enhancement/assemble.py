@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvai.dicom.read.cine.assemble import check_one_grid, check_placed, geometry_of
+from cvai.dicom.read.cine.contradictions import contradiction_findings
 from cvai.dicom.read.cine.image_groups import ImageGroup
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of
 from cvai.dicom.read.pixels.decode import stored_pixels
@@ -26,9 +27,10 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
             ``pixel_data_unreadable``.
     """
     images = images_of(selection)
-    return AssembledCine(
-        images[0].series_uid, _one_phase(images), (images,), selection.excluded, selection.findings
-    )
+    stack = _one_phase(images)
+    contradictions = contradiction_findings([(image,) for image in images], stack.geometry)
+    findings = (*selection.findings, *contradictions)
+    return AssembledCine(images[0].series_uid, stack, (images,), selection.excluded, findings)
 
 
 def cine_at_enhancement(cine: ImageGroup, selection: EnhancementSelection) -> CineStack:
