@@ -43,6 +43,12 @@ def test_a_shutter_that_all_images_have_is_no_damage() -> None:
     check_content(stored)
 
 
+def test_a_slice_that_was_resampled_may_end_a_fifth_earlier() -> None:
+    stored = np.tile(noisy_stack(), (1, 1, 10, 1))
+    stored[:, 3, -stored.shape[2] // 5 :] = 0
+    check_content(stored)
+
+
 def test_a_slice_that_does_not_move_is_refused() -> None:
     stored = noisy_stack()
     stored[:, 1] = stored[0, 1]
