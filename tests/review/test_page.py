@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pydicom import Dataset, dcmread
 
 from cvai.analyses.cine_sax import SPEC
@@ -156,6 +156,31 @@ def test_dragging_a_contour_moves_the_numbers_as_python_measures_them_and_nothin
         eventually(lambda: shown_ef(page) != after, "the numbers to follow", 10)
         page.keyboard.press("Control+z")
         eventually(lambda: shown_ef(page) == after, "the numbers to come back", 10)
+
+
+def test_a_draft_is_not_sent_before_the_one_before_has_been_answered(
+    browser: Browser, site: Site, job_ids: list[str], hart: str
+) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        held.append(route)
+        if len(held) > 1:
+            route.continue_()
+
+    with reader_at(browser, site, hart) as page:
+        open_study(page, site, job_ids[1])
+        page.route("**/draft", hold_the_first)
+        with page.expect_request("**/draft") as first:
+            page.keyboard.press("3")
+            page.keyboard.press("Delete")
+        page.keyboard.press("Control+z")
+        page.wait_for_timeout(1500)  # twice as long as the page waits for further changes
+        assert [route.request.method for route in held] == [first.value.method] == ["PUT"]
+        with page.expect_response(lambda answer: answer.request.method == "DELETE") as second:
+            held[0].continue_()
+        assert second.value.ok
+        expect(page.locator("#saved")).to_have_text("")
 
 
 def test_what_a_reader_signs_stands_verified_in_the_archive_and_the_first_stays_as_it_was(

@@ -31,6 +31,8 @@ export class Draft {
     this.waiting = false;
     /** @type {Promise<void>} the save under way, or the last one */
     this.saving = Promise.resolve();
+    /** @type {Promise<void>} the same of what is told after it */
+    this.telling = Promise.resolve();
     addEventListener("pagehide", () => this.waiting && this.#save(true));
   }
 
@@ -39,14 +41,20 @@ export class Draft {
     this.waiting = true;
     this.say(_("Saving…"));
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => (this.saving = this.#save()), SAVE_AFTER_MS);
+    this.timer = setTimeout(() => this.#next(), SAVE_AFTER_MS);
   }
 
   /** Save what waits, now. */
   async flush() {
     clearTimeout(this.timer);
-    if (this.waiting) this.saving = this.#save();
-    await this.saving;
+    await this.#next();
+    await this.telling;
+  }
+
+  /** Save what waits once the save under way has ended: of two at once the older could be kept. */
+  #next() {
+    this.saving = this.saving.then(() => (this.waiting ? this.#save() : undefined));
+    return this.saving;
   }
 
   /** @param {boolean} [leaving] */
@@ -56,11 +64,11 @@ export class Draft {
     try {
       const sent = this.editor.changed;
       const { saved } = await sendJson(sent ? "PUT" : "DELETE", `${this.base}/draft`, sent ? this.editor.changes : {}, leaving);
-      this.say(saved ? _("Draft saved {time}", { time: saved }) : "");
-      if (!leaving) await this.saved(revision);
+      if (!this.waiting) this.say(saved ? _("Draft saved {time}", { time: saved }) : "");
+      if (!leaving) this.telling = this.saved(revision);
     } catch (problem) {
       this.waiting = true;
-      this.timer = setTimeout(() => (this.saving = this.#save()), LOOK_EVERY_MS);
+      this.timer = setTimeout(() => this.#next(), LOOK_EVERY_MS);
       this.say(_("Not saved: {problem}", { problem: problem instanceof Error ? problem.message : String(problem) }), true);
     }
   }
