@@ -26,9 +26,13 @@ def test_the_tally_sees_what_is_lost_and_what_is_orphaned(tmp_path: Path) -> Non
     assert site.tally([uid]).lost == (uid,)
 
 
-def test_a_line_through_what_grows_has_its_slope() -> None:
-    samples = [Sample(studies, 100.0 + 0.5 * studies, 20, 0) for studies in range(10, 110, 10)]
-    assert slope(samples, [s.memory_mb for s in samples]) == pytest.approx(0.5)
+def test_a_line_through_what_grows_has_its_slope_and_tells_how_sure_it_is() -> None:
+    studies = range(10, 110, 10)
+    for noise_mb, error in ((0.0, 0.0), (1.0, 0.012)):
+        samples = [Sample(n, 100.0 + 0.5 * n + noise_mb * (-1) ** (n // 10), 20, 0) for n in studies]
+        grows, standard_error = slope(samples, [s.memory_mb for s in samples])
+        assert grows == pytest.approx(0.5, abs=0.02)
+        assert standard_error == pytest.approx(error, abs=0.002)
 
 
 def test_studies_go_through_and_leave_no_files_or_handles(tmp_path: Path) -> None:
