@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 
 from cvai.archive.folder.archive import FolderArchive
 from cvai.cli.page import session_limits
@@ -202,6 +202,9 @@ def reader_at(browser: Browser, site: Site, token: str, size: dict[str, int] | N
         page.wait_for_selector("#rows")
         page.wait_for_load_state("load")  # by then its script listens to the keyboard
         yield page
+        if not page.is_closed():
+            # A change that waits is sent when the page closes, and would come after the next test has begun.
+            expect(page.locator(SAVING)).to_have_count(0, timeout=PATIENCE_MS)
         assert complaints == []
     finally:
         context.close()
@@ -226,6 +229,7 @@ def open_study(page: Page, site: Site, job_id: str) -> None:
 
 
 EF = '.headline [data-value="lv_ef"]'
+SAVING = "#saved:text-matches('Saving|Wird gespeichert')"
 
 
 def forget_draft(page: Page, site: Site, job_id: str) -> None:
