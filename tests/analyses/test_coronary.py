@@ -25,6 +25,7 @@ from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import result_schema
 from cvai.dicom.write.write import write_objects
+from cvai.domain.findings import Severity
 from cvai.domain.phases import KeyPhases
 from cvai.domain.vessels.maps import VesselMaps
 from cvai.domain.vessels.narrowings import Grade
@@ -259,7 +260,7 @@ def test_a_lesion_that_a_reader_takes_out_is_none(
     assert without.lesions == ()
     assert [m.name for m in without.measurements] == ["max_stenosis"]
     assert without.measurements[0].value < 25.0
-    assert "no_lesion" in {f.code for f in without.findings}
+    assert Severity.WARNING in {f.severity for f in without.findings if f.code == "no_lesion"}
     assert "none (measured" in without.remarks[0]
 
 

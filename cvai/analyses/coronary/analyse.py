@@ -296,7 +296,7 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
             "No lesion was found; lesions at the ostium, at the end of a vessel or within a stent and "
             "occlusions may be missed."
         )
-        findings.append(Finding("no_lesion", Severity.INFO, message))
+        findings.append(Finding("no_lesion", Severity.WARNING, message))
     return findings
 
 
