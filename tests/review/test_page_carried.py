@@ -24,9 +24,11 @@ def open_without_draft(page: Page, site: Site, job_id: str) -> None:
 def saved_frames(page: Page, site: Site, job_id: str) -> list[dict[str, Any]]:
     """What the draft holds once it has been saved."""
     expect(page.locator("#saved")).to_contain_text("Draft saved")
-    frames: list[dict[str, Any]] = page.request.get(f"{site.url}/api/studies/{job_id}").json()["draft"][
-        "frames"
-    ]
+    # By the browser, which asks again where the service has just closed an idle connection.
+    study = page.evaluate(
+        "url => fetch(url).then((answer) => answer.json())", f"{site.url}/api/studies/{job_id}"
+    )
+    frames: list[dict[str, Any]] = study["draft"]["frames"]
     return frames
 
 
