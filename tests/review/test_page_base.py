@@ -289,6 +289,8 @@ def test_a_base_is_corrected_from_the_worklist_with_a_dozen_keys(
         page.keyboard.press(WALK[8])
         expect(page.locator("#sign")).to_be_focused()
         page.keyboard.press("Escape")
+        expect(page.locator("#accept-dialog")).to_be_hidden()
         page.keyboard.press("Control+z")
+        expect(page.locator(EF)).to_have_text(f"{ef:.1f}")
         wait_until_saved(page)
     assert len([*WALK, "Enter"]) <= 12
