@@ -27,6 +27,7 @@ from cvai.dicom.read.header.attributes import (
 )
 from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.pixels.frames import frame_attributes
+from cvai.dicom.read.pixels.padding import padding_of
 from cvai.dicom.read.values import ImagePlane
 from cvai.domain.cine import STORED_TYPES
 from cvai.domain.message import say
@@ -44,7 +45,8 @@ class StoredPixels:
     """Images in the type they are stored in.
 
     Args:
-        values: (n, y, x) of one of ``STORED_TYPES``; MONOCHROME1, where low values are bright, turned over.
+        values: (n, y, x) of one of ``STORED_TYPES``; MONOCHROME1, where low values are bright, turned over;
+            padding as dark as the darkest pixel.
         slopes: (n,) RescaleSlope, 1 where none is stated.
         intercepts: (n,) RescaleIntercept, 0 where none is stated.
     """
@@ -166,6 +168,7 @@ def _intensity_order(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[
     if stored.shape != (plane.rows, plane.columns):
         raise unreadable(plane, say("decodes to shape {shape}", shape=str(stored.shape)))
     values = _within_stored_bits(plane, stored)
+    is_padding = padding_of(plane.header, values)
     own_type: np.dtype[Any] = stored.dtype.newbyteorder("=")
     if own_type not in STORED_TYPES:
         own_type = np.dtype(np.float32)
@@ -175,6 +178,8 @@ def _intensity_order(plane: ImagePlane, stored: NDArray[np.generic]) -> NDArray[
         limits = np.iinfo(own_type) if own_type.kind in "iu" else None
         if limits is not None and not limits.min <= values.min() <= values.max() <= limits.max:
             own_type = np.dtype(np.float32)
+    if is_padding is not None:
+        values = np.where(is_padding, values[~is_padding].min(), values)
     return values.astype(own_type, copy=False)
 
 
