@@ -54,7 +54,7 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "editable": summary.editing is not None,
         "previews": summary.editing is not None and summary.editing.preview is not None,
         "given": None if summary.scores is None else summary.scores.given,
-        "adding": _adding_json(summary, translator(language)),
+        "adding": _adding(summary),
         "signed": _signed_json(page, summary),
         "impression": impression_json(page, summary),
         "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings, language),
@@ -62,10 +62,10 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
     }
 
 
-def _adding_json(summary: Summary, translate: Callable[[str], str]) -> Json | None:
-    """How what was missed is added; None where nothing can be."""
+def _adding(summary: Summary) -> str | None:
+    """Name of what is added where it was missed, see ``Adding``; None where nothing can be."""
     adding = None if summary.scores is None else summary.scores.adding
-    return None if adding is None else {"name": adding.name, "hint": translate(adding.hint)}
+    return None if adding is None else adding.name
 
 
 def _signed_json(page: Page, summary: Summary) -> Json | None:
@@ -204,7 +204,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
 def _marks_json(page: Page, summary: Summary, chosen: Mapping[str, float], language: str) -> Json:
     """Where a reader's scores were measured, by view; empty where the page marks nothing."""
     editing, pack = _editing(summary), pack_of(page, summary)
-    if editing.preview is None or _adding_json(summary, str) is None or not isinstance(pack, LoopPack):
+    if editing.preview is None or _adding(summary) is None or not isinstance(pack, LoopPack):
         return {}
     few = FewFrames({}, pack.found_beats, _factors(summary), chosen)
     return _placed_marks(pack, editing.preview(page.cines.reopen(summary.record), few), language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -194,6 +195,44 @@ def test_an_edge_is_dragged_and_every_number_follows(browser: Browser, read: Rea
         open_study(page, read.site, job)
         expect(shown).to_contain_text(f"{longer_mm:.1f} mm long", timeout=PATIENCE_MS)
         forget_draft(page, read.site, job)
+
+
+def centre_of(part: Locator) -> tuple[float, float]:
+    """Where it is on the screen."""
+    box = part.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_missed_lesion_is_added_by_two_clicks_on_the_vessel(browser: Browser, read: Read) -> None:
+    job, added = read.jobs["coronary"].job.job_id, "lesion_2_stenosis"
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, job)
+        address = f"{read.site.url}/api/studies/{job}"
+        vessel = max(page.request.get(address).json()["loops"][0]["courses"], key=len)
+        (lesion,) = page.request.get(f"{address}/measured").json()["marks"]["run1"]
+        handles = {handle["name"]: handle for handle in lesion["handles"]}
+        row_of(page, LESION).hover()
+
+        # The ends of the lesion tell where the image lies on the screen.
+        begin, end = (
+            handles[name]["track"][int(handles[name]["value"] - handles[name]["span"][0])]
+            for name in ("begin", "end")
+        )
+        at_begin, at_end = (centre_of(page.locator(f'[data-handle="{name}"]')) for name in ("begin", "end"))
+        scale = math.dist(at_begin, at_end) / math.dist(begin, end)
+
+        page.click("[data-add]")
+        expect(page.locator("[data-adding]")).to_contain_text("Click where the lesion begins")
+        assert centre_of(page.locator('[data-handle="begin"]')) == at_begin, "the image stays where it was"
+        for share in (0.1, 0.25):
+            x, y = vessel[int(share * len(vessel))]
+            page.mouse.click(at_begin[0] + scale * (x - begin[0]), at_begin[1] + scale * (y - begin[1]))
+        expect(row_of(page, added)).to_contain_text("mm long", timeout=PATIENCE_MS)
+        expect(page.locator("[data-adding]")).to_be_hidden()
+        expect(page.locator("#remarks")).to_contain_text("lesion 2", timeout=PATIENCE_MS)
+        page.keyboard.press("Control+z")
+        expect(row_of(page, added)).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def test_frames_that_are_measured_as_found_take_no_other_beats(browser: Browser, read: Read) -> None:

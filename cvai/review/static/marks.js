@@ -1,7 +1,5 @@
 /** @file Numbers at what was measured on an image: linked to their rows in the list, and moved by handles. */
 
-import { notice } from "./status.js";
-
 /** @typedef {[number, number]} Place x and y in pixels of the image */
 /** @typedef {{name: string, title: string, track: Place[], span: [number, number], value: number, step: number, beside: Record<string, number>}} Handle see Handle in cvai/analyses/shown.py */
 /** @typedef {{name: string, number: number, title: string, frame: number, at: Place, lines: Place[][], handles: Handle[]}} Mark */
@@ -17,7 +15,7 @@ export class Marks {
   /**
    * @param {LoopView[]} views
    * @param {import("./loop_edits.js").LoopEdits} edits
-   * @param {{name: string, hint: string}} adding
+   * @param {string} adding name of one that is added, with ``{n}`` for its number
    * @param {boolean} mayChange
    * @param {(view: number, frame: number) => void} show a frame of a view
    */
@@ -83,7 +81,7 @@ export class Marks {
 
   /** @returns {string} of the next one: taken-out ones keep their numbers */
   #nextName() {
-    const [before, after] = this.adding.name.split("{n}");
+    const [before, after] = this.adding.split("{n}");
     const names = [...this.list.querySelectorAll("[data-of]")].map((row) => row.getAttribute("data-of") ?? "");
     const taken = [...names, ...Object.keys(this.edits.chosen)].map((name) => parseInt(name.slice(before.length), 10) || 0);
     return `${before}${Math.max(0, ...taken) + 1}${after}`;
@@ -92,7 +90,8 @@ export class Marks {
   /** @param {null | undefined} first null to begin, undefined to end */
   #begin(first) {
     this.first = first;
-    notice(first === null ? this.adding.hint : "");
+    const hint = this.list.querySelector("[data-adding]");
+    hint?.toggleAttribute("hidden", first === undefined);
     for (const { stage } of this.views) stage.classList.toggle("adding", first === null);
     this.#draw();
   }
