@@ -20,7 +20,7 @@ from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.cine.assemble import assemble_cine
 from cvai.dicom.read.cine.cine_finder import CineSelection, select_sax_cine
-from cvai.dicom.read.cine.content import check_content
+from cvai.dicom.read.cine.content import check_content, check_grey
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
 from cvai.domain.anatomy import Structure
@@ -79,6 +79,7 @@ def _analysis(
     with watch.stage("assemble"):
         cine = assemble_cine(selection)
         check_content(cine.stack.stored)
+        check_grey(cine.stack.phase(0))
     with watch.inference():
         segmentation = segmenter.segment(cine.stack)
     with watch.stage("measure"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvai.dicom.read.cine.content import check_content
+from cvai.dicom.read.cine.content import check_content, check_grey
 from cvai.errors import FileRefused, GeometryRefused
 
 
@@ -63,3 +63,14 @@ def test_pixels_of_another_slice_are_refused_in_any_phase() -> None:
     with pytest.raises(GeometryRefused, match="Slice 4 of 4 shows the pixels of slice 2") as refusal:
         check_content(stored)
     assert refusal.value.code == "copied_slice"
+
+
+def test_inverted_images_are_refused() -> None:
+    y, x = np.mgrid[:64, :64]
+    body = np.where((y - 32) ** 2 + (x - 32) ** 2 < 25**2, 500, 10) + noisy_stack()[0, :, :1, :1] / 100
+    images = body.astype(np.float32)
+    check_grey(images)
+    check_grey(images[:, 15:-15, 15:-15])  # nothing but the body
+    with pytest.raises(FileRefused, match="corners of the images are brighter") as refusal:
+        check_grey(600 - images)
+    assert refusal.value.code == "grey_inverted"

@@ -20,6 +20,13 @@ _CUT_OFF = 0.25
 """Share of the rows by which an image may end before most of the others do: where noise is suppressed outside
 of the body slices differ by some, where they were resampled by a fifth, and the heart lies further up."""
 
+_CORNER = 16
+"""A corner is this part of the rows and columns."""
+
+_BRIGHTER = 0.05
+"""Share of all grey levels by which even the darkest corner of inverted images is brighter than the median of
+their middle. In 99 ACDC hearts it is darker by 0.07 or more, also cut to 120 mm around the heart (0.11)."""
+
 _RESEND = say("Look at the series in the archive, and send it again from where it was acquired.")
 
 
@@ -64,6 +71,25 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
             )
             raise GeometryRefused("copied_slice", message, _RESEND)
         shown |= dict.fromkeys(images, z)
+
+
+def check_grey(images: NDArray[np.float32]) -> None:
+    """Check (z, y, x) intensities: the air around a body is darker than what lies in the middle.
+
+    Raises:
+        FileRefused: ``grey_inverted``.
+    """
+    _, rows, columns = images.shape
+    h, w = max(1, rows // _CORNER), max(1, columns // _CORNER)
+    corners = (images[:, y, x] for y in (slice(h), slice(-h, None)) for x in (slice(w), slice(-w, None)))
+    middle = np.median(images[:, rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4])
+    low, high = np.percentile(images, (1, 99))
+    if min(np.median(corner) for corner in corners) - middle > _BRIGHTER * (high - low):
+        raise FileRefused(
+            "grey_inverted",
+            say("The corners of the images are brighter than their middle: air is dark in MR."),
+            say("Correct PhotometricInterpretation, or send the images as they were acquired."),
+        )
 
 
 def _check_ends(stored: NDArray[np.number[Any]]) -> None:
