@@ -154,6 +154,17 @@ def test_slices_of_which_one_image_arrived_are_missed(tmp_path: Path) -> None:
     assert BESIDE in codes(assemble(tmp_path, kept))
 
 
+@pytest.mark.parametrize("factor", [0.001, 1000.0], ids=["seconds", "microseconds"])
+def test_slices_with_times_in_another_unit_are_missed(tmp_path: Path, factor: float) -> None:
+    datasets = images(SPEC)
+    for ds in datasets[: 2 * SPEC.n_phases]:
+        ds.SeriesInstanceUID += ".2"
+        ds.TriggerTime = f"{factor * float(ds.TriggerTime):.5f}"
+    cine = assemble(tmp_path, datasets)
+    assert cine.stack.geometry.n_slices == SPEC.n_slices - 2
+    assert BESIDE in codes(cine)
+
+
 def test_phase_images_of_every_slice_are_no_slices(tmp_path: Path) -> None:
     magnitude = images(SPEC)
     phase = images(SPEC.but(attributes={"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}))

@@ -61,7 +61,7 @@ def findings_of_choice(
 ) -> tuple[Finding, ...]:
     """What a reader should know: other stacks of the heart, slices left out, altered pixels."""
     stack = chosen.stack
-    unfit = _unfit_images(study, stack, left)
+    unfit = [*_unfit_images(study, stack, left), *(group for group in left if _is_mistimed(group, stack))]
     return (
         *_other_stacks(chosen, candidates),
         *_left_out_slices(
@@ -179,8 +179,8 @@ def _left_out_slices(
     if beside:
         message = say(
             "{count} cine slice(s) next to the analysed stack were left out, since their direction, "
-            "pixel grid, pulse sequence, heart rate, kind or positions differ; the ventricle may be "
-            "covered in part only.",
+            "pixel grid, pulse sequence, heart rate, trigger times, kind or positions differ; the "
+            "ventricle may be covered in part only.",
             count=sum(s.n_slices for s in beside),
         )
         findings.append(Finding("adjacent_slices_left_out", Severity.WARNING, message))
@@ -201,6 +201,12 @@ def _may_be_slices(group: ImageGroup, stack: ImageGroup) -> bool:
     is_own = not set(stack.series_uids).isdisjoint(group.series_uids)
     is_kin = is_same_kind(stack.planes[0], group.planes[0])
     return is_kin and not group.is_cine and (is_own or MAX_STILLS < group.n_phases < MIN_PHASES)
+
+
+def _is_mistimed(group: ImageGroup, stack: ImageGroup) -> bool:
+    """Whether a group may be slices of the stack whose times are in another unit or of another clock."""
+    is_kin = is_same_kind(stack.planes[0], group.planes[0])
+    return is_kin and not group.is_cine and group.n_phases == stack.n_phases
 
 
 def _unfit_images(study: Study, stack: ImageGroup, left: Sequence[ImageGroup]) -> list[ImageGroup]:
