@@ -121,6 +121,13 @@ def test_a_frame_without_a_mitral_plane_takes_no_part() -> None:
     )
 
 
+def test_a_wall_around_one_corner_of_the_ventricle_has_no_length() -> None:
+    labels = np.zeros((1, 80, 80), np.uint8)
+    labels[0, 14:34, 14:34] = ECHO_LABELS[Structure.LV_MYOCARDIUM]
+    labels[0, 20:60, 20:60] = ECHO_LABELS[Structure.LV_CAVITY]
+    assert all(np.isnan(length).all() for length in border_lengths_mm(labels, (1.0, 1.0)).values())
+
+
 def test_a_beat_with_many_lost_frames_has_no_strain() -> None:
     lengths_mm = np.full(20, 200.0)
     lengths_mm[5:10] = np.nan

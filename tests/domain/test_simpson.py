@@ -115,6 +115,15 @@ def test_a_ventricle_without_a_mitral_plane_is_refused(wall: int) -> None:
     assert refused.value.code == "mitral_plane_not_found"
 
 
+def test_a_wall_that_touches_the_ventricle_in_one_point_opens_no_mitral_plane() -> None:
+    labels = np.zeros((80, 80), np.uint8)
+    labels[20:60, 20:60] = ECHO_LABELS[Structure.LV_CAVITY]
+    labels[17, 39] = ECHO_LABELS[Structure.LV_MYOCARDIUM]
+    with pytest.raises(HeartRefused) as refused:
+        disc_stack(labels, (1.0, 1.0))
+    assert refused.value.code == "mitral_plane_not_found"
+
+
 def test_an_empty_frame_is_refused() -> None:
     with pytest.raises(HeartRefused):
         disc_stack(np.zeros((40, 40), np.uint8), (1.0, 1.0))

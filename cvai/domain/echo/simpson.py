@@ -147,21 +147,23 @@ def opened_outline(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -
         spacing_mm: (between rows, between columns).
 
     Raises:
-        HeartRefused: ``mitral_plane_not_found``, the outline touches the wall everywhere or nowhere.
+        HeartRefused: ``mitral_plane_not_found``, the outline touches the wall everywhere or next to nowhere.
     """
     outline = _outline(labels == ECHO_LABELS[Structure.LV_CAVITY])
     is_free = ~_touches(labels == ECHO_LABELS[Structure.LV_MYOCARDIUM], outline)
     if is_free.all() or not is_free.any():
-        raise _no_mitral_plane()
+        raise no_mitral_plane()
     outline_mm = outline * np.asarray(spacing_mm)
     first, last = _longest_run(is_free, outline_mm)
     annulus_mm = outline_mm[[first, last]]
     from_mitral_mm = np.linalg.norm(outline_mm - annulus_mm.mean(axis=0), axis=1)
     apex_mm = outline_mm[int(from_mitral_mm.argmax())]
     if not from_mitral_mm.max() > 0:
-        raise _no_mitral_plane()
+        raise no_mitral_plane()
     n_along_wall = (first - last) % len(outline_mm) + 1
     border_mm = outline_mm[(last + np.arange(n_along_wall)) % len(outline_mm)]
+    if not np.ptp(border_mm, axis=0).any():
+        raise no_mitral_plane()
     return OpenedOutline(border_mm, LongAxis(apex_mm, annulus_mm))
 
 
@@ -173,7 +175,8 @@ def beyond_annulus_mm(axis: LongAxis, points_mm: NDArray[np.float64]) -> NDArray
     return np.asarray((points_mm - axis.mitral_mm) @ away, dtype=np.float64)
 
 
-def _no_mitral_plane() -> HeartRefused:
+def no_mitral_plane() -> HeartRefused:
+    """The refusal of a frame in which the ventricle has no opening."""
     return HeartRefused(
         "mitral_plane_not_found",
         say("The mitral plane was not found: the outline of the left ventricle meets no gap in the wall."),
@@ -194,7 +197,7 @@ def _outline(cavity: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(n, 2) closed outline of the largest piece, in pixels, without repeating its first point."""
     lines = find_contours(np.pad(cavity, 1).astype(float), 0.5)
     if not lines:
-        raise _no_mitral_plane()
+        raise no_mitral_plane()
     return np.asarray(max(lines, key=len)[:-1] - 1.0, dtype=np.float64)
 
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.beats import AreaCurve, BeatSpan, span_of
-from cvai.domain.echo.simpson import LongAxis, beyond_annulus_mm, opened_outline
+from cvai.domain.echo.simpson import LongAxis, beyond_annulus_mm, no_mitral_plane, opened_outline
 from cvai.domain.echo.views import EchoView
 from cvai.domain.measurement import Measurement
 from cvai.domain.message import say
@@ -30,6 +30,9 @@ WAVES = 8
 """Half-waves that are kept of a border: the finest is a quarter of its length from crest to crest."""
 
 _N_POINTS = 128
+_FEWEST_POINTS = 16
+"""Of a line through the middle of the wall; a line with fewer lies beyond the mitral plane."""
+
 _SMOOTHED_POINTS = 4.0
 """Standard deviation of the smoothing of directions and thickness along a border: 3 % of it, about 5 mm."""
 
@@ -89,7 +92,10 @@ def border_lines_mm(
     outward = _outward(border_mm, axis.mitral_mm)
     half_mm = _wall_thickness_mm(labels, spacing_mm, border_mm, outward, axis) / 2
     mid_mm = border_mm + half_mm[:, None] * outward
-    return {Layer.ENDOCARDIUM: border_mm, Layer.MID_WALL: mid_mm[beyond_annulus_mm(axis, mid_mm) <= 0]}
+    mid_mm = mid_mm[beyond_annulus_mm(axis, mid_mm) <= 0]
+    if len(mid_mm) < _FEWEST_POINTS:
+        raise no_mitral_plane()
+    return {Layer.ENDOCARDIUM: border_mm, Layer.MID_WALL: mid_mm}
 
 
 def border_lengths_mm(
