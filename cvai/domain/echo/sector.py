@@ -21,6 +21,21 @@ _LOOKED_AT = 16
 
 _OPENED_PX = 2
 
+_SIDES = (0.15, 0.85)
+"""Of the height from the top to the widest row: between them the sides are straight."""
+
+_ARC_SHARE = 0.88
+"""Of the columns, in the middle: the corners of a sector are rounded."""
+
+_STRAIGHT, _ROUND = 0.03, 0.02
+"""Shares of the height by which sides may miss their lines, and the lower edge its arc. The 50 sectors of
+CAMUS of which the size is known miss them by 0.002 and 0.005 at most, one that is cut by 0.15."""
+
+_LEAST_SAG = 0.06
+"""Share of the height by which the lower edge is curved; a flatter one says nothing."""
+
+_FEWEST_PX = 20
+
 
 def sector_of_loop(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(y, x) hull of the largest piece of the frames that changes over time, without writing that reaches in.
@@ -52,3 +67,52 @@ def _hull_of_largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     return np.asarray(convex_hull_image(pieces == sizes.argmax()), dtype=np.bool_)
+
+
+def pixel_aspect(sector: NDArray[np.bool_]) -> float | None:
+    """Width of a pixel over its height, as a sector shows it.
+
+    All beams are equally long, so the lower edge is an arc around the point where the sides meet:
+    ``(y - y0)**2 = r**2 - (aspect * (x - x0))**2`` for rows y and columns x. In the 50 sectors of CAMUS of
+    which the size of a pixel is known, the aspect is met within 3 %.
+
+    Args:
+        sector: (y, x) where there is ultrasound, the transducer at the top.
+
+    Returns:
+        None where the sector does not show it, such as one that was cut off.
+    """
+    rows, columns = (np.flatnonzero(sector.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    height = float(rows[-1] - rows[0] + 1)
+    left, right = sector[rows].argmax(axis=1), sector.shape[1] - 1 - sector[rows, ::-1].argmax(axis=1)
+    widest = int((right - left).argmax())
+    beside = slice(int(_SIDES[0] * widest), int(_SIDES[1] * widest))
+    if beside.stop - beside.start < _FEWEST_PX:
+        return None
+    sides = [_line(rows[beside], side[beside]) for side in (left, right)]
+    opening = sides[1][0] - sides[0][0]
+    if max(side[2] for side in sides) > _STRAIGHT * height or opening <= 0:
+        return None
+    y0 = (sides[0][1] - sides[1][1]) / opening
+    x0 = sides[0][0] * y0 + sides[0][1]
+    spared = int((1 - _ARC_SHARE) / 2 * columns.size)
+    x = columns[spared : columns.size - spared]
+    y = sector.shape[0] - 1 - sector[::-1, x].argmax(axis=0)
+    return _aspect_of_arc(x - x0, y - y0, height)
+
+
+def _line(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> tuple[float, float, float]:
+    """Slope and start of the line through one side, and by how many columns it is missed at most."""
+    slope, start = np.polyfit(rows, columns, 1)
+    return float(slope), float(start), float(np.abs(slope * rows + start - columns).max())
+
+
+def _aspect_of_arc(x: NDArray[np.floating], y: NDArray[np.floating], height: float) -> float | None:
+    """Of points (n,) right of and below the centre of the arc."""
+    if x.size < _FEWEST_PX or np.ptp(y) < _LEAST_SAG * height:
+        return None
+    slope, square = np.polyfit(x**2, y**2, 1)
+    missed = np.abs(np.sqrt(np.maximum(square + slope * x**2, 0)) - y).max()
+    return None if slope >= 0 or missed > _ROUND * height else float(np.sqrt(-slope))

@@ -116,6 +116,69 @@ def test_a_calibration_that_does_not_hold_withholds_the_size(
     assert [finding.code for finding in source.findings] == [code]
 
 
+def enlarged(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """(t, y, x) every pixel so many times."""
+    return frames.repeat(rows, axis=1).repeat(columns, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("frames", "changes", "code"),
+    [
+        pytest.param(
+            enlarged(beating_frames(), 2, 2),
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.1)]},
+            "calibration_outside_frame",
+            id="enlarged",
+        ),
+        pytest.param(
+            enlarged(beating_frames(), 1, 2),
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.1, RegionLocationMaxX1=319)]},
+            "calibration_contradicted",
+            id="twice as wide, as the sector shows",
+        ),
+        pytest.param(
+            beating_frames(),
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.2)]},
+            "calibration_contradicted",
+            id="pixels twice as wide as high, where the sector is one of square pixels",
+        ),
+        pytest.param(beating_frames(), {"DepthOfScanField": 70}, "calibration_contradicted", id="too deep"),
+        pytest.param(beating_frames(), {"DepthOfScanField": 240}, "calibration_contradicted", id="too flat"),
+        pytest.param(
+            beating_frames(),
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.1)], "PixelSpacing": [0.5, 0.5]},
+            "calibration_ambiguous",
+            id="another size in PixelSpacing",
+        ),
+    ],
+)
+def test_frames_that_were_resized_have_no_size(
+    tmp_path: Path, frames: np.ndarray, changes: dict[str, Any], code: str
+) -> None:
+    source = assembled(tmp_path, frames, **changes)
+    assert source.loop.spacing_mm is None
+    assert [finding.code for finding in source.findings] == [code]
+
+
+@pytest.mark.parametrize("changes", [{"DepthOfScanField": 120}, {"PixelSpacing": [1.0, 0.8]}])
+def test_other_statements_that_agree_with_the_region_do_not_matter(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    source = assembled(tmp_path, beating_frames(), **changes)
+    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+    assert source.findings == ()
+
+
+def test_of_four_pictures_of_one_size_the_region_of_the_largest_sector_counts(tmp_path: Path) -> None:
+    alone = beating_frames()
+    frames = np.zeros((len(alone), 240, 320), np.uint8)
+    frames[:, 120:, 160:] = alone
+    box = {"MinX0": 160, "MaxX1": 319, "MinY0": 120, "MaxY1": 239}
+    there = region(**{f"RegionLocation{corner}": at for corner, at in box.items()})
+    source = assembled(tmp_path, frames, SequenceOfUltrasoundRegions=[region(), there])
+    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+
+
 def test_a_second_region_elsewhere_does_not_matter(tmp_path: Path) -> None:
     beside = region(PhysicalDeltaX=0.3, PhysicalDeltaY=0.3, RegionLocationMaxX1=20, RegionLocationMaxY1=20)
     source = assembled(tmp_path, beating_frames(), SequenceOfUltrasoundRegions=[region(), beside])

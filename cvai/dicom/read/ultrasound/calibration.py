@@ -2,6 +2,8 @@
 
 A region that is wrong anywhere is believed nowhere: PhysicalDelta is all that turns pixels into millilitres,
 and real loops carry boxes of another matrix, uncalibrated regions around the image, and negative deltas.
+Exports resize frames and keep what the header says of their pixels: then the sector leaves its box, or
+contradicts the proportions that are stated (cvai.dicom.read.ultrasound.contradictions).
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from cvai.dicom.read.header.attributes import number, whole_number
+from cvai.dicom.read.ultrasound.contradictions import contradiction, contradicts_aspect, depth_mm
+from cvai.domain.echo.sector import pixel_aspect
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, say
 from cvai.errors import GeometryRefused
@@ -35,6 +39,12 @@ _PIXELS_MM = (0.05, 3.0)
 
 _DEPTHS_MM = (40.0, 400.0)
 """Depths of a sector outside this are no heart's, from a newborn's to the deepest that machines show."""
+
+_MOSTLY = 0.5
+"""Of the sector: the region that holds more of it is the sector's."""
+
+_HELD_SHARE = 0.75
+"""Of the sector that a box has to hold; of a frame that was enlarged it holds a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +94,26 @@ def calibration_of(header: Dataset, sector: NDArray[np.bool_]) -> Calibration:
     if not regions:
         return _withheld("calibration_missing", say("no region of the image states the size of a pixel"))
     if len({r.delta for r in regions}) > 1:
-        regions = [r for r in regions if r.box is not None and _holds(r.box, sector)]
+        regions = [r for r in regions if _held_share(r, sector) > _MOSTLY]
         if len({r.delta for r in regions}) != 1:
             return _withheld("calibration_ambiguous", say("several regions state different sizes of a pixel"))
-    return _of_region(regions[0], sector)
+    return _of_region(max(regions, key=lambda r: _held_share(r, sector)), header, sector)
 
 
-def _of_region(region: Region, sector: NDArray[np.bool_]) -> Calibration:
+def _of_region(region: Region, header: Dataset, sector: NDArray[np.bool_]) -> Calibration:
     if region.delta is None or region.units != (_CENTIMETRES, _CENTIMETRES):
         return _withheld(
             "calibration_missing", say("the region of the image is not calibrated in centimetres")
         )
     delta_y_cm, delta_x_cm = region.delta
-    doubt = _doubt(region, sector)
+    spacing_mm = (delta_y_cm * 10.0, delta_x_cm * 10.0)
+    doubt, looks_square = _doubt(region, sector), False
+    if doubt is None:
+        aspect = pixel_aspect(sector)
+        looks_square = aspect is not None and not contradicts_aspect(aspect, 1.0)
+        doubt = contradiction(header, sector, spacing_mm, aspect)
     if doubt is not None:
-        if abs(abs(delta_y_cm) - abs(delta_x_cm)) > _SQUARE * abs(delta_y_cm):
+        if not looks_square and abs(abs(delta_y_cm) - abs(delta_x_cm)) > _SQUARE * abs(delta_y_cm):
             raise GeometryRefused(
                 "pixels_not_square",
                 say(
@@ -111,11 +126,15 @@ def _of_region(region: Region, sector: NDArray[np.bool_]) -> Calibration:
                 say("Send the loop as the ultrasound machine stored it."),
             )
         return _withheld(*doubt)
-    return Calibration((delta_y_cm * 10.0, delta_x_cm * 10.0), ())
+    return Calibration(spacing_mm, ())
 
 
 def _doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message] | None:
     """Code and reason why a calibrated region is not believed."""
+    return _box_doubt(region, sector) or _size_doubt(region, sector)
+
+
+def _box_doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message] | None:
     rows, columns = sector.shape
     if region.box is None:
         return "calibration_outside_frame", say("its region has no box")
@@ -137,6 +156,12 @@ def _doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message] | N
                 rows=rows,
             ),
         )
+    if _held_share(region, sector) < _HELD_SHARE:
+        return "calibration_outside_frame", say("its region holds only a part of the sector")
+    return None
+
+
+def _size_doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message] | None:
     delta_y_cm, delta_x_cm = region.delta or (0.0, 0.0)
     if delta_y_cm <= 0 or delta_x_cm <= 0:
         return "calibration_negative", say(
@@ -150,10 +175,10 @@ def _doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message] | N
             delta_x_cm=delta_x_cm,
             delta_y_cm=delta_y_cm,
         )
-    depth_mm = float(np.count_nonzero(sector.any(axis=1))) * delta_y_cm * 10
-    if not _DEPTHS_MM[0] <= depth_mm <= _DEPTHS_MM[1]:
+    sector_mm = depth_mm(sector, delta_y_cm * 10)
+    if not _DEPTHS_MM[0] <= sector_mm <= _DEPTHS_MM[1]:
         return "calibration_implausible", say(
-            "by its stated pixels the sector is {depth_mm:.0f} mm deep", depth_mm=depth_mm
+            "by its stated pixels the sector is {depth_mm:.0f} mm deep", depth_mm=sector_mm
         )
     return None
 
@@ -166,10 +191,13 @@ def _withheld(code: str, reason: Message) -> Calibration:
     return Calibration(None, (Finding(code, Severity.WITHHELD, message),))
 
 
-def _holds(box: tuple[int, int, int, int], sector: NDArray[np.bool_]) -> bool:
-    left, top, right, bottom = box
-    inside = np.count_nonzero(sector[max(top, 0) : bottom + 1, max(left, 0) : right + 1])
-    return bool(inside > 0.5 * np.count_nonzero(sector))
+def _held_share(region: Region, sector: NDArray[np.bool_]) -> float:
+    """Share of the sector that lies in the box of a region."""
+    if region.box is None:
+        return 0.0
+    left, top, right, bottom = region.box
+    inside = sector[max(top, 0) : bottom + 1, max(left, 0) : right + 1]
+    return int(np.count_nonzero(inside)) / max(1, int(np.count_nonzero(sector)))
 
 
 def _region(item: Dataset) -> Region:
