@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
+from cvai.analyses.echo_apical.measure import may_share_scale
 from cvai.domain.anatomy import ECHO_LABELS, Structure
-from cvai.domain.echo.function import Volumes
-from cvai.domain.echo.quality import volume_findings
+from cvai.domain.echo.function import KeyDiscs, Volumes
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.quality import biplane_findings, volume_findings
+from cvai.domain.echo.simpson import disc_stack
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Place
 from cvai.domain.phases import KeyPhases
@@ -92,3 +95,31 @@ def test_volumes_that_cannot_be_lead_to_the_phase_they_are_of() -> None:
         "ejection_fraction_very_high": (Place(9, view="a4c"), Place(8, view="a2c")),
         "lv_implausibly_small": (Place(2, view="a4c"), Place(0, view="a2c")),
     }
+
+
+def test_a_ventricle_larger_than_any_leads_to_end_diastole() -> None:
+    beats = {"a4c": KeyPhases(2, 9)}
+    (found,) = volume_findings(Volumes(edv_ml=900.0, esv_ml=450.0), beats, calibrated=True)
+    assert (found.code, found.where) == ("lv_implausibly_large", (Place(2, view="a4c"),))
+    assert volume_findings(Volumes(edv_ml=900.0, esv_ml=450.0), beats, calibrated=False) == ()
+
+
+@pytest.mark.parametrize(("one_scale", "codes"), [(True, ["view_foreshortened"]), (False, [])])
+def test_lengths_are_compared_between_views_of_one_scale_only(one_scale: bool, codes: list[str]) -> None:
+    frame = beating_labels(22.0)[0]
+    near, far = (disc_stack(frame, (size_mm, size_mm)) for size_mm in (1.0, 1.5))
+    found = biplane_findings(
+        KeyDiscs(near, near), KeyDiscs(far, far), (None, None), {"a4c": KeyPhases(0, 1)}, one_scale=one_scale
+    )
+    assert [finding.code for finding in found] == codes
+
+
+@pytest.mark.parametrize(("rows", "alike"), [(60, True), (90, False)])
+def test_views_of_one_matrix_without_a_size_of_their_pixels_may_be_of_one_scale(
+    rows: int, alike: bool
+) -> None:
+    loops = [
+        EchoLoop(np.zeros((8, n, 60), np.uint8), np.ones((n, 60), dtype=bool), None, None, None)
+        for n in (60, rows)
+    ]
+    assert may_share_scale(*loops) is alike

@@ -31,7 +31,7 @@ from cvai.domain.echo.function import (
     monoplane_volumes,
     require_ejection,
 )
-from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.loop_times import checked_times
 from cvai.domain.echo.quality import (
     atrial_lengths_findings,
@@ -227,6 +227,12 @@ def with_atria_and_strain(loop: MeasuredLoop) -> MeasuredLoop:
     return replace(loop, atria=atria_of(*seen), strain=strain_of(*seen))
 
 
+def may_share_scale(first: EchoLoop, second: EchoLoop) -> bool:
+    """Whether two loops without a size of their pixels may share it, being of one matrix."""
+    uncalibrated = first.spacing_mm is None and second.spacing_mm is None
+    return uncalibrated and first.frames.shape[1:] == second.frames.shape[1:]
+
+
 def _atrium(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Measurement, ...]:
     """The left atrium; nothing where a view lacks it."""
     if not all(loop.atria for loop in loops):
@@ -280,7 +286,10 @@ def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Findi
     else:
         first, second = loops
         rates_bpm = (rate_bpm(first), rate_bpm(second))
-        findings += biplane_findings(first.discs[0], second.discs[0], rates_bpm, _first_beats(loops))
+        one_scale = calibrated or may_share_scale(first.source.loop, second.source.loop)
+        findings += biplane_findings(
+            first.discs[0], second.discs[0], rates_bpm, _first_beats(loops), one_scale=one_scale
+        )
         if calibrated and first.atria and second.atria:
             lengths_mm = [loop.atria[0].largest.axis.length_mm for loop in loops]
             findings += atrial_lengths_findings(lengths_mm, _first_beats(loops))

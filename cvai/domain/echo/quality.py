@@ -39,6 +39,9 @@ _LENGTHS_DIFFER = 0.15
 _PEAK_FRAMES = 1
 """By which the peak of strain may miss end-systole, as the frames are."""
 
+_LARGEST_LV_EDV_ML = 400.0
+"""Hearts in failure are rarely larger; those in frames that were enlarged and kept their calibration are."""
+
 _SHAPES_DIFFER = 0.25
 _RATES_DIFFER_BPM = 10.0
 _BEAT_SHARE = 0.9
@@ -83,6 +86,13 @@ def volume_findings(
             edv_ml=volumes.edv_ml,
         )
         findings.append(Finding("lv_implausibly_small", Severity.WARNING, message, _end_diastoles(beats)))
+    if calibrated and volumes.edv_ml > _LARGEST_LV_EDV_ML:
+        message = say(
+            "The left ventricle measures {edv_ml:.0f} mL at end-diastole: check the contours, and the size "
+            "of the pixels with a scale in the image.",
+            edv_ml=volumes.edv_ml,
+        )
+        findings.append(Finding("lv_implausibly_large", Severity.WARNING, message, _end_diastoles(beats)))
     return tuple(findings)
 
 
@@ -108,18 +118,22 @@ def biplane_findings(
     two_chamber: KeyDiscs,
     rates_bpm: tuple[float | None, float | None],
     beats: Mapping[str, KeyPhases],
+    *,
+    one_scale: bool,
 ) -> tuple[Finding, ...]:
     """Whether both views show one ventricle under the same conditions.
 
     Discs and ``beats`` are of the first beat of each view; ``rates_bpm`` are None where they are not known.
+    ``one_scale`` says whether lengths of one view can be compared with those of the other.
     """
     lengths = [discs.end_diastole.axis.length_mm for discs in (four_chamber, two_chamber)]
     difference = abs(lengths[0] - lengths[1]) / max(lengths)
     findings = []
-    if difference > _LENGTHS_DIFFER:
+    if one_scale and difference > _LENGTHS_DIFFER:
         message = say(
             "The long axes of the two views differ by {percent:.0f} % at end-diastole; the shorter view "
-            "may be foreshortened, and its volumes too small.",
+            "may be foreshortened, and its volumes too small, or one view's pixels are not of their stated "
+            "size.",
             percent=100 * difference,
         )
         findings.append(Finding("view_foreshortened", Severity.WARNING, message, _end_diastoles(beats)))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
+from pydicom.pixels import convert_color_space
 from pydicom.uid import (
     JPEGBaseline8Bit,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
@@ -169,6 +170,12 @@ def test_other_statements_that_agree_with_the_region_do_not_matter(
     assert source.findings == ()
 
 
+def test_a_box_that_ends_with_the_frame_instead_of_its_last_pixel_is_believed(tmp_path: Path) -> None:
+    to_the_end = region(RegionLocationMaxX1=160, RegionLocationMaxY1=120)
+    source = assembled(tmp_path, beating_frames(), SequenceOfUltrasoundRegions=[to_the_end])
+    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+
+
 def test_of_four_pictures_of_one_size_the_region_of_the_largest_sector_counts(tmp_path: Path) -> None:
     alone = beating_frames()
     frames = np.zeros((len(alone), 240, 320), np.uint8)
@@ -216,6 +223,37 @@ def test_a_colour_doppler_loop_is_refused(tmp_path: Path) -> None:
     frames = np.stack([beating_frames()] * 3, axis=-1)
     frames[:, 60:90, 70:90] = (200, 40, 20)
     frames[::2, 60:90, 70:90] = (20, 40, 200)
+    assert refusal(tmp_path, frames) == "colour_doppler"
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_loop_with_a_frame_that_shows_nothing_is_refused(tmp_path: Path, value: int) -> None:
+    frames = beating_frames()
+    frames[0] = value
+    assert refusal(tmp_path, frames) == "blank_image"
+
+
+@pytest.mark.parametrize("map_", [(1.0, 0.85, 0.6), (0.7, 0.85, 1.0), (1.0, 0.7, 0.3)])
+@pytest.mark.parametrize("interpretation", ["RGB", "YBR_FULL"])
+def test_grey_shown_in_brown_or_blue_is_no_doppler(
+    tmp_path: Path, map_: tuple[float, float, float], interpretation: str
+) -> None:
+    tinted = (beating_frames()[..., None] * np.array(map_)).astype(np.uint8)
+    if interpretation == "YBR_FULL":
+        tinted = convert_color_space(tinted, "RGB", "YBR_FULL", per_frame=True)
+    source = assembled(tmp_path, tinted, PhotometricInterpretation=interpretation)
+    assert source.findings == ()
+
+
+def test_doppler_over_brown_tissue_is_refused(tmp_path: Path) -> None:
+    frames = (beating_frames()[..., None] * np.array((1.0, 0.85, 0.6))).astype(np.uint8)
+    frames[:, 60:90, 70:90] = (200, 40, 20)
+    frames[::2, 60:90, 70:90] = (20, 40, 200)
+    assert refusal(tmp_path, frames) == "colour_doppler"
+
+
+def test_tissue_that_is_all_red_is_refused(tmp_path: Path) -> None:
+    frames = (beating_frames()[..., None] * np.array((1.0, 0.1, 0.0))).astype(np.uint8)
     assert refusal(tmp_path, frames) == "colour_doppler"
 
 

@@ -51,7 +51,8 @@ _HELD_SHARE = 0.75
 class Region:
     """One item of SequenceOfUltrasoundRegions, as stated; None where it is not.
 
-    ``box`` is (left, top, right, bottom), inclusive; ``units`` are of (x, y), ``delta`` of (y, x).
+    ``box`` is (left, top, right, bottom), inclusive, though some machines write the first pixels beyond it;
+    ``units`` are of (x, y), ``delta`` of (y, x).
     """
 
     spatial_format: int | None
@@ -139,7 +140,7 @@ def _box_doubt(region: Region, sector: NDArray[np.bool_]) -> tuple[str, Message]
     if region.box is None:
         return "calibration_outside_frame", say("its region has no box")
     left, top, right, bottom = region.box
-    if not (0 <= left < right < columns and 0 <= top < bottom < rows):
+    if not (0 <= left < right <= columns and 0 <= top < bottom <= rows):
         box = say(
             "columns {left} to {right} and rows {top} to {bottom}",
             left=left,

@@ -26,6 +26,15 @@ LARGEST_LOOP_BYTES = 4 * 1024**3
 _COLOURED = 40
 """Difference of the channels, in grey levels, above which a pixel is coloured."""
 
+_BRIGHT = 80
+"""Grey levels from which a pixel shows the hue of its map."""
+
+_ONE_HUE = 0.12
+"""Spread of differences of channels in one map, as shares of the brightness, of nine in ten pixels."""
+
+_LEAST_HUE, _FULL_HUE = 0.05, 0.75
+"""Difference of two channels as a share of the brightness: less is grey, and more is no map of tissue."""
+
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
@@ -55,7 +64,8 @@ def grey_loop(images: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
                 if is_luminance is None:
                     is_luminance = _is_luminance(values, first.header)
                 frame[...] = values[..., 0] if is_luminance else _brightness(values)
-                coloured += _is_coloured(values, is_luminance=is_luminance)
+                seen = _is_coloured(values, is_luminance=is_luminance)
+                coloured += _without_map(seen, values, is_luminance=is_luminance)
     except PIXEL_ERRORS as error:
         raise unreadable(first, type(error).__name__) from error
     return frames, coloured / np.float32(len(images))
@@ -170,6 +180,39 @@ def _is_coloured(values: NDArray[np.uint8], *, is_luminance: bool) -> NDArray[np
         low, high = np.minimum(first, second), np.maximum(first, second)
         spread = np.maximum(high, third) - np.minimum(low, third)
     return np.asarray(spread > _COLOURED, dtype=np.bool_)
+
+
+def _without_map(
+    coloured: NDArray[np.bool_], values: NDArray[np.uint8], *, is_luminance: bool
+) -> NDArray[np.bool_]:
+    """(y, x) coloured pixels but for those of tissue that is shown in brown or blue instead of grey.
+
+    In such a map all that is bright has one hue. Flow and motion have several, beside tissue in grey.
+    """
+    if not coloured.any():
+        return coloured
+    red, green, blue = _red_green_blue(values, is_luminance=is_luminance)
+    brightest = np.maximum(np.maximum(red, green), blue)
+    is_bright = brightest >= _BRIGHT
+    if not is_bright.any():
+        return coloured
+    hues = [(channel - green)[is_bright] / brightest[is_bright] for channel in (red, blue)]
+    low, middle, high = np.percentile(hues, (5, 50, 95), axis=1)
+    if np.any(high - low > _ONE_HUE) or not _LEAST_HUE <= np.abs(middle).max() <= _FULL_HUE:
+        return coloured
+    off_map = np.zeros_like(coloured)
+    off_map[is_bright] = np.any(np.abs(hues - middle[:, None]) > _ONE_HUE, axis=0)
+    return off_map
+
+
+def _red_green_blue(values: NDArray[np.uint8], *, is_luminance: bool) -> list[NDArray[np.float32]]:
+    """(y, x) of each, converted by ITU-R BT.601 where the first channel is the brightness."""
+    first, second, third = (channel.astype(np.float32) for channel in _channels(values))
+    if not is_luminance:
+        return [first, second, third]
+    blue_off, red_off = second - 128, third - 128
+    green = first - np.float32(0.344) * blue_off - np.float32(0.714) * red_off
+    return [first + np.float32(1.402) * red_off, green, first + np.float32(1.772) * blue_off]
 
 
 def _channels(values: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.int16]]:

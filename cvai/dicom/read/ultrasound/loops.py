@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.ultrasound.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
@@ -28,6 +31,9 @@ MIN_FRAMES = 8
 
 _COLOURED_SHARE = 0.01
 """Of the sector; colour Doppler fills more, a tinted marker less."""
+
+_BLANK = 12
+"""Grey levels between the darkest and the brightest pixel of a frame up to which it shows nothing."""
 
 _NOT_THROUGH_THE_CHEST = {
     "INTRAVASCULAR": say("intravascular ultrasound"),
@@ -130,7 +136,7 @@ def assemble_loop(images: Images) -> AssembledLoop:
     """Decode a loop, turn it grey, find its sector and blacken everything else.
 
     Raises:
-        FileRefused: ``loop_too_large``, a known defect, or ``pixel_data_unreadable``.
+        FileRefused: ``loop_too_large``, a known defect, ``pixel_data_unreadable`` or ``blank_image``.
         GeometryRefused: ``frame_times_implausible`` or ``pixels_not_square``.
         HeartRefused: ``sector_not_found`` or ``colour_doppler``.
     """
@@ -145,6 +151,7 @@ def assemble_loop(images: Images) -> AssembledLoop:
             say("Nothing moves in the {count} frames: no ultrasound sector was found.", count=len(images)),
             say("Check that the loop shows a beating heart."),
         )
+    _require_images(frames[:, sector])
     if float(colour[sector].mean()) > _COLOURED_SHARE:
         raise HeartRefused(
             "colour_doppler",
@@ -158,6 +165,30 @@ def assemble_loop(images: Images) -> AssembledLoop:
     loop = EchoLoop(frames * sector, sector, calibration.spacing_mm, times.times_ms, rate_bpm)
     findings = (*calibration.findings, *times.findings, *rate_findings)
     return AssembledLoop(images[0].series_uid, loop, images, findings, stated_view(header))
+
+
+def _require_images(inside: NDArray[np.uint8]) -> None:
+    """Refuse frames that show nothing: labels of a frame take in those of its neighbours.
+
+    Args:
+        inside: (t, n) pixels of the sector.
+
+    Raises:
+        FileRefused: ``blank_image``.
+    """
+    blank = np.flatnonzero(np.ptp(inside, axis=1) <= _BLANK)
+    if not blank.size:
+        return
+    raise FileRefused(
+        "blank_image",
+        say(
+            "{n_blank} of {n_frames} frames of the loop show nothing, the first of them frame {frame}.",
+            n_blank=blank.size,
+            n_frames=len(inside),
+            frame=int(blank[0]) + 1,
+        ),
+        say("Send the loop as the ultrasound machine stored it."),
+    )
 
 
 def _instances(series: Series) -> list[Images]:

@@ -91,7 +91,7 @@ def _findings(keys: Mapping[str, KeyDiscs], biplane: Volumes) -> Iterator[Findin
     beats = dict.fromkeys(keys, _BEAT)
     for view, discs in keys.items():
         yield from disc_findings(view, discs, _BEAT)
-    yield from biplane_findings(keys[FOUR.value], keys[TWO.value], (None, None), beats)
+    yield from biplane_findings(keys[FOUR.value], keys[TWO.value], (None, None), beats, one_scale=True)
     yield from volume_findings(biplane, beats, calibrated=True)
 
 
