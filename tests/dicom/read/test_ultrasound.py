@@ -316,6 +316,44 @@ def test_what_is_no_grey_loop_is_passed_over_with_a_reason(
     assert reason in refused.value.excluded[0].reason
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"TransducerType": "ENDOCAV_PA"}, "transesophageal"),
+        ({"TransducerType": "IV_PHASED"}, "intravascular"),
+        ({"SeriesDescription": "TEE ME 4CH"}, "transesophageal"),
+        ({"ProtocolName": "ICE"}, "intracardiac"),
+        ({"SeriesDescription": "Fetal echo"}, "fetal"),
+        ({"ContrastBolusAgent": "SonoVue"}, "contrast"),
+        ({"ProtocolName": "LVO"}, "contrast"),
+    ],
+)
+def test_loops_of_other_probes_and_of_contrast_are_passed_over(
+    tmp_path: Path, changes: dict[str, str], reason: str
+) -> None:
+    write_loop(tmp_path / "1.dcm", beating_frames(), 1)
+    write_loop(tmp_path / "2.dcm", beating_frames(), 2, **changes)
+    selection = select_loops(study_of(tmp_path))
+    assert [images[0].instance_number for images in selection.loops] == [1]
+    assert reason in selection.excluded[0].reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"TransducerType": "SECTOR_PHASED"},
+        {"SeriesDescription": "Voice over, TTE, offices"},
+        {"ContrastBolusAgent": "NONE"},
+        {"StudyDescription": "TTE and TEE"},
+    ],
+)
+def test_loops_through_the_chest_without_contrast_are_candidates(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
+    write_loop(tmp_path / "1.dcm", beating_frames(), 1, **changes)
+    assert len(select_loops(study_of(tmp_path)).loops) == 1
+
+
 def test_every_loop_of_a_study_is_a_candidate(tmp_path: Path) -> None:
     for number in (1, 2):
         write_loop(tmp_path / f"{number}.dcm", beating_frames(seed=number), number)

@@ -6,11 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset
 
 from cvai.dicom.read.classes import ULTRASOUND_IMAGES
+from cvai.dicom.read.header.attributes import texts
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.ultrasound.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
 from cvai.dicom.read.ultrasound.frame_times import frame_times, heart_rate
@@ -42,6 +45,25 @@ _NOT_THROUGH_THE_CHEST = {
     "FETAL HEART": say("a fetal heart"),
 }
 """Value 3 of ImageType that rules out an apical view (PS3.3 C.8.5.6.1.1)."""
+
+_CONTRAST = say("with a contrast agent in the cavity, which the model was not trained on")
+
+_BY_WORDS = (
+    (r"\bT[EO]E\b|TRANSO?ESOPH", _NOT_THROUGH_THE_CHEST["TRANSESOPHAGEAL"]),
+    (r"\bICE\b|INTRACARDIAC", _NOT_THROUGH_THE_CHEST["INTRACARDIAC"]),
+    (r"\bIVUS\b|INTRAVASCULAR", _NOT_THROUGH_THE_CHEST["INTRAVASCULAR"]),
+    (r"\bFO?ETAL\b", _NOT_THROUGH_THE_CHEST["FETAL HEART"]),
+    (r"\bLVO\b|SONOVUE|LUMASON|DEFINITY|LUMINITY|OPTISON", _CONTRAST),
+)
+"""What SeriesDescription and ProtocolName say of all loops of a series; a study's may be of others."""
+
+_BY_PROBE = (
+    ("IV_", _NOT_THROUGH_THE_CHEST["INTRAVASCULAR"]),
+    ("ENDOCAV", _NOT_THROUGH_THE_CHEST["TRANSESOPHAGEAL"]),
+)
+"""Beginnings of TransducerType (PS3.3 C.8.5.6.1.23)."""
+
+_NO_AGENT = ("", "NO", "NONE", "N", "0")
 
 _OTHER_VIEW = say("stated to show another view")
 
@@ -219,7 +241,20 @@ def _other_mode(image: ImagePlane) -> str | None:
         return say("M-mode or spectral Doppler")
     if any(region.data_type == COLOUR_FLOW for region in regions):
         return say("colour Doppler")
-    return _other_kind([str(value).strip().upper() for value in image.header.get("ImageType") or ()])
+    return _other_probe(image.header) or _other_kind(
+        [str(value).strip().upper() for value in image.header.get("ImageType") or ()]
+    )
+
+
+def _other_probe(header: Dataset) -> str | None:
+    """Why an image is not of a heart without contrast through the chest, by attributes beside ImageType."""
+    if any(agent not in _NO_AGENT for agent in texts(header, "ContrastBolusAgent")):
+        return _CONTRAST
+    probe = " ".join(texts(header, "TransducerType"))
+    words = " ".join((*texts(header, "SeriesDescription"), *texts(header, "ProtocolName")))
+    by_probe = (reason for start, reason in _BY_PROBE if probe.startswith(start))
+    by_words = (reason for pattern, reason in _BY_WORDS if re.search(pattern, words))
+    return next(chain(by_probe, by_words), None)
 
 
 def _other_kind(image_type: Sequence[str]) -> str | None:
