@@ -30,7 +30,7 @@ def require_readable(study: Study, chosen: Sequence[ImagePlane]) -> None:
         raise StudyRefused(
             "files_unreadable",
             say(
-                "{count} file(s) cannot be read and may be of the cine. {reason}",
+                "{count} file(s) cannot be read and may be of the images to be measured. {reason}",
                 count=len(doubtful),
                 reason=doubtful[0].refusal.message,
             ),

@@ -284,3 +284,115 @@ def test_a_spoiled_cine_beside_late_enhancement_is_not_passed_over(
     assert may_hold_cine(study_of([*as_scout(stack, 40.0, 2, 3), *stack]))
     lost = LostFile(FileRefused("not_dicom", "A file is not DICOM."))
     assert may_hold_cine(replace(study_of(stack), lost=(lost,)))
+
+
+def test_a_stack_in_two_series_is_joined(stack: list[Dataset]) -> None:
+    selection = select_late_enhancement(study_of([*as_series(stack[:6], 3), *as_series(stack[6:], 4)]))
+    assert len(images_of(selection)) == len(stack)
+    assert numbers_of(selection) == {3, 4}
+
+
+def test_a_late_stack_of_fewer_slices_is_preferred_to_an_early_one(stack: list[Dataset]) -> None:
+    early = as_series(stack, 3, AcquisitionTime="101500")
+    assert numbers_of(select_late_enhancement(study_of([*early, *as_series(stack[1:], 9)]))) == {9}
+    assert numbers_of(select_late_enhancement(study_of([*early, *as_series(stack[:3], 9)]))) == {3}
+
+
+def test_early_slices_do_not_fill_what_a_late_stack_lacks(stack: list[Dataset]) -> None:
+    early, late = (
+        [ds for n, one in enumerate(stack) for ds in as_series([one], first + n, AcquisitionTime=time)]
+        for first, time in ((20, "100500"), (40, "103500"))
+    )
+    selection = select_late_enhancement(study_of([*early, *late[:4], *late[5:]]))
+    assert min(numbers_of(selection)) >= 40
+
+
+def test_slices_acquired_again_are_said(stack: list[Dataset]) -> None:
+    again = as_series(stack[2:4], 5, AcquisitionTime="104000")
+    selection = select_late_enhancement(study_of([*stack, *again]))
+    assert numbers_of(selection) == {2, 5}
+    assert "repeated_slice" in codes_of(selection)
+
+
+def test_a_slice_beside_the_stack_that_does_not_fit_is_said(stack: list[Dataset]) -> None:
+    last = as_series(stack[-1:], 5, EchoTime=9.0)
+    selection = select_late_enhancement(study_of([*stack[:-1], *last]))
+    assert len(images_of(selection)) == len(stack) - 1
+    assert "adjacent_slices_left_out" in codes_of(selection)
+
+
+def test_two_dimensional_slices_are_preferred_to_a_slab(stack: list[Dataset]) -> None:
+    slab = as_series(stack, 9, MRAcquisitionType="3D", AcquisitionTime="105000")
+    assert numbers_of(select_late_enhancement(study_of([*slab, *stack]))) == {2}
+
+
+@pytest.mark.parametrize("description", ["SAX PSIR", "SAX"])
+def test_of_all_components_of_the_signal_the_real_one_is_measured(
+    stack: list[Dataset], description: str
+) -> None:
+    components = [
+        as_series(stack, 3 + n, ImageType=["ORIGINAL", "PRIMARY", f"{letter}_IR", letter, "IR"])
+        for n, letter in enumerate("RMIP")
+    ]
+    together = [ds for series in components for ds in series]
+    for n, ds in enumerate(together):
+        ds.SeriesInstanceUID, ds.InstanceNumber = stack[0].SeriesInstanceUID, n + 1
+        ds.SeriesDescription = description
+    assert {p.header.ImageType[3] for p in images_of(select_late_enhancement(study_of(together)))} == {"R"}
+    without_real = select_late_enhancement(study_of(together[len(stack) :]))
+    chosen = {p.header.ImageType[3] for p in images_of(without_real)}
+    assert chosen == {"P" if "PSIR" in description else "M"}
+
+
+def test_a_series_that_is_called_magnitude_is_that(stack: list[Dataset]) -> None:
+    named = {"ImageType": ["ORIGINAL", "PRIMARY", "OTHER"], "ScanningSequence": ["GR", "IR"]}
+    signed = as_series(stack, 4, SeriesDescription="SAX PSIR MDE", **named)
+    magnitude = as_series(stack, 5, SeriesDescription="MAG: SAX PSIR MDE", **named)
+    assert numbers_of(select_late_enhancement(study_of([*signed, *magnitude]))) == {4}
+
+
+def test_a_scout_of_a_series_for_each_inversion_time_is_refused(stack: list[Dataset]) -> None:
+    scout = [ds for n in range(8) for ds in as_series(stack, 20 + n, InversionTime=100.0 + 50.0 * n)]
+    assert refusal(scout).code == "inversion_time_scout"
+
+
+def test_perfusion_of_a_series_for_each_moment_is_nothing_to_do(stack: list[Dataset]) -> None:
+    perfusion = [ds for n in range(20) for ds in as_series(stack[2:5], 20 + n, InstanceNumber=n)]
+    assert not may_hold_late_enhancement(study_of(perfusion))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"SeriesDescription": "T1Map_native_SAX"},
+        {"SeriesDescription": "SAX MOLLI T1 Map"},
+        {"SeriesDescription": "ECV map"},
+        {"SeriesDescription": "TI_scout"},
+        {"ScanningSequence": "IR", "EchoTime": 80.0},
+        {"ScanningSequence": "RM", "EchoTime": 70.0},
+    ],
+)
+def test_maps_and_oedema_are_known_by_name_or_echo_time(
+    stack: list[Dataset], changed: dict[str, object]
+) -> None:
+    other = as_series(stack[2:7:2], 8, ImageType=["ORIGINAL", "PRIMARY", "OTHER"], **changed)
+    assert not may_hold_late_enhancement(study_of(other))
+
+
+def test_slices_and_cine_of_other_days_are_flagged(
+    stack: list[Dataset], cine: list[Dataset], tmp_path: Path
+) -> None:
+    files = {str(ds.SOPInstanceUID): tmp_path / f"{n}.dcm" for n, ds in enumerate(stack)}
+    for ds in stack:
+        write_one(files[str(ds.SOPInstanceUID)], ds)
+
+    def codes() -> set[str]:
+        found = assemble_enhancement(select_late_enhancement(study_of([*cine, *stack], files)))
+        return {finding.code for finding in found.findings}
+
+    assert "days_differ" not in codes()
+    cine = as_series(cine, 1, StudyDate="20190304", SeriesDate="20190304", AcquisitionDate="20190304")
+    assert "days_differ" in codes()
+    stack = [deepcopy(ds) for ds in stack]
+    stack[4].AcquisitionTime = "113000"
+    assert "slices_acquired_apart" in codes()

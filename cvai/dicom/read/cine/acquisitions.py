@@ -30,6 +30,10 @@ _ACQUISITION_KEYS: tuple[Callable[[ImagePlane], Hashable], ...] = (
 """What two acquisitions of a slice differ in, the most telling first."""
 
 
+Acquisitions = Callable[[Images], tuple[Images, ...]]
+"""The images at one slice position to those of each acquisition."""
+
+
 @dataclass(frozen=True, eq=False)
 class SliceAcquisition:
     """The images of one slice from one acquisition."""
@@ -52,17 +56,21 @@ class SliceAcquisition:
         )
 
 
-def stacks_apart(group: ImageGroup) -> list[ImageGroup]:
+def stacks_apart(group: ImageGroup, acquisitions: Acquisitions) -> list[ImageGroup]:
     """The acquisitions of a series apart where it holds several stacks: rest and stress, or a stack and its
     repeat.
 
     A slice or two that were repeated on the spot stay: which of them counts is decided when the stack is
     assembled.
+
+    Args:
+        group: parallel images of one kind.
+        acquisitions: the images at one slice position, apart by acquisition.
     """
     acquired = [
         SliceAcquisition(images, position_mm)
         for position_mm, at_position in zip(group.positions_mm, group.slices, strict=True)
-        for images in acquisitions_of(at_position)
+        for images in acquisitions(at_position)
     ]
     stacks = [again for alike in _by_condition(acquired) for again in _by_round(alike)]
     if len(stacks) == 1:
@@ -82,6 +90,11 @@ def acquisitions_of(images: Sequence[ImagePlane]) -> tuple[Images, ...]:
             return tuple(sorted(groups, key=lambda group: SliceAcquisition(group, 0.0).order))
     groups = _runs_of_trigger_times(images)
     return tuple(groups) if _are_acquisitions(groups) else (tuple(images),)
+
+
+def each_alone(images: Images) -> tuple[Images, ...]:
+    """The images at one slice position, each an acquisition of its own, as where nothing moves."""
+    return tuple((plane,) for plane in images)
 
 
 def _by_condition(acquired: Sequence[SliceAcquisition]) -> list[list[SliceAcquisition]]:

@@ -94,9 +94,9 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
         excluded=(*selection.excluded, *_passed_over_repeats(repeats)),
         findings=(
             *selection.findings,
-            *_repeat_findings(repeats, repeated, len(slices)),
-            *_tilt_findings(slices),
-            *_pause_findings(slices),
+            *repeat_findings(len(repeats), repeated, len(slices)),
+            *tilt_findings(slices),
+            *pause_findings(slices),
             *contradiction_findings(phases.slices, geometry),
             *_phase_findings(slices),
             *beats.findings,
@@ -137,7 +137,7 @@ def check_placed(planes: Sequence[ImagePlane]) -> None:
             spacing = str(wrong[0].spacing_mm)
             stated = say(" (first: {spacing} mm)", spacing=spacing) if code == "invalid_pixel_spacing" else ""
             message = say(
-                "{count} of {n_images} images of the cine {what}{stated}.",
+                "{count} of {n_images} images of the stack {what}{stated}.",
                 count=len(wrong),
                 n_images=len(planes),
                 what=what,
@@ -152,7 +152,7 @@ def check_one_grid(planes: Sequence[ImagePlane]) -> None:
     other = next((p for p in planes if not has_same_grid(first, p)), None)
     if other is not None:
         message = say(
-            "The cine mixes pixel grids: {first} and {other}.", first=_grid(first), other=_grid(other)
+            "The stack mixes pixel grids: {first} and {other}.", first=_grid(first), other=_grid(other)
         )
         raise GeometryRefused("mixed_grid", message, say("Send the slices of one protocol."))
     n_oblique = sum(not is_parallel(first, p) for p in planes)
@@ -283,18 +283,20 @@ def _passed_over_repeats(repeats: Sequence[Images]) -> list[Excluded]:
     ]
 
 
-def _repeat_findings(repeats: Sequence[Images], repeated: Sequence[int], n_slices: int) -> list[Finding]:
-    if not repeats:
+def repeat_findings(n_repeats: int, repeated: Sequence[int], n_slices: int) -> list[Finding]:
+    """That slices were acquired again; ``repeated`` are the 0-based ones."""
+    if not repeated:
         return []
     message = say(
         "{count} repeated acquisition(s) among {n_slices} slices; the latest whole one was analysed.",
-        count=len(repeats),
+        count=n_repeats,
         n_slices=n_slices,
     )
     return [Finding("repeated_slice", Severity.INFO, message, whole_slices(repeated))]
 
 
-def _tilt_findings(slices: Sequence[Images]) -> list[Finding]:
+def tilt_findings(slices: Sequence[Images]) -> list[Finding]:
+    """That slices are turned against the others; (z)(t) images."""
     firsts = [images[0] for images in slices]
     usual = _usual_orientation(firsts)
     turned_deg = {
@@ -316,7 +318,8 @@ def _tilt_findings(slices: Sequence[Images]) -> list[Finding]:
     return [Finding("slices_tilted", severity, message, whole_slices(turned_deg))]
 
 
-def _pause_findings(slices: Sequence[Images]) -> list[Finding]:
+def pause_findings(slices: Sequence[Images]) -> list[Finding]:
+    """That slices were acquired long after the others; (z)(t) images."""
     acquired = sorted(
         (c.acquired_s[0], z)
         for z, images in enumerate(slices)

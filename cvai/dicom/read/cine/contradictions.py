@@ -42,18 +42,21 @@ _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate")
 _ONE_NIGHT_DAYS = 1
 
 
-def contradiction_findings(slices: Sequence[Images], geometry: StackGeometry) -> list[Finding]:
+def contradiction_findings(
+    slices: Sequence[Images], geometry: StackGeometry, others: Sequence[ImagePlane] = ()
+) -> list[Finding]:
     """What a reader has to compare, since headers contradict it.
 
     Args:
         slices: (z)(t) images in order along their normal.
         geometry: what they are measured by.
+        others: images that they are compared with.
     """
     firsts = [images[0] for images in slices]
     found = (
         _distance(firsts, geometry),
         _pixel_size(firsts, geometry),
-        _days([plane for images in slices for plane in images]),
+        _days([*(plane for images in slices for plane in images), *others]),
     )
     return [finding for finding in found if finding is not None]
 

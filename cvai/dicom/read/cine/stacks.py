@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cvai.dicom.read.cine.acquisitions import SAME_PLACE, stacks_apart
+from cvai.dicom.read.cine.acquisitions import SAME_PLACE, Acquisitions, acquisitions_of, stacks_apart
 from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup
 from cvai.dicom.read.cine.images import is_same_kind
 from cvai.dicom.read.cine.placement import SAME_PLANE_MM, is_parallel, middle_mm, normal_of, tilt_deg
@@ -31,17 +31,21 @@ _NEIGHBOUR_DEG = 12.0
 differ by more."""
 
 
-def stacks_of(cines: Sequence[ImageGroup]) -> list[ImageGroup]:
-    """Every stack of parallel cine slices that groups make, each image in one of them at most.
+def stacks_of(groups: Sequence[ImageGroup], acquisitions: Acquisitions = acquisitions_of) -> list[ImageGroup]:
+    """Every stack of parallel slices that groups make, each image in one of them at most.
 
     A stack is one acquisition. Groups are joined by place, and by when and how they were acquired: first
     those of one condition of the heart and one session, then what still has a place that nothing else takes.
     FrameOfReferenceUID plays no role: there are scanners and anonymisers that give every image its own.
+
+    Args:
+        groups: parallel images of one kind.
+        acquisitions: the images at one slice position, apart by acquisition; of a cine by default.
     """
-    pieces = [piece for cine in cines for piece in stacks_apart(cine)]
+    pieces = [piece for group in groups for piece in stacks_apart(group, acquisitions)]
     whole = [piece for piece in pieces if piece.n_slices >= MIN_SLICES]
     loose = [piece for piece in pieces if piece.n_slices < MIN_SLICES]
-    stacks = _joined([*whole, *_rounds_of(loose)], alike=True)
+    stacks = _joined([*whole, *_rounds_of(loose, acquisitions)], alike=True)
     return _joined(stacks, alike=False)
 
 
@@ -80,7 +84,7 @@ def _positions_on(stack: ImageGroup, group: ImageGroup) -> list[float]:
     return [float(middle_mm(images[0]) @ normal) for images in group.slices]
 
 
-def _rounds_of(loose: Sequence[ImageGroup]) -> list[ImageGroup]:
+def _rounds_of(loose: Sequence[ImageGroup], acquisitions: Acquisitions) -> list[ImageGroup]:
     """Series of one slice each: those of a stack that was acquired again as a whole are joined by
     themselves."""
     pools: list[list[ImageGroup]] = []
@@ -90,11 +94,12 @@ def _rounds_of(loose: Sequence[ImageGroup]) -> list[ImageGroup]:
             pools.append([group])
         else:
             pool.append(group)
-    return [stack for pool in pools for stack in _rounds_of_pool(pool)]
+    return [stack for pool in pools for stack in _rounds_of_pool(pool, acquisitions)]
 
 
-def _rounds_of_pool(pool: Sequence[ImageGroup]) -> list[ImageGroup]:
-    rounds = stacks_apart(ImageGroup(tuple(plane for group in pool for plane in group.planes)))
+def _rounds_of_pool(pool: Sequence[ImageGroup], acquisitions: Acquisitions) -> list[ImageGroup]:
+    together = ImageGroup(tuple(plane for group in pool for plane in group.planes))
+    rounds = stacks_apart(together, acquisitions)
     if len(rounds) == 1:
         return list(pool)
     members = [{id(plane) for plane in group.planes} for group in rounds]

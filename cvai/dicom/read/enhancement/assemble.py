@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cvai.dicom.read.cine.assemble import check_one_grid, check_placed, geometry_of
+from cvai.dicom.read.cine.assemble import (
+    check_one_grid,
+    check_placed,
+    geometry_of,
+    pause_findings,
+    tilt_findings,
+)
 from cvai.dicom.read.cine.contradictions import contradiction_findings
 from cvai.dicom.read.cine.image_groups import ImageGroup
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of
@@ -28,8 +34,13 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
     """
     images = images_of(selection)
     stack = _one_phase(images)
-    contradictions = contradiction_findings([(image,) for image in images], stack.geometry)
-    findings = (*selection.findings, *contradictions)
+    slices = [(image,) for image in images]
+    findings = (
+        *selection.findings,
+        *tilt_findings(slices),
+        *pause_findings(slices),
+        *contradiction_findings(slices, stack.geometry, selection.cine.planes if selection.cine else ()),
+    )
     return AssembledCine(images[0].series_uid, stack, (images,), selection.excluded, findings)
 
 

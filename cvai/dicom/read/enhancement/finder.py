@@ -7,19 +7,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cvai.dicom.read.cine.acquisitions import each_alone
+from cvai.dicom.read.cine.assemble import repeat_findings
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
+from cvai.dicom.read.cine.conditions import acquired_s
 from cvai.dicom.read.cine.image_groups import ImageGroup, image_groups_of
 from cvai.dicom.read.cine.images import StudyImages, is_same_kind
-from cvai.dicom.read.cine.left_out import size_words
+from cvai.dicom.read.cine.left_out import size_words, without_images_of
 from cvai.dicom.read.cine.placement import grouped, is_parallel, is_placed, normal_of
-from cvai.dicom.read.cine.stacks import is_similar_view, overlaps
+from cvai.dicom.read.cine.stacks import continues, is_similar_view, overlaps, stacks_of
 from cvai.dicom.read.enhancement.images import (
+    Reconstruction,
     inversion_time_ms,
     is_phase_sensitive,
+    reconstruction_of,
     why_another_kind,
     why_not,
 )
-from cvai.dicom.read.header.attributes import time_of_day_s, whole_number
+from cvai.dicom.read.header.attributes import texts, whole_number
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, say
@@ -34,6 +39,13 @@ WHOLE_STACK_SLICES = 3
 
 _MOST_REPEATS = 2
 """So many images at a position are an acquisition and its repeat; more run over inversion times, or time."""
+
+_MOST_STACKS = 5
+"""So many stacks of one kind at a position were acquired while contrast washed out; more images, whatever
+series they are of, run over inversion times, or time."""
+
+_AS_LONG = 0.8
+"""Share of the longest stack that another has to cover to be as good."""
 
 _LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
 """Usual direction of the left ventricle from base to apex; only used to prefer one stack to another."""
@@ -66,9 +78,10 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
     """Find the short-axis late enhancement of a study.
 
     It is the stack of parallel inversion-recovery images, one a slice, that stands across the usual long
-    axis, is phase-sensitive where both kinds were reconstructed, and covers most; of several such the latest.
-    Slices that are series of their own are joined. Descriptions count only where they say PSIR. Where a
-    person chose a series, the best stack with images of it is taken.
+    axis, is phase-sensitive where both kinds were reconstructed, covers the heart, and is two-dimensional; of
+    several such the latest. Series of one acquisition are joined, as those of a cine. Descriptions count only
+    where they tell reconstructions apart, or name a map or a scout. Where a person chose a series, the best
+    stack with images of it is taken.
 
     Raises:
         CineNotFound: ``no_late_enhancement``, ``inversion_time_scout`` or ``too_few_slices``;
@@ -76,25 +89,27 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
         FileRefused: nothing of the study could be read.
     """
     series, excluded = _suitable(study)
-    groups = image_groups_of(StudyImages(series, ()))
-    scouts = [group for group in groups if group.n_phases > _MOST_REPEATS]
-    stacks = _stacks([group for group in groups if group.n_phases <= _MOST_REPEATS])
+    stills, scouts = apart_from_scouts(image_groups_of(StudyImages(series, ())))
+    stacks = _stacks(stills)
     candidates = [stack for stack in stacks if stack.n_slices >= FEWEST_SLICES]
     excluded = (*excluded, *(Excluded(uid, _of_scout(g)) for g in scouts for uid in g.series_uids))
     if not candidates:
         raise _refusal(study, scouts, stacks, excluded)
     chosen = study.chosen
-    best = max(candidates if chosen is None else _of_series(candidates, chosen, excluded), key=_preference)
+    best = _best(candidates if chosen is None else _of_series(candidates, chosen, excluded))
     others = [stack for stack in stacks if stack is not best]
+    stack = _latest(best)
     cine = _matching_cine(study, best)
     return EnhancementSelection(
-        stack=best,
+        stack=stack,
         cine=cine,
         is_phase_sensitive=is_phase_sensitive(best.planes[0]),
         excluded=(*excluded, *(e for other in others for e in _left_out(other, best))),
         findings=(
             *([] if chosen is None else [chosen.finding]),
             *_size_findings(best),
+            *_repeat_findings(best),
+            *_beside_findings(best, others),
             *_kind_findings(best),
             *_cine_findings(cine),
         ),
@@ -161,22 +176,37 @@ def _inversion_times_ms(group: ImageGroup) -> set[float]:
     return {ms for plane in group.slices[0] if (ms := inversion_time_ms(plane)) is not None}
 
 
-def _stacks(groups: Sequence[ImageGroup]) -> list[ImageGroup]:
-    """Stacks of one image a slice: as series hold them, and of series of one slice each."""
-    pieces = [ImageGroup(tuple(p)) for g in groups for p in grouped(g.planes, _is_same_reconstruction)]
-    single = [plane for piece in pieces if piece.n_slices == 1 for plane in piece.planes]
-    joined = [ImageGroup(tuple(planes)) for planes in grouped(single, _is_same_stack)]
-    return [_latest(stack) for stack in (*(p for p in pieces if p.n_slices > 1), *joined)]
+def apart_from_scouts(groups: Sequence[ImageGroup]) -> tuple[list[ImageGroup], list[ImageGroup]]:
+    """Groups that may be slices of late enhancement, and those whose positions run over inversion times or
+    time: as a series holds them, or as series of one inversion time or one moment each."""
+    scouts = [group for group in groups if group.n_phases > _MOST_REPEATS]
+    stills = [group for group in groups if group.n_phases <= _MOST_REPEATS]
+    spread = []
+    for pool in grouped((plane for group in stills for plane in group.planes), _is_same_kind):
+        crowded = [images for images in ImageGroup(tuple(pool)).slices if len(images) > _MOST_STACKS]
+        spread += [ImageGroup(tuple(plane for images in crowded for plane in images))] if crowded else []
+    for scout in spread:
+        stills = without_images_of(scout, stills)
+    return stills, scouts + spread
 
 
-def _is_same_reconstruction(first: ImagePlane, second: ImagePlane) -> bool:
-    return is_phase_sensitive(first) == is_phase_sensitive(second)
-
-
-def _is_same_stack(first: ImagePlane, second: ImagePlane) -> bool:
+def _is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
     return (
-        is_parallel(first, second) and is_same_kind(first, second) and _is_same_reconstruction(first, second)
+        is_parallel(first, second)
+        and is_same_kind(first, second)
+        and reconstruction_of(first) is reconstruction_of(second)
     )
+
+
+def _stacks(groups: Sequence[ImageGroup]) -> list[ImageGroup]:
+    """Stacks of one reconstruction, one acquisition each; slices may have been repeated on the spot."""
+    return [stack for kind in Reconstruction for stack in stacks_of(_made_as(kind, groups), each_alone)]
+
+
+def _made_as(kind: Reconstruction, groups: Sequence[ImageGroup]) -> list[ImageGroup]:
+    """What the groups hold of one reconstruction."""
+    own = (tuple(plane for plane in g.planes if reconstruction_of(plane) is kind) for g in groups)
+    return [ImageGroup(planes) for planes in own if planes]
 
 
 def _latest(stack: ImageGroup) -> ImageGroup:
@@ -185,18 +215,30 @@ def _latest(stack: ImageGroup) -> ImageGroup:
 
 
 def _moment(plane: ImagePlane) -> tuple[float, int, int]:
-    header = plane.header
-    acquired_s = time_of_day_s(header, "AcquisitionTime")
-    number = whole_number(header, "SeriesNumber") or 0
-    return -1.0 if acquired_s is None else acquired_s, number, plane.instance_number or 0
+    began_s = acquired_s(plane.header)
+    number = whole_number(plane.header, "SeriesNumber") or 0
+    return -1.0 if began_s is None else began_s, number, plane.instance_number or 0
 
 
-def _preference(stack: ImageGroup) -> tuple[bool, bool, bool, int, tuple[float, int, int]]:
-    """Sorts stacks, the best last: what covers fewer slices because it was planned so is no worse."""
+def _best(stacks: Sequence[ImageGroup]) -> ImageGroup:
+    """Of those of the best direction and reconstruction that cover the heart, the two-dimensional, the
+    latest: soon after contrast, blood and no-reflow are not yet what they are late."""
+    alike = max(map(_kind_of_stack, stacks))
+    good = [stack for stack in stacks if _kind_of_stack(stack) == alike]
+    longest_mm = max(stack.length_mm for stack in good)
+    long = [stack for stack in good if stack.length_mm >= _AS_LONG * longest_mm]
+    return max(long, key=lambda stack: (_is_two_dimensional(stack), max(map(_moment, stack.planes))))
+
+
+def _kind_of_stack(stack: ImageGroup) -> tuple[bool, bool, Reconstruction]:
+    """Sorts stacks, the best last."""
     across = abs(float(normal_of(stack.planes[0]) @ _LONG_AXIS_LPS)) >= _SHORT_AXIS_MIN_COSINE
     is_whole = stack.n_slices >= WHOLE_STACK_SLICES
-    moment = max(_moment(plane) for plane in stack.planes)
-    return across, is_whole, is_phase_sensitive(stack.planes[0]), stack.n_slices, moment
+    return across, is_whole, reconstruction_of(stack.planes[0])
+
+
+def _is_two_dimensional(stack: ImageGroup) -> bool:
+    return texts(stack.planes[0].header, "MRAcquisitionType") != ("3D",)
 
 
 def _of_scout(group: ImageGroup) -> Message:
@@ -228,6 +270,31 @@ def _size_findings(stack: ImageGroup) -> tuple[Finding, ...]:
         n_slices=stack.n_slices,
     )
     return (Finding("few_enhancement_slices", Severity.WITHHELD, message),)
+
+
+def _repeat_findings(stack: ImageGroup) -> list[Finding]:
+    repeated = [z for z, images in enumerate(stack.slices) if len(images) > 1]
+    return repeat_findings(len(stack.planes) - stack.n_slices, repeated, stack.n_slices)
+
+
+def _beside_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> tuple[Finding, ...]:
+    """Single slices next to the stack, reconstructed as it is, that do not fit it."""
+    beside = [
+        other
+        for other in others
+        if other.n_slices < WHOLE_STACK_SLICES
+        and reconstruction_of(other.planes[0]) is reconstruction_of(stack.planes[0])
+        and continues(stack, other)
+    ]
+    if not beside:
+        return ()
+    message = say(
+        "{count} slice(s) of late enhancement next to the measured stack were left out, since their "
+        "direction, pixel grid, pulse sequence or positions differ; the ventricle may be covered in part "
+        "only.",
+        count=sum(other.n_slices for other in beside),
+    )
+    return (Finding("adjacent_slices_left_out", Severity.WARNING, message),)
 
 
 def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:

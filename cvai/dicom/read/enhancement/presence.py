@@ -8,7 +8,7 @@ from __future__ import annotations
 from cvai.dicom.read.cine.image_groups import MIN_PHASES, ImageGroup, image_groups_of
 from cvai.dicom.read.cine.images import StudyImages, is_localizer
 from cvai.dicom.read.cine.placement import is_placed
-from cvai.dicom.read.enhancement.finder import is_over_time, prepared_series
+from cvai.dicom.read.enhancement.finder import apart_from_scouts, is_over_time, prepared_series
 from cvai.dicom.read.enhancement.images import is_inversion_prepared, is_map, is_spin_echo
 from cvai.dicom.read.values import ImagePlane, Study
 from cvai.dicom.read.whole import all_unreadable
@@ -19,7 +19,8 @@ def may_hold_late_enhancement(study: Study) -> bool:
     series = prepared_series(study)
     if not all(is_placed(plane) for one in series for plane in one.planes):
         return True
-    return any(not is_over_time(group) for group in image_groups_of(StudyImages(series, ())))
+    stills, scouts = apart_from_scouts(image_groups_of(StudyImages(series, ())))
+    return bool(stills) or not all(map(is_over_time, scouts))
 
 
 def may_hold_cine(study: Study) -> bool:

@@ -16,7 +16,7 @@ _WORDS: Mapping[Component, frozenset[str]] = MappingProxyType(
             {"P", "PHASE", "PHASE MAP", "PHASE_MAP", "VELOCITY", "VELOCITY MAP", "VELOCITY_MAP", "FLOW_MAP"}
             | {"P_FFE", "P_SE", "P_IR"}
         ),
-        Component.REAL: frozenset({"R", "R_FFE", "R_SE", "R_IR", "REAL"}),
+        Component.REAL: frozenset({"R", "R_FFE", "R_SE", "R_IR", "REAL", "CR", "CR_IR"}),
         Component.IMAGINARY: frozenset({"I", "I_FFE", "I_SE", "I_IR", "IMAGINARY"}),
         Component.MAGNITUDE: frozenset({"M", "M_FFE", "M_SE", "M_IR", "MAG", "MAGNITUDE"}),
     }
