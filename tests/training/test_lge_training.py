@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install cvai[trai
 import torch
 
 from cvai.domain.anatomy import LGE_LABELS, Structure
+from cvai.domain.tissue.contrast import contrast_findings
 from cvai.domain.tissue.quality import edge_findings
 from cvai.domain.tissue.shares import infarct_share_percent
 from cvai.domain.uncertainty import Uncertainty
@@ -45,11 +46,12 @@ def test_slices_of_emidec_arrive_in_order_with_our_labels(tmp_path: Path) -> Non
     assert set(np.unique(stack.labels)) == {0, *LGE_LABELS.values()}
 
 
-def test_readers_draw_no_infarct_in_the_outermost_slice_alone(real_data: Path) -> None:
+def test_what_readers_have_drawn_has_no_finding(real_data: Path) -> None:
     split = load_split(ROOT / "data" / "splits" / "emidec.toml")
     stacks = [load_emidec_patient(real_data / "emidec", name) for name in (*split.train, *split.validation)]
     assert sum(infarct_share_percent(stack.labels) > 0 for stack in stacks) == 67
     assert [stack.patient for stack in stacks if edge_findings(stack.labels)] == []
+    assert [s.patient for s in stacks if contrast_findings(s.image.astype(np.float32), s.labels)] == []
 
 
 def test_a_patient_who_is_not_there_is_named(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
 from cvai.domain.message import say
 from cvai.domain.subject import Subject
+from cvai.domain.tissue.contrast import contrast_findings
+from cvai.domain.tissue.extent import extent_findings
 from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import fwhm_percent, n_sd_percent
 from cvai.domain.tissue.segments import CineGuide, measure_segments, part_kind
@@ -78,6 +80,8 @@ def measured(
             *stack.findings,
             *subject_findings(headers_of(stack), subject),
             *unreadable_findings(study),
+            *extent_findings(labels, geometry, guide.length_mm if isinstance(guide, CineGuide) else None),
+            *contrast_findings(images, labels),
             *label_findings(labels, found["enhanced_share_5sd"]),
             *_segment_findings(segments.missing),
         ),

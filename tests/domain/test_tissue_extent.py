@@ -1,0 +1,109 @@
+"""Whether contours hold a whole ventricle, and images tell its tissues apart, on ventricles drawn by rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cvai.domain.geometry import StackGeometry
+from cvai.domain.tissue.contrast import contrast_findings
+from cvai.domain.tissue.extent import extent_findings
+from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT
+
+STEP_MM, SPACING_MM = 10.0, (1.5, 1.2)
+WALL_MM = 10.0
+RADII_MM = (23.0, 24.0, 24.0, 22.0, 19.0, 15.0, 10.0, 5.0)
+"""Of the cavity, from base to apex."""
+
+
+def ventricle(radii_mm: tuple[float, ...] = RADII_MM, right_mm: float = 0.0) -> NDArray[np.uint8]:
+    """(z, y, x) labels; a radius of 0 is a slice without a heart."""
+    y, x = np.mgrid[:80, :100]
+    from_middle_mm = np.hypot((y - 39.5) * SPACING_MM[0], (x - 49.5) * SPACING_MM[1] - right_mm)
+    planes = []
+    for radius_mm in radii_mm:
+        outer_mm = radius_mm + WALL_MM if radius_mm else 0.0
+        plane = np.where(from_middle_mm < outer_mm, HEALTHY, 0)
+        planes.append(np.where(from_middle_mm < radius_mm, CAVITY, plane))
+    return np.stack(planes).astype(np.uint8)
+
+
+def geometry(n_slices: int, step_mm: float = STEP_MM, scale: float = 1.0) -> StackGeometry:
+    positions_mm = np.array([[0.0, 0.0, step_mm * z] for z in range(n_slices)])
+    across, down = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+    return StackGeometry(positions_mm, across, down, scale * SPACING_MM[0], scale * SPACING_MM[1])
+
+
+def codes(labels: NDArray[np.uint8], step_mm: float = STEP_MM, scale: float = 1.0) -> list[str]:
+    return [f.code for f in extent_findings(labels, geometry(len(labels), step_mm, scale))]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_whole_ventricle_has_no_finding(order: int) -> None:
+    assert codes(ventricle(RADII_MM[::order])) == []
+    assert codes(ventricle((0.0, 0.0, *RADII_MM, 0.0))) == []
+    assert codes(ventricle(RADII_MM[:2])) == []
+
+
+@pytest.mark.parametrize(
+    ("step_mm", "scale"), [(STEP_MM, 0.5), (STEP_MM, 2.0), (1.0, 1.0), (STEP_MM / 2, 1.0)]
+)
+def test_a_ventricle_of_the_wrong_size_is_flagged(step_mm: float, scale: float) -> None:
+    assert codes(ventricle(), step_mm, scale) == ["enhancement_size_implausible"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_stack_that_ends_before_the_apex_is_flagged(order: int) -> None:
+    (finding,) = extent_findings(ventricle(RADII_MM[:5][::order]), geometry(5))
+    assert finding.code == "apex_not_covered"
+    assert [place.slice for place in finding.where] == [4 if order == 1 else 0]
+    assert "63 %" in finding.message
+
+
+def test_slices_in_which_the_heart_was_lost_are_flagged() -> None:
+    lost = (0.0, 0.0, 0.0, 0.0, *RADII_MM[4:])
+    assert "slices_without_heart" in codes(ventricle(lost))
+
+
+def test_a_slice_that_jumps_is_flagged() -> None:
+    labels = ventricle((*RADII_MM[:3], 12.0, *RADII_MM[4:]))
+    found = {f.code: f for f in extent_findings(labels, geometry(len(labels)))}
+    assert [place.slice for place in found["area_jumps_between_slices"].where] == [3]
+
+
+def test_a_heart_that_is_cut_by_the_border_is_flagged() -> None:
+    assert "heart_at_image_border" in codes(ventricle(right_mm=40.0))
+
+
+@pytest.mark.parametrize(("cine_mm", "is_flagged"), [(90.0, False), (120.0, True)])
+def test_slices_of_a_part_of_what_the_cine_shows_are_flagged(cine_mm: float, is_flagged: bool) -> None:
+    labels = ventricle()
+    found = extent_findings(labels, geometry(len(labels)), cine_mm)
+    assert [f.code for f in found] == (["enhancement_covers_part"] if is_flagged else [])
+
+
+def imaged(greys: tuple[float, float, float, float], noise: float = 10.0) -> list[str]:
+    """Findings of images in which chest, blood, healthy myocardium and infarct have these grey values."""
+    labels = ventricle()
+    labels[3:5, :39][labels[3:5, :39] == HEALTHY] = INFARCT
+    values = np.array(greys, dtype=np.float32)[labels]
+    images = values + np.random.default_rng(5).normal(0.0, noise, labels.shape)
+    return [f.code for f in contrast_findings(images.astype(np.float32), labels)]
+
+
+def test_dark_myocardium_beside_blood_and_infarct_has_no_finding() -> None:
+    assert imaged((300.0, 600.0, 150.0, 900.0)) == []
+    assert imaged((-300.0, 0.0, -450.0, 300.0)) == []
+
+
+@pytest.mark.parametrize(
+    "greys", [(300.0, 600.0, 600.0, 900.0), (700.0, 400.0, 850.0, 100.0), (300.0, 120.0, 150.0, 900.0)]
+)
+def test_myocardium_as_bright_as_blood_is_flagged(greys: tuple[float, float, float, float]) -> None:
+    assert imaged(greys) == ["myocardium_not_nulled"]
+
+
+@pytest.mark.parametrize(("noise", "is_flagged"), [(40.0, False), (120.0, True)])
+def test_noise_is_flagged(noise: float, is_flagged: bool) -> None:
+    assert imaged((300.0, 600.0, 150.0, 900.0), noise) == (["enhancement_noisy"] if is_flagged else [])
