@@ -53,6 +53,11 @@ def test_a_ventricle_of_the_wrong_size_is_flagged(step_mm: float, scale: float) 
     assert codes(ventricle(), step_mm, scale) == ["enhancement_size_implausible"]
 
 
+def test_a_ventricle_that_is_not_round_is_flagged() -> None:
+    labels = np.repeat(ventricle(), 2, axis=1)
+    assert codes(labels, scale=0.7) == ["not_short_axis"]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_stack_that_ends_before_the_apex_is_flagged(order: int) -> None:
     (finding,) = extent_findings(ventricle(RADII_MM[:5][::order]), geometry(5))

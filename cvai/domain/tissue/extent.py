@@ -38,6 +38,10 @@ LEAST_LENGTH = 0.9
 """Length of the cavity over its largest diameter. In ACDC it is 1.42 in the median and 0.93 at the least;
 five slices of 10 mm across a cavity of 50 mm make 1.0."""
 
+MOST_ELONGATED = 1.45
+"""Long over short axis of the outer border, median over slices with a cavity. In ACDC, at end-diastole and
+end-systole, it is 1.07 in the median and 1.41 at the most."""
+
 _FEWEST_SLICES = 3
 
 
@@ -55,6 +59,7 @@ def extent_findings(
         return ()
     found = (
         _size(labels, geometry),
+        _round(labels, geometry),
         _covered(labels, geometry, cine_length_mm),
         _apex(labels),
         _drawn(labels),
@@ -82,6 +87,25 @@ def _size(labels: NDArray[np.uint8], geometry: StackGeometry) -> Finding | None:
         diameter_mm=diameter_mm,
     )
     return Finding("enhancement_size_implausible", Severity.WARNING, message)
+
+
+def _round(labels: NDArray[np.uint8], geometry: StackGeometry) -> Finding | None:
+    elongations = [_elongation(plane > 0, geometry) for plane in labels if (plane == CAVITY).any()]
+    if np.median(elongations) <= MOST_ELONGATED:
+        return None
+    message = say(
+        "The left ventricle is {ratio:.1f} times as long as wide in its slices: look whether they are "
+        "short-axis slices, and whether the pixel size can be true.",
+        ratio=np.median(elongations),
+    )
+    return Finding("not_short_axis", Severity.WARNING, message)
+
+
+def _elongation(heart: NDArray[np.bool_], geometry: StackGeometry) -> float:
+    """Long over short axis of the ellipse of the same second moments as (y, x) ``heart``."""
+    y, x = np.nonzero(heart)
+    moments = np.linalg.eigvalsh(np.cov(np.stack([y * geometry.spacing_y_mm, x * geometry.spacing_x_mm])))
+    return float(np.sqrt(moments[1] / max(moments[0], 1e-6)))
 
 
 def _covered(
