@@ -22,6 +22,7 @@ from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.ultrasound.loops import AssembledLoop, assemble_loop, select_loops
 from cvai.dicom.read.values import CineNotFound, Study
 from cvai.errors import Refused
+from tests.apical_loops import apical_loop, calibrated
 from tests.dicom.read.dicom_files import SeriesSpec, images, write
 from tests.dicom.read.ultrasound_files import STUDY, beating_frames, region, sector_mask, write_loop, written
 
@@ -231,6 +232,15 @@ def test_a_loop_with_a_frame_that_shows_nothing_is_refused(tmp_path: Path, value
     frames = beating_frames()
     frames[0] = value
     assert refusal(tmp_path, frames) == "blank_image"
+
+
+def test_a_shuffled_loop_is_refused(tmp_path: Path) -> None:
+    frames = apical_loop("4CH")
+    order = np.random.default_rng(0).permutation(len(frames))
+    assert (
+        refusal(tmp_path, frames[order], SequenceOfUltrasoundRegions=[calibrated(frames)])
+        == "frames_out_of_order"
+    )
 
 
 @pytest.mark.parametrize("map_", [(1.0, 0.85, 0.6), (0.7, 0.85, 1.0), (1.0, 0.7, 0.3)])

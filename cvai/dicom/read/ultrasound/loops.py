@@ -22,12 +22,13 @@ from cvai.dicom.read.ultrasound.stages import at_rest, of_chosen_stages
 from cvai.dicom.read.ultrasound.views import StatedView, stated_view
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.order import are_out_of_order
 from cvai.domain.echo.sector import sector_of_loop
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Finding
 from cvai.domain.message import joined, say
 from cvai.domain.series_choice import SeriesChoice
-from cvai.errors import FileRefused, HeartRefused
+from cvai.errors import FileRefused, GeometryRefused, HeartRefused
 
 MIN_FRAMES = 8
 """Fewer frames do not show a heartbeat."""
@@ -159,7 +160,7 @@ def assemble_loop(images: Images) -> AssembledLoop:
 
     Raises:
         FileRefused: ``loop_too_large``, a known defect, ``pixel_data_unreadable`` or ``blank_image``.
-        GeometryRefused: ``frame_times_implausible`` or ``pixels_not_square``.
+        GeometryRefused: ``frame_times_implausible``, ``frames_out_of_order`` or ``pixels_not_square``.
         HeartRefused: ``sector_not_found`` or ``colour_doppler``.
     """
     header = images[0].header
@@ -174,6 +175,16 @@ def assemble_loop(images: Images) -> AssembledLoop:
             say("Check that the loop shows a beating heart."),
         )
     _require_images(frames[:, sector])
+    if are_out_of_order(frames, sector):
+        raise GeometryRefused(
+            "frames_out_of_order",
+            say(
+                "The {n_frames} frames do not follow one another: they resemble others more than their "
+                "neighbours.",
+                n_frames=len(images),
+            ),
+            say("Send the loop as the ultrasound machine stored it."),
+        )
     if float(colour[sector].mean()) > _COLOURED_SHARE:
         raise HeartRefused(
             "colour_doppler",
