@@ -121,7 +121,8 @@ def test_mirrored_frames_are_measured_alike(echo: EchoSegmenter, tmp_path: Path)
 def test_a_loop_of_no_apical_view_gives_no_ejection_fraction(
     echo: EchoSegmenter, tmp_path: Path, what: str
 ) -> None:
-    write_loop(tmp_path / "loop.dcm", no_apical_view(what))
+    frames = no_apical_view(what)
+    write_loop(tmp_path / "loop.dcm", frames, SequenceOfUltrasoundRegions=[calibrated(frames)])
     (study,) = read_studies(tmp_path).studies
     with pytest.raises(Refused) as refused:
         analyse_echo(study, echo, Stopwatch())
