@@ -45,7 +45,8 @@ def storescu(
 def calling(port: int, paths: Sequence[Path], called: str = "CVAI", **tls: object) -> Iterator[Association]:
     """An association from SCANNER for all that is in the files, each in the transfer syntax it is in."""
     entity = AE("SCANNER")
-    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = 5
+    entity.connection_timeout = entity.dimse_timeout = 5
+    entity.acse_timeout = 30  # an association takes pynetdicom seconds to begin where the machine is busy
     for header in (dcmread(path, stop_before_pixels=True) for path in paths):
         entity.add_requested_context(header.SOPClassUID, header.file_meta.TransferSyntaxUID)
     association = entity.associate("127.0.0.1", port, ae_title=called, **tls)
