@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
+from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.tissue.cine_check import mass_findings
 from cvai.domain.tissue.contrast import contrast_findings
 from cvai.domain.tissue.extent import extent_findings
 from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT
@@ -112,3 +115,26 @@ def test_myocardium_as_bright_as_blood_is_flagged(greys: tuple[float, float, flo
 @pytest.mark.parametrize(("noise", "is_flagged"), [(40.0, False), (120.0, True)])
 def test_noise_is_flagged(noise: float, is_flagged: bool) -> None:
     assert imaged((300.0, 600.0, 150.0, 900.0), noise) == (["enhancement_noisy"] if is_flagged else [])
+
+
+@pytest.mark.parametrize(
+    ("first", "step_mm", "scale", "are_flagged"),
+    [
+        pytest.param(0, STEP_MM, 1.0, False, id="the same"),
+        pytest.param(1, STEP_MM, 1.0, False, id="the most basal slice missing"),
+        pytest.param(3, STEP_MM, 1.0, True, id="three basal slices missing"),
+        pytest.param(0, STEP_MM / 2, 1.0, True, id="positions halved"),
+        pytest.param(0, STEP_MM, 1.5, True, id="pixels too large"),
+        pytest.param(6, STEP_MM, 1.0, False, id="two slices, without a mass"),
+    ],
+)
+def test_a_heart_that_weighs_another_amount_in_the_cine_is_flagged(
+    first: int, step_mm: float, scale: float, are_flagged: bool
+) -> None:
+    labels = ventricle()
+    to_sax = np.zeros(5, np.uint8)
+    to_sax[CAVITY], to_sax[HEALTHY] = SAX_LABELS[Structure.LV_CAVITY], SAX_LABELS[Structure.LV_MYOCARDIUM]
+    cine = CineSegmentation(to_sax[labels][np.newaxis], geometry(len(labels)))
+    seen = labels[first:]
+    found = mass_findings(seen, geometry(len(seen), step_mm, scale), cine)
+    assert [f.code for f in found] == ["enhancement_and_cine_masses_differ"] * are_flagged

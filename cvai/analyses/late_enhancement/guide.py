@@ -20,7 +20,7 @@ from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
-from cvai.domain.tissue.cine_check import agreement, agreement_findings
+from cvai.domain.tissue.cine_check import agreement, agreement_findings, mass_findings
 from cvai.domain.tissue.segments import CineGuide
 from cvai.domain.ventricles.septum import angle_on_image_deg, septum_direction
 from cvai.domain.ventricles.short_axis import require_short_axis
@@ -79,7 +79,8 @@ def compared(
     """What is to be said where contours and those of the cine disagree; labels are (z, y, x)."""
     if isinstance(cine, str):
         return ()
-    return agreement_findings(agreement(labels, geometry, cine.segmentation))
+    outlines = agreement_findings(agreement(labels, geometry, cine.segmentation))
+    return (*outlines, *mass_findings(labels, geometry, cine.segmentation))
 
 
 def guide_factors(guide: CineGuide) -> dict[str, float]:

@@ -13,11 +13,20 @@ from cvai.domain.findings import Finding, Severity
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import say
 from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.tissue.shares import WALL
+from cvai.domain.volumes import mass_g, volume_curve_ml
 
 LEAST_OVERLAP = 0.70
 """Dice coefficient of both outlines below which they disagree. Two circles of 60 mm, as the outer border of a
 ventricle, have 0.87 where a breath-hold has shifted one by 6 mm, 0.79 by 10 mm, and 0.68 by 15 mm; of circles
 in one place, one of 40 mm and one of 60 mm have 0.62."""
+
+MASS_RATIOS = (0.67, 1.5)
+"""Of the wall's mass in late enhancement to that in the cine. One heart has one mass; readers and models draw
+it differently by a fifth, and a stack that lost its three basal slices of ten has 0.62."""
+
+_FEWEST_SLICES = 3
+"""From which on masses are given."""
 
 _LEFT_VENTRICLE = tuple(SAX_LABELS[s] for s in (Structure.LV_CAVITY, Structure.LV_MYOCARDIUM))
 
@@ -82,6 +91,30 @@ def agreement_findings(found: Agreement | None) -> tuple[Finding, ...]:
         apart=apart,
     )
     return (Finding("enhancement_and_cine_disagree", Severity.WARNING, message),)
+
+
+def mass_findings(
+    labels: NDArray[np.uint8], geometry: StackGeometry, cine: CineSegmentation
+) -> tuple[Finding, ...]:
+    """What a reader has to look at where the heart weighs much less or more than in the cine.
+
+    Args:
+        labels: (z, y, x) values of LGE_LABELS.
+        geometry: where its slices lie.
+        cine: labels of one phase of the cine.
+    """
+    in_cine_g = mass_g(float(volume_curve_ml(cine, Structure.LV_MYOCARDIUM)[0]))
+    own_g = mass_g(np.count_nonzero(np.isin(labels, WALL)) * geometry.voxel_volume_ml)
+    low, high = MASS_RATIOS
+    if len(labels) < _FEWEST_SLICES or in_cine_g <= 0 or low <= own_g / in_cine_g <= high:
+        return ()
+    message = say(
+        "The myocardium weighs {own_g:.0f} g in late enhancement and {in_cine_g:.0f} g in the cine: look "
+        "whether both stacks cover the whole ventricle, and whether pixel sizes and positions can be true.",
+        own_g=own_g,
+        in_cine_g=in_cine_g,
+    )
+    return (Finding("enhancement_and_cine_masses_differ", Severity.WARNING, message),)
 
 
 def _on_slice(
