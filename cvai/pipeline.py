@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cvai.analyses.registry import ANALYSES, AnySpec, ReadyAnalysis
 from cvai.analyses.stopwatch import Lock, Stopwatch
@@ -24,7 +25,7 @@ from cvai.dicom.read.read import open_studies
 from cvai.dicom.read.values import CineNotFound, Study
 from cvai.dicom.read.whole import all_unreadable
 from cvai.dicom.write.analysis import Analysed
-from cvai.dicom.write.plan import Extra
+from cvai.dicom.write.plan import Extra, ResultPlan
 from cvai.dicom.write.result_json import (
     Record,
     Status,
@@ -213,20 +214,29 @@ class _StudyRun:
     ) -> AnalysisOutcome:
         plan = ready.spec.results
         with watch.stage("write"):
-            analysis: Analysed = told_apart(found, plan, self.study)
-            objects = write_objects(
-                analysis,
-                plan,
-                folder,
-                taken_series_numbers=series_numbers(self.study),
-                supersedes=superseded_documents(analysis, self.study.documents),
-                extras=self.extras,
-                language=self.language,
-            )
+            analysis, objects = self._objects(found, plan, folder)
         written = [object_entry(o, self.folder) for o in objects]
         record = analysed_record(analysis, written, watch.timings_ms, self.study.chosen)
         images = images_digest(plane for phase in analysis.images.planes for plane in phase)
         return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
+
+    def _objects(
+        self, found: Analysed, plan: ResultPlan[Any], folder: Path
+    ) -> tuple[Analysed, tuple[WrittenObject, ...]]:
+        """The objects of an analysis, and the analysis as they say it."""
+        if found.is_to_be_drawn:
+            return found, ()
+        analysis: Analysed = told_apart(found, plan, self.study)
+        objects = write_objects(
+            analysis,
+            plan,
+            folder,
+            taken_series_numbers=series_numbers(self.study),
+            supersedes=superseded_documents(analysis, self.study.documents),
+            extras=self.extras,
+            language=self.language,
+        )
+        return analysis, objects
 
     def _nothing_to_do(self, patient: Patient, *, is_known: bool) -> StudyOutcome:
         """No analysis applies; this is unknown where files are unreadable and no image could be looked at."""

@@ -178,9 +178,11 @@ class Choosable:
     Args:
         still: (y, x) brightness of one frame of a loop that was left out, by its SOPInstanceUID, without the
             writing around it; raises Refused where it shows none. None where whole series are chosen.
+        by_hand: codes of the refusals in spite of which a reader may draw on the images themselves.
     """
 
     still: Callable[[Study, str], NDArray[np.uint8]] | None = None
+    by_hand: frozenset[str] = frozenset()
 
     @property
     def of_loops(self) -> bool:

@@ -36,16 +36,16 @@ def ventricle_measurements(
 ) -> tuple[Measurement, ...]:
     """Volumes and function of one ventricle; ``prefix`` is ``lv`` or ``rv``.
 
-    An empty ventricle has no ejection fraction, and one that grows towards end-systole neither that nor a
-    stroke volume: a negative one is a failed measurement and no number about a heart.
+    A ventricle that is drawn at one of the phases alone has one volume, and one that grows towards
+    end-systole no stroke volume: a negative one is a failed measurement and no number about a heart.
     """
+    volumes_ml = {f"{prefix}_edv": edv_ml, f"{prefix}_esv": esv_ml}
+    measurements = [Measurement(name, ml, "mL") for name, ml in volumes_ml.items() if ml > 0]
     stroke_volume_ml = edv_ml - esv_ml
-    measurements = [Measurement(f"{prefix}_edv", edv_ml, "mL"), Measurement(f"{prefix}_esv", esv_ml, "mL")]
-    if stroke_volume_ml < 0:
+    if len(measurements) < len(volumes_ml) or stroke_volume_ml < 0:
         return tuple(measurements)
     measurements.append(Measurement(f"{prefix}_sv", stroke_volume_ml, "mL"))
-    if edv_ml > 0:
-        measurements.append(Measurement(f"{prefix}_ef", ejection_fraction_percent(edv_ml, esv_ml), "%"))
+    measurements.append(Measurement(f"{prefix}_ef", ejection_fraction_percent(edv_ml, esv_ml), "%"))
     if heart_rate_bpm is not None:
         output = cardiac_output_l_per_min(stroke_volume_ml, heart_rate_bpm)
         measurements.append(Measurement(f"{prefix}_co", output, "L/min"))
@@ -65,7 +65,7 @@ def measure_sax(
     heart_rate = () if heart_rate_bpm is None else (Measurement("heart_rate", heart_rate_bpm, "/min"),)
     return (
         *ventricle_measurements("lv", float(lv[ed]), float(lv[es]), heart_rate_bpm),
-        Measurement("lv_mass", mass, "g"),
+        *((Measurement("lv_mass", mass, "g"),) if mass > 0 else ()),
         *ventricle_measurements("rv", float(rv[ed]), float(rv[es]), heart_rate_bpm),
         *heart_rate,
     )

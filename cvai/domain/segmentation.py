@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import mmap
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import Message, say, term
 from cvai.domain.shown import PhaseShown
+
+_READER = "reader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,17 @@ class ModelIdentity:
     sha256: str
     provider: str
     convention: str | None = None
+
+    @classmethod
+    def of_hand(cls, version: str) -> ModelIdentity:
+        """In the place of a model where a reader draws everything, with this version of cvai."""
+        digest = hashlib.sha256(f"{_READER} {version}".encode()).hexdigest()
+        return cls("by hand", version, digest, _READER)
+
+    @property
+    def is_hand(self) -> bool:
+        """Whether a reader drew everything, see ``of_hand``."""
+        return self.provider == _READER
 
     @property
     def convention_sentence(self) -> Message | None:
@@ -73,6 +87,11 @@ class CineSegmentation:
         if self.labels.size and int(self.labels.max()) > max(SAX_LABELS.values()):
             raise ValueError(f"label {int(self.labels.max())} has no name")
         self.labels.setflags(write=False)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int, int, int], geometry: StackGeometry) -> CineSegmentation:
+        """Nothing is labelled yet; ``shape`` is (t, z, y, x)."""
+        return cls(np.zeros(shape, dtype=np.uint8), geometry)
 
     @property
     def n_phases(self) -> int:

@@ -1,4 +1,4 @@
-"""A person's choice of the images that are measured, in the place of those that the software preferred."""
+"""A person's choice of the images that are measured, or that they read a refused study by hand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ class SeriesChoice:
     """Which images a person wants measured: a series, or single loops where an analysis measures those.
 
     Args:
-        series_uid: SeriesInstanceUID; that of the loop chosen last.
+        series_uid: SeriesInstanceUID; that of the loop chosen last. Empty where a study is read by hand and
+            the software chooses.
         by: DICOM person name or account of who chose it.
         at: when, with its time zone.
         loops: SOPInstanceUIDs in the order in which they were chosen; of two of one view the last one counts.
+        by_hand: code of the refusal in spite of which the study is opened: nothing is measured of it but what
+            a reader draws. Empty where the software measures.
 
     Raises:
         ValueError: nobody chose it, or the time has no zone.
@@ -28,9 +31,10 @@ class SeriesChoice:
     by: str
     at: datetime
     loops: tuple[str, ...] = ()
+    by_hand: str = ""
 
     def __post_init__(self) -> None:
-        if not (self.series_uid and self.by.strip()):
+        if not ((self.series_uid or self.by_hand) and self.by.strip()):
             raise ValueError("a choice names a series and a person")
         if self.at.tzinfo is None:
             raise ValueError("the time of a choice must state its time zone")
@@ -43,20 +47,31 @@ class SeriesChoice:
         return replace(self, loops=(*kept, *self.loops))
 
     @property
-    def finding(self) -> Finding:
-        """That a person chose, who, and when."""
+    def findings(self) -> tuple[Finding, ...]:
+        """What a person chose, who, and when."""
         who, when = " ".join(self.by.replace("^", " ").split()), f"{self.at:%Y-%m-%d %H:%M %Z}"
+        found = []
         if self.loops:
             message = say("Loop chosen by {who} on {when}, not by the software.", who=who, when=when)
-        else:
+            found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
+        elif self.series_uid:
             message = say("Series chosen by {who} on {when}, not by its headers.", who=who, when=when)
-        return Finding("series_chosen_by_reader", Severity.INFO, message)
+            found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
+        if self.by_hand:
+            message = say(
+                "The software refused this study ({code}); {who} opened it on {when} to be drawn by hand.",
+                code=self.by_hand,
+                who=who,
+                when=when,
+            )
+            found.append(Finding("read_by_hand", Severity.WARNING, message))
+        return tuple(found)
 
     def to_text(self) -> str:
         """JSON on one line, the same for the same choice; ids of jobs are made from it."""
         values = {"series_uid": self.series_uid, "by": self.by, "at": self.at.isoformat()}
-        loops = {"loops": self.loops} if self.loops else {}
-        return json.dumps({**values, **loops}, sort_keys=True)
+        optional = {"loops": self.loops, "by_hand": self.by_hand}
+        return json.dumps({**values, **{n: v for n, v in optional.items() if v}}, sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str) -> SeriesChoice:

@@ -63,7 +63,7 @@ class StudyJob:
             ``jobs_digest``.
         kind: which analysis, see ``Installed.kind``; empty in jobs of older versions, which did all
             FORMER_KINDS in one.
-        chosen: ``SeriesChoice.to_text`` of the series to measure; empty where the analysis chooses.
+        chosen: ``SeriesChoice.to_text`` of what a person chose; empty where the analysis chooses.
     """
 
     study_uid: str
@@ -87,8 +87,13 @@ class StudyJob:
 
     @property
     def choice(self) -> SeriesChoice | None:
-        """The series that a person chose; None where the analysis chooses."""
+        """What a person chose; None where the analysis chooses."""
         return SeriesChoice.from_text(self.chosen) if self.chosen else None
+
+    @property
+    def is_read_by_hand(self) -> bool:
+        """Whether a reader draws what is measured, see ``SeriesChoice.by_hand``."""
+        return self.choice is not None and bool(self.choice.by_hand)
 
     def to_json(self) -> dict[str, str]:
         """JSON values; what older versions did not have is omitted where empty, which keeps digests."""

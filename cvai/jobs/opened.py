@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cvai.analyses.registry import ANALYSES, AnySpec
+from cvai.analyses.registry import ANALYSES, AnySpec, analysis_of
 from cvai.analyses.spec import Reopened
 from cvai.archive.bring import require_images
 from cvai.archive.part10 import read_identity
@@ -17,8 +17,10 @@ from cvai.errors import StudyRefused
 from cvai.jobs.job import Outcome, StudyJob
 
 
-def spec_of(outcome: Outcome) -> AnySpec | None:
-    """The analysis whose segmentations a job stored; None where it stored none."""
+def spec_of(job: StudyJob, outcome: Outcome) -> AnySpec | None:
+    """The analysis whose segmentations a job stored, or that is read by hand; None where it is neither."""
+    if job.is_read_by_hand:
+        return analysis_of(job.kind)
     kinds = {stored.kind for stored in outcome.objects}
     return next((spec for spec in ANALYSES if kinds & _segmentations(spec)), None)
 
@@ -27,13 +29,15 @@ def _segmentations(spec: AnySpec) -> set[str]:
     return {str(kind) for kind, plan in spec.results.series.items() if plan.modality == "SEG"}
 
 
-def segmentation_uids_of(outcome: Outcome) -> dict[str, str]:
+def segmentation_uids_of(job: StudyJob, outcome: Outcome) -> dict[str, str]:
     """SOPInstanceUIDs of the segmentations that readers correct, by kind, in the order of the views.
+
+    There are none where a study is read by hand.
 
     Raises:
         StudyRefused: ``no_contours``: the job stored none.
     """
-    spec = spec_of(outcome)
+    spec = spec_of(job, outcome)
     if spec is None or spec.editing is None:
         raise _no_contours()
     stored = {o.kind: o.sop_instance_uid for o in outcome.objects}
@@ -52,7 +56,7 @@ def open_analysed(source: Path, job: StudyJob, outcome: Outcome) -> Reopened:
         Refused: ``patients_differ``, ``images_changed``, ``no_contours``, ``segmentation_not_in_archive``,
             ``segmentation_of_other_images``, or as it is assembled.
     """
-    spec = spec_of(outcome)
+    spec = spec_of(job, outcome)
     if spec is None:
         raise _no_contours()
     kinds = _segmentations(spec)

@@ -74,8 +74,9 @@ class Reading:
 
     Args:
         job: the analysis that was read.
-        model: that drew the contours.
-        segmentation_uid: SOPInstanceUID of the SEG the contours were read from, of several the first.
+        model: that drew the contours, or ``ModelIdentity.of_hand``.
+        segmentation_uid: SOPInstanceUID of the SEG the contours were read from, of several the first; empty
+            where the reader drew all of them.
         replaces: SOPInstanceUIDs of the objects that were read: a new document supersedes the structured
             reports among them, a rejection withdraws them all.
         verdict: what was decided.

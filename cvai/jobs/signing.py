@@ -91,8 +91,7 @@ class SigningSteps:
         if not source.exists() and (fetched := self.fetch(reading)).state is not JobState.RUNNING:
             return fetched
         spec, editing = editable(reading)
-        uids = reading.segmentations or {editing.segmentations[STACK]: reading.segmentation_uid}
-        opened = reopened(source, reading.job, spec, uids, reading.images)
+        opened = reopened(source, reading.job, spec, _segmentation_uids(editing, reading), reading.images)
         replaced = _replaced(source, reading)
         objects = _write(opened, replaced, reading, folder, self.extras, language=self.language)
         stored = tuple(
@@ -122,6 +121,13 @@ class SigningSteps:
     def clean(self, reading: Reading) -> None:
         """Remove the fetched study."""
         shutil.rmtree(self.work_folder / reading.reading_id, ignore_errors=True)
+
+
+def _segmentation_uids(editing: AnyEditing, reading: Reading) -> Mapping[str, str]:
+    """By kind; none where the study was read by hand."""
+    if reading.job.is_read_by_hand:
+        return {}
+    return reading.segmentations or {editing.segmentations[STACK]: reading.segmentation_uid}
 
 
 def editable(reading: Reading) -> tuple[AnySpec, AnyEditing]:

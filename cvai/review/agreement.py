@@ -94,13 +94,14 @@ def by_headline(decisions: Iterable[Decision]) -> dict[Headline, list[Decision]]
 
 
 def agreement(decisions: Iterable[Decision], name: str) -> AgreementTables:
-    """Tables of the decisions that hold: of several on one analysis, the last.
+    """Tables of the decisions that hold: of several on one analysis, the last; none of what no model drew.
 
     Args:
         decisions: on analyses that make the same main measurement.
         name: of this measurement.
     """
-    last = {decision.reading.job.job_id: decision for decision in decisions}
+    of_models = (decision for decision in decisions if not decision.reading.model.is_hand)
+    last = {decision.reading.job.job_id: decision for decision in of_models}
     held = tuple(last.values())
     return AgreementTables(
         everything=_group(msgid("all"), held, name),

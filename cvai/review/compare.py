@@ -63,7 +63,9 @@ def _values(page: Page, summary: Summary) -> dict[str, Measurement]:
     decisions = page.decisions.of_job(summary.job_id)
     if not decisions or decisions[-1].reading.verdict is Verdict.REJECTED:
         return found
-    signed = decisions[-1].comparison["measured"]
+    signed, units = (decisions[-1].comparison.get(name, {}) for name in ("measured", "units"))
+    if summary.is_by_hand:
+        return {name: Measurement(name, value, units[name]) for name, (_, value) in signed.items()}
     return {
         name: _signed(value, signed[name][1]) if name in signed else value for name, value in found.items()
     }

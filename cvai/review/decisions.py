@@ -27,10 +27,11 @@ class Decision:
         number: counts decisions in the order they were made.
         reader: short name of who made it.
         reading: what was decided.
-        comparison: values of the model and of the reader by name of measurement, with what the model is told
-            from another by: ``{"model", "scanner", "findings", "measured": {name: [ai, signed], ...},
-            "intervals": {name: [low, high] or None, ...}, "factors": {name: of ``IntervalOrigin``, ...},
-            "units": {name: unit, ...}, "acquired"}``; older decisions lack the last four.
+        comparison: values of the model (None where a reader drew everything) and of the reader by name of
+            measurement, with what the model is told from another by: ``{"model", "scanner", "findings",
+            "measured": {name: [ai, signed], ...}, "intervals": {name: [low, high] or None, ...},
+            "factors": {name: of ``IntervalOrigin``, ...}, "units": {name: unit, ...}, "acquired"}``; older
+            decisions lack the last four.
     """
 
     number: int

@@ -359,11 +359,18 @@ def _values(summary: Summary, identity: Identity) -> dict[str, Any]:
         "main": ""
         if main is None
         else json.dumps([main.name, main.value, main.unit, main.interval, main.normal]),
-        "main_name": "" if main is None else main.name,
+        "main_name": _main_name(summary),
         "value": None if main is None else main.value,
         "warnings": len(summary.warnings),
         "warning": json.dumps(stored_text(stated_message(summary.warnings[0]) if summary.warnings else "")),
     }
+
+
+def _main_name(summary: Summary) -> str:
+    """Of the main measurement; also where it will be a reader's alone."""
+    if summary.main is not None:
+        return summary.main.name
+    return summary.headline.name if summary.is_by_hand and summary.headline is not None else ""
 
 
 def _choose_speakers(rows: sqlite3.Connection, study_uid: str) -> None:

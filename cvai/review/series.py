@@ -1,4 +1,4 @@
-"""Another series or loop of a study, measured since a reader chose it."""
+"""Another series or loop of a study, measured since a reader chose it; or a refused one, read by hand."""
 
 from __future__ import annotations
 
@@ -81,6 +81,34 @@ def choose_series(page: Page, summary: Summary, reader: Reader, series_uid: str,
         )
     at, loops = datetime.now(UTC).replace(microsecond=0), (loop_uid,) if loop_uid else ()
     choice = SeriesChoice(series_uid, reader.person_name, at, loops).after(summary.record.job.choice)
+    return page.ledger.choose(summary.record.job, choice).job_id
+
+
+def may_be_read_by_hand(summary: Summary) -> bool:
+    """Whether the study was refused, and its images can be drawn on."""
+    choosable = _choosable(summary)
+    return choosable is not None and summary.record.outcome.code in choosable.by_hand
+
+
+def open_by_hand(page: Page, summary: Summary, reader: Reader) -> str:
+    """Queue a job that opens a refused study for readers to draw on; returns its id.
+
+    Raises:
+        RequestInvalid: ``not_read_by_hand``.
+    """
+    if not may_be_read_by_hand(summary):
+        raise RequestInvalid(
+            "not_read_by_hand",
+            "This study cannot be drawn on here.",
+            "It may be measured already; or its images do not form what is measured.",
+        )
+    at, before = datetime.now(UTC).replace(microsecond=0), summary.record.job.choice
+    choice = SeriesChoice(
+        series_uid="" if before is None else before.series_uid,
+        by=reader.person_name,
+        at=at,
+        by_hand=summary.record.outcome.code,
+    )
     return page.ledger.choose(summary.record.job, choice).job_id
 
 

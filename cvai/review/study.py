@@ -52,6 +52,7 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, d, language) for d in page.decisions.of_job(job_id)],
         "editable": summary.editing is not None,
+        "by_hand": summary.is_by_hand,
         "previews": summary.editing is not None and summary.editing.preview is not None,
         "given": None if summary.scores is None else summary.scores.given,
         "adding": _adding(summary),
@@ -237,6 +238,7 @@ def _measured_json(
     of_reader = changes is not None
     return {
         "measurements": {m.name: m.value for m in measurements},
+        "units": {m.name: unit_text(m.unit) for m in measurements},
         "curves": dict(curves),
         "findings": render("findings.html", language, findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
@@ -429,12 +431,17 @@ def new_reading(
         language: in which the page proposed it.
 
     Raises:
-        RequestInvalid: ``changes_invalid``; ``not_to_be_signed``: there is nothing to be signed.
+        RequestInvalid: ``changes_invalid``; ``not_to_be_signed``: there is nothing to be signed;
+            ``nothing_to_reject``; ``nothing_drawn``.
     """
     editing = summary.editing
     if editing is None:
         raise RequestInvalid(
             "not_to_be_signed", "This study has no contours to be signed.", "Its numbers can be read."
+        )
+    if changes is None and summary.is_by_hand:
+        raise RequestInvalid(
+            "nothing_to_reject", "No model has drawn anything here.", "Dismiss the study with a reason."
         )
     pack = pack_of(page, summary)
     found = found_beats(summary, pack)
@@ -442,11 +449,11 @@ def new_reading(
     beats = found if changes is None else changes.beats_by_view
     chosen = {} if changes is None else changes.chosen
     first = next(iter(found))
-    segmentations = segmentation_uids_of(summary.record.outcome)
+    segmentations = segmentation_uids_of(summary.record.job, summary.record.outcome)
     reading = Reading(
         job=summary.record.job,
         model=_model(summary),
-        segmentation_uid=next(iter(segmentations.values())),
+        segmentation_uid=next(iter(segmentations.values()), ""),
         replaces=_standing_objects(page, summary),
         verdict=_verdict(changed=bool(edits or chosen) or beats != found, rejected=changes is None),
         signer=Signer(one_line(reader.person_name), page.options.organization),
@@ -462,6 +469,7 @@ def new_reading(
         entered=summary.entered,
     )
     signed, findings = _signed(page, summary, editing, reading)
+    _require_drawn(summary, signed)
     if changes is not None:
         written = page.statements.last(summary.job_id, IMPRESSION)
         proposed = _proposed(summary, signed, findings, language)
@@ -500,6 +508,18 @@ def _signed(
     return analysis.measurements, [finding_entry(finding) for finding in analysis.findings]
 
 
+def _require_drawn(summary: Summary, signed: Sequence[Measurement]) -> None:
+    """Of a study that is read by hand the main measurement is signed, or nothing."""
+    headline = summary.headline
+    if not summary.is_by_hand or headline is None or headline.name in {m.name for m in signed}:
+        return
+    raise RequestInvalid(
+        "nothing_drawn",
+        f"{headline.title} cannot be measured in what is drawn.",
+        "Draw what the findings name, or dismiss the study with a reason.",
+    )
+
+
 def _verdict(*, changed: bool, rejected: bool) -> Verdict:
     if rejected:
         return Verdict.REJECTED
@@ -516,18 +536,20 @@ def _standing_objects(page: Page, summary: Summary) -> tuple[str, ...]:
 
 
 def _comparison(summary: Summary, scanner: str, signed: Sequence[Measurement]) -> dict[str, Any]:
-    """Values of the model and of the reader; a rejected value has no counterpart."""
-    values = {m.name: m.value for m in signed}
+    """Values of the model and of the reader; a rejected value has no counterpart, one by hand no model's."""
+    values = {m.name: m for m in signed}
+    found = dict.fromkeys(values) if summary.is_by_hand else summary.measurements
     compared = summary.spec.compared if summary.spec is not None else ()
-    both = [name for name in compared if name in summary.measurements and name in values]
-    origins = {name: summary.measurements[name].interval_from for name in both}
+    both = {name: found[name] for name in compared if name in found and name in values}
+    of_model = {name: model for name, model in both.items() if model is not None}
+    origins = {name: model.interval_from for name, model in of_model.items()}
     return {
         "model": summary.model,
         "scanner": scanner,
         "findings": [finding["code"] for finding in summary.findings],
-        "measured": {name: [summary.measurements[name].value, values[name]] for name in both},
-        "intervals": {name: summary.measurements[name].interval for name in both},
+        "measured": {n: [None if m is None else m.value, values[n].value] for n, m in both.items()},
+        "intervals": {name: model.interval for name, model in of_model.items()},
         "factors": {name: origin.factor for name, origin in origins.items() if origin is not None},
-        "units": {name: summary.measurements[name].unit for name in both},
+        "units": {name: values[name].unit for name in both},
         "acquired": summary.result.get("acquired"),
     }

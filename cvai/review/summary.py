@@ -139,6 +139,11 @@ class Summary:
         return None if lacks_factors else self.spec.editing
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether a reader draws what is measured, since the software refused the study."""
+        return self.editing is not None and self.record.job.is_read_by_hand
+
+    @property
     def draws(self) -> bool:
         """Whether contours are drawn; else a reader gives scores alone."""
         layers = () if self.page is None or self.editing is None else self.page.layers
@@ -152,9 +157,11 @@ class Summary:
 
     @property
     def is_looked_at(self) -> bool:
-        """Whether a reader says that it was looked at, since nothing can be signed; see ``LookVerdict``."""
+        """Whether a reader may say that it was looked at, since there is nothing of a model that could be
+        signed; see ``LookVerdict``."""
         nothing = self.state is JobState.NOTHING_TO_DO
-        return self.record.ended_at is not None and self.editing is None and not nothing
+        no_contours = self.editing is None or self.is_by_hand
+        return self.record.ended_at is not None and no_contours and not nothing
 
     @property
     def model(self) -> str:

@@ -46,7 +46,9 @@ def _values(row: Row) -> tuple[object, ...]:
         row.study_uid,
         row.kind,
         row.model,
-        None if main is None else main.name,
+        row.headline.name
+        if row.headline is not None and (main is not None or row.signed is not None)
+        else None,
         None if main is None else main.value,
         None if main is None else main.unit,
         *interval,

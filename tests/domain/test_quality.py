@@ -123,7 +123,20 @@ def test_a_ventricle_that_empties_is_told() -> None:
 def test_a_lost_right_ventricle_is_told() -> None:
     labels = beating_heart()
     labels[ES][labels[ES] == SAX_LABELS[Structure.RV_CAVITY]] = 0
-    assert found(labels)["stroke_volumes_disagree"] == (Place(ED), Place(ES))
+    assert found(labels)["structure_not_drawn"] == (Place(phase=ES),)
+
+
+def test_phases_that_nobody_drew_are_told_and_nothing_is_said_of_their_volume() -> None:
+    labels = beating_heart()
+    labels[[t for t in range(N_PHASES) if t not in (ED, ES)]] = 0
+    assert found(labels.copy()) == {"phases_not_drawn": ()}
+    labels[ES] = 0
+    assert found(labels.copy()) == {"structure_not_drawn": (Place(phase=ES),), "phases_not_drawn": ()}
+    labels[ED] = 0
+    assert found(labels) == {
+        "structure_not_drawn": (Place(phase=ED), Place(phase=ES)),
+        "phases_not_drawn": (),
+    }
 
 
 def test_a_wall_that_loses_mass_is_told() -> None:
@@ -135,7 +148,8 @@ def test_a_wall_that_loses_mass_is_told() -> None:
 
 def test_a_phase_that_jumps_is_told() -> None:
     labels = beating_heart()
-    labels[2][labels[2] == SAX_LABELS[Structure.LV_CAVITY]] = 0
+    cavity = labels[2] == SAX_LABELS[Structure.LV_CAVITY]
+    labels[2][cavity & (np.arange(labels.shape[3]) % 3 > 0)] = 0
     assert found(labels)["volume_jumps_between_phases"] == (Place(phase=2),)
 
 

@@ -41,7 +41,7 @@ def accepted(
     opened = open_analysed(fetched, job, analysed)
     assert isinstance(opened, ReopenedLoops)
     beats = {loop.view.value: loop.beats for loop in measured_loops(opened)}
-    segmentations = segmentation_uids_of(analysed)
+    segmentations = segmentation_uids_of(job, analysed)
     return Reading(
         job=job,
         model=echo().identity,

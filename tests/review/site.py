@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
+from pydicom import Dataset, dcmread
 
 from cvai.archive.folder.archive import FolderArchive
 from cvai.cli.page import session_limits
@@ -135,6 +137,24 @@ class Site:
         folder = self.settings.data_folder / "cines" / job_id
         eventually((folder / META).exists, "the images to lie ready")
         return CinePack(folder, json.loads((folder / META).read_text()))
+
+
+LOST_PHASES = slice(5, 7)
+
+
+def lose_heart(folder: Path) -> None:
+    """Noise in the place of some phases; the others show the heart as before."""
+    slices: dict[tuple[float, ...], list[tuple[float, Path, Dataset]]] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        image = dcmread(path)
+        slices.setdefault(tuple(image.ImagePositionPatient), []).append((image.TriggerTime, path, image))
+    rng = np.random.default_rng(7)
+    for frames in slices.values():
+        for _, path, image in sorted(frames, key=lambda frame: frame[0])[LOST_PHASES]:
+            pixels = image.pixel_array
+            noise = rng.normal(pixels.mean(), pixels.std() / 4, pixels.shape).clip(0)
+            image.PixelData = noise.astype(pixels.dtype).tobytes()
+            image.save_as(path)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from cvai.review.audited import Audited, DeclaredRoute, NoPatientData, shows
 from cvai.review.sign_in.accounts import Role
 from tests.process import eventually
 from tests.review.light_page import light_page
-from tests.review.site import Site, measured_site, running
+from tests.review.site import Site, lose_heart, measured_site, running
 from tests.review.test_chosen_loop import add_loop
 from tests.review.test_requests import words
 from tests.review.test_roles import STUDY, app_of, every_route
@@ -64,6 +64,7 @@ class Read:
     echo: str
     runs: str
     left_out: str
+    refused: str
 
     def address(self, path: str) -> str:
         """Of something that there is."""
@@ -72,6 +73,8 @@ class Read:
         return path.format(job_id=self.job_for(path), **there, **none)
 
     def job_for(self, path: str) -> str:
+        if path == f"{STUDY}/by-hand":
+            return self.refused
         if path in OF_RUNS:
             return self.runs
         return self.echo if path in OF_ECHO else self.cine
@@ -126,7 +129,10 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         write_angiography_phantom_study(site.root, (RunParameters(n_frames=14, beat_frames=8, contrast=0.0),))
         shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".runs")
         (site.settings.inbox_folder / ".runs").rename(site.settings.inbox_folder / "runs")
-        jobs = {record.job.kind: record.job.job_id for record in site.jobs(3)}
+        site.deliver(5, 45.0, n_slices=9, before=lose_heart)
+        records = site.jobs(4)
+        (refused,) = (record.job.job_id for record in records if record.outcome.code == "heart_lost")
+        jobs = {r.job.kind: r.job.job_id for r in records if r.job.job_id != refused}
         session = requests.Session()
         token = site.add_reader("auditor", Role.ADMIN, "Auditor^A")
         session.post(f"{site.url}/sign-in", data={"token": token}, timeout=60).raise_for_status()
@@ -136,7 +142,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         session.post(address, json=signed, timeout=120).raise_for_status()
         told = session.get(f"{site.url}/api/studies/{jobs['echo_apical']}", timeout=120).json()
         (left_out,) = (p["loop"]["sop_instance_uid"] for p in told["result"]["excluded"])
-        yield Read(site, session, jobs["cine_sax"], jobs["echo_apical"], jobs["coronary"], left_out)
+        yield Read(site, session, jobs["cine_sax"], jobs["echo_apical"], jobs["coronary"], left_out, refused)
 
 
 def messages(site: Site, user: str = "auditor") -> list[ET.Element]:
@@ -196,7 +202,7 @@ def test_a_route_with_patients_data_leaves_a_message_of_who_read_what(
 def test_the_list_of_studies_names_each_of_them(read: Read) -> None:
     read.session.get(read.site.url, timeout=60)
     listed = {study.attrib["UID"] for study in messages(read.site)[-1].iter("StudyIDs")}
-    assert listed == {job.rsplit("-", 3)[0] for job in (read.cine, read.echo, read.runs)}
+    assert listed == {job.rsplit("-", 3)[0] for job in (read.cine, read.echo, read.runs, read.refused)}
 
 
 @pytest.mark.parametrize(("method", "path"), WITHOUT, ids=lambda part: part)
@@ -205,7 +211,7 @@ def test_a_route_that_is_said_to_show_no_patient_shows_none(read: Read, method: 
         return  # ends the session of the others; it answers an address alone
     before = len(messages(read.site))
     answer = ask(read, method, path, BODIES.get((method, path)))
-    studies = [job.rsplit("-", 3)[0] for job in (read.cine, read.echo, read.runs)]
+    studies = [job.rsplit("-", 3)[0] for job in (read.cine, read.echo, read.runs, read.refused)]
     for secret in ("Phantom", "PHANTOM", *studies):
         assert secret not in answer.text
     codes = [m.find("EventIdentification/EventID").attrib["csd-code"] for m in messages(read.site)[before:]]  # type: ignore[union-attr]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.cine_sax.analyse import analyse_cine
 from cvai.analyses.cine_sax.analysis import KIND, VIEW, CineAnalysis
 from cvai.analyses.cine_sax.arrays import segment_cine
+from cvai.analyses.cine_sax.by_hand import REFUSALS
 from cvai.analyses.cine_sax.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.cine_sax.explain import explain_cine
 from cvai.analyses.cine_sax.objects import FIRST_SERIES_NUMBER, SEGMENTS, SERIES, CineKind, document, drawn
@@ -52,6 +53,6 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         Accuracy("Dice of the RV cavity, ED", ("dice", "ED", "rv_cavity", "mean")),
     ),
     page=PAGE,
-    choosable=Choosable(),
+    choosable=Choosable(by_hand=REFUSALS),
     concerns=may_hold_cine,
 )

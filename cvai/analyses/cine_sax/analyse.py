@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.analyses.cine_sax.analysis import CineAnalysis
+from cvai.analyses.cine_sax.by_hand import opened_cine
 from cvai.analyses.cine_sax.choice import in_order
 from cvai.analyses.cine_sax.measure import measured
 from cvai.analyses.stopwatch import Stopwatch
@@ -35,7 +36,7 @@ from cvai.models.segmenter import Segmenter
 
 
 def analyse_cine(study: Study, segmenter: Segmenter, watch: Stopwatch) -> CineAnalysis:
-    """Select, assemble, segment, measure and judge one study.
+    """Select, assemble, segment, measure and judge one study, or open it for a reader to draw on.
 
     Where the stack that was preferred turns out not to be a short-axis cine, the next one is tried; a damaged
     file is no reason to measure something else.
@@ -43,6 +44,8 @@ def analyse_cine(study: Study, segmenter: Segmenter, watch: Stopwatch) -> CineAn
     Raises:
         Refused: the study cannot be measured honestly; of several stacks, as the preferred one was refused.
     """
+    if study.is_read_by_hand:
+        return opened_cine(study, watch)
     with watch.stage("select"):
         study.patient()  # refused before anything is measured
         preferred = select_sax_cine(study)

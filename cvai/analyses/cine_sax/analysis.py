@@ -67,12 +67,15 @@ class CineAnalysis(Analysed):
 
     @property
     def curves(self) -> dict[str, list[float] | None]:
-        """Volume of both ventricles in every phase, circumferential strain, and motion of segments."""
+        """Volume of both ventricles in every phase, circumferential strain, and motion of segments.
+
+        Where the left ventricle is not drawn in every phase, there is no course of a volume.
+        """
         times_ms = self.cine.stack.phase_times_ms
         return {
             "time_ms": None if times_ms is None else times_ms.tolist(),
-            "lv_ml": self.lv_curve_ml.tolist(),
-            "rv_ml": self.rv_curve_ml.tolist(),
+            "lv_ml": self.lv_curve_ml.tolist() if self.lv_curve_ml.all() else None,
+            "rv_ml": self.rv_curve_ml.tolist() if self.lv_curve_ml.all() else None,
             **strain_curves(self.strain),
             **motion_curves(self.motion),
         }

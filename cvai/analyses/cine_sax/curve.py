@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from types import MappingProxyType
 
 import numpy as np
@@ -27,7 +28,7 @@ STROKES: Mapping[Structure, Stroke] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
-    """A quantity in every phase, and how it is drawn."""
+    """A quantity in every phase, NaN where there is none, and how it is drawn."""
 
     name: str
     values: NDArray[np.float64]
@@ -37,13 +38,15 @@ class Line:
 def draw_volume_curve(page: Page, box: Box, analysis: CineAnalysis) -> None:
     """Draw LV and RV volume over one beat, with end-diastole and end-systole marked.
 
-    Phases stand at their time, or at their number where the study does not tell time.
+    Phases stand at their time, or at their number where the study does not tell time. A phase in which no
+    left ventricle is drawn has no volume.
     """
+    lv_ml, rv_ml = analysis.lv_curve_ml, analysis.rv_curve_ml
     lines = (
-        Line(say("Left ventricle"), analysis.lv_curve_ml, LV_STROKE),
-        Line(say("Right ventricle"), analysis.rv_curve_ml, RV_STROKE),
+        Line(say("Left ventricle"), np.where(lv_ml > 0, lv_ml, np.nan), LV_STROKE),
+        Line(say("Right ventricle"), np.where(lv_ml > 0, rv_ml, np.nan), RV_STROKE),
     )
-    ticks = round_ticks(0.0, max(float(line.values.max()) for line in lines) or 1.0, 4)
+    ticks = round_ticks(0.0, max(float(lv_ml.max()), float(rv_ml.max())) or 1.0, 4)
     _draw_lines(page, box, analysis, lines, (say("Volume (mL)"), Axis(0.0, ticks[-1], ticks)))
 
 
@@ -111,11 +114,17 @@ def _draw_curve(
     values: tuple[Sequence[float] | NDArray[np.float64], NDArray[np.float64]],
     stroke: Stroke,
 ) -> None:
-    x_axis, y_axis = axes
-    points = [
-        (plot.left + x_axis.share(float(x)) * plot.width, plot.bottom - y_axis.share(float(y)) * plot.height)
-        for x, y in zip(*values, strict=True)
-    ]
-    page.line(points, stroke)
-    for x, y in points:
-        page.dot(x, y, 0.55, stroke.colour)
+    (x_axis, y_axis), (x_values, y_values) = axes, values
+    for is_drawn, run in groupby(zip(x_values, y_values, strict=True), key=lambda at: np.isfinite(at[1])):
+        if not is_drawn:
+            continue
+        points = [
+            (
+                plot.left + x_axis.share(float(x)) * plot.width,
+                plot.bottom - y_axis.share(float(y)) * plot.height,
+            )
+            for x, y in run
+        ]
+        page.line(points, stroke)
+        for x, y in points:
+            page.dot(x, y, 0.55, stroke.colour)

@@ -49,12 +49,12 @@ def reopen_cine(study: Study, files: Mapping[str, Path]) -> ReopenedCine:
 
     Args:
         study: with every image.
-        files: the cine segmentation, by its kind.
+        files: the cine segmentation, by its kind; none where the study is read by hand.
 
     Raises:
         Refused: ``segmentation_of_other_images``, or as ``assemble_cine``.
     """
-    path = files[CineKind.CINE]
+    path = files.get(CineKind.CINE)
     preferred = select_sax_cine(study)
     refusals: list[Refused] = []
     for selection in (preferred, *preferred.alternatives):
@@ -66,8 +66,10 @@ def reopen_cine(study: Study, files: Mapping[str, Path]) -> ReopenedCine:
     raise refusals[0]
 
 
-def _reopened(study: Study, selection: CineSelection, path: Path) -> ReopenedCine:
+def _reopened(study: Study, selection: CineSelection, path: Path | None) -> ReopenedCine:
     cine = assemble_cine(selection)
+    if path is None:
+        return ReopenedCine(study, cine, CineSegmentation.empty(cine.stack.shape, cine.stack.geometry))
     labels = read_labels(path, cine.planes, SEGMENTS)
     return ReopenedCine(study, cine, CineSegmentation(labels, cine.stack.geometry))
 

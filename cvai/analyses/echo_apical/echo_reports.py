@@ -182,7 +182,7 @@ def echo_report(context: ResultContext[EchoAnalysis], supersedes: Sequence[Super
         _image_library(context),
         *_section(analysis, codes.LEFT_VENTRICLE, _VENTRICLE),
         *_section(analysis, codes.LEFT_ATRIUM, _ATRIUM),
-        sr.TextContentItem(codes.COMMENT, disclaimer(analysis.verification), _CONTAINS),
+        sr.TextContentItem(codes.COMMENT, disclaimer(analysis), _CONTAINS),
     ]
     return _document(context, Extra.ECHO_REPORT, "5200", content, supersedes)
 

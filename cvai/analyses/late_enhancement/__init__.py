@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.late_enhancement.analyse import analyse_enhancement
 from cvai.analyses.late_enhancement.analysis import KIND, VIEW, EnhancementAnalysis
 from cvai.analyses.late_enhancement.arrays import segment_slices
+from cvai.analyses.late_enhancement.by_hand import REFUSALS
 from cvai.analyses.late_enhancement.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.late_enhancement.explain import explain_enhancement
 from cvai.analyses.late_enhancement.objects import FIRST_SERIES_NUMBER, SEG, SEGMENTS, SERIES, document, drawn
@@ -56,6 +57,6 @@ SPEC: AnalysisSpec[EnhancementSegmenter, ReopenedEnhancement, EnhancementAnalysi
         Accuracy("Dice of the infarct", ("dice", "infarct", "value")),
     ),
     page=PAGE,
-    choosable=Choosable(),
+    choosable=Choosable(by_hand=REFUSALS),
     concerns=may_hold_late_enhancement,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from cvai import __version__
 from cvai.analyses.late_enhancement.analysis import EnhancementAnalysis
+from cvai.analyses.late_enhancement.by_hand import opened_enhancement
 from cvai.analyses.late_enhancement.guide import compared, guide_of, labelled_cine
 from cvai.analyses.late_enhancement.measure import measured
 from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
@@ -24,7 +25,7 @@ from cvai.dicom.read.whole import require_readable
 def analyse_enhancement(
     study: Study, segmenter: EnhancementSegmenter, watch: Stopwatch
 ) -> EnhancementAnalysis:
-    """Select, assemble, segment, measure and judge one study.
+    """Select, assemble, segment, measure and judge one study, or open it for a reader to draw on.
 
     Raises:
         Refused: the study cannot be measured honestly.
@@ -37,13 +38,14 @@ def analyse_enhancement(
         stack = assemble_enhancement(selection)
         check_content(stack.stack.stored)
     with watch.inference():
-        labels = segmenter.slices.segment(stack.stack.phase(0))
         cine = labelled_cine(selection, segmenter.cine)
+        guide = guide_of(cine, stack.stack.geometry)
+        if study.is_read_by_hand:
+            return opened_enhancement(study, stack, guide, watch.timings_ms)
+        labels = segmenter.slices.segment(stack.stack.phase(0))
     with watch.stage("measure"):
-        geometry = stack.stack.geometry
-        guide = guide_of(cine, geometry)
         found = measured(study, stack, labels, guide, segmenter.slices.uncertainty)
-        found["findings"] += compared(labels, geometry, cine)
+        found["findings"] += compared(labels, stack.stack.geometry, cine)
     return EnhancementAnalysis(
         **found,
         study_uid=study.study_uid,

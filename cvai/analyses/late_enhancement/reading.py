@@ -43,13 +43,17 @@ def reopen_enhancement(study: Study, files: Mapping[str, Path]) -> ReopenedEnhan
 
     Args:
         study: with every image.
-        files: the segmentation, by its kind.
+        files: the segmentation, by its kind; none where the study is read by hand.
 
     Raises:
         Refused: ``segmentation_of_other_images``, or as ``assemble_enhancement``.
     """
     stack = assemble_enhancement(select_late_enhancement(study))
-    return ReopenedEnhancement(study, stack, read_labels(files[SEG], stack.planes, SEGMENTS))
+    drawn = SEG in files
+    labels = (
+        read_labels(files[SEG], stack.planes, SEGMENTS) if drawn else np.zeros(stack.stack.shape, np.uint8)
+    )
+    return ReopenedEnhancement(study, stack, labels)
 
 
 def labels_of(reopened: ReopenedEnhancement) -> dict[str, NDArray[np.uint8]]:

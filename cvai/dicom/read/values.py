@@ -154,7 +154,8 @@ class Study:
             says otherwise.
         own_results: what cvai has written into the study, ordered by SOPInstanceUID.
         entered: what a reader has entered by hand about the patient; None where nothing.
-        chosen: the series or loops that a person wants measured; None where the analysis chooses.
+        chosen: the series or loops that a person wants measured, or that they read it by hand; None where the
+            analysis chooses.
     """
 
     study_uid: str
@@ -166,6 +167,21 @@ class Study:
     own_results: tuple[OwnResult, ...] = ()
     entered: Entered | None = None
     chosen: SeriesChoice | None = None
+
+    @property
+    def chosen_images(self) -> SeriesChoice | None:
+        """The series or loops that a person chose; None where the analysis chooses."""
+        return self.chosen if self.chosen is not None and self.chosen.series_uid else None
+
+    @property
+    def is_read_by_hand(self) -> bool:
+        """Whether a person opened it in spite of a refusal, and nothing is measured but what they draw."""
+        return self.chosen is not None and bool(self.chosen.by_hand)
+
+    @property
+    def findings_of_choice(self) -> tuple[Finding, ...]:
+        """What a person chose; nothing where the analysis chooses."""
+        return () if self.chosen is None else self.chosen.findings
 
     def patient(self) -> Patient:
         """Whose study it is.

@@ -76,7 +76,7 @@ class Analysed(ABC):
         patient: whose study it is; the only source of a patient's identity in results.
         measurements: in the order they are reported.
         findings: of input and result together.
-        model: which model ran.
+        model: which model ran, or ``ModelIdentity.of_hand``.
         cvai_version: version of this package.
         timings_ms: duration of each stage so far, by its result.json name.
         subject: whose heart it is, as far as normal ranges and body size need to know.
@@ -97,6 +97,11 @@ class Analysed(ABC):
     reports: Reports = NO_REPORTS
     verification: Verification | None = None
     content: str = ""
+
+    @property
+    def is_to_be_drawn(self) -> bool:
+        """Whether a reader has yet to draw what is measured; before that there are no results to write."""
+        return self.model.is_hand and self.verification is None
 
     @property
     def impression(self) -> Impression | None:

@@ -129,14 +129,14 @@ def _entry(resource: Json, replaces: bool) -> Json:
 
 
 def _device(context: ResultContext[AnyAnalysed]) -> Json:
-    """What measured: this version of cvai with this model."""
+    """What measured: this version of cvai, with this model where one had a part in it."""
     model, version = context.analysis.model, context.analysis.cvai_version
     return {
         "resourceType": "Device",
         "identifier": [_identifier(derived_uid("fhir device", model.sha256, version))],
         "manufacturer": MANUFACTURER,
         "serialNumber": model.sha256,
-        "type": _concept_of(*AI_DEVICE),
+        **({} if model.is_hand else {"type": _concept_of(*AI_DEVICE)}),
         "deviceName": [{"name": f"cvai {model.name}", "type": "model-name"}],
         "version": [{"value": f"cvai {version}, {model.name} {model.version}"}],
         **({} if model.convention_sentence is None else {"note": _notes(model.convention_sentence)}),
@@ -148,7 +148,13 @@ def _shared(context: ResultContext[AnyAnalysed]) -> Json:
     date = checked_value(context.first_header, "StudyDate")
     effective = {} if date is None else {"effectiveDateTime": f"{date[:4]}-{date[4:6]}-{date[6:8]}"}
     status = "final" if _is_signed(context) else "preliminary"
-    return {"meta": {"security": [AI_ASSERTED]}, "status": status, **effective, **_subject(context)}
+    marked = {"meta": marks} if (marks := _marks(context)) else {}
+    return {**marked, "status": status, **effective, **_subject(context)}
+
+
+def _marks(context: ResultContext[AnyAnalysed]) -> Json:
+    """That a model had a part in it; of what a reader drew without one, nothing."""
+    return {} if context.analysis.model.is_hand else {"security": [AI_ASSERTED]}
 
 
 def _subject(context: ResultContext[AnyAnalysed]) -> Json:
@@ -200,7 +206,7 @@ def _provenance(context: ResultContext[AnyAnalysed], device: Json, targets: Iter
     tag = _identifier(_named(context, "/".join(("provenance", *by_model))))
     return {
         "resourceType": "Provenance",
-        "meta": {"security": [AI_ASSERTED], "tag": [{"system": tag["system"], "code": tag["value"]}]},
+        "meta": {**_marks(context), "tag": [{"system": tag["system"], "code": tag["value"]}]},
         "target": [{"reference": _uuid_url(_uid_of(target))} for target in targets],
         "recorded": context.created.astimezone().isoformat(timespec="seconds"),
         "agent": [made, *readers],

@@ -214,15 +214,18 @@ class _Writer:
     def _remark(self) -> str:
         """What a person has to know first: who made this, and what became of it."""
         model, verification = self._analysis.model, self._analysis.verification
-        made = (
-            f"Measured by cvai {self._analysis.cvai_version} with the AI model {model.name} {model.version}"
+        drew = (
+            "within a reader's contours"
+            if model.is_hand
+            else f"with the AI model {model.name} {model.version}"
         )
+        made = f"Measured by cvai {self._analysis.cvai_version} {drew}"
         if verification is None:
             return f"{NOT_FOR_CLINICAL_USE}. {made}; not verified by a reader."
         reader = f"{readable_name(verification.name)}, {verification.organization}"
         if self._rejected_because is not None:
             return f"{NOT_FOR_CLINICAL_USE}. {made}; rejected by {reader}: {self._rejected_because}"
-        done = "corrected and signed" if verification.changed else "signed"
+        done = "corrected and signed" if verification.changed and not model.is_hand else "signed"
         return f"{NOT_FOR_CLINICAL_USE}. {made}; {done} by {reader}."
 
     def _drawn(self) -> list[str]:

@@ -76,7 +76,7 @@ def _retreat(
 ) -> Finding | None:
     """Both (z,) from base to apex."""
     ed_mm, es_mm = (np.count_nonzero(areas_mm2) * step_mm for areas_mm2 in (ed_mm2, es_mm2))
-    if ed_mm - es_mm <= LARGEST_RETREAT_MM:
+    if es_mm == 0 or ed_mm - es_mm <= LARGEST_RETREAT_MM:
         return None
     return Finding(
         "ventricle_shortens_much",

@@ -13,6 +13,7 @@ from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.ventricles.base import base_findings
 from cvai.domain.ventricles.coverage import coverage_findings
+from cvai.domain.ventricles.not_drawn import not_drawn_findings
 from cvai.domain.ventricles.outline import outline_findings
 from cvai.domain.ventricles.short_axis import short_axis_findings
 from cvai.domain.ventricles.slice_curves import out_of_step_findings
@@ -72,6 +73,7 @@ def quality_findings(
         _second_heart(segmentation, float((lv_ml + wall_ml)[phases.end_diastole])),
     )
     return (
+        *not_drawn_findings(curves_ml, phases),
         *(finding for finding in found if finding is not None),
         *coverage_findings(segmentation, phases),
         *base_findings(segmentation, phases),
@@ -84,7 +86,7 @@ def quality_findings(
 
 def _small_ventricle(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
     edv_ml = lv_ml[phases.end_diastole]
-    if edv_ml >= SMALLEST_LV_EDV_ML:
+    if edv_ml == 0 or edv_ml >= SMALLEST_LV_EDV_ML:
         return None
     return Finding(
         "lv_implausibly_small",
@@ -104,7 +106,7 @@ def _no_stroke_volume(
 ) -> Finding | None:
     """Numbers that ``ventricle_measurements`` leaves out."""
     ed, es = phases.end_diastole, phases.end_systole
-    left, right = (ml[es] > ml[ed] for ml in (lv_ml, rv_ml))
+    left, right = (ml[es] > ml[ed] > 0 for ml in (lv_ml, rv_ml))
     if not (left or right):
         return None
     sides = say("left and the right") if left and right else say("left") if left else say("right")
@@ -123,6 +125,8 @@ def _no_stroke_volume(
 def _stroke_volumes(
     lv_ml: NDArray[np.float64], rv_ml: NDArray[np.float64], phases: KeyPhases
 ) -> Finding | None:
+    if not all(_is_drawn(curve_ml, phases) for curve_ml in (lv_ml, rv_ml)):
+        return None
     lv, rv = (curve[phases.end_diastole] - curve[phases.end_systole] for curve in (lv_ml, rv_ml))
     larger = max(lv, rv)
     if larger <= 0 or abs(lv - rv) <= STROKE_VOLUMES_DIFFER * larger:
@@ -164,12 +168,19 @@ def _high_ejection_fraction(
 
 
 def _ejected_percent(curve_ml: NDArray[np.float64], phases: KeyPhases) -> float:
-    """Of an empty ventricle, which has no ejection fraction, zero."""
+    """Of a ventricle that is not drawn at both phases, which has no ejection fraction, zero."""
     ed_ml, es_ml = float(curve_ml[phases.end_diastole]), float(curve_ml[phases.end_systole])
-    return ejection_fraction_percent(ed_ml, es_ml) if ed_ml > 0 else 0.0
+    return ejection_fraction_percent(ed_ml, es_ml) if _is_drawn(curve_ml, phases) else 0.0
+
+
+def _is_drawn(curve_ml: NDArray[np.float64], phases: KeyPhases) -> bool:
+    """Whether a structure has a volume at end-diastole and end-systole."""
+    return bool(curve_ml[phases.end_diastole] > 0 and curve_ml[phases.end_systole] > 0)
 
 
 def _masses(wall_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
+    if not _is_drawn(wall_ml, phases):
+        return None
     ed, es = (mass_g(float(wall_ml[t])) for t in (phases.end_diastole, phases.end_systole))
     if LEAST_MASS_AT_SYSTOLE * ed <= es <= MOST_MASS_AT_SYSTOLE * ed:
         return None
@@ -187,12 +198,15 @@ def _masses(wall_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
 
 
 def _phases_off(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None:
-    stroke = float(np.ptp(lv_ml))
+    if not _is_drawn(lv_ml, phases):
+        return None
+    drawn = np.flatnonzero(lv_ml)
+    stroke = float(np.ptp(lv_ml[drawn]))
     wrong = [
         (name, t, extreme)
         for name, t, extreme in (
-            (say("End-diastole"), phases.end_diastole, int(lv_ml.argmax())),
-            (say("End-systole"), phases.end_systole, int(lv_ml.argmin())),
+            (say("End-diastole"), phases.end_diastole, int(drawn[lv_ml[drawn].argmax()])),
+            (say("End-systole"), phases.end_systole, int(drawn[lv_ml[drawn].argmin()])),
         )
         if abs(lv_ml[t] - lv_ml[extreme]) > PHASE_OFF * stroke
     ]
@@ -219,7 +233,7 @@ def _phases_off(lv_ml: NDArray[np.float64], phases: KeyPhases) -> Finding | None
 
 
 def _phase_jump(curves_ml: VolumeCurves) -> Finding | None:
-    if curves_ml[Structure.LV_CAVITY].size < 5:
+    if curves_ml[Structure.LV_CAVITY].size < 5 or not curves_ml[Structure.LV_CAVITY].all():
         return None
     places = []
     named = []

@@ -29,6 +29,7 @@ Magn Reson 2010;12:46 (doi:10.1186/1532-429X-12-46)."""
 
 DOUBTFUL_CURVE: Mapping[str, Message] = MappingProxyType(
     {
+        "phases_not_drawn": say("the left ventricle is not drawn in every phase"),
         "slices_out_of_step": say("slices contract at different times"),
         "volume_jumps_between_phases": say("the volume jumps between phases"),
         "no_stroke_volume": say("the ventricle does not empty towards end-systole"),

@@ -27,7 +27,7 @@ from cvai.review.entered import entry_json, with_entered
 from cvai.review.language import TheLanguage, words_of_scripts
 from cvai.review.listing import Query, Row, Show, Sort
 from cvai.review.page import Page
-from cvai.review.series import series_offer
+from cvai.review.series import may_be_read_by_hand, series_offer
 from cvai.review.wording import render
 from cvai.review.worklist_table import worklist_csv
 
@@ -147,7 +147,8 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLang
         summary = with_entered(page, summary)
         entry = entry_json(page, summary)
     offer = series_offer(page, summary)
-    shown = {"summary": summary, "others": others, "entry": entry, "series": offer}
+    by_hand = may_be_read_by_hand(summary)
+    shown = {"summary": summary, "others": others, "entry": entry, "series": offer, "by_hand": by_hand}
     return render("study.html", language, page=page, session=session, **shown)
 
 

@@ -24,7 +24,7 @@ from cvai.review.impression import impression_json, write_impression
 from cvai.review.language import TheLanguage
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.series import choose_series, still_png
+from cvai.review.series import choose_series, open_by_hand, still_png
 from cvai.review.study import (
     measured_json,
     new_reading,
@@ -259,6 +259,14 @@ def measure_series(
     access.record()
     chosen = body.series_uid, body.sop_instance_uid
     return {"job_id": choose_series(page, summary, session.reader, *chosen)}
+
+
+@api.post("/by-hand")
+@shows(Audited(Act.CHANGED))
+def by_hand(session: Reviewer, summary: TheStudy, page: ThePage, access: TheAccess) -> Json:
+    """Open a refused study to be drawn on, in a new job."""
+    access.record()
+    return {"job_id": open_by_hand(page, summary, session.reader)}
 
 
 @api.get("/left-out/{sop_instance_uid}")

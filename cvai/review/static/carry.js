@@ -24,7 +24,7 @@ export class Carry {
    * @param {string} base address of the study's API
    * @param {Images} images
    * @param {EventTarget & import("./draft.js").Changed} edits of all of them
-   * @param {import("./proposal.js").Value[]} numbers shown as they are and as they would be
+   * @param {() => import("./proposal.js").Value[]} numbers shown as they are and as they would be
    * @param {(frames: Frame[]) => Promise<{now: Values, then: Values}>} measure them, with these frames
    * @param {() => void} draw all images
    */
@@ -145,7 +145,7 @@ export class Carry {
     this.draw();
     const { now, then } = await this.measure(frames);
     if (asked !== this.asked) return;
-    const shown = this.numbers.filter(({ name, decimals }) => now[name]?.toFixed(decimals) !== then[name]?.toFixed(decimals));
+    const shown = this.numbers().filter(({ name, decimals }) => now[name]?.toFixed(decimals) !== then[name]?.toFixed(decimals));
     this.#part("numbers").replaceChildren(...shown.map((value) => rowOf(value, now, then)));
     this.#say(frames.length ? this.#reachInWords() : _("Nothing changes there."));
     this.#part("table").hidden = !shown.length;

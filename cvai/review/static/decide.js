@@ -39,8 +39,9 @@ export class Decide {
   /** Show what can be decided, as things stand. */
   show() {
     this.accept.disabled = this.reject.disabled = !this.maySign;
-    this.accept.hidden = this.reject.hidden = !this.maySign;
-    this.accept.textContent = this.editor.changed ? _("Accept with changes…") : _("Accept…");
+    this.accept.hidden = !this.maySign;
+    this.reject.hidden = !this.maySign || this.study.by_hand;
+    this.accept.textContent = this.study.by_hand ? _("Sign…") : this.editor.changed ? _("Accept with changes…") : _("Accept…");
     this.line.hidden = !this.holds;
     if (this.holds) this.line.textContent = inWords(this.holds);
     this.line.dataset.stored = this.holds?.stored ?? "";
@@ -106,14 +107,20 @@ export class Decide {
     const table = /** @type {HTMLElement} */ (document.getElementById("accept-table"));
     table.replaceChildren(body);
     const { frames } = this.editor.changes;
-    const moved = [frames.length > 1 ? _("{n} images corrected", { n: frames.length }) : frames.length ? _("1 image corrected") : ""];
+    const moved = [frames.length && this.#imagesInWords(frames.length)];
     if (this.editor.phasesMoved) moved.push(_("phases chosen anew"));
     const graded = new Set(Object.keys(this.editor.changes.chosen ?? {}).map((name) => name.split(":")[0])).size;
     if (graded) moved.push(_(this.study.given[graded > 1 ? 1 : 0], { n: graded }));
     const what = /** @type {HTMLElement} */ (document.getElementById("accept-what"));
-    what.textContent = moved.filter(Boolean).join(", ") || _("As the model measured them.");
+    what.textContent = moved.filter(Boolean).join(", ") || (this.study.by_hand ? _("Nothing is drawn.") : _("As the model measured them."));
     const impression = /** @type {HTMLElement} */ (document.getElementById("accept-impression"));
     impression.textContent = this.impression.text || _("No impression.");
+  }
+
+  /** @param {number} n @returns {string} how many images were corrected, or drawn by hand */
+  #imagesInWords(n) {
+    if (this.study.by_hand) return n > 1 ? _("{n} images drawn", { n }) : _("1 image drawn");
+    return n > 1 ? _("{n} images corrected", { n }) : _("1 image corrected");
   }
 
   /** @param {import("./draft.js").Changed["changes"] | null} changes @param {string} reason */

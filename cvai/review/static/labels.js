@@ -105,17 +105,22 @@ export function measure(labels, ed, es, live) {
   for (const { prefix, label } of live?.chambers ?? []) {
     Object.assign(values, chamber(prefix, labels.volumeMl(ed, label), labels.volumeMl(es, label), labels.grid));
   }
-  for (const { name, label, g_per_ml } of live?.masses ?? []) values[name] = labels.volumeMl(ed, label) * g_per_ml;
+  for (const { name, label, g_per_ml } of live?.masses ?? []) {
+    const ml = labels.volumeMl(ed, label);
+    if (ml > 0) values[name] = ml * g_per_ml;
+  }
   return values;
 }
 
 /** @param {string} prefix @param {number} edv @param {number} esv @param {Grid} grid */
 function chamber(prefix, edv, esv, grid) {
   /** @type {Record<string, number>} */
-  const values = { [`${prefix}_edv`]: edv, [`${prefix}_esv`]: esv };
-  if (edv < esv) return values;
+  const values = {};
+  if (edv > 0) values[`${prefix}_edv`] = edv;
+  if (esv > 0) values[`${prefix}_esv`] = esv;
+  if (esv === 0 || edv < esv) return values;
   values[`${prefix}_sv`] = edv - esv;
-  if (edv > 0) values[`${prefix}_ef`] = (100 * (edv - esv)) / edv;
+  values[`${prefix}_ef`] = (100 * (edv - esv)) / edv;
   if (grid.heart_rate_bpm) values[`${prefix}_co`] = ((edv - esv) * grid.heart_rate_bpm) / 1000;
   return values;
 }

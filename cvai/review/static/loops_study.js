@@ -149,7 +149,7 @@ class LoopsPage {
   #carries() {
     const host = this.mayChange ? document.getElementById("carry-on") : null;
     const draw = () => this.views.forEach(({ viewer }) => viewer.draw());
-    const carry = new Carry(host, base, new LoopImages(this), this.edits, this.study.page.signed, (frames) => this.#measured(frames), draw);
+    const carry = new Carry(host, base, new LoopImages(this), this.edits, () => this.study.page.signed, (frames) => this.#measured(frames), draw);
     part("accept")?.addEventListener("click", () => carry.withdraw(), { capture: true });
     return carry;
   }

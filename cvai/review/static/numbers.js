@@ -20,6 +20,8 @@ export class Numbers {
     this.count = count;
     /** @type {Record<string, number>} */
     this.measured = {};
+    /** @type {Record<string, string>} */
+    this.units = {};
     /** Of the editor: which contours ``measured`` is of. */
     this.revision = -1;
     /** @type {Promise<unknown>} */
@@ -29,13 +31,14 @@ export class Numbers {
   /**
    * Take what the server measures of the contours that are saved.
    * @param {number} revision of the editor that was saved
-   * @returns {Promise<{wall: string, scores: string, signed: any[], marks: any, findings: string, places: any[][], proposed: string, curves: Record<string, number[] | null>, loops?: import("./loops.js").Redrawn[], remarks: string[]}>}
+   * @returns {Promise<{wall: string, scores: string, signed: any[], units: Record<string, string>, marks: any, findings: string, places: any[][], proposed: string, curves: Record<string, number[] | null>, loops?: import("./loops.js").Redrawn[], remarks: string[]}>}
    *   the wall of these contours as HTML, empty where the analysis has none; their findings as HTML and where each
    *   leads; their curves; and what is drawn on loops and how they were measured
    */
   refresh(revision) {
     const asked = getJson(`${this.base}/measured`).then((told) => {
       this.measured = told.measurements;
+      this.units = told.units;
       this.revision = revision;
       return told;
     });
@@ -53,7 +56,7 @@ export class Numbers {
     const { counted, measured } = this;
     const model = Object.fromEntries(this.model.map(({ name, value }) => [name, value]));
     if (!this.editor.changed) return model;
-    return this.current ? { ...counted, ...measured } : { ...model, ...measured, ...counted };
+    return this.current ? measured : { ...model, ...measured, ...counted };
   }
 
   /** @returns {Record<string, number>} the numbers that need no server, also by body surface where it is known */
@@ -69,24 +72,50 @@ export class Numbers {
   show() {
     const { values, counted, current } = this;
     const { changed } = this.editor;
-    for (const { name, value, interval, normal } of this.model) {
+    for (const [name, places] of placesByName()) {
       const now = values[name];
+      const model = this.model.find((measurement) => measurement.name === name);
       if (now === undefined) {
-        if (current) for (const place of document.querySelectorAll(`[data-value="${name}"]`)) showMissing(place);
+        if (current) places.filter((place) => place.textContent).forEach(showMissing);
         continue;
       }
-      const moved = changed && Math.abs(now - value) > 1e-6;
-      for (const place of document.querySelectorAll(`[data-value="${name}"]`)) {
+      const moved = changed && (!model || Math.abs(now - model.value) > 1e-6);
+      for (const place of places) {
         show(place, now, moved);
         place.classList.toggle("waits", !current && !(name in counted));
+        showRow(place, this.units[name]);
       }
-      for (const place of document.querySelectorAll(`[data-model="${name}"]`)) {
-        place.textContent = modelInWords(place, value, interval, changed, decimalsOf(name));
-      }
-      if (normal) showNormality(name, now, normal);
+      if (model) this.#showBesideModel(model, now);
       showEitherSex(name, now);
     }
   }
+
+  /** @param {Measurement} model @param {number} now */
+  #showBesideModel({ name, value, interval, normal }, now) {
+    for (const place of document.querySelectorAll(`[data-model="${name}"]`)) {
+      place.textContent = modelInWords(place, value, interval, this.editor.changed, decimalsOf(name));
+    }
+    if (normal) showNormality(name, now, normal);
+  }
+}
+
+/** @returns {Map<string, Element[]>} where each number stands, by its name */
+function placesByName() {
+  const places = new Map();
+  for (const place of document.querySelectorAll("[data-value]")) {
+    const name = place.getAttribute("data-value");
+    places.set(name, [...(places.get(name) ?? []), place]);
+  }
+  return places;
+}
+
+/** @param {Element} place of a number that no model measured @param {string | undefined} unit */
+function showRow(place, unit) {
+  const row = place.closest("tr");
+  if (!row?.hidden) return;
+  row.hidden = false;
+  const text = row.querySelector("[data-unit]");
+  if (text && unit) text.textContent = unit;
 }
 
 /** @param {Element} place of what these contours do not measure */

@@ -1,16 +1,22 @@
-/** @file Another series or loop of the study measured instead, as a new job. */
+/** @file Another series or loop of the study measured instead, or a refused one read by hand: as a new job. */
 
 import { meta, Problem, sendJson } from "./api.js";
 
+/** @param {string} address of the study's API @param {Record<string, string>} body */
+async function queue(address, body) {
+  try {
+    const told = await sendJson("POST", `/api/studies/${meta("job")}/${address}`, body);
+    location.assign(`/studies/${told.job_id}`);
+  } catch (problem) {
+    const line = document.getElementById("series-problem");
+    if (line) line.textContent = problem instanceof Problem ? problem.message : String(problem);
+  }
+}
+
 for (const button of document.querySelectorAll("[data-series]")) {
-  button.addEventListener("click", async () => {
-    try {
-      const chosen = { series_uid: button.getAttribute("data-series"), sop_instance_uid: button.getAttribute("data-loop") ?? "" };
-      const told = await sendJson("POST", `/api/studies/${meta("job")}/series`, chosen);
-      location.assign(`/studies/${told.job_id}`);
-    } catch (problem) {
-      const line = document.getElementById("series-problem");
-      if (line) line.textContent = problem instanceof Problem ? problem.message : String(problem);
-    }
+  button.addEventListener("click", () => {
+    const [series, loop] = ["data-series", "data-loop"].map((name) => button.getAttribute(name) ?? "");
+    queue("series", { series_uid: series, sop_instance_uid: loop });
   });
 }
+document.querySelector("[data-by-hand]")?.addEventListener("click", () => queue("by-hand", {}));

@@ -50,7 +50,7 @@ class StudyPage {
     const carried = this.mayChange ? document.getElementById("carry-on") : null;
     /** @param {import("./carry.js").Frame[]} frames */
     const compare = async (frames) => ({ now: count(), then: editor.labels.with(frames, count) });
-    this.carry = new Carry(carried, base, sides, editor, study.page.signed, compare, () => this.#drawImages());
+    this.carry = new Carry(carried, base, sides, editor, () => study.page.signed, compare, () => this.#drawImages());
     this.curve = study.page.curve && this.#newCurve(study.page.curve);
     /** @type {Record<string, number[] | null>} */
     this.curves = study.result.curves;
@@ -219,12 +219,13 @@ class StudyPage {
   /** @param {number} revision have the contours measured anew as they were saved */
   async showMeasured(revision) {
     try {
-      const { wall, scores, curves, findings, places, proposed } = await this.numbers.refresh(revision);
+      const { wall, scores, curves, findings, places, proposed, signed } = await this.numbers.refresh(revision);
       if (wall) this.wall?.show(wall);
       this.scores?.show(scores);
       part("findings-shown").innerHTML = findings;
       this.#linkFindings(places);
       this.curves = curves;
+      this.study.page.signed = signed;
       this.impression?.propose(proposed);
       this.showNumbers();
     } catch (problem) {
@@ -301,7 +302,7 @@ class StudyPage {
     if (this.curve && t === editor.phases.ed) parts.push(_("end-diastole"));
     if (this.curve && t === editor.phases.es) parts.push(_("end-systole"));
     if (!editor.differs(t, z)) return parts;
-    return [...parts, editor.originOf(t, z) ? _("carried on") : _("corrected")];
+    return [...parts, editor.originOf(t, z) ? _("carried on") : this.study.by_hand ? _("drawn") : _("corrected")];
   }
 
   #tellEdges() {

@@ -227,7 +227,7 @@ def _opened(record: JobRecord, source: Path) -> Reopened:
 
 
 def _shown(record: JobRecord, opened: Reopened) -> Shown:
-    spec = spec_of(record.outcome)
+    spec = spec_of(record.job, record.outcome)
     if spec is None or spec.page is None:
         raise StudyRefused("no_contours", "This analysis has no such images.", "Its numbers can be read.")
     shown: Shown = spec.page.shown(opened)

@@ -31,6 +31,7 @@ from cvai.dicom.write.plan import Extra, ShownNumber
 from cvai.dicom.write.report.page import ALARM
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.measurement import Measurement
+from cvai.domain.segmentation import ModelIdentity
 from tests.dicom.write.echo_synthetic import echo_analysis
 from tests.dicom.write.synthetic import CREATED, context_of, make_analysis, write_results
 from tests.dicom.write.test_dciodvfy import complaints
@@ -173,9 +174,12 @@ def test_a_signed_capture_says_who_stands_for_it_and_is_another_object(
     assert signed.SOPInstanceUID != first.SOPInstanceUID
     assert signed.SeriesDescription == "cvai signed cine with contours (not for clinical use)"
     assert not np.array_equal(signed.pixel_array[:, :30], first.pixel_array[:, :30])
-    assert standing_text(None) == "AI, not verified"
-    assert standing_text(SIGNED) == "Corrected and accepted by a reader"
-    assert standing_text(replace(SIGNED, changed=False)) == "Accepted by a reader"
+    by_hand = replace(analysis, verification=SIGNED, model=ModelIdentity.of_hand("1.0"))
+    assert standing_text(analysis) == "AI, not verified"
+    assert standing_text(replace(analysis, verification=SIGNED)) == "Corrected and accepted by a reader"
+    accepted = replace(analysis, verification=replace(SIGNED, changed=False))
+    assert standing_text(accepted) == "Accepted by a reader"
+    assert standing_text(by_hand) == "Drawn by a reader"
 
 
 def test_a_number_has_its_interval_and_the_gravest_finding_comes_first() -> None:

@@ -86,7 +86,9 @@ def select_sax_cine(study: Study) -> CineSelection:
     candidates = tuple(candidates_of(stacks))
     if candidates:
         found = _Found(study, images, groups, stacks, candidates)
-        return _preferred(found) if study.chosen is None else _chosen(found, study.chosen)
+        choice = study.chosen_images
+        selection = _preferred(found) if choice is None else _chosen(found, choice)
+        return replace(selection, findings=(*study.findings_of_choice, *selection.findings))
     if (unplaced := _unplaced_cine(images)) is not None:
         return unplaced
     raise refusal_of(study, images, groups, stacks)
@@ -104,8 +106,7 @@ def _chosen(found: _Found, choice: SeriesChoice) -> CineSelection:
             say("Choose another series, or keep the result there is."),
             excluded,
         )
-    selection = _selection(of_series[0], found)
-    return replace(selection, findings=(choice.finding, *selection.findings))
+    return _selection(of_series[0], found)
 
 
 def _preferred(found: _Found) -> CineSelection:

@@ -95,7 +95,7 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
     excluded = (*excluded, *(Excluded(uid, _of_scout(g)) for g in scouts for uid in g.series_uids))
     if not candidates:
         raise _refusal(study, scouts, stacks, excluded)
-    chosen = study.chosen
+    chosen = study.chosen_images
     best = _best(candidates if chosen is None else _of_series(candidates, chosen, excluded))
     others = [stack for stack in stacks if stack is not best]
     stack = _latest(best)
@@ -106,7 +106,7 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
         is_phase_sensitive=is_phase_sensitive(best.planes[0]),
         excluded=(*excluded, *(e for other in others for e in _left_out(other, best))),
         findings=(
-            *([] if chosen is None else [chosen.finding]),
+            *study.findings_of_choice,
             *_size_findings(best),
             *_repeat_findings(best),
             *_beside_findings(best, others),

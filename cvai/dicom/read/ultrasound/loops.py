@@ -18,7 +18,7 @@ from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.ultrasound.calibration import COLOUR_FLOW, M_MODE, SPECTRAL, calibration_of, regions_of
 from cvai.dicom.read.ultrasound.frame_times import frame_times, heart_rate
 from cvai.dicom.read.ultrasound.loop_pixels import grey_loop
-from cvai.dicom.read.ultrasound.stages import at_rest, of_chosen_stages
+from cvai.dicom.read.ultrasound.stages import StageChoice, at_rest, of_chosen_stages
 from cvai.dicom.read.ultrasound.views import StatedView, stated_view
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.echo.loop import EchoLoop
@@ -129,10 +129,11 @@ def select_loops(study: Study) -> LoopSelection:
                 excluded.append(Excluded(series.series_uid, reason))
     if not loops:
         raise _no_loop(study, excluded)
-    if study.chosen is None:
-        choice = at_rest(loops)
-        return LoopSelection(choice.loops, (*excluded, *choice.excluded), choice.findings)
-    return _selection_of(study.chosen, loops, excluded)
+    chosen = study.chosen_images
+    selection = at_rest(loops) if chosen is None else _of_chosen(chosen, loops, excluded)
+    return LoopSelection(
+        selection.loops, (*excluded, *selection.excluded), (*study.findings_of_choice, *selection.findings)
+    )
 
 
 def chosen_not_measured(why: str, excluded: Iterable[Excluded]) -> CineNotFound:
@@ -145,14 +146,10 @@ def chosen_not_measured(why: str, excluded: Iterable[Excluded]) -> CineNotFound:
     )
 
 
-def _selection_of(
-    chosen: SeriesChoice, loops: Sequence[Images], excluded: Sequence[Excluded]
-) -> LoopSelection:
+def _of_chosen(chosen: SeriesChoice, loops: Sequence[Images], excluded: Sequence[Excluded]) -> StageChoice:
     if set(chosen.loops) - {images[0].sop_instance_uid for images in loops} or not chosen.loops:
         raise chosen_not_measured(say("it is no grey-scale loop that may show an apical view"), excluded)
-    choice = of_chosen_stages(loops, chosen.loops)
-    findings = (chosen.finding, *choice.findings)
-    return LoopSelection(choice.loops, (*excluded, *choice.excluded), findings)
+    return of_chosen_stages(loops, chosen.loops)
 
 
 def assemble_loop(images: Images) -> AssembledLoop:

@@ -48,7 +48,7 @@ def contour_document(
         plan,
         image_library(sources, plan.modality),
         [_group(context, outline, model) for outline in outlines],
-        evaluations_container([(codes.COMMENT, disclaimer(context.analysis.verification))]),
+        evaluations_container([(codes.COMMENT, disclaimer(context.analysis))]),
     )
     for element in content[0]:
         document.add(element)

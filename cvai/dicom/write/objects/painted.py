@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cvai.dicom.write.analysis import AnyAnalysed, Verification
+from cvai.dicom.write.analysis import Analysed, AnyAnalysed
 from cvai.dicom.write.contoured import ContouredImages
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext
 from cvai.dicom.write.plan import ShownNumber
@@ -129,10 +129,13 @@ def _phase_text(images: ContouredImages, t: int) -> str:
     return f"Frame {t + 1} of {len(images.labels)}{time}{keys}"
 
 
-def standing_text(verification: Verification | None) -> str:
+def standing_text(analysis: Analysed) -> str:
     """Who stands for the numbers."""
+    verification = analysis.verification
     if verification is None:
         return "AI, not verified"
+    if analysis.model.is_hand:
+        return "Drawn by a reader"
     return "Corrected and accepted by a reader" if verification.changed else "Accepted by a reader"
 
 
@@ -211,7 +214,7 @@ def _draw_header(
     draw: ImageDraw.ImageDraw, context: ResultContext[AnyAnalysed], title: str, width: int
 ) -> None:
     analysis = context.analysis
-    standing = f"{standing_text(analysis.verification)} · {NOT_FOR_CLINICAL_USE.lower()}"
+    standing = f"{standing_text(analysis)} · {NOT_FOR_CLINICAL_USE.lower()}"
     block = _LARGE.getlength(standing) + 2 * _MARGIN_PX
     draw.rectangle((0, 0, block, 30), fill=ALARM)
     draw.text((_MARGIN_PX, 4), standing, WHITE, _LARGE)
@@ -240,7 +243,8 @@ def _draw_footer(
     doubt = _fitted(doubt_text(context.analysis.findings), _CAPTION, room)
     draw.text((_MARGIN_PX, top + 21), doubt, WHITE, _CAPTION)
     analysis, model = context.analysis, context.analysis.model
-    made_by = f"cvai {analysis.cvai_version}, model {model.name} {model.version}"
+    drawn_by = "drawn by hand" if model.is_hand else f"model {model.name} {model.version}"
+    made_by = f"cvai {analysis.cvai_version}, {drawn_by}"
     draw.text((_MARGIN_PX, top + 38), _fitted(made_by, _CAPTION, room), _PALE, _CAPTION)
 
 

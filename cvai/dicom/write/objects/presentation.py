@@ -42,7 +42,7 @@ def presentation_state(context: ResultContext[AnyAnalysed], all_images: Sequence
     instance.PresentationCreationDate = instance.ContentDate
     instance.PresentationCreationTime = instance.ContentTime
     del instance.ContentDate, instance.ContentTime
-    standing = f"{standing_text(context.analysis.verification)}. {NOT_FOR_CLINICAL_USE}."
+    standing = f"{standing_text(context.analysis)}. {NOT_FOR_CLINICAL_USE}."
     verification = context.analysis.verification
     instance.BodyPartExamined = "HEART"
     instance.ContentLabel = "CONTOURS"

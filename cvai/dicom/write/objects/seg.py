@@ -27,7 +27,7 @@ from pydicom.datadict import tag_for_keyword
 from cvai.dicom.read.pixels.frames import frame_attributes
 from cvai.dicom.read.values import ImagePlane
 from cvai.dicom.write import codes
-from cvai.dicom.write.analysis import AnyAnalysed, Verification
+from cvai.dicom.write.analysis import Analysed, AnyAnalysed
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.dicom.write.objects.encoded import put_sequence
 from cvai.dicom.write.objects.frames import (
@@ -124,7 +124,7 @@ def _segment_description(context: ResultContext[AnyAnalysed], segment: Segment, 
         segment_label=segment.name,
         segmented_property_category=segment.category,
         segmented_property_type=segment.code,
-        algorithm_type=_algorithm_type(context.analysis.verification),
+        algorithm_type=_algorithm_type(context.analysis),
         algorithm_identification=algorithm_identification(context.analysis.model),
         tracking_uid=context.uids.tracking(tracked_as),
         tracking_id=tracked_as,
@@ -133,12 +133,17 @@ def _segment_description(context: ResultContext[AnyAnalysed], segment: Segment, 
     return description
 
 
-def _algorithm_type(verification: Verification | None) -> str:
+def _algorithm_type(analysis: Analysed) -> str:
+    if analysis.model.is_hand:
+        return "MANUAL"
+    verification = analysis.verification
     return "SEMIAUTOMATIC" if verification is not None and verification.changed else "AUTOMATIC"
 
 
-def algorithm_identification(model: ModelIdentity) -> highdicom.AlgorithmIdentificationSequence:
-    """Which model made the segments (PS3.3 section 10.16)."""
+def algorithm_identification(model: ModelIdentity) -> highdicom.AlgorithmIdentificationSequence | None:
+    """Which model made the segments (PS3.3 section 10.16); None where a reader drew them."""
+    if model.is_hand:
+        return None
     return highdicom.AlgorithmIdentificationSequence(
         name=f"cvai {model.name}",
         family=codes.ARTIFICIAL_INTELLIGENCE,

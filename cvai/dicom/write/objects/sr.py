@@ -59,6 +59,11 @@ VERIFIED_DISCLAIMER = (
 MEASUREMENT_REPORT, ECHO_REPORT = "126000", "125200"
 """Document titles (DCM) that tell documents of one class apart: of TID 1500, and of TID 5200 and 5300."""
 
+DRAWN_DISCLAIMER = (
+    f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, within contours that a reader "
+    "has drawn and verified; no model has drawn any of them."
+)
+
 CORRECTED_DISCLAIMER = (
     f"{NOT_FOR_CLINICAL_USE}. Measured by software that is no medical device, with contours, phases or "
     "grades that a reader has corrected, and verified by that reader."
@@ -282,13 +287,16 @@ def _image_item(source: SourceImage, name: bytes) -> bytes:
 
 
 def algorithm(context: ResultContext[AnyAnalysed]) -> sr.AlgorithmIdentification:
-    """TID 4019: which model measured."""
+    """TID 4019: which model measured, or that a reader drew what was."""
     model = context.analysis.model
     return sr.AlgorithmIdentification(
         name=f"cvai {model.name}",
         version=model.version,
-        parameters=[f"model sha256 {model.sha256}", f"cvai {context.analysis.cvai_version}"],
-        family=codes.ARTIFICIAL_INTELLIGENCE,
+        parameters=[
+            *([] if model.is_hand else [f"model sha256 {model.sha256}"]),
+            f"cvai {context.analysis.cvai_version}",
+        ],
+        family=codes.MANUAL_PROCESSING if model.is_hand else codes.ARTIFICIAL_INTELLIGENCE,
         manufacturer=MANUFACTURER,
     )
 
@@ -339,7 +347,7 @@ def _referenced_segment(context: ResultContext[AnyAnalysed], group: SegmentGroup
 def _evaluations(analysis: Analysed, plan: DocumentPlan) -> sr.ContainerContentItem:
     """What was seen, comments, and every finding as text, where TID 1500 has its qualitative evaluations."""
     stated = (
-        disclaimer(analysis.verification),
+        disclaimer(analysis),
         analysis.model.convention_sentence,
         interval_note(analysis.measurements),
         *plan.remarks,
@@ -365,10 +373,13 @@ def evaluations_container(
     return container
 
 
-def disclaimer(verification: Verification | None) -> str:
+def disclaimer(analysis: Analysed) -> str:
     """What must stand beside the numbers."""
+    verification = analysis.verification
     if verification is None:
         return DISCLAIMER
+    if analysis.model.is_hand:
+        return DRAWN_DISCLAIMER
     return CORRECTED_DISCLAIMER if verification.changed else VERIFIED_DISCLAIMER
 
 

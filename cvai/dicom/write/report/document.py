@@ -14,7 +14,7 @@ from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.read.header.text import one_line, stated_text
 from cvai.dicom.read.patient import Patient
 from cvai.dicom.write import codes
-from cvai.dicom.write.analysis import AnyAnalysed, Verification
+from cvai.dicom.write.analysis import Analysed, AnyAnalysed
 from cvai.dicom.write.instance import NOT_FOR_CLINICAL_USE, ResultContext, new_instance
 from cvai.dicom.write.plan import ResultKind
 from cvai.dicom.write.report.bounds import interval_note
@@ -73,7 +73,7 @@ def draw_heading(page: Page, context: ResultContext[AnyAnalysed], measured_from:
     title = term(context.plan.title)
     if rejection is not None:
         title = say("Rejected: {title}", title=term(context.plan.title.lower()))
-    provenance = _provenance(context.analysis.verification, measured_from, rejection)
+    provenance = _provenance(context.analysis, measured_from, rejection)
     page.text(
         LEFT, 26, fitted(page.said(provenance), 8, WIDTH), 8, colour=GREY if rejection is None else ALARM
     )
@@ -85,13 +85,16 @@ def draw_heading(page: Page, context: ResultContext[AnyAnalysed], measured_from:
     page.text(RIGHT - width / 2, 19.75, notice, 8, bold=True, colour=WHITE, align="centre")
 
 
-def _provenance(verification: Verification | None, measured_from: str, rejection: str | None) -> Message:
+def _provenance(analysis: Analysed, measured_from: str, rejection: str | None) -> Message:
+    verification = analysis.verification
     if verification is None:
         return say("Measured automatically from {images}; no reader has verified it.", images=measured_from)
     who = f"{readable_name(verification.name)}, {verification.organization}, {readable_time(verification.at)}"
     if rejection is not None:
         reason = one_line(rejection)
         return say("These numbers are not to be used. Rejected by {who}: {reason}", who=who, reason=reason)
+    if analysis.model.is_hand:
+        return say("Drawn by hand and verified by {who}.", who=who)
     if verification.changed:
         return say("Corrected and verified by {who}.", who=who)
     return say("Measured automatically, verified by {who}.", who=who)
@@ -194,13 +197,18 @@ SEVERITY_WORDS: Mapping[Severity, tuple[str, tuple[int, int, int]]] = MappingPro
 
 
 def finding_lines(findings: Sequence[Finding], width: float, room: int) -> list[FindingLine]:
-    """Findings as lines of at most ``width`` mm, gravest first; the last line counts what has no room."""
+    """Findings as lines of at most ``width`` mm, gravest first; the last line counts what has no room.
+
+    The gravest is printed as far as there is room.
+    """
     ordered = sorted(findings, key=lambda finding: list(SEVERITY_WORDS).index(finding.severity))
     lines: list[FindingLine] = []
     for place, finding in enumerate(ordered):
         word, colour = SEVERITY_WORDS[finding.severity]
         texts = wrapped(finding.message, 8, width)
         left_over = len(ordered) - place
+        if not lines and len(texts) > room - (left_over > 1) and room > 1:
+            texts = [*texts[: room - 2], f"{texts[room - 2]} …"]
         if len(lines) + len(texts) > room - (left_over > 1):
             lines.append(
                 FindingLine("", say("{count} more in the structured report.", count=left_over), GREY)
@@ -214,13 +222,18 @@ def draw_footer(page: Page, context: ResultContext[AnyAnalysed]) -> None:
     """Which software and model made the page, and for which study."""
     analysis, model = context.analysis, context.analysis.model
     page.line([(LEFT, FOOTER_TOP), (RIGHT, FOOTER_TOP)], Stroke(LIGHT, 0.6))
-    made_by = say(
-        "cvai {version}, model {model} {model_version} (sha256 {digest}), {when}",
-        version=analysis.cvai_version,
-        model=model.name,
-        model_version=model.version,
-        digest=model.sha256[:12],
-        when=readable_time(context.created),
+    when = readable_time(context.created)
+    made_by = (
+        say("cvai {version}, drawn by hand without a model, {when}", version=analysis.cvai_version, when=when)
+        if model.is_hand
+        else say(
+            "cvai {version}, model {model} {model_version} (sha256 {digest}), {when}",
+            version=analysis.cvai_version,
+            model=model.name,
+            model_version=model.version,
+            digest=model.sha256[:12],
+            when=when,
+        )
     )
     page.text(LEFT, FOOTER_TOP + 4, made_by, 6.5, colour=GREY)
     study = say("Study {study_uid}", study_uid=analysis.study_uid)
