@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,17 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
+from cvai.analyses import cine_sax
+from cvai.analyses.spec import STACK, Correction
+from cvai.dicom.read.read import open_studies
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import read_entry
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
 from cvai.domain.measurement import IntervalOrigin
+from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.series_choice import SeriesChoice
 from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import TemporarilyUnavailable
 from cvai.pipeline import StudyOutcome, analyse_folder
@@ -33,6 +38,7 @@ from tests.ready import ready
 pytestmark = pytest.mark.slow
 
 CINE = SeriesSpec(n_slices=7, n_phases=10, rows=18, columns=25)
+BY_HAND = SeriesChoice("", "Hart^Ada", datetime(2026, 3, 1, 9, 0, tzinfo=UTC), by_hand="heart_lost")
 VOXEL_ML = 10.0 * 1.25 * 1.75 / 1000
 
 
@@ -148,6 +154,40 @@ def test_a_heart_that_is_lost_in_some_phases_is_refused(tmp_path: Path) -> None:
     assert outcome.objects == ()
     assert record["refused"]["code"] == "heart_lost"
     assert "2 of 10 phases" in record["refused"]["message"]
+
+
+def test_a_refused_study_that_is_read_by_hand_gives_nothing_but_what_is_drawn(tmp_path: Path) -> None:
+    write(tmp_path / "study", images(CINE))
+    heart = DrawnHeart(sides=(9, 8, 7, 0, 0, 5, 6, 7, 8, 9))
+    (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(heart), chosen=BY_HAND)
+    record = read_entry(outcome.folder / "result.json")
+    assert (outcome.status, outcome.objects, record["measurements"]) == ("analysed", (), [])
+    assert record["model"]["provider"] == "reader"
+    assert record["series_chosen"]["by_hand"] == "heart_lost"
+    assert {finding["code"] for finding in record["findings"]} >= {"read_by_hand", "phases_to_be_set"}
+    assert not (outcome.folder / "report.pdf").exists()
+
+    with open_studies(tmp_path / "study") as opened:
+        reopened = cine_sax.reopen_cine(replace(opened.studies[0], chosen=BY_HAND), {})
+        labels = reopened.segmentation.labels.copy()
+        assert not labels.any()
+        drawn = DrawnHeart().segment(reopened.cine.stack).labels
+        labels[0] = drawn[0]
+        again = remeasured(reopened, labels)
+        names = {m.name for m in again.measurements}
+        assert {"lv_edv", "lv_mass", "rv_edv"} <= names
+        assert names.isdisjoint({"lv_esv", "lv_ef", "rv_esv", "lv_sv"}), "end-systole is not drawn"
+        labels[4] = drawn[4]
+        again = remeasured(reopened, labels)
+        assert {"read_by_hand", "phases_not_drawn"} <= {finding.code for finding in again.findings}
+        assert again.measurement("lv_ef").value == pytest.approx(100 * (1 - 25 / 81))  # type: ignore[union-attr]
+        assert again.curves["lv_ml"] is None
+
+
+def remeasured(reopened: cine_sax.ReopenedCine, labels: np.ndarray) -> cine_sax.CineAnalysis:
+    beats = {STACK: (KeyPhases(0, 4),)}
+    draft = Correction({STACK: labels.copy()}, beats, ModelIdentity.of_hand("1.0"), None)
+    return cine_sax.remeasured_cine(reopened, draft)
 
 
 def test_measured_and_refused_studies_say_how_they_were_acquired(tmp_path: Path) -> None:

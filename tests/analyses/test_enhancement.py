@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from cvai.domain.anatomy import LGE_LABELS, SAX_LABELS, Structure
 from cvai.domain.cine import CineStack
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, ModelIdentity
+from cvai.domain.series_choice import SeriesChoice
 from cvai.domain.tissue.segments import share_name
 from cvai.domain.tissue.shares import CAVITY, HEALTHY
 from cvai.domain.uncertainty import Uncertainty
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
+from cvai.errors import HeartRefused
 from cvai.models.sax import SaxSegmenter
 from cvai.models.segmenter import Segmenter
 from cvai.phantom.cine_sax.study import write_phantom_study
@@ -151,6 +154,33 @@ def test_a_reader_s_contours_are_measured_anew(
     assert share is not None
     assert share.value == 0
     assert "rules_disagree" in {finding.code for finding in again.findings}
+
+
+def test_a_refused_study_is_read_by_hand(phantom: EnhancementPhantom, study: Path, tmp_path: Path) -> None:
+    by_hand = SeriesChoice("", "Hart^Ada", datetime(2026, 3, 1, tzinfo=UTC), by_hand="heart_not_found")
+    nothing = DrawnInfarct(phantom, np.zeros_like(phantom.labels))
+    (outcome,) = analyse_folder(study, tmp_path, [ready(nothing)], chosen=by_hand)
+    entry = read_entry(outcome.folder / "result.json")
+    assert (outcome.status, outcome.objects, entry["measurements"]) == ("analysed", (), [])
+    with open_studies(study) as opened:
+        reopened = late_enhancement.reopen_enhancement(replace(opened.studies[0], chosen=by_hand), {})
+        assert not reopened.labels.any()
+        with pytest.raises(HeartRefused, match="In no slice"):
+            drawn_by_hand(reopened, reopened.labels)
+        drawn = DrawnInfarct(phantom, phantom.labels).segment(reopened.stack.stack.phase(0))
+        again = drawn_by_hand(reopened, drawn[None])
+    share = again.measurement("infarct_share")
+    assert share is not None
+    assert share.value == pytest.approx(phantom.truth.infarct_share_percent)
+    assert "read_by_hand" in {finding.code for finding in again.findings}
+
+
+def drawn_by_hand(
+    reopened: late_enhancement.ReopenedEnhancement, labels: NDArray[np.uint8]
+) -> late_enhancement.EnhancementAnalysis:
+    model = ModelIdentity.of_hand("1.0")
+    draft = Correction({STACK: labels}, {STACK: (KeyPhases(0, 0),)}, model, None)
+    return late_enhancement.remeasured_enhancement(reopened, draft)
 
 
 def outcome_model() -> ModelIdentity:

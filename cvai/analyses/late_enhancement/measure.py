@@ -135,6 +135,8 @@ def _require_rings(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -
                 "The wall closes around the cavity in {n_rings} of {n_slices} slices of late enhancement.",
                 n_rings=n_rings,
                 n_slices=len(rays),
-            ),
+            )
+            if rays
+            else say("In no slice of late enhancement a cavity lies within its wall."),
             say("Check that the series is late enhancement in short axis."),
         )
