@@ -53,7 +53,7 @@ class Result:
         """Its entry in result.json, without objects; docs/reference/result.md describes the fields."""
         if self._analysed is None:
             return error_record(self._ready.spec, self._require_error(), self._watch, self._study)
-        return analysed_record(self._analysed, (), self._watch.timings_ms)
+        return analysed_record(self._analysed, (), self._watch.timings_ms, self._study)
 
     @property
     def measurements(self) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ class Result:
             extras=wanted,
         )
         entries = [object_entry(written, target) for written in objects]
-        record = analysed_record(analysis, entries, self._watch.timings_ms)
+        record = analysed_record(analysis, entries, self._watch.timings_ms, self._study)
         write_record(target, study_record(statement, Status.ANALYSED, [record]))
         return [written.path for written in objects]
 

@@ -216,7 +216,7 @@ class _StudyRun:
         with watch.stage("write"):
             analysis, objects = self._objects(found, plan, folder)
         written = [object_entry(o, self.folder) for o in objects]
-        record = analysed_record(analysis, written, watch.timings_ms, self.study.chosen)
+        record = analysed_record(analysis, written, watch.timings_ms, self.study)
         images = images_digest(plane for phase in analysis.images.planes for plane in phase)
         return AnalysisOutcome(ready.spec.kind, Status.ANALYSED, record, objects, images=images)
 
@@ -271,7 +271,7 @@ def error_record(spec: AnySpec, error: CvaiError, watch: Stopwatch, study: Study
         excluded,
         watch.timings_ms,
         acquired=acquired,
-        chosen=study.chosen,
+        study=study,
     )
 
 

@@ -176,18 +176,15 @@ class Choosable:
     """What a person may have measured in the place of what an analysis chose: a series, or a single loop.
 
     Args:
-        still: (y, x) brightness of one frame of a loop that was left out, by its SOPInstanceUID, without the
-            writing around it; raises Refused where it shows none. None where whole series are chosen.
+        still: (y, x) brightness of one image of what was left out, by SeriesInstanceUID, or SOPInstanceUID of
+            a single loop; raises Refused where it shows none.
+        of_loops: whether single loops are chosen, not whole series.
         by_hand: codes of the refusals in spite of which a reader may draw on the images themselves.
     """
 
-    still: Callable[[Study, str], NDArray[np.uint8]] | None = None
+    still: Callable[[Study, str], NDArray[np.uint8]]
+    of_loops: bool = False
     by_hand: frozenset[str] = frozenset()
-
-    @property
-    def of_loops(self) -> bool:
-        """Whether single loops are chosen."""
-        return self.still is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ def installed_of(
 
     def analyse_chosen(source: Path, out: Path, chosen: SeriesChoice) -> tuple[StudyOutcome, ...]:
         with lock.entered() as inference_lock:
-            return analyse_folder(source, out, [analysis], inference_lock, extras, chosen=chosen)
+            return analyse_folder(
+                source, out, [analysis], inference_lock, extras, chosen=chosen, language=language
+            )
 
     spec, identity = analysis.spec, analysis.model().identity
     return Installed(

@@ -180,7 +180,7 @@ def _write(
     )
     statement = StudyStatement(study.study_uid, analysis.patient, all_unreadable(study))
     written = [object_entry(o, folder) for o in objects]
-    record = analysed_record(analysis, written, analysis.timings_ms, study.chosen)
+    record = analysed_record(analysis, written, analysis.timings_ms, study)
     write_record(folder, study_record(statement, Status.ANALYSED, [record]))
     return objects
 

@@ -112,17 +112,17 @@ def open_by_hand(page: Page, summary: Summary, reader: Reader) -> str:
     return page.ledger.choose(summary.record.job, choice).job_id
 
 
-def still_png(page: Page, summary: Summary, loop_uid: str) -> bytes:
-    """A small picture of a loop that was left out.
+def still_png(page: Page, summary: Summary, uid: str) -> bytes:
+    """A small picture of a series or loop that was left out.
 
     Raises:
         RequestInvalid: ``series_not_offered``.
-        Refused: the loop shows none.
+        Refused: it shows none.
     """
-    choosable = _choosable(summary)
-    if choosable is None or choosable.still is None or loop_uid not in series_offer(page, summary).loop_uids:
-        raise RequestInvalid("series_not_offered", "There is no such loop.", "Load the page again.")
-    still = Image.fromarray(choosable.still(page.cines.reopen(summary.record).study, loop_uid))
+    choosable, offer = _choosable(summary), series_offer(page, summary)
+    if choosable is None or uid not in offer.series_uids | offer.loop_uids:
+        raise RequestInvalid("series_not_offered", "There is no such series.", "Load the page again.")
+    still = Image.fromarray(choosable.still(page.cines.reopen(summary.record).study, uid))
     still.thumbnail((STILL_PX, STILL_PX))
     png = io.BytesIO()
     still.save(png, "PNG")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from cvai.pipeline import StudyOutcome, analyse_folder
 from tests.dicom.read.dicom_files import FOUR_CHAMBER, SeriesSpec, images, write
 from tests.dicom.read.ultrasound_files import STUDY as ULTRASOUND
 from tests.dicom.read.ultrasound_files import beating_frames, write_loop
+from tests.dicom.write.test_record import validate
 from tests.faults import no_more_files
 from tests.ready import ready
 
@@ -162,6 +164,7 @@ def test_a_refused_study_that_is_read_by_hand_gives_nothing_but_what_is_drawn(tm
     (outcome,) = analyse_folder(tmp_path / "study", tmp_path / "out", ready(heart), chosen=BY_HAND)
     record = read_entry(outcome.folder / "result.json")
     assert (outcome.status, outcome.objects, record["measurements"]) == ("analysed", (), [])
+    validate(json.loads((outcome.folder / "result.json").read_text()))
     assert record["model"]["provider"] == "reader"
     assert record["series_chosen"]["by_hand"] == "heart_lost"
     assert {finding["code"] for finding in record["findings"]} >= {"read_by_hand", "phases_to_be_set"}

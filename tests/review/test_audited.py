@@ -36,7 +36,7 @@ OF_ECHO = frozenset(
         f"{STUDY}/preview",
         f"{STUDY}/loops/{{view}}/frames/{{part}}",
         f"{STUDY}/loops/{{view}}/labels",
-        f"{STUDY}/left-out/{{sop_instance_uid}}",
+        f"{STUDY}/left-out/{{uid}}",
     }
 )
 OF_RUNS = frozenset({f"{STUDY}/look", "/api/admin/jobs/{job_id}/retry"})
@@ -68,7 +68,7 @@ class Read:
 
     def address(self, path: str) -> str:
         """Of something that there is."""
-        there = {"z": 0, "view": "a4c", "part": 0, "index": 0, "sop_instance_uid": self.left_out}
+        there = {"z": 0, "view": "a4c", "part": 0, "index": 0, "uid": self.left_out}
         none = {"name": "nobody", "upload": "none", "number": 0, "language": "de"}
         return path.format(job_id=self.job_for(path), **there, **none)
 

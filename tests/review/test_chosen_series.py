@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
@@ -65,8 +67,16 @@ def test_a_reader_has_another_series_measured_and_a_refusal_leaves_the_result(
     again = next(uid for uid, reason in left_out.items() if "was preferred" in reason)
     long_axis = next(uid for uid, reason in left_out.items() if "long-axis" in reason)
     api, page = f"{site.url}/api/studies", f"{site.url}/studies"
+    named = {left["series_uid"]: left["series"] for left in entry["excluded"]}
+    assert named[again] == {"number": 0, "description": "Synthetic cine SAX", "n_images": 9 * 8}
     shown = reader.get(f"{page}/{first.job.job_id}", timeout=60).text
     assert shown.count("Measure this series instead") == len(left_out)
+    assert "0 Synthetic cine SAX" in shown
+    for uid, status in ((again, 200), (long_axis, 200), ("1.2.3", 404)):
+        answer = reader.get(f"{api}/{first.job.job_id}/left-out/{uid}", timeout=60)
+        assert answer.status_code == status
+    still = reader.get(f"{api}/{first.job.job_id}/left-out/{again}", timeout=60).content
+    assert Image.open(io.BytesIO(still)).size == (128, 128)
 
     wrong = reader.post(f"{api}/{first.job.job_id}/series", json={"series_uid": "1.2.3"}, timeout=60)
     assert wrong.json()["code"] == "series_not_offered"

@@ -42,7 +42,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", f"{STUDY}/labels"): VIEWER,
     ("GET", f"{STUDY}/loops/{{view}}/frames/{{part}}"): VIEWER,
     ("GET", f"{STUDY}/loops/{{view}}/labels"): VIEWER,
-    ("GET", f"{STUDY}/left-out/{{sop_instance_uid}}"): VIEWER,
+    ("GET", f"{STUDY}/left-out/{{uid}}"): VIEWER,
     ("GET", f"{STUDY}/measured"): VIEWER,
     ("PUT", f"{STUDY}/draft"): REVIEWER,
     ("DELETE", f"{STUDY}/draft"): REVIEWER,
@@ -53,6 +53,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("POST", f"{STUDY}/decision"): REVIEWER,
     ("POST", f"{STUDY}/look"): REVIEWER,
     ("POST", f"{STUDY}/series"): REVIEWER,
+    ("POST", f"{STUDY}/by-hand"): REVIEWER,
     ("GET", "/agreement"): ADMIN,
     ("GET", "/admin"): ADMIN,
     ("POST", "/api/admin/readers"): ADMIN,
@@ -89,7 +90,7 @@ NO_STUDY = {
     "index": "0",
     "view": "a4c",
     "part": "0",
-    "sop_instance_uid": "1.2.3",
+    "uid": "1.2.3",
 }
 """A study that is not here: who may ask is told that, and nothing changes."""
 

@@ -15,6 +15,7 @@ from cvai.analyses.cine_sax.report import report_pdf
 from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Choosable, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_cine
+from cvai.dicom.read.pixels.still import still_of_series
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import SAX_LABELS
 from cvai.models.sax import SaxSegmenter
@@ -53,6 +54,6 @@ SPEC: AnalysisSpec[SaxSegmenter, ReopenedCine, CineAnalysis] = AnalysisSpec(
         Accuracy("Dice of the RV cavity, ED", ("dice", "ED", "rv_cavity", "mean")),
     ),
     page=PAGE,
-    choosable=Choosable(by_hand=REFUSALS),
+    choosable=Choosable(still_of_series, by_hand=REFUSALS),
     concerns=may_hold_cine,
 )

@@ -73,5 +73,5 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         Accuracy("Dice of the LV cavity, ED", ("dice", "ED", "lv_cavity", "value")),
     ),
     page=PAGE,
-    choosable=Choosable(still_of),
+    choosable=Choosable(still_of, of_loops=True),
 )

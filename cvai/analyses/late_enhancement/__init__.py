@@ -21,6 +21,7 @@ from cvai.analyses.late_enhancement.segmenter import EnhancementSegmenter
 from cvai.analyses.spec import STACK, Accuracy, AnalysisSpec, Choosable, Editing
 from cvai.dicom.read.classes import MR_IMAGES
 from cvai.dicom.read.enhancement.presence import may_hold_late_enhancement
+from cvai.dicom.read.pixels.still import still_of_series
 from cvai.dicom.write.plan import ResultPlan
 from cvai.domain.anatomy import LGE_LABELS
 
@@ -57,6 +58,6 @@ SPEC: AnalysisSpec[EnhancementSegmenter, ReopenedEnhancement, EnhancementAnalysi
         Accuracy("Dice of the infarct", ("dice", "infarct", "value")),
     ),
     page=PAGE,
-    choosable=Choosable(by_hand=REFUSALS),
+    choosable=Choosable(still_of_series, by_hand=REFUSALS),
     concerns=may_hold_late_enhancement,
 )

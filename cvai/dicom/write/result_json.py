@@ -16,8 +16,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cvai.dicom.read.acquired import Acquired
+from cvai.dicom.read.header.text import one_line
 from cvai.dicom.read.patient import Patient
-from cvai.dicom.read.values import Excluded
+from cvai.dicom.read.values import Excluded, Series, Study
 from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.codes import MeasurementCoding
 from cvai.dicom.write.reported import Beside, beside
@@ -86,7 +87,7 @@ def analysed_record(
     analysis: Analysed,
     objects: Iterable[Record],
     timings_ms: Mapping[str, float],
-    chosen: SeriesChoice | None = None,
+    study: Study | None = None,
 ) -> Record:
     """Record of an analysis that measured.
 
@@ -94,14 +95,15 @@ def analysed_record(
         analysis: what was found.
         objects: kind, SOP Instance UID and path of every object written.
         timings_ms: duration of each stage, writing included.
-        chosen: the series, where a person chose it.
+        study: it was made of, which says what a person chose and what series that were left out are called;
+            None where nobody reads this.
     """
     return {
         "kind": analysis.kind,
         "status": str(Status.ANALYSED),
         "refused": None,
         "series_uid": analysis.images.series_uid,
-        "series_chosen": _chosen(chosen),
+        "series_chosen": None if study is None else _chosen(study.chosen),
         "view": analysis.view,
         "acquired": asdict(Acquired.of(analysis.images.planes[0][0].header)),
         "model": _model(analysis.model),
@@ -117,7 +119,7 @@ def analysed_record(
         "body": _body(analysis.subject),
         "objects": list(objects),
         "withheld": None,
-        "excluded": _excluded(analysis.images.excluded),
+        "excluded": _excluded(analysis.images.excluded, () if study is None else study.series),
         "timings_ms": _timings(timings_ms),
     }
 
@@ -130,17 +132,20 @@ def ended_record(
     timings_ms: Mapping[str, float],
     *,
     acquired: Acquired | None = None,
-    chosen: SeriesChoice | None = None,
+    study: Study | None = None,
 ) -> Record:
-    """Record of an analysis that did not measure; the hint follows the message, as people read it."""
+    """Record of an analysis that did not measure; the hint follows the message, as people read it.
+
+    ``study`` is as of ``analysed_record``.
+    """
     return {
         **_EMPTY_ENTRY,
         "kind": kind,
         "status": str(status),
         "refused": _error(error),
-        "series_chosen": _chosen(chosen),
+        "series_chosen": None if study is None else _chosen(study.chosen),
         "acquired": None if acquired is None else asdict(acquired),
-        "excluded": _excluded(excluded),
+        "excluded": _excluded(excluded, () if study is None else study.series),
         "timings_ms": _timings(timings_ms),
     }
 
@@ -313,17 +318,28 @@ def _entered(entered: Entered | None) -> Record | None:
     return {"by": entered.by, "at": entered.at.isoformat(), "values": entered.values}
 
 
-def _excluded(excluded: Iterable[Excluded]) -> list[Record]:
-    """What was not analysed, with reasons."""
+def _excluded(excluded: Iterable[Excluded], series: Iterable[Series]) -> list[Record]:
+    """What was not analysed, with reasons, and how the series is called where it is known."""
+    known = {one.series_uid: one for one in series if one.planes}
     return [
         {
             "series_uid": p.series_uid,
+            "series": _named(known[p.series_uid]) if p.series_uid in known else None,
             "reason": p.reason,
             "text": message_record(p.reason),
             "loop": None if p.loop is None else asdict(p.loop),
         }
         for p in excluded
     ]
+
+
+def _named(series: Series) -> Record:
+    """By what people know a series."""
+    return {
+        "number": series.series_number,
+        "description": one_line(series.description),
+        "n_images": len(series.planes),
+    }
 
 
 def _unreadable(refusals: Iterable[FileRefused]) -> list[Record]:

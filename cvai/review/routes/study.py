@@ -269,11 +269,11 @@ def by_hand(session: Reviewer, summary: TheStudy, page: ThePage, access: TheAcce
     return {"job_id": open_by_hand(page, summary, session.reader)}
 
 
-@api.get("/left-out/{sop_instance_uid}")
+@api.get("/left-out/{uid}")
 @shows(Audited(Act.SEEN))
-def left_out(summary: TheStudy, sop_instance_uid: str, page: ThePage) -> Response:
-    """A small picture of a loop that was not measured, cut to the sector and black outside: PNG."""
-    return Response(still_png(page, summary, sop_instance_uid), media_type="image/png")
+def left_out(summary: TheStudy, uid: str, page: ThePage) -> Response:
+    """A small picture of a series or loop that was not measured, a loop cut to its sector: PNG."""
+    return Response(still_png(page, summary, uid), media_type="image/png")
 
 
 @api.post("/look")

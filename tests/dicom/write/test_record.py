@@ -78,7 +78,13 @@ def test_a_refusal_keeps_the_schema_and_says_what_to_do() -> None:
     }
     (left_out,) = entry["excluded"]
     series_uid = excluded()[0].series_uid
-    assert left_out == {"series_uid": series_uid, "reason": "localiser", "text": None, "loop": None}
+    assert left_out == {
+        "series_uid": series_uid,
+        "reason": "localiser",
+        "text": None,
+        "loop": None,
+        "series": None,
+    }
 
 
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.FAILED, Status.NOTHING_TO_DO])
