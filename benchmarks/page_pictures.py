@@ -1,7 +1,7 @@
 """Pictures of the reader's page for docs/images, of synthetic hearts: ``python -m benchmarks.page_pictures``.
 
 A real ``cvai serve`` in Debian's chromium, for each album one: two studies of one patient and one that is
-refused; ultrasound. Names of pictures make those alone:
+refused; ultrasound; one that is drawn by hand. Names of pictures make those alone:
 ``python -m benchmarks.page_pictures page-study page-admin``.
 """
 
@@ -30,11 +30,13 @@ from tests.review.site import (
     Site,
     forget_draft,
     launch,
+    lose_heart,
     new_site,
     open_study,
     reader_at,
     running,
 )
+from tests.review.test_by_hand import draw_heart
 from tests.review.test_page import drag, edge_of_the_cavity
 
 FOLDER = Path("docs/images")
@@ -80,6 +82,12 @@ def deliver_loops(site: Site) -> list[str]:
     """The job of an ultrasound study."""
     write_echo_phantom_study(site.root, PhantomHeart.drawn(3, 60.0), LoopAcquisition(seed=3))
     return jobs_of(site, 1)
+
+
+def deliver_lost(site: Site) -> list[str]:
+    """The job of a study in which the heart is lost in some phases."""
+    site.deliver(1, 45.0, n_slices=9, before=lose_heart)
+    return [record.job.job_id for record in site.jobs(1)]
 
 
 def jobs_of(site: Site, n: int) -> list[str]:
@@ -157,6 +165,15 @@ def opened(page: Page, site: Site, jobs: list[str]) -> None:
     open_study(page, site, jobs[0])
 
 
+def by_hand(page: Page, site: Site, jobs: list[str]) -> None:
+    """A refused study that is drawn on."""
+    page.goto(f"{site.url}/studies/{jobs[0]}")
+    page.click("[data-by-hand]")
+    page.wait_for_selector("body[data-all-frames-ms]")
+    draw_heart(page, 1.0)
+    page.wait_for_selector("#findings:has-text('Not drawn')")
+
+
 def keys(page: Page, site: Site, jobs: list[str]) -> None:
     """Its keys."""
     open_study(page, site, jobs[0])
@@ -176,7 +193,8 @@ MAIN: Pictures = {
     "page-admin.png": admin,
 }
 LOOPS: Pictures = {"page-echo.png": opened, "page-keys.png": keys, "page-echo-tablet.png": opened}
-ALBUMS = ((deliver, MAIN), (deliver_loops, LOOPS))
+LOST: Pictures = {"page-by-hand.png": by_hand}
+ALBUMS = ((deliver, MAIN), (deliver_loops, LOOPS), (deliver_lost, LOST))
 
 
 def fresh(page: Page, site: Site, job_id: str) -> None:
