@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from cvai.domain.anatomy import Structure
 from cvai.domain.beats import area_curve
 from cvai.domain.echo.atrium import KeyAtria, key_atria
+from cvai.domain.echo.hidden import hidden_findings
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.quality import is_atrium_cut, is_ventricle_cut
 from cvai.domain.echo.strain import LoopStrain, loop_strain
+from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 
 SQUARE_PX = (1.0, 1.0)
@@ -27,8 +29,10 @@ def atria_of(
 
 
 def strain_of(loop: EchoLoop, segmentation: LoopSegmentation, beats: Sequence[KeyPhases]) -> LoopStrain:
-    """Strain of every beat; withheld where the sector cuts the ventricle off."""
+    """Strain of every beat; withheld where the sector cuts the ventricle off, or something hides it."""
     if is_ventricle_cut(loop, segmentation, beats):
-        return LoopStrain(withheld="shows a left ventricle that leaves the sector")
+        return LoopStrain(withheld=say("shows a left ventricle that leaves the sector"))
+    if hidden_findings("", loop, segmentation, beats[0]):
+        return LoopStrain(withheld=say("hides part of the left ventricle"))
     curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
     return loop_strain(segmentation.labels, loop.spacing_mm or SQUARE_PX, curve, beats)

@@ -31,6 +31,7 @@ from cvai.domain.echo.function import (
     monoplane_volumes,
     require_ejection,
 )
+from cvai.domain.echo.hidden import hidden_findings
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.loop_times import checked_times
 from cvai.domain.echo.quality import (
@@ -273,6 +274,7 @@ def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Findi
             *loop.source.findings,
             *_stated_otherwise(loop),
             *loop_findings(name, loop.source.loop, loop.segmentation, loop.beats),
+            *hidden_findings(name, loop.source.loop, loop.segmentation, loop.beats[0]),
             *disc_findings(name, loop.discs[0], loop.beats[0]),
             *atrium_findings(name, cut=_is_atrium_cut(loop), measured=bool(loop.atria), beat=loop.beats[0]),
             *strain_findings(name, loop.strain),

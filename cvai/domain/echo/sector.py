@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -35,6 +37,39 @@ _LEAST_SAG = 0.06
 """Share of the height by which the lower edge is curved; a flatter one says nothing."""
 
 _FEWEST_PX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SectorSides:
+    """The straight sides of a sector as lines ``column = slope * row + start``, which open downwards.
+
+    Args:
+        left: slope and start.
+        right: slope and start.
+    """
+
+    left: tuple[float, float]
+    right: tuple[float, float]
+
+    @property
+    def opening(self) -> float:
+        """Columns by which the sector widens in a row."""
+        return self.right[0] - self.left[0]
+
+    @property
+    def meet_px(self) -> tuple[float, float]:
+        """Row and column of the point from which all beams come."""
+        row = (self.left[1] - self.right[1]) / self.opening
+        return row, self.left[0] * row + self.left[1]
+
+    @property
+    def asymmetry(self) -> float:
+        """0 where both sides are equally steep, 1 where one is upright.
+
+        >>> SectorSides((-0.7, 0.0), (0.7, 0.0)).asymmetry
+        0.0
+        """
+        return abs(self.left[0] + self.right[0]) / self.opening
 
 
 def sector_of_loop(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -82,25 +117,36 @@ def pixel_aspect(sector: NDArray[np.bool_]) -> float | None:
     Returns:
         None where the sector does not show it, such as one that was cut off.
     """
+    sides = sector_sides(sector)
+    if sides is None:
+        return None
     rows, columns = (np.flatnonzero(sector.any(axis=axis)) for axis in (1, 0))
+    y0, x0 = sides.meet_px
+    spared = int((1 - _ARC_SHARE) / 2 * columns.size)
+    x = columns[spared : columns.size - spared]
+    y = sector.shape[0] - 1 - sector[::-1, x].argmax(axis=0)
+    return _aspect_of_arc(x - x0, y - y0, float(rows[-1] - rows[0] + 1))
+
+
+def sector_sides(sector: NDArray[np.bool_]) -> SectorSides | None:
+    """The sides of a sector; None where they are not straight or do not open downwards.
+
+    Args:
+        sector: (y, x) where there is ultrasound, the transducer at the top.
+    """
+    rows = np.flatnonzero(sector.any(axis=1))
     if not rows.size:
         return None
-    height = float(rows[-1] - rows[0] + 1)
     left, right = sector[rows].argmax(axis=1), sector.shape[1] - 1 - sector[rows, ::-1].argmax(axis=1)
     widest = int((right - left).argmax())
     beside = slice(int(_SIDES[0] * widest), int(_SIDES[1] * widest))
     if beside.stop - beside.start < _FEWEST_PX:
         return None
-    sides = [_line(rows[beside], side[beside]) for side in (left, right)]
-    opening = sides[1][0] - sides[0][0]
-    if max(side[2] for side in sides) > _STRAIGHT * height or opening <= 0:
+    lines = [_line(rows[beside], side[beside]) for side in (left, right)]
+    missed_px = max(line[2] for line in lines)
+    if missed_px > _STRAIGHT * (rows[-1] - rows[0] + 1) or lines[1][0] <= lines[0][0]:
         return None
-    y0 = (sides[0][1] - sides[1][1]) / opening
-    x0 = sides[0][0] * y0 + sides[0][1]
-    spared = int((1 - _ARC_SHARE) / 2 * columns.size)
-    x = columns[spared : columns.size - spared]
-    y = sector.shape[0] - 1 - sector[::-1, x].argmax(axis=0)
-    return _aspect_of_arc(x - x0, y - y0, height)
+    return SectorSides(lines[0][:2], lines[1][:2])
 
 
 def _line(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> tuple[float, float, float]:

@@ -89,7 +89,7 @@ def border_lines_mm(
     """
     outline = opened_outline(labels, spacing_mm)
     border_mm, axis = evenly_spread(outline.border_mm, _N_POINTS), outline.axis
-    outward = _outward(border_mm, axis.mitral_mm)
+    outward = outward_normals(border_mm, axis.mitral_mm)
     half_mm = _wall_thickness_mm(labels, spacing_mm, border_mm, outward, axis) / 2
     mid_mm = border_mm + half_mm[:, None] * outward
     mid_mm = mid_mm[beyond_annulus_mm(axis, mid_mm) <= 0]
@@ -297,7 +297,7 @@ def _bridged(lengths_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ndimage.median_filter(every, 3, mode="nearest"), dtype=np.float64)
 
 
-def _outward(border_mm: NDArray[np.float64], mitral_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+def outward_normals(border_mm: NDArray[np.float64], mitral_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, 2) unit vectors across a border, away from the cavity."""
     along = np.gradient(
         ndimage.gaussian_filter1d(_past_the_ends(border_mm), _SMOOTHED_POINTS, axis=0), axis=0
