@@ -50,6 +50,19 @@ def test_one_beat_in_a_loop_of_two_and_a_half_contradicts_its_heart_rate() -> No
     assert codes(checked(1.2, 800.0, times=2.2, rate_bpm=75.0)) == ["heart_rate_contradicted"]
 
 
+@pytest.mark.parametrize(("n_beats", "rate_bpm"), [(1.2, 104.0), (2.7, 104.0), (2.7, 54.0)])
+def test_a_heart_rate_that_the_beats_only_doubt_is_kept_and_flagged(n_beats: float, rate_bpm: float) -> None:
+    loop = checked(n_beats, 800.0, rate_bpm=rate_bpm)
+    assert codes(loop) == ["heart_rate_doubtful"]
+    assert "as at 7" in loop.findings[0].message, "by the beats 75/min"
+    assert loop.loop.heart_rate_bpm == rate_bpm
+
+
+@pytest.mark.parametrize("rate_bpm", [54.0, 65.0, 85.0])
+def test_one_beat_does_not_doubt_a_rate_that_is_near_or_slower(rate_bpm: float) -> None:
+    assert codes(checked(1.2, 800.0, rate_bpm=rate_bpm)) == []
+
+
 @pytest.mark.parametrize(("n_beats", "times"), [(2.7, 0.1), (2.7, 5.0), (1.2, 0.1), (1.2, 8.0)])
 def test_frame_times_in_which_no_heart_beats_are_not_used(n_beats: float, times: float) -> None:
     loop = checked(n_beats, 800.0, times=times, rate_bpm=75.0)

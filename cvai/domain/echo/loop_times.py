@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cvai.domain.beats import AreaCurve
+from cvai.domain.beats import AreaCurve, span_of
 from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, say
 
 RATES_DIFFER = 1.5
 """Ratio of two heart rates of one loop above which one is wrong; atrial fibrillation mostly stays below."""
+
+_RATES_DOUBTFUL = 1.25
+"""Ratio above which a stated rate that may still be right is flagged: cardiac output is off by as much."""
 
 _BEAT_MS = (240.0, 3000.0)
 """R-R intervals at 250 and 20 beats a minute."""
@@ -69,7 +72,7 @@ def checked_times(name: str, loop: EchoLoop, curve: AreaCurve) -> CheckedLoop:
         )
         finding = Finding("heart_rate_contradicted", Severity.WITHHELD, message)
         return CheckedLoop(replace(loop, times_ms=None, heart_rate_bpm=None), (finding,))
-    return CheckedLoop(loop, ())
+    return CheckedLoop(loop, _doubtful_rate(name, curve, loop, step_ms))
 
 
 def seen_rate_bpm(loop: EchoLoop, curve: AreaCurve) -> float | None:
@@ -77,6 +80,35 @@ def seen_rate_bpm(loop: EchoLoop, curve: AreaCurve) -> float | None:
     if loop.times_ms is None or curve.beat_frames is None:
         return None
     return 60_000.0 / (curve.beat_frames * float(np.median(np.diff(loop.times_ms))))
+
+
+def _doubtful_rate(name: str, curve: AreaCurve, loop: EchoLoop, step_ms: float) -> tuple[Finding, ...]:
+    """Whether the beats are of another length than stated, as far as one loop can tell."""
+    seen_ms = _beat_ms(curve, step_ms)
+    if loop.heart_rate_bpm is None or seen_ms is None:
+        return ()
+    stated_ms = 60_000.0 / loop.heart_rate_bpm
+    is_cut_short = curve.beat_frames is None and seen_ms < stated_ms  # its end may lie after the loop's
+    if is_cut_short or max(seen_ms, stated_ms) <= _RATES_DOUBTFUL * min(seen_ms, stated_ms):
+        return ()
+    message = say(
+        "The {name} loop states a heart rate of {rate_bpm:.0f}/min, and a heartbeat in it takes "
+        "{seen_ms:.0f} ms, as at {seen_bpm:.0f}/min. Cardiac output counts on the stated rate: compare it "
+        "with the ECG.",
+        name=name,
+        rate_bpm=loop.heart_rate_bpm,
+        seen_ms=seen_ms,
+        seen_bpm=60_000.0 / seen_ms,
+    )
+    return (Finding("heart_rate_doubtful", Severity.WARNING, message),)
+
+
+def _beat_ms(curve: AreaCurve, step_ms: float) -> float | None:
+    """From one end-systole to the next; of a single beat from end-diastole to where it is largest again."""
+    if curve.beat_frames is not None:
+        return curve.beat_frames * step_ms
+    spans = [span for beat in curve.beats if (span := span_of(curve, beat)) is not None]
+    return spans[0].n_frames * step_ms if spans else None
 
 
 def _implausible(curve: AreaCurve, step_ms: float) -> Message | None:
