@@ -259,7 +259,8 @@ def _cut_off(name: str, loop: EchoLoop, segmentation: LoopSegmentation, frames: 
     if share <= _CUT_SHARE:
         return None
     message = say(
-        "{percent:.0f} % of the left ventricle's outline in the {name} view leave the sector.",
+        "{percent:.0f} % of the left ventricle's outline in the {name} view lie outside the sector or under "
+        "writing on the image: the contour is a guess there.",
         percent=100 * share,
         name=name,
     )
