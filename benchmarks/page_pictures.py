@@ -171,7 +171,7 @@ def by_hand(page: Page, site: Site, jobs: list[str]) -> None:
     page.click("[data-by-hand]")
     page.wait_for_selector("body[data-all-frames-ms]")
     draw_heart(page, 1.0)
-    page.wait_for_selector("#findings:has-text('Not drawn')")
+    page.wait_for_selector("#findings:has-text('1 of 8 phases')")
 
 
 def keys(page: Page, site: Site, jobs: list[str]) -> None:

@@ -178,8 +178,9 @@ def test_what_lies_beside_the_ventricle_is_not_flagged() -> None:
 def test_strain_of_a_hidden_ventricle_is_withheld() -> None:
     frames, labels = phantom().frames[VIEWS[0]], phantom().labels[VIEWS[0]]
     segmentation, beat = LoopSegmentation(labels, VIEWS[0], 0.9), KeyPhases(0, 6)
-    hidden = strain_of(loop_of(shadow(0.0)(frames, labels)), segmentation, [beat])
+    seen, hidden = (strain_of(loop_of(frames), segmentation, [beat], is_hidden=h) for h in (False, True))
     assert hidden.withheld == "hides part of the left ventricle"
+    assert seen.withheld != hidden.withheld
 
 
 @pytest.mark.slow

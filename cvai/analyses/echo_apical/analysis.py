@@ -16,6 +16,7 @@ from cvai.domain.echo.loop import LoopSegmentation
 from cvai.domain.echo.simpson import DiscStack
 from cvai.domain.echo.strain import NOT_MEASURED, LoopStrain
 from cvai.domain.echo.views import EchoView
+from cvai.domain.findings import Finding
 from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 
@@ -39,6 +40,7 @@ class MeasuredLoop:
         discs: the discs of every beat, in mm where the pixels have a size, else in pixels.
         atria: the left atrium of every beat in which it was measured; empty where it was not.
         strain: of its borders; withheld with a reason.
+        hidden: what hides the ventricle in the image, see ``hidden_findings``.
 
     Raises:
         ValueError: there is no beat, or beats and discs differ in number.
@@ -50,6 +52,7 @@ class MeasuredLoop:
     discs: tuple[KeyDiscs, ...]
     atria: tuple[KeyAtria, ...] = ()
     strain: LoopStrain = NOT_MEASURED
+    hidden: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.beats or len(self.beats) != len(self.discs):

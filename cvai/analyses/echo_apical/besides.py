@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from cvai.domain.anatomy import Structure
 from cvai.domain.beats import area_curve
 from cvai.domain.echo.atrium import KeyAtria, key_atria
-from cvai.domain.echo.hidden import hidden_findings
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.quality import is_atrium_cut, is_ventricle_cut
 from cvai.domain.echo.strain import LoopStrain, loop_strain
@@ -28,11 +27,13 @@ def atria_of(
     return key_atria(segmentation, beats, loop.spacing_mm or SQUARE_PX, curve)
 
 
-def strain_of(loop: EchoLoop, segmentation: LoopSegmentation, beats: Sequence[KeyPhases]) -> LoopStrain:
+def strain_of(
+    loop: EchoLoop, segmentation: LoopSegmentation, beats: Sequence[KeyPhases], *, is_hidden: bool
+) -> LoopStrain:
     """Strain of every beat; withheld where the sector cuts the ventricle off, or something hides it."""
     if is_ventricle_cut(loop, segmentation, beats):
         return LoopStrain(withheld=say("shows a left ventricle that leaves the sector"))
-    if hidden_findings("", loop, segmentation, beats[0]):
+    if is_hidden:
         return LoopStrain(withheld=say("hides part of the left ventricle"))
     curve = area_curve(segmentation.area_curve_px(Structure.LV_CAVITY))
     return loop_strain(segmentation.labels, loop.spacing_mm or SQUARE_PX, curve, beats)

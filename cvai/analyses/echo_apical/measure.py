@@ -225,7 +225,9 @@ def _with_checked_times(source: AssembledLoop, segmentation: LoopSegmentation) -
 def with_atria_and_strain(loop: MeasuredLoop) -> MeasuredLoop:
     """The loop with what only those loops are asked for that are reported."""
     seen = (loop.source.loop, loop.segmentation, loop.beats)
-    return replace(loop, atria=atria_of(*seen), strain=strain_of(*seen))
+    hidden = hidden_findings(VIEW_NAMES[loop.view], loop.source.loop, loop.segmentation, loop.beats[0])
+    strain = strain_of(*seen, is_hidden=bool(hidden))
+    return replace(loop, atria=atria_of(*seen), strain=strain, hidden=hidden)
 
 
 def may_share_scale(first: EchoLoop, second: EchoLoop) -> bool:
@@ -274,7 +276,7 @@ def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Findi
             *loop.source.findings,
             *_stated_otherwise(loop),
             *loop_findings(name, loop.source.loop, loop.segmentation, loop.beats),
-            *hidden_findings(name, loop.source.loop, loop.segmentation, loop.beats[0]),
+            *loop.hidden,
             *disc_findings(name, loop.discs[0], loop.beats[0]),
             *atrium_findings(name, cut=_is_atrium_cut(loop), measured=bool(loop.atria), beat=loop.beats[0]),
             *strain_findings(name, loop.strain),
