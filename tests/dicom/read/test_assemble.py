@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.uid import LegacyConvertedEnhancedMRImageStorage
 from scipy.spatial.transform import Rotation
 
 from tests.dicom.read.assembling import (
@@ -203,6 +205,20 @@ def test_an_enhanced_mr_cine_is_assembled_from_its_frames(tmp_path: Path) -> Non
     assert [[p.frame_number for p in phase] for phase in cine.planes] == [
         [t * 7 + z + 1 for z in range(7)] for t in range(9)
     ]
+    assert cine.stack.heart_rate_bpm == pytest.approx(60_000 / 360)
+
+
+def test_a_converted_cine_keeps_its_times_where_they_have_no_group(tmp_path: Path) -> None:
+    ds = enhanced(SPEC)
+    ds.SOPClassUID = LegacyConvertedEnhancedMRImageStorage
+    for frame in ds.PerFrameFunctionalGroupsSequence:
+        synchronization, unassigned = frame.CardiacSynchronizationSequence[0], Dataset()
+        unassigned.TriggerTime = str(synchronization.NominalCardiacTriggerDelayTime)
+        unassigned.NominalInterval = round(synchronization.RRIntervalTimeNominal)
+        del frame.CardiacSynchronizationSequence
+        frame.UnassignedPerFrameConvertedAttributesSequence = [unassigned]
+    cine = assemble(tmp_path, [ds])
+    np.testing.assert_allclose(cine.stack.phase_times_ms, 10.0 + 40.0 * np.arange(9))
     assert cine.stack.heart_rate_bpm == pytest.approx(60_000 / 360)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, Sequence
 from pydicom.uid import generate_uid
 
 from cvai.dicom.read.cine.cine_finder import select_sax_cine
@@ -396,3 +396,95 @@ def test_slices_and_cine_of_other_days_are_flagged(
     stack = [deepcopy(ds) for ds in stack]
     stack[4].AcquisitionTime = "113000"
     assert "slices_acquired_apart" in codes()
+
+
+ENHANCED, CONVERTED = "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"
+INVERTED = {"MRModifierSequence": {"InversionRecovery": "YES", "InversionTimes": [300.0]}}
+
+
+def group(**attributes: object) -> Sequence:
+    item = Dataset()
+    for keyword, value in attributes.items():
+        setattr(item, keyword, value)
+    return Sequence([item])
+
+
+def as_one_object(
+    frames: list[tuple[Dataset, str]], sop_class: str, **groups: dict[str, object]
+) -> Dataset:
+    """Single-frame instances, and the component of each, as a multi-frame one with these groups per frame."""
+    ds = deepcopy(frames[0][0])
+    for keyword in (
+        "ImagePositionPatient ImageOrientationPatient PixelSpacing TriggerTime NominalInterval HeartRate "
+        "ScanningSequence InversionTime EchoTime SequenceName"
+    ).split():
+        delattr(ds, keyword)
+    ds.SOPClassUID, ds.ImageType = sop_class, ["ORIGINAL", "PRIMARY", "CARDIAC", "NONE"]
+    ds.NumberOfFrames, ds.SeriesDescription = len(frames), "1101"
+    ds.SharedFunctionalGroupsSequence = group(
+        PixelMeasuresSequence=group(PixelSpacing=frames[0][0].PixelSpacing)
+    )
+    ds.PerFrameFunctionalGroupsSequence = [
+        group(
+            PlanePositionSequence=group(ImagePositionPatient=frame.ImagePositionPatient),
+            PlaneOrientationSequence=group(ImageOrientationPatient=frame.ImageOrientationPatient),
+            MRImageFrameTypeSequence=group(
+                FrameType=["ORIGINAL", "PRIMARY", "CARDIAC", "NONE"], ComplexImageComponent=component
+            ),
+            **{sequence: group(**stated) for sequence, stated in groups.items()},
+        )[0]
+        for frame, component in frames
+    ]
+    ds.PixelData = b"".join(frame.PixelData for frame, _ in frames)
+    return ds
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "groups"),
+    [
+        (ENHANCED, INVERTED),
+        (ENHANCED, {"MRModifierSequence": {"InversionRecovery": "YES"}}),
+        (CONVERTED, {"UnassignedPerFrameConvertedAttributesSequence": {"InversionTime": "300"}}),
+        (CONVERTED, {"UnassignedPerFrameConvertedAttributesSequence": {"ScanningSequence": ["GR", "IR"]}}),
+    ],
+)
+def test_of_both_reconstructions_in_one_object_the_phase_sensitive_is_measured(
+    stack: list[Dataset], tmp_path: Path, sop_class: str, groups: dict[str, dict[str, object]]
+) -> None:
+    magnitudes = [deepcopy(ds) for ds in stack]
+    for ds in magnitudes:
+        ds.PixelData = ds.PixelData[::-1]
+    frames = [
+        frame
+        for real, magnitude in zip(stack, magnitudes, strict=True)
+        for frame in ((magnitude, "MAGNITUDE"), (real, "REAL"))
+    ]
+    one = as_one_object(frames, sop_class, **groups)
+    write_one(tmp_path / "one.dcm", one)
+    study = study_of([one], {str(one.SOPInstanceUID): tmp_path / "one.dcm"})
+    assert may_hold_late_enhancement(study)
+    selection = select_late_enhancement(study)
+    assert selection.is_phase_sensitive
+    assert "repeated_slice" not in codes_of(selection)
+    found = assemble_enhancement(selection)
+    real = {ds.PixelData for ds in stack}
+    assert {plane.astype("<u2").tobytes() for plane in found.stack.phase(0)} == real
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"MREchoSequence": {"EffectiveEchoTime": 70.0}},
+        {"MRImageFrameTypeSequence": {"FrameType": ["DERIVED", "PRIMARY", "CARDIAC", "T1_MAP"]}},
+        {"UnassignedPerFrameConvertedAttributesSequence": {"EchoTime": "70"}},
+    ],
+)
+def test_maps_and_oedema_in_one_object_are_left_out(
+    stack: list[Dataset], changed: dict[str, dict[str, object]]
+) -> None:
+    one = as_one_object([(ds, "MAGNITUDE") for ds in stack], ENHANCED, **INVERTED)
+    assert may_hold_late_enhancement(study_of([one]))
+    for frame in one.PerFrameFunctionalGroupsSequence:
+        for sequence, stated in changed.items():
+            setattr(frame, sequence, group(**stated))
+    assert not may_hold_late_enhancement(study_of([one]))

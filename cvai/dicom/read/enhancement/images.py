@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 
-from cvai.dicom.read.cine.images import is_derived, is_localizer
+from pydicom import Dataset
+
+from cvai.dicom.read.cine.images import is_localizer
 from cvai.dicom.read.cine.placement import is_placed
 from cvai.dicom.read.header.attributes import number, numbers, texts, whole_number
 from cvai.dicom.read.pixels.frames import frame_attributes
@@ -54,9 +56,9 @@ def why_another_kind(plane: ImagePlane) -> str | None:
 def is_inversion_prepared(plane: ImagePlane) -> bool:
     """Whether an inversion precedes the image: ScanningSequence, InversionTime, MR Modifier (PS3.3
     C.8.13.5.7), or the name of a phase-sensitive sequence."""
-    modifier = frame_attributes(plane.header, plane.frame_number, "MRModifierSequence")
+    modifier = _modifier(plane)
     return (
-        "IR" in texts(plane.header, "ScanningSequence")
+        "IR" in (*texts(plane.header, "ScanningSequence"), *texts(modifier, "ScanningSequence"))
         or inversion_time_ms(plane) is not None
         or texts(modifier, "InversionRecovery") == ("YES",)
         or is_called_phase_sensitive(plane)
@@ -65,17 +67,21 @@ def is_inversion_prepared(plane: ImagePlane) -> bool:
 
 def inversion_time_ms(plane: ImagePlane) -> float | None:
     """InversionTime, or the first of InversionTimes of a frame; None where none is stated."""
-    stated = number(plane.header, "InversionTime")
-    if stated is None:
-        modifier = frame_attributes(plane.header, plane.frame_number, "MRModifierSequence")
-        stated = next(iter(numbers(modifier, "InversionTimes") or ()), None)
-    return stated if stated is not None and stated > 0 else None
+    modifier = _modifier(plane)
+    stated = (number(plane.header, "InversionTime"), number(modifier, "InversionTime"))
+    known = (*stated, *(numbers(modifier, "InversionTimes") or ()))
+    return next((ms for ms in known if ms is not None and ms > 0), None)
+
+
+def _modifier(plane: ImagePlane) -> Dataset:
+    """Where preparations of the magnetisation stand; the header of a single-frame instance."""
+    return frame_attributes(plane.header, plane.frame_number, "MRModifierSequence")
 
 
 def is_spin_echo(plane: ImagePlane) -> bool:
     """Whether echoes are refocused by pulses, by ScanningSequence, EchoPulseSequence, or since they come too
     late for gradient echoes, by which late enhancement is read."""
-    sequence = texts(plane.header, "ScanningSequence")
+    sequence = (*texts(plane.header, "ScanningSequence"), *texts(_modifier(plane), "ScanningSequence"))
     is_called_so = "SE" in sequence and "GR" not in sequence
     is_late = (_echo_time_ms(plane) or 0.0) > _LONGEST_GRADIENT_ECHO_MS
     return is_called_so or is_late or texts(plane.header, "EchoPulseSequence") == ("SPIN",)
@@ -83,12 +89,14 @@ def is_spin_echo(plane: ImagePlane) -> bool:
 
 def _echo_time_ms(plane: ImagePlane) -> float | None:
     echo = frame_attributes(plane.header, plane.frame_number, "MREchoSequence")
-    return number(plane.header, "EchoTime") or number(echo, "EffectiveEchoTime")
+    return number(plane.header, "EchoTime") or number(echo, "EffectiveEchoTime", "EchoTime")
 
 
 def is_map(plane: ImagePlane) -> bool:
     """Whether pixels are relaxation times, by ImageType, or by what the image is called."""
-    is_of_type = is_derived(plane) and bool(_MAPS.intersection(texts(plane.header, "ImageType")))
+    frame = frame_attributes(plane.header, plane.frame_number, "MRImageFrameTypeSequence")
+    types = (texts(plane.header, "ImageType"), texts(frame, "FrameType"))
+    is_of_type = any(t[:1] == ("DERIVED",) and bool(_MAPS.intersection(t)) for t in types)
     return is_of_type or is_called_another_kind(plane)
 
 

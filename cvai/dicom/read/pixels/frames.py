@@ -103,19 +103,26 @@ def _require_countable(header: Dataset, n_frames: int) -> None:
 
 
 def frame_attributes(header: Dataset, frame_number: int | None, sequence: str) -> Dataset:
-    """Where the attributes of one functional group of one frame stand (PS3.3 C.7.6.16).
+    """The attributes of one functional group of one frame (PS3.3 C.7.6.16).
 
     That is the frame's own item of ``sequence``, else the shared one; for a single-frame instance the header
-    itself, and an empty data set where nothing is stated.
+    itself, and an empty data set where nothing is stated. What a conversion from single-frame instances found
+    no group for (PS3.3 C.7.6.25) stands beside it.
     """
     if frame_number is None:
         return header
     per_frame = items(header, "PerFrameFunctionalGroupsSequence")
     shared = items(header, "SharedFunctionalGroupsSequence")
-    for groups in (*per_frame[frame_number - 1 : frame_number], *shared[:1]):
-        if stated := items(groups, sequence):
-            return Dataset(stated[0])
-    return Dataset()
+    attributes, stated = Dataset(), Dataset()
+    for groups, unassigned in (
+        (shared[:1], "UnassignedSharedConvertedAttributesSequence"),
+        (per_frame[frame_number - 1 : frame_number], "UnassignedPerFrameConvertedAttributesSequence"),
+    ):
+        for group in groups:
+            attributes.update(next(iter(items(group, unassigned)), Dataset()))
+            stated = next(iter(items(group, sequence)), stated)
+    attributes.update(stated)
+    return attributes
 
 
 def _described_frames(header: Dataset) -> int:
@@ -151,7 +158,7 @@ def _plane(header: Dataset, path: Path, defect: FileRefused | None, frame_number
         columns=columns,
         trigger_time_ms=number(synchronization, "TriggerTime", "NominalCardiacTriggerDelayTime"),
         nominal_interval_ms=number(synchronization, "RRIntervalTimeNominal", "NominalInterval"),
-        heart_rate_bpm=number(header, "HeartRate"),
+        heart_rate_bpm=number(header, "HeartRate") or number(synchronization, "HeartRate"),
         temporal_position=whole_number(
             attributes("FrameContentSequence"), "TemporalPositionIndex", "TemporalPositionIdentifier"
         ),
