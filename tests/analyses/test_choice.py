@@ -43,7 +43,9 @@ class Drawn:
 
 
 def analysed(folder: Path, *specs: SeriesSpec, segmenter: Drawn | None = None):  # type: ignore[no-untyped-def]
-    write(folder, [ds for spec in specs for ds in images(spec.but(attributes={"PixelRepresentation": 0}))])
+    # grey levels that differ from image to image, but by little
+    stated: dict[str, object] = {"PixelRepresentation": 0, "RescaleSlope": "1", "RescaleIntercept": "90000"}
+    write(folder, [ds for spec in specs for ds in images(spec.but(attributes=stated))])
     (study,) = read_studies(folder).studies
     return analyse_cine(study, Drawn(), Stopwatch())
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cvai.domain.cine import CineStack
 from cvai.domain.function import ventricle_measurements
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
+from cvai.domain.ventricles.brightness import require_steady_brightness
 from cvai.domain.ventricles.quality import quality_findings
 from cvai.domain.ventricles.short_axis import cross_section, require_short_axis
 from cvai.domain.ventricles.slice_curves import out_of_step_findings, slice_shifts
@@ -53,6 +55,23 @@ def test_a_ventricle_that_is_open_in_most_slices_is_refused() -> None:
         require_short_axis(ventricle(open_slices=5), PHASES)
     assert refusal.value.code == "no_short_axis"
     assert "3 of 8 slices" in refusal.value.message
+
+
+def cine_of(brightness: NDArray[np.float64]) -> CineStack:
+    """Images whose myocardium is so bright in each phase."""
+    labels = ventricle().labels
+    pixels = np.where(labels == 2, brightness[:, None, None, None], 300.0).astype(np.uint16)
+    return CineStack(pixels, ventricle().geometry, None, None)
+
+
+def test_images_whose_myocardium_becomes_brighter_are_no_cine() -> None:
+    beating = 100.0 + 15.0 * np.cos(np.linspace(0.0, 2.0 * np.pi, 12))
+    require_steady_brightness(cine_of(beating), ventricle())
+    beating[0] = 250.0  # on the way to the steady state
+    require_steady_brightness(cine_of(beating), ventricle())
+    with pytest.raises(HeartRefused, match="times as bright") as refusal:
+        require_steady_brightness(cine_of(np.linspace(100.0, 220.0, 12)), ventricle())
+    assert refusal.value.code == "brightness_changes"
 
 
 def test_slices_that_beat_together_have_no_shift() -> None:

@@ -28,6 +28,7 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import say
 from cvai.domain.phases import key_phases
+from cvai.domain.ventricles.brightness import require_steady_brightness
 from cvai.domain.ventricles.doubt import require_like_training
 from cvai.domain.ventricles.short_axis import require_short_axis
 from cvai.domain.volumes import volume_curves_ml
@@ -91,6 +92,7 @@ def _analysis(
         _require_a_ventricle_in_every_phase(lv_curve_ml)
         phases = key_phases(lv_curve_ml)
         require_short_axis(segmentation, phases)
+        require_steady_brightness(cine.stack, segmentation)
         require_like_training(segmenter.uncertainty, segmentation, phases)
         found = measured(
             study,

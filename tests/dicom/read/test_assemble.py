@@ -218,6 +218,7 @@ def test_a_converted_cine_keeps_its_times_where_they_have_no_group(tmp_path: Pat
         del frame.CardiacSynchronizationSequence
         frame.UnassignedPerFrameConvertedAttributesSequence = [unassigned]
     cine = assemble(tmp_path, [ds])
+    assert cine.stack.phase_times_ms is not None
     np.testing.assert_allclose(cine.stack.phase_times_ms, 10.0 + 40.0 * np.arange(9))
     assert cine.stack.heart_rate_bpm == pytest.approx(60_000 / 360)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -399,7 +400,12 @@ def test_slices_and_cine_of_other_days_are_flagged(
 
 
 ENHANCED, CONVERTED = "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"
-INVERTED = {"MRModifierSequence": {"InversionRecovery": "YES", "InversionTimes": [300.0]}}
+SINGLE_FRAME = (
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "TriggerTime", "NominalInterval"),
+    *("HeartRate", "ScanningSequence", "InversionTime", "EchoTime", "SequenceName"),
+)
+Groups = Mapping[str, Mapping[str, object]]
+INVERTED: Groups = {"MRModifierSequence": {"InversionRecovery": "YES", "InversionTimes": [300.0]}}
 
 
 def group(**attributes: object) -> Sequence:
@@ -409,15 +415,10 @@ def group(**attributes: object) -> Sequence:
     return Sequence([item])
 
 
-def as_one_object(
-    frames: list[tuple[Dataset, str]], sop_class: str, **groups: dict[str, object]
-) -> Dataset:
+def as_one_object(frames: list[tuple[Dataset, str]], sop_class: str, groups: Groups) -> Dataset:
     """Single-frame instances, and the component of each, as a multi-frame one with these groups per frame."""
     ds = deepcopy(frames[0][0])
-    for keyword in (
-        "ImagePositionPatient ImageOrientationPatient PixelSpacing TriggerTime NominalInterval HeartRate "
-        "ScanningSequence InversionTime EchoTime SequenceName"
-    ).split():
+    for keyword in SINGLE_FRAME:
         delattr(ds, keyword)
     ds.SOPClassUID, ds.ImageType = sop_class, ["ORIGINAL", "PRIMARY", "CARDIAC", "NONE"]
     ds.NumberOfFrames, ds.SeriesDescription = len(frames), "1101"
@@ -449,7 +450,7 @@ def as_one_object(
     ],
 )
 def test_of_both_reconstructions_in_one_object_the_phase_sensitive_is_measured(
-    stack: list[Dataset], tmp_path: Path, sop_class: str, groups: dict[str, dict[str, object]]
+    stack: list[Dataset], tmp_path: Path, sop_class: str, groups: Groups
 ) -> None:
     magnitudes = [deepcopy(ds) for ds in stack]
     for ds in magnitudes:
@@ -459,7 +460,7 @@ def test_of_both_reconstructions_in_one_object_the_phase_sensitive_is_measured(
         for real, magnitude in zip(stack, magnitudes, strict=True)
         for frame in ((magnitude, "MAGNITUDE"), (real, "REAL"))
     ]
-    one = as_one_object(frames, sop_class, **groups)
+    one = as_one_object(frames, sop_class, groups)
     write_one(tmp_path / "one.dcm", one)
     study = study_of([one], {str(one.SOPInstanceUID): tmp_path / "one.dcm"})
     assert may_hold_late_enhancement(study)
@@ -479,10 +480,8 @@ def test_of_both_reconstructions_in_one_object_the_phase_sensitive_is_measured(
         {"UnassignedPerFrameConvertedAttributesSequence": {"EchoTime": "70"}},
     ],
 )
-def test_maps_and_oedema_in_one_object_are_left_out(
-    stack: list[Dataset], changed: dict[str, dict[str, object]]
-) -> None:
-    one = as_one_object([(ds, "MAGNITUDE") for ds in stack], ENHANCED, **INVERTED)
+def test_maps_and_oedema_in_one_object_are_left_out(stack: list[Dataset], changed: Groups) -> None:
+    one = as_one_object([(ds, "MAGNITUDE") for ds in stack], ENHANCED, INVERTED)
     assert may_hold_late_enhancement(study_of([one]))
     for frame in one.PerFrameFunctionalGroupsSequence:
         for sequence, stated in changed.items():

@@ -164,7 +164,24 @@ def test_a_short_axis_stack_is_preferred_to_a_longer_transverse_one(tmp_path: Pa
 
 def test_a_stack_in_any_orientation_is_taken_when_there_is_no_other(tmp_path: Path) -> None:
     transverse = images(series(31, axes=TRANSVERSE))
-    assert uids(select(tmp_path, transverse)) == uids_of(transverse)
+    selection = select(tmp_path, transverse)
+    assert uids(selection) == uids_of(transverse)
+    assert [finding.code for finding in selection.findings] == ["unusual_direction"]
+    assert "turned by 63 degrees" in selection.findings[0].message
+
+
+def test_a_spoiled_stack_that_nothing_names_is_no_rival_of_a_cine(tmp_path: Path) -> None:
+    sax = images(series(11, attributes={"SequenceVariant": ["SK", "SS"]}))
+    tagged = images(series(12, attributes={"SequenceVariant": "SP", "EchoTime": "4.1"}))
+    selection = select(tmp_path, sax, tagged)
+    assert uids(selection) == uids_of(sax)
+    assert "spoiled gradient echo" in selection.excluded[0].reason
+    assert uids(select(tmp_path, tagged)) == uids_of(tagged)
+
+
+def test_a_tagged_cine_alone_is_said_to_be_one(tmp_path: Path) -> None:
+    tagged = images(series(12, attributes={"SeriesDescription": "SAX_TAGGING"}))
+    assert [finding.code for finding in select(tmp_path, tagged).findings] == ["prepared_cine"]
 
 
 def test_a_whole_stack_is_preferred_to_three_tagged_slices_between_its_own(tmp_path: Path) -> None:

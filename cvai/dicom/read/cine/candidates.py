@@ -9,7 +9,7 @@ import numpy as np
 
 from cvai.dicom.read.cine.conditions import may_be_several_beats
 from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup
-from cvai.dicom.read.cine.images import has_contrast, is_annotated, is_derived, is_prepared
+from cvai.dicom.read.cine.images import has_contrast, is_annotated, is_derived, is_prepared, is_spoiled
 from cvai.dicom.read.cine.placement import normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view
 from cvai.dicom.read.header.attributes import texts
@@ -20,8 +20,8 @@ _LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
 stand across it, transverse and long-axis ones do not. Only used to look at one stack before another: what
 decides is whether the wall of the ventricle closes to a ring, see ``cvai.domain.ventricles.short_axis``."""
 
-_SHORT_AXIS_MIN_COSINE = 0.7
-"""Short-axis stacks lie within 45 degrees of the usual direction; a transverse stack is 63 degrees away."""
+_SHORT_AXIS_MAX_DEG = 45.5
+"""Short-axis stacks are turned by less from the usual direction, a transverse stack by 63 degrees."""
 
 VENTRICLE_LENGTH_MM = 50.0
 """A stack that covers less does not hold a whole adult ventricle."""
@@ -51,6 +51,7 @@ class Candidate:
     is_at_rest: bool
     is_native: bool
     is_as_long: bool
+    is_not_spoiled: bool
 
     @property
     def rate_bpm(self) -> float | None:
@@ -82,6 +83,7 @@ _CRITERIA: tuple[tuple[Callable[[Candidate], float], Message], ...] = (
     (lambda c: c.is_at_rest, say("was acquired at a higher heart rate")),
     (lambda c: c.is_native, say("was acquired after a contrast agent")),
     (lambda c: c.is_as_long, say("covers less of the heart")),
+    (lambda c: c.is_not_spoiled, say("is a spoiled gradient echo, as flow and tags are imaged")),
     (lambda c: c.stack.n_slices, say("has fewer slices")),
     (lambda c: c.stack.n_phases, say("has fewer phases")),
     (lambda c: c.stack.latest_series_number, say("has a lower series number")),
@@ -97,13 +99,18 @@ def candidates_of(stacks: Sequence[ImageGroup]) -> list[Candidate]:
     return sorted(candidates, key=lambda c: c.preference, reverse=True)
 
 
+def turned_deg(stack: ImageGroup) -> float:
+    """Angle between the normal of a stack and the usual long axis of the heart."""
+    cosine = abs(float(normal_of(stack.planes[0]) @ _LONG_AXIS_LPS)) / float(np.linalg.norm(_LONG_AXIS_LPS))
+    return float(np.degrees(np.arccos(min(cosine, 1.0))))
+
+
 def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candidate:
     first = stack.planes[0]
-    cosine = abs(float(normal_of(first) @ _LONG_AXIS_LPS)) / float(np.linalg.norm(_LONG_AXIS_LPS))
     return Candidate(
         stack=stack,
         covers_ventricle=stack.length_mm >= VENTRICLE_LENGTH_MM,
-        stands_across=cosine >= _SHORT_AXIS_MIN_COSINE,
+        stands_across=turned_deg(stack) <= _SHORT_AXIS_MAX_DEG,
         is_original=not (is_derived(first) or is_annotated(first)),
         is_two_dimensional=texts(first.header, "MRAcquisitionType") != ("3D",),
         is_plain=not is_prepared(first),
@@ -112,6 +119,7 @@ def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candida
         is_at_rest=_is_at_rest(stack, of_same_view),
         is_native=not has_contrast(first),
         is_as_long=stack.length_mm >= _AS_LONG * max(s.length_mm for s in of_same_view),
+        is_not_spoiled=not is_spoiled(first),
     )
 
 

@@ -108,6 +108,14 @@ def is_prepared(plane: ImagePlane) -> bool:
     return is_tagged or "IR" in texts(header, "ScanningSequence") or bool(number(header, "InversionTime"))
 
 
+def is_spoiled(plane: ImagePlane) -> bool:
+    """Whether transverse magnetisation is spoiled, as where flow, perfusion or tags are imaged:
+    SequenceVariant of SP without SS, or Spoiling (PS3.3 C.8.13.4)."""
+    variant, spoiling = texts(plane.header, "SequenceVariant"), texts(plane.header, "Spoiling")
+    is_steady = "SS" in variant or texts(plane.header, "SteadyStatePulseSequence")[:1] == ("FREE_PRECESSION",)
+    return not is_steady and ("SP" in variant or any(word != "NONE" for word in spoiling))
+
+
 def has_contrast(plane: ImagePlane) -> bool:
     """Whether a contrast agent had been given (PS3.3 C.7.6.4)."""
     return bool(texts(plane.header, "ContrastBolusAgent"))

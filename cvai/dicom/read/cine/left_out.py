@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cvai.dicom.read.cine.candidates import VENTRICLE_LENGTH_MM, Candidate
+from cvai.dicom.read.cine.candidates import VENTRICLE_LENGTH_MM, Candidate, turned_deg
 from cvai.dicom.read.cine.conditions import Condition
 from cvai.dicom.read.cine.image_groups import (
     MAX_STILLS,
@@ -68,6 +68,7 @@ def findings_of_choice(
             stack, (*stacks, *(group for group in left if _may_be_slices(group, stack))), unfit
         ),
         *_altered_pixels(stack),
+        *_unusual(chosen),
     )
 
 
@@ -236,3 +237,22 @@ def _altered_pixels(stack: ImageGroup) -> list[Finding]:
         n_images=len(stack.planes),
     )
     return [Finding("annotated_images", Severity.WARNING, message)]
+
+
+def _unusual(chosen: Candidate) -> list[Finding]:
+    """That the stack may be no short-axis cine as the model knows it, by its direction or its preparation."""
+    found = []
+    if not chosen.stands_across:
+        message = say(
+            "The slices are turned by {angle_deg:.0f} degrees from the usual short axis: check that they are "
+            "short-axis slices; a heart that lies otherwise looks so as well.",
+            angle_deg=turned_deg(chosen.stack),
+        )
+        found.append(Finding("unusual_direction", Severity.WARNING, message))
+    if not chosen.is_plain:
+        message = say(
+            "By its headers the cine is tagged or inversion-prepared: check that contours follow the heart "
+            "and not the tags."
+        )
+        found.append(Finding("prepared_cine", Severity.WARNING, message))
+    return found
