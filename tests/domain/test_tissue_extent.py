@@ -12,6 +12,7 @@ from cvai.domain.segmentation import CineSegmentation
 from cvai.domain.tissue.cine_check import mass_findings
 from cvai.domain.tissue.contrast import contrast_findings
 from cvai.domain.tissue.extent import extent_findings
+from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.shares import CAVITY, HEALTHY, INFARCT
 
 STEP_MM, SPACING_MM = 10.0, (1.5, 1.2)
@@ -110,6 +111,21 @@ def test_dark_myocardium_beside_blood_and_infarct_has_no_finding() -> None:
 )
 def test_myocardium_as_bright_as_blood_is_flagged(greys: tuple[float, float, float, float]) -> None:
     assert imaged(greys) == ["myocardium_not_nulled"]
+
+
+def test_grey_levels_of_a_map_of_t1_are_flagged() -> None:
+    assert imaged((300.0, 1600.0, 1030.0, 1200.0)) == ["looks_like_t1_map"]
+    assert imaged((300.0, 1600.0, 500.0, 1900.0)) == []
+
+
+@pytest.mark.parametrize(("share", "is_flagged"), [(0.5, False), (0.95, True)])
+def test_an_infarct_all_round_is_flagged(share: float, is_flagged: bool) -> None:
+    labels = ventricle()
+    y, x = np.indices(labels.shape[1:])
+    angle = np.arctan2((y - 39.5) * SPACING_MM[0], (x - 49.5) * SPACING_MM[1])
+    labels[(labels == HEALTHY) & (np.abs(angle) < share * np.pi)] = INFARCT
+    found = [finding.code for finding in label_findings(labels, 100 * share, SPACING_MM)]
+    assert found == (["infarct_all_round"] if is_flagged else [])
 
 
 @pytest.mark.parametrize(("noise", "is_flagged"), [(40.0, False), (120.0, True)])

@@ -82,7 +82,7 @@ def measured(
             *unreadable_findings(study),
             *extent_findings(labels, geometry, guide.length_mm if isinstance(guide, CineGuide) else None),
             *contrast_findings(images, labels),
-            *label_findings(labels, found["enhanced_share_5sd"]),
+            *label_findings(labels, found["enhanced_share_5sd"], spacing_mm),
             *_segment_findings(segments.missing),
         ),
         subject=subject,

@@ -20,6 +20,11 @@ LEAST_CONTRAST = 0.1
 """Blood less healthy myocardium, over the same range. In EMIDEC it is 0.41 in the median and 0.18 at the
 least."""
 
+T1_MS = {CAVITY: (1300.0, 2200.0), HEALTHY: (850.0, 1400.0)}
+"""Medians without contrast at 1.5 and 3 T, where blood has some 1500 to 1900 ms and healthy myocardium 950 to
+1200 ms, with a margin: sites have ranges of their own (Messroghli et al., J Cardiovasc Magn Reson 2017;19:75,
+doi:10.1186/s12968-017-0389-8)."""
+
 _RANGE_PERCENTILES = (5.0, 95.0)
 _AROUND_PX = 4
 _KERNEL = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], dtype=np.float32)
@@ -38,7 +43,11 @@ def contrast_findings(images: NDArray[np.float32], labels: NDArray[np.uint8]) ->
     around = _around(labels)
     low, high = np.percentile(images[around], _RANGE_PERCENTILES)
     scale = max(float(high - low), 1e-6)
-    found = (_noise(images, around, scale), _background(images, labels, scale))
+    found = (
+        _noise(images, around, scale),
+        _background(images, labels, scale),
+        _milliseconds(images, labels),
+    )
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -74,3 +83,19 @@ def _background(images: NDArray[np.float32], labels: NDArray[np.uint8], scale: f
         "share of infarct may be wrong."
     )
     return Finding("myocardium_not_nulled", Severity.WARNING, message)
+
+
+def _milliseconds(images: NDArray[np.float32], labels: NDArray[np.uint8]) -> Finding | None:
+    """That grey levels are those of a map of T1 which no header calls one."""
+    if not all((labels == tissue).any() for tissue in T1_MS):
+        return None
+    medians = {tissue: float(np.median(images[labels == tissue])) for tissue in T1_MS}
+    if not all(low <= medians[tissue] <= high for tissue, (low, high) in T1_MS.items()):
+        return None
+    message = say(
+        "Blood has a grey level of {blood:.0f} and healthy myocardium of {myocardium:.0f}, as in a map of T1 "
+        "in milliseconds without contrast: check that the series is late enhancement.",
+        blood=medians[CAVITY],
+        myocardium=medians[HEALTHY],
+    )
+    return Finding("looks_like_t1_map", Severity.WARNING, message)

@@ -34,9 +34,9 @@ MASSES_G, DIAMETERS_MM = (30.0, 400.0), (30.0, 90.0)
 """Of the wall, and of the largest slice of the cavity. In ACDC, at end-diastole, they are 34 to 272 g and 38
 to 81 mm; hypertrophic hearts are heavier."""
 
-LEAST_LENGTH = 0.9
-"""Length of the cavity over its largest diameter. In ACDC it is 1.42 in the median and 0.93 at the least;
-five slices of 10 mm across a cavity of 50 mm make 1.0."""
+LEAST_LENGTH = 1.0
+"""Length of the cavity over its largest diameter. In ACDC it is 1.42 in the median, 0.93 at the least and
+less than this in one of 100 hearts; in 64 of them once 30 mm are lost at an end."""
 
 MOST_ELONGATED = 1.45
 """Long over short axis of the outer border, median over slices with a cavity. In ACDC, at end-diastole and

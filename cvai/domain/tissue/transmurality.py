@@ -58,6 +58,19 @@ def is_ring(rays: NDArray[np.float64]) -> bool:
     return bool(np.mean(~np.isnan(rays)) >= CLOSED)
 
 
+def circumferential_share(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> float:
+    """Share of the circumference that is infarcted at any depth, median over slices whose wall is a ring; 0
+    where none is.
+
+    Args:
+        labels: (z, y, x) values of LGE_LABELS.
+        spacing_mm: between rows, between columns.
+    """
+    rays = [found for plane in labels if (found := transmurality(plane, spacing_mm)) is not None]
+    shares = [float(np.mean(np.nan_to_num(found) > 0)) for found in rays if is_ring(found)]
+    return float(np.median(shares)) if shares else 0.0
+
+
 def transmural_percent(labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> float | None:
     """Share of the circumference, over all slices, whose wall is infarcted by half or more, in percent.
 

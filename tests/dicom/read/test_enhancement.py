@@ -487,3 +487,20 @@ def test_maps_and_oedema_in_one_object_are_left_out(stack: list[Dataset], change
         for sequence, stated in changed.items():
             setattr(frame, sequence, group(**stated))
     assert not may_hold_late_enhancement(study_of([one]))
+
+
+def test_images_soon_after_contrast_are_said_to_be_early(stack: list[Dataset]) -> None:
+    for given, is_early in (("102600", True), ("101500", False), ("235800", False)):
+        datasets = as_series(stack, 3, ContrastBolusStartTime=given)
+        assert ("enhancement_early" in codes_of(select_late_enhancement(study_of(datasets)))) is is_early
+
+
+def test_magnitudes_long_after_the_phase_sensitive_stack_are_said(stack: list[Dataset]) -> None:
+    magnitude = {"ImageType": ["ORIGINAL", "PRIMARY", "M"]}
+    for time, is_early in (("103000", False), ("104000", True)):
+        later = as_series(stack, 9, AcquisitionTime=time, **magnitude)
+        selection = select_late_enhancement(study_of([*stack, *later]))
+        assert numbers_of(selection) == {2}
+        assert ("enhancement_early" in codes_of(selection)) is is_early
+    few = as_series(stack[2:4], 9, AcquisitionTime="104000", **magnitude)
+    assert "enhancement_early" not in codes_of(select_late_enhancement(study_of([*stack, *few])))

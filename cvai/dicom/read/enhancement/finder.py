@@ -24,7 +24,7 @@ from cvai.dicom.read.enhancement.images import (
     why_another_kind,
     why_not,
 )
-from cvai.dicom.read.header.attributes import texts, whole_number
+from cvai.dicom.read.header.attributes import texts, time_of_day_s, whole_number
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, say
@@ -46,6 +46,13 @@ series they are of, run over inversion times, or time."""
 
 _AS_LONG = 0.8
 """Share of the longest stack that another has to cover to be as good."""
+
+_EARLY_S = 5 * 60.0
+"""Sooner after contrast, or so long before another stack, blood and no-reflow are not yet what they are late:
+10 minutes and more are waited (Kramer et al., J Cardiovasc Magn Reson 2020;22:17,
+doi:10.1186/s12968-020-00607-1), less where the dose is low."""
+
+_DAY_S = 86_400.0
 
 _LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
 """Usual direction of the left ventricle from base to apex; only used to prefer one stack to another."""
@@ -111,6 +118,7 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
             *_repeat_findings(best),
             *_beside_findings(best, others),
             *_kind_findings(best),
+            *_early_findings(stack, others),
             *_cine_findings(cine),
         ),
     )
@@ -297,6 +305,34 @@ def _beside_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> tuple[F
     return (Finding("adjacent_slices_left_out", Severity.WARNING, message),)
 
 
+def _early_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> tuple[Finding, ...]:
+    """That contrast had been given shortly before, or that a stack was acquired once it had washed out."""
+    times_s = [s for plane in stack.planes if (s := acquired_s(plane.header)) is not None]
+    if not times_s:
+        return ()
+    given_s = time_of_day_s(stack.planes[0].header, "ContrastBolusStartTime")
+    waited_s = None if given_s is None else (min(times_s) - given_s) % _DAY_S
+    if waited_s is not None and waited_s < _EARLY_S:
+        message = say(
+            "The images were acquired {minutes:.0f} minutes after contrast: blood is still bright and an "
+            "infarct not yet, so that its share may be wrong. Send late images.",
+            minutes=waited_s / 60.0,
+        )
+        return (Finding("enhancement_early", Severity.WARNING, message),)
+    rivals = [s for s in others if is_similar_view(stack, s) and s.length_mm >= _AS_LONG * stack.length_mm]
+    later_s = max((_moment(plane)[0] for rival in rivals for plane in rival.planes), default=0.0) - max(
+        times_s
+    )
+    if later_s < _EARLY_S:
+        return ()
+    message = say(
+        "Another stack of late enhancement was acquired {minutes:.0f} minutes later, but is no "
+        "phase-sensitive one: check that the one that was measured is not an early one, or choose the other.",
+        minutes=later_s / 60.0,
+    )
+    return (Finding("enhancement_early", Severity.WARNING, message),)
+
+
 def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:
     if is_phase_sensitive(stack.planes[0]):
         return ()
@@ -322,8 +358,8 @@ def _cine_findings(cine: ImageGroup | None) -> tuple[Finding, ...]:
     if cine is not None:
         return ()
     message = say(
-        "The study holds no short-axis cine of these places: contours are not compared with it, and "
-        "no segment of the wall is named."
+        "The study holds no short-axis cine of these places: contours are not compared with it, no "
+        "segment of the wall is named, and whether slices are missing at the base is not known."
     )
     return (Finding("no_matching_cine", Severity.INFO, message),)
 

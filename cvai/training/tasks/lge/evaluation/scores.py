@@ -87,7 +87,8 @@ def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
 def _findings(images: NDArray[np.float32], labels: NDArray[np.uint8] | None) -> tuple[str, ...]:
     if labels is None:
         return ("heart_not_found",)
-    return tuple(finding.code for finding in label_findings(labels, n_sd_percent(images, labels)))
+    pixel_mm = (1.0, 1.0)  # lost in EMIDEC
+    return tuple(found.code for found in label_findings(labels, n_sd_percent(images, labels), pixel_mm))
 
 
 def _found(images: NDArray[np.float32], segment: Segment) -> NDArray[np.uint8] | None:
