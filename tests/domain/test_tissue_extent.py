@@ -133,6 +133,18 @@ def test_noise_is_flagged(noise: float, is_flagged: bool) -> None:
     assert imaged((300.0, 600.0, 150.0, 900.0), noise) == (["enhancement_noisy"] if is_flagged else [])
 
 
+@pytest.mark.parametrize("is_drawn", [True, False])
+def test_a_slice_of_noise_is_flagged(is_drawn: bool) -> None:
+    labels = ventricle()
+    images = np.array((300.0, 600.0, 150.0), dtype=np.float32)[labels]
+    images[4] = np.random.default_rng(5).uniform(0.0, 700.0, images[4].shape)
+    if not is_drawn:
+        labels[4] = 0
+    (found,) = contrast_findings(images, labels)
+    assert found.code == "enhancement_noisy"
+    assert [place.slice for place in found.where] == [4]
+
+
 @pytest.mark.parametrize(
     ("first", "step_mm", "scale", "are_flagged"),
     [

@@ -114,5 +114,5 @@ def test_a_phase_series_is_passed_over_as_such(tmp_path: Path) -> None:
     assemble(tmp_path, [*images(SPEC), *phase])
     (study,) = read_studies(tmp_path).studies
     assert [p.reason for p in select_sax_cine(study).excluded] == [
-        "phase, velocity or colour images, no anatomy"
+        "phase, velocity, phase-sensitive or colour images, no magnitudes"
     ]

@@ -232,7 +232,7 @@ def test_phase_contrast_velocity_images_are_left_aside(tmp_path: Path) -> None:
     flow = images(series(12, attributes={"ImageType": ["DERIVED", "PRIMARY", "P", "VELOCITY"]}))
     selection = select(tmp_path, images(series(11)), flow)
     assert selection.series_uid == f"{ROOT}.11"
-    assert selection.excluded[0].reason == "phase, velocity or colour images, no anatomy"
+    assert selection.excluded[0].reason == "phase, velocity, phase-sensitive or colour images, no magnitudes"
 
 
 def test_an_enhanced_mr_cine_is_selected(tmp_path: Path) -> None:

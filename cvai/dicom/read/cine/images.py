@@ -56,7 +56,7 @@ def _unsuitable(series: Series, usable: Images) -> str | None:
         return say("no images")
     if all(is_localizer(plane) for plane in series.planes):
         return say("localizer")
-    return None if usable else say("phase, velocity or colour images, no anatomy")
+    return None if usable else say("phase, velocity, phase-sensitive or colour images, no magnitudes")
 
 
 def _shows_anatomy(plane: ImagePlane) -> bool:

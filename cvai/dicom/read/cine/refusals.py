@@ -8,6 +8,7 @@ from cvai.dicom.read.cine.image_groups import MIN_PHASES, MIN_SLICES, ImageGroup
 from cvai.dicom.read.cine.images import StudyImages
 from cvai.dicom.read.cine.left_out import reason_without_cine
 from cvai.dicom.read.values import CineNotFound, Excluded, Study
+from cvai.dicom.read.whole import all_unreadable
 from cvai.domain.message import Message, joined, say
 from cvai.errors import FileRefused
 
@@ -18,8 +19,8 @@ def refusal_of(
     study: Study, images: StudyImages, groups: Sequence[ImageGroup], stacks: Sequence[ImageGroup]
 ) -> FileRefused | CineNotFound:
     """What a study without candidates is refused with; the unreadable file where nothing else is there."""
-    if not groups and study.unreadable:
-        return study.unreadable[0]
+    if not groups and (refusals := all_unreadable(study)):
+        return refusals[0]
     if not any(series.modality == "MR" for series in study.series if series.planes):
         return _nothing_to_measure(study, images.unsuitable)
     excluded = (
