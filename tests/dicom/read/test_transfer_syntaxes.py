@@ -31,6 +31,7 @@ from pydicom.uid import (
 )
 
 from cvai.dicom.read.read import read_studies
+from cvai.domain.findings import Severity
 from cvai.errors import FileRefused
 from tests.conftest import ROOT
 from tests.dicom.read.assembling import assemble_folder, expected_pixels
@@ -146,7 +147,25 @@ def test_a_cine_is_the_same_however_it_is_stored(tmp_path: Path, syntax: UID) ->
     for number, ds in enumerate(images(SPEC)):
         store(tmp_path / f"{number}.dcm", ds, syntax)
     assert {dcmread(p).file_meta.TransferSyntaxUID for p in tmp_path.iterdir()} == {syntax}
-    np.testing.assert_array_equal(assemble_folder(tmp_path).stack.pixels, expected_pixels(SPEC))
+    cine = assemble_folder(tmp_path)
+    np.testing.assert_array_equal(cine.stack.pixels, expected_pixels(SPEC))
+    assert cine.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "severity"), [("4.5", Severity.INFO), (["4", "30"], Severity.WARNING), (None, Severity.WARNING)]
+)
+def test_images_that_were_compressed_with_loss_before_are_said_to_be(
+    tmp_path: Path, ratio: object, severity: Severity
+) -> None:
+    for number, ds in enumerate(images(SPEC)):
+        ds.LossyImageCompression = "01" if number % 2 else "00"
+        if ratio is not None:
+            ds.LossyImageCompressionRatio = ratio
+        write_one(tmp_path / f"{number}.dcm", ds)
+    (found,) = assemble_folder(tmp_path).findings
+    assert (found.code, found.severity) == ("lossy_compression", severity)
+    assert "13 of 27 images" in found.message
 
 
 @pytest.mark.parametrize("syntax", LOSSY, ids=lambda uid: uid.name)
@@ -156,7 +175,9 @@ def test_a_lossy_cine_is_read_within_what_its_coder_lost(tmp_path: Path, syntax:
     for number, ds in enumerate(originals):
         store(tmp_path / f"{number}.dcm", ds, syntax)
     assert {dcmread(p).file_meta.TransferSyntaxUID for p in tmp_path.iterdir()} == {syntax}
-    pixels = assemble_folder(tmp_path).stack.pixels
+    cine = assemble_folder(tmp_path)
+    pixels = cine.stack.pixels
+    assert [(f.code, f.severity) for f in cine.findings] == [("lossy_compression", Severity.WARNING)]
     as_slices = expected.reshape(SPEC.n_slices, SPEC.n_phases, 16, 20).swapaxes(0, 1)
     np.testing.assert_allclose(pixels, as_slices, atol=4)
 
@@ -194,6 +215,7 @@ def test_what_no_decoder_reads_is_refused_by_name(tmp_path: Path) -> None:
     write_one(tmp_path / "image.dcm", ds)
     (refusal,) = read_studies(tmp_path).studies[0].unreadable
     assert refusal.code == "unsupported_transfer_syntax"
+    assert "High-Throughput JPEG 2000" in refusal.message
     assert HTJ2KLossless in refusal.message
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvai.dicom.read.cine.acquisitions import acquisitions_of
 from cvai.dicom.read.cine.cine_finder import CineSelection
+from cvai.dicom.read.cine.compression import compression_findings
 from cvai.dicom.read.cine.conditions import ONE_SESSION_S, condition_of
 from cvai.dicom.read.cine.contradictions import contradiction_findings
 from cvai.dicom.read.cine.image_groups import MIN_SLICES
@@ -98,6 +99,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
             *tilt_findings(slices),
             *pause_findings(slices),
             *contradiction_findings(phases.slices, geometry),
+            *compression_findings(plane for images in phases.slices for plane in images),
             *_phase_findings(slices),
             *beats.findings,
             *phases.findings,

@@ -13,6 +13,7 @@ from cvai.dicom.read.cine.assemble import (
     pause_findings,
     tilt_findings,
 )
+from cvai.dicom.read.cine.compression import compression_findings
 from cvai.dicom.read.cine.contradictions import contradiction_findings
 from cvai.dicom.read.cine.image_groups import ImageGroup
 from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of
@@ -40,6 +41,7 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
         *tilt_findings(slices),
         *pause_findings(slices),
         *contradiction_findings(slices, stack.geometry, selection.cine.planes if selection.cine else ()),
+        *compression_findings(images),
     )
     return AssembledCine(images[0].series_uid, stack, (images,), selection.excluded, findings)
 

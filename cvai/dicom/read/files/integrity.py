@@ -32,7 +32,10 @@ def pixel_data_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
 
 def _transfer_syntax_defect(header: FileDataset) -> FileRefused | None:
     syntax = _syntax(header)
-    return None if _has_decoder(syntax) else _unsupported(header, syntax or say("(none stated)"))
+    if _has_decoder(syntax):
+        return None
+    named = f"{syntax.name} ({syntax})" if syntax.name != syntax else syntax
+    return _unsupported(header, named or say("(none stated)"))
 
 
 def _syntax(header: FileDataset) -> UID:
