@@ -75,6 +75,17 @@ def test_a_wide_last_slice_of_a_ventricle_that_closes_there_is_no_missing_apex()
     assert "apex_not_covered" not in found(labels)
 
 
+def test_a_right_ventricle_that_ends_before_it_narrows_is_told() -> None:
+    """As where the next slice is turned, and what lies beyond it hangs together with nothing."""
+    labels = beating_heart()[:, 2:]
+    for t in range(N_PHASES):
+        labels[t, 4:][labels[t, 4:] == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    code = "right_ventricle_ends_abruptly"
+    assert found(labels)[code] == (Place(ED, 3), Place(ED, 4))
+    assert found(labels[:, ::-1])[code] == (Place(ED, 3), Place(ED, 2)), "from apex to base"
+    assert code not in found(labels[:, :5]), "one slice of the left ventricle beyond"
+
+
 def test_a_ventricle_that_is_lost_in_slices_of_end_systole_is_told() -> None:
     labels = beating_heart()
     labels[ES, :4][labels[ES, :4] == SAX_LABELS[Structure.LV_CAVITY]] = 0
