@@ -170,6 +170,11 @@ def test_a_stack_in_any_orientation_is_taken_when_there_is_no_other(tmp_path: Pa
     assert "turned by 63 degrees" in selection.findings[0].message
 
 
+def test_a_sagittal_stack_alone_is_said_to_lie_unusually(tmp_path: Path) -> None:
+    sagittal = images(series(31, axes=((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))))
+    assert "turned by 45 degrees" in select(tmp_path, sagittal).findings[0].message
+
+
 def test_a_spoiled_stack_that_nothing_names_is_no_rival_of_a_cine(tmp_path: Path) -> None:
     sax = images(series(11, attributes={"SequenceVariant": ["SK", "SS"]}))
     tagged = images(series(12, attributes={"SequenceVariant": "SP", "EchoTime": "4.1"}))

@@ -20,8 +20,9 @@ _LONG_AXIS_LPS = np.array([0.70, -0.55, -0.45])
 stand across it, transverse and long-axis ones do not. Only used to look at one stack before another: what
 decides is whether the wall of the ventricle closes to a ring, see ``cvai.domain.ventricles.short_axis``."""
 
-_SHORT_AXIS_MAX_DEG = 45.5
-"""Short-axis stacks are turned by less from the usual direction, a transverse stack by 63 degrees."""
+_SHORT_AXIS_MAX_DEG = 40.0
+"""Short-axis stacks are turned by less from the usual direction, a sagittal one by 45 and a transverse one by
+63 degrees."""
 
 VENTRICLE_LENGTH_MM = 50.0
 """A stack that covers less does not hold a whole adult ventricle."""
