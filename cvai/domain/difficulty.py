@@ -73,8 +73,8 @@ def difficulties(
     """
     out = {}
     for prefix, cavity in _CAVITIES.items():
-        if f"{prefix}_edv" in values:
-            edv_ml, esv_ml = values[f"{prefix}_edv"], values[f"{prefix}_esv"]
+        edv_ml, esv_ml = (values.get(f"{prefix}_{volume}", 0.0) for volume in ("edv", "esv"))
+        if edv_ml > 0 or esv_ml > 0:
             of_ed, of_es = (max(shown.doubts[cavity], least.get(cavity, 0.0)) for shown in (ed, es))
             out[f"{prefix}_edv"], out[f"{prefix}_esv"] = of_ed * edv_ml, of_es * esv_ml
             out[f"{prefix}_sv"] = math.hypot(of_ed * edv_ml, of_es * esv_ml)

@@ -36,16 +36,16 @@ def ventricle_measurements(
 ) -> tuple[Measurement, ...]:
     """Volumes and function of one ventricle; ``prefix`` is ``lv`` or ``rv``.
 
-    A ventricle that is drawn at one of the phases alone has one volume, and one that grows towards
-    end-systole no stroke volume: a negative one is a failed measurement and no number about a heart.
+    An empty ventricle has no ejection fraction, and one that grows towards end-systole neither that nor a
+    stroke volume: a negative one is a failed measurement and no number about a heart.
     """
-    volumes_ml = {f"{prefix}_edv": edv_ml, f"{prefix}_esv": esv_ml}
-    measurements = [Measurement(name, ml, "mL") for name, ml in volumes_ml.items() if ml > 0]
     stroke_volume_ml = edv_ml - esv_ml
-    if len(measurements) < len(volumes_ml) or stroke_volume_ml < 0:
+    measurements = [Measurement(f"{prefix}_edv", edv_ml, "mL"), Measurement(f"{prefix}_esv", esv_ml, "mL")]
+    if stroke_volume_ml < 0:
         return tuple(measurements)
     measurements.append(Measurement(f"{prefix}_sv", stroke_volume_ml, "mL"))
-    measurements.append(Measurement(f"{prefix}_ef", ejection_fraction_percent(edv_ml, esv_ml), "%"))
+    if edv_ml > 0:
+        measurements.append(Measurement(f"{prefix}_ef", ejection_fraction_percent(edv_ml, esv_ml), "%"))
     if heart_rate_bpm is not None:
         output = cardiac_output_l_per_min(stroke_volume_ml, heart_rate_bpm)
         measurements.append(Measurement(f"{prefix}_co", output, "L/min"))
@@ -57,15 +57,27 @@ def measure_sax(
 ) -> tuple[Measurement, ...]:
     """Volumes, function and mass of both ventricles from the volume curves of a short-axis cine.
 
-    Both ventricles are read at the phases of the left one; LV mass is read at end-diastole.
+    Both ventricles are read at the phases of the left one; LV mass is read at end-diastole. What is not drawn
+    in a phase has no volume there.
     """
     ed, es = phases.end_diastole, phases.end_systole
     lv, rv = curves_ml[Structure.LV_CAVITY], curves_ml[Structure.RV_CAVITY]
     mass = mass_g(float(curves_ml[Structure.LV_MYOCARDIUM][ed]))
     heart_rate = () if heart_rate_bpm is None else (Measurement("heart_rate", heart_rate_bpm, "/min"),)
     return (
-        *ventricle_measurements("lv", float(lv[ed]), float(lv[es]), heart_rate_bpm),
+        *_of_drawn("lv", float(lv[ed]), float(lv[es]), heart_rate_bpm),
         *((Measurement("lv_mass", mass, "g"),) if mass > 0 else ()),
-        *ventricle_measurements("rv", float(rv[ed]), float(rv[es]), heart_rate_bpm),
+        *_of_drawn("rv", float(rv[ed]), float(rv[es]), heart_rate_bpm),
         *heart_rate,
     )
+
+
+def _of_drawn(
+    prefix: str, edv_ml: float, esv_ml: float, heart_rate_bpm: float | None
+) -> tuple[Measurement, ...]:
+    """``ventricle_measurements``, but for what needs a phase in which the ventricle is not drawn."""
+    found = ventricle_measurements(prefix, edv_ml, esv_ml, heart_rate_bpm)
+    if edv_ml > 0 and esv_ml > 0:
+        return found
+    volumes = (f"{prefix}_edv", f"{prefix}_esv")
+    return tuple(m for m in found if m.name in volumes and m.value > 0)

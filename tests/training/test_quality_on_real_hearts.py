@@ -120,7 +120,7 @@ def test_a_right_ventricle_that_is_lost_at_end_systole_is_told(hearts: list[Hear
         labels[1][labels[1] == RIGHT] = 0
         return labels
 
-    assert all("ejection_fraction_very_high" in heart.codes(damage(heart)) for heart in hearts)
+    assert all("structure_not_drawn" in heart.codes(damage(heart)) for heart in hearts)
 
 
 def test_a_wall_that_lost_a_side_is_told(hearts: list[Heart]) -> None:

@@ -92,7 +92,7 @@ export function unitOf(grid, quantity) {
 }
 
 /**
- * A preview of what the server measures, under the same names; see ventricle_measurements and mass_g in cvai/domain.
+ * A preview of what the server measures, under the same names; see measure_sax in cvai/domain.
  * @param {LabelVolume} labels
  * @param {number} ed
  * @param {number} es
