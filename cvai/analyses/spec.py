@@ -179,11 +179,13 @@ class Choosable:
         still: (y, x) brightness of one image of what was left out, by SeriesInstanceUID, or SOPInstanceUID of
             a single loop; raises Refused where it shows none.
         of_loops: whether single loops are chosen, not whole series.
+        views: titles of those that a person may state where none was seen in a loop, by ``view``.
         by_hand: codes of the refusals in spite of which a reader may draw on the images themselves.
     """
 
     still: Callable[[Study, str], NDArray[np.uint8]]
     of_loops: bool = False
+    views: Mapping[str, str] = field(default_factory=dict)
     by_hand: frozenset[str] = frozenset()
 
 

@@ -20,6 +20,7 @@ class SeriesChoice:
         by: DICOM person name or account of who chose it.
         at: when, with its time zone.
         loops: SOPInstanceUIDs in the order in which they were chosen; of two of one view the last one counts.
+        views: SOPInstanceUID and view of loops whose view the person states, since the model sees none.
         by_hand: code of the refusal in spite of which the study is opened: nothing is measured of it but what
             a reader draws. Empty where the software measures.
 
@@ -31,6 +32,7 @@ class SeriesChoice:
     by: str
     at: datetime
     loops: tuple[str, ...] = ()
+    views: tuple[tuple[str, str], ...] = ()
     by_hand: str = ""
 
     def __post_init__(self) -> None:
@@ -44,7 +46,8 @@ class SeriesChoice:
         if before is None or not self.loops:
             return self
         kept = tuple(uid for uid in before.loops if uid not in self.loops)
-        return replace(self, loops=(*kept, *self.loops))
+        views = tuple((uid, view) for uid, view in before.views if uid in kept)
+        return replace(self, loops=(*kept, *self.loops), views=(*views, *self.views))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -57,6 +60,14 @@ class SeriesChoice:
         elif self.series_uid:
             message = say("Series chosen by {who} on {when}, not by its headers.", who=who, when=when)
             found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
+        if self.views:
+            message = say(
+                "{who} stated on {when} which view the loop shows; the model sees neither apical view in it. "
+                "Look at its contours first: its numbers have no interval.",
+                who=who,
+                when=when,
+            )
+            found.append(Finding("view_stated_by_reader", Severity.WARNING, message))
         if self.by_hand:
             message = say(
                 "The software refused this study ({code}); {who} opened it on {when} to be drawn by hand.",
@@ -70,7 +81,7 @@ class SeriesChoice:
     def to_text(self) -> str:
         """JSON on one line, the same for the same choice; ids of jobs are made from it."""
         values = {"series_uid": self.series_uid, "by": self.by, "at": self.at.isoformat()}
-        optional = {"loops": self.loops, "by_hand": self.by_hand}
+        optional = {"loops": self.loops, "views": self.views, "by_hand": self.by_hand}
         return json.dumps({**values, **{n: v for n, v in optional.items() if v}}, sort_keys=True)
 
     @classmethod
@@ -78,4 +89,5 @@ class SeriesChoice:
         """Inverse of ``to_text``."""
         values = json.loads(text)
         at, loops = datetime.fromisoformat(values["at"]), tuple(values.get("loops", ()))
-        return cls(**{**values, "at": at, "loops": loops})
+        views = tuple((uid, view) for uid, view in values.get("views", ()))
+        return cls(**{**values, "at": at, "loops": loops, "views": views})

@@ -31,18 +31,26 @@ class SeriesOffer:
         series_uids: of whole series that a reader may have measured.
         loops: entries of ``excluded`` whose loop a reader may have measured.
         views: titles of the views of loops.
+        stated: titles of views that a reader may state, by view.
         chosen: jobs of what was chosen before, newest first, but the one that is shown.
     """
 
     series_uids: frozenset[str] = frozenset()
     loops: Sequence[Mapping[str, Any]] = ()
     views: Mapping[str, str] = field(default_factory=dict)
+    stated: Mapping[str, str] = field(default_factory=dict)
     chosen: Sequence[JobRecord] = ()
 
     @property
     def loop_uids(self) -> frozenset[str]:
         """SOPInstanceUIDs of the loops."""
         return frozenset(left["loop"]["sop_instance_uid"] for left in self.loops)
+
+    def has(self, series_uid: str, loop_uid: str, view: str) -> bool:
+        """Whether it may be chosen: a series, or a loop with the view that a reader states, if any."""
+        if not loop_uid:
+            return series_uid in self.series_uids and not view
+        return loop_uid in self.loop_uids and (not view or view in self.stated)
 
 
 def series_offer(page: Page, summary: Summary) -> SeriesOffer:
@@ -54,12 +62,15 @@ def series_offer(page: Page, summary: Summary) -> SeriesOffer:
     chosen = [r for r in page.ledger.choices(summary.record.job) if r.job != summary.record.job]
     if choosable.of_loops:
         views = next(spec.views for spec in ANALYSES if spec.kind == summary.kind)
-        return SeriesOffer(loops=[left for left in left_out if left.get("loop")], views=views, chosen=chosen)
+        loops = [left for left in left_out if left.get("loop")]
+        return SeriesOffer(loops=loops, views=views, stated=choosable.views, chosen=chosen)
     others = {left["series_uid"] for left in left_out} - {summary.result.get("series_uid")}
     return SeriesOffer(frozenset(others), chosen=chosen)
 
 
-def choose_series(page: Page, summary: Summary, reader: Reader, series_uid: str, loop_uid: str) -> str:
+def choose_series(
+    page: Page, summary: Summary, reader: Reader, series_uid: str, loop_uid: str, *, view: str
+) -> str:
     """Queue a job that measures something else; returns its id. The result there is stays until that has one.
 
     Args:
@@ -68,19 +79,20 @@ def choose_series(page: Page, summary: Summary, reader: Reader, series_uid: str,
         reader: who chooses.
         series_uid: SeriesInstanceUID.
         loop_uid: SOPInstanceUID where a single loop is chosen, else empty.
+        view: that the reader states the loop to show; empty where the model tells.
 
     Raises:
         RequestInvalid: ``series_not_offered``.
     """
-    offer = series_offer(page, summary)
-    if (loop_uid not in offer.loop_uids) if loop_uid else (series_uid not in offer.series_uids):
+    if not series_offer(page, summary).has(series_uid, loop_uid, view):
         raise RequestInvalid(
             "series_not_offered",
             "This series cannot be measured instead.",
             "Load the page again; it lists the series that can.",
         )
-    at, loops = datetime.now(UTC).replace(microsecond=0), (loop_uid,) if loop_uid else ()
-    choice = SeriesChoice(series_uid, reader.person_name, at, loops).after(summary.record.job.choice)
+    at = datetime.now(UTC).replace(microsecond=0)
+    loops, views = (loop_uid,) if loop_uid else (), ((loop_uid, view),) if view else ()
+    choice = SeriesChoice(series_uid, reader.person_name, at, loops, views).after(summary.record.job.choice)
     return page.ledger.choose(summary.record.job, choice).job_id
 
 

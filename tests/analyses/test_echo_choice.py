@@ -19,11 +19,12 @@ from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import EchoAnalysis
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.read import read_studies
-from cvai.dicom.read.values import Study
+from cvai.dicom.read.values import CineNotFound, Study
 from cvai.domain.echo.function import Volumes, require_ejection
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.views import EchoView
 from cvai.domain.series_choice import SeriesChoice
+from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import Refused
 from cvai.models.echo import EchoSegmenter
 from tests.dicom.read.ultrasound_files import STUDY, beating_frames, write_loop
@@ -61,22 +62,28 @@ def drawn() -> np.ndarray:
 
 
 def analysed(
-    folder: Path, loops: list[Loop], draw: Callable[[], np.ndarray] = drawn, chosen: tuple[int, ...] = ()
+    folder: Path,
+    loops: list[Loop],
+    draw: Callable[[], np.ndarray] = drawn,
+    chosen: tuple[int, ...] = (),
+    views: Mapping[int, str] = MappingProxyType({}),
 ) -> EchoAnalysis:
-    """``number`` in the header of a loop is its place in the study, from 1; ``chosen`` are such numbers."""
+    """``number`` in the header of a loop is its place in the study, from 1; ``chosen`` are such numbers, with
+    the views that a reader states of them."""
     for number, (_, _, changes) in enumerate(loops, start=1):
         frames = beating_frames(N_FRAMES, ROWS, COLUMNS, seed=number)
         write_loop(folder / f"{number}.dcm", frames, number, **{"HeartRate": WHOLE_BEAT_BPM, **changes})
     (study,) = read_studies(folder).studies
-    study = replace(study, chosen=choice_of(study, chosen) if chosen else None)
+    study = replace(study, chosen=choice_of(study, chosen, views) if chosen else None)
     segmenter = DrawingSegmenter([(view, surely) for view, surely, _ in loops], draw)
     return analyse_echo(study, cast(EchoSegmenter, segmenter), Stopwatch())
 
 
-def choice_of(study: Study, chosen: tuple[int, ...]) -> SeriesChoice:
+def choice_of(study: Study, chosen: tuple[int, ...], views: Mapping[int, str]) -> SeriesChoice:
     uids = {p.instance_number: p.sop_instance_uid for series in study.series for p in series.planes}
     at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    return SeriesChoice(study.series[0].series_uid, "Hart^Ada", at, tuple(uids[n] for n in chosen))
+    stated = tuple((uids[n], view) for n, view in views.items())
+    return SeriesChoice(study.series[0].series_uid, "Hart^Ada", at, tuple(uids[n] for n in chosen), stated)
 
 
 def measured(analysis: EchoAnalysis) -> list[int | None]:
@@ -290,6 +297,44 @@ def test_a_chosen_loop_that_shows_no_apical_view_is_refused_with_the_reason(tmp_
         analysed(tmp_path, [(FOUR, 0.9, {}), (OTHER, 0.9, {})], chosen=(2,))
     assert refused.value.code == "chosen_loop_not_measured"
     assert "neither an apical four- nor a two-chamber view" in refused.value.message
+
+
+def test_a_loop_is_measured_as_the_view_that_a_reader_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half_widths = {f"lv_ef_{view}": 5.0 for view in ("a4c", "biplane")}
+    monkeypatch.setattr(DrawingSegmenter, "uncertainty", Uncertainty(0.9, half_widths, {}))
+    loops = [(FOUR, 0.9, {}), (OTHER, 0.9, {})]
+    alone = analysed(tmp_path / "alone", loops)
+    left = [(left.loop.view, left.loop.n_frames) for left in alone.excluded if left.loop is not None]
+    assert (measured(alone), left) == ([1], [("other", N_FRAMES)])
+    both = analysed(tmp_path / "both", loops, chosen=(2,), views={2: "a2c"})
+    assert measured(both) == [1, 2]
+    assert [loop.view for loop in both.loops] == [FOUR, TWO]
+    assert {"series_chosen_by_reader", "view_stated_by_reader"} <= codes(both)
+    assert [has_interval(analysis) for analysis in (alone, both)] == [True, False]
+
+
+def has_interval(analysis: EchoAnalysis) -> bool:
+    return any(measurement.interval is not None for measurement in analysis.measurements)
+
+
+def test_the_only_loop_is_offered_where_the_model_sees_no_apical_view_in_it(tmp_path: Path) -> None:
+    with pytest.raises(CineNotFound, match="neither an apical") as refused:
+        analysed(tmp_path, [(OTHER, 0.9, {})])
+    (left,) = refused.value.excluded
+    assert left.loop is not None
+    assert left.loop.view == "other"
+
+
+def test_a_stated_view_stays_with_its_loop_when_another_is_chosen() -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    first = SeriesChoice("1", "Hart^Ada", at, ("1.1",), (("1.1", "a2c"),))
+    second = SeriesChoice("1", "Hart^Ada", at, ("1.2",)).after(first)
+    assert (second.loops, second.views) == (("1.1", "1.2"), (("1.1", "a2c"),))
+    assert SeriesChoice.from_text(second.to_text()) == second
+    again = SeriesChoice("1", "Hart^Ada", at, ("1.1",)).after(second)
+    assert (again.loops, again.views) == (("1.2", "1.1"), ())
 
 
 def test_a_chosen_loop_that_is_stated_to_show_another_view_is_refused(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def add_loop(ds: Dataset, folder: Path, name: str, frames: np.ndarray, **stated:
     return str(ds.SOPInstanceUID)
 
 
+def inverted(frames: np.ndarray) -> np.ndarray:
+    """(t, y, x) with bright blood and dark wall, in which the model sees no apical view."""
+    return np.asarray((255 - frames) * frames.any(axis=0))
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = new_site(tmp_path_factory.mktemp("loops"))
@@ -47,6 +52,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         first = dcmread(folder / "a4c.dcm")
         frames = first.pixel_array
         add_loop(dcmread(folder / "a4c.dcm"), folder, "darker", 0.8 * frames)
+        other = dcmread(folder / "a2c.dcm")
+        add_loop(other, folder, "other", inverted(other.pixel_array))
         add_loop(first, folder, "still", np.repeat(frames[:1], len(frames), axis=0), StageName="PEAK")
         shutil.move(folder, made.settings.inbox_folder / ".echo")
         (made.settings.inbox_folder / ".echo").rename(made.settings.inbox_folder / "echo")
@@ -75,7 +82,7 @@ def test_a_reader_has_another_loop_measured_and_a_refusal_leaves_the_result(
     (first,) = site.jobs(1)
     entry = read_entry(site.settings.results_folder / first.outcome.result)
     left = {p["loop"]["view"]: p["loop"] for p in entry["excluded"] if p["loop"]}
-    assert left.keys() == {"a4c", ""}
+    assert left.keys() == {"a4c", "other", ""}
     token = site.add_reader("hart")
     with reader_at(browser, site, token) as page:
         open_study(page, site, first.job.job_id)
@@ -124,3 +131,25 @@ def test_a_command_names_a_loop_and_keeps_the_one_that_was_chosen_before(site: S
     assert record.job.choice is not None
     assert record.job.choice.loops == (*before.job.choice.loops, "1.2.3.4")
     assert record.outcome.code == "chosen_loop_not_measured"
+
+
+def test_a_loop_without_an_apical_view_is_measured_as_the_one_that_a_reader_states(
+    browser: Browser, site: Site
+) -> None:
+    first, *others = site.jobs(1)
+    token = site.add_reader("moor", person="Moor^Ben")
+    with reader_at(browser, site, token) as page:
+        open_study(page, site, first.job.job_id)
+        page.locator("details", has_text="series excluded").locator("summary").click()
+        entry = page.locator(".left-out li", has_text="neither an apical")
+        expect(entry.locator("img")).to_have_js_property("naturalWidth", STILL_PX)
+        with page.expect_navigation():
+            entry.get_by_role("button", name="Measure as Apical two-chamber").click()
+        job_id = page.url.rsplit("/", 1)[1]
+        chosen = ended(site, len(others) + 2, job_id)
+        assert chosen.outcome.state is JobState.ANALYSED, chosen.outcome
+        entry_json = read_entry(site.settings.results_folder / chosen.outcome.result)
+        assert "view_stated_by_reader" in {finding["code"] for finding in entry_json["findings"]}
+        assert [view for _, view in entry_json["series_chosen"]["views"]] == ["a2c"]
+        open_study(page, site, job_id)
+        expect(page.locator("#findings")).to_contain_text("Moor Ben stated on")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
 from cvai.analyses.echo_apical.arrays import segment_loop
+from cvai.analyses.echo_apical.codes import VIEW_TITLES
 from cvai.analyses.echo_apical.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.echo_apical.echo_reports import ECHO_REPORTS
 from cvai.analyses.echo_apical.explain import explain_loops
@@ -73,5 +74,7 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
         Accuracy("Dice of the LV cavity, ED", ("dice", "ED", "lv_cavity", "value")),
     ),
     page=PAGE,
-    choosable=Choosable(still_of, of_loops=True),
+    choosable=Choosable(
+        still_of, of_loops=True, views={view.value: title for view, title in VIEW_TITLES.items()}
+    ),
 )

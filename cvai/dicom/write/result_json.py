@@ -295,7 +295,12 @@ def _impression(impression: Impression | None) -> Record | None:
 def _chosen(choice: SeriesChoice | None) -> Record | None:
     if choice is None:
         return None
-    return {**asdict(choice), "at": choice.at.isoformat(), "loops": list(choice.loops)}
+    return {
+        **asdict(choice),
+        "at": choice.at.isoformat(),
+        "loops": list(choice.loops),
+        "views": list(map(list, choice.views)),
+    }
 
 
 def _body(subject: Subject) -> Record:

@@ -63,11 +63,12 @@ class ImpressionBody(BaseModel):
 
 
 class SeriesBody(BaseModel):
-    """The series, or the loop of it, that a reader wants measured."""
+    """The series, or the loop of it with the view that it shows, that a reader wants measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     series_uid: Annotated[str, Field(max_length=64)]
     sop_instance_uid: Annotated[str, Field(max_length=64)] = ""
+    view: Annotated[str, Field(max_length=20)] = ""
 
 
 class LookBody(BaseModel):
@@ -258,7 +259,7 @@ def measure_series(
     """Have another series or loop of the study measured in a new job."""
     access.record()
     chosen = body.series_uid, body.sop_instance_uid
-    return {"job_id": choose_series(page, summary, session.reader, *chosen)}
+    return {"job_id": choose_series(page, summary, session.reader, *chosen, view=body.view)}
 
 
 @api.post("/by-hand")

@@ -15,8 +15,8 @@ async function queue(address, body) {
 
 for (const button of document.querySelectorAll("[data-series]")) {
   button.addEventListener("click", () => {
-    const [series, loop] = ["data-series", "data-loop"].map((name) => button.getAttribute(name) ?? "");
-    queue("series", { series_uid: series, sop_instance_uid: loop });
+    const [series, loop, view] = ["data-series", "data-loop", "data-view"].map((name) => button.getAttribute(name) ?? "");
+    queue("series", { series_uid: series, sop_instance_uid: loop, view });
   });
 }
 document.querySelector("[data-by-hand]")?.addEventListener("click", () => queue("by-hand", {}));
