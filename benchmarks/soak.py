@@ -6,11 +6,11 @@
 Time is compressed: studies arrive as fast as they are done. The stand-in analysis is used, so that what is
 watched is the service, its database, its feed and its folders; with ``--model`` the real one measures small
 phantoms, on the embedded archive. Those that warm it up fill what grows to a bound: the identities and
-digests of the files of the last 1,024 studies, which it remembers on purpose (of a phantom's 56 files 7 kB,
-so that fewer studies with the model show that growth), the page caches of its databases, and what Python
-itself keeps, in two steps of about 5 MB after some 2,000 and 4,200 studies. Growth is the slope of a line
-through what comes then, with its standard error. With ``--model`` memory is what the service keeps once it
-has returned what it freed (``benchmarks/soak_service.py``). Exit status 1 when something grows.
+digests of the files of the last 1,024 studies, which it remembers on purpose, the page caches of its
+databases, and what Python itself keeps, in two steps of about 5 MB after some 2,000 and 4,200 studies.
+Growth is the slope of a line through what comes then, with its standard error. With ``--model`` the service
+remembers 128 studies, and memory is what it keeps once it has returned what it freed
+(``benchmarks/soak_service.py``). Exit status 1 when something grows.
 """
 
 from __future__ import annotations
