@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from cvai.archive.folder.archive import FolderArchive
 from cvai.jobs.database import open_database
@@ -120,6 +123,29 @@ class Ward:
     def signal(self, name: str, number: signal.Signals) -> None:
         os.kill(self.workers[name].pid, number)
 
+    def freeze(self, name: str) -> None:
+        """Stop a worker that holds no lock on a file of SQLite: no other gets past that until it resumes."""
+        for _ in range(20):
+            self.signal(name, signal.SIGSTOP)
+            if self.url.startswith("postgresql") or is_free(
+                Path(sqlalchemy.make_url(self.url).database or "")
+            ):
+                return
+            self.signal(name, signal.SIGCONT)
+            time.sleep(0.1)
+        raise TimeoutError(f"{name} always held a lock on the database")
+
+
+def is_free(database: Path) -> bool:
+    """Whether a file of SQLite can be locked for this process alone within a few seconds."""
+    with closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
+
 
 @pytest.fixture
 def ward(tmp_path: Path, url: str) -> Iterator[Ward]:
@@ -140,7 +166,7 @@ def test_of_three_workers_one_is_killed_and_one_frozen_and_the_third_does_their_
         ward.start(name)
     eventually(lambda: len(ward.running()) == 3 and len(begun(ward)) == 3, "each worker to have a job")
     ward.workers["worker-2"].kill()
-    ward.signal("worker-3", signal.SIGSTOP)
+    ward.freeze("worker-3")
     ward.gate.touch()
     gone_s = time.monotonic()
     eventually(lambda: ended(ward) == 3, "the jobs of the dead to be done")
