@@ -50,7 +50,7 @@ def test_a_reader_is_added_given_a_new_token_and_removed(browser: Browser, site:
     with reader_at(browser, site, chief) as page:
         page.on("dialog", lambda dialog: dialog.accept())
         page.click("text=Administration")
-        page.wait_for_url("**/admin")  # with its script, without which the form does nothing
+        page.wait_for_url("**/admin")
         assert Axe().run(page).violations_count == 0
         row = page.locator('[data-reader="newcomer"]')
         page.fill("[name=name]", "newcomer")
@@ -71,6 +71,19 @@ def test_a_reader_is_added_given_a_new_token_and_removed(browser: Browser, site:
         assert not may_sign_in(site, second)
     trail = site.settings.audit_file.read_text()
     assert trail.count("User Security Attributes Changed") == 3
+
+
+def test_a_reader_is_not_sent_in_the_address_before_the_script_listens(
+    browser: Browser, site: Site, chief: str
+) -> None:
+    with reader_at(browser, site, chief) as page:
+        page.route("**/admin*.js*", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        page.goto(f"{site.url}/admin")
+        page.fill("[name=name]", "newcomer")
+        page.fill("[name=person]", "Comer^New")
+        page.press("[name=person]", "Enter")
+        expect(page.get_by_role("button", name="Add reader")).to_be_disabled()
+        assert page.url == f"{site.url}/admin"
 
 
 def test_what_an_administrator_cannot_do_is_said(site: Site, chief: str) -> None:

@@ -53,10 +53,12 @@ document.querySelector("main")?.addEventListener("click", (event) => {
   const question = QUESTIONS[/** @type {keyof typeof QUESTIONS} */ (name)];
   if (!question || confirm(question)) does(() => acts[name](row.dataset));
 });
-part("add-reader").addEventListener("submit", (event) => {
+const adding = /** @type {HTMLFormElement} */ (part("add-reader"));
+adding.addEventListener("submit", (event) => {
   event.preventDefault();
-  const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
-  does(async () => tokenOf(await sendJson("POST", "/api/admin/readers", Object.fromEntries(form))));
+  does(async () => tokenOf(await sendJson("POST", "/api/admin/readers", Object.fromEntries(new FormData(adding)))));
 });
+// Until now the browser would have sent the form by itself, its names in the address.
+/** @type {HTMLButtonElement} */ (adding.querySelector("button")).disabled = false;
 say(sessionStorage.getItem(TOLD) ?? "");
 sessionStorage.removeItem(TOLD);
