@@ -1,10 +1,11 @@
-"""``cvai``, which on SIGUSR1 gives freed memory back to the system and says how much it keeps.
+"""``cvai``, which on SIGUSR1 says how much memory it has allocated.
 
-``python -m benchmarks.soak_service KEPT serve ...``
+``PYTHONMALLOC=malloc python -m benchmarks.soak_service ALLOCATED serve ...``
 
-Resident memory alternates by 20 MB with what the allocator has freed and not returned, which hides a growth
-of a kilobyte a study for thousands of studies. What is kept after a collection and ``malloc_trim`` does not.
-The line appended to the file KEPT is the memory in MB. Of the files of past studies it remembers those of
+Resident memory also holds what was freed and not returned to the system. It alternates by 20 MB and hides
+a growth of a kilobyte a study for thousands of studies. What is allocated after a collection does not
+alternate, and is known to the byte where Python, too, allocates by ``malloc``. The line appended to the file
+ALLOCATED is the memory in MB. Of the files of past studies the service remembers those of
 ``REMEMBERED_STUDIES``, so that this growth ends soon.
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import signal
 import sys
 from functools import partial
@@ -20,23 +20,49 @@ from pathlib import Path
 
 from cvai.archive.folder import fingerprints, identities
 from cvai.cli.main import run
-from tests.hospital import resident_mb
 
 REMEMBERED_STUDIES = 128
 """A service remembers 1,024: 7 kB of each of these phantoms, 7 MB in all."""
 
 
-def trim(kept: Path, *_signal: object) -> None:
+class Mallinfo2(ctypes.Structure):
+    """What ``mallinfo2`` of the GNU C library tells of all arenas, in bytes or pieces."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    ]
+
+
+def allocated_mb() -> float:
+    """What ``malloc`` has given out and not got back: within the arenas, and as mappings of their own."""
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = Mallinfo2
+    told = library.mallinfo2()
+    return float(told.uordblks + told.hblkhd) / 1e6
+
+
+def tell(told: Path, *_signal: object) -> None:
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    with kept.open("a") as file:
-        file.write(f"{resident_mb(os.getpid())}\n")
+    with told.open("a") as file:
+        file.write(f"{allocated_mb()}\n")
 
 
 def main() -> None:
-    kept = Path(sys.argv.pop(1))
+    told = Path(sys.argv.pop(1))
     fingerprints.STUDIES_AT_MOST = identities.STUDIES_AT_MOST = REMEMBERED_STUDIES
-    signal.signal(signal.SIGUSR1, partial(trim, kept))
+    signal.signal(signal.SIGUSR1, partial(tell, told))
     run()
 
 
