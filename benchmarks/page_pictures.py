@@ -1,7 +1,8 @@
 """Pictures of the reader's page for docs/images, of synthetic hearts: ``python -m benchmarks.page_pictures``.
 
 A real ``cvai serve`` in Debian's chromium, for each album one: two studies of one patient and one that is
-refused; ultrasound; one that is drawn by hand. Names of pictures make those alone:
+refused; ultrasound; late enhancement and angiography; one that is drawn by hand. Names of pictures make
+those alone:
 ``python -m benchmarks.page_pictures page-study page-admin``.
 """
 
@@ -20,13 +21,17 @@ from playwright.sync_api import Page, sync_playwright
 from pydicom import dcmread
 
 from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
 from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.study import write_echo_phantom_study
-from cvai.phantom.parameters import PhantomHeart
+from cvai.phantom.late_enhancement.study import write_enhancement_study
+from cvai.phantom.parameters import PhantomAcquisition, PhantomHeart
 from cvai.review.sign_in.accounts import Role
+from tests.process import ended_by_kind
 from tests.review.site import (
     DESKTOP,
     TABLET,
+    WIDE,
     Site,
     forget_draft,
     launch,
@@ -80,8 +85,21 @@ def deliver(site: Site) -> list[str]:
 
 def deliver_loops(site: Site) -> list[str]:
     """The job of an ultrasound study."""
-    write_echo_phantom_study(site.root, PhantomHeart.drawn(3, 60.0), LoopAcquisition(seed=3))
-    return jobs_of(site, 1)
+    write_echo_phantom_study(site.root / "us", PhantomHeart.drawn(3, 60.0), LoopAcquisition(seed=3))
+    drop(site, site.root / "us" / DICOM_FOLDER)
+    return [record.job.job_id for record in site.jobs(1)]
+
+
+def deliver_infarct_and_stenosis(site: Site) -> list[str]:
+    """The jobs of late enhancement, which has a cine beside it, and of a run of a coronary artery."""
+    small = PhantomAcquisition(n_phases=8, rows=PIXELS, columns=PIXELS, spacing_x_mm=2.0, spacing_y_mm=2.0)
+    heart = write_enhancement_study(site.root / "mr", None, small, with_cine=True)
+    tree = write_angiography_phantom_study(site.root / "xa", (RunParameters(n_frames=20, beat_frames=10),))
+    for modality in ("mr", "xa"):
+        drop(site, site.root / modality / DICOM_FOLDER)
+    of_heart = ended_by_kind(site.settings.data_folder, heart.study_uid, {"cine_sax", "late_enhancement"})
+    of_tree = ended_by_kind(site.settings.data_folder, tree.study_uid, {"coronary"})
+    return [of_heart["late_enhancement"].job.job_id, of_tree["coronary"].job.job_id]
 
 
 def deliver_lost(site: Site) -> list[str]:
@@ -90,11 +108,11 @@ def deliver_lost(site: Site) -> list[str]:
     return [record.job.job_id for record in site.jobs(1)]
 
 
-def jobs_of(site: Site, n: int) -> list[str]:
-    """Jobs of the study that was written."""
-    shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / ".study")
-    (site.settings.inbox_folder / ".study").rename(site.settings.inbox_folder / "study")
-    return [record.job.job_id for record in site.jobs(n)]
+def drop(site: Site, images: Path) -> None:
+    """Move images into the inbox, where they appear at once."""
+    name = images.parent.name
+    shutil.move(images, site.settings.inbox_folder / f".{name}")
+    (site.settings.inbox_folder / f".{name}").rename(site.settings.inbox_folder / name)
 
 
 def worklist(page: Page, site: Site, jobs: list[str]) -> None:
@@ -165,6 +183,12 @@ def opened(page: Page, site: Site, jobs: list[str]) -> None:
     open_study(page, site, jobs[0])
 
 
+def run(page: Page, site: Site, jobs: list[str]) -> None:
+    """A run of a coronary artery, with its lesions."""
+    open_study(page, site, jobs[1])
+    page.wait_for_selector(".mark-number")
+
+
 def by_hand(page: Page, site: Site, jobs: list[str]) -> None:
     """A refused study that is drawn on."""
     page.goto(f"{site.url}/studies/{jobs[0]}")
@@ -186,6 +210,7 @@ MAIN: Pictures = {
     "page-study.png": corrected,
     "page-carried.png": carried,
     "page-base.jpg": base,
+    "page-base-wide.jpg": base,
     "page-wall.png": wall,
     "page-impression.png": impression,
     "page-compared.png": compared,
@@ -193,8 +218,16 @@ MAIN: Pictures = {
     "page-admin.png": admin,
 }
 LOOPS: Pictures = {"page-echo.png": opened, "page-keys.png": keys, "page-echo-tablet.png": opened}
+OTHERS: Pictures = {"page-enhancement.jpg": opened, "page-coronary.jpg": run}
 LOST: Pictures = {"page-by-hand.png": by_hand}
-ALBUMS = ((deliver, MAIN), (deliver_loops, LOOPS), (deliver_lost, LOST))
+ALBUMS = (
+    (deliver, MAIN),
+    (deliver_loops, LOOPS),
+    (deliver_infarct_and_stenosis, OTHERS),
+    (deliver_lost, LOST),
+)
+SIZES = {"tablet": TABLET, "wide": WIDE}
+"""Of windows, by the end of a picture's name; all others are a desktop's."""
 
 
 def fresh(page: Page, site: Site, job_id: str) -> None:
@@ -225,12 +258,12 @@ def main() -> None:
 
 
 def take(site: Site, jobs: list[str], pictures: Pictures) -> None:
-    """Pictures of one site, as large as a desktop's window or a tablet's."""
+    """Pictures of one site."""
     token = site.add_reader("hart", Role.ADMIN, "Hart^Ada")
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for name, show in pictures.items():
-            size = TABLET if Path(name).stem.endswith("-tablet") else DESKTOP
+            size = SIZES.get(Path(name).stem.rsplit("-", 1)[-1], DESKTOP)
             with reader_at(browser, site, token, size) as page:
                 show(page, site, jobs)
                 page.mouse.move(5, 5)

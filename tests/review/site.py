@@ -47,6 +47,7 @@ FLAGS = [
     "--disable-sync",
 ]
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
+WIDE = {"width": 2560, "height": 1440}
 ORGANIZATION = "St Elsewhere"
 PATIENCE_MS = 120_000
 """A browser on a busy machine; a page that works answers long before."""
