@@ -190,6 +190,7 @@ class Scores:
         missing: what is said of one that stands no more.
         note: below them.
         adding: how one that was missed is added; None where none can be.
+        concludes: whether the impression that the page proposes states each of them.
     """
 
     title: str
@@ -199,6 +200,7 @@ class Scores:
     missing: str = ""
     note: str = ""
     adding: Adding | None = None
+    concludes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cvai.analyses.page import Number, Statement
+from cvai.analyses.shown import Scores
 from cvai.dicom.read.header.names import readable_name
 from cvai.dicom.read.header.text import lines, one_line
 from cvai.dicom.write.report.document import readable_time
@@ -17,7 +18,7 @@ from cvai.review.page import Json, Page
 from cvai.review.sign_in.accounts import Reader
 from cvai.review.statements import Written
 from cvai.review.summary import Summary
-from cvai.review.wording import NORMALITY_WORDS, normal_text, number_text, unit_text
+from cvai.review.wording import NORMALITY_WORDS, name_by_parts, normal_text, number_text, unit_text
 
 Translate = Callable[[str], str]
 
@@ -30,6 +31,7 @@ def proposed_text(
     measurements: Sequence[Measurement],
     findings: Sequence[Mapping[str, Any]],
     language: str = ENGLISH,
+    scored: Sequence[str] = (),
 ) -> str:
     """An impression from the numbers: values, where they stand against their normal range, and warnings.
 
@@ -38,17 +40,18 @@ def proposed_text(
         measurements: as they stand.
         findings: as in result.json.
         language: of the page, since the impression is what its reader says.
+        scored: sentences of what a reader may score, see ``scored_sentences``.
 
     >>> statement = Statement("Cavity", (Number("mass", "mass", 0), Number("none", "not measured")))
     >>> found = Measurement("mass", 40.2, "g", normal=(52.0, 72.0))
     >>> proposed_text([statement], [found], [])
     'Cavity: mass 40 g (below normal, 52–72).'
     """
-    if not statements:
+    if not statements and not scored:
         return ""
     _ = translator(language)
     by_name = {m.name: m for m in measurements}
-    sentences = [_sentence(statement, by_name, _) for statement in statements]
+    sentences = [*(_sentence(statement, by_name, _) for statement in statements), *scored]
     warnings = sum(finding["severity"] != "info" for finding in findings)
     if warnings > 1:
         several = _("{n} warnings speak against relying on these numbers, see the findings.")
@@ -56,6 +59,20 @@ def proposed_text(
     elif warnings:
         sentences.append(_("1 warning speaks against relying on these numbers, see the findings."))
     return "\n".join(filter(None, sentences))
+
+
+def scored_sentences(scores: Scores, meaning: Callable[[str], str], language: str) -> tuple[str, ...]:
+    """A sentence for each score as it stands, where the impression states them.
+
+    Args:
+        scores: as they stand.
+        meaning: what a measurement is, by its name.
+        language: of the page.
+    """
+    if not scores.concludes:
+        return ()
+    name = name_by_parts(language)
+    return tuple(f"{name(s.title or meaning(s.name))}: {name(s.shown)}." for s in scores.scores)
 
 
 def _sentence(statement: Statement, by_name: Mapping[str, Measurement], translate: Translate) -> str:

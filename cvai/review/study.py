@@ -12,6 +12,7 @@ from cvai.analyses.registry import AnyEditing
 from cvai.analyses.shown import FewFrames, Preview
 from cvai.analyses.spec import STACK, PageSpec
 from cvai.dicom.read.header.text import lines, one_line
+from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.report.document import readable_time
 from cvai.dicom.write.result_json import finding_entry, stated_remarks
 from cvai.domain.measurement import Measurement
@@ -25,7 +26,13 @@ from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
 from cvai.jobs.signing import measured_again
 from cvai.languages import ENGLISH, translator
 from cvai.review.decisions import Decision
-from cvai.review.impression import IMPRESSION, impression_json, proposed_text, signed_impression
+from cvai.review.impression import (
+    IMPRESSION,
+    impression_json,
+    proposed_text,
+    scored_sentences,
+    signed_impression,
+)
 from cvai.review.listing import Row
 from cvai.review.measured import ChangesBody, changes_of, checked_edits, few_frames
 from cvai.review.page import Json, Page
@@ -58,7 +65,9 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "adding": _adding(summary),
         "signed": _signed_json(page, summary),
         "impression": impression_json(page, summary),
-        "proposed": _proposed(summary, tuple(summary.measurements.values()), summary.findings, language),
+        "proposed": _proposed(
+            summary, tuple(summary.measurements.values()), summary.findings, summary.meaning, language
+        ),
         **shared_json(page, job_id, reader, language),
     }
 
@@ -195,7 +204,7 @@ def measured_json(page: Page, summary: Summary, reader: Reader, language: str) -
         analysis.curves,
         findings,
         analysis.remarks,
-        lambda name: analysis.coding(name).meaning,
+        _meaning(analysis),
     )
     told = _measured_json(summary, found, loops or shown, changes, language)
     told["marks"] = _marks_json(page, summary, changes.chosen, language)
@@ -242,7 +251,7 @@ def _measured_json(
         "curves": dict(curves),
         "findings": render("findings.html", language, findings=findings, of_reader=of_reader),
         "places": [places_shown(finding, loops) for finding in findings],
-        "proposed": _proposed(summary, measurements, findings, language),
+        "proposed": _proposed(summary, measurements, findings, meaning, language),
         "wall": _wall_html(summary, measurements, language, of_reader=of_reader),
         "scores": _scores_html(summary, measurements, changes.chosen if changes else {}, language, meaning),
         "signed": _with_titles(_signed_numbers(summary, measurements, meaning), translator(language)),
@@ -254,11 +263,14 @@ def _proposed(
     summary: Summary,
     measurements: Sequence[Measurement],
     findings: Sequence[Mapping[str, Any]],
+    meaning: Callable[[str], str],
     language: str,
 ) -> str:
-    if summary.page is None:
+    shown = summary.page
+    if shown is None:
         return ""
-    return proposed_text(summary.page.impression, measurements, findings, language)
+    scored = () if shown.scores is None else scored_sentences(shown.scores(measurements), meaning, language)
+    return proposed_text(shown.impression, measurements, findings, language, scored)
 
 
 def preview_json(page: Page, summary: Summary, changes: ChangesBody, language: str) -> Json:
@@ -468,11 +480,11 @@ def new_reading(
         chosen=chosen,
         entered=summary.entered,
     )
-    signed, findings = _signed(page, summary, editing, reading)
+    signed, findings, meaning = _signed(page, summary, editing, reading)
     _require_drawn(summary, signed)
     if changes is not None:
         written = page.statements.last(summary.job_id, IMPRESSION)
-        proposed = _proposed(summary, signed, findings, language)
+        proposed = _proposed(summary, signed, findings, meaning, language)
         stated = signed_impression(impression, proposed, written, reader, reading.signed_at)
         reading = replace(reading, impression=stated)
     return reading, _comparison(summary, pack.scanner, signed)
@@ -488,12 +500,15 @@ def found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple[
 
 def _signed(
     page: Page, summary: Summary, editing: AnyEditing, reading: Reading
-) -> tuple[Sequence[Measurement], Sequence[Mapping[str, Any]]]:
-    """What is signed, with its findings: the model's where nothing was changed, none if it was rejected."""
+) -> tuple[Sequence[Measurement], Sequence[Mapping[str, Any]], Callable[[str], str]]:
+    """What is signed, with its findings and what it means, by name.
+
+    It is the model's where nothing was changed, and nothing if that was rejected.
+    """
     if reading.verdict is Verdict.ACCEPTED:
-        return tuple(summary.measurements.values()), summary.findings
+        return tuple(summary.measurements.values()), summary.findings, summary.meaning
     if reading.verdict is Verdict.REJECTED:
-        return (), ()
+        return (), (), summary.meaning
     opened = page.cines.reopen(summary.record)
     analysis = measured_again(
         editing,
@@ -505,7 +520,15 @@ def _signed(
         chosen=reading.chosen,
         entered=reading.entered,
     )
-    return analysis.measurements, [finding_entry(finding) for finding in analysis.findings]
+    return (
+        analysis.measurements,
+        [finding_entry(finding) for finding in analysis.findings],
+        _meaning(analysis),
+    )
+
+
+def _meaning(analysis: Analysed) -> Callable[[str], str]:
+    return lambda name: analysis.coding(name).meaning
 
 
 def _require_drawn(summary: Summary, signed: Sequence[Measurement]) -> None:

@@ -124,7 +124,7 @@ def _within(language: str) -> Callable[[str], str]:
     return lambda title: title.lower() if language == ENGLISH else translate(title)
 
 
-def _by_parts(language: str) -> Callable[[str], str]:
+def name_by_parts(language: str) -> Callable[[str], str]:
     """Translates a name of several parts, each by itself, such as ``1 basal anterior``; see ``parts_of``."""
     translate = translator(language)
 
@@ -148,7 +148,7 @@ def _environment(language: str) -> Environment:
     environment.filters.update(
         in_words=say,
         within=_within(language),
-        by_parts=_by_parts(language),
+        by_parts=name_by_parts(language),
         date=readable_date,
         moment=readable_time,
         person=readable_name,

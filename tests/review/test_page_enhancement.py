@@ -156,6 +156,9 @@ def test_a_lesion_is_numbered_beside_the_vessel_and_linked_to_its_row(browser: B
         open_study(page, read.site, read.jobs["coronary"].job.job_id)
         number = page.get_by_role("button", name=re.compile(r"^1: \d+ %, "))
         expect(number).to_have_text("1", timeout=PATIENCE_MS)
+        percent = round(read.value("coronary", LESION))
+        said = rf"^Lumen Diameter Stenosis, .* right coronary artery: {percent} %, \w+; .* mm long\.\n1 warn"
+        expect(page.locator("#impression")).to_have_value(re.compile(said))
         number.hover()
         expect(row_of(page, LESION)).to_have_class(re.compile("lit"))
         expect(page.locator(".mark-handle")).to_have_count(6)
@@ -183,6 +186,7 @@ def test_an_edge_is_dragged_and_every_number_follows(browser: Browser, read: Rea
         expect(largest).not_to_have_text(before, timeout=PATIENCE_MS)
         page.mouse.up()
         expect(shown).to_contain_text("given", timeout=PATIENCE_MS)
+        expect(page.locator("#impression")).to_have_value(re.compile(f": {largest.inner_text()} %, "))
         expect(page.locator("#remarks")).to_contain_text("Measured where a reader has drawn them: lesion 1")
         page.keyboard.press("Control+z")
         expect(largest).to_have_text(before, timeout=PATIENCE_MS)

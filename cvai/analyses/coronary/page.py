@@ -63,6 +63,7 @@ def lesion_scores(measurements: Sequence[Measurement]) -> Scores:
             msgid("Click where the lesion begins and where it ends, on one vessel."),
             stenosis_name("{n}"),
         ),
+        concludes=True,
     )
 
 
