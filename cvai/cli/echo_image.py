@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +11,13 @@ from PIL import Image
 
 from cvai.cli.grey import require_grey_levels
 from cvai.cli.nifti import NiftiImage
+from cvai.cli.png import open_png
 from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.echo.sector import sector_of_frame
-from cvai.errors import ConfigurationInvalid, FileRefused, GeometryRefused, HeartRefused
+from cvai.errors import ConfigurationInvalid, GeometryRefused, HeartRefused
 from cvai.models.sector import lies_sideways
 
-LARGEST_FRAME_PIXELS = 64_000_000
-
 _MM_PER_INCH = 25.4
-
-_PNG_ERRORS = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
-"""What Pillow raises on a file that is no PNG, is damaged, or ends early."""
 
 _COLOURED = 40
 """Difference of the channels, in grey levels, above which a pixel is coloured; as for DICOM loops."""
@@ -110,35 +103,8 @@ def png_levels(path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         FileRefused: ``not_png`` or ``image_too_large``.
         GeometryRefused: ``not_a_frame``, the file holds several.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG",)) as image:
-                _require_one_frame(image)
-                return _displayed(image)
-    except Image.DecompressionBombError as error:
-        raise _too_large("more pixels than any frame has") from error
-    except _PNG_ERRORS as error:
-        raise FileRefused(
-            "not_png", "The file cannot be read as PNG.", "Give a .png file that exists."
-        ) from error
-
-
-def _require_one_frame(image: Image.Image) -> None:
-    """What is known before pixels are decoded."""
-    n_frames = getattr(image, "n_frames", 1)
-    if n_frames != 1:
-        raise GeometryRefused(
-            "not_a_frame", f"The PNG is animated: it holds {n_frames} frames.", "Give one frame a file."
-        )
-    if image.width * image.height > LARGEST_FRAME_PIXELS:
-        raise _too_large(f"{image.width} x {image.height} pixels")
-
-
-def _too_large(stated: str) -> FileRefused:
-    return FileRefused(
-        "image_too_large", f"The PNG states {stated}.", "Give the frame as the machine stored it."
-    )
+    with open_png(path) as image:
+        return _displayed(image)
 
 
 def _displayed(image: Image.Image) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, grid_sample, interpolate, pixel_unsh
 
 from cvai.domain.vessels.segments import CORONARY_LABELS
 from cvai.models.cells import CELL
+from cvai.training.core.chance import Chance
 from cvai.training.core.spec import Batch
 from cvai.training.datasets.arcade import Angiogram
 from cvai.training.tasks.coronary.config import CoronaryAugmentConfig
@@ -36,31 +37,6 @@ class FrameBank:
         self.images = torch.from_numpy(np.stack([f.image for f in frames])[:, None]).to(device)
         self.labels = torch.from_numpy(np.stack([f.labels for f in frames])[:, None]).to(device)
         self.is_stenosis = torch.tensor([f.drawn == "stenosis" for f in frames], device=device)
-
-
-class Chance:
-    """Random numbers on a device, the same again from the same seed."""
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._device = device
-        self._generator = torch.Generator(device).manual_seed(seed)
-
-    def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
-        """Evenly between ``low`` and ``high``."""
-        drawn = torch.rand(shape, generator=self._generator, device=self._device)
-        return drawn * (high - low) + low
-
-    def normal(self, *shape: int) -> torch.Tensor:
-        """With mean 0 and standard deviation 1."""
-        return torch.randn(shape, generator=self._generator, device=self._device)
-
-    def some(self, share: float, n: int) -> torch.Tensor:
-        """(n, 1, 1, 1) of which ``share`` are true."""
-        return self.uniform(0, 1, n, 1, 1, 1) < share
-
-    def weighted(self, weights: torch.Tensor, n: int) -> torch.Tensor:
-        """(n,) indices, each as often as its weight says."""
-        return torch.multinomial(weights, n, replacement=True, generator=self._generator)
 
 
 class BatchMaker:
