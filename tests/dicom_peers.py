@@ -88,7 +88,7 @@ class CutLine:
 
     def close(self) -> None:
         self._listener.close()
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=120)
 
     def _pass_on(self) -> None:
         caller, _ = self._listener.accept()
@@ -100,7 +100,7 @@ class CutLine:
                 self._left -= len(data)
             called.shutdown(socket.SHUT_RDWR)
             caller.shutdown(socket.SHUT_RDWR)
-            back.join(timeout=20)
+            back.join(timeout=120)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -79,7 +79,7 @@ class Orthanc:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=120)
             self._process = None
 
     @property
@@ -90,7 +90,7 @@ class Orthanc:
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=120)
         self._process = None
 
     def stow(self, paths: list[Path]) -> None:

@@ -53,7 +53,7 @@ def running_postgres() -> Iterator[str]:
         yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
     finally:
         process.send_signal(signal.SIGINT)  # fast shutdown
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         shutil.rmtree(folder)
 
 

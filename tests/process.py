@@ -76,12 +76,12 @@ class Process:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=PATIENCE_S)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
         self._process.terminate()
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=PATIENCE_S)
 
     def died(self) -> int | None:
         """The exit status, None while it lives."""

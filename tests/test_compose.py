@@ -269,8 +269,8 @@ def test_orthanc_lets_in_whoever_has_the_password(password: str, tmp_path: Path)
     orthanc = GuardedOrthanc(tmp_path / "orthanc", users)
     orthanc.start()
     try:
-        assert orthanc.session.get(f"{orthanc.url}/system", timeout=10).status_code == 200
-        denied = requests.get(f"{orthanc.url}/system", auth=("cvai", "wrong"), timeout=10)
+        assert orthanc.session.get(f"{orthanc.url}/system", timeout=60).status_code == 200
+        denied = requests.get(f"{orthanc.url}/system", auth=("cvai", "wrong"), timeout=60)
         assert denied.status_code == 401
     finally:
         orthanc.stop()

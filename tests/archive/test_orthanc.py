@@ -58,7 +58,7 @@ def test_a_study_whose_ageing_orthanc_forgot_by_dying_is_announced_all_the_same(
     orthanc.start()
     changes = orthanc.session.get(f"{orthanc.url}/changes", timeout=10).json()["Changes"]
     assert "StableStudy" not in {change["ChangeType"] for change in changes}
-    assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+    assert eventually(lambda: settled(feed), "the announcement") == (study_uid,)
 
 
 def stable_changes(orthanc: Orthanc) -> int:
@@ -69,8 +69,8 @@ def stable_changes(orthanc: Orthanc) -> int:
 def told_and_stable(orthanc: Orthanc, feed: OrthancFeed, paths: list[Path]) -> None:
     """Received, announced, and called stable by a change that has been read."""
     orthanc.stow(paths)
-    eventually(lambda: settled(feed), "the announcement", timeout_s=10)
-    eventually(lambda: stable_changes(orthanc), "the change", timeout_s=10)
+    eventually(lambda: settled(feed), "the announcement")
+    eventually(lambda: stable_changes(orthanc), "the change")
     settled(feed)
 
 
@@ -85,7 +85,7 @@ def test_a_late_slice_that_orthanc_forgot_by_dying_is_announced_all_the_same(
     orthanc.start()
     if feed_too:
         feed = feed_of(orthanc, tmp_path)
-    assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+    assert eventually(lambda: settled(feed), "the announcement") == (study_uid,)
     assert stable_changes(orthanc) == 1, "Orthanc itself never tells"
     assert settled(feed) == settled(feed_of(orthanc, tmp_path)) == ()
 
@@ -136,7 +136,7 @@ def test_an_orthanc_set_up_anew_is_followed_from_its_beginning(
     CursorFile(tmp_path / "cursor.json").save({"since": 100_000, "watched": []})
     orthanc.stow(write_study(tmp_path / "src", study_uid))
     feed = feed_of(orthanc, tmp_path)
-    assert eventually(lambda: settled(feed), "the announcement", timeout_s=10) == (study_uid,)
+    assert eventually(lambda: settled(feed), "the announcement") == (study_uid,)
 
 
 def test_more_changes_than_one_page_are_all_read(

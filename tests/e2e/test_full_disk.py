@@ -68,7 +68,7 @@ class Site:
 
     def answers(self) -> bool:
         with suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/sign-in", timeout=10).ok
+            return requests.get(f"{self.url}/sign-in", timeout=60).ok
         return False
 
     def signed_in(self) -> requests.Session:

@@ -51,7 +51,7 @@ def test_idle_connections_stop_neither_page_nor_feed_nor_heartbeat(tmp_path: Pat
 
     def healthy() -> bool:
         with suppress(requests.ConnectionError):
-            return requests.get(f"http://127.0.0.1:{page}/healthz", timeout=10).ok
+            return requests.get(f"http://127.0.0.1:{page}/healthz", timeout=60).ok
         return False
 
     try:
@@ -69,7 +69,7 @@ def test_idle_connections_stop_neither_page_nor_feed_nor_heartbeat(tmp_path: Pat
             (record,) = ended_jobs(data_folder, 1)
             assert record.outcome.state is JobState.ANALYSED
             assert healthy()
-            metrics = requests.get(f"http://127.0.0.1:{monitor}/metrics", timeout=10)
+            metrics = requests.get(f"http://127.0.0.1:{monitor}/metrics", timeout=60)
             assert "cvai_workers 1.0" in metrics.text
         assert service.events("heartbeat_missed") == []
         assert log.stat().st_size < 200_000

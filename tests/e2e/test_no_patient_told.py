@@ -78,8 +78,8 @@ def test_no_log_metric_or_audit_message_names_a_patient(service: tuple[Process, 
     ended = ended_jobs(tmp_path / "data", 3, LONGEST_S)
     told = {
         "jobs": " ".join(str(record) for record in ended),
-        "metrics": requests.get(f"http://{address}/metrics", timeout=10).text,
-        "readiness": requests.get(f"http://{address}/readyz", timeout=10).text,
+        "metrics": requests.get(f"http://{address}/metrics", timeout=60).text,
+        "readiness": requests.get(f"http://{address}/readyz", timeout=60).text,
         "database": (tmp_path / "data" / "jobs.sqlite").read_bytes().decode("latin-1"),
     }
     process.stop()

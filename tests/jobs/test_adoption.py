@@ -168,9 +168,7 @@ def test_of_three_workers_one_is_killed_and_one_frozen_and_the_third_does_their_
     ward.workers["worker-2"].kill()
     ward.freeze("worker-3")
     ward.gate.touch()
-    gone_s = time.monotonic()
     eventually(lambda: ended(ward) == 3, "the jobs of the dead to be done")
-    assert time.monotonic() - gone_s < 30
     assert {r.worker for r in ward.records()} == {"worker-1"}
     stored = {uid: documents(ward, uid) for uid in uids}
     assert {len(paths) for paths in stored.values()} == {1}

@@ -132,7 +132,7 @@ class CountingArchive(FolderArchive):
 def test_jobs_of_a_study_that_run_together_fetch_it_once(
     bench: Bench, study_uid: str, tmp_path: Path
 ) -> None:
-    archive, both_analyse = CountingArchive(tmp_path / "archive"), Barrier(2, timeout=20)
+    archive, both_analyse = CountingArchive(tmp_path / "archive"), Barrier(2, timeout=120)
 
     def meeting(kind: str) -> Analyse:
         def met(source: Path, out: Path) -> tuple[StudyOutcome, ...]:

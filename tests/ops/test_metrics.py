@@ -272,13 +272,13 @@ def test_readiness_names_what_is_missing_and_remembers_for_a_while(
 def test_a_port_of_its_own_answers_while_it_is_wanted() -> None:
     address = f"127.0.0.1:{free_port()}"
     with monitored(address, {"/healthz": Pulse().healthz}):
-        answer = requests.get(f"http://{address}/healthz?verbose", timeout=5)
+        answer = requests.get(f"http://{address}/healthz?verbose", timeout=60)
         assert (answer.status_code, answer.text) == (200, "ok\n")
-        assert requests.get(f"http://{address}/", timeout=5).status_code == 404
+        assert requests.get(f"http://{address}/", timeout=60).status_code == 404
         with pytest.raises(ConfigurationInvalid, match="cannot be listened on"), monitored(address, {}):
             pass
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{address}/healthz", timeout=5)
+        requests.get(f"http://{address}/healthz", timeout=60)
 
 
 def test_how_far_a_model_in_shadow_is_from_the_one_at_work_is_told(metrics: Metrics) -> None:

@@ -20,7 +20,7 @@ from tests.review.light_page import light_page
 
 
 def connected(port: int, address: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(address, 0))
+    return socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(address, 0))
 
 
 def is_ended(line: socket.socket) -> bool:
@@ -42,14 +42,14 @@ def test_idle_connections_do_not_stop_the_page(tmp_path: Path, many: bool) -> No
         for number in range(300):
             lines.enter_context(connected(page.port, f"127.0.1.{number % 200 + 1}" if many else "127.0.0.1"))
         for _ in range(3):
-            assert requests.get(f"{page.url}/sign-in", timeout=10).ok
+            assert requests.get(f"{page.url}/sign-in", timeout=60).ok
 
 
 def test_half_requests_do_not_stop_the_page(tmp_path: Path) -> None:
     with light_page(tmp_path) as page, ExitStack() as lines:
         for _ in range(100):
             lines.enter_context(connected(page.port)).sendall(b"GET /sign-in HTTP/1.1\r\nHost: ")
-        assert requests.get(f"{page.url}/sign-in", timeout=10).ok
+        assert requests.get(f"{page.url}/sign-in", timeout=60).ok
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_head_that_does_not_come_ends_the_connection(
     monkeypatch.setattr("cvai.review.connections.HEAD_S", 0.2)
     with light_page(tmp_path) as page, connected(page.port) as line:
         line.sendall(begun)
-        eventually(lambda: is_ended(line), "the connection to end", 10)
+        eventually(lambda: is_ended(line), "the connection to end", 30)
 
 
 def test_a_head_that_drips_ends_the_connection_also_after_an_answer(
@@ -79,7 +79,7 @@ def test_a_head_that_drips_ends_the_connection_also_after_an_answer(
                 return True
             return is_ended(line)
 
-        eventually(drips_on, "the connection to end", 10)
+        eventually(drips_on, "the connection to end", 30)
 
 
 def test_a_body_that_does_not_come_ends_the_connection(
@@ -91,7 +91,7 @@ def test_a_body_that_does_not_come_ends_the_connection(
     )
     with light_page(tmp_path) as page, connected(page.port) as line:
         line.sendall(f"{head.format(page.port)}Content-Length: 1000\r\n\r\ntoken=".encode())
-        eventually(lambda: is_ended(line), "the connection to end", 10)
+        eventually(lambda: is_ended(line), "the connection to end", 30)
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def test_who_does_not_take_an_answer_is_hung_up_on(monkeypatch: pytest.MonkeyPat
     with served(endless, 10, 10) as port, connected(port) as line:
         line.sendall(REQUEST)
         assert given_up.wait(20)
-        eventually(lambda: is_ended(line), "the connection to end", 20)
+        eventually(lambda: is_ended(line), "the connection to end", 30)
 
 
 @contextmanager
@@ -160,11 +160,11 @@ def test_who_is_being_answered_is_not_put_out_and_a_proxy_is_no_single_caller(
         for _ in range(2):
             waiting.append(stack.enter_context(connected(port)))
             waiting[-1].sendall(REQUEST)
-            assert asked.acquire(timeout=10)
+            assert asked.acquire(timeout=60)
         third = stack.enter_context(connected(port))
         if let_in:
             third.sendall(REQUEST)
-            assert asked.acquire(timeout=10)
+            assert asked.acquire(timeout=60)
         else:
-            eventually(lambda: is_ended(third), "the third to be turned away", 10)
+            eventually(lambda: is_ended(third), "the third to be turned away", 30)
         assert not any(is_ended(line) for line in waiting)

@@ -153,9 +153,9 @@ def test_dragging_a_contour_moves_the_numbers_as_python_measures_them_and_nothin
         page.keyboard.press("Home")
         page.keyboard.press("1")
         page.keyboard.press("Delete")
-        eventually(lambda: shown_ef(page) != after, "the numbers to follow", 10)
+        eventually(lambda: shown_ef(page) != after, "the numbers to follow")
         page.keyboard.press("Control+z")
-        eventually(lambda: shown_ef(page) == after, "the numbers to come back", 10)
+        eventually(lambda: shown_ef(page) == after, "the numbers to come back")
 
 
 def test_a_draft_is_not_sent_before_the_one_before_has_been_answered(

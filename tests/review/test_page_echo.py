@@ -450,7 +450,7 @@ def test_changes_that_do_not_fit_the_loops_are_refused(browser: Browser, echo: R
 
 def test_loops_are_for_readers_only(echo: Reading) -> None:
     for path in ("loops/a4c/frames/0", "loops/a4c/labels", "measured"):
-        answer = requests.get(f"{echo.site.url}/api/studies/{echo.job_id}/{path}", timeout=10)
+        answer = requests.get(f"{echo.site.url}/api/studies/{echo.job_id}/{path}", timeout=60)
         assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_needed"), path
 
 

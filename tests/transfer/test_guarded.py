@@ -18,7 +18,7 @@ from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from cvai.transfer.guarded import CallLimits
+from cvai.transfer.guarded import HANDSHAKE_S, CallLimits
 from cvai.transfer.node import listening
 from cvai.transfer.receiver import STORAGE_CONTEXTS, SUCCESS, InboxReceiver
 from tests.dicom_peers import a_node, calling, needs_openssl, self_signed, send
@@ -93,7 +93,7 @@ def test_silent_callers_of_many_addresses_take_no_place_from_a_scanner(tmp_path:
 def test_who_says_nothing_is_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvai.transfer.guarded.REQUEST_S", 0.2)
     with receiving(tmp_path / "inbox") as port, silent(port) as line:
-        eventually(lambda: is_hung_up(line), "the line to end", 10)
+        eventually(lambda: is_hung_up(line), "the line to end", 30)
 
 
 @pytest.mark.parametrize("begun", [b"\x01", struct.pack(">BBL", ASSOCIATE_RQ, 0, 300) + b"half"])
@@ -172,7 +172,7 @@ def test_callers_that_never_agree_on_tls_keep_nobody_waiting(tmp_path: Path) -> 
             lines.enter_context(silent(port))
         begun_s = time.monotonic()
         assert send(port, paths, tls_args=(trusted, "127.0.0.1")) == [SUCCESS]
-        assert time.monotonic() - begun_s < 5.0, "30 handshakes of HANDSHAKE_S each would be 150 s"
+        assert time.monotonic() - begun_s < 30 * HANDSHAKE_S / 2, "they were not waited for one by one"
 
 
 def test_a_process_without_handles_takes_calls_again_once_it_has_some(
@@ -181,7 +181,7 @@ def test_a_process_without_handles_takes_calls_again_once_it_has_some(
     with receiving(tmp_path / "inbox") as port, socket.socket() as line:
         with no_handles_left():
             line.connect(("127.0.0.1", port))
-            eventually(lambda: os.strerror(errno.EMFILE) in capsys.readouterr().out, "it to be told", 10)
+            eventually(lambda: os.strerror(errno.EMFILE) in capsys.readouterr().out, "it to be told")
         assert answers_an_echo(port)
 
 
