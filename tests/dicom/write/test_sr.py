@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import highdicom
 import pytest
@@ -11,6 +12,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from cvai.analyses.cine_sax.objects import CineKind
 from cvai.dicom.write import codes
+from cvai.dicom.write.analysis import Verification
 from cvai.dicom.write.codes import MEASUREMENT_CODES
 from cvai.dicom.write.objects.number import SHOWN_DECIMALS
 from cvai.dicom.write.objects.sr import Supersedes, measurement_document
@@ -189,6 +191,9 @@ def test_a_withheld_number_makes_the_document_partial_and_is_not_in_it() -> None
     withheld = (Finding("rv_cut_off", Severity.WITHHELD, "The right ventricle leaves the image."),)
     document = document_of(measurements=kept, findings=withheld)
     assert document.CompletionFlag == "PARTIAL"
+    signed = Verification("Hart^Ada", "", datetime(2026, 3, 1, tzinfo=UTC), changed=False, digest="ef" * 32)
+    verified = document_of(measurements=kept, findings=withheld, verification=signed)
+    assert (verified.CompletionFlag, verified.VerificationFlag) == ("COMPLETE", "VERIFIED"), "PS3.3 C.17.2"
     rv_codes = {c.name.value for name, c in MEASUREMENT_CODES.items() if name.startswith("rv_")}
     assert not rv_codes & set(numbers(document))
 

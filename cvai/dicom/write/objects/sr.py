@@ -111,11 +111,13 @@ def add_document_general(
         supersedes: of which those of its class and title become its predecessors.
         title: code value of its title.
     """
-    withheld = any(f.severity is Severity.WITHHELD for f in context.analysis.findings)
+    analysis = context.analysis
+    withheld = any(f.severity is Severity.WITHHELD for f in analysis.findings)
     document.ReferencedPerformedProcedureStepSequence = []
     document.PerformedProcedureCodeSequence = []
-    document.CompletionFlag = "PARTIAL" if withheld else "COMPLETE"
-    add_verification(document, context.analysis.verification)
+    # Only what is complete may be verified: a reader who signs has seen that a number is withheld.
+    document.CompletionFlag = "PARTIAL" if withheld and analysis.verification is None else "COMPLETE"
+    add_verification(document, analysis.verification)
     document.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, evidence)]
     own = (document.SOPClassUID, title)
     if earlier := [former for former in supersedes if (former.sop_class_uid, former.title) == own]:
