@@ -20,7 +20,8 @@ class SeriesChoice:
         by: DICOM person name or account of who chose it.
         at: when, with its time zone.
         loops: SOPInstanceUIDs in the order in which they were chosen; of two of one view the last one counts.
-        views: SOPInstanceUID and view of loops whose view the person states, since the model sees none.
+        views: SOPInstanceUID and view of loops whose view the person states, since the model sees none or
+            nothing of a model is shown.
         by_hand: code of the refusal in spite of which the study is opened: nothing is measured of it but what
             a reader draws. Empty where the software measures.
 
@@ -43,7 +44,7 @@ class SeriesChoice:
 
     def after(self, before: SeriesChoice | None) -> SeriesChoice:
         """The same choice with the loops of an earlier one, which stay for their views."""
-        if before is None or not self.loops:
+        if before is None or not self.loops or before.by_hand != self.by_hand:
             return self
         kept = tuple(uid for uid in before.loops if uid not in self.loops)
         views = tuple((uid, view) for uid, view in before.views if uid in kept)
@@ -54,13 +55,16 @@ class SeriesChoice:
         """What a person chose, who, and when."""
         who, when = " ".join(self.by.replace("^", " ").split()), f"{self.at:%Y-%m-%d %H:%M %Z}"
         found = []
-        if self.loops:
+        if self.loops and not self.by_hand:
             message = say("Loop chosen by {who} on {when}, not by the software.", who=who, when=when)
             found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
-        elif self.series_uid:
+        elif self.series_uid and not self.loops:
             message = say("Series chosen by {who} on {when}, not by its headers.", who=who, when=when)
             found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
-        if self.views:
+        if self.views and self.by_hand:
+            message = say("{who} stated on {when} which view each loop shows.", who=who, when=when)
+            found.append(Finding("view_stated_by_reader", Severity.INFO, message))
+        elif self.views:
             message = say(
                 "{who} stated on {when} which view the loop shows; the model sees neither apical view in it. "
                 "Look at its contours first: its numbers have no interval.",

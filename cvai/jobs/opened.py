@@ -76,14 +76,19 @@ def reopened(
         segmentation_uids: by kind of the object.
         images: digest of the images that were analysed, empty where it is not known.
     """
-    study = _one_patients_study(source, job)
+    study = read_fetched(source, job)
     files = {kind: _file_of(source, uid) for kind, uid in segmentation_uids.items()}
     opened: Reopened = spec.reopen(study, files)
     require_images((plane for phase in opened.planes for plane in phase), images)
     return opened
 
 
-def _one_patients_study(source: Path, job: StudyJob) -> Study:
+def read_fetched(source: Path, job: StudyJob) -> Study:
+    """A fetched study with the choice of its job.
+
+    Raises:
+        Refused: ``patients_differ``.
+    """
     (study,) = (s for s in read_studies(source).studies if s.study_uid == job.study_uid)
     study.patient()
     return replace(study, chosen=job.choice)

@@ -30,6 +30,7 @@ class SeriesOffer:
     Args:
         series_uids: of whole series that a reader may have measured.
         loops: entries of ``excluded`` whose loop a reader may have measured.
+        drawable: entries whose loop a reader may draw on, where the study is one to be read by hand.
         views: titles of the views of loops.
         stated: titles of views that a reader may state, by view.
         chosen: jobs of what was chosen before, newest first, but the one that is shown.
@@ -37,14 +38,20 @@ class SeriesOffer:
 
     series_uids: frozenset[str] = frozenset()
     loops: Sequence[Mapping[str, Any]] = ()
+    drawable: Sequence[Mapping[str, Any]] = ()
     views: Mapping[str, str] = field(default_factory=dict)
     stated: Mapping[str, str] = field(default_factory=dict)
     chosen: Sequence[JobRecord] = ()
 
     @property
     def loop_uids(self) -> frozenset[str]:
-        """SOPInstanceUIDs of the loops."""
-        return frozenset(left["loop"]["sop_instance_uid"] for left in self.loops)
+        """SOPInstanceUIDs of the loops that may be measured."""
+        return _loop_uids(self.loops)
+
+    @property
+    def seen_uids(self) -> frozenset[str]:
+        """What may be looked at before it is chosen."""
+        return self.series_uids | self.loop_uids | _loop_uids(self.drawable)
 
     def has(self, series_uid: str, loop_uid: str, view: str) -> bool:
         """Whether it may be chosen: a series, or a loop with the view that a reader states, if any."""
@@ -63,7 +70,13 @@ def series_offer(page: Page, summary: Summary) -> SeriesOffer:
     if choosable.of_loops:
         views = next(spec.views for spec in ANALYSES if spec.kind == summary.kind)
         loops = [left for left in left_out if left.get("loop")]
-        return SeriesOffer(loops=loops, views=views, stated=choosable.views, chosen=chosen)
+        return SeriesOffer(
+            loops=[left for left in loops if not left["loop"].get("refused")],
+            drawable=loops if _is_to_be_drawn(summary, choosable) else (),
+            views=views,
+            stated=choosable.views,
+            chosen=chosen,
+        )
     others = {left["series_uid"] for left in left_out} - {summary.result.get("series_uid")}
     return SeriesOffer(frozenset(others), chosen=chosen)
 
@@ -96,32 +109,62 @@ def choose_series(
     return page.ledger.choose(summary.record.job, choice).job_id
 
 
-def may_be_read_by_hand(summary: Summary) -> bool:
-    """Whether the study was refused, and its images can be drawn on."""
+def may_be_read_by_hand(summary: Summary, offer: SeriesOffer) -> bool:
+    """Whether the study was refused, and its images can be drawn on; of one that is drawn on, more loops."""
     choosable = _choosable(summary)
-    return choosable is not None and summary.record.outcome.code in choosable.by_hand
+    if choosable is None or not _is_to_be_drawn(summary, choosable):
+        return False
+    return bool(offer.drawable) if choosable.of_loops else not summary.record.job.is_read_by_hand
 
 
-def open_by_hand(page: Page, summary: Summary, reader: Reader) -> str:
+def _is_to_be_drawn(summary: Summary, choosable: Choosable) -> bool:
+    return summary.record.job.is_read_by_hand or summary.record.outcome.code in choosable.by_hand
+
+
+def open_by_hand(page: Page, summary: Summary, reader: Reader, views: Mapping[str, str]) -> str:
     """Queue a job that opens a refused study for readers to draw on; returns its id.
 
+    Args:
+        page: of the service.
+        summary: of the analysis.
+        reader: who draws.
+        views: that they state, by SOPInstanceUID of a loop; empty where a stack is drawn on. Loops stated
+            before stay for their views.
+
     Raises:
-        RequestInvalid: ``not_read_by_hand``.
+        RequestInvalid: ``not_read_by_hand``, ``views_not_stated``.
     """
-    if not may_be_read_by_hand(summary):
+    offer = series_offer(page, summary)
+    if not may_be_read_by_hand(summary, offer):
         raise RequestInvalid(
             "not_read_by_hand",
             "This study cannot be drawn on here.",
             "It may be measured already; or its images do not form what is measured.",
         )
-    at, before = datetime.now(UTC).replace(microsecond=0), summary.record.job.choice
+    series = {left["loop"]["sop_instance_uid"]: left["series_uid"] for left in offer.drawable}
+    known, stated = set(views) <= set(series), list(views.values())
+    if not known or len(set(stated)) < len(stated) or not set(stated) <= set(offer.stated):
+        raise _views_not_stated()
+    if offer.drawable and not views:
+        raise _views_not_stated()
+    before = summary.record.job.choice
     choice = SeriesChoice(
-        series_uid="" if before is None else before.series_uid,
+        series_uid=next((series[uid] for uid in views), "" if before is None else before.series_uid),
         by=reader.person_name,
-        at=at,
-        by_hand=summary.record.outcome.code,
+        at=datetime.now(UTC).replace(microsecond=0),
+        loops=tuple(views),
+        views=tuple(views.items()),
+        by_hand=summary.record.outcome.code or (before.by_hand if before is not None else ""),
     )
-    return page.ledger.choose(summary.record.job, choice).job_id
+    return page.ledger.choose(summary.record.job, choice.after(before)).job_id
+
+
+def _views_not_stated() -> RequestInvalid:
+    return RequestInvalid(
+        "views_not_stated",
+        "It is not stated which loop shows which view.",
+        "State the view of one loop, or of two that show different views.",
+    )
 
 
 def still_png(page: Page, summary: Summary, uid: str) -> bytes:
@@ -132,13 +175,17 @@ def still_png(page: Page, summary: Summary, uid: str) -> bytes:
         Refused: it shows none.
     """
     choosable, offer = _choosable(summary), series_offer(page, summary)
-    if choosable is None or uid not in offer.series_uids | offer.loop_uids:
+    if choosable is None or uid not in offer.seen_uids:
         raise RequestInvalid("series_not_offered", "There is no such series.", "Load the page again.")
-    still = Image.fromarray(choosable.still(page.cines.reopen(summary.record).study, uid))
+    still = Image.fromarray(choosable.still(page.cines.study(summary.record), uid))
     still.thumbnail((STILL_PX, STILL_PX))
     png = io.BytesIO()
     still.save(png, "PNG")
     return png.getvalue()
+
+
+def _loop_uids(left_out: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(left["loop"]["sop_instance_uid"] for left in left_out)
 
 
 def _choosable(summary: Summary) -> Choosable | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.echo_apical.analyse import analyse_echo
 from cvai.analyses.echo_apical.analysis import BIPLANE, KIND, EchoAnalysis
 from cvai.analyses.echo_apical.arrays import segment_loop
+from cvai.analyses.echo_apical.by_hand import REFUSALS
 from cvai.analyses.echo_apical.codes import VIEW_TITLES
 from cvai.analyses.echo_apical.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.echo_apical.echo_reports import ECHO_REPORTS
@@ -75,6 +76,9 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
     ),
     page=PAGE,
     choosable=Choosable(
-        still_of, of_loops=True, views={view.value: title for view, title in VIEW_TITLES.items()}
+        still_of,
+        of_loops=True,
+        views={view.value: title for view, title in VIEW_TITLES.items()},
+        by_hand=REFUSALS,
     ),
 )

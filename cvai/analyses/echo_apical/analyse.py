@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from cvai import __version__
 from cvai.analyses.echo_apical.analysis import EchoAnalysis, MeasuredLoop
+from cvai.analyses.echo_apical.by_hand import REFUSALS, opened_loops
 from cvai.analyses.echo_apical.choice import choose_loops, with_chosen_loops
 from cvai.analyses.echo_apical.measure import measured, view_of, with_atria_and_strain, with_beats_found
 from cvai.analyses.stopwatch import Stopwatch
@@ -28,11 +29,13 @@ NO_VIEW = "no_apical_view"
 
 
 def analyse_echo(study: Study, segmenter: EchoSegmenter, watch: Stopwatch) -> EchoAnalysis:
-    """Find the best loop of each apical view, measure it and judge it.
+    """Find the best loop of each apical view, measure it and judge it; or open loops for a reader to draw on.
 
     Raises:
         Refused: the study cannot be measured honestly.
     """
+    if study.is_read_by_hand:
+        return opened_loops(study, watch)
     with watch.stage("select"):
         patient = study.patient()
         selection = select_loops(study)
@@ -92,8 +95,9 @@ def _measured_loops(
         return measured, excluded
     if len(loops) == 1:
         (only,) = refusals
-        left_out = tuple(excluded)
-        raise CineNotFound(NO_VIEW, only.message, only.hint, left_out) if only.code == NO_VIEW else only
+        if only.code not in REFUSALS:
+            raise only
+        raise CineNotFound(only.code, only.message, only.hint, tuple(excluded)) from only
     reasons = joined("; ", dict.fromkeys(p.reason for p in excluded))
     is_one_reason = len({refusal.code for refusal in refusals}) == 1
     raise CineNotFound(
@@ -105,11 +109,14 @@ def _measured_loops(
 
 
 def _excluded(images: Images, refusal: Refused) -> Excluded:
-    """The loop with its refusal; where no apical view was seen in it, a person may state one."""
+    """The loop with its refusal; where no apical view was seen in it, a person may state one and have it
+    measured. What is refused for its contours may be drawn on alone."""
     left = loop_left_out(images, joined(": ", (refusal.code, refusal.message)))
-    if refusal.code != NO_VIEW or left.loop is None:
+    if refusal.code not in REFUSALS or left.loop is None:
         return replace(left, loop=None)
-    return replace(left, loop=replace(left.loop, view=EchoView.OTHER.value))
+    if refusal.code == NO_VIEW:
+        return replace(left, loop=replace(left.loop, view=EchoView.OTHER.value))
+    return replace(left, loop=replace(left.loop, refused=refusal.code))
 
 
 def _measured(

@@ -37,10 +37,12 @@ class MeasuredLoop:
         source: the loop and its source images.
         segmentation: labels on the loop's grid; its view is an apical one.
         beats: every beat that was measured, at least one.
-        discs: the discs of every beat, in mm where the pixels have a size, else in pixels.
+        discs: the discs of every beat, in mm where the pixels have a size, else in pixels; empty where a
+            reader has not drawn the ventricle in both phases.
         atria: the left atrium of every beat in which it was measured; empty where it was not.
         strain: of its borders; withheld with a reason.
         hidden: what hides the ventricle in the image, see ``hidden_findings``.
+        is_sparse: whether a reader has drawn single frames alone, so that nothing is known over time.
 
     Raises:
         ValueError: there is no beat, or beats and discs differ in number.
@@ -53,9 +55,11 @@ class MeasuredLoop:
     atria: tuple[KeyAtria, ...] = ()
     strain: LoopStrain = NOT_MEASURED
     hidden: tuple[Finding, ...] = ()
+    is_sparse: bool = False
 
     def __post_init__(self) -> None:
-        if not self.beats or len(self.beats) != len(self.discs):
+        has_discs = bool(self.discs) or not self.is_sparse
+        if not self.beats or (has_discs and len(self.beats) != len(self.discs)):
             raise ValueError(f"{len(self.beats)} beats with {len(self.discs)} stacks of discs")
 
     @property
@@ -176,11 +180,11 @@ class EchoAnalysis(Analysed):
         loop = self.loops[0]
         spacing_mm, times_ms = loop.source.loop.spacing_mm, loop.source.loop.times_ms
         volumes_ml = atrium_ml = None
-        if spacing_mm is not None:
+        if spacing_mm is not None and not loop.is_sparse:
             length_mm = max(stack.axis.length_mm for discs in loop.discs for stack in discs.both)
             area_px = loop.segmentation.area_curve_px(Structure.LV_CAVITY)
             volumes_ml = volume_curve_by_area_ml(area_px, spacing_mm, length_mm).tolist()
-        if spacing_mm is not None and loop.atria:
+        if spacing_mm is not None and loop.atria and not loop.is_sparse:
             length_mm = max(atria.largest.axis.length_mm for atria in loop.atria)
             area_px = loop.segmentation.area_curve_px(Structure.LEFT_ATRIUM)
             atrium_ml = volume_curve_by_area_ml(area_px, spacing_mm, length_mm).tolist()

@@ -88,9 +88,9 @@ def with_chosen_loops(measured: Sequence[MeasuredLoop], chosen: Sequence[str]) -
 
 
 def rate_bpm(loop: MeasuredLoop) -> float | None:
-    """Heart rate as stated, else as seen."""
+    """Heart rate as stated, else as seen; None where neither."""
     stated_bpm = loop.source.loop.heart_rate_bpm
-    if stated_bpm is not None:
+    if stated_bpm is not None or loop.is_sparse:
         return stated_bpm
     return seen_rate_bpm(loop.source.loop, area_curve(loop.segmentation.area_curve_px(Structure.LV_CAVITY)))
 

@@ -34,10 +34,12 @@ from cvai.domain.echo.function import (
 from cvai.domain.echo.hidden import hidden_findings
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.loop_times import checked_times
+from cvai.domain.echo.not_drawn import not_drawn, not_drawn_findings, single_frames_finding
 from cvai.domain.echo.quality import (
     atrial_lengths_findings,
     atrium_findings,
     biplane_findings,
+    course_findings,
     disc_findings,
     enlargement_findings,
     is_atrium_cut,
@@ -86,10 +88,14 @@ def measured(
         known: how far the model's measurements may be off; None for a reader's, which have no intervals.
         first_findings: come before those that are made here.
 
+    Nothing is measured as long as a reader has not drawn every loop in both phases.
+
     Raises:
         HeartRefused: ``no_ejection``.
     """
     discs = {loop.view: loop.discs for loop in loops}
+    if not all(discs.values()):
+        return _unmeasured(study, loops, first_findings)
     volumes = volumes_of(discs, esv_factor)
     calibrated = all(loop.source.loop.spacing_mm is not None for loop in loops)
     headers = [loop.source.images[0].header for loop in loops]
@@ -120,6 +126,23 @@ def measured(
         subject=subject,
         esv_factor=esv_factor,
     )
+
+
+def _unmeasured(
+    study: Study, loops: Sequence[MeasuredLoop], first_findings: Sequence[Finding]
+) -> EchoMeasures:
+    headers = [loop.source.images[0].header for loop in loops]
+    subject = subject_of_headers(headers, reports_of(study))
+    of_sources = [f.in_view(loop.view.value) for loop in loops for f in loop.source.findings]
+    missing = [one for loop in loops for one in not_drawn(loop.segmentation, loop.beats)]
+    findings = (
+        *first_findings,
+        *_one_of_each_code(of_sources),
+        *not_drawn_findings(missing, VIEW_NAMES),
+        *subject_findings(headers, subject),
+        *unreadable_findings(study),
+    )
+    return EchoMeasures(measurements=(), findings=findings, subject=subject, esv_factor=1.0)
 
 
 def volumes_of(discs: Mapping[EchoView, tuple[KeyDiscs, ...]], esv_factor: float) -> Volumes:
@@ -276,6 +299,7 @@ def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Findi
             *loop.source.findings,
             *_stated_otherwise(loop),
             *loop_findings(name, loop.source.loop, loop.segmentation, loop.beats),
+            *((single_frames_finding(),) if loop.is_sparse else course_findings(name, loop.segmentation)),
             *loop.hidden,
             *disc_findings(name, loop.discs[0], loop.beats[0]),
             *atrium_findings(name, cut=_is_atrium_cut(loop), measured=bool(loop.atria), beat=loop.beats[0]),
@@ -324,7 +348,7 @@ def _stated_otherwise(loop: MeasuredLoop) -> tuple[Finding, ...]:
     if stated is None or not loop.contradicts_its_header:
         return ()
     message = say(
-        "A loop stated as {stated} was measured as {view} view, which it looks like.",
+        "A loop stated as {stated} was measured as {view} view.",
         stated=stated.name,
         view=VIEW_NAMES[loop.view],
     )

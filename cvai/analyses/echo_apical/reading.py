@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvai import __version__
 from cvai.analyses.echo_apical.analysis import ESV, EchoAnalysis, MeasuredLoop
 from cvai.analyses.echo_apical.besides import SQUARE_PX
+from cvai.analyses.echo_apical.by_hand import drawn_loop, first_beat, nothing_drawn, stated_loops
 from cvai.analyses.echo_apical.measure import (
     discs_of_beat,
     fraction_by_own_length,
@@ -31,6 +32,7 @@ from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
 from cvai.domain.echo.function import KeyDiscs, measure_echo
 from cvai.domain.echo.loop import LoopSegmentation
+from cvai.domain.echo.not_drawn import missing_in
 from cvai.domain.echo.views import EchoView
 from cvai.domain.measurement import Measurement
 from cvai.domain.message import say
@@ -82,12 +84,16 @@ def reopen_loops(study: Study, files: Mapping[str, Path]) -> ReopenedLoops:
 
     Args:
         study: with every image.
-        files: the segmentation of each view, by its kind.
+        files: the segmentation of each view, by its kind; none where the study is read by hand.
 
     Raises:
         Refused: ``segmentation_of_other_images``, or as ``assemble_loop``.
     """
     selection = select_loops(study)
+    if study.is_read_by_hand:
+        stated = stated_loops(study, selection)
+        empty = (ReopenedLoop(view, of, nothing_drawn(view, of.loop).labels) for view, of in stated)
+        return ReopenedLoops(study, tuple(empty), selection)
     loops = {images[0].sop_instance_uid: images for images in selection.loops}
     reopened = []
     for view, kind in LOOP_KINDS.items():
@@ -107,11 +113,16 @@ def labels_of(reopened: ReopenedLoops) -> dict[str, NDArray[np.uint8]]:
 
 
 def measured_loops(reopened: ReopenedLoops) -> tuple[MeasuredLoop, ...]:
-    """The loops as the model's labels measure them.
+    """The loops as the model's labels measure them; as they were opened where the study is read by hand.
 
     Raises:
         HeartRefused: as of their analysis.
     """
+    if reopened.study.is_read_by_hand:
+        return tuple(
+            drawn_loop(loop.source, loop.segmentation(loop.labels), (first_beat(loop.source.loop),))
+            for loop in reopened.loops
+        )
     return tuple(
         with_atria_and_strain(with_beats_found(loop.source, loop.segmentation(loop.labels)))
         for loop in reopened.loops
@@ -121,10 +132,16 @@ def measured_loops(reopened: ReopenedLoops) -> tuple[MeasuredLoop, ...]:
 def remeasured_loops(reopened: ReopenedLoops, correction: Correction) -> EchoAnalysis:
     """The analysis as the reader left it: their contours, their beats, measured anew.
 
+    Of a study that is read by hand, loops in which nothing is drawn are left out, unless all are so.
+
     Raises:
         HeartRefused: ``mitral_plane_not_found``, ``no_ejection``.
     """
-    loops = tuple(_corrected(loop, correction) for loop in reopened.loops)
+    corrected = tuple(
+        _corrected(loop, correction, by_hand=reopened.study.is_read_by_hand) for loop in reopened.loops
+    )
+    loops = tuple(loop for loop in corrected if loop.segmentation.labels.any()) or corrected
+    undrawn = (loop for loop in corrected if loop not in loops)
 
     def is_corrected(loop: ReopenedLoop, t: int) -> bool:
         return not np.array_equal(correction.labels[loop.view.value][t, 0], loop.labels[t])
@@ -140,7 +157,10 @@ def remeasured_loops(reopened: ReopenedLoops, correction: Correction) -> EchoAna
         study_uid=reopened.study.study_uid,
         patient=reopened.study.patient(),
         loops=loops,
-        excluded=reopened.excluded,
+        excluded=(
+            *reopened.excluded,
+            *(loop_left_out(loop.source.images, say("nothing is drawn in it")) for loop in undrawn),
+        ),
         model=correction.model,
         cvai_version=__version__,
         timings_ms={},
@@ -151,9 +171,13 @@ def remeasured_loops(reopened: ReopenedLoops, correction: Correction) -> EchoAna
 def previewed_loops(reopened: ReopenedLoops, few: FewFrames) -> tuple[Measurement, ...]:
     """Volumes and ejection fraction of loops of which few frames were drawn anew.
 
+    None of a study that is read by hand as long as a phase is not drawn.
+
     Raises:
         HeartRefused: ``mitral_plane_not_found``, ``no_ejection``.
     """
+    if reopened.study.is_read_by_hand and not all(_is_drawn(loop, few) for loop in reopened.loops):
+        return ()
     discs = {loop.view: _discs(loop, few) for loop in reopened.loops}
     calibrated = all(loop.source.loop.spacing_mm is not None for loop in reopened.loops)
 
@@ -168,6 +192,11 @@ def previewed_loops(reopened: ReopenedLoops, few: FewFrames) -> tuple[Measuremen
     )
 
 
+def _is_drawn(loop: ReopenedLoop, few: FewFrames) -> bool:
+    frames = (t for beat in few.beats[loop.view.value] for t in (beat.end_diastole, beat.end_systole))
+    return not any(missing_in(_frame(loop, few, t)) for t in frames)
+
+
 def _discs(loop: ReopenedLoop, few: FewFrames) -> tuple[KeyDiscs, ...]:
     spacing = loop.source.loop.spacing_mm or SQUARE_PX
     frame = partial(_frame, loop, few)
@@ -179,9 +208,11 @@ def _frame(loop: ReopenedLoop, few: FewFrames, t: int) -> NDArray[np.uint8]:
     return loop.labels[t] if drawn is None else drawn
 
 
-def _corrected(loop: ReopenedLoop, correction: Correction) -> MeasuredLoop:
+def _corrected(loop: ReopenedLoop, correction: Correction, *, by_hand: bool) -> MeasuredLoop:
     view = loop.view.value
     segmentation = loop.segmentation(np.ascontiguousarray(correction.labels[view][:, 0]))
+    if by_hand:
+        return drawn_loop(loop.source, segmentation, correction.beats[view])
     return with_atria_and_strain(with_beats(loop.source, segmentation, correction.beats[view]))
 
 

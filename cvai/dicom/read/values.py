@@ -201,12 +201,15 @@ class LoopLeftOut:
         view: that was seen in it, as in result.json; empty where nothing has looked.
         n_frames: how many there are.
         heart_rate_bpm: stated or seen, None where neither.
+        refused: code of the refusal of what the model made of it: a reader may draw on it alone. Empty where
+            it may be measured.
     """
 
     sop_instance_uid: str
     view: str
     n_frames: int
     heart_rate_bpm: float | None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

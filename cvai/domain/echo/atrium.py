@@ -172,16 +172,20 @@ def key_atria(
         end = beat.end_systole if span is None else span.end
         first, last = sorted((beat.end_diastole, end))
         smallest = first + int(area_px[first : last + 1].argmin())
-        try:
-            largest, least = (
-                atrial_stack(segmentation.labels[t], spacing_mm) for t in (beat.end_systole, smallest)
-            )
-            atria = KeyAtria(largest, least, beat.end_systole)
-        except HeartRefused:
-            continue
-        if monoplane_atrial_volumes(atria).emptying_percent > 0:
-            found.append(atria)
-    return tuple(found)
+        found.append(atria_of_frames(segmentation, beat.end_systole, smallest, spacing_mm))
+    return tuple(atria for atria in found if atria is not None)
+
+
+def atria_of_frames(
+    segmentation: LoopSegmentation, end_systole: int, smallest: int, spacing_mm: tuple[float, float]
+) -> KeyAtria | None:
+    """The left atrium of a beat by two frames of it; None where one shows none, or it does not empty."""
+    try:
+        largest, least = (atrial_stack(segmentation.labels[t], spacing_mm) for t in (end_systole, smallest))
+    except HeartRefused:
+        return None
+    atria = KeyAtria(largest, least, end_systole)
+    return atria if monoplane_atrial_volumes(atria).emptying_percent > 0 else None
 
 
 def biplane_atrial_volumes(four_chamber: KeyAtria, two_chamber: KeyAtria) -> AtrialVolumes:

@@ -52,10 +52,14 @@ def loop_findings(
 ) -> tuple[Finding, ...]:
     """Findings of one loop; ``name`` says in messages which view it is, places leave it open."""
     frames = _key_frames(beats)
+    found = (_cut_off(name, loop, segmentation, frames), _short(name, loop))
+    return tuple(finding for finding in found if finding is not None)
+
+
+def course_findings(name: str, segmentation: LoopSegmentation) -> tuple[Finding, ...]:
+    """Findings of the area over a loop that is labelled in every frame."""
     found = (
-        _cut_off(name, loop, segmentation, frames),
         _jumps(name, segmentation.area_curve_px(Structure.LV_CAVITY)),
-        _short(name, loop),
         _no_whole_beat(name, segmentation),
     )
     return tuple(finding for finding in found if finding is not None)

@@ -147,7 +147,7 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLang
         summary = with_entered(page, summary)
         entry = entry_json(page, summary)
     offer = series_offer(page, summary)
-    by_hand = may_be_read_by_hand(summary)
+    by_hand = may_be_read_by_hand(summary, offer)
     shown = {"summary": summary, "others": others, "entry": entry, "series": offer, "by_hand": by_hand}
     return render("study.html", language, page=page, session=session, **shown)
 

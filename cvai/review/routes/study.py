@@ -71,6 +71,15 @@ class SeriesBody(BaseModel):
     view: Annotated[str, Field(max_length=20)] = ""
 
 
+class ByHandBody(BaseModel):
+    """Which view each loop shows that a reader wants to draw on; empty where a stack is drawn on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    views: Annotated[
+        dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=20)]], Field(max_length=2)
+    ] = {}
+
+
 class LookBody(BaseModel):
     """What a reader says of an analysis that is not signed here."""
 
@@ -264,10 +273,13 @@ def measure_series(
 
 @api.post("/by-hand")
 @shows(Audited(Act.CHANGED))
-def by_hand(session: Reviewer, summary: TheStudy, page: ThePage, access: TheAccess) -> Json:
+def by_hand(
+    session: Reviewer, summary: TheStudy, page: ThePage, access: TheAccess, body: ByHandBody | None = None
+) -> Json:
     """Open a refused study to be drawn on, in a new job."""
     access.record()
-    return {"job_id": open_by_hand(page, summary, session.reader)}
+    views = {} if body is None else body.views
+    return {"job_id": open_by_hand(page, summary, session.reader, views)}
 
 
 @api.get("/left-out/{uid}")

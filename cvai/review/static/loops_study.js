@@ -112,7 +112,7 @@ class LoopsPage {
     const view = /** @type {LoopView} */ (this.views.find(({ viewer }) => viewer === shown.viewer));
     const { viewer, cine, editor } = view;
     const [low, high] = viewer.window;
-    const word = editor.originOf(viewer.t, 0) ? _("carried on") : _("corrected");
+    const word = editor.originOf(viewer.t, 0) ? _("carried on") : this.study.by_hand ? _("drawn") : _("corrected");
     const edited = editor.differs(viewer.t, 0) ? ` · ${word}` : "";
     view.say("where", `${_("Frame {number} of {total}", { number: viewer.t + 1, total: cine.n_phases })}${this.#nameOf(view)}${edited}`);
     view.say("window", `W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`);

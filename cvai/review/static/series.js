@@ -2,7 +2,7 @@
 
 import { meta, Problem, sendJson } from "./api.js";
 
-/** @param {string} address of the study's API @param {Record<string, string>} body */
+/** @param {string} address of the study's API @param {Record<string, string | Record<string, string>>} body */
 async function queue(address, body) {
   try {
     const told = await sendJson("POST", `/api/studies/${meta("job")}/${address}`, body);
@@ -19,4 +19,11 @@ for (const button of document.querySelectorAll("[data-series]")) {
     queue("series", { series_uid: series, sop_instance_uid: loop, view });
   });
 }
-document.querySelector("[data-by-hand]")?.addEventListener("click", () => queue("by-hand", {}));
+
+/** @returns {Record<string, string>} views that the reader states, by SOPInstanceUID of a loop */
+function statedViews() {
+  const choices = /** @type {NodeListOf<HTMLSelectElement>} */ (document.querySelectorAll("[data-view-of]"));
+  return Object.fromEntries([...choices].filter(({ value }) => value).map(({ dataset, value }) => [dataset.viewOf, value]));
+}
+
+document.querySelector("[data-by-hand]")?.addEventListener("click", () => queue("by-hand", { views: statedViews() }));

@@ -25,11 +25,13 @@ from cvai.analyses.shown import Shown, ShownStack
 from cvai.analyses.spec import STACK, Reopened
 from cvai.archive.bring import bring
 from cvai.archive.port import Archive
+from cvai.dicom.read.values import Study
 from cvai.domain.directions import edge_directions
 from cvai.errors import StudyRefused
 from cvai.files import private_folder, write_whole
+from cvai.jobs.job import JobState
 from cvai.jobs.ledger import JobRecord
-from cvai.jobs.opened import open_analysed, spec_of
+from cvai.jobs.opened import open_analysed, read_fetched, spec_of
 from cvai.review.viewers.crossings import crossing_file, write_crossings
 from cvai.review.viewers.intensities import intensity_percentiles
 from cvai.review.viewers.loops import LoopPack, write_loops
@@ -168,6 +170,19 @@ class CineCache:
             while len(self._open) > KEPT_OPEN:
                 self._open.popitem(last=False)
         return opened
+
+    def study(self, record: JobRecord) -> Study:
+        """The study of a job, also of one that has analysed nothing; errors as of ``reopen``."""
+        job = record.job
+        folder = self._folder / job.job_id
+        if self.has(job.job_id) or record.outcome.state is not JobState.REFUSED:
+            return self.reopen(record).study
+        with self._locks[job.job_id]:
+            if not (folder / SOURCE).exists():
+                with self._fetched(record) as source:
+                    source.rename(private_folder(folder) / SOURCE)
+                self._keep_within_bounds(folder)
+            return read_fetched(folder / SOURCE, job)
 
     def _ready(self, record: JobRecord) -> Path:
         """The folder of a job's images, made where it is not there yet."""
