@@ -32,6 +32,8 @@ def signed_cases(
 ) -> Cases:
     """The decisions that hold on one analysis, of the model that was signed last, and what it refused.
 
+    What no model drew is no case of one.
+
     Args:
         decisions: oldest first.
         refused: jobs that were refused and that no newer job replaces, see ``refused_jobs``.
@@ -43,6 +45,7 @@ def signed_cases(
         for d in decisions
         if d.spec is not None
         and d.spec.kind == kind
+        and not d.reading.model.is_hand
         and (since is None or d.reading.signed_at.date() >= since)
     }
     if not last:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from cvai.acceptance.cases import ComparedNumber
 from cvai.acceptance.signed import RefusedJob, signed_cases
 from cvai.dicom.read.acquired import Acquired
+from cvai.domain.segmentation import ModelIdentity
 from cvai.jobs.job import JobState, Outcome, StudyJob
 from cvai.jobs.ledger import JobRecord
 from cvai.jobs.reading import Verdict
@@ -73,6 +74,13 @@ def test_the_last_decision_and_the_last_model_count_and_the_report_says_what_is_
     assert [case.numbers["lv_ef"].reference for case in found.cases] == [50.0]
     assert "Accepted as they were: 1 of 1." in found.notes[0]
     assert found.notes[1] == "Studies signed on results of other models, which are left out: 1."
+
+
+def test_what_was_read_by_hand_is_no_case_of_a_model() -> None:
+    other = decision(2, 50, 50)
+    by_hand = replace(other, reading=replace(other.reading, model=ModelIdentity.of_hand("1.0")))
+    found = signed_cases([decision(1, 50, 53), by_hand], [], "cine_sax")
+    assert (found.model, [case.study_uid for case in found.cases]) == ("sax 0.1.0", ["1.2.1"])
 
 
 def test_a_day_leaves_out_what_was_before_it() -> None:
