@@ -9,6 +9,9 @@ from datetime import datetime
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import say
 
+READ_BY_HAND = "read_by_hand"
+"""Code of the finding that says how all numbers came about."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesChoice:
@@ -79,7 +82,7 @@ class SeriesChoice:
                 who=who,
                 when=when,
             )
-            found.append(Finding("read_by_hand", Severity.WARNING, message))
+            found.append(Finding(READ_BY_HAND, Severity.WARNING, message))
         return tuple(found)
 
     def to_text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 
 import numpy as np
@@ -152,9 +153,10 @@ def _draw_table(page: Page, analysis: EchoAnalysis) -> None:
 
 
 def _draw_areas(page: Page, analysis: EchoAnalysis) -> None:
-    """Areas as a share of the largest: that needs no size of a pixel."""
+    """Areas as a share of the largest: that needs no size of a pixel. A frame that is not drawn has none."""
     areas = [loop.segmentation.area_curve_px(Structure.LV_CAVITY) for loop in analysis.loops]
-    lines = [[(100 * area / area.max(), stroke)] for area, stroke in zip(areas, _CURVE_STROKES, strict=False)]
+    shares = [np.where(area > 0, 100 * area / area.max(), np.nan) for area in areas]
+    lines = [[(share, stroke)] for share, stroke in zip(shares, _CURVE_STROKES, strict=False)]
     _draw_plot(
         page, _CURVE, analysis.loops, lines, (say("Area (% of the largest)"), (0.0, 25.0, 50.0, 75.0, 100.0))
     )
@@ -213,7 +215,9 @@ def _draw_plot(
                 (plot.left + x_axis.share(at) * plot.width, plot.bottom - y_axis.share(v) * plot.height)
                 for at, v in zip(t.tolist(), curve.tolist(), strict=True)
             ]
-            page.line(points, stroke)
+            for is_known, run in groupby(points, key=lambda point: np.isfinite(point[1])):
+                if is_known:
+                    page.line(list(run), stroke)
             if index == 0:
                 for beat in loop.beats:
                     for frame in (beat.end_diastole, beat.end_systole):

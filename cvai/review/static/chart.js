@@ -107,7 +107,18 @@ export class Plot {
 
 /** @typedef {{time: string, unit: string, what: string}} CurveWords */
 
-/** @typedef {{values: number[], colour: string, dashed: boolean}} CurveLine */
+/** @typedef {{values: number[], colour: string, dashed: boolean}} CurveLine NaN where there is no value */
+
+/** @param {[number, number][]} points @returns {[number, number][][]} stretches without a missing value */
+function stretches(points) {
+  /** @type {[number, number][][]} */
+  const found = [[]];
+  for (const point of points) {
+    if (Number.isNaN(point[1])) found.push([]);
+    else found[found.length - 1].push(point);
+  }
+  return found.filter((stretch) => stretch.length);
+}
 
 /** Curves of a heartbeat; a click goes to the phase. */
 export class BeatCurve {
@@ -137,7 +148,7 @@ export class BeatCurve {
     const xTicks = ticks(times[0], last, 5).filter((v) => v >= times[0] && v <= last);
     const ends = beats.map(({ ed, es }) => _("End-diastole at phase {ed}, end-systole at phase {es}.", { ed: ed + 1, es: es + 1 }));
     const label = `${this.words.what}. ${ends.join(" ")}`;
-    const every = lines.flatMap(({ values }) => values);
+    const every = lines.flatMap(({ values }) => values.filter((v) => !Number.isNaN(v)));
     const low = Math.min(...every, 0);
     const y = ticks(low, Math.max(...every, low < 0 ? 0 : 1), 4);
     this.plot = new Plot(this.host, { x: [times[0], last], y, xTicks, xTitle: this.xTitle, yTitle: this.words.unit, label });
@@ -147,9 +158,11 @@ export class BeatCurve {
     }
     for (const { values, colour, dashed } of [...lines].reverse()) {
       const look = { stroke: colour, ...(dashed ? { "stroke-dasharray": "6 3" } : {}) };
-      this.plot.line(values.map((v, i) => [times[i], v]), look);
+      for (const stretch of stretches(values.map((v, i) => [times[i], v]))) this.plot.line(stretch, look);
     }
-    lines[0]?.values.forEach((v, i) => this.plot?.dot(times[i], v, { fill: lines[0].colour }, 2));
+    for (const [at, value] of stretches((lines[0]?.values ?? []).map((v, i) => [times[i], v])).flat()) {
+      this.plot.dot(at, value, { fill: lines[0].colour }, 2);
+    }
     this.cursor = null;
     this.moveTo(t);
   }

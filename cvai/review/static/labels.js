@@ -70,12 +70,16 @@ export class LabelVolume {
     return this.voxels(t, label) * (this.grid.voxel_volume_ml ?? 0);
   }
 
-  /** @param {number} label @param {"volume" | "area"} quantity @returns {number[]} of a structure in every phase, in the unit of ``unitOf`` */
-  curve(label, quantity) {
+  /**
+   * @param {number} label @param {"volume" | "area"} quantity @param {boolean} gaps whether a phase without the structure has none
+   * @returns {number[]} of a structure in every phase, in the unit of ``unitOf``; NaN where there is none
+   */
+  curve(label, quantity, gaps) {
     const voxels = Array.from({ length: this.grid.n_phases }, (_, t) => this.voxels(t, label));
     const { calibrated, spacing_x_mm, spacing_y_mm, voxel_volume_ml } = this.grid;
     const cm2 = calibrated ? (spacing_x_mm * spacing_y_mm) / 100 : 100 / Math.max(1, ...voxels);
-    return voxels.map((n) => n * (quantity === "volume" ? voxel_volume_ml ?? 0 : cm2));
+    const each = quantity === "volume" ? voxel_volume_ml ?? 0 : cm2;
+    return voxels.map((n) => (n || !gaps ? n * each : NaN));
   }
 
   /** @param {number} i */

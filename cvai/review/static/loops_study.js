@@ -230,7 +230,7 @@ class LoopsPage {
     const host = part("curve").cloneNode(false);
     part("curve").replaceWith(host);
     this.curve = new BeatCurve(/** @type {HTMLElement} */ (host), cine, (t) => this.go(t), words);
-    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: labels.curve(line.label, quantity) }));
+    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: labels.curve(line.label, quantity, this.study.by_hand) }));
     this.curve.draw(curves, editor.beats, viewer.t);
     this.#drawTraces();
   }

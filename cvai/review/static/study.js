@@ -253,7 +253,7 @@ class StudyPage {
   #drawCurve(curve) {
     const { editor, study } = this;
     const { lines, quantity } = study.page.curve;
-    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: editor.labels.curve(line.label, quantity) }));
+    const curves = lines.map((/** @type {any} */ line) => ({ ...line, values: editor.labels.curve(line.label, quantity, study.by_hand) }));
     curve.draw(curves, [editor.phases], this.viewer.t);
   }
 

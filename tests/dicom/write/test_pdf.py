@@ -20,6 +20,7 @@ from cvai.dicom.write.report.identity import IN_FULL_BELOW
 from cvai.dicom.write.report.page import fitted, text_width
 from cvai.dicom.write.write import REPORT_NAME
 from cvai.domain.findings import Finding, Severity
+from cvai.domain.series_choice import READ_BY_HAND
 from tests.dicom.write.synthetic import Written, context_of, make_analysis
 
 
@@ -139,6 +140,12 @@ def findings(*severities: Severity, words: int = 5) -> list[Finding]:
 def test_the_gravest_findings_come_first() -> None:
     lines = finding_lines(findings(Severity.INFO, Severity.WITHHELD, Severity.WARNING), 150, 5)
     assert [line.severity for line in lines] == ["Withheld", "Warning", "Note"]
+
+
+def test_that_a_refused_study_was_drawn_by_hand_comes_before_all() -> None:
+    by_hand = Finding(READ_BY_HAND, Severity.WARNING, "Refused (heart_lost), and drawn by hand.")
+    lines = finding_lines([*findings(Severity.WITHHELD, Severity.WITHHELD), by_hand], 150, 2)
+    assert [line.text for line in lines] == [by_hand.message, "2 more in the structured report."]
 
 
 def test_a_long_finding_is_wrapped_and_named_once() -> None:

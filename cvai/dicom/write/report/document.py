@@ -35,6 +35,7 @@ from cvai.dicom.write.report.page import (
 from cvai.dicom.write.source import checked_value, code_item, instance_reference
 from cvai.domain.findings import NO_FINDINGS, Finding, Severity
 from cvai.domain.message import Message, joined, say, term
+from cvai.domain.series_choice import READ_BY_HAND
 from cvai.domain.subject import Subject
 
 LEFT, RIGHT = 15.0, 195.0
@@ -199,9 +200,10 @@ SEVERITY_WORDS: Mapping[Severity, tuple[str, tuple[int, int, int]]] = MappingPro
 def finding_lines(findings: Sequence[Finding], width: float, room: int) -> list[FindingLine]:
     """Findings as lines of at most ``width`` mm, gravest first; the last line counts what has no room.
 
-    The gravest is printed as far as there is room.
+    The gravest is printed as far as there is room. That a study was refused and drawn by hand comes first.
     """
-    ordered = sorted(findings, key=lambda finding: list(SEVERITY_WORDS).index(finding.severity))
+    rank = list(SEVERITY_WORDS)
+    ordered = sorted(findings, key=lambda found: (found.code != READ_BY_HAND, rank.index(found.severity)))
     lines: list[FindingLine] = []
     for place, finding in enumerate(ordered):
         word, colour = SEVERITY_WORDS[finding.severity]
