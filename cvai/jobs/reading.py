@@ -83,7 +83,8 @@ class Reading:
         signer: who signed.
         signed_at: when, with its time zone.
         phases: end-diastole and end-systole, possibly corrected; of several beats the first.
-        edits: every frame that differs from the model's.
+        edits: every frame that differs from the model's; of a rejection of what was read by hand, as it was
+            signed.
         reason: why it was rejected; free text without patient data.
         images: digest of the images that were analysed, see ``images_digest``.
         segmentations: SOPInstanceUID by kind, where each view has a SEG of its own.
@@ -121,7 +122,8 @@ class Reading:
             raise ValueError("a rejection has a reason")
         if self.verdict is Verdict.REJECTED and self.impression is not None:
             raise ValueError("a rejection has no impression")
-        if (self.edits or self.chosen) and self.verdict is not Verdict.CHANGED:
+        is_by_hand = self.verdict is Verdict.REJECTED and self.job.is_read_by_hand
+        if (self.edits or self.chosen) and self.verdict is not Verdict.CHANGED and not is_by_hand:
             raise ValueError(f"a reading that is {self.verdict} has no edits")
         if self.signed_at.tzinfo is None:
             raise ValueError("signed_at must state its time zone")

@@ -451,14 +451,15 @@ def new_reading(
         raise RequestInvalid(
             "not_to_be_signed", "This study has no contours to be signed.", "Its numbers can be read."
         )
-    if changes is None and summary.is_by_hand:
-        raise RequestInvalid(
-            "nothing_to_reject", "No model has drawn anything here.", "Dismiss the study with a reason."
-        )
     pack = pack_of(page, summary)
     found = found_beats(summary, pack)
-    edits = () if changes is None else checked_edits(changes, pack, editing)
-    beats = found if changes is None else changes.beats_by_view
+    if changes is not None:
+        edits, beats = checked_edits(changes, pack, editing), changes.beats_by_view
+    elif summary.is_by_hand:
+        signed_before = _signed_by_hand(page, summary)
+        edits, beats = signed_before.edits, dict(signed_before.beats_by_view)
+    else:
+        edits, beats = (), found
     chosen = {} if changes is None else changes.chosen
     first = next(iter(found))
     segmentations = segmentation_uids_of(summary.record.job, summary.record.outcome)
@@ -481,13 +482,29 @@ def new_reading(
         entered=summary.entered,
     )
     signed, findings, meaning = _signed(page, summary, editing, reading)
-    _require_drawn(summary, signed)
     if changes is not None:
+        _require_drawn(summary, signed)
         written = page.statements.last(summary.job_id, IMPRESSION)
         proposed = _proposed(summary, signed, findings, meaning, language)
         stated = signed_impression(impression, proposed, written, reader, reading.signed_at)
         reading = replace(reading, impression=stated)
     return reading, _comparison(summary, pack.scanner, signed)
+
+
+def _signed_by_hand(page: Page, summary: Summary) -> Reading:
+    """What a rejection withdraws where no model has drawn anything: the last reading that was signed.
+
+    Raises:
+        RequestInvalid: ``nothing_to_reject``.
+    """
+    decisions = page.decisions.of_job(summary.job_id)
+    if not decisions or decisions[-1].reading.verdict is Verdict.REJECTED:
+        raise RequestInvalid(
+            "nothing_to_reject",
+            "Nothing is signed that could be rejected.",
+            "Dismiss the study with a reason.",
+        )
+    return decisions[-1].reading
 
 
 def found_beats(summary: Summary, pack: CinePack | LoopPack) -> dict[str, tuple[KeyPhases, ...]]:

@@ -20,7 +20,8 @@ from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.study import write_echo_phantom_study
 from cvai.review.series import STILL_PX
 from tests.dicom.write.test_dciodvfy import complaints
-from tests.review.site import PATIENCE_MS, Site, new_site, reader_at, running, violations
+from tests.dicom.write.test_pdf import run
+from tests.review.site import PATIENCE_MS, Site, new_site, open_study, reader_at, running, violations
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
 expect.set_options(timeout=PATIENCE_MS)
@@ -95,6 +96,13 @@ def sign(page: Page) -> None:
     page.click("#accept-dialog button[value=sign]")
 
 
+def folder_of(site: Site, verdict: str) -> Path:
+    """What a reading of this verdict wrote."""
+    files = (site.settings.data_folder / "results").rglob("report.pdf")
+    (folder,) = (path.parent for path in files if f"-{verdict}-" in str(path))
+    return folder
+
+
 def test_refused_loops_are_stated_drawn_on_measured_and_signed(
     browser: Browser, site: Site, dciodvfy: str
 ) -> None:
@@ -146,13 +154,13 @@ def test_refused_loops_are_stated_drawn_on_measured_and_signed(
         expect(page.locator("#accept-what")).to_contain_text("4 images drawn")
         page.click("#accept-dialog button[value=sign]")
         expect(page.locator("#holds")).to_contain_text("stored in the archive")
+        expect(page.locator("#reject")).to_be_visible()
         page.goto(site.url)
         row = page.locator(f'[data-job="{opened.job.job_id}"]')
         expect(row).to_contain_text(f"{shown:.0f}")
-        expect(row).to_contain_text("drawn by hand")
+        expect(row.locator(".number")).to_contain_text("drawn by hand")
 
-    results = (site.settings.data_folder / "results").rglob("result.json")
-    (folder,) = [path.parent for path in results if "-changed-" in str(path)]
+    folder = folder_of(site, "changed")
     entry = read_entry(folder / "result.json")
     assert (entry["view"], entry["model"]["name"]) == ("biplane", "by hand")
     assert {"read_by_hand", "view_stated_by_reader"} <= {finding["code"] for finding in entry["findings"]}
@@ -166,6 +174,48 @@ def test_refused_loops_are_stated_drawn_on_measured_and_signed(
         if e.keyword in ("TextValue", "CodeMeaning")
     ]
     assert any("no_apical_view" in text for text in said)
+    assert "no_apical_view" in run("pdftotext", folder / "report.pdf", "-")
     assert "Manual Processing" in said
     assert "Artificial Intelligence" not in said
     assert complaints(dciodvfy, folder / "sr.dcm") == []
+
+
+def test_what_was_read_by_hand_is_rejected_once_it_is_signed(
+    browser: Browser, site: Site, dciodvfy: str
+) -> None:
+    """After the test above."""
+    opened = newest(site, 3)
+    with reader_at(browser, site, site.add_reader("moor", person="Moor^Ben")) as page:
+        open_study(page, site, opened.job.job_id)
+        expect(page.locator("#holds")).to_contain_text("Hart")
+        expect(page.locator(EF)).not_to_have_text("–")
+        page.click("#reject")
+        expect(page.locator("#reject-dialog")).to_contain_text("withdraws the objects signed before")
+        assert violations(page) == []
+        page.fill("#reason", "Drawn on the wrong loop")
+        page.click("#reject-dialog button[value=reject]")
+        expect(page.locator('#holds[data-verdict="rejected"][data-stored="stored"]')).to_be_visible()
+        expect(page.locator("#reject")).to_be_hidden()
+        open_study(page, site, opened.job.job_id)
+        expect(page.locator("#holds")).to_contain_text("Drawn on the wrong loop")
+        expect(page.locator(EF)).to_have_text("–")
+        page.goto(site.url)
+        row = page.locator(f'[data-job="{opened.job.job_id}"]')
+        expect(row).to_contain_text("rejected", ignore_case=True)
+        expect(row.locator(".value")).to_have_count(0)
+
+    folder, signed = folder_of(site, "rejected"), folder_of(site, "changed")
+    assert complaints(dciodvfy, folder / "rejection.dcm") == []
+    named = {
+        str(e.value)
+        for e in dcmread(folder / "rejection.dcm").iterall()
+        if e.keyword == "ReferencedSOPInstanceUID"
+    }
+    assert {dcmread(path).SOPInstanceUID for path in signed.glob("*.dcm")} <= named
+    message = (folder / "oru.hl7").read_text()
+    assert "Drawn on the wrong loop" in message
+    stated = [line.split("|") for line in message.splitlines() if line.startswith("OBX|")]
+    assert {fields[11] for fields in stated if "ejection fraction" in fields[3]} == {"X"}
+    report = run("pdftotext", folder / "report.pdf", "-")
+    assert "Drawn on the wrong loop" in report
+    assert "These numbers are not to be used" in report

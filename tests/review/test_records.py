@@ -20,6 +20,7 @@ from cvai.domain.geometry import StackGeometry
 from cvai.domain.phases import KeyPhases
 from cvai.domain.runs import decoded_runs, encoded_runs
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import Outdated
 from cvai.jobs.job import StudyJob
 from cvai.jobs.reading import FrameEdit, Reading, Signer, Verdict
@@ -82,6 +83,12 @@ def test_a_reading_comes_back_from_its_json_and_names_itself_by_all_it_says() ->
     assert Reading.from_json(json.loads(json.dumps(graded.to_json()))) == graded
     with pytest.raises(ValueError, match="has no edits"):
         replace(graded, verdict=Verdict.ACCEPTED)
+    with pytest.raises(ValueError, match="has no edits"):
+        replace(READING, verdict=Verdict.REJECTED, reason="motion")
+    choice = SeriesChoice("", "Hart^Ada", READING.signed_at, by_hand="heart_lost")
+    job = StudyJob("1.2.3", "ab" * 32, "cd" * 32, "cine_sax", choice.to_text())
+    by_hand = replace(READING, job=job, verdict=Verdict.REJECTED, reason="motion")
+    assert Reading.from_json(json.loads(json.dumps(by_hand.to_json()))) == by_hand
     assert READING.to_json()["edits"] == [{"t": 0, "z": 3, "runs": (10, 0, 5, 1)}]
     other = replace(READING, phases=KeyPhases(0, 10))
     assert other.reading_id != READING.reading_id

@@ -40,7 +40,7 @@ export class Decide {
   show() {
     this.accept.disabled = this.reject.disabled = !this.maySign;
     this.accept.hidden = !this.maySign;
-    this.reject.hidden = !this.maySign || this.study.by_hand;
+    this.reject.hidden = !this.maySign || (this.study.by_hand && (!this.holds || this.holds.verdict === "rejected"));
     this.accept.textContent = this.study.by_hand ? _("Sign…") : this.editor.changed ? _("Accept with changes…") : _("Accept…");
     this.line.hidden = !this.holds;
     if (this.holds) this.line.textContent = inWords(this.holds);
