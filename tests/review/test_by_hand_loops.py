@@ -91,6 +91,17 @@ def state_views(page: Page, **views: int) -> None:
     page.wait_for_selector("body[data-all-frames-ms]")
 
 
+def code_of(page: Page, site: Site, record: JobRecord, stated: tuple[str, str]) -> str:
+    """Why these views of the two loops cannot be stated."""
+    uids = [option.get_attribute("data-view-of") for option in page.locator("[data-view-of]").all()]
+    answer = page.request.post(
+        f"{site.url}/api/studies/{record.job.job_id}/by-hand",
+        data={"views": dict(zip(uids, stated, strict=True))},
+        headers={"X-CSRF-Token": page.get_attribute('meta[name="csrf"]', "content") or ""},
+    )
+    return str(answer.json()["code"])
+
+
 def sign(page: Page) -> None:
     page.click("#accept")
     page.click("#accept-dialog button[value=sign]")
@@ -114,6 +125,8 @@ def test_refused_loops_are_stated_drawn_on_measured_and_signed(
         expect(page.locator(".left-out img").first).to_have_js_property("naturalWidth", STILL_PX)
         page.click("[data-by-hand]")
         expect(page.locator("#series-problem")).to_contain_text("not stated which loop shows which view")
+        for stated in (("a4c", "a4c"), ("a4c", "plax")):
+            assert code_of(page, site, refused, stated) == "views_not_stated"
         state_views(page, a4c=0)
         alone = newest(site, 2)
         assert (alone.outcome.state, alone.outcome.objects) == (JobState.ANALYSED, ())
