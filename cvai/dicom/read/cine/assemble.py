@@ -39,6 +39,7 @@ from cvai.domain.cine import CineStack
 from cvai.domain.findings import Finding, Place, Severity, whole_slices
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import Message, say
+from cvai.domain.turned import turned_findings
 from cvai.errors import GeometryRefused
 
 _GAP_TOLERANCE = 0.05
@@ -99,6 +100,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
             *tilt_findings(slices),
             *pause_findings(slices),
             *contradiction_findings(phases.slices, geometry),
+            *turned_findings(stack.phase(0), geometry),
             *compression_findings(plane for images in phases.slices for plane in images),
             *_phase_findings(slices),
             *beats.findings,

@@ -20,6 +20,7 @@ from cvai.dicom.read.enhancement.finder import EnhancementSelection, images_of
 from cvai.dicom.read.pixels.decode import stored_pixels
 from cvai.dicom.read.values import AssembledCine, ImagePlane, Images
 from cvai.domain.cine import CineStack
+from cvai.domain.turned import turned_findings
 
 
 def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
@@ -41,6 +42,7 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
         *tilt_findings(slices),
         *pause_findings(slices),
         *contradiction_findings(slices, stack.geometry, selection.cine.planes if selection.cine else ()),
+        *turned_findings(stack.phase(0), stack.geometry),
         *compression_findings(images),
     )
     return AssembledCine(images[0].series_uid, stack, (images,), selection.excluded, findings)
