@@ -16,6 +16,7 @@ from cvai.domain.ventricles.coverage import coverage_findings
 from cvai.domain.ventricles.not_drawn import not_drawn_findings
 from cvai.domain.ventricles.outline import outline_findings
 from cvai.domain.ventricles.short_axis import short_axis_findings
+from cvai.domain.ventricles.size import size_findings
 from cvai.domain.ventricles.slice_curves import out_of_step_findings
 from cvai.domain.ventricles.slices import slice_findings
 from cvai.domain.volumes import VolumeCurves, mass_g
@@ -75,6 +76,7 @@ def quality_findings(
     return (
         *not_drawn_findings(curves_ml, phases),
         *(finding for finding in found if finding is not None),
+        *size_findings(segmentation, phases),
         *coverage_findings(segmentation, phases),
         *base_findings(segmentation, phases),
         *outline_findings(segmentation, phases),

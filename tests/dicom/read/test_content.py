@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvai.dicom.read.cine.content import check_content, check_grey
+from cvai.dicom.read.cine.content import check_content, check_grey, repeated_phase_findings
 from cvai.errors import FileRefused, GeometryRefused
 
 
@@ -17,6 +17,17 @@ def test_images_that_differ_pass() -> None:
     stored[2, 1] = stored[1, 1]  # a scanner may show a phase twice
     check_content(stored)
     check_content(stored[:1])
+
+
+def test_a_phase_that_most_slices_show_twice_is_told() -> None:
+    stored = noisy_stack()
+    stored[1, 1] = stored[0, 1]
+    stored[2] = stored[0]  # as exports close the loop
+    assert not repeated_phase_findings(stored)
+    stored[1, :3] = stored[0, :3]
+    (finding,) = repeated_phase_findings(stored)
+    assert finding.code == "phases_repeated"
+    assert "Phases 1 and 2, 2 and 3 show the same pixels" in finding.message
 
 
 def test_an_image_of_one_value_is_refused() -> None:

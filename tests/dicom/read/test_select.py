@@ -285,3 +285,42 @@ def test_a_cine_that_states_no_positions_is_handed_on_to_be_refused_by_name(tmp_
     cine = images(SAX)
     edited(cine, lambda ds: delattr(ds, "ImagePositionPatient"))
     assert uids(select(tmp_path, cine)) == uids_of(cine)
+
+
+def test_slices_that_state_one_position_are_not_called_one_slice(tmp_path: Path) -> None:
+    cine = images(SAX)
+    place = cine[0].ImagePositionPatient
+    refusal = refusal_of(tmp_path, edited(cine, lambda ds: setattr(ds, "ImagePositionPatient", place)))
+    assert refusal.code == "too_few_slices"
+    assert "63 images lie in one slice, up to 7 of them at one trigger time" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("keyword", "step_ms", "words"),
+    [
+        ("EchoTime", 2.0, "9 echo times, as for a map of T2 or T2*: 2 to 18 ms"),
+        ("InversionTime", 100, "of T1"),
+    ],
+)
+def test_a_map_is_named_and_not_a_cine_of_few_phases(
+    tmp_path: Path, keyword: str, step_ms: float, words: str
+) -> None:
+    echoes = images(SAX)
+    for ds in echoes:
+        nth = (ds.InstanceNumber - SAX.first_instance) % SAX.n_phases
+        setattr(ds, keyword, f"{step_ms * (nth + 1):g}")
+        ds.TriggerTime = "600"
+    refusal = refusal_of(tmp_path, echoes)
+    assert refusal.code == "no_cine"
+    assert words in refusal.message
+
+
+def test_times_in_another_unit_are_named(tmp_path: Path) -> None:
+    cine = edited(images(SAX), lambda ds: setattr(ds, "TriggerTime", f"{float(ds.TriggerTime) * 1000:g}"))
+    assert "or times in another unit" in refusal_of(tmp_path, cine).message
+
+
+def test_a_subtraction_is_told(tmp_path: Path) -> None:
+    kind = ["DERIVED", "PRIMARY", "SUBTRACTION"]
+    selection = select(tmp_path, images(SAX.but(attributes={"ImageType": kind})))
+    assert [f.code for f in selection.findings] == ["annotated_images"]

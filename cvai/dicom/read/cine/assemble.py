@@ -12,6 +12,7 @@ from cvai.dicom.read.cine.acquisitions import acquisitions_of
 from cvai.dicom.read.cine.cine_finder import CineSelection
 from cvai.dicom.read.cine.compression import compression_findings
 from cvai.dicom.read.cine.conditions import ONE_SESSION_S, condition_of
+from cvai.dicom.read.cine.content import repeated_phase_findings
 from cvai.dicom.read.cine.contradictions import contradiction_findings
 from cvai.dicom.read.cine.image_groups import MIN_SLICES
 from cvai.dicom.read.cine.images import has_same_grid
@@ -101,6 +102,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
             *pause_findings(slices),
             *contradiction_findings(phases.slices, geometry),
             *turned_findings(stack.phase(0), geometry),
+            *repeated_phase_findings(stack.stored),
             *compression_findings(plane for images in phases.slices for plane in images),
             *_phase_findings(slices),
             *beats.findings,

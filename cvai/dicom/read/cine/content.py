@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from hashlib import blake2b
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.dicom.read.cine.synchrony import slice_name
-from cvai.domain.message import Message, say
+from cvai.domain.findings import Finding, Place, Severity
+from cvai.domain.message import Message, joined, say
 from cvai.errors import FileRefused, GeometryRefused
 
 _CUT_OFF = 0.25
@@ -53,8 +55,7 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
     _check_ends(stored)
     shown: dict[Hashable, int] = {}
     for z in range(n_slices):
-        frames = (np.ascontiguousarray(frame).data for frame in stored[:, z])
-        images = {blake2b(frame, digest_size=16).digest() for frame in frames}
+        images = set(_digests(stored[:, z]))
         if n_phases > 1 and len(images) == 1:
             message = say(
                 "{slice_name} shows one image in all {n_phases} phases.",
@@ -71,6 +72,36 @@ def check_content(stored: NDArray[np.number[Any]]) -> None:
             )
             raise GeometryRefused("copied_slice", message, _RESEND)
         shown |= dict.fromkeys(images, z)
+
+
+def repeated_phase_findings(stored: NDArray[np.number[Any]]) -> list[Finding]:
+    """Say which phases of (t, z, y, x) stored values are copies of others.
+
+    In single slices a scanner may show a phase twice, and the last may repeat the first to close the loop; in
+    most slices an export has written one phase in the place of another.
+    """
+    n_phases, n_slices = stored.shape[:2]
+    by_slice = [_digests(stored[:, z]) for z in range(n_slices)]
+    copies = [
+        (first, second)
+        for first, second in combinations(range(n_phases), 2)
+        if (first, second) != (0, n_phases - 1)
+        and 2 * sum(images[first] == images[second] for images in by_slice) > n_slices
+    ]
+    if not copies:
+        return []
+    message = say(
+        "Phases {pairs} show the same pixels in most slices: phases may have been lost, end-systole among "
+        "them, and ejection fractions be too low. Send the series again from where it was acquired.",
+        pairs=joined(", ", (say("{first} and {second}", first=a + 1, second=b + 1) for a, b in copies)),
+    )
+    places = tuple(Place(phase=t) for t in sorted({t for pair in copies for t in pair}))
+    return [Finding("phases_repeated", Severity.WARNING, message, places)]
+
+
+def _digests(images: NDArray[np.number[Any]]) -> list[bytes]:
+    """What tells (n, y, x) images apart."""
+    return [blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
 
 
 def check_grey(images: NDArray[np.float32]) -> None:

@@ -37,6 +37,9 @@ _LONGEST_STEP_MS = 300.0
 _SHORTEST_CINE_MS = 150.0
 """Half an R-R interval at 200 beats a minute: trigger times that spread over less show one phase repeated."""
 
+_SHORTEST_STEP_MS = 10.0
+"""No cine has phases that are nearer in time; preparations and echoes at one trigger time have."""
+
 _SHORTEST_BEAT_S = 0.3
 """An R-R interval at 200 beats a minute: images acquired further apart may come one a heartbeat."""
 
@@ -82,6 +85,12 @@ class ImageGroup:
     def is_cine(self) -> bool:
         """Whether the slices show a beating heart in many phases."""
         return self.n_phases >= MIN_PHASES and shows_heartbeat(self.slices[self.n_slices // 2])
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether all images of a slice were acquired at one trigger time, as those of maps are."""
+        span_ms = trigger_span_ms(self.slices[self.n_slices // 2])
+        return span_ms is not None and span_ms[1] - span_ms[0] < _SHORTEST_STEP_MS
 
     @cached_property
     def condition(self) -> Condition:
@@ -134,11 +143,10 @@ def shows_heartbeat(images: Sequence[ImagePlane]) -> bool:
     run through the heartbeat but stand nearly still, or go on by a heartbeat each, or the images were
     acquired a heartbeat apart. Where a study tells no times, many images count as phases.
     """
-    if standing_still_ms(images) is not None:
-        return False
-    triggers_ms = np.array([p.trigger_time_ms for p in images if p.trigger_time_ms is not None])
-    if triggers_ms.size == len(images) and triggers_ms.max() > 0:
-        different_ms = np.unique(triggers_ms)
+    if (span_ms := trigger_span_ms(images)) is not None:
+        if span_ms[1] - span_ms[0] < _SHORTEST_CINE_MS:
+            return False
+        different_ms = np.unique([p.trigger_time_ms for p in images])
         if np.median(np.diff(different_ms)) > _LONGEST_STEP_MS:
             return False
         if different_ms.size > len(images) / 2:
@@ -146,13 +154,12 @@ def shows_heartbeat(images: Sequence[ImagePlane]) -> bool:
     return not _are_a_beat_apart(images)
 
 
-def standing_still_ms(images: Sequence[ImagePlane]) -> tuple[float, float] | None:
-    """The first and last trigger time of a slice, where all images state one and they hardly differ."""
+def trigger_span_ms(images: Sequence[ImagePlane]) -> tuple[float, float] | None:
+    """The first and last trigger time of a slice, where all images state one and not all are zero."""
     triggers_ms = [p.trigger_time_ms for p in images if p.trigger_time_ms is not None]
     if len(triggers_ms) < len(images) or max(triggers_ms) <= 0:
         return None
-    first_ms, last_ms = min(triggers_ms), max(triggers_ms)
-    return (first_ms, last_ms) if last_ms - first_ms < _SHORTEST_CINE_MS else None
+    return min(triggers_ms), max(triggers_ms)
 
 
 def _are_a_beat_apart(images: Sequence[ImagePlane]) -> bool:

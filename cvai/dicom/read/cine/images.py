@@ -12,6 +12,10 @@ from cvai.domain.message import say
 
 _NAMES = ("SequenceName", "PulseSequenceName", "ProtocolName", "SeriesDescription")
 _TAGGED = re.compile(r"(?<![A-Z])(TAG|TAGGING|TAGGED|C?SPAMM)(?![A-Z])")
+_MADE = frozenset(
+    ("SECONDARY", "SUBTRACTION", "SUB", "MPR", "REFORMATTED", "MIP", "MINIP", "PROJECTION IMAGE")
+)
+"""Values of ImageType of images that were made from others and show something else than a slice does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,9 +98,10 @@ def is_derived(plane: ImagePlane) -> bool:
 
 
 def is_annotated(plane: ImagePlane) -> bool:
-    """Whether something is burnt into the pixels, or they were made by reading software."""
-    is_secondary = is_derived(plane) and "SECONDARY" in texts(plane.header, "ImageType")
-    return is_secondary or texts(plane.header, "BurnedInAnnotation") == ("YES",)
+    """Whether something is burnt into the pixels, or they were made by reading software, as differences,
+    projections or other cuts of what was acquired."""
+    is_made = is_derived(plane) and not _MADE.isdisjoint(texts(plane.header, "ImageType"))
+    return is_made or texts(plane.header, "BurnedInAnnotation") == ("YES",)
 
 
 def is_prepared(plane: ImagePlane) -> bool:

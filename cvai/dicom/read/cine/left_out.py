@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from cvai.dicom.read.cine.candidates import VENTRICLE_LENGTH_MM, Candidate, turned_deg
@@ -11,14 +12,18 @@ from cvai.dicom.read.cine.image_groups import (
     MIN_PHASES,
     MIN_SLICES,
     ImageGroup,
-    standing_still_ms,
+    trigger_span_ms,
 )
 from cvai.dicom.read.cine.images import has_same_grid, is_annotated, is_same_kind
 from cvai.dicom.read.cine.placement import along_normal_mm, is_parallel, is_placed, normal_of
 from cvai.dicom.read.cine.stacks import continues, is_at, is_similar_view, overlaps
-from cvai.dicom.read.values import Excluded, Images, Study
+from cvai.dicom.read.header.attributes import number
+from cvai.dicom.read.values import Excluded, ImagePlane, Images, Study
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, joined, say
+
+_FEWEST_TIMES = 3
+"""So many echo or inversion times at one place make a series of a map."""
 
 
 def without_images_of(stack: ImageGroup, groups: Sequence[ImageGroup]) -> list[ImageGroup]:
@@ -78,13 +83,13 @@ def reason_without_cine(group: ImageGroup, stack: ImageGroup | None) -> str:
         return say(
             "{size}: still images such as scouts, late enhancement or maps, no cine", size=size_words(group)
         )
-    if not group.is_cine and (still := standing_still_ms(group.slices[group.n_slices // 2])) is not None:
+    if not group.is_cine and (span_ms := trigger_span_ms(group.slices[group.n_slices // 2])) is not None:
         return say(
             "{size} at trigger times of {first_ms:g} to {last_ms:g} ms, not from one heartbeat: "
             "perfusion, another dynamic series, or times in another unit",
             size=size_words(group),
-            first_ms=still[0],
-            last_ms=still[1],
+            first_ms=span_ms[0],
+            last_ms=span_ms[1],
         )
     if not group.is_cine:
         return say(
@@ -93,6 +98,28 @@ def reason_without_cine(group: ImageGroup, stack: ImageGroup | None) -> str:
     if stack is not None and is_same_kind(stack.planes[0], group.planes[0]) and overlaps(stack, group):
         return say("{size}: slices of the analysed stack from another acquisition", size=size_words(group))
     return say("{size}: a long-axis or single-slice cine, not a stack", size=size_words(group))
+
+
+def map_words(planes: Sequence[ImagePlane]) -> str | None:
+    """What a series is that holds images of a slice at several echo or inversion times; None for others."""
+    for keyword, words in (
+        ("EchoTime", say("echo times, as for a map of T2 or T2*")),
+        ("InversionTime", say("inversion times, as for a map of T1 or a scout")),
+    ):
+        by_place: dict[object, set[float]] = defaultdict(set)
+        for plane in planes:
+            if (time_ms := number(plane.header, keyword)) is not None:
+                by_place[plane.position_mm].add(time_ms)
+        times_ms = max(by_place.values(), key=len, default=set())
+        if len(times_ms) >= _FEWEST_TIMES:
+            return say(
+                "{count} {what}: {first_ms:g} to {last_ms:g} ms",
+                count=len(times_ms),
+                what=words,
+                first_ms=min(times_ms),
+                last_ms=max(times_ms),
+            )
+    return None
 
 
 def _why_not(group: ImageGroup, rival: Candidate, chosen: Candidate) -> str:
