@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cvai.domain.anatomy import SAX_LABELS, Structure
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.segmentation import CineSegmentation
-from cvai.domain.tissue.cine_check import mass_findings
+from cvai.domain.tissue.cine_check import mass_findings, shift_findings
 from cvai.domain.tissue.contrast import contrast_findings
 from cvai.domain.tissue.extent import extent_findings
 from cvai.domain.tissue.quality import label_findings
@@ -160,9 +160,33 @@ def test_a_heart_that_weighs_another_amount_in_the_cine_is_flagged(
     first: int, step_mm: float, scale: float, are_flagged: bool
 ) -> None:
     labels = ventricle()
-    to_sax = np.zeros(5, np.uint8)
-    to_sax[CAVITY], to_sax[HEALTHY] = SAX_LABELS[Structure.LV_CAVITY], SAX_LABELS[Structure.LV_MYOCARDIUM]
-    cine = CineSegmentation(to_sax[labels][np.newaxis], geometry(len(labels)))
+    cine = CineSegmentation(as_in_cine(labels), geometry(len(labels)))
     seen = labels[first:]
     found = mass_findings(seen, geometry(len(seen), step_mm, scale), cine)
     assert [f.code for f in found] == ["enhancement_and_cine_masses_differ"] * are_flagged
+
+
+@pytest.mark.parametrize(
+    ("shift_mm", "first", "are_flagged"),
+    [(0.0, 0, False), (10.0, 0, False), (20.0, 0, True), (-20.0, 0, True), (0.0, 3, False)],
+)
+def test_a_ventricle_that_lies_higher_or_lower_than_in_the_cine_is_flagged(
+    shift_mm: float, first: int, are_flagged: bool
+) -> None:
+    labels = ventricle()
+    cine = CineSegmentation(as_in_cine(labels), geometry(len(labels)))
+    place = geometry(len(labels))
+    positions_mm = place.positions_mm[first:] + shift_mm * place.normal
+    shifted = StackGeometry(
+        positions_mm, place.row_cosine, place.column_cosine, place.spacing_y_mm, place.spacing_x_mm
+    )
+    found = shift_findings(labels[first:], shifted, cine)
+    assert [f.code for f in found] == ["enhancement_and_cine_disagree"] * are_flagged
+    assert all("shifted by 20 mm" in f.message for f in found)
+
+
+def as_in_cine(labels: np.ndarray) -> np.ndarray:
+    """(1, z, y, x) values of SAX_LABELS."""
+    to_sax = np.zeros(5, np.uint8)
+    to_sax[CAVITY], to_sax[HEALTHY] = SAX_LABELS[Structure.LV_CAVITY], SAX_LABELS[Structure.LV_MYOCARDIUM]
+    return np.asarray(to_sax[labels][np.newaxis])

@@ -20,7 +20,7 @@ from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import say
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation
-from cvai.domain.tissue.cine_check import agreement, agreement_findings, mass_findings
+from cvai.domain.tissue.cine_check import agreement, agreement_findings, mass_findings, shift_findings
 from cvai.domain.tissue.segments import CineGuide
 from cvai.domain.ventricles.septum import angle_on_image_deg, septum_direction
 from cvai.domain.ventricles.short_axis import require_short_axis
@@ -80,7 +80,10 @@ def compared(
     if isinstance(cine, str):
         return ()
     outlines = agreement_findings(agreement(labels, geometry, cine.segmentation))
-    return (*outlines, *mass_findings(labels, geometry, cine.segmentation))
+    return (
+        *(outlines or shift_findings(labels, geometry, cine.segmentation)),
+        *mass_findings(labels, geometry, cine.segmentation),
+    )
 
 
 def guide_factors(guide: CineGuide) -> dict[str, float]:

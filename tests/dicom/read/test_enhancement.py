@@ -322,6 +322,25 @@ def test_a_slice_beside_the_stack_that_does_not_fit_is_said(stack: list[Dataset]
     assert "adjacent_slices_left_out" in codes_of(selection)
 
 
+@pytest.mark.parametrize("magnitudes", [slice(5, None), slice(1, None, 2)])
+def test_slices_of_the_stack_that_are_reconstructed_another_way_are_said(
+    stack: list[Dataset], magnitudes: slice
+) -> None:
+    others = as_series(stack[magnitudes], 3, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    measured = [ds for ds in stack if ds not in stack[magnitudes]]
+    selection = select_late_enhancement(study_of([*measured, *others]))
+    assert numbers_of(selection) == {2}
+    assert "adjacent_slices_left_out" in codes_of(selection)
+
+
+def test_magnitudes_of_the_same_slices_are_not_said_to_be_missing(stack: list[Dataset]) -> None:
+    magnitude = as_series(stack, 3, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    for images in (magnitude, magnitude[2:], [*magnitude[:2], *magnitude[5:]]):
+        assert "adjacent_slices_left_out" not in codes_of(
+            select_late_enhancement(study_of([*stack, *images]))
+        )
+
+
 def test_two_dimensional_slices_are_preferred_to_a_slab(stack: list[Dataset]) -> None:
     slab = as_series(stack, 9, MRAcquisitionType="3D", AcquisitionTime="105000")
     assert numbers_of(select_late_enhancement(study_of([*slab, *stack]))) == {2}

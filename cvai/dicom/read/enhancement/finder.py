@@ -14,7 +14,7 @@ from cvai.dicom.read.cine.conditions import acquired_s
 from cvai.dicom.read.cine.image_groups import ImageGroup, image_groups_of
 from cvai.dicom.read.cine.images import StudyImages, is_same_kind
 from cvai.dicom.read.cine.left_out import size_words, without_images_of
-from cvai.dicom.read.cine.placement import grouped, is_parallel, is_placed, normal_of
+from cvai.dicom.read.cine.placement import along_normal_mm, grouped, is_parallel, is_placed, normal_of
 from cvai.dicom.read.cine.stacks import continues, is_similar_view, overlaps, stacks_of
 from cvai.dicom.read.enhancement.images import (
     Reconstruction,
@@ -46,6 +46,9 @@ series they are of, run over inversion times, or time."""
 
 _AS_LONG = 0.8
 """Share of the longest stack that another has to cover to be as good."""
+
+_EVEN = 1.1
+"""Ratio of the gaps between slices of one stack."""
 
 _EARLY_S = 5 * 60.0
 """Sooner after contrast, or so long before another stack, blood and no-reflow are not yet what they are late:
@@ -117,6 +120,7 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
             *_size_findings(best),
             *_repeat_findings(best),
             *_beside_findings(best, others),
+            *_complement_findings(best, others),
             *_kind_findings(best),
             *_early_findings(stack, others),
             *_cine_findings(cine),
@@ -303,6 +307,29 @@ def _beside_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> tuple[F
         count=sum(other.n_slices for other in beside),
     )
     return (Finding("adjacent_slices_left_out", Severity.WARNING, message),)
+
+
+def _complement_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> list[Finding]:
+    """That slices of the same stack are reconstructed in another way, and those were not measured."""
+    found = []
+    for other in others:
+        if reconstruction_of(other.planes[0]) is reconstruction_of(stack.planes[0]):
+            continue
+        if not is_similar_view(stack, other) or overlaps(stack, other):
+            continue
+        both = [images[0] for images in (*stack.slices, *other.slices)]
+        gaps_mm = np.diff(sorted(along_normal_mm(both, normal_of(stack.planes[0]))))
+        if gaps_mm.max() > _EVEN * gaps_mm.min():
+            continue
+        message = say(
+            "{count} of {n_slices} slices of late enhancement are reconstructed in another way, such as "
+            "magnitudes, and were left out: shares and masses are of the other slices. Send one "
+            "reconstruction of all slices.",
+            count=other.n_slices,
+            n_slices=len(both),
+        )
+        found.append(Finding("adjacent_slices_left_out", Severity.WARNING, message))
+    return found
 
 
 def _early_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> tuple[Finding, ...]:
