@@ -12,7 +12,7 @@ from cvai.analyses.echo_apical.measure import may_share_scale
 from cvai.domain.anatomy import ECHO_LABELS, Structure
 from cvai.domain.echo.function import KeyDiscs, Volumes
 from cvai.domain.echo.loop import EchoLoop
-from cvai.domain.echo.quality import biplane_findings, volume_findings
+from cvai.domain.echo.quality import biplane_findings, length_findings, volume_findings
 from cvai.domain.echo.simpson import disc_stack
 from cvai.domain.echo.views import EchoView
 from cvai.domain.findings import Place
@@ -123,3 +123,12 @@ def test_views_of_one_matrix_without_a_size_of_their_pixels_may_be_of_one_scale(
         for n in (60, rows)
     ]
     assert may_share_scale(*loops) is alike
+
+
+@pytest.mark.parametrize(("long_mm", "is_told"), [(40.0, True), (50.0, False), (110.0, False), (120.0, True)])
+def test_a_ventricle_that_is_too_long_or_too_short_is_told(long_mm: float, is_told: bool) -> None:
+    labels = beating_labels(22.0)[0]
+    pixel_mm = long_mm / disc_stack(labels, (1.0, 1.0)).axis.length_mm
+    stack = disc_stack(labels, (pixel_mm, pixel_mm))
+    found = length_findings("four-chamber", KeyDiscs(stack, stack), KeyPhases(2, 9))
+    assert [(f.code, f.where) for f in found] == [("lv_length_implausible", (Place(2),))] * is_told

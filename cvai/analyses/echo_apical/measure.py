@@ -43,6 +43,7 @@ from cvai.domain.echo.quality import (
     disc_findings,
     enlargement_findings,
     is_atrium_cut,
+    length_findings,
     loop_findings,
     strain_findings,
     volume_findings,
@@ -302,6 +303,7 @@ def _findings(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Findi
             *((single_frames_finding(),) if loop.is_sparse else course_findings(name, loop.segmentation)),
             *loop.hidden,
             *disc_findings(name, loop.discs[0], loop.beats[0]),
+            *(length_findings(name, loop.discs[0], loop.beats[0]) if calibrated else ()),
             *atrium_findings(name, cut=_is_atrium_cut(loop), measured=bool(loop.atria), beat=loop.beats[0]),
             *strain_findings(name, loop.strain),
         )

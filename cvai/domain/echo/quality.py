@@ -42,6 +42,9 @@ _PEAK_FRAMES = 1
 _LARGEST_LV_EDV_ML = 400.0
 """Hearts in failure are rarely larger; those in frames that were enlarged and kept their calibration are."""
 
+_LENGTHS_MM = (45.0, 115.0)
+"""Of the left ventricle at end-diastole. In 199 four-chamber views of CAMUS it is 56 to 106 mm."""
+
 _SHAPES_DIFFER = 0.25
 _RATES_DIFFER_BPM = 10.0
 _BEAT_SHARE = 0.9
@@ -115,6 +118,20 @@ def disc_findings(name: str, discs: KeyDiscs, beat: KeyPhases) -> tuple[Finding,
         percent=100 * difference,
     )
     return (Finding("ventricle_shape_unusual", Severity.WARNING, message, (Place(beat.end_diastole),)),)
+
+
+def length_findings(name: str, discs: KeyDiscs, beat: KeyPhases) -> tuple[Finding, ...]:
+    """Whether the ventricle of a loop with a pixel size is as long as one can be at end-diastole."""
+    length_mm = discs.end_diastole.axis.length_mm
+    if _LENGTHS_MM[0] <= length_mm <= _LENGTHS_MM[1]:
+        return ()
+    message = say(
+        "In the {name} view the left ventricle is {length_mm:.0f} mm long at end-diastole, as hardly any is: "
+        "check the contours, and the size of the pixels with a scale in the image.",
+        name=name,
+        length_mm=length_mm,
+    )
+    return (Finding("lv_length_implausible", Severity.WARNING, message, (Place(beat.end_diastole),)),)
 
 
 def biplane_findings(
