@@ -8,6 +8,11 @@ from sqlalchemy import Engine, bindparam, delete, insert, select
 
 from cvai.archive.memory import STUDIES, make_tables, transaction
 
+ASKED_AT_ONCE = 128
+"""Studies in one statement. A connection to SQLite keeps the 128 statements it prepared last, and a pool has
+five connections. One statement for each number of studies would take 22 MB of each in an archive that has
+grown to a thousand, and those for powers of two up to a thousand 0.5 MB."""
+
 
 class SeenStudies:
     """One number per study in the jobs' database.
@@ -31,11 +36,14 @@ class SeenStudies:
         """The studies whose number differs from the saved one."""
         if not studies:
             return {}
-        mine = STUDIES.c.feed == self._feed
-        named = STUDIES.c.study_uid.in_(_padded(list(studies)))
-        query = select(STUDIES.c.study_uid, STUDIES.c.number).where(mine, named)
+        uids, saved = list(studies), dict[str, int]()
         with transaction(self._database) as connection:
-            saved = {row.study_uid: row.number for row in connection.execute(query)}
+            for first in range(0, len(uids), ASKED_AT_ONCE):
+                named = STUDIES.c.study_uid.in_(_padded(uids[first : first + ASKED_AT_ONCE]))
+                query = select(STUDIES.c.study_uid, STUDIES.c.number).where(
+                    STUDIES.c.feed == self._feed, named
+                )
+                saved |= {row.study_uid: row.number for row in connection.execute(query)}
         return {uid: number for uid, number in studies.items() if saved.get(uid) != number}
 
     def save(self, studies: Mapping[str, int]) -> None:
@@ -57,10 +65,6 @@ class SeenStudies:
 
 
 def _padded(study_uids: list[str]) -> list[str]:
-    """The last one repeated, up to a power of two.
-
-    A connection to SQLite keeps the 128 statements it prepared last. One for each number of studies would
-    fill that, with 22 MB in an archive that has grown to a thousand, and a pool has five connections.
-    """
+    """The last one repeated, up to a power of two: so there are few statements, see ``ASKED_AT_ONCE``."""
     length = 1 << (len(study_uids) - 1).bit_length()
     return study_uids + study_uids[-1:] * (length - len(study_uids))
