@@ -5,7 +5,7 @@ Headers do not tell: position and orientation of such a slice are those of the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -31,8 +31,13 @@ _FEWEST_CELLS = 16
 """Smaller images hold too little to compare."""
 
 
-def turned_findings(images: NDArray[np.float32], geometry: StackGeometry) -> list[Finding]:
-    """Compare (z, y, x) intensities of one phase, neighbour by neighbour."""
+def turned_findings(images: Iterable[NDArray[np.float32]], geometry: StackGeometry) -> list[Finding]:
+    """Compare the slices of one phase, each with its neighbour.
+
+    Args:
+        images: (y, x) intensities, slice by slice, of which no more than one is held at a time.
+        geometry: of the stack.
+    """
     cells = [_cells(image, geometry) for image in images]
     if len(cells[0]) < _FEWEST_CELLS:
         return []
@@ -60,13 +65,13 @@ def _odd_ones(turned: list[int], n_slices: int) -> list[int]:
 def _cells(image: NDArray[np.float32], geometry: StackGeometry) -> NDArray[np.float64]:
     """A square of coarse cells, from 0 (dark) to 1 (bright) and centred on its mean."""
     spacing_mm = np.array([geometry.spacing_y_mm, geometry.spacing_x_mm])
-    dark, bright = np.percentile(image, (1, 99))
-    grey = np.clip((image.astype(np.float64) - dark) / max(float(bright - dark), 1e-6), 0.0, 1.0)
+    dark, bright = map(float, np.percentile(image, (1, 99)))
+    grey = np.clip((image - dark) / max(bright - dark, 1e-6), 0.0, 1.0)
     smooth = ndimage.gaussian_filter(grey, _CELL_MM / 2 / spacing_mm)
     coarse = ndimage.zoom(smooth, spacing_mm / _CELL_MM, order=1)
     side = max(coarse.shape)
     square = np.pad(coarse, [((side - n) // 2, side - n - (side - n) // 2) for n in coarse.shape])
-    return np.asarray(square - square.mean())
+    return np.asarray(square - square.mean(), dtype=np.float64)
 
 
 def _is_better_turned(

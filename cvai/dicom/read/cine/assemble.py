@@ -101,7 +101,7 @@ def assemble_cine(selection: CineSelection) -> AssembledCine:
             *tilt_findings(slices),
             *pause_findings(slices),
             *contradiction_findings(phases.slices, geometry),
-            *turned_findings(stack.phase(0), geometry),
+            *turned_findings((stack.frame(0, z) for z in range(len(slices))), geometry),
             *repeated_phase_findings(stack.stored),
             *compression_findings(plane for images in phases.slices for plane in images),
             *_phase_findings(slices),

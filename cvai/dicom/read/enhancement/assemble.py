@@ -42,7 +42,7 @@ def assemble_enhancement(selection: EnhancementSelection) -> AssembledCine:
         *tilt_findings(slices),
         *pause_findings(slices),
         *contradiction_findings(slices, stack.geometry, selection.cine.planes if selection.cine else ()),
-        *turned_findings(stack.phase(0), stack.geometry),
+        *turned_findings((stack.frame(0, z) for z in range(len(slices))), stack.geometry),
         *compression_findings(images),
     )
     return AssembledCine(images[0].series_uid, stack, (images,), selection.excluded, findings)
