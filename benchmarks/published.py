@@ -270,19 +270,66 @@ def compared(by_title: Mapping[str, Any]) -> str:
     return with_head(["", "", "patients", "bias", "SD", "MAE", "r"], *lines)
 
 
+INTERVAL_TITLES = {
+    "lv_ef": "LV EF",
+    "rv_ef": "RV EF",
+    "lv_edv": "LV EDV",
+    "lv_esv": "LV ESV",
+    "lv_sv": "LV SV",
+    "lv_mass": "LV mass",
+    "rv_edv": "RV EDV",
+    "rv_esv": "RV ESV",
+    "rv_sv": "RV SV",
+    "la_ef": "LA emptying fraction",
+    "la_max": "LA volume, largest, discs",
+    "la_max_area_length": "LA volume, largest, area-length",
+    "la_min": "LA volume, smallest",
+    "lv_gls_endo": "GLS, endocardium",
+    "lv_gls_mid": "GLS, mid-wall",
+}
+
+
+def interval_title(name: str) -> str:
+    """Of a measurement, or of one view alone."""
+    stem, _, view = name.rpartition("_")
+    if view in ("a4c", "a2c"):
+        return f"{INTERVAL_TITLES[stem]} from {view.upper()} alone"
+    return INTERVAL_TITLES[name]
+
+
 def intervals() -> str:
-    """Half-widths of the intervals of both models."""
+    """Half-widths that hold for every patient, of both models."""
     sax, echo = (card(model)["uncertainty"] for model in ("sax", "echo"))
-    titles = {"edv": "EDV", "esv": "ESV", "sv": "SV", "mass": "mass", "ef": "EF"}
+    held = evaluation("echo")["intervals"]
     lines = []
     for model, source in (("short axis", sax), ("ultrasound", echo)):
         widths = {name: f"± {width:.1f} points" for name, width in source["half_widths"].items()}
         widths |= {name: f"± {100 * share:.0f} %" for name, share in source["shares"].items()}
         for name, width in widths.items():
-            chamber, kind, *view = name.split("_")
-            title = " ".join([chamber.upper(), titles[kind], *(f"from {v.upper()} alone" for v in view)])
-            lines.append([model, title, width, str(source["patients"])])
+            patients = held[name]["patients"] if model == "ultrasound" else source["patients"]
+            lines.append([model, interval_title(name), width, str(patients)])
     return with_head(["model", "measurement", "interval", "patients"], *lines)
+
+
+def echo_intervals() -> str:
+    """How often intervals of the other patients hold: the same for all, and by doubt."""
+    lines = []
+    for name, found in evaluation("echo")["intervals"].items():
+        if "by_doubt" in found:
+            same, by_doubt = found["same_for_all"], found["by_doubt"]
+            unit, times = (" points", 1) if name.startswith("lv_ef") else (" %", 100)
+            halves = [same["median_half_width"], *by_doubt["median_half_width_by_third"]]
+            shares = [same["held"], by_doubt["held"], *by_doubt["held_by_third"]]
+            lines.append(
+                [
+                    interval_title(name),
+                    f"± {times * halves[0]:.1f}{unit}",
+                    ", ".join(f"{times * half:.1f}" for half in halves[1:]) + unit,
+                    *(f"{100 * share:.0f} %" for share in shares),
+                ]
+            )
+    head = ["", "same for all", "by doubt, median of each third", "holds, same for all", "by doubt"]
+    return with_head([*head, "clearest third", "middle", "least clear"], *lines)
 
 
 def stages() -> str:
@@ -458,6 +505,7 @@ NUMBERS: Mapping[str, Callable[[], str]] = {
     "echo_atrium": echo_atrium,
     "echo_strain": echo_strain,
     "intervals": intervals,
+    "echo_intervals": echo_intervals,
     "motion_truth": lambda: motion_errors("truth", "labels of the model"),
     "motion_true_labels": lambda: motion_errors("truth", "true labels"),
     "motion_repeat": motion_repeat,

@@ -122,3 +122,17 @@ class Measurement:
         if round(self.value) < self.normal[0]:
             return Normality.LOW
         return Normality.HIGH if round(self.value) > self.normal[1] else Normality.NORMAL
+
+
+def bounds_text(bounds: tuple[float, float], form: str) -> str:
+    """Two bounds as one text, with an ellipsis where a dash would look like another minus.
+
+    Args:
+        bounds: lower, upper.
+        form: how a number is formatted, such as ``.0f``.
+
+    >>> bounds_text((49.6, 61.2), ".0f"), bounds_text((-24.6, -17.2), ".1f")
+    ('50–61', '-24.6 … -17.2')
+    """
+    low, high = (format(bound, form) for bound in bounds)
+    return f"{low} … {high}" if bounds[0] < 0 else f"{low}–{high}"

@@ -31,6 +31,20 @@ class Adaptive:
 
 
 @dataclass(frozen=True, slots=True)
+class ByDoubt:
+    """Half-widths in proportion to what the network leaves open of a cavity, for numbers that have a doubt.
+
+    Args:
+        factors: by name of measurement; the half-width of what ``half_widths`` has, or the share of what
+            ``shares`` has, is this times the doubt.
+        least: the least doubt that is believed.
+    """
+
+    factors: Mapping[str, float]
+    least: float
+
+
+@dataclass(frozen=True, slots=True)
 class Uncertainty:
     """Half-widths of prediction intervals, learnt from patients the model has not seen.
 
@@ -40,6 +54,7 @@ class Uncertainty:
         shares: by name of measurement, as a share of the value, for what grows with the heart; they hold for
             the value per body surface as well.
         adaptive: half-widths of a patient, which take the place of these where the model shows its doubt.
+        by_doubt: the same for models that show nothing but one doubt for each number.
         of_site: by name of measurement, what a site has calibrated: all of these times its factor.
     """
 
@@ -47,6 +62,7 @@ class Uncertainty:
     half_widths: Mapping[str, float]
     shares: Mapping[str, float]
     adaptive: Adaptive | None = None
+    by_doubt: ByDoubt | None = None
     of_site: Mapping[str, IntervalOrigin] = field(default_factory=dict)
 
     def of_patient(self, ed: PhaseShown, es: PhaseShown, values: Mapping[str, float]) -> Uncertainty:
@@ -76,6 +92,27 @@ class Uncertainty:
             half_widths={**self.half_widths, **points},
             shares={**self.shares, **shares},
             adaptive=None,
+        )
+
+    def at_doubts(self, doubts: Mapping[str, float]) -> Uncertainty:
+        """The half-widths of one patient, for the numbers whose doubt is known.
+
+        Args:
+            doubts: by name of measurement, a share of the cavity.
+        """
+        by_doubt = self.by_doubt
+        if by_doubt is None:
+            return self
+        own = {
+            name: by_doubt.factors[name] * max(doubt, by_doubt.least)
+            for name, doubt in doubts.items()
+            if name in by_doubt.factors
+        }
+        return replace(
+            self,
+            half_widths={**self.half_widths, **{n: h for n, h in own.items() if n in self.half_widths}},
+            shares={**self.shares, **{n: h for n, h in own.items() if n in self.shares}},
+            by_doubt=None,
         )
 
     def half_width(self, name: str, value: float, known_as: str = "") -> float | None:

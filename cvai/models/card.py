@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cvai.domain.anatomy import Structure
 from cvai.domain.difficulty import Likeness
 from cvai.domain.echo.views import EchoView
-from cvai.domain.uncertainty import Adaptive, Uncertainty
+from cvai.domain.uncertainty import Adaptive, ByDoubt, Uncertainty
 from cvai.domain.vessels.segments import CoronarySegment
 from cvai.errors import ModelInvalid
 
@@ -85,6 +85,17 @@ class AdaptiveCard(_Section):
         return Adaptive(self.factors, self.least_doubt, self.elsewhere, Likeness(**bounds))
 
 
+class ByDoubtCard(_Section):
+    """Half-widths that grow with what the network leaves open; see ``cvai.domain.uncertainty.ByDoubt``."""
+
+    factors: dict[str, float]
+    least: float = Field(gt=0)
+
+    def to_by_doubt(self) -> ByDoubt:
+        """As a value of the domain."""
+        return ByDoubt(self.factors, self.least)
+
+
 class UncertaintyCard(_Section):
     """How far measurements of unseen patients were from the reference; see ``cvai.domain.uncertainty``."""
 
@@ -93,11 +104,13 @@ class UncertaintyCard(_Section):
     half_widths: dict[str, float]
     shares: dict[str, float]
     adaptive: AdaptiveCard | None = None
+    by_doubt: ByDoubtCard | None = None
 
     def to_uncertainty(self) -> Uncertainty:
         """As a value of the domain."""
         adaptive = None if self.adaptive is None else self.adaptive.to_adaptive()
-        return Uncertainty(self.confidence, self.half_widths, self.shares, adaptive)
+        by_doubt = None if self.by_doubt is None else self.by_doubt.to_by_doubt()
+        return Uncertainty(self.confidence, self.half_widths, self.shares, adaptive, by_doubt)
 
 
 class CorrectionCard(_Section):

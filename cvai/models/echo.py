@@ -83,7 +83,7 @@ class EchoSegmenter(NetworkSegmenter):
                 ),
                 say("Check that the image shows the heart in an apical view, the transducer at its top."),
             )
-        return LoopSegmentation(labels, view, probability)
+        return LoopSegmentation(labels, view, probability, self._doubts(logits[:, :_N_LABELS]))
 
     def _images(self, loop: EchoLoop, box: PixelBox, window: Window) -> NDArray[np.float32]:
         """(t, 1, y, x) network input; brightness is scaled over the sector of all frames."""
@@ -110,6 +110,16 @@ class EchoSegmenter(NetworkSegmenter):
 
         self._each(draw, _few_at_a_time(len(logits)))
         return labels
+
+    def _doubts(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(t,) what each frame by itself leaves open of the cavity, as a share of it."""
+        doubts = np.zeros(len(logits), dtype=np.float32)
+
+        def doubt(frames: slice) -> None:
+            doubts[frames] = _left_open(logits[frames])
+
+        self._each(doubt, _few_at_a_time(len(logits)))
+        return doubts
 
     def _view(self, logits: NDArray[np.float32]) -> tuple[EchoView, float]:
         """The likeliest view and its mean probability, of (t, views) logits."""
@@ -145,6 +155,19 @@ def _steadied(logits: NDArray[np.float32]) -> NDArray[np.float32]:
         return logits
     weights = np.array([0.25, 0.5, 0.25], dtype=np.float32)
     return np.asarray(ndimage.convolve1d(logits, weights, axis=0, mode="nearest"), dtype=np.float32)
+
+
+def _left_open(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(t,) sum of the lesser of the cavity's probability and what lacks to 1, over the pixels of the cavity.
+
+    Args:
+        logits: (t, k, y, x) background and structures.
+    """
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    cavity = shares[:, ECHO_LABELS[Structure.LV_CAVITY]] / shares.sum(axis=1)
+    drawn = np.count_nonzero(cavity > 0.5, axis=(1, 2))
+    left_open = np.minimum(cavity, 1.0 - cavity).sum(axis=(1, 2))
+    return np.asarray(left_open / np.maximum(1, drawn), dtype=np.float32)
 
 
 def _few_at_a_time(n_frames: int) -> list[slice]:

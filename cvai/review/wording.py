@@ -19,7 +19,7 @@ from cvai.dicom.write.report.bounds import MARKS
 from cvai.dicom.write.report.document import readable_date, readable_time
 from cvai.dicom.write.result_json import stated_message, stated_remarks
 from cvai.domain.findings import NO_FINDINGS
-from cvai.domain.measurement import Measurement, Normality
+from cvai.domain.measurement import Measurement, Normality, bounds_text
 from cvai.domain.message import translated
 from cvai.languages import ENGLISH, LANGUAGES, msgid, translator
 from cvai.review.language import words_address
@@ -89,7 +89,7 @@ def normal_text(measurement: Measurement) -> str:
 
 
 def _bounds(bounds: tuple[float, float] | None, decimals: int) -> str:
-    return "" if bounds is None else f"{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
+    return "" if bounds is None else bounds_text(bounds, f".{decimals}f")
 
 
 def parts_of(name: str) -> list[str]:

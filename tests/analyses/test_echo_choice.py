@@ -24,7 +24,7 @@ from cvai.domain.echo.function import Volumes, require_ejection
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.views import EchoView
 from cvai.domain.series_choice import SeriesChoice
-from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.uncertainty import ByDoubt, Uncertainty
 from cvai.errors import Refused
 from cvai.models.echo import EchoSegmenter
 from tests.dicom.read.ultrasound_files import STUDY, beating_frames, write_loop
@@ -41,10 +41,11 @@ Loop = tuple[EchoView, float, Mapping[str, Any]]
 
 
 class DrawingSegmenter:
-    """Draws the same heart into every loop and names the views it is given, in turn."""
+    """Draws the same heart into every loop and names the views it is given, in turn, with one doubt."""
 
     identity = MODEL
-    uncertainty = None
+    uncertainty: Uncertainty | None = None
+    doubt: float | None = None
     esv_factors: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, views: Iterable[tuple[EchoView, float]], draw: Callable[[], np.ndarray]) -> None:
@@ -54,7 +55,8 @@ class DrawingSegmenter:
     def segment(self, loop: EchoLoop) -> LoopSegmentation:
         assert loop.n_frames == N_FRAMES
         self.n_loops += 1
-        return LoopSegmentation(self._draw(), *next(self._views))
+        doubts = None if self.doubt is None else np.full(N_FRAMES, self.doubt, dtype=np.float32)
+        return LoopSegmentation(self._draw(), *next(self._views), doubts)
 
 
 def drawn() -> np.ndarray:
@@ -313,6 +315,33 @@ def test_a_loop_is_measured_as_the_view_that_a_reader_states(
     assert [loop.view for loop in both.loops] == [FOUR, TWO]
     assert {"series_chosen_by_reader", "view_stated_by_reader"} <= codes(both)
     assert [has_interval(analysis) for analysis in (alone, both)] == [True, False]
+
+
+def interval_points(analysis: EchoAnalysis) -> float:
+    (ef,) = (m for m in analysis.measurements if m.name == "lv_ef")
+    assert ef.interval is not None
+    return ef.interval[1] - ef.value
+
+
+def test_an_ejection_fraction_of_poorly_seen_walls_has_a_wide_interval_and_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_doubt = ByDoubt({"lv_ef": 100.0, "lv_ef_a4c": 200.0}, least=0.05)
+    known = Uncertainty(0.9, {"lv_ef": 7.0, "lv_ef_a4c": 11.0}, {}, by_doubt=by_doubt)
+    monkeypatch.setattr(DrawingSegmenter, "uncertainty", known)
+    loops = [(FOUR, 0.9, {}), (TWO, 0.9, {})]
+    found = {}
+    for doubt in (None, 0.01, 0.13):
+        monkeypatch.setattr(DrawingSegmenter, "doubt", doubt)
+        found[doubt] = analysed(tmp_path / str(doubt), loops)
+    widths = [interval_points(analysis) for analysis in found.values()]
+    assert widths == pytest.approx([7.0, 5.0, 13.0])
+    warned = ["ejection_fraction_uncertain" in codes(analysis) for analysis in found.values()]
+    assert warned == [False, False, True]
+    monkeypatch.setattr(DrawingSegmenter, "doubt", 0.1)
+    alone = analysed(tmp_path / "alone", loops[:1])
+    assert interval_points(alone) == pytest.approx(20.0)
+    assert "ejection_fraction_uncertain" not in codes(alone), "single_plane says it"
 
 
 def has_interval(analysis: EchoAnalysis) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from cvai.domain.body import indexed
 from cvai.domain.measurement import OF_MODEL, IntervalOrigin, Measurement
-from cvai.domain.uncertainty import Uncertainty, conformal_half_width, grouped_half_width
+from cvai.domain.uncertainty import ByDoubt, Uncertainty, conformal_half_width, grouped_half_width
 
 KNOWN = Uncertainty(0.9, half_widths={"lv_ef": 5.0}, shares={"lv_edv": 0.1})
 
@@ -52,6 +52,20 @@ def test_one_view_has_its_own_half_width_and_the_factor_of_the_measurement() -> 
     known = Uncertainty(0.9, {"lv_ef": 5.0, "lv_ef_a4c": 8.0}, {}, of_site={"lv_ef": SITE})
     of_view = known.around(Measurement("lv_ef", 60.0, "%"), known_as="lv_ef_a4c")
     assert (of_view.name, of_view.interval) == ("lv_ef", (48.0, 72.0))
+
+
+def test_what_is_poorly_seen_has_a_wider_interval() -> None:
+    known = replace(KNOWN, by_doubt=ByDoubt({"lv_ef": 100.0, "lv_edv": 2.0}, least=0.04))
+    clear, poor = (known.at_doubts({"lv_ef": doubt, "lv_edv": doubt}) for doubt in (0.01, 0.12))
+    assert clear.half_width("lv_ef", 50.0) == pytest.approx(4.0), "the least doubt is believed"
+    assert poor.half_width("lv_ef", 50.0) == pytest.approx(12.0)
+    assert poor.half_width("lv_edv", 100.0) == pytest.approx(24.0)
+
+
+def test_without_a_doubt_the_interval_is_that_of_every_patient() -> None:
+    known = replace(KNOWN, by_doubt=ByDoubt({"lv_ef": 100.0}, least=0.04))
+    assert known.at_doubts({}).half_width("lv_ef", 50.0) == 5.0
+    assert KNOWN.at_doubts({"lv_ef": 0.5}).half_width("lv_ef", 50.0) == 5.0
 
 
 def test_an_origin_of_no_interval_is_no_value() -> None:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cvai.domain.anatomy import ECHO_LABELS, Structure
+from cvai.domain.echo.loop import EchoLoop
+from cvai.domain.echo.sector import sector_of_frame
 from cvai.errors import ConfigurationInvalid
 from cvai.models.echo import EchoSegmenter, keep_largest_component
 from cvai.models.folders import model_folder
 from cvai.models.sax import SaxSegmenter
 from cvai.models.sector import PixelBox, lies_sideways, lies_upside_down
+from tests.apical_loops import apical_loop
 from tests.dicom.read.ultrasound_files import sector_mask
 
 CAVITY, WALL, ATRIUM = (
@@ -72,3 +77,16 @@ def test_models_of_one_view_are_not_taken_for_the_other() -> None:
         with pytest.raises(ConfigurationInvalid) as refused:
             wrong()
         assert refused.value.code == "model_of_other_view"
+
+
+def test_a_wall_that_cannot_be_seen_leaves_more_of_the_cavity_open() -> None:
+    segmenter = EchoSegmenter.load(model_folder("echo"))
+    frames = apical_loop("4CH", n=2)
+    loop = EchoLoop(frames, sector_of_frame(frames[0]), None, None, None)
+    seen = segmenter.segment(loop).doubts
+    lost = ndimage.gaussian_filter(frames.astype(np.float32), (0, 12, 12)).astype(np.uint8)
+    unseen = segmenter.segment(replace(loop, frames=np.where(loop.sector, lost, 0).astype(np.uint8))).doubts
+    assert seen is not None
+    assert unseen is not None
+    assert (unseen > 1.2 * seen).all()
+    assert (seen > 0).all()

@@ -15,7 +15,8 @@ from cvai.domain.uncertainty import Uncertainty
 from cvai.errors import HeartRefused
 from cvai.training.tasks.echo.camus import LabelledFrame, load_camus_patient
 from cvai.training.tasks.echo.evaluation.cases import COMPARED, case_of, findings_of
-from cvai.training.tasks.echo.evaluation.record import calibration_of, record
+from cvai.training.tasks.echo.evaluation.intervals import calibration_of, intervals_held
+from cvai.training.tasks.echo.evaluation.record import record
 from cvai.training.tasks.echo.evaluation.scores import patient_score, score_frame
 from cvai.training.tasks.echo.reference import PatientReference
 from tests.training.camus_like import write_camus_patient
@@ -198,6 +199,32 @@ def test_intervals_of_the_card_come_from_the_errors_found(
     assert card.half_widths["lv_ef"] == pytest.approx(11.0, abs=0.01)  # the 12th of 12: ceil(13 * 0.9)
     assert card.shares["lv_edv"] == pytest.approx(0.0)
     assert {"lv_ef_a4c", "lv_ef_a2c"} < set(card.half_widths)
+
+
+def test_intervals_follow_the_doubt_where_errors_do(patients: dict[str, tuple[LabelledFrame, ...]]) -> None:
+    of_patients = []
+    for k, (name, frames) in enumerate(patients.items(), start=1):
+        found = [score_frame(f, reference(name), Copyist(f.labels, f.view)) for f in frames]
+        found = [replace(score, doubt=0.01 * k) for score in found]
+        ef = patient_score(found, reference(name)).reference["biplane"].ef_percent
+        of_patients.append(patient_score(found, reference(name, ef_percent=ef - k)))  # 100 points a doubt
+    by_doubt = calibration_of(of_patients).by_doubt
+    assert by_doubt is not None
+    assert by_doubt.factors["lv_ef"] == pytest.approx(100.0, rel=0.01)
+    assert by_doubt.least == pytest.approx(0.0375)  # the 25th percentile of 0.01 to 0.12
+    held = intervals_held(of_patients)["lv_ef"]
+    assert held["same_for_all"]["held"] == pytest.approx(11 / 12, abs=0.001)
+    assert held["by_doubt"]["held"] == 1.0
+    least, most = held["by_doubt"]["median_half_width_by_third"][::2]
+    assert most > 2.5 * least
+
+
+def test_too_few_patients_show_nothing_of_intervals(patients: dict[str, tuple[LabelledFrame, ...]]) -> None:
+    of_patients = []
+    for name, frames in list(patients.items())[:9]:
+        found = [score_frame(f, reference(name), Copyist(f.labels, f.view)) for f in frames]
+        of_patients.append(patient_score(found, reference(name)))
+    assert intervals_held(of_patients) == {}
 
 
 def test_a_ventricle_drawn_too_small_at_end_systole_ejects_too_much(

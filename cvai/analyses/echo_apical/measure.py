@@ -22,6 +22,7 @@ from cvai.domain.anatomy import Structure
 from cvai.domain.beats import area_curve
 from cvai.domain.body import with_body_size
 from cvai.domain.echo.atrium import mean_atrial_volumes, measure_atrium
+from cvai.domain.echo.doubt import fraction_doubt_findings, volume_doubts
 from cvai.domain.echo.function import (
     KeyDiscs,
     Volumes,
@@ -51,7 +52,7 @@ from cvai.domain.echo.quality import (
 from cvai.domain.echo.simpson import disc_stack
 from cvai.domain.echo.strain import measure_strain
 from cvai.domain.echo.views import EchoView
-from cvai.domain.findings import Finding, Severity
+from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.measurement import Measurement
 from cvai.domain.message import say
 from cvai.domain.normals import with_normal_ranges
@@ -118,7 +119,9 @@ def measured(
         *unreadable_findings(study),
     )
     if known is not None:
-        found = tuple(_with_interval(m, known, view_of(loops)) for m in found)
+        own = _of_loops(known, loops)
+        found = tuple(own.around(m, known_as=_of_view(m.name, view_of(loops))) for m in found)
+        findings = (*findings, *_doubt_findings(own, loops))
     measurements = _with_normal_ranges(with_body_size(found, subject), subject, findings)
     atrium_index = next((m for m in measurements if m.name == "la_max_index"), None)
     return EchoMeasures(
@@ -268,11 +271,32 @@ def _atrium(loops: Sequence[MeasuredLoop], *, calibrated: bool) -> tuple[Measure
     return measure_atrium(mean_atrial_volumes(*(atria.get(v, ()) for v in _VIEWS)), calibrated=calibrated)
 
 
-def _with_interval(measurement: Measurement, uncertainty: Uncertainty, view: str) -> Measurement:
-    """Its interval; one view alone is less sure than two, and the card says how much."""
-    if view == BIPLANE:
-        return uncertainty.around(measurement)
-    return uncertainty.around(measurement, known_as=f"{measurement.name}_{view}")
+def _of_loops(known: Uncertainty, loops: Sequence[MeasuredLoop]) -> Uncertainty:
+    """Half-widths of these loops; those that hold for every patient where the network showed no doubt."""
+    shown = [(loop.segmentation.doubts, beat) for loop in loops for beat in loop.beats]
+    frames = [(d[beat.end_diastole], d[beat.end_systole]) for d, beat in shown if d is not None]
+    if len(frames) < len(shown):
+        return known
+    doubts = volume_doubts(*zip(*frames, strict=True))
+    return known.at_doubts({_of_view(name, view_of(loops)): doubt for name, doubt in doubts.items()})
+
+
+def _of_view(name: str, view: str) -> str:
+    """What a card calls a measurement of these views: one alone is less sure than two."""
+    return name if view == BIPLANE or name.endswith(f"_{view}") else f"{name}_{view}"
+
+
+def _doubt_findings(own: Uncertainty, loops: Sequence[MeasuredLoop]) -> tuple[Finding, ...]:
+    """Of both views: that one view alone is unsure is said of each (``single_plane``)."""
+    if view_of(loops) != BIPLANE:
+        return ()
+    open_shares = {
+        Place(t, view=loop.view.value): float(loop.segmentation.doubts[t])
+        for loop in loops
+        if loop.segmentation.doubts is not None
+        for t in (loop.beats[0].end_diastole, loop.beats[0].end_systole)
+    }
+    return fraction_doubt_findings(own.half_width("lv_ef", 0.0), open_shares)
 
 
 def _with_normal_ranges(

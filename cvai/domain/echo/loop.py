@@ -61,6 +61,8 @@ class LoopSegmentation:
         labels: (t, y, x) values of ECHO_LABELS, 0 is background.
         view: the view most of the frames show.
         view_probability: how sure the network is of it, 0..1, averaged over the frames.
+        doubts: (t,) what the network leaves open of the left ventricle's cavity, as a share of it; None where
+            labels are a reader's, or come from elsewhere.
 
     Raises:
         ValueError: wrong shape, or a label without a name.
@@ -69,6 +71,7 @@ class LoopSegmentation:
     labels: NDArray[np.uint8]
     view: EchoView
     view_probability: float
+    doubts: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 3:
@@ -77,6 +80,8 @@ class LoopSegmentation:
             raise ValueError(f"label {int(self.labels.max())} has no name")
         if not 0 <= self.view_probability <= 1:
             raise ValueError(f"view_probability must be within 0..1, got {self.view_probability}")
+        if self.doubts is not None and self.doubts.shape != self.labels.shape[:1]:
+            raise ValueError(f"doubts must be (t,), got shape {self.doubts.shape}")
         self.labels.setflags(write=False)
 
     @property

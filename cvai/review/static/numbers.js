@@ -144,7 +144,8 @@ function decimalsOf(name) {
 function modelInWords(place, value, interval, changed, decimals) {
   if (changed) return _("AI {value}", { value: value.toFixed(decimals) });
   if (place.closest(".headline") || !interval) return "";
-  return `${interval[0].toFixed(decimals)}–${interval[1].toFixed(decimals)}`;
+  const [low, high] = interval.map((bound) => bound.toFixed(decimals));
+  return interval[0] < 0 ? `${low} … ${high}` : `${low}–${high}`;
 }
 
 /** What is said of a value where no sex is stated, by `normalityOf`. @type {Record<string, string>} */

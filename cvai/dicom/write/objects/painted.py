@@ -21,7 +21,7 @@ from cvai.dicom.write.report import fonts
 from cvai.dicom.write.report.document import SEVERITY_WORDS
 from cvai.dicom.write.report.page import ALARM, WHITE, Colour
 from cvai.domain.findings import Finding
-from cvai.domain.measurement import Measurement
+from cvai.domain.measurement import Measurement, bounds_text
 
 WIDEST_PX, HIGHEST_PX = 960, 720
 """Of the part that shows images."""
@@ -156,10 +156,10 @@ def doubt_text(findings: Sequence[Finding]) -> str:
 
 def number_text(number: ShownNumber, measurement: Measurement) -> str:
     """A number with its unit and interval."""
-    d = number.decimals
+    form = f".{number.decimals}f"
     interval = measurement.interval
-    bounds = "" if interval is None else f" ({interval[0]:.{d}f}–{interval[1]:.{d}f})"
-    return f"{number.title} {measurement.value:.{d}f} {measurement.unit}{bounds}"
+    bounds = "" if interval is None else f" ({bounds_text(interval, form)})"
+    return f"{number.title} {measurement.value:{form}} {measurement.unit}{bounds}"
 
 
 def _picture(

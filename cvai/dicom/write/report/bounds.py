@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from cvai.domain.measurement import IntervalOrigin, Measurement, Normality, RangeSource
+from cvai.domain.measurement import IntervalOrigin, Measurement, Normality, RangeSource, bounds_text
 from cvai.domain.message import Message, joined, say
 from cvai.domain.subject import Subject
 
@@ -21,7 +21,7 @@ def value_bounds(measurement: Measurement, decimals: int) -> list[str]:
     """
     named = {"": measurement.interval, "N ": measurement.normal}
     return [
-        f"{name}{bounds[0]:.{decimals}f}–{bounds[1]:.{decimals}f}"
+        f"{name}{bounds_text(bounds, f'.{decimals}f')}"
         for name, bounds in named.items()
         if bounds is not None
     ]

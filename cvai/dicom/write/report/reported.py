@@ -16,6 +16,7 @@ from cvai.dicom.write.report.document import (
 )
 from cvai.dicom.write.report.page import ALARM, BLACK, GREY, LIGHT, Page, Stroke, fitted, wrapped
 from cvai.dicom.write.reported import Beside, beside
+from cvai.domain.measurement import bounds_text
 from cvai.domain.message import say, term
 
 TITLE = say("Stated in other reports of the study")
@@ -72,7 +73,7 @@ def _draw_row(page: Page, baseline: float, one: Beside) -> None:
     number = f"{'≠ ' if differs else ''}{value.number}"
     measured = "–" if ours is None else f"{ours.value:.3g}"
     if ours is not None and ours.interval is not None:
-        measured = f"{ours.value:.3g} ({ours.interval[0]:.3g}–{ours.interval[1]:.3g})"
+        measured = f"{ours.value:.3g} ({bounds_text(ours.interval, '.3g')})"
     how = value.how
     if value.one_of > 1:
         how = say("one of {count}; {how}", count=value.one_of, how=how)

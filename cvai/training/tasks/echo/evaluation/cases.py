@@ -8,9 +8,10 @@ from types import MappingProxyType
 import numpy as np
 
 from cvai.domain.anatomy import ECHO_LABELS
+from cvai.domain.echo.doubt import fraction_doubt_findings
 from cvai.domain.echo.function import KeyDiscs, Volumes
 from cvai.domain.echo.quality import biplane_findings, disc_findings, volume_findings
-from cvai.domain.findings import Finding, Severity
+from cvai.domain.findings import Finding, Place, Severity
 from cvai.domain.phases import KeyPhases
 from cvai.domain.uncertainty import Uncertainty
 from cvai.training.datasets.data import age_band
@@ -57,9 +58,13 @@ def case_of(
     Ejection fractions are compared with what the data set states, volumes with those of its contours.
     """
     measured = dict(_quantities(patient.measured))
-    halves = (
-        {} if known is None else {name: known.half_width(name, value) for name, value in measured.items()}
-    )
+    doubts = {
+        f"{name}{_SUFFIXES[method]}": doubt
+        for method, of_method in patient.doubts.items()
+        for name, doubt in of_method.items()
+    }
+    own = None if known is None else known.at_doubts(doubts)
+    halves = {} if own is None else {name: own.half_width(name, value) for name, value in measured.items()}
     return Case(
         patient=patient.patient,
         dice={
@@ -73,17 +78,23 @@ def case_of(
             for name, value in _quantities(patient.reference)
         },
         half_widths={name: half for name, half in halves.items() if half is not None},
-        findings=findings_of(scores, patient),
+        findings=findings_of(scores, patient, halves.get("lv_ef")),
         stated=_stated(reference),
     )
 
 
-def findings_of(scores: Sequence[FrameScore], patient: PatientScore) -> tuple[str, ...]:
+def findings_of(
+    scores: Sequence[FrameScore], patient: PatientScore, half_points: float | None = None
+) -> tuple[str, ...]:
     """Codes of what warns of one patient's numbers, as far as the discs of single frames can show it."""
     if BIPLANE not in patient.measured:
         return ("heart_not_found",)
     keys = key_discs(scores, lambda score: score.discs)
-    findings = list(_findings(keys, patient.measured[BIPLANE]))
+    open_shares = {Place(PHASES.index(s.phase), view=s.view.value): s.doubt for s in scores}
+    findings = [
+        *_findings(keys, patient.measured[BIPLANE]),
+        *fraction_doubt_findings(half_points, open_shares),
+    ]
     return tuple(finding.code for finding in findings if finding.severity is not Severity.INFO)
 
 

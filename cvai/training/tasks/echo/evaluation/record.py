@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,21 +10,18 @@ import numpy as np
 
 from cvai import __version__
 from cvai.domain.anatomy import ECHO_LABELS
-from cvai.domain.echo.function import Volumes
 from cvai.domain.echo.strain import Layer
 from cvai.domain.echo.views import EchoView
 from cvai.domain.segmentation import ModelIdentity
-from cvai.models.card import UncertaintyCard
 from cvai.training.evaluation.agreement import Pairs, agreement
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean
-from cvai.training.evaluation.calibrate import calibration
 from cvai.training.tasks.echo.camus import PHASES
+from cvai.training.tasks.echo.evaluation.intervals import intervals_held
+from cvai.training.tasks.echo.evaluation.pairs import ATRIAL, METHODS, atrium_pairs, ef_pairs, strain_pairs
 from cvai.training.tasks.echo.evaluation.scores import FOUR, TWO, FrameScore, PatientScore
 
 SCHEMA = "cvai.echo_evaluation/1"
-METHODS = ("biplane", FOUR.value, TWO.value)
 QUALITIES = ("Good", "Medium", "Poor")
-ATRIAL = ("largest_ml", "largest_by_area_ml", "smallest_ml", "emptying_percent")
 STATISTICS = ("bias", "sd", "mae", "r")
 
 
@@ -75,13 +72,14 @@ def record(
         "of_reference_contours": {method: _agreement(patients, method, of="reference") for method in METHODS},
         "left_atrium": {
             name: {method: _compared(atrium_pairs(patients, method, name)) for method in METHODS}
-            for name in ATRIAL
+            for name in ATRIAL.values()
         },
         "left_atrium_views_cut": sum(p.n_cut for p in patients),
         "strain": {
             layer.value: {method: _compared(strain_pairs(patients, method, layer)) for method in METHODS}
             for layer in Layer
         },
+        "intervals": intervals_held(patients),
         "view": _views(frames, others),
         "by_patient": [_patient(p) for p in patients],
     }
@@ -99,75 +97,6 @@ def headline_metrics(values: Mapping[str, Any]) -> dict[str, float]:
             metrics |= {f"ef_{method}_{name}": found[name]["value"] for name in STATISTICS}
     metrics["view_accuracy"] = values["view"]["accuracy"]
     return {name: value for name, value in metrics.items() if value is not None}
-
-
-def calibration_of(patients: Sequence[PatientScore]) -> UncertaintyCard:
-    """Half-widths of intervals; of one view alone under the measurement's name and the view's.
-
-    Ejection fractions are compared with what the data set states, volumes with those of its contours.
-
-    Raises:
-        ValueError: too few patients.
-    """
-    points, amounts = {}, {}
-    for method in METHODS:
-        suffix = "" if method == "biplane" else f"_{method}"
-        points[f"lv_ef{suffix}"] = ef_pairs(patients, method)
-        amounts[f"lv_edv{suffix}"] = _volume_pairs(patients, method, lambda volumes: volumes.edv_ml)
-        amounts[f"lv_esv{suffix}"] = _volume_pairs(patients, method, lambda volumes: volumes.esv_ml)
-    return calibration(points, amounts)
-
-
-def ef_pairs(patients: Sequence[PatientScore], method: str, of: str = "measured") -> Pairs:
-    """Ejection fractions in percent, from the model's labels or the ``reference``'s, and as stated."""
-    chosen = [p for p in patients if method in getattr(p, of)]
-    return Pairs(
-        patients=tuple(p.patient for p in chosen),
-        groups=tuple(p.image_quality for p in chosen),
-        measured=np.array([getattr(p, of)[method].ef_percent for p in chosen]),
-        reference=np.array([p.stated_ef_percent for p in chosen]),
-    )
-
-
-def atrium_pairs(patients: Sequence[PatientScore], method: str, name: str) -> Pairs:
-    """One number of ``AtrialVolumes``, from the model's labels and from the reference's."""
-    return _pairs(
-        patients,
-        {
-            p.patient: (getattr(p.atria[method][0], name), getattr(p.atria[method][1], name))
-            for p in patients
-            if method in p.atria
-        },
-    )
-
-
-def strain_pairs(patients: Sequence[PatientScore], method: str, layer: Layer) -> Pairs:
-    """Strain from end-diastole to end-systole in percent, of the model's labels and of the reference's."""
-    return _pairs(
-        patients, {p.patient: p.strain[layer][method] for p in patients if method in p.strain[layer]}
-    )
-
-
-def _pairs(patients: Sequence[PatientScore], both: Mapping[str, tuple[float, float]]) -> Pairs:
-    chosen = [p for p in patients if p.patient in both]
-    return Pairs(
-        patients=tuple(p.patient for p in chosen),
-        groups=tuple(p.image_quality for p in chosen),
-        measured=np.array([both[p.patient][0] for p in chosen]),
-        reference=np.array([both[p.patient][1] for p in chosen]),
-    )
-
-
-def _volume_pairs(
-    patients: Sequence[PatientScore], method: str, volume_ml: Callable[[Volumes], float]
-) -> Pairs:
-    chosen = [p for p in patients if method in p.measured]
-    return Pairs(
-        patients=tuple(p.patient for p in chosen),
-        groups=tuple(p.image_quality for p in chosen),
-        measured=np.array([volume_ml(p.measured[method]) for p in chosen]),
-        reference=np.array([volume_ml(p.reference[method]) for p in chosen]),
-    )
 
 
 def _dice(frames: Sequence[FrameScore]) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from cvai.training.evaluation.progress import shown
 from cvai.training.evaluation.report import Grid, Report, estimate_cell, number_cell
 from cvai.training.tasks.echo.camus import PHASES, load_camus_patient
 from cvai.training.tasks.echo.evaluation.cases import COMPARED, case_of
-from cvai.training.tasks.echo.evaluation.record import METHODS, calibration_of, headline_metrics, record
+from cvai.training.tasks.echo.evaluation.intervals import calibration_of
+from cvai.training.tasks.echo.evaluation.pairs import METHODS
+from cvai.training.tasks.echo.evaluation.record import headline_metrics, record
 from cvai.training.tasks.echo.evaluation.scores import patient_score, score_patients
 from cvai.training.tasks.echo.reference import load_references
 

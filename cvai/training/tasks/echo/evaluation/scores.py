@@ -18,6 +18,7 @@ from cvai.domain.echo.atrium import (
     biplane_atrial_volumes,
     monoplane_atrial_volumes,
 )
+from cvai.domain.echo.doubt import volume_doubts
 from cvai.domain.echo.function import KeyDiscs, Volumes, biplane_volumes, monoplane_volumes
 from cvai.domain.echo.loop import EchoLoop, LoopSegmentation
 from cvai.domain.echo.quality import is_atrium_cut
@@ -43,6 +44,9 @@ class LabelsLoops(Protocol):
 FOUR, TWO = _VIEWS = (EchoView.APICAL_4_CHAMBER, EchoView.APICAL_2_CHAMBER)
 DIASTOLE, SYSTOLE = PHASES
 BIPLANE = "biplane"
+_METHOD_VIEWS: Mapping[str, tuple[EchoView, ...]] = MappingProxyType(
+    {BIPLANE: _VIEWS, FOUR.value: (FOUR,), TWO.value: (TWO,)}
+)
 _NO_SIZE = (1.0, 1.0)
 """Where a patient's frames have no known size; ejection fractions depend on their proportions only."""
 
@@ -77,6 +81,7 @@ class FrameScore:
         reference_discs: of the reference labels.
         seen: left atrium and borders of the model's labels.
         reference_seen: of the reference labels.
+        doubt: what the model leaves open of the cavity, as a share of it.
     """
 
     patient: str
@@ -89,6 +94,7 @@ class FrameScore:
     reference_discs: DiscStack
     seen: FrameSeen
     reference_seen: FrameSeen
+    doubt: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class PatientScore:
         n_cut: views whose atrium is cut off by the sector.
         strain: by layer and by ``biplane``, ``a4c`` and ``a2c``, the model's and the reference's from
             end-diastole to end-systole, in percent.
+        doubts: by ``biplane``, ``a4c`` and ``a2c`` those of ``volume_doubts``.
     """
 
     patient: str
@@ -116,6 +123,7 @@ class PatientScore:
     atria: Mapping[str, tuple[AtrialVolumes, AtrialVolumes]]
     n_cut: int
     strain: Mapping[Layer, Mapping[str, tuple[float, float]]]
+    doubts: Mapping[str, Mapping[str, float]]
 
 
 def still(frame: LabelledFrame) -> EchoLoop:
@@ -128,9 +136,9 @@ def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: Labe
     try:
         segmentation = segmenter.segment(still(frame))
     except HeartRefused:
-        labels, named = np.zeros_like(frame.labels), None
+        labels, named, doubt = np.zeros_like(frame.labels), None, 1.0
     else:
-        labels, named = segmentation.labels[0], segmentation.view
+        labels, named, doubt = segmentation.labels[0], segmentation.view, _doubt(segmentation)
     spacing_mm = patient.spacing_mm(frame.labels.shape) or _NO_SIZE
     loop = still(frame)
     return FrameScore(
@@ -144,7 +152,13 @@ def score_frame(frame: LabelledFrame, patient: PatientReference, segmenter: Labe
         reference_discs=disc_stack(frame.labels, spacing_mm),
         seen=_seen(loop, labels, spacing_mm),
         reference_seen=_seen(loop, frame.labels, spacing_mm),
+        doubt=doubt,
     )
+
+
+def _doubt(segmentation: LoopSegmentation) -> float:
+    """1 where it is not shown: nothing is known then."""
+    return 1.0 if segmentation.doubts is None else float(segmentation.doubts[0])
 
 
 def _seen(loop: EchoLoop, labels: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> FrameSeen:
@@ -206,7 +220,13 @@ def patient_score(
         atria={} if reference.size_mm is None else _atria(scores),
         n_cut=sum(score.seen.is_atrium_cut for score in scores if score.phase == SYSTOLE),
         strain={layer: _strains(scores, layer) for layer in Layer},
+        doubts={method: _doubts(scores, views) for method, views in _METHOD_VIEWS.items()},
     )
+
+
+def _doubts(scores: Sequence[FrameScore], views: Sequence[EchoView]) -> dict[str, float]:
+    of_phase = [[s.doubt for s in scores if s.phase == phase and s.view in views] for phase in PHASES]
+    return volume_doubts(*of_phase)
 
 
 def _atria(scores: Sequence[FrameScore]) -> dict[str, tuple[AtrialVolumes, AtrialVolumes]]:
