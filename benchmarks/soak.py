@@ -10,8 +10,8 @@ digests of the files of the last 1,024 studies, which it remembers on purpose, t
 databases, and what Python itself keeps, in two steps of about 5 MB after some 2,000 and 4,200 studies.
 Growth is the slope of a line through what comes then, with its standard error. With ``--model`` the service
 remembers 128 studies, and memory is what it has allocated (``benchmarks/soak_service.py``), which shows a
-kilobyte a study within some hundred studies: ``--studies 500 --warm-up 200``. Exit status 1 when something
-grows.
+kilobyte a study within some hundred studies: ``--studies 500 --warm-up 200``. SQLite's share of it, whose
+page caches fill to a bound of their own, is stated apart then. Exit status 1 when something grows.
 """
 
 from __future__ import annotations
@@ -49,12 +49,21 @@ SMALL = PhantomAcquisition(
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at the service."""
+    """One look at the service.
+
+    Args:
+        studies: that have gone through.
+        memory_mb: without ``sqlite_mb``.
+        handles: of open files.
+        temporary: files in its work folder.
+        sqlite_mb: of SQLite, where that is told apart.
+    """
 
     studies: int
     memory_mb: float
     handles: int
     temporary: int
+    sqlite_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,26 +74,28 @@ class Running:
         service: its process.
         data_folder: its own.
         deliver: puts the study of a number where the service finds it.
-        memory_mb: of a process: what of it lies in RAM, or what it has allocated.
+        memory_mb: of a process: what of it lies in RAM, or what it has allocated without and by SQLite.
     """
 
     service: Process
     data_folder: Path
     deliver: Callable[[int], object]
-    memory_mb: Callable[[int], float] = resident_mb
+    memory_mb: Callable[[int], tuple[float, float]] = lambda pid: (resident_mb(pid), 0.0)
 
 
 def sample(at: Running, studies: int) -> Sample:
     pid, work = at.service.pid, at.data_folder / "work"
-    return Sample(studies, at.memory_mb(pid), open_files(pid), sum(1 for _ in work.rglob("*")))
+    memory_mb, sqlite_mb = at.memory_mb(pid)
+    return Sample(studies, memory_mb, open_files(pid), sum(1 for _ in work.rglob("*")), sqlite_mb)
 
 
-def told_mb(told: Path, pid: int) -> float:
-    """What a soaked service says that it has allocated."""
+def told_mb(told: Path, pid: int) -> tuple[float, float]:
+    """What a soaked service says that it has allocated, without and by SQLite."""
     before = _lines(told)
     os.kill(pid, signal.SIGUSR1)
     eventually(lambda: len(_lines(told)) > len(before), "the service to say what it has allocated")
-    return float(_lines(told)[-1])
+    memory_mb, sqlite_mb = map(float, _lines(told)[-1].split())
+    return memory_mb, sqlite_mb
 
 
 def _lines(file: Path) -> list[str]:
@@ -161,7 +172,8 @@ def soak(at: Running, studies: int, warm_up: int) -> list[Sample]:
             at.deliver(number)
         eventually(partial(has_ended, at.service, wanted), f"{wanted} studies", timeout_s=600)
         seen = sample(at, wanted)
-        print(f"{seen.studies:6d} studies  {seen.memory_mb:9.3f} MB  {seen.handles} handles", file=sys.stderr)
+        memory = f"{seen.memory_mb:9.3f} MB and {seen.sqlite_mb:.3f} of SQLite"
+        print(f"{seen.studies:6d} studies  {memory}  {seen.handles} handles", file=sys.stderr)
         if wanted >= warm_up:
             samples.append(seen)
     return samples
@@ -195,6 +207,8 @@ def main() -> int:
     print(f"{asked.studies} studies after {asked.warm_up}, in {time.monotonic() - started_s:.0f} s")
     growth = f"{memory_kb:+.2f} ± {error_kb:.2f} kB a study"
     print(f"memory      {first.memory_mb:7.1f} -> {last.memory_mb:7.1f} MB   {growth}")
+    if last.sqlite_mb:
+        print(f"of SQLite   {first.sqlite_mb:7.1f} -> {last.sqlite_mb:7.1f} MB   page caches, to a bound")
     print(f"handles     {first.handles:7d} -> {last.handles:7d}      {handles:+.4f} a study")
     print(f"work files  {first.temporary:7d} -> {last.temporary:7d}      {temporary:+.4f} a study")
     if database is not None:

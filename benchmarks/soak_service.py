@@ -5,13 +5,15 @@
 Resident memory also holds what was freed and not returned to the system. It alternates by 20 MB and hides
 a growth of a kilobyte a study for thousands of studies. What is allocated after a collection does not
 alternate, and is known to the byte where Python, too, allocates by ``malloc``. The line appended to the file
-ALLOCATED is the memory in MB. Of the files of past studies the service remembers those of
+ALLOCATED is that memory in MB without SQLite's, and then SQLite's, whose page caches fill to a bound of their
+own. Of the files of past studies the service remembers those of
 ``REMEMBERED_STUDIES``, so that this growth ends soon.
 """
 
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import gc
 import signal
 import sys
@@ -53,10 +55,21 @@ def allocated_mb() -> float:
     return float(told.uordblks + told.hblkhd) / 1e6
 
 
+def sqlite_mb() -> float:
+    """What SQLite has allocated; 0 where Python does not use the system's library."""
+    name = ctypes.util.find_library("sqlite3")
+    if name is None:
+        return 0.0
+    library = ctypes.CDLL(name)
+    library.sqlite3_memory_used.restype = ctypes.c_int64
+    return float(library.sqlite3_memory_used()) / 1e6
+
+
 def tell(told: Path, *_signal: object) -> None:
     gc.collect()
+    of_sqlite = sqlite_mb()
     with told.open("a") as file:
-        file.write(f"{allocated_mb()}\n")
+        file.write(f"{allocated_mb() - of_sqlite} {of_sqlite}\n")
 
 
 def main() -> None:

@@ -95,13 +95,13 @@ def segment(
     elif view == "lge" and source.suffix.lower() == ".png":
         slices = read_slice(source)
         require_writable(target, source, PNG_ENDINGS)
-        labels = lge.use(lambda segmenter: segmenter.segment(slices))
+        labels = lge.use(lambda segmenter: segmenter.segment(slices)).labels
         write_whole(target, partial(write_png, labels[0], spacing_mm))
     elif view == "lge":
         image = read_nifti(source)
         slices = slices_of_nifti(image)
         require_writable(target, source, NIFTI_ENDINGS)
-        labels = lge.use(lambda segmenter: segmenter.segment(slices))
+        labels = lge.use(lambda segmenter: segmenter.segment(slices)).labels
         _save(labels.transpose(2, 1, 0), image, target)
     elif source.suffix.lower() == ".png":
         frame = read_png(source)

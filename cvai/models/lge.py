@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from cvai.domain.anatomy import LGE_LABELS, Structure
 from cvai.domain.message import say
-from cvai.domain.tissue.shares import without_specks
+from cvai.domain.tissue.labelled import LabelledSlices
+from cvai.domain.tissue.shares import WALL, WHOLE_INFARCT, without_specks
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import ModelCard
 from cvai.models.classes import likeliest
@@ -56,11 +57,8 @@ class LgeSegmenter(NetworkSegmenter):
         super().__init__(network, threads)
 
     @one_blas_thread
-    def segment(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def segment(self, images: NDArray[np.float32]) -> LabelledSlices:
         """Label (z, y, x) slices, neighbours of each other; one slice is enough.
-
-        Returns:
-            (z, y, x) values of LGE_LABELS.
 
         Raises:
             HeartRefused: ``heart_not_found``, no left ventricle in any slice.
@@ -68,11 +66,14 @@ class LgeSegmenter(NetworkSegmenter):
         seen = with_neighbours(images)
         around = self._located(seen)
         for sides in (_SIDES[:1], _SIDES):  # the first box is that of one slice
-            labels = self._labels(seen, around, sides)
+            window = around.window((seen.shape[2], seen.shape[3]), self._network.card.input.size)
+            logits = self._logits(window.cut(seen), sides)
+            labels = self._drawn(logits, window)
             around = self._heart(labels)
+        least = (LEAST_INFARCT_PERCENT, LEAST_NO_REFLOW_PERCENT)
         if len(images) == 1:
-            return without_specks(labels, LEAST_INFARCT_ALONE_PERCENT, LEAST_NO_REFLOW_ALONE_PERCENT)
-        return without_specks(labels, LEAST_INFARCT_PERCENT, LEAST_NO_REFLOW_PERCENT)
+            least = (LEAST_INFARCT_ALONE_PERCENT, LEAST_NO_REFLOW_ALONE_PERCENT)
+        return LabelledSlices(without_specks(labels, *least), _open_percent(logits))
 
     def _located(self, seen: NDArray[np.float32]) -> HeartBox:
         """Where the heart lies in the middle slice, or in the nearest one that shows it well."""
@@ -95,16 +96,16 @@ class LgeSegmenter(NetworkSegmenter):
             raise _not_found(share)
         return HeartBox.around(labels)
 
-    def _labels(
-        self, seen: NDArray[np.float32], around: HeartBox, sides: tuple[tuple[int, bool], ...]
-    ) -> NDArray[np.uint8]:
-        """(z, y, x) labels from windows around the heart, seen from several sides."""
-        window = around.window((seen.shape[2], seen.shape[3]), self._network.card.input.size)
-        shown = levels(window.cut(seen), LEVELS_SHARE)
+    def _logits(
+        self, windows: NDArray[np.float32], sides: tuple[tuple[int, bool], ...]
+    ) -> NDArray[np.float32]:
+        """(z, k, y, x) mean of the logits of windows around the heart, seen from several sides."""
+        shown = levels(windows, LEVELS_SHARE)
         logits = np.zeros((len(shown), _N_LABELS, *shown.shape[2:]), dtype=np.float32)
         for turn, mirrored in sides:
             logits += _from_side(self._network.logits(_to_side(shown, turn, mirrored)), turn, mirrored)
-        return self._drawn(logits, window)
+        logits /= len(sides)
+        return logits
 
     def _drawn(self, logits: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
         """(z, y, x) labels on the image's own pixels, one heart."""
@@ -112,6 +113,15 @@ class LgeSegmenter(NetworkSegmenter):
         rows, columns = window.footprint
         labels[:, rows, columns] = likeliest(window.back(logits))
         return keep_one_heart(labels)
+
+
+def _open_percent(logits: NDArray[np.float32]) -> float:
+    """See ``LabelledSlices.infarct_open_percent``."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    infarct, wall = (shares[:, values].sum(axis=1) for values in (WHOLE_INFARCT, WALL))
+    left_open = np.minimum(infarct, 1.0 - infarct).sum()
+    return float(100.0 * left_open / max(1, np.count_nonzero(wall > 0.5)))
 
 
 def _not_found(share: float) -> HeartRefused:

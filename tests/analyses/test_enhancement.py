@@ -26,9 +26,10 @@ from cvai.domain.cine import CineStack
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import CineSegmentation, ModelIdentity
 from cvai.domain.series_choice import SeriesChoice
+from cvai.domain.tissue.labelled import LabelledSlices
 from cvai.domain.tissue.segments import share_name
 from cvai.domain.tissue.shares import CAVITY, HEALTHY
-from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.uncertainty import ByDoubt, Uncertainty
 from cvai.domain.ventricles.segments import WALL_SEGMENTS, Level
 from cvai.errors import HeartRefused
 from cvai.models.sax import SaxSegmenter
@@ -53,17 +54,18 @@ class DrawnInfarct:
     phantom: EnhancementPhantom
     labels: NDArray[np.uint8]
     uncertainty: Uncertainty | None = None
+    open_percent: float | None = None
 
     @property
     def identity(self) -> ModelIdentity:
         return outcome_model()
 
-    def segment(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def segment(self, images: NDArray[np.float32]) -> LabelledSlices:
         places = [
             next(z for z, plane in enumerate(self.phantom.pixels) if np.array_equal(plane, image))
             for image in images
         ]
-        return self.labels[places]
+        return LabelledSlices(self.labels[places], self.open_percent)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,19 @@ def test_an_infarct_of_known_size_is_measured(
     assert [f["code"] for f in entry["findings"]] == ["no_matching_cine"]
 
 
+def test_what_the_network_leaves_open_widens_the_interval(
+    phantom: EnhancementPhantom, study: Path, tmp_path: Path
+) -> None:
+    known = Uncertainty(0.9, {"infarct_share": 24.0}, {}, by_doubt=ByDoubt({"infarct_share": 4.0}, least=1.0))
+    widths = []
+    for open_percent in (None, 0.1, 2.5):
+        drawn = DrawnInfarct(phantom, phantom.labels, known, open_percent)
+        _, entry = analysed(study, tmp_path / str(open_percent), drawn)
+        (share,) = (m for m in entry["measurements"] if m["name"] == "infarct_share")
+        widths.append(share["interval"][1] - share["value"])
+    assert widths == pytest.approx([24.0, 4.0, 10.0])
+
+
 def test_objects_are_valid_and_the_segmentation_reads_back(
     phantom: EnhancementPhantom, both: Path, tmp_path: Path, dciodvfy: str
 ) -> None:
@@ -135,7 +150,7 @@ def test_objects_are_valid_and_the_segmentation_reads_back(
     assert names == [structure.display_name for structure in LGE_LABELS]
     with open_studies(both) as opened:
         reopened = late_enhancement.reopen_enhancement(opened.studies[0], {"seg_lge": seg})
-    order = DrawnInfarct(phantom, phantom.labels).segment(reopened.stack.stack.phase(0))
+    order = DrawnInfarct(phantom, phantom.labels).segment(reopened.stack.stack.phase(0)).labels
     np.testing.assert_array_equal(reopened.labels[0], order)
 
 
@@ -147,7 +162,7 @@ def test_a_reader_s_contours_are_measured_anew(
     healthy = np.where(phantom.labels > HEALTHY, HEALTHY, phantom.labels).astype(np.uint8)
     with open_studies(study) as opened:
         reopened = late_enhancement.reopen_enhancement(opened.studies[0], {"seg_lge": seg})
-        drawn = DrawnInfarct(phantom, healthy).segment(reopened.stack.stack.phase(0))
+        drawn = DrawnInfarct(phantom, healthy).segment(reopened.stack.stack.phase(0)).labels
         draft = Correction({STACK: drawn[None]}, {STACK: (KeyPhases(0, 0),)}, outcome_model(), None)
         again = late_enhancement.remeasured_enhancement(reopened, draft)
     share = again.measurement("infarct_share")
@@ -167,7 +182,7 @@ def test_a_refused_study_is_read_by_hand(phantom: EnhancementPhantom, study: Pat
         assert not reopened.labels.any()
         with pytest.raises(HeartRefused, match="In no slice"):
             drawn_by_hand(reopened, reopened.labels)
-        drawn = DrawnInfarct(phantom, phantom.labels).segment(reopened.stack.stack.phase(0))
+        drawn = DrawnInfarct(phantom, phantom.labels).segment(reopened.stack.stack.phase(0)).labels
         again = drawn_by_hand(reopened, drawn[None])
     share = again.measurement("infarct_share")
     assert share is not None

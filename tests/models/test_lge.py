@@ -54,10 +54,29 @@ def heart(height: float, width: float, slices: int = 3) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("slices", [1, 3])
 def test_a_heart_of_any_proportions_is_labelled_on_its_own_grid(height: int, width: int, slices: int) -> None:
     truth = heart(height, width, slices)
-    found = LgeSegmenter(GreyLevels()).segment(GREYS[truth])
+    found = LgeSegmenter(GreyLevels()).segment(GREYS[truth]).labels
     assert found.shape == truth.shape
     assert np.mean(found[truth > 0] == truth[truth > 0]) > 0.88, "all but the borders"
     assert not found[:, :5].any()
+
+
+class Torn(GreyLevels):
+    """A network that knows an infarct only half."""
+
+    def logits(self, images: NDArray[np.float32], _batch_size: int | None = None) -> NDArray[np.float32]:
+        logits = super().logits(images)
+        logits[:, WALL] = np.maximum(logits[:, WALL], logits[:, INFARCT] - 0.1)
+        return logits
+
+
+def test_an_infarct_that_is_known_only_half_is_left_open() -> None:
+    images = GREYS[heart(30, 30)]
+    sure, torn = (LgeSegmenter(network()).segment(images) for network in (GreyLevels, Torn))
+    assert sure.infarct_open_percent is not None
+    assert torn.infarct_open_percent is not None
+    infarct = 100 * np.mean(torn.labels[torn.labels > CAVITY] > WALL)
+    assert sure.infarct_open_percent < 0.25 * infarct
+    assert 0.3 * infarct < torn.infarct_open_percent < 0.6 * infarct
 
 
 class Blind(GreyLevels):

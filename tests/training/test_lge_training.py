@@ -13,9 +13,10 @@ import torch
 
 from cvai.domain.anatomy import LGE_LABELS, Structure
 from cvai.domain.tissue.contrast import contrast_findings
+from cvai.domain.tissue.labelled import LabelledSlices
 from cvai.domain.tissue.quality import edge_findings
 from cvai.domain.tissue.shares import infarct_share_percent
-from cvai.domain.uncertainty import Uncertainty
+from cvai.domain.uncertainty import ByDoubt, Uncertainty
 from cvai.errors import ConfigurationInvalid, HeartRefused
 from cvai.models.card import load_card
 from cvai.training.core.export import export
@@ -128,12 +129,11 @@ def test_what_is_found_is_scored_by_patient(tmp_path: Path) -> None:
     write_emidec_patient(tmp_path, "Case_P001", seed=1)
     stack = load_emidec_patient(tmp_path, "Case_P001")
 
-    def by_grey_level(images: np.ndarray) -> np.ndarray:
+    def by_grey_level(images: np.ndarray) -> LabelledSlices:
         if len(images) == 1:
             raise HeartRefused("heart_not_found", "Alone it is not found.")
-        return np.select(
-            [images > 200, images > 130, images < 50], [3, 1, 4], np.where(images < 75, 2, 0)
-        ).astype(np.uint8)
+        labels = np.select([images > 200, images > 130, images < 50], [3, 1, 4], np.where(images < 75, 2, 0))
+        return LabelledSlices(labels.astype(np.uint8), infarct_open_percent=2.0)
 
     score = score_patient(stack, by_grey_level)
     assert min(score.dice.values()) > 0.8
@@ -141,6 +141,7 @@ def test_what_is_found_is_scored_by_patient(tmp_path: Path) -> None:
     assert score.dice_of_single_slices["myocardium"] == 0
     assert score.share_percent == pytest.approx(score.reference_percent, abs=4)
     assert len(score.distorted_percent) == 2
+    assert score.open_percent == 2.0
 
 
 def test_parts_of_the_wall_are_compared_turned_by_what_a_septum_is_off_by(tmp_path: Path) -> None:
@@ -158,24 +159,27 @@ def test_a_patient_is_known_with_share_interval_and_findings(tmp_path: Path) -> 
     write_emidec_patient(tmp_path, "Case_P001", seed=1)
     stack = load_emidec_patient(tmp_path, "Case_P001")
 
-    def with_an_infarct_at_the_edge(images: np.ndarray) -> np.ndarray:
+    def with_an_infarct_at_the_edge(images: np.ndarray) -> LabelledSlices:
         if len(images) < len(stack.labels):
             raise HeartRefused("heart_not_found", "Alone it is not found.")
         labels = np.where(stack.labels > 2, 2, stack.labels).astype(np.uint8)
         labels[0][labels[0] == 2] = 3
-        return labels
+        return LabelledSlices(labels, infarct_open_percent=3.0)
 
-    case = case_of(score_patient(stack, with_an_infarct_at_the_edge), Uncertainty(0.9, {SHARE: 10.0}, {}))
+    score, known = score_patient(stack, with_an_infarct_at_the_edge), Uncertainty(0.9, {SHARE: 10.0}, {})
+    case = case_of(score, known)
     assert case.findings is not None
     assert "infarct_in_outermost_slice" in case.findings
     assert case.half_widths == {SHARE: 10.0}
+    by_doubt = replace(known, by_doubt=ByDoubt({SHARE: 4.0}, least=1.0))
+    assert case_of(score, by_doubt).half_widths == {SHARE: 12.0}
     assert case.stated == {"pathology": "pathological"}
 
 
 def test_no_infarct_where_there_is_none_is_a_dice_of_one(tmp_path: Path) -> None:
     write_emidec_patient(tmp_path, "Case_N001", seed=1)
     stack = load_emidec_patient(tmp_path, "Case_N001")
-    score = score_patient(stack, lambda images: stack.labels if len(images) > 1 else stack.labels[:1])
+    score = score_patient(stack, lambda images: LabelledSlices(stack.labels[: len(images)]))
     assert score.dice["infarct"] == 1
     assert score.share_percent == infarct_share_percent(stack.labels) == 0
 

@@ -20,6 +20,8 @@ from cvai.dicom.read.enhancement.assemble import assemble_enhancement
 from cvai.dicom.read.enhancement.finder import images_of, select_late_enhancement
 from cvai.dicom.read.values import Study
 from cvai.dicom.read.whole import require_readable
+from cvai.domain.tissue.labelled import LabelledSlices
+from cvai.domain.uncertainty import Uncertainty
 
 
 def analyse_enhancement(
@@ -42,9 +44,10 @@ def analyse_enhancement(
         guide = guide_of(cine, stack.stack.geometry)
         if study.is_read_by_hand:
             return opened_enhancement(study, stack, guide, watch.timings_ms)
-        labels = segmenter.slices.segment(stack.stack.phase(0))
+        labelled = segmenter.slices.segment(stack.stack.phase(0))
     with watch.stage("measure"):
-        found = measured(study, stack, labels, guide, segmenter.slices.uncertainty)
+        labels = labelled.labels
+        found = measured(study, stack, labels, guide, _known(segmenter.slices.uncertainty, labelled))
         found["findings"] += compared(labels, stack.stack.geometry, cine)
     return EnhancementAnalysis(
         **found,
@@ -58,3 +61,10 @@ def analyse_enhancement(
         cvai_version=__version__,
         timings_ms=watch.timings_ms,
     )
+
+
+def _known(known: Uncertainty | None, labelled: LabelledSlices) -> Uncertainty | None:
+    """Half-widths of this patient, where the network shows what it leaves open."""
+    if known is None or labelled.infarct_open_percent is None:
+        return known
+    return known.at_doubts({"infarct_share": labelled.infarct_open_percent})

@@ -29,4 +29,4 @@ def segment_slices(
     if pixels.ndim not in (2, 3):
         raise ValueError(f"(z, y, x) or (y, x), got {pixels.shape}")
     slices = np.ascontiguousarray(pixels.reshape(-1, *pixels.shape[-2:]).astype(np.float32))
-    return segmenter.slices.segment(slices).reshape(pixels.shape)
+    return segmenter.slices.segment(slices).labels.reshape(pixels.shape)

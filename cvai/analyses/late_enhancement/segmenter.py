@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.domain.segmentation import ModelIdentity
+from cvai.domain.tissue.labelled import LabelledSlices
 from cvai.domain.uncertainty import Uncertainty
 from cvai.models.folders import installed_models, model_folder
 from cvai.models.lge import LgeSegmenter
@@ -38,8 +39,8 @@ class SliceSegmenter(Protocol):
         """How far what is measured on its labels may be off; None where that is not known."""
         ...
 
-    def segment(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(z, y, x) values of LGE_LABELS."""
+    def segment(self, images: NDArray[np.float32]) -> LabelledSlices:
+        """Label (z, y, x) slices."""
         ...
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvai.domain.echo.strain import Layer
-from cvai.domain.uncertainty import conformal_half_width
 from cvai.models.card import ByDoubtCard, UncertaintyCard
 from cvai.training.evaluation.agreement import Pairs
-from cvai.training.evaluation.calibrate import CONFIDENCE, calibration
+from cvai.training.evaluation.by_doubt import FEWEST_PATIENTS, doubt_factor, held_by_others, least_doubt
+from cvai.training.evaluation.calibrate import calibration
 from cvai.training.tasks.echo.evaluation.pairs import (
     ATRIAL,
     METHODS,
@@ -24,14 +24,6 @@ from cvai.training.tasks.echo.evaluation.pairs import (
     volume_pairs,
 )
 from cvai.training.tasks.echo.evaluation.scores import BIPLANE, PatientScore
-
-LEAST_DOUBT_QUANTILE = 0.25
-"""Of the doubts of ejection fractions, what counts as the least: less is luck."""
-
-THIRDS = 3
-
-FEWEST_PATIENTS = 9
-"""Fewer have no error that nine in ten of the next ones stay within."""
 
 Values = NDArray[np.float64]
 
@@ -67,7 +59,7 @@ def _enough(pairs: Mapping[str, Pairs]) -> dict[str, Pairs]:
 
 
 def intervals_held(patients: Sequence[PatientScore]) -> dict[str, Any]:
-    """By name, how often an interval holds that comes from the other patients (jackknife); {} for too few.
+    """By name, how often an interval holds that comes from the other patients; see ``held_by_others``.
 
     Half-widths are points, or shares of what was measured.
     """
@@ -77,10 +69,9 @@ def intervals_held(patients: Sequence[PatientScore]) -> dict[str, Any]:
         n = len(errors.absolute)
         if n <= FEWEST_PATIENTS:
             continue
-        doubts = None if errors.doubts is None else np.maximum(errors.doubts, least)
-        held[name] = {"patients": n, "same_for_all": _jackknife(errors.absolute, np.ones(n))}
-        if doubts is not None:
-            held[name]["by_doubt"] = _jackknife(errors.absolute, doubts)
+        held[name] = {"patients": n, "same_for_all": held_by_others(errors.absolute, np.ones(n))}
+        if errors.doubts is not None:
+            held[name]["by_doubt"] = held_by_others(errors.absolute, np.maximum(errors.doubts, least))
     return held
 
 
@@ -142,42 +133,14 @@ def _doubts(patients: Sequence[PatientScore]) -> Mapping[str, Mapping[str, float
 
 
 def _least(patients: Sequence[PatientScore]) -> float:
-    doubts = [patient.doubts[BIPLANE]["lv_ef"] for patient in patients]
-    return round(float(np.quantile(doubts, LEAST_DOUBT_QUANTILE)), 4)
+    return least_doubt([patient.doubts[BIPLANE]["lv_ef"] for patient in patients])
 
 
 def _by_doubt(patients: Sequence[PatientScore]) -> ByDoubtCard:
     least = _least(patients)
     factors = {
-        name: conformal_half_width((errors.absolute / np.maximum(errors.doubts, least)).tolist(), CONFIDENCE)
+        name: doubt_factor(errors.absolute, np.maximum(errors.doubts, least))
         for name, errors in _errors(patients).items()
         if errors.doubts is not None
     }
-    # Rounded up, so that the rank still holds.
-    factors = {name: ceil(1000 * factor) / 1000 for name, factor in factors.items()}
     return ByDoubtCard(factors=factors, least=least)
-
-
-def _jackknife(errors: Values, unit: Values) -> dict[str, Any]:
-    """Each patient by the interval of the others, whose half-width is in proportion to ``unit``."""
-    n = len(errors)
-    factors = [conformal_half_width(np.delete(errors / unit, i).tolist(), CONFIDENCE) for i in range(n)]
-    halves = np.array(factors) * unit
-    holds = errors <= halves
-    found = {"held": _share(holds), "median_half_width": _median(halves)}
-    if np.ptp(unit) == 0:
-        return found
-    thirds = np.array_split(np.argsort(unit, kind="stable"), THIRDS)
-    return {
-        **found,
-        "held_by_third": [_share(holds[third]) for third in thirds],
-        "median_half_width_by_third": [_median(halves[third]) for third in thirds],
-    }
-
-
-def _share(holds: NDArray[np.bool_]) -> float:
-    return round(float(holds.mean()), 3)
-
-
-def _median(halves: Values) -> float:
-    return round(float(np.median(halves)), 3)

@@ -24,6 +24,8 @@ _GROUPS = {"P": "pathological", "N": "normal"}
 def case_of(patient: PatientScore, known: Uncertainty | None) -> Case:
     """One patient."""
     share = patient.share_percent
+    if known is not None and patient.open_percent is not None:
+        known = known.at_doubts({SHARE: patient.open_percent})
     half = None if known is None or share is None else known.half_width(SHARE, share)
     return Case(
         patient=patient.patient,

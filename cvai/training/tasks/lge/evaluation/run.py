@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.domain.segmentation import ModelIdentity
 from cvai.domain.uncertainty import grouped_half_width
-from cvai.models.card import UncertaintyCard
+from cvai.models.card import ByDoubtCard, UncertaintyCard
 from cvai.models.lge import LgeSegmenter
 from cvai.training.core.spec import Asked
 from cvai.training.datasets.data import data_root, load_split, spread_over
 from cvai.training.datasets.emidec import load_emidec_patient
 from cvai.training.evaluation.agreement import Pairs
 from cvai.training.evaluation.bootstrap import Estimate, estimate, mean
+from cvai.training.evaluation.by_doubt import FEWEST_PATIENTS, doubt_factor, held_by_others, least_doubt
 from cvai.training.evaluation.calibrate import calibration
 from cvai.training.evaluation.numbers import DICE_MARGIN, Number, Numbers
 from cvai.training.evaluation.progress import shown
 from cvai.training.evaluation.report import Grid, Report, estimate_cell, number_cell
-from cvai.training.tasks.lge.evaluation.cases import COMPARED, case_of
+from cvai.training.tasks.lge.evaluation.cases import COMPARED, SHARE, case_of
 from cvai.training.tasks.lge.evaluation.scores import PARTS, PatientScore, score_patient
 
 SCHEMA = "cvai.lge_evaluation/1"
@@ -98,6 +100,7 @@ def record(patients: Sequence[PatientScore], model: ModelIdentity, split: str) -
             "worst": round(float(np.abs(errors).max()), 2) if len(errors) else None,
         },
         "parts": {kind: _part(errors) for kind, errors in _part_errors(patients).items()},
+        "intervals": {SHARE: _intervals_held(patients)},
         "presence": {
             "accuracy": _estimate(estimate(mean, correct)),
             "wrong": [p.patient for p in patients if not _is_present_correct(p)],
@@ -147,7 +150,33 @@ def calibration_of(patients: Sequence[PatientScore]) -> UncertaintyCard:
         kind: round(grouped_half_width(errors, known.confidence), 2)
         for kind, errors in _part_errors(patients).items()
     }
-    return known.model_copy(update={"half_widths": {**known.half_widths, **parts}})
+    half_widths = {**known.half_widths, **parts}
+    return known.model_copy(update={"half_widths": half_widths, "by_doubt": _by_doubt(patients)})
+
+
+def _by_doubt(patients: Sequence[PatientScore]) -> ByDoubtCard | None:
+    """None where the model does not show its doubt."""
+    errors, doubts, least = _doubted(patients)
+    if len(errors) < FEWEST_PATIENTS:
+        return None
+    return ByDoubtCard(factors={SHARE: doubt_factor(errors, np.maximum(doubts, least))}, least=least)
+
+
+def _doubted(patients: Sequence[PatientScore]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """(n,) absolute errors of the share, (n,) doubts, and the least doubt that is believed."""
+    rows = [(abs(_error(p)), p.open_percent) for p in patients if p.open_percent is not None]
+    errors, doubts = np.array(rows, dtype=np.float64).reshape(-1, 2).T
+    return errors, doubts, least_doubt(doubts.tolist()) if len(doubts) else 0.0
+
+
+def _intervals_held(patients: Sequence[PatientScore]) -> dict[str, Any]:
+    """How often intervals of the share hold that come from the other patients."""
+    errors, doubts, least = _doubted(patients)
+    return {
+        "patients": len(errors),
+        "same_for_all": held_by_others(errors, np.ones(len(errors))),
+        "by_doubt": held_by_others(errors, np.maximum(doubts, least)),
+    }
 
 
 def _error(patient: PatientScore) -> float:

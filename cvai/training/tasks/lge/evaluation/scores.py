@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cvai.domain.tissue.labelled import LabelledSlices
 from cvai.domain.tissue.quality import label_findings
 from cvai.domain.tissue.rules import n_sd_percent
 from cvai.domain.tissue.shares import CAVITY, INFARCT, NO_REFLOW, WALL, WHOLE_INFARCT, infarct_share_percent
@@ -31,8 +32,8 @@ PARTS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 DISTORTION = 1.35
 """Columns are stretched by it and rows shrunk by it, and the other way round."""
 
-Segment = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
-"""(z, y, x) images to labels; raises HeartRefused."""
+Segment = Callable[[NDArray[np.float32]], LabelledSlices]
+"""Labels (z, y, x) images; raises HeartRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class PatientScore:
         refused_slices: slices in which no heart was found when they were shown alone.
         findings: codes of what warns a reader of the share.
         part_errors: in points, see ``part_errors``; empty where no heart was found.
+        open_percent: what the network leaves open of the infarct, in percent of the wall; None where no heart
+            was found or it does not show it.
     """
 
     patient: str
@@ -60,12 +63,14 @@ class PatientScore:
     refused_slices: int
     findings: tuple[str, ...]
     part_errors: Mapping[str, tuple[float, ...]]
+    open_percent: float | None = None
 
 
 def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
     """Segment the slices of one patient together, one by one, and with other proportions."""
     images = stack.image.astype(np.float32)
-    found = _found(images, segment)
+    labelled = _labelled(images, segment)
+    found = None if labelled is None else labelled.labels
     alone = [_found(plane[None], segment) for plane in images]
     blank = np.zeros((1, *images.shape[1:]), dtype=np.uint8)
     distorted = (_found(image, segment) for image in (_stretched(images), _stretched(images, 1 / DISTORTION)))
@@ -81,6 +86,7 @@ def score_patient(stack: EnhancementStack, segment: Segment) -> PatientScore:
         refused_slices=sum(labels is None for labels in alone),
         findings=_findings(images, found),
         part_errors={} if found is None else part_errors(found, stack.labels),
+        open_percent=None if labelled is None else labelled.infarct_open_percent,
     )
 
 
@@ -91,11 +97,16 @@ def _findings(images: NDArray[np.float32], labels: NDArray[np.uint8] | None) -> 
     return tuple(found.code for found in label_findings(labels, n_sd_percent(images, labels), pixel_mm))
 
 
-def _found(images: NDArray[np.float32], segment: Segment) -> NDArray[np.uint8] | None:
+def _labelled(images: NDArray[np.float32], segment: Segment) -> LabelledSlices | None:
     try:
         return segment(images)
     except HeartRefused:
         return None
+
+
+def _found(images: NDArray[np.float32], segment: Segment) -> NDArray[np.uint8] | None:
+    labelled = _labelled(images, segment)
+    return None if labelled is None else labelled.labels
 
 
 def _stretched(images: NDArray[np.float32], factor: float = DISTORTION) -> NDArray[np.float32]:
