@@ -238,6 +238,32 @@ def test_an_enhanced_mr_instance_for_every_slice_is_one_cine(tmp_path: Path) -> 
     assert [plane.frame_number for plane in cine.planes[3]] == [4] * SPEC.n_slices
 
 
+@pytest.mark.parametrize("in_enhanced", [slice(4, None), slice(0, None, 2)])
+def test_a_stack_in_part_of_single_frames_and_in_part_enhanced_is_one_cine(
+    tmp_path: Path, in_enhanced: slice
+) -> None:
+    """Both kinds state pulse sequence and echo time in attributes of their own."""
+    places = range(SPEC.n_slices)[in_enhanced]
+    whole = enhanced(SPEC.but(series_uid=f"{SPEC.series_uid}.9"))
+    del whole.ScanningSequence, whole.EchoTime
+    chosen = [(z, t) for t in range(SPEC.n_phases) for z in places]
+    frames = [whole.PerFrameFunctionalGroupsSequence[t * SPEC.n_slices + z] for z, t in chosen]
+    for frame in frames:
+        echo = Dataset()
+        echo.EffectiveEchoTime = 1.6
+        frame.MREchoSequence = [echo]
+    whole.PerFrameFunctionalGroupsSequence, whole.NumberOfFrames = frames, len(frames)
+    add_pixels(whole, np.stack([pixels_of(SPEC, z, t) for z, t in chosen]))
+    single = [
+        image(SPEC, z, t) for z in range(SPEC.n_slices) for t in range(SPEC.n_phases) if z not in places
+    ]
+    for ds in single:
+        del ds.SpacingBetweenSlices
+    cine = assemble(tmp_path, [whole, *single])
+    np.testing.assert_array_equal(cine.stack.stored, expected_pixels(SPEC))
+    assert cine.findings == ()
+
+
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("shift", [0, 4])
 def test_only_the_stored_bits_count(tmp_path: Path, signed: int, shift: int) -> None:

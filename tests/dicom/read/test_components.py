@@ -79,6 +79,42 @@ def test_frames_of_an_enhanced_instance_tell_their_component_each(tmp_path: Path
     assert {p.component for phase in cine.planes for p in phase} == {Component.MAGNITUDE}
 
 
+def with_second_echo(echo_times_ms: tuple[float | None, float | None]) -> Dataset:
+    """The cine as one instance of two echoes, one after the other; the second with other pixels."""
+    instance = enhanced(SPEC)
+    del instance.EchoTime
+    described = list(instance.PerFrameFunctionalGroupsSequence)
+    order = [(z, t) for t in range(SPEC.n_phases) for z in range(SPEC.n_slices)]
+    one = np.stack([pixels_of(SPEC, z, t) for z, t in order])
+    both = []
+    for echo_time_ms in echo_times_ms:
+        for item in described:
+            frame, echo = Dataset(), Dataset()
+            frame.update(item)
+            if echo_time_ms is not None:
+                echo.EffectiveEchoTime = echo_time_ms
+            frame.MREchoSequence = [echo]
+            both.append(frame)
+    instance.PerFrameFunctionalGroupsSequence, instance.NumberOfFrames = both, len(both)
+    add_pixels(instance, np.concatenate([one, one + 1]))
+    return instance
+
+
+@pytest.mark.parametrize(("echo_times_ms", "first"), [((1.6, 4.0), 0), ((4.0, 1.6), 1)])
+def test_of_several_echoes_in_one_instance_the_first_is_measured(
+    tmp_path: Path, echo_times_ms: tuple[float, float], first: int
+) -> None:
+    cine = assemble(tmp_path, [with_second_echo(echo_times_ms)])
+    np.testing.assert_array_equal(cine.stack.stored, expected_pixels(SPEC) + first)
+    assert [f.code for f in cine.findings] == ["other_cine_stack"]
+    assert "later echo" in cine.excluded[0].reason
+
+
+def test_echoes_that_no_header_tells_apart_are_refused(tmp_path: Path) -> None:
+    refusal = refusal_of(lambda: assemble(tmp_path, [with_second_echo((None, None))]))
+    assert refusal.code == "duplicate_frame"
+
+
 @pytest.mark.parametrize("with_indices", [False, True])
 def test_phases_of_an_enhanced_instance_without_times_follow_its_indices_or_frames(
     tmp_path: Path, with_indices: bool

@@ -322,6 +322,26 @@ def test_a_slice_beside_the_stack_that_does_not_fit_is_said(stack: list[Dataset]
     assert "adjacent_slices_left_out" in codes_of(selection)
 
 
+def test_a_part_of_the_stack_that_does_not_fit_is_said(stack: list[Dataset]) -> None:
+    last = as_series(stack[-4:], 5, EchoTime=9.0)
+    selection = select_late_enhancement(study_of([*stack[:-4], *last]))
+    assert "4 slice(s)" in next(f for f in selection.findings if f.code == "adjacent_slices_left_out").message
+
+
+def test_another_whole_stack_is_no_part_that_was_left_out(stack: list[Dataset]) -> None:
+    again = as_series(stack, 5, EchoTime=9.0)
+    assert "adjacent_slices_left_out" not in codes_of(select_late_enhancement(study_of([*stack, *again])))
+
+
+@pytest.mark.parametrize(("last_ms", "is_said"), [(340.0, False), (400.0, True)])
+def test_inversion_times_too_far_apart_for_a_drift_are_said(
+    stack: list[Dataset], last_ms: float, is_said: bool
+) -> None:
+    for ds, inversion_ms in zip(stack, np.linspace(280.0, last_ms, len(stack)), strict=True):
+        ds.InversionTime = f"{inversion_ms:.0f}"
+    assert ("inversion_times_differ" in codes_of(select_late_enhancement(study_of(stack)))) is is_said
+
+
 @pytest.mark.parametrize("magnitudes", [slice(5, None), slice(1, None, 2)])
 def test_slices_of_the_stack_that_are_reconstructed_another_way_are_said(
     stack: list[Dataset], magnitudes: slice

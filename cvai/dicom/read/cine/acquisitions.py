@@ -88,8 +88,14 @@ def acquisitions_of(images: Sequence[ImagePlane]) -> tuple[Images, ...]:
         groups = _grouped(images, key)
         if _are_acquisitions(groups):
             return tuple(sorted(groups, key=lambda group: SliceAcquisition(group, 0.0).order))
-    groups = _runs_of_trigger_times(images)
+    groups = [] if _are_frames_of_one(images) else _runs_of_trigger_times(images)
     return tuple(groups) if _are_acquisitions(groups) else (tuple(images),)
+
+
+def _are_frames_of_one(images: Sequence[ImagePlane]) -> bool:
+    """Whether one multi-frame instance holds them all. Images of one moment in it are echoes or components of
+    the signal that no header tells apart, rather than a repeat."""
+    return images[0].frame_number is not None and len({plane.sop_instance_uid for plane in images}) == 1
 
 
 def each_alone(images: Images) -> tuple[Images, ...]:

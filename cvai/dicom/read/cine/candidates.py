@@ -9,7 +9,14 @@ import numpy as np
 
 from cvai.dicom.read.cine.conditions import may_be_several_beats
 from cvai.dicom.read.cine.image_groups import MIN_SLICES, ImageGroup
-from cvai.dicom.read.cine.images import has_contrast, is_annotated, is_derived, is_prepared, is_spoiled
+from cvai.dicom.read.cine.images import (
+    echo_time_ms,
+    has_contrast,
+    is_annotated,
+    is_derived,
+    is_prepared,
+    is_spoiled,
+)
 from cvai.dicom.read.cine.placement import normal_of
 from cvai.dicom.read.cine.stacks import is_similar_view
 from cvai.dicom.read.header.attributes import texts
@@ -34,6 +41,10 @@ _RESTING_RATE = 1.15
 """A heart rate this many times the lowest one, of two stacks of one heart, is no rate at rest."""
 
 
+_LATER_ECHO = 1.5
+"""Echoes of one excitation are further apart than this ratio; the echo times of repeats are not."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """A stack of cine slices with what speaks for and against it.
@@ -53,6 +64,7 @@ class Candidate:
     is_native: bool
     is_as_long: bool
     is_not_spoiled: bool
+    is_first_echo: bool
 
     @property
     def rate_bpm(self) -> float | None:
@@ -85,6 +97,7 @@ _CRITERIA: tuple[tuple[Callable[[Candidate], float], Message], ...] = (
     (lambda c: c.is_native, say("was acquired after a contrast agent")),
     (lambda c: c.is_as_long, say("covers less of the heart")),
     (lambda c: c.is_not_spoiled, say("is a spoiled gradient echo, as flow and tags are imaged")),
+    (lambda c: c.is_first_echo, say("is of a later echo")),
     (lambda c: c.stack.n_slices, say("has fewer slices")),
     (lambda c: c.stack.n_phases, say("has fewer phases")),
     (lambda c: c.stack.latest_series_number, say("has a lower series number")),
@@ -121,7 +134,13 @@ def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candida
         is_native=not has_contrast(first),
         is_as_long=stack.length_mm >= _AS_LONG * max(s.length_mm for s in of_same_view),
         is_not_spoiled=not is_spoiled(first),
+        is_first_echo=_echo_ms(stack) <= _LATER_ECHO * min(map(_echo_ms, of_same_view)),
     )
+
+
+def _echo_ms(stack: ImageGroup) -> float:
+    """Echo time, 0 where none is stated."""
+    return echo_time_ms(stack.planes[0]) or 0.0
 
 
 def _is_at_rest(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> bool:

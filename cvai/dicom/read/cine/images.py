@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 
 from cvai.dicom.read.cine.placement import is_placed
-from cvai.dicom.read.header.attributes import number, texts, whole_number
+from cvai.dicom.read.header.attributes import items, number, texts, whole_number
+from cvai.dicom.read.pixels.frames import frame_attributes
 from cvai.dicom.read.values import Component, Excluded, ImagePlane, Images, Series, Study
 from cvai.domain.message import say
 
@@ -76,20 +77,33 @@ def is_localizer(plane: ImagePlane) -> bool:
 def is_same_kind(first: ImagePlane, second: ImagePlane) -> bool:
     """Whether two images share pixel grid, pulse sequence and processing.
 
-    That is ScanningSequence, EchoTime within a fifth, MRAcquisitionType, the component of the signal, and
-    whether pixels are original or derived.
+    That is ScanningSequence, echo time within a fifth, MRAcquisitionType, the component of the signal,
+    contrast agent, and whether pixels are original or derived. Single-frame and enhanced instances state
+    these in attributes of their own: between the two, what one of them does not state tells nothing.
     """
+    is_across = first.sop_class_uid != second.sop_class_uid
+
+    def agree(one: object, other: object) -> bool:
+        return one == other or (is_across and (not one or not other))
+
+    echo_times_ms = echo_time_ms(first), echo_time_ms(second)
     return (
         has_same_grid(first, second)
         and all(
-            texts(first.header, k) == texts(second.header, k)
+            agree(texts(first.header, k), texts(second.header, k))
             for k in ("ScanningSequence", "MRAcquisitionType")
         )
-        and _is_near(number(first.header, "EchoTime"), number(second.header, "EchoTime"), share=0.2)
-        and first.component is second.component
+        and (_is_near(*echo_times_ms, share=0.2) or (is_across and None in echo_times_ms))
+        and agree(first.component, second.component)
         and has_contrast(first) == has_contrast(second)
         and is_derived(first) == is_derived(second)
     )
+
+
+def echo_time_ms(plane: ImagePlane) -> float | None:
+    """EffectiveEchoTime of a frame, or EchoTime; None where neither is stated."""
+    echo = frame_attributes(plane.header, plane.frame_number, "MREchoSequence")
+    return number(echo, "EffectiveEchoTime", "EchoTime") or number(plane.header, "EchoTime")
 
 
 def is_derived(plane: ImagePlane) -> bool:
@@ -123,7 +137,9 @@ def is_spoiled(plane: ImagePlane) -> bool:
 
 def has_contrast(plane: ImagePlane) -> bool:
     """Whether a contrast agent had been given (PS3.3 C.7.6.4)."""
-    return bool(texts(plane.header, "ContrastBolusAgent"))
+    return bool(
+        texts(plane.header, "ContrastBolusAgent") or items(plane.header, "ContrastBolusAgentSequence")
+    )
 
 
 def has_same_grid(first: ImagePlane, second: ImagePlane) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from cvai.dicom.read.enhancement.images import (
 )
 from cvai.dicom.read.header.attributes import texts, time_of_day_s, whole_number
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Series, Study
-from cvai.domain.findings import Finding, Severity
+from cvai.domain.findings import Finding, Severity, whole_slices
 from cvai.domain.message import Message, say
 from cvai.domain.series_choice import SeriesChoice
 from cvai.errors import FileRefused
@@ -49,6 +50,10 @@ _AS_LONG = 0.8
 
 _EVEN = 1.1
 """Ratio of the gaps between slices of one stack."""
+
+_OTHER_INVERSION = 1.3
+"""Ratio of the longest and shortest inversion time of a stack. While contrast washes out, some 50 ms of 300
+are added from the first slice to the last."""
 
 _EARLY_S = 5 * 60.0
 """Sooner after contrast, or so long before another stack, blood and no-reflow are not yet what they are late:
@@ -122,6 +127,7 @@ def select_late_enhancement(study: Study) -> EnhancementSelection:
             *_beside_findings(best, others),
             *_complement_findings(best, others),
             *_kind_findings(best),
+            *_inversion_findings(stack),
             *_early_findings(stack, others),
             *_cine_findings(cine),
         ),
@@ -290,11 +296,11 @@ def _repeat_findings(stack: ImageGroup) -> list[Finding]:
 
 
 def _beside_findings(stack: ImageGroup, others: Sequence[ImageGroup]) -> tuple[Finding, ...]:
-    """Single slices next to the stack, reconstructed as it is, that do not fit it."""
+    """Slices next to the stack, reconstructed as it is, that do not fit it: a few, or at no place of it."""
     beside = [
         other
         for other in others
-        if other.n_slices < WHOLE_STACK_SLICES
+        if (other.n_slices < WHOLE_STACK_SLICES or not overlaps(stack, other))
         and reconstruction_of(other.planes[0]) is reconstruction_of(stack.planes[0])
         and continues(stack, other)
     ]
@@ -368,6 +374,27 @@ def _kind_findings(stack: ImageGroup) -> tuple[Finding, ...]:
         "was trained. With a wrong inversion time, healthy myocardium is bright in magnitude images."
     )
     return (Finding("magnitude_enhancement", Severity.INFO, message),)
+
+
+def _inversion_findings(stack: ImageGroup) -> tuple[Finding, ...]:
+    """That slices of the stack were acquired at inversion times too far apart for one drift of T1."""
+    stated_ms = [ms for plane in stack.planes if (ms := inversion_time_ms(plane)) is not None]
+    if not stated_ms or max(stated_ms) < _OTHER_INVERSION * min(stated_ms):
+        return ()
+    usual_ms = median(stated_ms)
+    other = [
+        z
+        for z, (plane,) in enumerate(stack.slices)
+        if (ms := inversion_time_ms(plane)) is not None and ms != usual_ms
+    ]
+    message = say(
+        "The slices of the stack were acquired at inversion times of {least_ms:.0f} to {most_ms:.0f} ms: "
+        "healthy myocardium is not as dark in all of them, and an infarct may be missed in some, or seen "
+        "where none is. Send a stack of one inversion time.",
+        least_ms=min(stated_ms),
+        most_ms=max(stated_ms),
+    )
+    return (Finding("inversion_times_differ", Severity.WARNING, message, whole_slices(other)),)
 
 
 def _matching_cine(study: Study, stack: ImageGroup) -> ImageGroup | None:

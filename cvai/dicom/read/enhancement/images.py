@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from pydicom import Dataset
 
-from cvai.dicom.read.cine.images import is_localizer
+from cvai.dicom.read.cine.images import echo_time_ms, is_localizer
 from cvai.dicom.read.cine.placement import is_placed
 from cvai.dicom.read.header.attributes import number, numbers, texts, whole_number
 from cvai.dicom.read.pixels.frames import frame_attributes
@@ -83,13 +83,8 @@ def is_spin_echo(plane: ImagePlane) -> bool:
     late for gradient echoes, by which late enhancement is read."""
     sequence = (*texts(plane.header, "ScanningSequence"), *texts(_modifier(plane), "ScanningSequence"))
     is_called_so = "SE" in sequence and "GR" not in sequence
-    is_late = (_echo_time_ms(plane) or 0.0) > _LONGEST_GRADIENT_ECHO_MS
+    is_late = (echo_time_ms(plane) or 0.0) > _LONGEST_GRADIENT_ECHO_MS
     return is_called_so or is_late or texts(plane.header, "EchoPulseSequence") == ("SPIN",)
-
-
-def _echo_time_ms(plane: ImagePlane) -> float | None:
-    echo = frame_attributes(plane.header, plane.frame_number, "MREchoSequence")
-    return number(plane.header, "EchoTime") or number(echo, "EffectiveEchoTime", "EchoTime")
 
 
 def is_map(plane: ImagePlane) -> bool:
