@@ -92,6 +92,16 @@ def test_proportions_of_a_pixel_that_contradict_its_size_are_reported(tmp_path: 
     assert found(tmp_path / "right", stating(PixelAspectRatio=[5, 7])) == []  # 1.25 by 1.75 mm
 
 
+@pytest.mark.parametrize(("spacing_mm", "expected"), [(1.95, []), (2.15, [SIZE])])
+def test_a_field_of_view_larger_than_that_of_scanners_is_reported(
+    tmp_path: Path, spacing_mm: float, expected: list[str]
+) -> None:
+    wide = images(SPEC.but(rows=256, columns=20))
+    for ds in wide:
+        ds.PixelSpacing = [f"{spacing_mm:.4f}"] * 2
+    assert found(tmp_path, wide) == expected
+
+
 @pytest.mark.parametrize("keyword", ["StudyDate", "SeriesDate", "AcquisitionDate"])
 def test_slices_of_two_visits_are_reported_where_only_a_date_says_so(tmp_path: Path, keyword: str) -> None:
     datasets = images(SPEC)

@@ -36,6 +36,10 @@ _SAME_FIELD = 1.15
 _FIELDS_MM = (50.0, 1000.0)
 """Outside of these a ReconstructionDiameter is in another unit, or none."""
 
+_WIDEST_FIELD_MM = 520.0
+"""Scanners image 500 mm at most, and short axes are planned in less: 320 to 480 mm in 99 ACDC patients, of
+whom 97 are beyond this once their pixel size is 1.6 times as large."""
+
 _SAME_ASPECT = 1.05
 
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate")
@@ -117,6 +121,8 @@ def _pixel_size(firsts: Sequence[ImagePlane], geometry: StackGeometry) -> Findin
 
 def _stated_size(plane: ImagePlane, sides_mm: tuple[float, float], aspect: float) -> Message | None:
     """What contradicts the sides of the field of view or the proportions of a pixel, height over width."""
+    if max(sides_mm) > _WIDEST_FIELD_MM:
+        return say("the largest field of scanners, 500 mm,")
     diameter_mm = number(plane.header, "ReconstructionDiameter") or 0.0
     is_diameter = _FIELDS_MM[0] <= diameter_mm <= _FIELDS_MM[1]
     if is_diameter and not any(_agree(diameter_mm, side_mm, _SAME_FIELD) for side_mm in sides_mm):
