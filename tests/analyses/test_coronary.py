@@ -329,6 +329,15 @@ def test_without_a_model_a_study_is_refused(original: Dataset, tmp_path: Path) -
     assert refused.value.code == "model_not_installed"
 
 
+@pytest.mark.parametrize(("imager_mm", "is_odd"), [(0.15, True), (0.3, False), (0.6, True)])
+def test_vessels_of_an_unusual_width_are_flagged(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path, imager_mm: float, is_odd: bool
+) -> None:
+    run.ImagerPixelSpacing = [imager_mm, imager_mm]
+    analysis = analysed(tmp_path, ThresholdVessels(phantom.labels), run)
+    assert ("vessel_size_implausible" in {f.code for f in analysis.findings}) is is_odd
+
+
 def test_without_calibration_there_are_ratios_only(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
     del run.EstimatedRadiographicMagnificationFactor
     found = analysed(tmp_path, ThresholdVessels(phantom.labels), run)

@@ -35,6 +35,7 @@ from cvai.domain.measurement import Measurement
 from cvai.domain.message import joined, say
 from cvai.domain.subject import Subject
 from cvai.domain.vessels.filling import LEAST_FILLING, Filling, best_frame, filling_of
+from cvai.domain.vessels.segments import PROXIMAL_SEGMENTS
 from cvai.errors import HeartRefused, Refused
 
 MOST_RUNS = 12
@@ -42,6 +43,9 @@ MOST_RUNS = 12
 MOST_LESIONS = 20
 _LEAST_TREE_PX = 0.004
 """Share of the field that a coronary tree covers at least."""
+_REFERENCE_MM = (1.8, 6.0)
+"""Beyond these it is unusual: proximal segments are 2.8 to 4.5 mm wide on average, with standard deviations
+of 0.4 to 0.6 (Dodge et al., Circulation 1992;86:232-246); half and double of most lie outside."""
 _INVERTED = 1.5
 """Ratio of what bright and dark thin structures fill from which on a picture is inverted."""
 
@@ -284,6 +288,7 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
             numbers=joined(", ", by_profile),
         )
         findings.append(Finding("lesion_by_profile", Severity.WARNING, message))
+    findings += _size_findings(analysis)
     one_sided = [f.number for f in analysis.lesions if f.lesion.narrowing.is_one_sided]
     if one_sided:
         message = say(
@@ -298,6 +303,29 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
         )
         findings.append(Finding("no_lesion", Severity.WARNING, message))
     return findings
+
+
+def _size_findings(analysis: CoronaryAnalysis) -> list[Finding]:
+    """Lesions in vessels that are too wide or too narrow for the size of a pixel that is stated."""
+    odd = []
+    for found in analysis.lesions:
+        size, lesion = found.run.source.run.pixel_size, found.lesion
+        if size is None or lesion.given_percent is not None:
+            continue
+        reference_mm = lesion.narrowing.reference_px * size.mm
+        is_narrow = lesion.segment in PROXIMAL_SEGMENTS and reference_mm < _REFERENCE_MM[0]
+        if is_narrow or reference_mm > _REFERENCE_MM[1]:
+            odd.append(
+                say("{reference_mm:.1f} mm (lesion {number})", reference_mm=reference_mm, number=found.number)
+            )
+    if not odd:
+        return []
+    message = say(
+        "Reference diameters are unusual: {diameters}. The vessel is ectatic or small throughout, or the "
+        "pixel size is wrong, as of a picture that was resized; check diameters and lengths in mm.",
+        diameters=joined(", ", odd),
+    )
+    return [Finding("vessel_size_implausible", Severity.WARNING, message)]
 
 
 def _one_of_each(*several: Sequence[Finding]) -> tuple[Finding, ...]:

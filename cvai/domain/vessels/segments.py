@@ -100,3 +100,11 @@ RIGHT_SEGMENTS = (
 
 LEFT_SEGMENTS = tuple(segment for segment in CoronarySegment if segment not in RIGHT_SEGMENTS)
 """Of the left coronary artery and its branches."""
+
+PROXIMAL_SEGMENTS = (
+    CoronarySegment.SEGMENT_1,
+    CoronarySegment.SEGMENT_2,
+    CoronarySegment.SEGMENT_5,
+    CoronarySegment.SEGMENT_6,
+)
+"""Large in every normal heart, whichever artery is dominant; the circumflex is not."""

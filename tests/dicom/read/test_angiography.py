@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pydicom import Dataset
-from pydicom.uid import EnhancedXAImageStorage, RLELossless, XRayRadiofluoroscopicImageStorage
+from pydicom.uid import (
+    EnhancedXAImageStorage,
+    RLELossless,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
+)
 
+from cvai.dicom.read.angiography.body_part import stated_elsewhere
 from cvai.dicom.read.angiography.calibration import pixel_size
 from cvai.dicom.read.angiography.runs import assemble_run, select_runs
 from cvai.dicom.read.angiography.times import r_wave_frames, run_times
-from cvai.dicom.read.angiography.views import AngiographyView, stated_view
+from cvai.dicom.read.angiography.views import AngiographyView, stated_view, turned_picture
 from cvai.dicom.read.read import read_studies
 from cvai.dicom.read.values import CineNotFound
 from cvai.domain.vessels.filling import best_frame, filling_of
@@ -56,14 +62,16 @@ def test_vessels_are_dark_however_values_are_stored(run: Dataset, tmp_path: Path
         ways[name].PhotometricInterpretation = photometric
         ways[name].PixelIntensityRelationshipSign = sign
         set_pixels(ways[name], values)
-    greys = {}
+    greys, beams = {}, {}
     for number, (name, way) in enumerate(ways.items()):
         folder = tmp_path / str(number)
         folder.mkdir()
         (images,) = select_runs(study_of(folder, way)).runs
-        greys[name] = assemble_run(images).run.grey(5)
-    for grey in greys.values():
+        read = assemble_run(images).run
+        greys[name], beams[name] = read.grey(5), read.frames
+    for name, grey in greys.items():
         assert_allclose(grey, greys["usual"], atol=2e-3)
+        assert_array_equal(beams[name], frames)
 
 
 def test_eight_bits_and_rle_are_read(run: Dataset, tmp_path: Path) -> None:
@@ -123,6 +131,8 @@ def test_an_enhanced_image_says_the_same(run: Dataset, tmp_path: Path) -> None:
         ({"SOPClassUID": XRayRadiofluoroscopicImageStorage}, "radiofluoroscopy"),
         ({"RadiationSetting": "SC"}, "fluoroscopy store"),
         ({"DerivationDescription": "Subtracted"}, "subtracted"),
+        ({"BodyPartExamined": "LEG"}, r"another body part \(LEG\)"),
+        ({"BodyPartExamined": "CAROTID ART"}, "another body part"),
         ({"PositionerMotion": "DYNAMIC", "PositionerPrimaryAngleIncrement": [0.0, 90.0]}, "rotational"),
     ],
 )
@@ -136,6 +146,35 @@ def test_what_is_no_run_is_passed_over(
         select_runs(study_of(tmp_path, run))
     assert refused.value.code == "no_run"
     assert refused.value.hint
+
+
+def _header(**elements: object) -> Dataset:
+    ds = Dataset()
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def _region(meaning: str) -> Dataset:
+    return _header(CodeValue="1", CodingSchemeDesignator="SCT", CodeMeaning=meaning)
+
+
+@pytest.mark.parametrize(
+    ("elements", "word"),
+    [
+        ({"AnatomicRegionSequence": [_region("Left renal artery")]}, "RENAL"),
+        ({"BodyPartExamined": "HEART", "AnatomicRegionSequence": [_region("Renal artery")]}, None),
+        ({"BodyPartExamined": "UPPER_LIMB"}, "UPPER LIMB"),
+        ({"BodyPartExamined": "CHEST"}, None),
+        ({"BodyPartExamined": "CORONARY"}, None),
+        ({"BodyPartExamined": "ARTERY"}, None),
+        ({}, None),
+    ],
+)
+def test_a_body_part_counts_only_where_it_leaves_no_heart(
+    elements: dict[str, object], word: str | None
+) -> None:
+    assert stated_elsewhere(_header(SOPClassUID=XRayAngiographicImageStorage, **elements)) == word
 
 
 def test_a_study_of_4000_frames_is_no_run(run: Dataset, tmp_path: Path) -> None:
@@ -154,13 +193,6 @@ def test_a_still_beside_a_run_is_left_out_and_alone_is_measured(run: Dataset, tm
     (tmp_path / "alone").mkdir()
     (images,) = select_runs(study_of(tmp_path / "alone", still)).runs
     assert "single_frame" in {f.code for f in assemble_run(images).findings}
-
-
-def _header(**elements: object) -> Dataset:
-    ds = Dataset()
-    for keyword, value in elements.items():
-        setattr(ds, keyword, value)
-    return ds
 
 
 IMAGER = [0.3, 0.3]
@@ -236,6 +268,20 @@ def test_millimetres_are_given_only_where_calibration_holds(
         assert 0.04 < size.uncertainty < 0.1
 
 
+@pytest.mark.parametrize(("columns", "is_given"), [(512, True), (724, True), (256, False), (1024, False)])
+def test_a_field_of_view_tells_that_an_export_has_resized_the_picture(columns: int, is_given: bool) -> None:
+    size, (finding,) = pixel_size(
+        _header(
+            ImagerPixelSpacing=IMAGER,
+            EstimatedRadiographicMagnificationFactor=1.5,
+            Columns=columns,
+            FieldOfViewDimensions=154,
+        )
+    )
+    assert (size is not None) is is_given
+    assert (finding.code == "calibration_ambiguous") is not is_given
+
+
 def test_pixels_that_are_not_square_are_refused() -> None:
     with pytest.raises(GeometryRefused, match=r"0\.3 x 0\.25"):
         pixel_size(_header(ImagerPixelSpacing=[0.3, 0.25]))
@@ -261,6 +307,32 @@ def test_views_have_the_names_of_cardiologists(angles: tuple[float, float], name
     assert view is not None
     assert view.name == name
     assert stated_view(_header(PositionerPrimaryAngle=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("orientation", "primary", "is_turned"),
+    [
+        (["L", "F"], 0, False),
+        (["R", "F"], 0, True),
+        (["L", "H"], 0, True),
+        (["F", "R"], 0, True),
+        (["LP", "F"], 45, False),
+        (["P", "F"], 90, False),
+        (["A", "F"], 90, True),
+        (["A", "F"], -90, False),
+        (["L", "F"], -60, False),
+        (["R", "F"], -30, True),
+        (["L", "F"], 90, False),
+        ("", 0, False),
+    ],
+)
+def test_a_picture_that_is_stated_as_mirrored_or_turned_is_flagged(
+    orientation: list[str], primary: float, is_turned: bool
+) -> None:
+    header = _header(
+        PatientOrientation=orientation, PositionerPrimaryAngle=primary, PositionerSecondaryAngle=0
+    )
+    assert (turned_picture(header) is not None) is is_turned
 
 
 def test_shutters_and_collimator_limit_the_field(run: Dataset, tmp_path: Path) -> None:

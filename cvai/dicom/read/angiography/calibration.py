@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pydicom import Dataset
 
 from cvai.dicom.read.angiography.attributes import of_frame
-from cvai.dicom.read.header.attributes import number, numbers, texts
+from cvai.dicom.read.header.attributes import number, numbers, texts, whole_number
 from cvai.domain.findings import Finding, Severity
 from cvai.domain.message import Message, say
 from cvai.domain.vessels.run import PixelSize
@@ -31,6 +31,11 @@ _APART = 1.25
 """Ratio of two sizes beyond which one is wrong: a catheter and the isocentre are closer to each other."""
 
 
+_RESIZED = 1.7
+"""Ratio of the widths of picture and field of view: a field stated by its diagonal is 1.4 wider, one of half
+the pixels twice."""
+
+
 def pixel_size(header: Dataset) -> tuple[PixelSize | None, tuple[Finding, ...]]:
     """The size of a pixel at the vessels, and why there is none or how sure it is.
 
@@ -45,7 +50,7 @@ def pixel_size(header: Dataset) -> tuple[PixelSize | None, tuple[Finding, ...]]:
                 say("The pixels are stated as {height:g} x {width:g}.", height=pair[0], width=pair[1]),
                 say("Send the run as the angiography system stored it."),
             )
-    contradiction = _contradiction(header)
+    contradiction = _contradiction(header) or _resized(header, imager)
     if contradiction is not None:
         return None, (_withheld("calibration_ambiguous", contradiction),)
     sizes = tuple(_sizes(header, imager))
@@ -99,6 +104,28 @@ def _contradiction(header: Dataset) -> Message | None:
         "a magnification of {stated:.2f} is stated, and distances that give {computed:.2f}",
         stated=stated,
         computed=computed,
+    )
+
+
+def _resized(header: Dataset, imager: tuple[float, ...] | None) -> Message | None:
+    """What detector and picture say, where one is much wider than the other: an export has resized it."""
+    of_detector = of_frame(header, "FieldOfViewSequence")
+    field_mm = numbers(of_detector, "FieldOfViewDimensions") or numbers(
+        of_detector, "FieldOfViewDimensionsInFloat"
+    )
+    columns = whole_number(header, "Columns")
+    if imager is None or not field_mm or not columns or max(field_mm) <= 0:
+        return None
+    across_mm = imager[1] * columns
+    if 1 / _RESIZED < across_mm / max(field_mm) < _RESIZED:
+        return None
+    return say(
+        "{columns} columns of {detector_mm:g} mm are {across_mm:.0f} mm, and a field of view of "
+        "{field_mm:.0f} mm is stated",
+        columns=columns,
+        detector_mm=imager[1],
+        across_mm=across_mm,
+        field_mm=max(field_mm),
     )
 
 

@@ -18,6 +18,7 @@ from pydicom.uid import (
 )
 
 from cvai.dicom.read.angiography.attributes import of_frame
+from cvai.dicom.read.angiography.body_part import stated_elsewhere
 from cvai.dicom.read.angiography.calibration import pixel_size
 from cvai.dicom.read.angiography.field import background_spread, burnt_in_px, field_of
 from cvai.dicom.read.angiography.times import r_wave_frames, run_times
@@ -27,8 +28,9 @@ from cvai.dicom.read.angiography.views import (
     rotation_degrees,
     stated_view,
     table_moves,
+    turned_picture,
 )
-from cvai.dicom.read.header.attributes import items, number, texts
+from cvai.dicom.read.header.attributes import items, number, texts, whole_number
 from cvai.dicom.read.modality import modality_of
 from cvai.dicom.read.pixels.decode import stored_pixels
 from cvai.dicom.read.values import CineNotFound, Excluded, ImagePlane, Images, Study
@@ -187,7 +189,7 @@ def _unsuitable(images: Images) -> str | None:
     modality = modality_of(first.header)
     if first.sop_class_uid not in ANGIOGRAPHY_CLASSES:
         return say("not an angiography image (modality {modality})", modality=modality or say("not stated"))
-    return _unsuitable_frames(images) or _other_technique(first.header)
+    return _unsuitable_frames(images) or _other_region(first.header) or _other_technique(first.header)
 
 
 def _unsuitable_frames(images: Images) -> str | None:
@@ -196,6 +198,13 @@ def _unsuitable_frames(images: Images) -> str | None:
         return say("{count} frames: longer than an angiography run", count=len(images))
     if min(first.rows, first.columns) < _SMALLEST_PX:
         return say("a matrix of {columns} x {rows} pixels", columns=first.columns, rows=first.rows)
+    return None
+
+
+def _other_region(header: Dataset) -> str | None:
+    """Vessels of a leg or of the head fill as coronary arteries do, and headers alone tell them apart."""
+    if (part := stated_elsewhere(header)) is not None:
+        return say("an angiogram of another body part ({part})", part=part)
     return None
 
 
@@ -225,9 +234,15 @@ def _dark_vessels(images: Images) -> tuple[NDArray[np.unsignedinteger[Any]], boo
     is_turned_over = "MONOCHROME1" in texts(header, "PhotometricInterpretation")
     values = _unsigned(stored.values)
     is_bright = sign is not None and (sign < 0) != is_turned_over
-    if is_bright:
-        values = values.max() - values
-    return values, sign is not None
+    return _turned_over(header, values) if is_bright else values, sign is not None
+
+
+def _turned_over(
+    header: Dataset, values: NDArray[np.unsignedinteger[Any]]
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Values counted from the largest that their bits hold: 0 is no beam at all, as a logarithm needs it."""
+    full = min(2 ** (whole_number(header, "BitsStored") or 16) - 1, int(np.iinfo(values.dtype).max))
+    return values.dtype.type(max(full, int(values.max()))) - values
 
 
 def _unsigned(values: NDArray[np.number[Any]]) -> NDArray[np.unsignedinteger[Any]]:
@@ -259,6 +274,13 @@ def _input_findings(header: Dataset, n_frames: int) -> tuple[Finding, ...]:
     if n_frames == 1:
         message = say("A single frame: neither the filling nor the phase of the heartbeat can be judged.")
         findings.append(Finding("single_frame", Severity.WARNING, message))
+    if (turned := turned_picture(header)) is not None:
+        message = say(
+            "PatientOrientation {stated} states that the picture is mirrored or turned: names of arteries "
+            "and segments may be wrong.",
+            stated=turned,
+        )
+        findings.append(Finding("orientation_unusual", Severity.WARNING, message))
     if table_moves(header):
         message = say("The table was moved during the run; neighbouring frames are not aligned.")
         findings.append(Finding("table_moved", Severity.WARNING, message))

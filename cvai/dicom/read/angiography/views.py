@@ -13,6 +13,8 @@ from cvai.dicom.read.header.attributes import number, numbers, texts
 _GROUP = "PositionerPositionSequence"
 _STRAIGHT_DEGREES = 2.5
 """Smaller angles are not named."""
+_MIRRORED = 0.5
+"""Cosine of stated and expected direction of rows, negative: some systems state L for every view."""
 ROTATION_DEGREES = 20.0
 """A positioner that turns further while the run is made gives no single view."""
 
@@ -96,3 +98,25 @@ def table_moves(header: Dataset) -> bool:
         for value in numbers(header, f"Table{axis}Increment") or ()
     ]
     return "DYNAMIC" in texts(header, "TableMotion") and (not increments or max(map(abs, increments)) > 0)
+
+
+def turned_picture(header: Dataset) -> str | None:
+    """PatientOrientation where it is not that of a picture seen from the detector, the head above.
+
+    Then rows run to the patient's left, and to the back as the detector turns to the left.
+
+    >>> header = Dataset()
+    >>> header.PatientOrientation = ["R", "F"]
+    >>> turned_picture(header)
+    'R / F'
+    """
+    stated, view = texts(header, "PatientOrientation"), stated_view(header)
+    if len(stated) != 2:
+        return None
+    along, down = (text[0] for text in stated)
+    around = math.radians(view.primary_degrees if view is not None else 0.0)
+    to_left = {"L": math.cos(around), "P": math.sin(around)}
+    to_right = {"R": to_left["L"], "A": to_left["P"]}
+    is_upright = along not in "HF" and down != "H"
+    is_mirrored = to_right.get(along, 0.0) - to_left.get(along, 0.0) > _MIRRORED
+    return " / ".join(stated) if is_mirrored or not is_upright else None
