@@ -362,6 +362,12 @@ def test_text_in_the_field_is_said(run: Dataset, tmp_path: Path) -> None:
         assert ("burnt_in_text" in {f.code for f in assemble_run(images).findings}) is expected
 
 
+@pytest.mark.parametrize(("noise", "is_flagged"), [(0.01, False), (0.02, False), (0.05, True)])
+def test_noise_that_changes_stenoses_is_flagged(tmp_path: Path, noise: float, is_flagged: bool) -> None:
+    (images,) = select_runs(study_of(tmp_path, small_run(noise=noise))).runs
+    assert ("angiogram_noisy" in {f.code for f in assemble_run(images).findings}) is is_flagged
+
+
 @pytest.mark.parametrize("moved_px", [0, 4])
 def test_frames_that_look_subtracted_are_flagged(run: Dataset, tmp_path: Path, moved_px: int) -> None:
     frames = run.pixel_array.astype(int)

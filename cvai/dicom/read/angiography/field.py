@@ -19,6 +19,7 @@ _LEAST_FRAMES, _TEXT_PX = 8, 4
 """Frames without which stillness says nothing, and half the width of a stroke at most."""
 _BLOCK_PX = 16
 """Side of the squares whose means are compared: noise and vessels average out."""
+_SECOND_DIFFERENCE = np.outer((1, -2, 1), (1, -2, 1))
 _RIM_PX = 4
 """Taken off the field: the edge of a collimator is a dark line like a vessel."""
 
@@ -71,6 +72,18 @@ def background_spread(frames: NDArray[np.unsignedinteger[Any]], field: NDArray[n
         return 0.0
     low, middle, high = np.percentile(means, (5, 50, 95))
     return float((high - low) / max(middle, 1.0))
+
+
+def noise_share(frames: NDArray[np.unsignedinteger[Any]], field: NDArray[np.bool_]) -> float:
+    """Standard deviation of the noise of the middle frame, over its median brightness.
+
+    It is what second differences along both axes leave: neither a chest nor the edges of vessels, which fill
+    few of the pixels.
+    """
+    frame = frames[len(frames) // 2].astype(np.float32)
+    rough = np.abs(ndimage.convolve(frame, _SECOND_DIFFERENCE))[field]
+    spread = 1.4826 * float(np.median(rough)) / float(np.linalg.norm(_SECOND_DIFFERENCE))
+    return spread / max(float(np.median(frame[field])), 1.0)
 
 
 def _shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_]:

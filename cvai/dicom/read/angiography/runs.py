@@ -20,7 +20,7 @@ from pydicom.uid import (
 from cvai.dicom.read.angiography.attributes import of_frame
 from cvai.dicom.read.angiography.body_part import stated_elsewhere
 from cvai.dicom.read.angiography.calibration import pixel_size
-from cvai.dicom.read.angiography.field import background_spread, burnt_in_px, field_of
+from cvai.dicom.read.angiography.field import background_spread, burnt_in_px, field_of, noise_share
 from cvai.dicom.read.angiography.times import r_wave_frames, run_times
 from cvai.dicom.read.angiography.views import (
     ROTATION_DEGREES,
@@ -49,6 +49,8 @@ _LEAST_TEXT_PX = 60
 """A letter of twelve pixels has some 40."""
 _LEAST_SPREAD = 0.06
 """Of a chest's brightness over its median; see ``background_spread``."""
+_MOST_NOISE = 0.03
+"""Of the brightness; see ``noise_share``. 100 images of ARCADE have up to 0.009."""
 _LEAST_FIELD = 0.1
 """Of the frame; a narrower collimation shows no tree."""
 _LOGARITHMIC = ("LOG", "DISP")
@@ -169,6 +171,13 @@ def assemble_run(images: Images) -> AssembledRun:
             "not say so. Diameters of subtracted vessels are not reliable, and motion makes false edges."
         )
         findings = (*findings, Finding("looks_subtracted", Severity.WARNING, message))
+    if (noise := noise_share(frames, field)) > _MOST_NOISE:
+        message = say(
+            "Noise is {percent:.0f} % of the brightness: narrow vessels are measured too narrow, and "
+            "stenoses too severe by 10 points and more.",
+            percent=100 * noise,
+        )
+        findings = (*findings, Finding("angiogram_noisy", Severity.WARNING, message))
     if not sign_is_stated:
         message = say("PixelIntensityRelationshipSign is not stated; vessels are taken to be dark as shown.")
         findings = (*findings, Finding("sign_not_stated", Severity.INFO, message))
