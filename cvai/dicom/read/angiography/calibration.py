@@ -30,7 +30,6 @@ _AGREE = 0.05
 _APART = 1.25
 """Ratio of two sizes beyond which one is wrong: a catheter and the isocentre are closer to each other."""
 
-
 _RESIZED = 1.7
 """Ratio of the widths of picture and field of view: a field stated by its diagonal is 1.4 wider, one of half
 the pixels twice."""

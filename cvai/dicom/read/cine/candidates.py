@@ -40,7 +40,6 @@ _AS_LONG = 0.8
 _RESTING_RATE = 1.15
 """A heart rate this many times the lowest one, of two stacks of one heart, is no rate at rest."""
 
-
 _LATER_ECHO = 1.5
 """Echoes of one excitation are further apart than this ratio; the echo times of repeats are not."""
 
@@ -134,13 +133,14 @@ def _candidate(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> Candida
         is_native=not has_contrast(first),
         is_as_long=stack.length_mm >= _AS_LONG * max(s.length_mm for s in of_same_view),
         is_not_spoiled=not is_spoiled(first),
-        is_first_echo=_echo_ms(stack) <= _LATER_ECHO * min(map(_echo_ms, of_same_view)),
+        is_first_echo=_is_first_echo(stack, of_same_view),
     )
 
 
-def _echo_ms(stack: ImageGroup) -> float:
-    """Echo time, 0 where none is stated."""
-    return echo_time_ms(stack.planes[0]) or 0.0
+def _is_first_echo(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> bool:
+    """Against stacks that state an echo time; one that states none may be any echo."""
+    own_ms, *others_ms = (echo_time_ms(s.planes[0]) for s in (stack, *of_same_view))
+    return not own_ms or own_ms <= _LATER_ECHO * min(ms for ms in (own_ms, *others_ms) if ms)
 
 
 def _is_at_rest(stack: ImageGroup, of_same_view: Sequence[ImageGroup]) -> bool:
