@@ -55,6 +55,10 @@ def test_the_intervals_of_the_card_are_those_it_tells() -> None:
     widths = uncertainty.half_widths
     assert f"biplane EF ± {widths['lv_ef']:.1f} points" in text
     assert f"four-chamber view alone ± {widths['lv_ef_a4c']:.1f}" in text
+    by_doubt = uncertainty.by_doubt
+    assert by_doubt is not None
+    assert f"biplane EF is {by_doubt.factors['lv_ef']:.1f} points times the doubt" in text
+    assert f"which counts as {by_doubt.least} at the least" in text
 
 
 def test_the_correction_of_the_card_is_the_one_it_tells() -> None:
