@@ -9,6 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from scipy import ndimage
 
 from cvai.analyses.coronary import SPEC
 from cvai.analyses.coronary.analyse import analyse_coronary
@@ -336,6 +337,18 @@ def test_vessels_of_an_unusual_width_are_flagged(
     run.ImagerPixelSpacing = [imager_mm, imager_mm]
     analysis = analysed(tmp_path, ThresholdVessels(phantom.labels), run)
     assert ("vessel_size_implausible" in {f.code for f in analysis.findings}) is is_odd
+
+
+def test_a_smoothed_run_is_flagged_by_an_analysis_and_after_a_correction(
+    run: Dataset, phantom: PhantomRun, measured: CoronaryAnalysis, tmp_path: Path
+) -> None:
+    assert "angiogram_blurred" not in {f.code for f in measured.findings}
+    set_pixels(run, ndimage.gaussian_filter(run.pixel_array, (0, 2.0, 2.0)))
+    (tmp_path / "first").mkdir()
+    smoothed = analysed(tmp_path / "first", ThresholdVessels(phantom.labels), run)
+    assert smoothed.lesions[0].lesion.percent < measured.lesions[0].lesion.percent - 8
+    assert "angiogram_blurred" in {f.code for f in smoothed.findings}
+    assert reread(tmp_path, smoothed, {}, run).findings == smoothed.findings
 
 
 def test_without_calibration_there_are_ratios_only(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:

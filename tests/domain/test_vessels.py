@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from cvai.domain.vessels.centreline import vessel_paths
-from cvai.domain.vessels.diameters import DiameterProfile, diameter_profile
+from cvai.domain.vessels.diameters import DiameterProfile, diameter_profile, frame_blur_px
 from cvai.domain.vessels.gaps import bridged
 from cvai.domain.vessels.narrowings import (
     Caliper,
@@ -56,6 +58,19 @@ def test_diameters_are_true_within_a_tenth_of_a_millimetre(diameter_mm: float, g
 def test_another_blur_than_assumed_costs_less_than_a_tenth_of_a_millimetre(blur_px: float) -> None:
     (profile,) = profiles_of((PhantomVessel(6, POINTS, (2.5, 2.5)),), noise=0.006, blur_px=blur_px)
     assert abs(middle(profile).mean() * SPACING_MM - 2.5) <= 0.1
+
+
+@pytest.mark.parametrize("blur_px", [1.0, 1.6, 2.2, 3.0])
+def test_the_blur_of_a_frame_is_seen_in_profiles_across_its_vessels(blur_px: float) -> None:
+    vessels = (PhantomVessel(6, POINTS, (2.8, 2.0)),)
+    seen_px = frame_blur_px(profiles_of(vessels, noise=0.004, blur_px=blur_px))
+    assert seen_px is not None
+    assert abs(seen_px - blur_px) <= 0.3
+
+
+def test_too_few_vessels_show_no_blur() -> None:
+    assert frame_blur_px(()) is None
+    assert frame_blur_px(profiles_of((PhantomVessel(6, POINTS, (0.6, 0.6)),))) is None
 
 
 @pytest.mark.parametrize("percent", [30.0, 50.0, 65.0, 80.0])
@@ -141,7 +156,7 @@ def test_a_vessel_that_ends_has_no_lesion_at_its_end() -> None:
 
 def test_a_reference_is_not_known_without_diameters() -> None:
     (profile,) = profiles_of((PhantomVessel(6, POINTS, (3.0, 3.0)),))
-    unknown = DiameterProfile(profile.path, np.full_like(profile.diameter_px, np.nan), profile.edges)
+    unknown = replace(profile, diameter_px=np.full_like(profile.diameter_px, np.nan))
     assert np.isnan(reference_diameter_px(unknown)).all()
     assert narrowings_of(unknown) == ()
 

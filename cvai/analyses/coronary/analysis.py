@@ -84,6 +84,7 @@ class MeasuredRun:
         lesions: severest first, as they were measured; then those that a reader has added.
         lesser_percent: the largest of narrowings that are no lesions; 0 where there is none.
         suspected: number of places that the network takes for a stenosis and no profile shows.
+        blur_px: standard deviation of the frame's blur, None where too few vessels show it.
 
     Raises:
         ValueError: the labels are not of the frame's size.
@@ -95,6 +96,7 @@ class MeasuredRun:
     lesions: tuple[Lesion, ...]
     lesser_percent: float
     suspected: int
+    blur_px: float | None
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.source.run.field.shape:

@@ -31,7 +31,7 @@ from cvai.dicom.read.values import Excluded, ImagePlane, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
 from cvai.domain.message import say
-from cvai.domain.vessels.diameters import DiameterProfile
+from cvai.domain.vessels.diameters import DiameterProfile, frame_blur_px
 from cvai.errors import StudyRefused
 
 
@@ -65,8 +65,15 @@ class ReopenedRun:
             labels = self.labels[self.frame]
             tree = measured_tree(self.profiles, labels, stenosis_map(factors, self.number, labels.shape))
             lesions, suspected = tree.lesions[:MOST_LESIONS], suspected_in(factors, self.number)
-            run = MeasuredRun(self.source, self.frame, labels, lesions, tree.lesser_percent, suspected)
-            self._measured[key] = run
+            self._measured[key] = MeasuredRun(
+                self.source,
+                self.frame,
+                labels,
+                lesions,
+                tree.lesser_percent,
+                suspected,
+                frame_blur_px(self.profiles),
+            )
         return self._measured[key]
 
 

@@ -7,6 +7,7 @@ blur); the relation of both is known, and is inverted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -31,6 +32,14 @@ _LEAST_CONTRAST = 3.0
 """Contrast of a vessel in standard deviations of its background."""
 _WIDEST = 1.6
 """Ratio of a diameter to that of the mask beyond which the edge is another vessel's."""
+_SHOULDERS = (0.25, 0.75)
+"""Shares of the peak whose widths tell a blurred profile from a sharp one."""
+_BLURS_PX = np.arange(0.25, 6.01, 0.25)
+"""Among which that of a frame is looked for."""
+_TELLING_PX = (4.0, 16.0)
+"""Widths at half maximum of vessels whose profile tells the blur: in wider ones it is at the edges alone."""
+_LEAST_TELLING = 50
+"""Points of vessels without which a frame's blur is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +50,7 @@ class DiameterProfile:
         path: the centreline.
         diameter_px: (n,), NaN where no edge can be seen.
         edges: (n, 2, 2) both edges as (y, x) in pixels, NaN as the diameter.
+        blur_px: (n,) standard deviation of the blur that the profile across shows, NaN where it shows none.
 
     Raises:
         ValueError: the lengths differ.
@@ -49,13 +59,14 @@ class DiameterProfile:
     path: VesselPath
     diameter_px: NDArray[np.float64]
     edges: NDArray[np.float64]
+    blur_px: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         n = len(self.path.points)
-        if self.diameter_px.shape != (n,) or self.edges.shape != (n, 2, 2):
+        if self.diameter_px.shape != (n,) or self.edges.shape != (n, 2, 2) or self.blur_px.shape != (n,):
             raise ValueError(f"{self.diameter_px.shape} diameters of {n} points")
-        self.diameter_px.setflags(write=False)
-        self.edges.setflags(write=False)
+        for values in (self.diameter_px, self.edges, self.blur_px):
+            values.setflags(write=False)
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -89,14 +100,27 @@ def diameter_profile(
     profiles = ndimage.gaussian_filter1d(profiles, _ALONG_PX, axis=0, mode="nearest")
     is_vessel = _sampled(mask.astype(np.float64), places, order=0) > 0.5
     contrast, noise = _above_background(profiles, is_vessel, offsets, starts)
-    left, right, peak = _half_width_places(contrast, offsets, radius)
+    top, peak = _peaks(contrast, offsets, radius)
+    left, right = _edges_at(0.5, contrast, offsets, top, peak)
     diameter = diameter_of_width(right - left)
     seen = (peak > _LEAST_CONTRAST * noise) & (diameter < _WIDEST * 2 * radius + 3) & ~path.at_branch
     diameter = np.where(seen, diameter, np.nan)
     middle = (left + right) / 2
     sides = np.stack([middle - diameter / 2, middle + diameter / 2], axis=1)
     edges = path.points[:, None] + sides[..., None] * normals[:, None]
-    return DiameterProfile(path, diameter, edges)
+    low, high = (np.subtract(*_edges_at(share, contrast, offsets, top, peak)[::-1]) for share in _SHOULDERS)
+    blur = np.where(seen, _blur_of_widths(low, right - left, high), np.nan)
+    return DiameterProfile(path, diameter, edges, blur)
+
+
+def frame_blur_px(profiles: Sequence[DiameterProfile]) -> float | None:
+    """Standard deviation of the blur of a frame, None where too few points of its vessels show it.
+
+    It is the first quartile: what lies beside a vessel broadens the foot of its profile and never narrows it.
+    """
+    shown = np.concatenate([profile.blur_px for profile in profiles]) if profiles else np.zeros(0)
+    shown = shown[np.isfinite(shown)]
+    return float(np.percentile(shown, 25)) if len(shown) >= _LEAST_TELLING else None
 
 
 def diameter_of_width(width_px: NDArray[np.float64], blur_px: float = BLUR_PX) -> NDArray[np.float64]:
@@ -112,18 +136,51 @@ def diameter_of_width(width_px: NDArray[np.float64], blur_px: float = BLUR_PX) -
 @cache
 def _widths(blur_px: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Diameters up to 100 pixels, and the full width at half maximum of each, increasing."""
-    step = 0.05
-    x = np.arange(-75.0, 75.0, step)
     diameters = np.arange(0.25, 100.0, 0.25)
-    widths = []
-    for diameter in diameters:
+    (widths,) = _cylinder_widths(diameters, blur_px, (0.5,), step_px=0.05)
+    return diameters, np.maximum.accumulate(widths)
+
+
+@cache
+def _flatness() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(blur, diameter) full width at half maximum, and the ratio of those at a quarter and three quarters."""
+    diameters = np.arange(0.5, 22.0, 0.5)
+    shares = (_SHOULDERS[0], 0.5, _SHOULDERS[1])
+    widths = np.stack([_cylinder_widths(diameters, blur, shares, step_px=0.1) for blur in _BLURS_PX])
+    low, half, high = np.moveaxis(widths, 1, 0)
+    return half, low / high
+
+
+def _cylinder_widths(
+    diameters_px: NDArray[np.float64], blur_px: float, shares: tuple[float, ...], step_px: float
+) -> NDArray[np.float64]:
+    """(share, diameter) full widths of blurred cylinders at shares of their maximum."""
+    reach_px = float(diameters_px.max()) / 2 + 4 * blur_px + 1
+    x = np.arange(-reach_px, reach_px, step_px)
+    widths = np.empty((len(shares), len(diameters_px)))
+    for n, diameter in enumerate(diameters_px):
         chord = np.sqrt(np.maximum((diameter / 2) ** 2 - x**2, 0.0))
-        blurred = ndimage.gaussian_filter1d(chord, blur_px / step)
-        half = blurred[np.abs(x) <= _PEAK_PX + step / 2].mean() / 2
-        first = int(np.argmax(blurred > half))
-        share = (half - blurred[first - 1]) / (blurred[first] - blurred[first - 1])
-        widths.append(-2 * (x[first - 1] + share * step))
-    return diameters, np.maximum.accumulate(np.array(widths))
+        blurred = ndimage.gaussian_filter1d(chord, blur_px / step_px)
+        peak = blurred[np.abs(x) <= _PEAK_PX + step_px / 2].mean()
+        for row, share in enumerate(shares):
+            first = int(np.argmax(blurred > share * peak))
+            part = (share * peak - blurred[first - 1]) / (blurred[first] - blurred[first - 1])
+            widths[row, n] = -2 * (x[first - 1] + part * step_px)
+    return widths
+
+
+def _blur_of_widths(
+    low_px: NDArray[np.float64], half_px: NDArray[np.float64], high_px: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n,) blur of cylinders with these widths at a quarter, half and three quarters of the maximum.
+
+    NaN where one is not known, or the vessel too narrow or too wide to tell.
+    """
+    tells = np.isfinite(low_px) & (high_px > 0) & (half_px >= _TELLING_PX[0]) & (half_px <= _TELLING_PX[1])
+    expected = np.stack([np.interp(half_px[tells], *of_blur) for of_blur in zip(*_flatness(), strict=True)])
+    blur = np.full(len(half_px), np.nan)
+    blur[tells] = _BLURS_PX[np.abs(expected - low_px[tells] / high_px[tells]).argmin(axis=0)]
+    return blur
 
 
 def _sampled(image: NDArray[np.float64], places: Points, *, order: Literal[0, 3]) -> NDArray[np.float64]:
@@ -157,24 +214,35 @@ def _above_background(
     return profiles - background, np.sqrt(variance)
 
 
-def _half_width_places(
+def _peaks(
     contrast: NDArray[np.float64], offsets: NDArray[np.float64], radius: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """(n,) offsets left and right at which half of the peak is crossed, NaN where it is not, and the peak."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """(n,) where contrast is highest within the vessel, and how high around there."""
     n, m = contrast.shape
-    rows = np.arange(n)
     inside = np.where(np.abs(offsets)[None, :] <= radius[:, None] + 1, contrast, -np.inf)
     top = np.argmax(np.where(np.isnan(inside), -np.inf, inside), axis=1)
     n_beside = round(_PEAK_PX / _STEP_PX)
     around = np.clip(top[:, None] + np.arange(-n_beside, n_beside + 1), 0, m - 1)
-    peak = contrast[rows[:, None], around].mean(axis=1)
-    below = contrast < peak[:, None] / 2
+    return top, contrast[np.arange(n)[:, None], around].mean(axis=1)
+
+
+def _edges_at(
+    share: float,
+    contrast: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    top: NDArray[np.intp],
+    peak: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) offsets left and right at which a share of the peak is crossed, NaN where it is not."""
+    m = contrast.shape[1]
+    level = share * peak
+    below = contrast < level[:, None]
     place = np.arange(m)[None, :]
     before = np.where(below & (place < top[:, None]), place, -1).max(axis=1)
     after = np.where(below & (place > top[:, None]), place, m).min(axis=1)
-    left = _crossing(contrast, offsets, before, 1, peak)
-    right = _crossing(contrast, offsets, after, -1, peak)
-    return left, right, peak
+    left = _crossing(contrast, offsets, before, 1, level)
+    right = _crossing(contrast, offsets, after, -1, level)
+    return left, right
 
 
 def _crossing(
@@ -182,12 +250,12 @@ def _crossing(
     offsets: NDArray[np.float64],
     outer: NDArray[np.intp],
     inwards: int,
-    peak: NDArray[np.float64],
+    level: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Offset between the last place below half of the peak and the next one inwards."""
+    """Offset between the last place below a level and the next one inwards."""
     n, m = contrast.shape
     exists = (outer >= 0) & (outer < m)
     at = np.clip(outer, 1, m - 2)
     low, high = contrast[np.arange(n), at], contrast[np.arange(n), at + inwards]
-    share = (peak / 2 - low) / np.where(high > low, high - low, 1.0)
-    return np.where(exists & (peak > 0), offsets[at] + inwards * share * _STEP_PX, np.nan)
+    share = (level - low) / np.where(high > low, high - low, 1.0)
+    return np.where(exists & (level > 0), offsets[at] + inwards * share * _STEP_PX, np.nan)
