@@ -28,6 +28,7 @@ from cvai.dicom.read.header.tolerance import tolerating_values
 from cvai.dicom.read.read import open_studies, read_studies
 from cvai.dicom.write.source import verbatim_element
 from cvai.errors import ConfigurationInvalid, FileRefused
+from cvai.phantom.coronary.run import RunParameters, make_run, run_dataset
 from tests.dicom.read.dicom_files import SeriesSpec, enhanced, image, images, position_mm, write, write_one
 
 SPEC = SeriesSpec(n_slices=3, n_phases=4)
@@ -181,6 +182,39 @@ def test_pixel_data_shorter_than_the_matrix_is_truncated(tmp_path: Path) -> None
     (study,) = read_studies(path).studies
     assert codes(study.unreadable) == ["truncated_file"]
     assert "40 of 96 bytes" in study.unreadable[0].message
+
+
+@pytest.mark.parametrize(
+    "described", [{"Rows": 3}, {"Columns": 4}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}]
+)
+def test_pixel_data_longer_than_the_matrix_is_not_read_in_part(
+    tmp_path: Path, described: dict[str, int]
+) -> None:
+    ds = image(SPEC, 0, 0)
+    for keyword, value in described.items():
+        setattr(ds, keyword, value)
+    (path,) = write(tmp_path, [ds])
+    (study,) = read_studies(path).studies
+    assert codes(study.unreadable) == ["pixels_not_described"]
+    assert "96 bytes, 48" in study.unreadable[0].message
+
+
+def test_padding_behind_the_pixels_is_no_frame(tmp_path: Path) -> None:
+    ds = image(SPEC.but(rows=32, columns=32), 0, 0)
+    ds.PixelData += bytes(100)
+    (path,) = write(tmp_path, [ds])
+    assert read_studies(path).studies[0].unreadable == ()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_frames_that_the_header_does_not_count_are_missed(tmp_path: Path, compressed: bool) -> None:
+    ds = run_dataset(make_run(RunParameters(n_frames=6, beat_frames=6)))
+    if compressed:
+        ds.compress(pydicom.uid.RLELossless)
+    ds.NumberOfFrames = 4
+    ds.save_as(tmp_path / "run.dcm", enforce_file_format=True)
+    (study,) = read_studies(tmp_path).studies
+    assert codes(study.unreadable) == ["pixels_not_described"]
 
 
 @pytest.mark.parametrize("lost_bytes", [1, 8, 9, 60])

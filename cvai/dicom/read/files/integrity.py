@@ -18,6 +18,10 @@ from cvai.errors import FileRefused
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _ITEM = 0xFFFEE000
 _SEQUENCE_END = 0xFFFEE0DD
+_OFFSET_BYTES = 4
+"""Of an entry of the Basic Offset Table, one for each frame (PS3.5 A.4)."""
+_MOST_PADDING = 0.1
+"""Share of a frame that may follow the pixels: some writers fill up to a block."""
 
 
 def pixel_data_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
@@ -70,7 +74,11 @@ def _length_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
         return _truncated(header, say("the file ends before its pixel data"))
     if declared_bytes == _UNDEFINED_LENGTH:
         return _fragments_defect(file, header) or _codec_defect(header)
-    present_bytes = min(declared_bytes, _bytes_left(file))
+    return _native_defect(min(declared_bytes, _bytes_left(file)), header)
+
+
+def _native_defect(present_bytes: int, header: FileDataset) -> FileRefused | None:
+    """Uncompressed pixels that are fewer or more than the header describes."""
     expected_bytes = _expected_bytes(header)
     if expected_bytes is None:
         return FileRefused(
@@ -87,7 +95,26 @@ def _length_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
                 expected_bytes=expected_bytes,
             ),
         )
+    frame_bytes = expected_bytes / _n_frames(header)
+    if _is_grey(header) and present_bytes - expected_bytes > _MOST_PADDING * frame_bytes:
+        return _not_described(
+            header,
+            say(
+                "its pixel data holds {present_bytes} bytes, {expected_bytes} of which the header describes",
+                present_bytes=present_bytes,
+                expected_bytes=expected_bytes,
+            ),
+        )
     return None
+
+
+def _n_frames(header: FileDataset) -> int:
+    return whole_number(header, "NumberOfFrames") or 1
+
+
+def _is_grey(header: FileDataset) -> bool:
+    """Colours with every sample are often labelled as colours with half of them."""
+    return whole_number(header, "SamplesPerPixel") == 1
 
 
 def _pixel_data_length(file: BinaryIO, is_implicit: bool, byte_order: str) -> int | None:
@@ -113,7 +140,7 @@ def _expected_bytes(header: FileDataset) -> int | None:
 
 def _fragments_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None:
     """Walk over the items of encapsulated pixel data (PS3.5 A.4); every frame has one fragment or more."""
-    n_items = 0
+    lengths = []
     while len(item := file.read(8)) == 8:
         group, element, length = struct.unpack("<HHL", item)
         tag = (group << 16) | element
@@ -122,15 +149,24 @@ def _fragments_defect(file: BinaryIO, header: FileDataset) -> FileRefused | None
         if tag != _ITEM or length > _bytes_left(file):
             return _truncated(header, say("its compressed pixel data breaks off"))
         file.seek(length, os.SEEK_CUR)
-        n_items += 1
-    n_fragments = n_items - 1  # the first item is the offset table
-    n_frames = whole_number(header, "NumberOfFrames") or 1
+        lengths.append(length)
+    n_fragments, n_frames = len(lengths) - 1, _n_frames(header)  # the first item is the offset table
     if n_fragments < n_frames:
         return _truncated(
             header,
             say(
                 "it holds {n_fragments} compressed fragments for {n_frames} frames",
                 n_fragments=max(n_fragments, 0),
+                n_frames=n_frames,
+            ),
+        )
+    n_offsets = lengths[0] // _OFFSET_BYTES
+    if n_offsets > n_frames:
+        return _not_described(
+            header,
+            say(
+                "it holds {n_offsets} compressed frames, {n_frames} of which the header describes",
+                n_offsets=n_offsets,
                 n_frames=n_frames,
             ),
         )
@@ -154,4 +190,16 @@ def _truncated(header: FileDataset, how: str) -> FileRefused:
             "Instance {instance} is incomplete: {reason}.", instance=uid(header, "SOPInstanceUID"), reason=how
         ),
         say("Send the instance again from the scanner or archive."),
+    )
+
+
+def _not_described(header: FileDataset, how: str) -> FileRefused:
+    return FileRefused(
+        "pixels_not_described",
+        say(
+            "The header of instance {instance} does not fit its pixels: {reason}.",
+            instance=uid(header, "SOPInstanceUID"),
+            reason=how,
+        ),
+        say("Correct Rows, Columns, BitsAllocated or NumberOfFrames, or send the instance again."),
     )
