@@ -25,8 +25,9 @@ class ThresholdVessels:
     def maps(self, frame: NDArray[np.float32]) -> VesselMaps:
         smooth = ndimage.gaussian_filter(frame, 1.0)
         hat = ndimage.grey_closing(smooth, size=(31, 31)) - smooth
-        mask = ndimage.binary_opening(hat > self._depth) & (self._nearest > 0)
+        nearest = ndimage.zoom(self._nearest, np.divide(frame.shape, self._nearest.shape), order=0)
+        mask = ndimage.binary_opening(hat > self._depth) & (nearest > 0)
         stenosis = np.zeros(frame.shape, dtype=np.float32)
         for y, x in self._stenoses:
             stenosis[y - 6 : y + 7, x - 6 : x + 7] = 0.9
-        return VesselMaps(np.where(mask, self._nearest, 0), mask.astype(np.float32), stenosis)
+        return VesselMaps(np.where(mask, nearest, 0), mask.astype(np.float32), stenosis)

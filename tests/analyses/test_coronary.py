@@ -308,6 +308,25 @@ def test_runs_after_the_first_twelve_are_left_out_and_a_reader_is_told(
     assert "runs_left_out" in {f.code for f in found.findings}
 
 
+def test_a_copy_of_a_run_is_measured_once(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
+    copy, reduced = second_instance(run, 2), second_instance(run, 3)
+    set_pixels(reduced, ndimage.zoom(run.pixel_array, (1, 0.5, 0.5), order=1))
+    reduced.ImagerPixelSpacing = [2 * mm for mm in run.ImagerPixelSpacing]
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), reduced, run, copy)
+    assert [measured.image.sop_instance_uid for measured in found.runs] == [run.SOPInstanceUID]
+    assert [str(left.reason) for left in found.excluded] == ["a copy of a run that was measured"] * 2
+    assert "runs_left_out" not in {f.code for f in found.findings}
+
+
+def test_a_run_that_was_made_again_from_the_same_side_is_no_copy(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path
+) -> None:
+    later = second_instance(run, 2)
+    later.AcquisitionTime = "235900"
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run, later)
+    assert len(found.runs) == 2
+
+
 def test_neighbours_take_away_what_one_frame_alone_shows_and_correct_its_names() -> None:
     vessel = np.zeros((96, 96), dtype=np.float32)
     vessel[20:26, 10:80] = 1.0
@@ -391,6 +410,13 @@ def second_run(first: Dataset, angles: tuple[float, float], with_lesion: bool = 
     other = run_dataset(make_run(replace(RIGHT, lesions=lesions, angles=angles)), 2)
     other.StudyInstanceUID = first.StudyInstanceUID
     return other
+
+
+def second_instance(run: Dataset, number: int) -> Dataset:
+    copy = deepcopy(run)
+    copy.SOPInstanceUID = copy.file_meta.MediaStorageSOPInstanceUID = f"{run.SOPInstanceUID}.{number}"
+    copy.SeriesInstanceUID = f"{run.SeriesInstanceUID}.{number}"
+    return copy
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion, standing
@@ -25,7 +26,7 @@ from cvai.analyses.coronary.tree import (
 )
 from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
-from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
+from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs, stated_time
 from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_of_headers
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
@@ -47,6 +48,8 @@ _LEAST_TREE_PX = 0.004
 _REFERENCE_MM = (1.8, 6.0)
 """Beyond these it is unusual: proximal segments are 2.8 to 4.5 mm wide on average, with standard deviations
 of 0.4 to 0.6 (Dodge et al., Circulation 1992;86:232-246); half and double of most lie outside."""
+_SAME_TREE, _COMPARED_PX = 0.8, 512
+"""Dice of the trees of a run and its copy, on a picture of this side."""
 _MOST_BLUR_PX = 2.0
 """Detector and focal spot make about 1; of 50 frames of ARCADE one has more than this."""
 _INVERTED = 1.5
@@ -104,9 +107,11 @@ def _measured_runs(
     findings: list[Finding] = []
     excluded: list[Excluded] = []
     refusals: list[Refused] = []
+    left_out = 0
     for images in runs:
         try:
             if len(measured) >= MOST_RUNS:
+                left_out += 1
                 excluded.append(
                     Excluded(
                         images[0].series_uid, say("{n_runs} runs before it were measured", n_runs=MOST_RUNS)
@@ -114,6 +119,9 @@ def _measured_runs(
                 )
                 continue
             run, of_run = _measured(images, model, watch)
+            if any(_is_copy(run, former) for former in measured):
+                excluded.append(Excluded(images[0].series_uid, say("a copy of a run that was measured")))
+                continue
         except Refused as refusal:
             refusals.append(refusal)
             excluded.append(Excluded(images[0].series_uid, joined(": ", (refusal.code, refusal.message))))
@@ -121,7 +129,7 @@ def _measured_runs(
             measured.append(run)
             findings += (finding.in_view(view_key(len(measured))) for finding in of_run)
     if measured:
-        return measured, [*findings, *left_out_findings(len(runs) - len(measured) - len(refusals))], excluded
+        return measured, [*findings, *left_out_findings(left_out)], excluded
     if len(runs) == 1:
         raise refusals[0]
     reasons = joined("; ", dict.fromkeys(e.reason for e in excluded))
@@ -132,6 +140,25 @@ def _measured_runs(
         refusals[0].hint if is_one_reason else say("Send runs with contrast medium in a coronary artery."),
         tuple(excluded),
     )
+
+
+def _is_copy(run: MeasuredRun, former: MeasuredRun) -> bool:
+    """Whether two runs are one: made at the same time from the same side, and with the same tree.
+
+    Times alone do not tell, since studies without names have often lost them, and both arteries are looked
+    at from the same sides.
+    """
+    made, made_before = (
+        (stated_time(each.image.header), each.source.view, each.source.plane) for each in (run, former)
+    )
+    one, other = (each.labels[_evenly(each.labels.shape)] > 0 for each in (run, former))
+    return made == made_before and bool(2 * (one & other).sum() >= _SAME_TREE * (one.sum() + other.sum()))
+
+
+def _evenly(shape: tuple[int, ...]) -> tuple[NDArray[np.intp], ...]:
+    """Places evenly over a picture of any size, for comparing two of different sizes."""
+    centres = (np.arange(_COMPARED_PX) + 0.5) / _COMPARED_PX
+    return np.ix_(*((centres * side).astype(np.intp) for side in shape))
 
 
 def left_out_findings(n_runs: int) -> tuple[Finding, ...]:

@@ -184,10 +184,20 @@ def assemble_run(images: Images) -> AssembledRun:
     return AssembledRun(images[0].series_uid, run, images, stated_view(header), _plane(header), findings)
 
 
-def _order(images: Images) -> tuple[str, str, int]:
-    header = images[0].header
-    at = (texts(header, "AcquisitionDateTime") or texts(header, "AcquisitionTime") or ("",))[0]
-    return at, images[0].series_uid, images[0].instance_number or 0
+def _order(images: Images) -> tuple[str, int, str, int]:
+    """As they were made; of copies of a run the one with the most pixels comes first."""
+    first = images[0]
+    return (
+        stated_time(first.header),
+        -first.rows * first.columns,
+        first.series_uid,
+        first.instance_number or 0,
+    )
+
+
+def stated_time(header: Dataset) -> str:
+    """When a run was made, as the header has it; empty where it does not say."""
+    return (texts(header, "AcquisitionDateTime") or texts(header, "AcquisitionTime") or ("",))[0]
 
 
 def _unsuitable(images: Images) -> str | None:
