@@ -42,7 +42,7 @@ from cvai.review.viewers.bullseye import drawn_wall
 from cvai.review.viewers.cine import CinePack
 from cvai.review.viewers.loops import LoopPack, redrawn_json
 from cvai.review.viewers.scores import told_scores
-from cvai.review.wording import render, unit_text
+from cvai.review.wording import name_by_parts, render, unit_text
 
 
 def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> Json:
@@ -53,9 +53,9 @@ def study_json(page: Page, summary: Summary, reader: Reader, language: str) -> J
         "job_id": job_id,
         "state": summary.state,
         "result": summary.result,
-        "page": None if summary.page is None else page_json(summary, summary.page, translator(language)),
+        "page": None if summary.page is None else page_json(summary, summary.page, language),
         "cine": dict(page.cines.open(summary.record).meta) if summary.has_stack else None,
-        "loops": _with_titles(loops, translator(language)),
+        "loops": _with_titles(loops, language),
         "places": [places_shown(finding, loops) for finding in summary.findings],
         "decisions": [decision_json(page, d, language) for d in page.decisions.of_job(job_id)],
         "editable": summary.editing is not None,
@@ -86,7 +86,7 @@ def _signed_json(page: Page, summary: Summary) -> Json | None:
     return changes_of(decisions[-1].reading, pack_of(page, summary)).model_dump()
 
 
-def page_json(summary: Summary, page: PageSpec[Any], translate: Callable[[str], str]) -> Json:
+def page_json(summary: Summary, page: PageSpec[Any], language: str) -> Json:
     """How the study is shown, see ``PageSpec``; titles are translated."""
     told: Json = {
         "layers": [asdict(layer) for layer in page.layers],
@@ -101,17 +101,18 @@ def page_json(summary: Summary, page: PageSpec[Any], translate: Callable[[str], 
             for part in page.slice_parts
         ],
     }
-    return cast("Json", _with_titles(told, translate))
+    return cast("Json", _with_titles(told, language))
 
 
-def _with_titles(value: Any, translate: Callable[[str], str]) -> Any:
+def _with_titles(value: Any, language: str) -> Any:
     """The same JSON value with every title in it translated."""
+    title = name_by_parts(language)
     if isinstance(value, Mapping):
         return {
-            name: translate(inner) if name == "title" else _with_titles(inner, translate)
+            name: title(inner) if name == "title" else _with_titles(inner, language)
             for name, inner in value.items()
         }
-    return [_with_titles(inner, translate) for inner in value] if isinstance(value, list | tuple) else value
+    return [_with_titles(inner, language) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _signed_numbers(
@@ -222,8 +223,7 @@ def _marks_json(page: Page, summary: Summary, chosen: Mapping[str, float], langu
 
 def _placed_marks(pack: LoopPack, preview: Preview, language: str) -> Json:
     marks = {view: pack.marks_json(view, of_view) for view, of_view in preview.marks.items()}
-    translate = translator(language)
-    return cast("Json", _with_titles(marks, lambda title: translated(title, translate)))
+    return cast("Json", _with_titles(marks, language))
 
 
 Found = tuple[
@@ -254,7 +254,7 @@ def _measured_json(
         "proposed": _proposed(summary, measurements, findings, meaning, language),
         "wall": _wall_html(summary, measurements, language, of_reader=of_reader),
         "scores": _scores_html(summary, measurements, changes.chosen if changes else {}, language, meaning),
-        "signed": _with_titles(_signed_numbers(summary, measurements, meaning), translator(language)),
+        "signed": _with_titles(_signed_numbers(summary, measurements, meaning), language),
         "remarks": [translated(remark, translator(language)) for remark in remarks],
     }
 

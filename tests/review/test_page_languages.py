@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,15 +15,29 @@ from playwright.sync_api import Browser, Page, expect
 from cvai.jobs.job import JobState
 from cvai.languages import entries
 from cvai.phantom.cine_sax.study import DICOM_FOLDER
+from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
+from cvai.phantom.coronary.vessels import PhantomLesion
 from cvai.phantom.echo_apical.parameters import LoopAcquisition
 from cvai.phantom.echo_apical.study import write_echo_phantom_study
+from cvai.phantom.late_enhancement.study import write_enhancement_study
 from cvai.review.sign_in.accounts import Role
+from tests.process import all_jobs_at, eventually, sqlite_of
 from tests.review.light_page import LightPage, light_page
 from tests.review.site import DESKTOP, Site, new_site, open_study, reader_at, running, violations
 from tests.review.test_analyses import Jobs
 from tests.review.test_listing import study
 
 pytestmark = pytest.mark.browser
+
+LOOP = LoopAcquisition(n_frames=18, seed=3)
+RUN = RunParameters(n_frames=12, beat_frames=8, lesions={2: (PhantomLesion(0.5, 8.0, 65.0),)})
+MEASURED = {
+    "cine_sax": "Linker Ventrikel: Ejektionsfraktion ",
+    "echo_apical": "Linker Ventrikel: Ejektionsfraktion ",
+    "coronary": "Durchmesserstenose",
+    "late_enhancement": "Late Enhancement: Infarkt, ",
+}
+"""Kinds of analyses, and how their impressions begin."""
 
 FIELD = re.compile(r"\{[^}]*\}")
 PHONE = {"width": 390, "height": 844}
@@ -143,16 +158,30 @@ def test_a_language_may_be_chosen_before_signing_in(browser: Browser, light: Lig
 
 @pytest.fixture(scope="module")
 def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A German site with a measured cine and ultrasound."""
+    """A German site with a measured study of every kind."""
     made = new_site(tmp_path_factory.mktemp("german"))
     made.config.write_text(f'{made.config.read_text()}language = "de"\n')
     with running(made):
         made.deliver(1, 45.0, n_pixels=128, with_long_axes=True)
-        write_echo_phantom_study(made.root, acquisition=LoopAcquisition(n_frames=18, seed=3))
-        shutil.move(made.root / DICOM_FOLDER, made.settings.inbox_folder / ".echo")
-        (made.settings.inbox_folder / ".echo").rename(made.settings.inbox_folder / "echo")
-        made.jobs(2)
+        _deliver(made, "echo", lambda folder: write_echo_phantom_study(folder, acquisition=LOOP))
+        _deliver(made, "coronary", lambda folder: write_angiography_phantom_study(folder, (RUN,)))
+        _deliver(made, "enhancement", lambda folder: write_enhancement_study(folder, with_cine=False))
+        eventually(lambda: all(map(partial(job_of, made), MEASURED)), "every kind to be measured")
         yield made
+
+
+def _deliver(site: Site, name: str, write: Callable[[Path], object]) -> None:
+    """A study appears in the inbox whole."""
+    write(site.root)
+    shutil.move(site.root / DICOM_FOLDER, site.settings.inbox_folder / f".{name}")
+    (site.settings.inbox_folder / f".{name}").rename(site.settings.inbox_folder / name)
+
+
+def job_of(site: Site, kind: str) -> str:
+    """The job that measured a study of a kind, empty while there is none."""
+    records = all_jobs_at(sqlite_of(site.settings.data_folder))
+    found = (r.job.job_id for r in records if r.job.kind == kind and r.outcome.state is JobState.ANALYSED)
+    return next(found, "")
 
 
 @pytest.fixture(scope="module")
@@ -162,15 +191,14 @@ def chief(german: Site) -> str:
 
 @pytest.mark.servers
 @pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("kind", ["cine_sax", "echo_apical"])
+@pytest.mark.parametrize("kind", MEASURED)
 def test_a_study_is_read_in_german(
     browser: Browser, german: Site, chief: str, tmp_path: Path, *, kind: str, size: Any
 ) -> None:
-    job_id = next(record.job.job_id for record in german.jobs(2) if record.job.kind == kind)
     with reader_at(browser, german, chief, size) as page:
-        open_study(page, german, job_id)
+        open_study(page, german, job_of(german, kind))
         page.wait_for_selector("#impression-origin:not(:empty)")
-        assert page.input_value("#impression").startswith("Linker Ventrikel: Ejektionsfraktion ")
+        assert page.input_value("#impression").startswith(MEASURED[kind])
         assert page.inner_text("#play") == "Start"
         page.screenshot(path=tmp_path / "study.png")
         assert english_left(page) == []
@@ -193,7 +221,7 @@ def test_a_study_is_read_in_german(
 
 @pytest.mark.servers
 def test_a_choice_on_a_study_holds_for_every_page(browser: Browser, german: Site, chief: str) -> None:
-    job_id = next(record.job.job_id for record in german.jobs(2) if record.job.kind == "cine_sax")
+    job_id = job_of(german, "cine_sax")
     with reader_at(browser, german, chief, DESKTOP) as page:
         open_study(page, german, job_id)
         choose(page, "en")
@@ -213,10 +241,26 @@ def test_a_choice_on_a_study_holds_for_every_page(browser: Browser, german: Site
 
 @pytest.mark.servers
 def test_a_request_that_is_refused_says_so_in_german(browser: Browser, german: Site, chief: str) -> None:
-    job_id = german.jobs(2)[0].job.job_id
+    job_id = job_of(german, "cine_sax")
     with reader_at(browser, german, chief) as page:
         told = {"X-CSRF-Token": page.get_attribute('meta[name="csrf"]', "content") or ""}
         address = f"{german.url}/api/studies/{job_id}/decision"
         answer = page.request.post(address, data={"after": 0, "changes": None}, headers=told).json()
         assert answer["code"] == "reason_missing"
         assert answer["message"] == "Eine Ablehnung braucht einen Grund."
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
+def test_a_study_is_signed_in_german(
+    browser: Browser, german: Site, chief: str, tmp_path: Path, *, size: Any
+) -> None:
+    with reader_at(browser, german, chief, size) as page:
+        open_study(page, german, job_of(german, "coronary"))
+        page.click("#accept")
+        page.click("#sign")
+        expect(page.locator("#holds")).to_contain_text("Übernommen von Cem Chief")
+        page.screenshot(path=tmp_path / "signed.png")
+        assert violations(page) == []
+        assert english_left(page) == []
+        assert cut_off(page) == []

@@ -22,6 +22,7 @@ from cvai.domain.vessels.segments import CORONARY_LABELS, RIGHT_SEGMENTS
 from cvai.languages import msgid
 
 EDGES = "edges"
+_RUN = msgid("Run")
 HEADLINE = Headline("max_stenosis", "Largest diameter stenosis", "Stenosis", "%", decimals=0)
 COMPARED = ("max_stenosis",)
 
@@ -78,7 +79,7 @@ def _shown(reopened: ReopenedRun) -> ShownLoop:
     lines[frame] = {EDGES: edges_of(reopened.profiles)}
     spacing = None if run.pixel_size is None else (run.pixel_size.mm, run.pixel_size.mm)
     loop = EchoLoop(_bytes(run), run.field, spacing, run.times_ms, None)
-    title = f"Run {reopened.number}, {reopened.source.name}"
+    title = f"{_RUN} {reopened.number}, {reopened.source.name}"
     key = view_key(reopened.number)
     courses = [points_of(profile.path.points) for profile in reopened.profiles]
     beats = (KeyPhases(frame, frame),)
