@@ -99,6 +99,8 @@ class ShownLoop:
         lines: by frame and by the name of an ``OverlayLine``; empty where nothing is drawn on a frame.
         traces: by the name of a ``Trace``, one value a frame; empty where there are none.
         courses: in the frame of the first beat, on which a reader marks what was missed; see ``Adding``.
+        chosen_from: SeriesInstanceUID and SOPInstanceUID of a run of which a reader may have another frame
+            measured; None where there is no choice.
     """
 
     view: str
@@ -109,6 +111,7 @@ class ShownLoop:
     lines: Sequence[Mapping[str, Sequence[Line]]] = ()
     traces: Mapping[str, Sequence[float]] = field(default_factory=dict)
     courses: Sequence[Line] = ()
+    chosen_from: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -173,18 +173,18 @@ class PageSpec(Generic[AnyReopened]):
 
 @dataclass(frozen=True, slots=True)
 class Choosable:
-    """What a person may have measured in the place of what an analysis chose: a series, or a single loop.
+    """What a person may have measured in the place of what an analysis chose: a series, a loop, or a frame.
 
     Args:
         still: (y, x) brightness of one image of what was left out, by SeriesInstanceUID, or SOPInstanceUID of
-            a single loop; raises Refused where it shows none.
-        of_loops: whether single loops are chosen, not whole series.
+            a single loop; raises Refused where it shows none. None where nothing left out may be measured.
+        what: whole series, single loops, or other frames of what was measured (``ShownLoop.chosen_from``).
         views: titles of those that a person may state where none was seen in a loop, by ``view``.
         by_hand: codes of the refusals in spite of which a reader may draw on the images themselves.
     """
 
-    still: Callable[[Study, str], NDArray[np.uint8]]
-    of_loops: bool = False
+    still: Callable[[Study, str], NDArray[np.uint8]] | None = None
+    what: Literal["series", "loop", "frame"] = "series"
     views: Mapping[str, str] = field(default_factory=dict)
     by_hand: frozenset[str] = frozenset()
 

@@ -19,6 +19,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.jobs.job import JobState
 
 if TYPE_CHECKING:
+    from cvai.domain.series_choice import SeriesChoice
     from cvai.jobs.ledger import JobRecord, Ledger
     from cvai.settings import Settings
 
@@ -99,7 +100,11 @@ def retry_job(
     ] = None,
     loop: Annotated[
         str | None,
-        typer.Option(metavar="UID", help="With --series: this loop of it, by its SOPInstanceUID."),
+        typer.Option(metavar="UID", help="With --series: this loop or run of it, by its SOPInstanceUID."),
+    ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="With --loop: this frame of an angiography run, from 1."),
     ] = None,
     by: Annotated[
         str | None,
@@ -118,17 +123,21 @@ def retry_job(
              cvai jobs retry --missing-results
              cvai jobs retry JOB --series 1.2.826.0.1.3680043.8.498.7
              cvai jobs retry JOB --series 1.2.826.0.1.3680043.8.498.8 --loop 1.2.826.0.1.3680043.8.498.9
+             cvai jobs retry JOB --series 1.2.826.0.1.498.8 --loop 1.2.826.0.1.498.9 --frame 31
     """
     if series is not None and job is None:
         raise typer.BadParameter("--series needs JOB")
     if loop is not None and series is None:
         raise typer.BadParameter("--loop needs --series")
+    if frame is not None and loop is None:
+        raise typer.BadParameter("--frame needs --loop")
     if sum((job is not None, code is not None, missing_results)) != 1:
         raise typer.BadParameter("name one of JOB, --code and --missing-results")
     settings, opened = _ledger(config)
     with opened as ledger:
         if job is not None and series is not None:
-            records: tuple[JobRecord, ...] = (_chosen(ledger, job, series, loop, by or getuser()),)
+            choice = _choice_of(series, loop, frame, by or getuser())
+            records: tuple[JobRecord, ...] = (_chosen(ledger, job, choice),)
         elif job is not None:
             records = ledger.retry(job)
         elif code is not None:
@@ -142,32 +151,40 @@ def retry_job(
         _print_json(job, records, [as_values(record) for record in records])
 
 
-def _chosen(ledger: Ledger, job: str, series_uid: str, loop_uid: str | None, by: str) -> JobRecord:
-    """The new job of a chosen series or loop.
+def _choice_of(series_uid: str, loop_uid: str | None, frame: int | None, by: str) -> SeriesChoice:
+    """What the options name; ``frame`` is counted from 1."""
+    from cvai.domain.series_choice import SeriesChoice
+
+    return SeriesChoice(
+        series_uid,
+        by,
+        datetime.now(UTC).replace(microsecond=0),
+        loops=() if loop_uid is None or frame is not None else (loop_uid,),
+        frames=() if loop_uid is None or frame is None else ((loop_uid, frame - 1),),
+    )
+
+
+def _chosen(ledger: Ledger, job: str, choice: SeriesChoice) -> JobRecord:
+    """The new job of what was chosen.
 
     Raises:
-        ConfigurationInvalid: there is no such job, or its analysis measures no chosen series or loop;
+        ConfigurationInvalid: there is no such job, or its analysis measures nothing chosen of this kind;
             ``job_not_ended``.
     """
     from cvai.analyses.registry import ANALYSES
-    from cvai.domain.series_choice import SeriesChoice
 
-    of_loops = loop_uid is not None
-    takes_choice = {s.kind for s in ANALYSES if s.choosable is not None and s.choosable.of_loops == of_loops}
+    what = "frame" if choice.frames else "loop" if choice.loops else "series"
+    takes_choice = {s.kind for s in ANALYSES if s.choosable is not None and s.choosable.what == what}
     found = [record for record in ledger.named(job) if record.job.kind in takes_choice]
     if not found:
         raise ConfigurationInvalid(
             "no_series_to_choose",
-            "this analysis measures no chosen loop."
-            if of_loops
-            else "this analysis measures no chosen series.",
+            f"this analysis measures no chosen {what}.",
             f"Name a job of {', '.join(sorted(takes_choice))}.",
         )
     if found[0].ended_at is None:
         raise ConfigurationInvalid("job_not_ended", "the job has not ended.", "Wait for its end.")
-    at, loops = datetime.now(UTC).replace(microsecond=0), () if loop_uid is None else (loop_uid,)
-    choice = SeriesChoice(series_uid, by, at, loops).after(found[0].job.choice)
-    return ledger.job(ledger.choose(found[0].job, choice).job_id)
+    return ledger.job(ledger.choose(found[0].job, choice.after(found[0].job.choice)).job_id)
 
 
 def _print_json(name: str | None, records: Sequence[JobRecord], values: Sequence[dict[str, Any]]) -> None:

@@ -15,16 +15,17 @@ READ_BY_HAND = "read_by_hand"
 
 @dataclass(frozen=True, slots=True)
 class SeriesChoice:
-    """Which images a person wants measured: a series, or single loops where an analysis measures those.
+    """Which images a person wants measured: a series, or loops or frames where an analysis measures those.
 
     Args:
-        series_uid: SeriesInstanceUID; that of the loop chosen last. Empty where a study is read by hand and
-            the software chooses.
+        series_uid: SeriesInstanceUID; that of the loop or frame chosen last. Empty where a study is read by
+            hand and the software chooses.
         by: DICOM person name or account of who chose it.
         at: when, with its time zone.
         loops: SOPInstanceUIDs in the order in which they were chosen; of two of one view the last one counts.
         views: SOPInstanceUID and view of loops whose view the person states, since the model sees none or
             nothing of a model is shown.
+        frames: SOPInstanceUID of runs, and the frame of each that is measured, 0-based.
         by_hand: code of the refusal in spite of which the study is opened: nothing is measured of it but what
             a reader draws. Empty where the software measures.
 
@@ -37,6 +38,7 @@ class SeriesChoice:
     at: datetime
     loops: tuple[str, ...] = ()
     views: tuple[tuple[str, str], ...] = ()
+    frames: tuple[tuple[str, int], ...] = ()
     by_hand: str = ""
 
     def __post_init__(self) -> None:
@@ -46,8 +48,12 @@ class SeriesChoice:
             raise ValueError("the time of a choice must state its time zone")
 
     def after(self, before: SeriesChoice | None) -> SeriesChoice:
-        """The same choice with the loops of an earlier one, which stay for their views."""
-        if before is None or not self.loops or before.by_hand != self.by_hand:
+        """The same choice with loops and frames of an earlier one, which stay for other views and runs."""
+        if before is None or before.by_hand != self.by_hand:
+            return self
+        if self.frames:
+            return replace(self, frames=tuple((dict(before.frames) | dict(self.frames)).items()))
+        if not self.loops:
             return self
         kept = tuple(uid for uid in before.loops if uid not in self.loops)
         views = tuple((uid, view) for uid, view in before.views if uid in kept)
@@ -58,7 +64,12 @@ class SeriesChoice:
         """What a person chose, who, and when."""
         who, when = " ".join(self.by.replace("^", " ").split()), f"{self.at:%Y-%m-%d %H:%M %Z}"
         found = []
-        if self.loops and not self.by_hand:
+        if self.frames:
+            message = say(
+                "The measured frame was chosen by {who} on {when}, not by the software.", who=who, when=when
+            )
+            found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
+        elif self.loops and not self.by_hand:
             message = say("Loop chosen by {who} on {when}, not by the software.", who=who, when=when)
             found.append(Finding("series_chosen_by_reader", Severity.INFO, message))
         elif self.series_uid and not self.loops:
@@ -88,7 +99,12 @@ class SeriesChoice:
     def to_text(self) -> str:
         """JSON on one line, the same for the same choice; ids of jobs are made from it."""
         values = {"series_uid": self.series_uid, "by": self.by, "at": self.at.isoformat()}
-        optional = {"loops": self.loops, "views": self.views, "by_hand": self.by_hand}
+        optional = {
+            "loops": self.loops,
+            "views": self.views,
+            "frames": self.frames,
+            "by_hand": self.by_hand,
+        }
         return json.dumps({**values, **{n: v for n, v in optional.items() if v}}, sort_keys=True)
 
     @classmethod
@@ -96,5 +112,5 @@ class SeriesChoice:
         """Inverse of ``to_text``."""
         values = json.loads(text)
         at, loops = datetime.fromisoformat(values["at"]), tuple(values.get("loops", ()))
-        views = tuple((uid, view) for uid, view in values.get("views", ()))
-        return cls(**{**values, "at": at, "loops": loops, "views": views})
+        views, frames = (tuple(map(tuple, values.get(name, ()))) for name in ("views", "frames"))
+        return cls(**{**values, "at": at, "loops": loops, "views": views, "frames": frames})

@@ -1,4 +1,4 @@
-"""Another series or loop of a study, measured since a reader chose it; or a refused one, read by hand."""
+"""Another series, loop or frame, measured since a reader chose it; or a refused study, read by hand."""
 
 from __future__ import annotations
 
@@ -24,6 +24,23 @@ STILL_PX = 160
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reader wants measured.
+
+    Args:
+        series_uid: SeriesInstanceUID.
+        loop_uid: SOPInstanceUID where a single loop is wanted, or a frame of a run; else empty.
+        view: that the reader states the loop to show; empty where the model tells.
+        frame: 0-based, of the run; None where no single frame is wanted.
+    """
+
+    series_uid: str
+    loop_uid: str = ""
+    view: str = ""
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesOffer:
     """What the page shows of the images that were left out.
 
@@ -33,6 +50,7 @@ class SeriesOffer:
         drawable: entries whose loop a reader may draw on, where the study is one to be read by hand.
         views: titles of the views of loops.
         stated: titles of views that a reader may state, by view.
+        frames: how many frames there are to choose from, by the UIDs of a run and its series.
         chosen: jobs of what was chosen before, newest first, but the one that is shown.
     """
 
@@ -41,6 +59,7 @@ class SeriesOffer:
     drawable: Sequence[Mapping[str, Any]] = ()
     views: Mapping[str, str] = field(default_factory=dict)
     stated: Mapping[str, str] = field(default_factory=dict)
+    frames: Mapping[tuple[str, str], int] = field(default_factory=dict)
     chosen: Sequence[JobRecord] = ()
 
     @property
@@ -53,11 +72,14 @@ class SeriesOffer:
         """What may be looked at before it is chosen."""
         return self.series_uids | self.loop_uids | _loop_uids(self.drawable)
 
-    def has(self, series_uid: str, loop_uid: str, view: str) -> bool:
-        """Whether it may be chosen: a series, or a loop with the view that a reader states, if any."""
-        if not loop_uid:
-            return series_uid in self.series_uids and not view
-        return loop_uid in self.loop_uids and (not view or view in self.stated)
+    def has(self, wanted: Wanted) -> bool:
+        """Whether it may be measured."""
+        if wanted.frame is not None:
+            n_frames = self.frames.get((wanted.series_uid, wanted.loop_uid), 0)
+            return wanted.frame < n_frames and not wanted.view
+        if not wanted.loop_uid:
+            return wanted.series_uid in self.series_uids and not wanted.view
+        return wanted.loop_uid in self.loop_uids and (not wanted.view or wanted.view in self.stated)
 
 
 def series_offer(page: Page, summary: Summary) -> SeriesOffer:
@@ -67,7 +89,9 @@ def series_offer(page: Page, summary: Summary) -> SeriesOffer:
         return SeriesOffer()
     left_out = summary.result.get("excluded") or []
     chosen = [r for r in page.ledger.choices(summary.record.job) if r.job != summary.record.job]
-    if choosable.of_loops:
+    if choosable.what == "frame":
+        return SeriesOffer(frames=_frames(page, summary), chosen=chosen)
+    if choosable.what == "loop":
         views = next(spec.views for spec in ANALYSES if spec.kind == summary.kind)
         loops = [left for left in left_out if left.get("loop")]
         return SeriesOffer(
@@ -81,32 +105,40 @@ def series_offer(page: Page, summary: Summary) -> SeriesOffer:
     return SeriesOffer(frozenset(others), chosen=chosen)
 
 
-def choose_series(
-    page: Page, summary: Summary, reader: Reader, series_uid: str, loop_uid: str, *, view: str
-) -> str:
+def _frames(page: Page, summary: Summary) -> Mapping[tuple[str, str], int]:
+    """How many frames each measured run has, by the UIDs of its series and its own."""
+    loops = page.cines.open(summary.record).meta["loops"] if summary.has_loops else ()
+    return {(source[0], source[1]): loop["n_phases"] for loop in loops if (source := loop.get("chosen_from"))}
+
+
+def choose_series(page: Page, summary: Summary, reader: Reader, wanted: Wanted) -> str:
     """Queue a job that measures something else; returns its id. The result there is stays until that has one.
 
     Args:
         page: of the service.
         summary: of the analysis.
         reader: who chooses.
-        series_uid: SeriesInstanceUID.
-        loop_uid: SOPInstanceUID where a single loop is chosen, else empty.
-        view: that the reader states the loop to show; empty where the model tells.
+        wanted: what.
 
     Raises:
         RequestInvalid: ``series_not_offered``.
     """
-    if not series_offer(page, summary).has(series_uid, loop_uid, view):
+    if not series_offer(page, summary).has(wanted):
         raise RequestInvalid(
             "series_not_offered",
             "This series cannot be measured instead.",
             "Load the page again; it lists the series that can.",
         )
-    at = datetime.now(UTC).replace(microsecond=0)
-    loops, views = (loop_uid,) if loop_uid else (), ((loop_uid, view),) if view else ()
-    choice = SeriesChoice(series_uid, reader.person_name, at, loops, views).after(summary.record.job.choice)
-    return page.ledger.choose(summary.record.job, choice).job_id
+    uid, frame = wanted.loop_uid, wanted.frame
+    choice = SeriesChoice(
+        wanted.series_uid,
+        reader.person_name,
+        datetime.now(UTC).replace(microsecond=0),
+        loops=(uid,) if uid and frame is None else (),
+        views=((uid, wanted.view),) if wanted.view else (),
+        frames=() if frame is None else ((uid, frame),),
+    )
+    return page.ledger.choose(summary.record.job, choice.after(summary.record.job.choice)).job_id
 
 
 def may_be_read_by_hand(summary: Summary, offer: SeriesOffer) -> bool:
@@ -114,7 +146,7 @@ def may_be_read_by_hand(summary: Summary, offer: SeriesOffer) -> bool:
     choosable = _choosable(summary)
     if choosable is None or not _is_to_be_drawn(summary, choosable):
         return False
-    return bool(offer.drawable) if choosable.of_loops else not summary.record.job.is_read_by_hand
+    return bool(offer.drawable) if choosable.what == "loop" else not summary.record.job.is_read_by_hand
 
 
 def _is_to_be_drawn(summary: Summary, choosable: Choosable) -> bool:
@@ -175,7 +207,7 @@ def still_png(page: Page, summary: Summary, uid: str) -> bytes:
         Refused: it shows none.
     """
     choosable, offer = _choosable(summary), series_offer(page, summary)
-    if choosable is None or uid not in offer.seen_uids:
+    if choosable is None or choosable.still is None or uid not in offer.seen_uids:
         raise RequestInvalid("series_not_offered", "There is no such series.", "Load the page again.")
     still = Image.fromarray(choosable.still(page.cines.study(summary.record), uid))
     still.thumbnail((STILL_PX, STILL_PX))

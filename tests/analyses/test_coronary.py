@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -23,11 +24,14 @@ from cvai.analyses.registry import ReadyAnalysis, _ready
 from cvai.analyses.shown import FewFrames
 from cvai.analyses.spec import Correction
 from cvai.analyses.stopwatch import Stopwatch
+from cvai.dicom.read.angiography.runs import select_runs
+from cvai.dicom.read.values import Study
 from cvai.dicom.write.plan import Extra
 from cvai.dicom.write.result_json import result_schema
 from cvai.dicom.write.write import write_objects
 from cvai.domain.findings import Severity
 from cvai.domain.phases import KeyPhases
+from cvai.domain.series_choice import SeriesChoice
 from cvai.domain.vessels.maps import VesselMaps
 from cvai.domain.vessels.narrowings import Grade
 from cvai.errors import Refused
@@ -306,6 +310,51 @@ def test_runs_after_the_first_twelve_are_left_out_and_a_reader_is_told(
     assert [r.source.series_uid for r in found.runs] == [run.SeriesInstanceUID]
     assert [e.series_uid for e in found.excluded] == [later.SeriesInstanceUID]
     assert "runs_left_out" in {f.code for f in found.findings}
+
+
+def choosing(study: Study, *frames: int) -> Study:
+    """The study with these frames of its runs chosen, in the order of the runs."""
+    runs = select_runs(study).runs
+    pairs = tuple((images[0].sop_instance_uid, frame) for images, frame in zip(runs, frames, strict=False))
+    at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    return replace(study, chosen=SeriesChoice(runs[0][0].series_uid, "Hart^Ada", at, frames=pairs))
+
+
+def test_the_frame_that_a_reader_chose_is_measured(
+    run: Dataset, phantom: PhantomRun, measured: CoronaryAnalysis, tmp_path: Path
+) -> None:
+    model, frame = ThresholdVessels(phantom.labels), measured.runs[0].frame - 1
+    del run.RWavePointer
+    study = choosing(study_of(tmp_path, run), frame)
+    chosen = analyse_coronary(study, model, Stopwatch())
+    assert [found.frame for found in chosen.runs] == [frame]
+    (finding,) = (f for f in chosen.findings if f.code == "series_chosen_by_reader")
+    assert "chosen by Hart Ada on 2026-03-01 09:30 UTC" in str(finding.message)
+    assert "phase_by_motion" not in {f.code for f in chosen.findings}
+    files = {o.kind: o.path for o in write_objects(chosen, SPEC.results, tmp_path / "objects")}
+    reopened = reopen_runs(study, files)
+    signed = Correction(labels_of(reopened), {}, chosen.model, None, chosen.factors, {})
+    assert remeasured_runs(reopened, signed).findings == chosen.findings
+
+
+def test_a_frame_that_cannot_be_measured_leaves_no_result_without_its_run(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path
+) -> None:
+    study = study_of(tmp_path, run, second_run(run, (40.0, 0.0), with_lesion=False))
+    with pytest.raises(Refused) as missing:
+        analyse_coronary(choosing(study, 14), ThresholdVessels(phantom.labels), Stopwatch())
+    assert missing.value.code == "chosen_frame_missing"
+    with pytest.raises(Refused) as empty:
+        analyse_coronary(choosing(study, 0), ThresholdVessels(phantom.labels), Stopwatch())
+    assert empty.value.code == "vessels_not_found"
+
+
+def test_a_later_choice_keeps_the_frames_of_other_runs() -> None:
+    at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    first = SeriesChoice("1.2", "Hart^Ada", at, frames=(("1.3", 4), ("1.4", 5)))
+    later = SeriesChoice("1.2", "Chief^Cem", at, frames=(("1.4", 7),)).after(first)
+    assert later.frames == (("1.3", 4), ("1.4", 7))
+    assert SeriesChoice.from_text(later.to_text()) == later
 
 
 def test_a_copy_of_a_run_is_measured_once(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:

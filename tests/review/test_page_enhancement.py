@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from cvai.phantom.cine_sax.study import DICOM_FOLDER
 from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
 from cvai.phantom.late_enhancement.study import write_enhancement_study
 from cvai.phantom.parameters import PhantomAcquisition
-from tests.process import ended_by_kind
+from tests.process import all_jobs_at, ended_by_kind, eventually, sqlite_of
 from tests.review.site import PATIENCE_MS, Site, forget_draft, new_site, open_study, reader_at, running
 
 pytestmark = pytest.mark.servers
@@ -283,3 +284,29 @@ def test_a_stenosis_is_given_and_signed(browser: Browser, read: Read) -> None:
     texts = [str(e.value) for e in report.iterall() if e.keyword == "TextValue"]
     assert any("90 % (measured" in text for text in texts)
     assert read.signed("SEG", "coronary")
+
+
+def test_another_frame_of_a_run_is_measured(browser: Browser, read: Read, tmp_path: Path) -> None:
+    first = read.jobs["coronary"]
+    with reader_at(browser, read.site, read.token) as page:
+        open_study(page, read.site, first.job.job_id)
+        measure = page.locator("#measure-frame")
+        expect(measure).to_be_disabled()
+        page.keyboard.press("ArrowRight")
+        frame = int(re.findall(r"\d+", page.inner_text('[data-corner="where"]'))[0]) - 1
+        page.screenshot(path=tmp_path / "other_frame.png")
+        with page.expect_navigation():
+            measure.click()
+        job_id = page.url.rsplit("/", 1)[1]
+        assert job_id != first.job.job_id
+        url = sqlite_of(read.site.settings.data_folder)
+        record = eventually(
+            lambda: [r for r in all_jobs_at(url) if r.job.job_id == job_id and r.ended_at], "the job to end"
+        )[0]
+        entry = read_entry(read.site.settings.results_folder / record.outcome.result)
+        assert list(entry["key_frames"].values()) == [frame]
+        assert [chosen for _, chosen in entry["series_chosen"]["frames"]] == [frame]
+        open_study(page, read.site, job_id)
+        expect(page.locator(".panel")).to_contain_text("Frame chosen by Hart, Ada on")
+        expect(page.locator('[data-corner="where"]')).to_contain_text(f"Frame {frame + 1} of")
+        page.screenshot(path=tmp_path / "chosen.png")

@@ -15,7 +15,7 @@ from cvai.analyses.coronary.reading import ReopenedRuns, labels_of, remeasured_r
 from cvai.analyses.coronary.report import coronary_report_pdf
 from cvai.analyses.coronary.tree import VesselModel
 from cvai.analyses.coronary.views import view_key
-from cvai.analyses.spec import Accuracy, AnalysisSpec, Editing
+from cvai.analyses.spec import Accuracy, AnalysisSpec, Choosable, Editing
 from cvai.dicom.read.angiography.runs import ANGIOGRAPHY_CLASSES
 from cvai.dicom.write.plan import ResultPlan
 from cvai.models.coronary import CoronarySegmenter
@@ -65,4 +65,5 @@ SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
         Accuracy("Dice of vessels", ("vessel_dice", "value")),
     ),
     page=PAGE,
+    choosable=Choosable(what="frame"),
 )

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -65,7 +65,8 @@ def analyse_coronary(study: Study, model: VesselModel, watch: Stopwatch) -> Coro
     with watch.stage("select"):
         patient = study.patient()
         selection = select_runs(study)
-    runs, findings, excluded = _measured_runs(selection.runs, model, watch)
+    frames = _chosen_frames(study, selection.runs)
+    runs, findings, excluded = _measured_runs(selection.runs, frames, model, watch)
     analysis = CoronaryAnalysis(
         study_uid=study.study_uid,
         patient=patient,
@@ -78,7 +79,30 @@ def analyse_coronary(study: Study, model: VesselModel, watch: Stopwatch) -> Coro
         timings_ms=watch.timings_ms,
         subject=subject_of_runs(study, runs),
     )
-    return with_numbers(analysis, (*findings, *unreadable_findings(study)))
+    return with_numbers(analysis, (*findings, *study_findings(study)))
+
+
+def study_findings(study: Study) -> tuple[Finding, ...]:
+    """What a reader should know of the study as a whole."""
+    return (*study.findings_of_choice, *unreadable_findings(study))
+
+
+def _chosen_frames(study: Study, runs: Sequence[Images]) -> Mapping[str, int]:
+    """The frames that a person chose, by SOPInstanceUID of their runs.
+
+    Raises:
+        CineNotFound: ``chosen_frame_missing``.
+    """
+    n_frames = {images[0].sop_instance_uid: len(images) for images in runs}
+    for uid, frame in study.chosen_frames.items():
+        if frame >= n_frames.get(uid, 0):
+            raise CineNotFound(
+                "chosen_frame_missing",
+                say("No run that can be measured has the frame {number} that was chosen.", number=frame + 1),
+                say("Choose a frame of a run that was measured."),
+                (),
+            )
+    return study.chosen_frames
 
 
 def subject_of_runs(study: Study, runs: Sequence[MeasuredRun]) -> Subject:
@@ -96,12 +120,13 @@ def with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> Cor
 
 
 def _measured_runs(
-    runs: Sequence[Images], model: VesselModel, watch: Stopwatch
+    runs: Sequence[Images], frames: Mapping[str, int], model: VesselModel, watch: Stopwatch
 ) -> tuple[list[MeasuredRun], list[Finding], list[Excluded]]:
     """Every run that shows a filled tree; the frames of others are not kept.
 
     Raises:
-        Refused: none does; where there is one run only, with that run's own refusal.
+        Refused: none does, or a frame that a person chose does not; where there is one run only, with that
+            run's own refusal.
     """
     measured: list[MeasuredRun] = []
     findings: list[Finding] = []
@@ -118,11 +143,13 @@ def _measured_runs(
                     )
                 )
                 continue
-            run, of_run = _measured(images, model, watch)
+            run, of_run = _measured(images, frames, model, watch)
             if any(_is_copy(run, former) for former in measured):
                 excluded.append(Excluded(images[0].series_uid, say("a copy of a run that was measured")))
                 continue
         except Refused as refusal:
+            if images[0].sop_instance_uid in frames:
+                raise
             refusals.append(refusal)
             excluded.append(Excluded(images[0].series_uid, joined(": ", (refusal.code, refusal.message))))
         else:
@@ -174,16 +201,17 @@ def left_out_findings(n_runs: int) -> tuple[Finding, ...]:
 
 
 def _measured(
-    images: Images, model: VesselModel, watch: Stopwatch
+    images: Images, frames: Mapping[str, int], model: VesselModel, watch: Stopwatch
 ) -> tuple[MeasuredRun, tuple[Finding, ...]]:
     with watch.stage("assemble"):
         source = assemble_run(images)
         filling = filling_of(source.run)
     _require_coronary(source, filling)
-    frame = best_frame(source.run, filling)
+    chosen = frames.get(images[0].sop_instance_uid)
+    frame = best_frame(source.run, filling) if chosen is None else chosen
     with watch.inference():
-        frames = neighbours(frame, source.run.n_frames)
-        maps = joined_maps([model.maps(source.run.grey(t)) for t in frames], source.run.field)
+        looked_at = neighbours(frame, source.run.n_frames)
+        maps = joined_maps([model.maps(source.run.grey(t)) for t in looked_at], source.run.field)
     found = float(np.count_nonzero(maps.labels) / np.count_nonzero(source.run.field))
     if found < _LEAST_TREE_PX:
         raise HeartRefused(
@@ -200,7 +228,7 @@ def _measured(
         tree = measured_tree(profiles, maps.labels, maps.stenosis)
     lesions, blur_px = tree.lesions[:MOST_LESIONS], frame_blur_px(profiles)
     run = MeasuredRun(source, frame, maps.labels, lesions, tree.lesser_percent, tree.suspected, blur_px)
-    return run, run_findings(run)
+    return run, run_findings(run, frames)
 
 
 def _require_coronary(source: AssembledRun, filling: Filling) -> None:
@@ -238,10 +266,16 @@ def _require_coronary(source: AssembledRun, filling: Filling) -> None:
         )
 
 
-def run_findings(run: MeasuredRun) -> tuple[Finding, ...]:
-    """What a reader should know of a run and of its measured frame."""
+def run_findings(run: MeasuredRun, chosen_frames: Mapping[str, int]) -> tuple[Finding, ...]:
+    """What a reader should know of a run and of its measured frame.
+
+    Args:
+        run: that was measured.
+        chosen_frames: see ``Study.chosen_frames``.
+    """
     findings = [*run.source.findings]
-    if not run.source.run.r_waves and run.source.run.n_frames > 1:
+    is_chosen = run.source.images[0].sop_instance_uid in chosen_frames
+    if not run.source.run.r_waves and run.source.run.n_frames > 1 and not is_chosen:
         message = say("No R wave is stated; the frame was chosen by filling and by least motion.")
         findings.append(Finding("phase_by_motion", Severity.INFO, message, (Place(phase=run.frame),)))
     if run.blur_px is not None and run.blur_px >= _MOST_BLUR_PX:

@@ -83,7 +83,17 @@ def _shown(reopened: ReopenedRun) -> ShownLoop:
     key = view_key(reopened.number)
     courses = [points_of(profile.path.points) for profile in reopened.profiles]
     beats = (KeyPhases(frame, frame),)
-    return ShownLoop(key, title, loop, reopened.labels, beats, lines, courses=courses)
+    source = reopened.source.series_uid, reopened.source.images[0].sop_instance_uid
+    return ShownLoop(
+        key,
+        title,
+        loop,
+        reopened.labels,
+        beats,
+        lines,
+        courses=courses,
+        chosen_from=source if run.n_frames > 1 else None,
+    )
 
 
 def _bytes(run: AngiographyRun) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from cvai.analyses.coronary.analyse import (
     MOST_RUNS,
     left_out_findings,
     run_findings,
+    study_findings,
     subject_of_runs,
     with_numbers,
 )
@@ -28,7 +29,6 @@ from cvai.analyses.coronary.views import view_key
 from cvai.analyses.spec import Correction
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs
 from cvai.dicom.read.values import Excluded, ImagePlane, Study
-from cvai.dicom.read.whole import unreadable_findings
 from cvai.dicom.write.objects.labels import of_other_images, read_labels, source_instance_of
 from cvai.domain.message import say
 from cvai.domain.vessels.diameters import DiameterProfile, frame_blur_px
@@ -165,9 +165,9 @@ def remeasured_runs(reopened: ReopenedRuns, correction: Correction) -> CoronaryA
     findings = [
         finding.in_view(view_key(number))
         for number, run in enumerate(runs, start=1)
-        for finding in run_findings(run)
+        for finding in run_findings(run, study.chosen_frames)
     ]
-    findings += (*left_out_findings(reopened.left_out), *unreadable_findings(study))
+    findings += (*left_out_findings(reopened.left_out), *study_findings(study))
     return with_numbers(analysis, findings)
 
 

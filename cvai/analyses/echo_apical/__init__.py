@@ -77,7 +77,7 @@ SPEC: AnalysisSpec[EchoSegmenter, ReopenedLoops, EchoAnalysis] = AnalysisSpec(
     page=PAGE,
     choosable=Choosable(
         still_of,
-        of_loops=True,
+        what="loop",
         views={view.value: title for view, title in VIEW_TITLES.items()},
         by_hand=REFUSALS,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -172,6 +173,11 @@ class Study:
     def chosen_images(self) -> SeriesChoice | None:
         """The series or loops that a person chose; None where the analysis chooses."""
         return self.chosen if self.chosen is not None and self.chosen.series_uid else None
+
+    @property
+    def chosen_frames(self) -> Mapping[str, int]:
+        """The 0-based frames that a person chose, by SOPInstanceUID of their runs."""
+        return {} if self.chosen is None else dict(self.chosen.frames)
 
     @property
     def is_read_by_hand(self) -> bool:

@@ -300,6 +300,7 @@ def _chosen(choice: SeriesChoice | None) -> Record | None:
         "at": choice.at.isoformat(),
         "loops": list(choice.loops),
         "views": list(map(list, choice.views)),
+        "frames": list(map(list, choice.frames)),
     }
 
 

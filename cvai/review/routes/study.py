@@ -24,7 +24,7 @@ from cvai.review.impression import impression_json, write_impression
 from cvai.review.language import TheLanguage
 from cvai.review.measured import ChangesBody, checked_edits
 from cvai.review.page import Json, Page
-from cvai.review.series import choose_series, open_by_hand, still_png
+from cvai.review.series import Wanted, choose_series, open_by_hand, still_png
 from cvai.review.study import (
     measured_json,
     new_reading,
@@ -63,12 +63,13 @@ class ImpressionBody(BaseModel):
 
 
 class SeriesBody(BaseModel):
-    """The series, or the loop of it with the view that it shows, that a reader wants measured."""
+    """The series, the loop of it with the view that it shows, or the frame that a reader wants measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     series_uid: Annotated[str, Field(max_length=64)]
     sop_instance_uid: Annotated[str, Field(max_length=64)] = ""
     view: Annotated[str, Field(max_length=20)] = ""
+    frame: Annotated[int, Field(ge=0)] | None = None
 
 
 class ByHandBody(BaseModel):
@@ -265,10 +266,10 @@ def decide(
 def measure_series(
     session: Reviewer, summary: TheStudy, body: SeriesBody, page: ThePage, access: TheAccess
 ) -> Json:
-    """Have another series or loop of the study measured in a new job."""
+    """Have another series, loop or frame of the study measured in a new job."""
     access.record()
-    chosen = body.series_uid, body.sop_instance_uid
-    return {"job_id": choose_series(page, summary, session.reader, *chosen, view=body.view)}
+    wanted = Wanted(body.series_uid, body.sop_instance_uid, body.view, body.frame)
+    return {"job_id": choose_series(page, summary, session.reader, wanted)}
 
 
 @api.post("/by-hand")

@@ -9,7 +9,7 @@ import { _ } from "./words.js";
 /** @typedef {[number, number]} Place x and y in pixels */
 /** @typedef {Record<string, Place[][]>} Lines by the name of a line of the overlay */
 /** @typedef {{title: string, key: string, lines: {name: string, colour: string, width: number}[]}} Overlay */
-/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[], courses: Place[][], traces: Record<string, number[]>}} Loop */
+/** @typedef {import("./cine.js").Cine & {view: string, title: string, part_frames: number, beats: {ed: number, es: number}[], lines: Lines[], courses: Place[][], traces: Record<string, number[]>, chosen_from: [string, string] | null}} Loop */
 
 /** @typedef {{view: string, beats: {ed: number, es: number}[], traces: Record<string, number[]>, lines: Record<number, Lines>}} Redrawn see Redrawn in cvai/analyses/shown.py */
 

@@ -16,6 +16,7 @@ import { Marks } from "./marks.js";
 import { Numbers } from "./numbers.js";
 import { Player } from "./player.js";
 import { scoresOf } from "./scores.js";
+import { queue } from "./series.js";
 import { fail, notice, part, saySaved } from "./status.js";
 import { _, within } from "./words.js";
 
@@ -42,6 +43,8 @@ class LoopsPage {
     if (study.editable) this.#signs();
     handle(this);
     this.#overlay();
+    this.measuring = /** @type {HTMLButtonElement | null} */ (document.getElementById("measure-frame"));
+    this.measuring?.addEventListener("click", () => this.#measureShown());
     addEventListener("resize", () => this.#drawCurve());
     this.#linkFindings(study.places);
   }
@@ -80,6 +83,7 @@ class LoopsPage {
     this.curve?.moveTo(viewer.t);
     this.traces?.moveTo(viewer.t);
     this.player.show();
+    this.#offerFrame();
   }
 
   /** @param {import("./input.js").View} view take another view as the one that keys, slider and curve refer to */
@@ -91,6 +95,7 @@ class LoopsPage {
     part("curve-view").textContent = `${within(title)}${calibrated ? "" : `, ${_("in % of its largest")}`}`;
     this.#drawCurve();
     this.player.show();
+    this.#offerFrame();
     showHistory(this);
   }
 
@@ -253,7 +258,25 @@ class LoopsPage {
   /** @param {LoopView} view @returns {string} what its frame is, in words */
   #nameOf(view) {
     if (this.curveOf) return view.phaseName;
-    return view.cine.beats.some(({ ed }) => ed === view.viewer.t) ? ` · ${_("measured")}` : "";
+    return this.#isMeasured(view) ? ` · ${_("measured")}` : "";
+  }
+
+  /** @param {LoopView} view @returns {boolean} whether the frame shown is the one of its run that was measured */
+  #isMeasured({ cine, viewer }) {
+    return cine.beats.some(({ ed }) => ed === viewer.t);
+  }
+
+  #offerFrame() {
+    if (this.measuring) this.measuring.disabled = !this.current.cine.chosen_from || this.#isMeasured(this.current);
+  }
+
+  /** Have the frame shown measured instead, as a new job. */
+  async #measureShown() {
+    const { cine, viewer } = this.current;
+    if (!cine.chosen_from) return;
+    const [series_uid, sop_instance_uid] = cine.chosen_from;
+    await this.draft?.flush();
+    queue("series", { series_uid, sop_instance_uid, frame: viewer.t });
   }
 
   #overlay() {

@@ -1,9 +1,9 @@
-/** @file Another series or loop of the study measured instead, or a refused one read by hand: as a new job. */
+/** @file Another series, loop or frame measured instead, or a refused study read by hand: as a new job. */
 
 import { meta, Problem, sendJson } from "./api.js";
 
-/** @param {string} address of the study's API @param {Record<string, string | Record<string, string>>} body */
-async function queue(address, body) {
+/** @param {string} address of the study's API @param {Record<string, string | number | Record<string, string>>} body */
+export async function queue(address, body) {
   try {
     const told = await sendJson("POST", `/api/studies/${meta("job")}/${address}`, body);
     location.assign(`/studies/${told.job_id}`);

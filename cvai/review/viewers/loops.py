@@ -166,6 +166,7 @@ def _write_loop(folder: Path, shown: ShownLoop) -> dict[str, Any]:
         "beats": _beats_json(shown.beats),
         "traces": _traces_json(shown.traces),
         "lines": [_placed(lines, rows.start, columns.start) for lines in shown.lines],
+        "chosen_from": shown.chosen_from,
         "courses": [_placed_line(line, rows.start, columns.start) for line in shown.courses],
     }
 
