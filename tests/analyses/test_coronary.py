@@ -349,6 +349,16 @@ def test_a_frame_that_cannot_be_measured_leaves_no_result_without_its_run(
     assert empty.value.code == "vessels_not_found"
 
 
+def test_whose_images_a_run_shows_is_doubted_where_its_header_contradicts_itself(
+    run: Dataset, phantom: PhantomRun, tmp_path: Path
+) -> None:
+    run.PatientBirthDate, run.StudyDate = "19951025", "19941013"
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run)
+    assert "patient_values_contradicted" in {f.code for f in found.findings}
+    again = reread(tmp_path, found, {}, run)
+    assert "patient_values_contradicted" in {f.code for f in again.findings}
+
+
 def test_a_later_choice_keeps_the_frames_of_other_runs() -> None:
     at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     first = SeriesChoice("1.2", "Hart^Ada", at, frames=(("1.3", 4), ("1.4", 5)))

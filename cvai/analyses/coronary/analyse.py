@@ -28,7 +28,7 @@ from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs, stated_time
 from cvai.dicom.read.reports.documents import reports_of
-from cvai.dicom.read.subject import subject_of_headers
+from cvai.dicom.read.subject import subject_findings, subject_of_headers
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
 from cvai.dicom.read.whole import unreadable_findings
 from cvai.domain.findings import Finding, Place, Severity
@@ -115,8 +115,12 @@ def with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> Cor
     return replace(
         analysis,
         measurements=measurements_of(analysis.runs),
-        findings=_one_of_each(findings, _lesion_findings(analysis)),
+        findings=_one_of_each((*findings, *_patient_findings(analysis)), _lesion_findings(analysis)),
     )
+
+
+def _patient_findings(analysis: CoronaryAnalysis) -> tuple[Finding, ...]:
+    return subject_findings([run.image.header for run in analysis.runs], analysis.subject)
 
 
 def _measured_runs(

@@ -115,6 +115,12 @@ def _left_out_findings(headers: list[Dataset]) -> Iterator[Finding]:
             keywords=", ".join(contradicted),
         )
         yield Finding("patient_values_contradicted", Severity.WARNING, message)
+    if any(years < 0 for years in _stated(headers, _age_from_dates_years)):
+        message = say(
+            "The birth date is after the date of the study: one of them is wrong. Look whose images these "
+            "are."
+        )
+        yield Finding("patient_values_contradicted", Severity.WARNING, message)
     if impossible := _impossible(headers):
         message = say(
             "{keywords} cannot be true, perhaps for the unit: not used. Metres and kilograms are expected.",

@@ -211,6 +211,12 @@ def test_an_age_that_the_birth_date_contradicts_is_not_used(tmp_path: Path) -> N
     assert "PatientAge" in message
 
 
+def test_a_birth_date_after_the_study_may_be_of_someone_else(tmp_path: Path) -> None:
+    ((code, message),) = findings_of(tmp_path, PatientBirthDate="20240301", PatientAge=None)
+    assert code == "patient_values_contradicted"
+    assert "birth date is after" in message
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
