@@ -16,7 +16,7 @@ from cvai.dicom.write.analysis import Analysed
 from cvai.dicom.write.report.document import readable_time
 from cvai.dicom.write.result_json import finding_entry, stated_remarks
 from cvai.domain.measurement import Measurement
-from cvai.domain.message import translated
+from cvai.domain.message import say, term, translated
 from cvai.domain.phases import KeyPhases
 from cvai.domain.segmentation import ModelIdentity
 from cvai.errors import RequestInvalid
@@ -366,6 +366,16 @@ def _standing_changes(page: Page, summary: Summary, reader: Reader) -> ChangesBo
     if not signed or signed[0].verdict is not Verdict.CHANGED:
         return None
     return changes_of(signed[0], pack_of(page, summary))
+
+
+def waiting_text(page: Page, summary: Summary) -> str:
+    """How far the analysis is and that the page shows it once it is done; empty when it has ended."""
+    record = summary.record
+    if record.ended_at is not None:
+        return ""
+    is_running = record.outcome.state is JobState.RUNNING
+    state = page.worklist.step(summary.job_id) if is_running else str(record.outcome.state)
+    return say("This study is {state}. This page shows it when it is done.", state=term(state))
 
 
 def shared_json(page: Page, job_id: str, reader: Reader, language: str) -> Json:

@@ -21,8 +21,17 @@ from cvai.phantom.cine_sax.study import DICOM_FOLDER
 from cvai.phantom.coronary.run import RunParameters, write_angiography_phantom_study
 from cvai.phantom.late_enhancement.study import write_enhancement_study
 from cvai.phantom.parameters import PhantomAcquisition
-from tests.process import all_jobs_at, ended_by_kind, eventually, sqlite_of
-from tests.review.site import PATIENCE_MS, Site, forget_draft, new_site, open_study, reader_at, running
+from tests.process import all_jobs_at, ended_by_kind, sqlite_of
+from tests.review.site import (
+    PATIENCE_MS,
+    Site,
+    forget_draft,
+    new_site,
+    open_study,
+    reader_at,
+    running,
+    violations,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -297,16 +306,16 @@ def test_another_frame_of_a_run_is_measured(browser: Browser, read: Read, tmp_pa
         page.screenshot(path=tmp_path / "other_frame.png")
         with page.expect_navigation():
             measure.click()
+        assert "This page shows it when it is done." in page.inner_text("#waiting")
+        assert violations(page) == []
         job_id = page.url.rsplit("/", 1)[1]
         assert job_id != first.job.job_id
-        url = sqlite_of(read.site.settings.data_folder)
-        record = eventually(
-            lambda: [r for r in all_jobs_at(url) if r.job.job_id == job_id and r.ended_at], "the job to end"
-        )[0]
+        page.wait_for_selector("body[data-all-frames-ms]")  # without being loaded again by the reader
+        records = all_jobs_at(sqlite_of(read.site.settings.data_folder))
+        record = next(record for record in records if record.job.job_id == job_id)
         entry = read_entry(read.site.settings.results_folder / record.outcome.result)
         assert list(entry["key_frames"].values()) == [frame]
         assert [chosen for _, chosen in entry["series_chosen"]["frames"]] == [frame]
-        open_study(page, read.site, job_id)
         expect(page.locator(".panel")).to_contain_text("Frame chosen by Hart, Ada on")
         expect(page.locator('[data-corner="where"]')).to_contain_text(f"Frame {frame + 1} of")
         page.screenshot(path=tmp_path / "chosen.png")

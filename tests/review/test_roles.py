@@ -37,6 +37,7 @@ RULES: dict[tuple[str, str], Role | None] = {
     ("GET", STUDY): VIEWER,
     ("GET", f"{STUDY}/priors"): VIEWER,
     ("GET", f"{STUDY}/shared"): VIEWER,
+    ("GET", f"{STUDY}/waiting"): VIEWER,
     ("GET", f"{STUDY}/pixels/{{z}}"): VIEWER,
     ("GET", f"{STUDY}/crossings/{{index}}"): VIEWER,
     ("GET", f"{STUDY}/labels"): VIEWER,

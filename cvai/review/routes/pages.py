@@ -28,6 +28,7 @@ from cvai.review.language import TheLanguage, words_of_scripts
 from cvai.review.listing import Query, Row, Show, Sort
 from cvai.review.page import Page
 from cvai.review.series import may_be_read_by_hand, series_offer
+from cvai.review.study import waiting_text
 from cvai.review.wording import render
 from cvai.review.worklist_table import worklist_csv
 
@@ -149,7 +150,8 @@ def study(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLang
     offer = series_offer(page, summary)
     by_hand = may_be_read_by_hand(summary, offer)
     shown = {"summary": summary, "others": others, "entry": entry, "series": offer, "by_hand": by_hand}
-    return render("study.html", language, page=page, session=session, **shown)
+    waits = waiting_text(page, summary)
+    return render("study.html", language, page=page, session=session, waits=waits, **shown)
 
 
 @pages.get("/studies/{job_id}/compare")

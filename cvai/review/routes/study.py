@@ -14,7 +14,9 @@ from cvai.audit.messages import Act
 from cvai.dicom.read.header.text import lines
 from cvai.dicom.write.report.document import readable_time
 from cvai.domain.impression import LONGEST
+from cvai.domain.message import translated
 from cvai.errors import RequestInvalid
+from cvai.languages import translator
 from cvai.review.access import Reviewer, SignedIn, ThePage, TheStudy
 from cvai.review.audited import Audited, DeclaredRoute, TheAccess, shows
 from cvai.review.carried import CarryBody, carried_json
@@ -33,6 +35,7 @@ from cvai.review.study import (
     prior_json,
     shared_json,
     study_json,
+    waiting_text,
 )
 from cvai.review.summary import Summary
 from cvai.review.viewers.cine import CinePack
@@ -114,6 +117,13 @@ def shared(summary: TheStudy, page: ThePage, session: SignedIn, language: TheLan
     """What may have changed since; asking tells the others that this reader is here."""
     page.presence.tell(summary.job_id, session.reader.name)
     return shared_json(page, summary.job_id, session.reader, language)
+
+
+@api.get("/waiting")
+@shows(Audited(Act.SEEN, repeated=True))
+def waiting(summary: TheStudy, page: ThePage, language: TheLanguage) -> Json:
+    """How far the analysis is; without words once it has ended."""
+    return {"waiting": translated(waiting_text(page, summary), translator(language))}
 
 
 @api.get("/pixels/{z}")
