@@ -187,10 +187,8 @@ def test_an_edge_is_dragged_and_every_number_follows(browser: Browser, read: Rea
         row_of(page, LESION).hover()
         largest, shown = page.locator('.headline [data-value="max_stenosis"]'), row_of(page, LESION)
         before = largest.inner_text()
-        box = page.locator('[data-handle="minimum_left"]').bounding_box()
-        assert box is not None
-        at = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        page.mouse.move(*at)
+        page.locator('[data-handle="minimum_left"]').hover()  # which waits until it stands still
+        at = centre_of(page.locator('[data-handle="minimum_left"]'))
         page.mouse.down()
         page.mouse.move(at[0] + 25, at[1] + 25, steps=4)
         expect(largest).not_to_have_text(before, timeout=PATIENCE_MS)
