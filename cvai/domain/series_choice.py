@@ -25,9 +25,9 @@ class SeriesChoice:
         loops: SOPInstanceUIDs in the order in which they were chosen; of two of one view the last one counts.
         views: SOPInstanceUID and view of loops whose view the person states, since the model sees none or
             nothing of a model is shown.
-        frames: SOPInstanceUID of runs, and the frame of each that is measured, 0-based.
         by_hand: code of the refusal in spite of which the study is opened: nothing is measured of it but what
             a reader draws. Empty where the software measures.
+        frames: SOPInstanceUID of runs, and the frame of each that is measured, 0-based.
 
     Raises:
         ValueError: nobody chose it, or the time has no zone.
@@ -38,8 +38,8 @@ class SeriesChoice:
     at: datetime
     loops: tuple[str, ...] = ()
     views: tuple[tuple[str, str], ...] = ()
-    frames: tuple[tuple[str, int], ...] = ()
     by_hand: str = ""
+    frames: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not ((self.series_uid or self.by_hand) and self.by.strip()):

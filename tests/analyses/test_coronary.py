@@ -359,6 +359,13 @@ def test_whose_images_a_run_shows_is_doubted_where_its_header_contradicts_itself
     assert "patient_values_contradicted" in {f.code for f in again.findings}
 
 
+def test_runs_of_two_visits_are_flagged(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
+    other = second_run(run, (40.0, 0.0))
+    run.AcquisitionDate, other.AcquisitionDate = "20240102", "20230620"
+    found = analysed(tmp_path, ThresholdVessels(phantom.labels), run, other)
+    assert "days_differ" in {f.code for f in found.findings}
+
+
 def test_a_later_choice_keeps_the_frames_of_other_runs() -> None:
     at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     first = SeriesChoice("1.2", "Hart^Ada", at, frames=(("1.3", 4), ("1.4", 5)))

@@ -27,6 +27,7 @@ from cvai.analyses.coronary.tree import (
 from cvai.analyses.coronary.views import view_findings, view_key
 from cvai.analyses.stopwatch import Stopwatch
 from cvai.dicom.read.angiography.runs import AssembledRun, assemble_run, select_runs, stated_time
+from cvai.dicom.read.days import day_findings
 from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_findings, subject_of_headers
 from cvai.dicom.read.values import CineNotFound, Excluded, Images, Study
@@ -120,7 +121,8 @@ def with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> Cor
 
 
 def _patient_findings(analysis: CoronaryAnalysis) -> tuple[Finding, ...]:
-    return subject_findings([run.image.header for run in analysis.runs], analysis.subject)
+    headers = [run.image.header for run in analysis.runs]
+    return (*subject_findings(headers, analysis.subject), *day_findings(headers))
 
 
 def _measured_runs(

@@ -13,6 +13,7 @@ from cvai.analyses.echo_apical.analysis import BIPLANE, EF_OWN_LENGTH, MeasuredL
 from cvai.analyses.echo_apical.besides import SQUARE_PX, atria_of, strain_of
 from cvai.analyses.echo_apical.choice import rate_bpm
 from cvai.analyses.echo_apical.codes import VIEW_NAMES, VIEW_TITLES
+from cvai.dicom.read.days import day_findings
 from cvai.dicom.read.reports.documents import reports_of
 from cvai.dicom.read.subject import subject_findings, subject_of_headers
 from cvai.dicom.read.ultrasound.loops import AssembledLoop
@@ -116,6 +117,7 @@ def measured(
         *_findings(loops, calibrated=calibrated),
         *volume_findings(volumes, _first_beats(loops), calibrated=calibrated),
         *subject_findings(headers, subject),
+        *day_findings(headers),
         *unreadable_findings(study),
     )
     if known is not None:
@@ -144,6 +146,7 @@ def _unmeasured(
         *_one_of_each_code(of_sources),
         *not_drawn_findings(missing, VIEW_NAMES),
         *subject_findings(headers, subject),
+        *day_findings(headers),
         *unreadable_findings(study),
     )
     return EchoMeasures(measurements=(), findings=findings, subject=subject, esv_factor=1.0)

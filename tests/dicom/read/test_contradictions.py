@@ -114,6 +114,17 @@ def test_slices_of_two_visits_are_reported_where_only_a_date_says_so(tmp_path: P
     assert "170 days" in finding.message
 
 
+@pytest.mark.parametrize("keyword", ["AcquisitionDate", "AcquisitionDateTime"])
+@pytest.mark.parametrize(
+    ("acquired", "expected"), [("20240103", []), ("20240104", [DAYS]), ("20210102", [DAYS])]
+)
+def test_images_of_another_day_than_their_study_are_reported(
+    tmp_path: Path, keyword: str, acquired: str, expected: list[str]
+) -> None:
+    written = acquired if keyword == "AcquisitionDate" else f"{acquired}081500.25+0100"
+    assert found(tmp_path, stating(StudyDate="20240102", **{keyword: written})) == expected
+
+
 def test_a_night_between_two_series_is_one_visit(tmp_path: Path) -> None:
     datasets = images(SPEC)
     for i, ds in enumerate(datasets):

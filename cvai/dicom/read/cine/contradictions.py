@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvai.dicom.read.cine.placement import along_normal_mm, normal_of
-from cvai.dicom.read.header.attributes import calendar_date, items, number, numbers
+from cvai.dicom.read.days import day_findings
+from cvai.dicom.read.header.attributes import items, number, numbers
 from cvai.dicom.read.pixels.frames import frame_attributes
 from cvai.dicom.read.values import ImagePlane, Images
 from cvai.domain.findings import Finding, Severity
@@ -42,9 +43,6 @@ whom 97 are beyond this once their pixel size is 1.6 times as large."""
 
 _SAME_ASPECT = 1.05
 
-_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate")
-_ONE_NIGHT_DAYS = 1
-
 
 def contradiction_findings(
     slices: Sequence[Images], geometry: StackGeometry, others: Sequence[ImagePlane] = ()
@@ -57,11 +55,9 @@ def contradiction_findings(
         others: images that they are compared with.
     """
     firsts = [images[0] for images in slices]
-    found = (
-        _distance(firsts, geometry),
-        _pixel_size(firsts, geometry),
-        _days([*(plane for images in slices for plane in images), *others]),
-    )
+    measured = [*(plane for images in slices for plane in images), *others]
+    headers = {plane.sop_instance_uid: plane.header for plane in measured}
+    found = (_distance(firsts, geometry), _pixel_size(firsts, geometry), *day_findings(headers.values()))
     return [finding for finding in found if finding is not None]
 
 
@@ -149,19 +145,3 @@ def _other_spacing_mm(plane: ImagePlane) -> tuple[float, ...] | None:
 
 def _agree(first: float, second: float, ratio: float) -> bool:
     return max(first, second) <= ratio * min(first, second)
-
-
-def _days(planes: Sequence[ImagePlane]) -> Finding | None:
-    headers = {plane.sop_instance_uid: plane.header for plane in planes}.values()
-    for keyword in _DATES:
-        days = sorted({day for header in headers if (day := calendar_date(header, keyword)) is not None})
-        n_days = (days[-1] - days[0]).days if days else 0
-        if n_days > _ONE_NIGHT_DAYS:
-            message = say(
-                "The {keyword} of the images measured differs by up to {n_days} days: look whether they are "
-                "of one examination and of one person.",
-                keyword=keyword,
-                n_days=n_days,
-            )
-            return Finding("days_differ", Severity.WARNING, message)
-    return None
