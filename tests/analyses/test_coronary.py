@@ -198,6 +198,10 @@ def test_edges_that_a_reader_draws_are_in_every_result(
     meanings = [str(e.value) for e in report.iterall() if e.keyword == "CodeMeaning"]
     assert "User chosen value" in meanings
     assert "Interpolated Local Reference" not in meanings
+    bundle = json.loads((tmp_path / "signed" / "fhir.json").read_text())
+    resources = [entry["resource"] for entry in bundle["entry"]]
+    sent = [float(r["valueQuantity"]["value"]) for r in resources if r["resourceType"] == "Observation"]
+    assert {75.0, round(18.0 * mm, 3)} <= {round(n, 3) for n in sent}
 
 
 def test_a_lesion_that_a_reader_adds_is_measured_and_named(
