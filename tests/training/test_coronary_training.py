@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from cvai.errors import ConfigurationInvalid
 from cvai.models.card import load_card
 from cvai.models.cells import in_cells
 from cvai.models.coronary import CoronarySegmenter
+from cvai.models.network import Network
 from cvai.training.core.export import export
 from cvai.training.core.loop import train, training_progress
 from cvai.training.core.spec import Asked
@@ -97,10 +99,16 @@ def test_the_same_cells_are_made_for_training_and_for_inference() -> None:
     )
 
 
+def batch_of(labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of two frames: segments on the first, stenoses on the second."""
+    shares = shares_of(labels)
+    return {"shares": shares, "stenosis": shares[:, 1].clone(), "is_stenosis": torch.tensor([False, True])}
+
+
 def test_what_is_not_drawn_has_no_part_in_the_loss() -> None:
     torch.manual_seed(0)
     labels = torch.randint(0, 2, (2, 1, 16, 16))
-    batch = {"shares": shares_of(labels), "is_stenosis": torch.tensor([False, True])}
+    batch = batch_of(labels)
     logits = torch.randn(2, 27, 4, 4)
     other = logits.clone()
     other[0, -1] += 5
@@ -110,10 +118,53 @@ def test_what_is_not_drawn_has_no_part_in_the_loss() -> None:
     assert coronary_loss(logits, batch) != coronary_loss(other, batch)
 
 
+def test_what_a_teacher_says_counts_where_it_is_asked() -> None:
+    torch.manual_seed(0)
+    batch = batch_of(torch.randint(0, 2, (2, 1, 16, 16)))
+    batch["shares"][1], batch["stenosis"][0] = batch["shares"][0].flip(-1), 0.5
+    logits = torch.randn(2, 27, 4, 4)
+    for place in ((0, -1), (1, 3)):
+        other = logits.clone()
+        other[place] += 5
+        assert coronary_loss(logits, batch) == coronary_loss(other, batch)
+        assert coronary_loss(logits, batch, taught_weight=0.5) != coronary_loss(
+            other, batch, taught_weight=0.5
+        )
+
+
+class SaysOneSegment:
+    """A teacher that sees segment 2 in the left half of a frame, and a stenosis everywhere."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        n, _, rows, columns = images.shape
+        logits = np.full((n, 27, rows, columns), -20.0, dtype=np.float32)
+        logits[:, 0] = logits[:, -1] = 20.0
+        logits[:, [2], :, : columns // 2] = 40.0
+        return logits
+
+
+def test_a_teacher_stands_in_for_what_is_not_drawn(tmp_path: Path) -> None:
+    config = small_coronary_config(tmp_path)
+    names = ["syntax/train/1", "stenosis/train/1"]
+    frames = [load_angiogram(tmp_path / "arcade", name) for name in names]
+    still = dict.fromkeys(type(config.augment).model_fields, 0.0) | {"gamma": 1e-6}
+    unchanged = type(config.augment)(**still)
+    bank = FrameBank(frames, torch.device("cpu"), cast("Network", SaysOneSegment()))
+    batch = BatchMaker(bank, unchanged, SIDE // 4, seed=3).batch(torch.tensor([0, 1]))
+    middle = SIDE // 8
+    assert batch["stenosis"][0].min() > 0.99
+    assert batch["shares"][1, 2, :, : middle - 1].min() > 0.99
+    assert batch["shares"][1, 0, :, middle + 1 :].min() > 0.99
+    torch.testing.assert_close(
+        batch["shares"][0], shares_of(torch.from_numpy(frames[0].labels)[None, None].long())[0]
+    )
+    assert 0 < batch["stenosis"][1].mean() < 0.5
+
+
 def test_perfect_maps_have_next_to_no_loss() -> None:
     labels = torch.zeros(2, 1, 32, 32, dtype=torch.long)
     labels[0, :, 8:24, 8:24], labels[1, :, :8, :16] = 4, 1
-    batch = {"shares": shares_of(labels), "is_stenosis": torch.tensor([False, True])}
+    batch = batch_of(labels)
     logits = torch.cat([batch["shares"] * 40 - 20, torch.full((2, 1, 8, 8), -20.0)], dim=1)
     logits[1, -1] = batch["shares"][1, 1] * 40 - 20
     assert float(coronary_loss(logits, batch)) < 1e-3

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from rich.progress import track
 from torch.nn.functional import avg_pool2d, grid_sample, interpolate, pixel_unshuffle
 
 from cvai.domain.vessels.segments import CORONARY_LABELS
-from cvai.models.cells import CELL
+from cvai.models.cells import CELL, in_cells
+from cvai.models.network import Network
 from cvai.training.core.chance import Chance
 from cvai.training.core.spec import Batch
 from cvai.training.datasets.arcade import Angiogram
@@ -31,12 +34,21 @@ _WIDEST_BORDER = 0.12
 
 
 class FrameBank:
-    """All training frames on one device, in the bytes they are stored in."""
+    """All training frames on one device, in the bytes they are stored in.
 
-    def __init__(self, frames: Sequence[Angiogram], device: torch.device) -> None:
+    Args:
+        frames: all of one size.
+        device: where they lie.
+        teacher: a model that sees every frame once; None for nobody.
+    """
+
+    def __init__(
+        self, frames: Sequence[Angiogram], device: torch.device, teacher: Network | None = None
+    ) -> None:
         self.images = torch.from_numpy(np.stack([f.image for f in frames])[:, None]).to(device)
         self.labels = torch.from_numpy(np.stack([f.labels for f in frames])[:, None]).to(device)
         self.is_stenosis = torch.tensor([f.drawn == "stenosis" for f in frames], device=device)
+        self.taught = None if teacher is None else _taught_maps(frames, teacher).to(device)
 
 
 class BatchMaker:
@@ -62,17 +74,31 @@ class BatchMaker:
 
     @torch.no_grad()
     def batch(self, chosen: torch.Tensor) -> Batch:
-        """``image`` (n, 16, y, x) and the shares of ``shares_of``, with ``is_stenosis`` (n,)."""
+        """``image`` (n, 16, y, x) and what it shows, as ``coronary_loss`` expects it."""
         grid = self._grid(len(chosen))
         frames = self._bank.images[chosen].float() / 255
         image = grid_sample(frames, grid, padding_mode="border", align_corners=False)
         labels = grid_sample(self._bank.labels[chosen].float(), grid, mode="nearest", align_corners=False)
         seen = self._degraded(self._shaded(image)).clamp(0, 1)
+        narrowed, drawn = self._bank.is_stenosis[chosen], shares_of(labels.long())
+        segments, stenosis = self._taught(chosen, grid)
         return {
             "image": pixel_unshuffle(seen, CELL),
-            "shares": shares_of(labels.long()),
-            "is_stenosis": self._bank.is_stenosis[chosen],
+            "shares": drawn.where(~narrowed[:, None, None, None], segments),
+            "stenosis": drawn[:, 1].where(narrowed[:, None, None], stenosis),
+            "is_stenosis": narrowed,
         }
+
+    def _taught(self, chosen: torch.Tensor, grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, k, y, x) shares of classes and (n, y, x) of stenoses, as a teacher sees them or empty."""
+        of_cells = avg_pool2d(grid.permute(0, 3, 1, 2), CELL).permute(0, 2, 3, 1)
+        if self._bank.taught is None:
+            maps = torch.zeros(len(chosen), N_CLASSES, *of_cells.shape[1:3], device=self._device)
+        else:
+            maps = grid_sample(self._bank.taught[chosen].float() / 255, of_cells, align_corners=False)
+        segments, stenosis = maps[:, :-1], maps[:, -1]
+        background = (1 - segments.sum(dim=1, keepdim=True)).clamp(min=0)
+        return torch.cat([background, segments], dim=1), stenosis
 
     def _grid(self, n: int) -> torch.Tensor:
         """(n, y, x, 2) points of the frames, as ``grid_sample`` counts them: x first, -1 to 1."""
@@ -127,6 +153,19 @@ class BatchMaker:
         image = image.lerp(avg_pool2d(image, 3, stride=1, padding=1), share)
         noise = chance.uniform(0, config.noise, n, 1, 1, 1) * chance.some(0.5, n)
         return image + chance.normal(*image.shape) * noise
+
+
+def _taught_maps(frames: Sequence[Angiogram], teacher: Network) -> torch.Tensor:
+    """(n, k, y, x) probabilities of each segment and of a stenosis, as a teacher sees them, in 255ths."""
+    maps = [_taught_map(frame, teacher) for frame in track(frames, "asking the teacher")]
+    return torch.from_numpy(np.stack(maps))
+
+
+def _taught_map(frame: Angiogram, teacher: Network) -> NDArray[np.uint8]:
+    levels = frame.image[np.newaxis].astype(np.float32) / np.float32(255)
+    logits = torch.from_numpy(teacher.logits(in_cells(levels)))[0]
+    maps = torch.cat([logits[:N_CLASSES].softmax(dim=0)[1:], logits[N_CLASSES:].sigmoid()])
+    return np.asarray((maps * 255).round().to(torch.uint8))
 
 
 def shares_of(labels: torch.Tensor) -> torch.Tensor:

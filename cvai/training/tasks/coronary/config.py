@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -15,6 +16,16 @@ class CoronaryDataConfig(DataConfig):
     arcade: str = Field(description="folder of ARCADE, below CVAI_DATA")
     stenosis_share: Probability = Field(
         description="share of samples on which the narrowed stretches are drawn, not the segments"
+    )
+    stenosis_weight: Positive = Field(
+        default=0.5, description="of the loss of stenoses against that of segments"
+    )
+    teacher: Path | None = Field(
+        default=None,
+        description="folder of a model whose probabilities stand in for what is not drawn on a frame",
+    )
+    taught_weight: NotNegative = Field(
+        default=0.5, description="of what the teacher says, against what is drawn"
     )
 
 

@@ -10,24 +10,31 @@ from cvai.training.core.spec import Batch
 TREE_WEIGHT = 1.0
 """Of the tree's loss against that of its segments: it is learnt first, and guides their names."""
 
-STENOSIS_WEIGHT = 0.5
-
 _SMOOTH = 1.0
 """Cells; few enough for a short branch."""
 
 
-def coronary_loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+def coronary_loss(
+    logits: torch.Tensor, batch: Batch, stenosis_weight: float = 0.5, taught_weight: float = 0.0
+) -> torch.Tensor:
     """A scalar.
 
     Args:
         logits: (n, k + 1, y, x) background, segments, stenosis.
-        batch: ``shares`` (n, k, y, x) of each class in every cell and ``is_stenosis`` (n,): in these frames
-            class 1 is a stenosis and segments are unknown, in the others stenoses are.
+        batch: ``shares`` (n, k, y, x) of each class in every cell, ``stenosis`` (n, y, x), and
+            ``is_stenosis`` (n,): in these frames stenoses are drawn and segments are what a teacher says, in
+            the others the reverse.
+        stenosis_weight: of the loss of stenoses against that of segments.
+        taught_weight: of what a teacher says against what is drawn; 0 leaves it out.
     """
-    shares, narrowed = batch["shares"], batch["is_stenosis"]
-    return _tree_loss(logits[~narrowed, :-1], shares[~narrowed]) + STENOSIS_WEIGHT * _map_loss(
-        logits[narrowed, -1], shares[narrowed, 1]
-    )
+    narrowed = batch["is_stenosis"]
+
+    def loss(tree: torch.Tensor, stenosis: torch.Tensor) -> torch.Tensor:
+        of_tree = _tree_loss(logits[tree, :-1], batch["shares"][tree])
+        return of_tree + stenosis_weight * _map_loss(logits[stenosis, -1], batch["stenosis"][stenosis])
+
+    drawn = loss(~narrowed, narrowed)
+    return drawn + taught_weight * loss(narrowed, ~narrowed) if taught_weight else drawn
 
 
 def _tree_loss(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from cvai.models.cells import in_cells
+from cvai.models.network import Network
+from cvai.models.runtimes.onnx import OnnxNetwork
 from cvai.training.core.preview import logits_of, save_sheet
 from cvai.training.core.spec import Batch
 from cvai.training.datasets.arcade import Angiogram, load_angiogram
@@ -26,7 +28,7 @@ class CoronaryTask:
         training = _frames(config, split.train)
         self._config = config
         self._weights = sampling_weights(training, config.data.stenosis_share)
-        self._bank = FrameBank(training, torch.device(config.optimise.device))
+        self._bank = FrameBank(training, torch.device(config.optimise.device), _teacher(config))
         self._validation = _frames(config, split.validation)
 
     def batches(self, start: int) -> Iterator[Batch]:
@@ -37,7 +39,9 @@ class CoronaryTask:
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """See ``coronary_loss``."""
-        return coronary_loss(logits, batch)
+        data = self._config.data
+        taught_weight = 0.0 if data.teacher is None else data.taught_weight
+        return coronary_loss(logits, batch, data.stenosis_weight, taught_weight)
 
     def look(self, network: torch.nn.Module, picture: Path) -> dict[str, float]:
         """On cells, means over frames: Dice of the tree, F1 of segments, Dice of stenoses."""
@@ -70,6 +74,11 @@ def sampling_weights(frames: Sequence[Angiogram], stenosis_share: float) -> list
     for these, share in ((narrowed, stenosis_share), (~narrowed, 1 - stenosis_share)):
         weights[these] *= share / max(weights[these].sum(), 1e-9)
     return [float(weight) for weight in weights]
+
+
+def _teacher(config: CoronaryConfig) -> Network | None:
+    folder = config.data.teacher
+    return None if folder is None else OnnxNetwork(folder, config.optimise.threads)
 
 
 def _frames(config: CoronaryConfig, names: Sequence[str]) -> list[Angiogram]:
