@@ -296,10 +296,12 @@ def run_findings(run: MeasuredRun, chosen_frames: Mapping[str, int]) -> tuple[Fi
         message = say("Vessels end at the edge of the field; what lies beyond is not measured.")
         findings.append(Finding("tree_cut", Severity.INFO, message, (Place(phase=run.frame),)))
     if run.suspected:
-        message = say(
-            "{suspected} places look narrowed to the network, but could not be measured.",
-            suspected=run.suspected,
-        )
+        message = say("One place looks narrowed to the network, but could not be measured.")
+        if run.suspected > 1:
+            message = say(
+                "{suspected} places look narrowed to the network, but could not be measured.",
+                suspected=run.suspected,
+            )
         findings.append(
             Finding("narrowing_not_measured", Severity.WARNING, message, (Place(phase=run.frame),))
         )
