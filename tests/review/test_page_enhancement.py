@@ -40,6 +40,15 @@ RUN = RunParameters(n_frames=14, beat_frames=8)
 LESION = "lesion_1_stenosis"
 INFARCT, EDGES, RIGHT_ARTERY = (240, 228, 66), (240, 228, 66), (86, 180, 233)
 
+SLOW_PREVIEWS = """() => {
+  const { fetch } = window;
+  window.fetch = async (...sent) => {
+    const answer = await fetch(...sent);
+    if (String(sent[0]).endsWith("/preview")) await new Promise((shown) => setTimeout(shown, 300));
+    return answer;
+  };
+}"""
+
 
 @dataclass(frozen=True)
 class Read:
@@ -198,9 +207,11 @@ def test_an_edge_is_dragged_and_every_number_follows(browser: Browser, read: Rea
         expect(page.locator("#remarks")).to_contain_text("Measured where a reader has drawn them: lesion 1")
         page.keyboard.press("Control+z")
         expect(largest).to_have_text(before, timeout=PATIENCE_MS)
+        page.evaluate(SLOW_PREVIEWS)  # each shows the handle where it was a step before
         page.locator('[data-handle="end"]').focus()
         for _ in range(5):
             page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(200)
         longer_mm = read.value("coronary", "lesion_1_length") + 5 * RUN.spacing_mm
         expect(shown).to_contain_text(f"{longer_mm:.1f} mm long", timeout=PATIENCE_MS)
         expect(page.locator("#saved")).to_contain_text("Draft saved", timeout=PATIENCE_MS)

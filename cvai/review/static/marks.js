@@ -35,10 +35,18 @@ export class Marks {
     this.#listen();
   }
 
-  /** @param {Record<string, Mark[]>} marks as the server measures them */
+  /** @param {Record<string, Mark[]>} marks as the server measures them: of what was chosen when it was asked, which may have moved on */
   take(marks) {
+    for (const mark of Object.values(marks).flat()) {
+      for (const handle of mark.handles) handle.value = this.#chosen(mark, handle.name) ?? handle.value;
+    }
     this.marks = marks;
     this.#draw();
+  }
+
+  /** @param {Mark} mark @param {string} place @returns {number | undefined} where a reader has put it; undefined where they have not */
+  #chosen(mark, place) {
+    return this.edits.chosen[`${mark.name}:${place}`];
   }
 
   /** @param {string} name look at a mark; none where it is empty */
@@ -57,7 +65,8 @@ export class Marks {
   /** @param {Mark} mark @param {Handle} handle @param {number} value where it is being dragged to */
   move(mark, handle, value) {
     handle.value = value;
-    const places = Object.entries({ ...handle.beside, [handle.name]: value }).map(([place, at]) => [`${mark.name}:${place}`, at]);
+    const beside = Object.entries(handle.beside).map(([place, at]) => [place, this.#chosen(mark, place) ?? at]);
+    const places = [...beside, [handle.name, value]].map(([place, at]) => [`${mark.name}:${place}`, at]);
     this.edits.hold({ [mark.name]: null, ...Object.fromEntries(places) });
   }
 
