@@ -60,6 +60,15 @@ def test_a_stack_that_ends_in_mid_ventricle_is_told() -> None:
     assert found(beating_heart()[:, :5])["base_not_covered"] == (Place(ED, 4),), "from apex to base"
 
 
+def test_a_stack_whose_last_slice_no_valve_reaches_in_systole_is_told() -> None:
+    labels = beating_heart()[:, 3:]
+    assert found(labels)["base_not_covered"] == (Place(ED, 0), Place(ES, 0))
+    assert found(labels[:, ::-1])["base_not_covered"] == (Place(ED, 5), Place(ES, 5)), "from apex to base"
+    emptied = labels.copy()
+    emptied[ES, 0][emptied[ES, 0] == SAX_LABELS[Structure.RV_CAVITY]] = 0
+    assert "base_not_covered" not in found(emptied), "the right atrium has come into the slice"
+
+
 def test_a_stack_that_ends_before_the_apex_is_told() -> None:
     labels = beating_heart()[:, 3:7]
     assert found(labels)["apex_not_covered"] == (Place(ED, 3),)

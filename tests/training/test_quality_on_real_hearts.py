@@ -37,6 +37,9 @@ pytestmark = pytest.mark.real_data
 PATIENTS = [f"patient{k:03d}" for k in (2, 10, 22, 26, 34, 42, 46, 50, 62, 66, 70, 74, 82, 86, 90, 94)]
 """Three or four of each disease group; none of them validates a model."""
 
+BELOW_THE_BASE = ("patient022", "patient086")
+"""Whose stacks end below the base: their first slice shows all of both ventricles at end-systole."""
+
 CAVITY, WALL, RIGHT = (SAX_LABELS[s] for s in SAX_LABELS)
 
 
@@ -84,7 +87,10 @@ def told(hearts: list[Heart], code: str, damage: Callable[[Heart], np.ndarray]) 
 
 def test_whole_stacks_are_seldom_taken_for_incomplete_ones(hearts: list[Heart]) -> None:
     found = [heart.codes(heart.labels) for heart in hearts]
-    for code in ("base_not_covered", "apex_not_covered", "ventricle_shortens_much"):
+    cut = {name for name, codes in zip(PATIENTS, found, strict=True) if "base_not_covered" in codes}
+    assert cut >= set(BELOW_THE_BASE)
+    assert len(cut - set(BELOW_THE_BASE)) <= 1
+    for code in ("apex_not_covered", "ventricle_shortens_much"):
         assert sum(code in codes for codes in found) <= 1, code
     for code in ("ragged_contour", "structure_in_parts", "not_short_axis", "base_decides_ejection_fraction"):
         assert not any(code in codes for codes in found), code
@@ -92,10 +98,10 @@ def test_whole_stacks_are_seldom_taken_for_incomplete_ones(hearts: list[Heart]) 
 
 def test_lost_basal_slices_are_told_the_more_the_more_are_lost(hearts: list[Heart]) -> None:
     shares = [
-        told(hearts, "base_not_covered", lambda h, n=n: h.labels[:, h.base + n :]) for n in (0, 2, 3, 4)
+        told(hearts, "base_not_covered", lambda h, n=n: h.labels[:, h.base + n :]) for n in (0, 1, 2, 3)
     ]  # type: ignore[misc]
     assert shares == sorted(shares)
-    assert shares[2] >= 0.5
+    assert shares[2] >= 0.8
 
 
 def test_lost_apical_slices_are_told(hearts: list[Heart]) -> None:
