@@ -24,7 +24,7 @@ def stating(gap_mm: float = 10.0, **attributes: object) -> list[Dataset]:
     return images(SPEC.but(gap_mm=gap_mm, attributes=attributes))
 
 
-@pytest.mark.parametrize("gap_mm", [5.0, 1.0, 20.0])
+@pytest.mark.parametrize("gap_mm", [5.0, 1.0, 20.0, 15.0])
 def test_positions_that_the_stated_distance_contradicts_are_reported(tmp_path: Path, gap_mm: float) -> None:
     assert found(tmp_path, stating(gap_mm, SpacingBetweenSlices="10", SliceThickness="8")) == [DISTANCE]
 
@@ -34,6 +34,7 @@ def test_positions_that_the_stated_distance_contradicts_are_reported(tmp_path: P
     [
         (10.0, "10", "8"),
         (10.0, "8", "8"),  # the thickness, as some write it
+        (12.0, "8", "8"),
         (10.0, "2", "8"),  # the gap without the slice
         (10.0, "", "8"),
         (4.0, "", "8"),  # a slab interpolated to half its thickness

@@ -21,8 +21,9 @@ from cvai.domain.findings import Finding, Severity
 from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import Message, say
 
-_SAME_DISTANCE = 1.6
-"""Ratio of the distance of slices and SpacingBetweenSlices: some scanners write the thickness there."""
+_SAME_DISTANCE, _SAME_DISTANCE_AND_GAP = 1.6, 1.2
+"""Ratio of the distance of slices and SpacingBetweenSlices. Some scanners write the thickness there, which says
+little about the distance; what is more than the thickness is no thickness, and the second ratio counts."""
 
 _DISTANCE_BY_THICKNESS = (0.4, 2.4)
 """Distance of slices over their thickness where nothing else is stated: gaps of a thickness are planned so,
@@ -87,7 +88,9 @@ def _stated_distance(plane: ImagePlane, step_mm: float) -> Message | None:
     between_mm, thick_mm = (number(measures, k) or 0.0 for k in ("SpacingBetweenSlices", "SliceThickness"))
     if between_mm > 0:
         is_gap_alone = _agree(step_mm, between_mm + thick_mm, _SAME_SUM) and between_mm < thick_mm
-        if is_gap_alone or _agree(step_mm, between_mm, _SAME_DISTANCE):
+        is_distance = thick_mm > 0 and between_mm > _SAME_SUM * thick_mm
+        ratio = _SAME_DISTANCE_AND_GAP if is_distance else _SAME_DISTANCE
+        if is_gap_alone or _agree(step_mm, between_mm, ratio):
             return None
         return say("SpacingBetweenSlices of {between_mm:g} mm", between_mm=between_mm)
     low, high = _DISTANCE_BY_THICKNESS
