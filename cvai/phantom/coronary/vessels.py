@@ -111,6 +111,13 @@ def segment_labels(
 def _nearest(
     line: NDArray[np.float64], places: NDArray[np.float64], within_px: float
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Distance to the nearest point of a line and its index; infinite beyond a distance."""
-    distance, nearest = cKDTree(line).query(places, distance_upper_bound=within_px)
-    return np.asarray(distance, dtype=np.float64), np.asarray(nearest, dtype=np.intp)
+    """Distance to the nearest point of a line and its index; infinite beyond a distance.
+
+    Only places in the box around the line are looked at: a vessel takes up little of a picture.
+    """
+    low, high = line.min(axis=0) - within_px, line.max(axis=0) + within_px
+    y, x = places.T
+    boxed = np.flatnonzero((y > low[0]) & (y < high[0]) & (x > low[1]) & (x < high[1]))
+    distance, nearest = np.full(len(places), np.inf), np.full(len(places), len(line), dtype=np.intp)
+    distance[boxed], nearest[boxed] = cKDTree(line).query(places[boxed], distance_upper_bound=within_px)
+    return distance, nearest
