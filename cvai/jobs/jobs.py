@@ -250,7 +250,9 @@ class JobEngine:
 
         Returns False when a job is still running: it is resumed at the next start, the process may be ended.
         """
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace_s))
+        # DBOS sleeps for a second before it looks whether a job still runs.
+        wait_s = math.ceil(grace_s) if self._running else 0
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)
         return not self._running
 
     def _entry(self) -> Callable[..., Json]:

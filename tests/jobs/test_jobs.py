@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from cvai.jobs.job import UNLISTED, JobState
 from cvai.jobs.jobs import LISTENER_POLL_S, QUEUE, JsonSerializer, RetryPolicy, retry_wait
 from cvai.jobs.ledger import open_ledger
 from cvai.jobs.steps import StudySteps
+from cvai.pipeline import StudyOutcome
 from tests.jobs.conftest import Bench
 from tests.standin import (
     analyse,
@@ -290,8 +292,9 @@ def test_a_defect_of_the_program_fails_its_job_alone_and_quotes_nothing(
     assert b"Stand^In" not in (tmp_path / "jobs.sqlite").read_bytes()
 
 
-def test_no_thread_of_an_engine_sleeps_long_when_it_is_stopped(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("grace_s", [0, 30])
+def test_nothing_sleeps_long_when_an_engine_without_running_jobs_is_stopped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, grace_s: float
 ) -> None:
     slept_s: list[float] = []
     sleep = time.sleep
@@ -302,8 +305,26 @@ def test_no_thread_of_an_engine_sleeps_long_when_it_is_stopped(
 
     monkeypatch.setattr(time, "sleep", noted)
     bench.start()
-    bench.stop()
+    bench.stop(grace_s)
     assert max(slept_s) <= LISTENER_POLL_S
+
+
+def test_a_running_job_ends_within_the_grace_of_a_stop(bench: Bench, study_uid: str, tmp_path: Path) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def waiting(source: Path, out: Path) -> tuple[StudyOutcome, ...]:
+        begun.set()
+        assert may_end.wait(timeout=30)
+        return analyse(source, out)
+
+    bench.analyse = waiting
+    bench.receive(write_study(tmp_path / "src", study_uid))
+    job = bench.job(study_uid)
+    bench.start().submit(job)
+    assert begun.wait(timeout=30)
+    threading.Timer(0.2, may_end.set).start()
+    bench.stop(grace_s=30)
+    assert bench.ended(job).outcome.state is JobState.ANALYSED, "no engine runs any more"
 
 
 def test_what_was_queued_when_the_service_stopped_is_done_at_the_next_start(
