@@ -15,8 +15,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-IMPORTED = ["tests.service", "tests.fuzzed_service", "cvai.cli.serve", "cvai.models.runtimes.onnx"]
-
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -27,7 +25,7 @@ class Forked:
         self, module: Sequence[str], environment: Mapping[str, str], stdout: Path, stderr: Path
     ) -> None:
         """``module`` is its name and its arguments."""
-        _CONTEXT.set_forkserver_preload(IMPORTED)
+        _CONTEXT.set_forkserver_preload(["tests.preloaded"])
         self._module = list(module)
         os.umask(umask := os.umask(0))
         self._process = _CONTEXT.Process(
