@@ -7,6 +7,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -38,6 +39,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST = ("servers", "browser", "training", "slow")
 """Markers of tests that take long: their files begin first, so that no worker ends with one of them."""
 
+WAITING = LONGEST_FIRST[:2]
+"""Markers of tests that wait for other processes most of their time."""
+
 MARKED_FOLDERS = {
     "tests/e2e": "servers",
     "tests/notebooks": "training",
@@ -57,13 +61,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files that take longest begin first; each goes to one worker of pytest-xdist."""
+    """Let the files that take longest begin first; each goes to one worker of pytest-xdist.
+
+    Files that wait and files that compute alternate, so that cores have something to do while others wait.
+    """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     ranks: dict[str, int] = {}
     for item in items:
         ranks[_file(item)] = min(_rank(item), ranks.get(_file(item), len(LONGEST_FIRST)))
-    items.sort(key=lambda item: (ranks[_file(item)], _file(item)))
+    files = sorted(ranks, key=lambda file: (ranks[file], file))
+    waiting = [file for file in files if ranks[file] < len(WAITING)]
+    pairs = zip_longest(waiting, files[len(waiting) :])
+    places = {file: place for place, file in enumerate(file for pair in pairs for file in pair if file)}
+    items.sort(key=lambda item: places[_file(item)])
 
 
 def _file(item: pytest.Item) -> str:
