@@ -50,8 +50,8 @@ MARKED_FOLDERS = {
 }
 """Folders whose tests need it all."""
 
-MARKED_FIXTURES = {"browser": "browser", "site": "servers", "orthanc": "servers"}
-"""Fixtures that start something."""
+MARKED_FIXTURES = {"browser": "browser", "site": "servers", "orthanc": "servers", "wheel": "slow"}
+"""Fixtures that start something, or take long to make."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

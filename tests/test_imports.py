@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -61,8 +60,10 @@ def declared(extra: str | None = None) -> frozenset[str]:
     return frozenset(normal(re.match(r"[A-Za-z0-9._-]+", wanted)[0]) for wanted in listed)
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Top-level modules from elsewhere that a file imports, also those for type checkers alone."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -70,7 +71,8 @@ def imported(path: Path) -> Iterator[str]:
             names = [node.module]
         else:
             continue
-        yield from (top for top in (name.split(".")[0] for name in names) if top not in KNOWN)
+        found.update(name.split(".")[0] for name in names)
+    return frozenset(found - KNOWN)
 
 
 KNOWN = sys.stdlib_module_names | {"cvai"}
@@ -78,17 +80,19 @@ PROVIDED_BY = {module: frozenset(map(normal, names)) for module, names in packag
 FILES = sorted((ROOT / "cvai").rglob("*.py"))
 
 
+@pytest.mark.slow
 def test_every_import_is_declared_for_the_extra_that_needs_it() -> None:
     undeclared = []
     for path in FILES:
         name = path.relative_to(ROOT).as_posix()
         allowed = declared() | (declared("train") if name.startswith("cvai/training/") else frozenset())
-        for module in set(imported(path)) - GUARDED.get(name, set()):
+        for module in imported(path) - GUARDED.get(name, set()):
             if not PROVIDED_BY.get(module, frozenset()) & allowed:
                 undeclared.append(f"{name}: {module}")
     assert undeclared == []
 
 
+@pytest.mark.slow
 def test_every_declared_package_is_imported_or_has_a_reason() -> None:
     used = {name for path in FILES for module in imported(path) for name in PROVIDED_BY.get(module, ())}
     wanted = declared() | declared("train") | declared("openvino")

@@ -23,6 +23,7 @@ FIELDS = re.compile(r"\{\w*:[^}]*\}")
 IN_BRACES, TAGS = re.compile(r"\{(\w*)[^}]*\}"), re.compile(r"</?\w+>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_catalogue_has_the_texts_of_the_code_sorted_and_no_others(language: str) -> None:
     made = po_text(language, catalogue(entries(language), shown_texts()))

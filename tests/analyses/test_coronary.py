@@ -4,6 +4,7 @@ import json
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -128,6 +129,7 @@ def reread(
     return remeasured_runs(reopened, signed)
 
 
+@pytest.mark.slow
 def test_measured_again_a_study_gives_the_same(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
     places = [np.argwhere(phantom.labels == n).mean(axis=0).round().astype(int) for n in (2, 3)]
     model = ThresholdVessels(phantom.labels, [(int(y), int(x)) for y, x in places])
@@ -282,6 +284,7 @@ def test_a_result_of_an_older_version_is_not_measured_again(
     assert refused.value.code == "result_too_old"
 
 
+@pytest.mark.slow
 def test_the_pipeline_writes_a_result_that_keeps_the_schema(
     original: Dataset, phantom: PhantomRun, tmp_path: Path
 ) -> None:
@@ -363,6 +366,7 @@ def test_whose_images_a_run_shows_is_doubted_where_its_header_contradicts_itself
     assert "patient_values_contradicted" in {f.code for f in again.findings}
 
 
+@pytest.mark.slow
 def test_runs_of_two_visits_are_flagged(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
     other = second_run(run, (40.0, 0.0))
     run.AcquisitionDate, other.AcquisitionDate = "20240102", "20230620"
@@ -378,6 +382,7 @@ def test_a_later_choice_keeps_the_frames_of_other_runs() -> None:
     assert SeriesChoice.from_text(later.to_text()) == later
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_run_is_measured_once(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
     copy, reduced = second_instance(run, 2), second_instance(run, 3)
     set_pixels(reduced, ndimage.zoom(run.pixel_array, (1, 0.5, 0.5), order=1))
@@ -447,6 +452,7 @@ def test_without_calibration_there_are_ratios_only(run: Dataset, phantom: Phanto
     assert "calibration_missing" in {f.code for f in found.findings}
 
 
+@pytest.mark.slow
 def test_a_lesion_that_the_network_sees_needs_less_of_a_profile(tmp_path: Path) -> None:
     p = RunParameters(n_frames=14, beat_frames=8, lesions={2: (PhantomLesion(0.5, 8.0, 38.0),)})
     phantom = make_run(p)
@@ -475,9 +481,14 @@ def test_what_the_network_sees_and_no_profile_shows_is_said(
     assert "narrowing_not_measured" in {f.code for f in found.findings}
 
 
-def second_run(first: Dataset, angles: tuple[float, float], with_lesion: bool = True) -> Dataset:
+@cache
+def drawn_from(angles: tuple[float, float], with_lesion: bool) -> Dataset:
     lesions = RIGHT.lesions if with_lesion else {}
-    other = run_dataset(make_run(replace(RIGHT, lesions=lesions, angles=angles)), 2)
+    return run_dataset(make_run(replace(RIGHT, lesions=lesions, angles=angles)), 2)
+
+
+def second_run(first: Dataset, angles: tuple[float, float], with_lesion: bool = True) -> Dataset:
+    other = deepcopy(drawn_from(angles, with_lesion))
     other.StudyInstanceUID = first.StudyInstanceUID
     return other
 
@@ -489,6 +500,7 @@ def second_instance(run: Dataset, number: int) -> Dataset:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("second", "code"),
     [
@@ -546,6 +558,7 @@ def test_a_run_in_which_the_model_finds_nothing_is_refused(run: Dataset, tmp_pat
     assert refused.value.code == "vessels_not_found"
 
 
+@pytest.mark.slow
 def test_the_left_artery_is_told(tmp_path: Path) -> None:
     p = RunParameters(
         artery=Artery.LEFT,

@@ -281,6 +281,7 @@ def test_a_chosen_loop_at_stress_is_measured_alone_and_not_called_at_rest(tmp_pa
     assert left.loop.view == ""
 
 
+@pytest.mark.slow
 def test_a_chosen_loop_of_another_day_brings_the_other_view_of_that_day(tmp_path: Path) -> None:
     def on(date: str) -> dict[str, str]:
         return {"AcquisitionDate": date, "AcquisitionTime": "101500"}

@@ -67,6 +67,7 @@ def test_a_study_gives_as_many_results_as_it_holds(results: Path) -> None:
     assert (results / "cavity_area" / "fhir.json").is_file()
 
 
+@pytest.mark.slow
 def test_its_objects_are_valid_and_stand_in_series_of_their_own(results: Path, dciodvfy: str) -> None:
     paths = [results / o["path"] for a in record_of(results)["analyses"] for o in a["objects"]]
     for path in paths:

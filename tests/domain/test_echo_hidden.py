@@ -115,6 +115,7 @@ def low_gain(frames: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np
     return darker.astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 7))
 @pytest.mark.parametrize("view", VIEWS)
 def test_whole_ventricles_in_whole_images_are_not_flagged(view: EchoView, seed: int) -> None:

@@ -71,6 +71,7 @@ def test_slices_that_lie_askew_by_their_positions_are_compared_where_they_lie(
     assert Place(slice=4) in places(images, askew)
 
 
+@pytest.mark.slow
 def test_real_hearts_are_not_told_and_those_with_a_mirrored_slice_are(real_data: Path) -> None:
     patients = sorted((real_data / "acdc").glob("patient*"))[:10]
     if not patients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import pytest
@@ -40,10 +41,15 @@ NEIGHBOURS = {3, 5, 9, 10, 12, 15, 16}
 
 
 def phantom(shares: Mapping[int, float], seed: int) -> Phantom:
+    return drawn(tuple(shares.items()), seed)
+
+
+@cache
+def drawn(shares: tuple[tuple[int, float], ...], seed: int) -> Phantom:
     acquisition = PhantomAcquisition(
         n_phases=8, rows=176, columns=176, spacing_y_mm=1.5, spacing_x_mm=1.7, seed=seed
     )
-    regional = RegionalMotion({BY_NUMBER[number]: share for number, share in shares.items()})
+    regional = RegionalMotion({BY_NUMBER[number]: share for number, share in shares})
     return make_phantom(PhantomHeart(ef_percent=70.0), acquisition, regional)
 
 
@@ -61,6 +67,7 @@ def infarcted() -> Phantom:
     return phantom(SHARES, seed=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 3])
 def test_segments_are_graded_as_they_were_made_to_move(seed: int) -> None:
     found = scores(phantom(SHARES, seed))
@@ -72,6 +79,7 @@ def test_segments_are_graded_as_they_were_made_to_move(seed: int) -> None:
             assert score == GRADES.get(segment.number, MotionGrade.NORMAL), segment.display_name
 
 
+@pytest.mark.slow
 def test_an_even_heart_is_normal_and_its_index_is_one() -> None:
     found = scores(phantom({}, seed=3))
     assert {measurement.value for measurement in found.values()} == {1.0}
@@ -121,6 +129,7 @@ def test_distances_are_from_the_middle_of_the_whole_ventricle() -> None:
     assert endocardium_from_middle_mm(ring) == pytest.approx(expected_mm, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_phantom_with_a_still_wall_states_what_it_ejects(infarcted: Phantom) -> None:
     ejected = infarcted.truth.lv.ef_percent
     assert ejected < phantom({}, seed=3).truth.lv.ef_percent - 15

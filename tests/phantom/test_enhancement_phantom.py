@@ -38,6 +38,7 @@ def test_a_scar_has_the_width_and_depth_that_it_states() -> None:
     assert along[20] == pytest.approx(1.0, abs=0.05), "at 60 degrees"
 
 
+@pytest.mark.slow
 def test_no_reflow_lies_within_the_infarct_and_leaves_the_share_as_it_is() -> None:
     plain, with_core = (
         make_enhancement_phantom(PhantomHeart.drawn(2), SMALL, Scar(no_reflow=core)) for core in (False, True)
@@ -47,6 +48,7 @@ def test_no_reflow_lies_within_the_infarct_and_leaves_the_share_as_it_is() -> No
     assert np.isin(plain.labels[with_core.labels == LGE_LABELS[Structure.NO_REFLOW]], WHOLE_INFARCT).all()
 
 
+@pytest.mark.slow
 def test_the_same_arguments_write_the_same_study(tmp_path: Path) -> None:
     once, again = (write_enhancement_study(tmp_path / name, Scar(), SMALL) for name in ("a", "b"))
     assert once == again

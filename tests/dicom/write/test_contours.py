@@ -89,6 +89,7 @@ def test_every_contour_encloses_the_pixels_of_its_labels_on_its_image(
     assert not enclosed, "nothing is drawn on other images"
 
 
+@pytest.mark.slow
 def test_lines_have_tracking_uids_and_names_of_their_own(folder: Path) -> None:
     groups = groups_of(folder / FILE)
     for named in ([g.tracking_identifier for g in groups], [g.tracking_uid for g in groups]):

@@ -47,6 +47,7 @@ def as_viewers_know_it(plane: ImagePlane, analysis: CineAnalysis) -> dict[str, A
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multiframe", [False, True], ids=["single-frame source", "multi-frame source"])
 def test_a_web_viewer_gets_every_voxel_of_every_phase(node: str, tmp_path: Path, multiframe: bool) -> None:
     analysis = make_analysis(SHAPE, multiframe=multiframe)

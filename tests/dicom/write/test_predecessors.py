@@ -63,6 +63,7 @@ def test_only_the_document_that_still_holds_is_superseded() -> None:
     assert superseded_by(document_by(3, [first, second])) == [second.sop_instance_uid]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("release", [1, 2])
 def test_what_stands_is_made_again_as_it_stands(release: int) -> None:
     """So a service that goes back to an earlier model starts no circle of predecessors."""
