@@ -46,7 +46,7 @@ def refusal(folder: Path, frames: np.ndarray, **changes: Any) -> str:
 def test_a_loop_comes_with_its_sector_size_and_times(tmp_path: Path) -> None:
     frames = beating_frames()
     source = assembled(tmp_path, frames)
-    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))  # rows, columns
+    assert source.loop.spacing_mm == pytest.approx((0.9, 0.8))  # rows, columns
     np.testing.assert_allclose(source.loop.times_ms, np.arange(24) * 40.0)
     assert source.loop.heart_rate_bpm == 62
     overlap = np.count_nonzero(source.loop.sector & sector_mask()) / np.count_nonzero(sector_mask())
@@ -88,10 +88,10 @@ def test_a_vector_of_frame_times_counts_from_the_first_frame(tmp_path: Path) -> 
         pytest.param([region(PhysicalDeltaY=None)], "calibration_missing", id="no delta"),
         pytest.param([region(RegionSpatialFormat=0)], "calibration_missing", id="not of tissue"),
         pytest.param(
-            [region(PhysicalDeltaX=-0.1)], "calibration_negative", id="a negative delta of a square pixel"
+            [region(PhysicalDeltaX=-0.09)], "calibration_negative", id="a negative delta of a square pixel"
         ),
         pytest.param(
-            [region(PhysicalDeltaX=0.1, RegionLocationMaxX1=320)],
+            [region(PhysicalDeltaX=0.09, RegionLocationMaxX1=320)],
             "calibration_outside_frame",
             id="box outside the frame",
         ),
@@ -128,13 +128,13 @@ def enlarged(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
     [
         pytest.param(
             enlarged(beating_frames(), 2, 2),
-            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.1)]},
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.09)]},
             "calibration_outside_frame",
             id="enlarged",
         ),
         pytest.param(
             enlarged(beating_frames(), 1, 2),
-            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.1, RegionLocationMaxX1=319)]},
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.09, RegionLocationMaxX1=319)]},
             "calibration_contradicted",
             id="twice as wide, as the sector shows",
         ),
@@ -144,11 +144,17 @@ def enlarged(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
             "calibration_contradicted",
             id="pixels twice as wide as high, where the sector is one of square pixels",
         ),
+        pytest.param(
+            beating_frames(),
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.108)]},
+            "calibration_contradicted",
+            id="pixels a fifth wider than high, as in 4:3 of 16:10",
+        ),
         pytest.param(beating_frames(), {"DepthOfScanField": 70}, "calibration_contradicted", id="too deep"),
         pytest.param(beating_frames(), {"DepthOfScanField": 240}, "calibration_contradicted", id="too flat"),
         pytest.param(
             beating_frames(),
-            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.1)], "PixelSpacing": [0.5, 0.5]},
+            {"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.09)], "PixelSpacing": [0.5, 0.5]},
             "calibration_ambiguous",
             id="another size in PixelSpacing",
         ),
@@ -162,19 +168,19 @@ def test_frames_that_were_resized_have_no_size(
     assert [finding.code for finding in source.findings] == [code]
 
 
-@pytest.mark.parametrize("changes", [{"DepthOfScanField": 120}, {"PixelSpacing": [1.0, 0.8]}])
+@pytest.mark.parametrize("changes", [{"DepthOfScanField": 120}, {"PixelSpacing": [0.9, 0.8]}])
 def test_other_statements_that_agree_with_the_region_do_not_matter(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     source = assembled(tmp_path, beating_frames(), **changes)
-    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+    assert source.loop.spacing_mm == pytest.approx((0.9, 0.8))
     assert source.findings == ()
 
 
 def test_a_box_that_ends_with_the_frame_instead_of_its_last_pixel_is_believed(tmp_path: Path) -> None:
     to_the_end = region(RegionLocationMaxX1=160, RegionLocationMaxY1=120)
     source = assembled(tmp_path, beating_frames(), SequenceOfUltrasoundRegions=[to_the_end])
-    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+    assert source.loop.spacing_mm == pytest.approx((0.9, 0.8))
 
 
 def test_of_four_pictures_of_one_size_the_region_of_the_largest_sector_counts(tmp_path: Path) -> None:
@@ -184,13 +190,13 @@ def test_of_four_pictures_of_one_size_the_region_of_the_largest_sector_counts(tm
     box = {"MinX0": 160, "MaxX1": 319, "MinY0": 120, "MaxY1": 239}
     there = region(**{f"RegionLocation{corner}": at for corner, at in box.items()})
     source = assembled(tmp_path, frames, SequenceOfUltrasoundRegions=[region(), there])
-    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+    assert source.loop.spacing_mm == pytest.approx((0.9, 0.8))
 
 
 def test_a_second_region_elsewhere_does_not_matter(tmp_path: Path) -> None:
     beside = region(PhysicalDeltaX=0.3, PhysicalDeltaY=0.3, RegionLocationMaxX1=20, RegionLocationMaxY1=20)
     source = assembled(tmp_path, beating_frames(), SequenceOfUltrasoundRegions=[region(), beside])
-    assert source.loop.spacing_mm == pytest.approx((1.0, 0.8))
+    assert source.loop.spacing_mm == pytest.approx((0.9, 0.8))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def region(**changes: Any) -> Dataset:
     item.RegionLocationMinX0, item.RegionLocationMinY0 = 0, 0
     item.RegionLocationMaxX1, item.RegionLocationMaxY1 = 159, 119
     item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
-    item.PhysicalDeltaX, item.PhysicalDeltaY = 0.08, 0.1
+    item.PhysicalDeltaX, item.PhysicalDeltaY = 0.08, 0.09
     for keyword, value in changes.items():
         if value is None:
             delattr(item, keyword)
