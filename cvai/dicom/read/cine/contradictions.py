@@ -22,8 +22,8 @@ from cvai.domain.geometry import StackGeometry
 from cvai.domain.message import Message, say
 
 _SAME_DISTANCE, _SAME_DISTANCE_AND_GAP = 1.6, 1.2
-"""Ratio of the distance of slices and SpacingBetweenSlices. Some scanners write the thickness there, which says
-little about the distance; what is more than the thickness is no thickness, and the second ratio counts."""
+"""Ratio of the distance of slices and SpacingBetweenSlices. Some scanners write the thickness there, which
+says little about the distance; for what is more than the thickness the second ratio counts."""
 
 _DISTANCE_BY_THICKNESS = (0.4, 2.4)
 """Distance of slices over their thickness where nothing else is stated: gaps of a thickness are planned so,
