@@ -445,6 +445,23 @@ def test_a_smoothed_run_is_flagged_by_an_analysis_and_after_a_correction(
     assert reread(tmp_path, smoothed, {}, run).findings == smoothed.findings
 
 
+def test_a_run_exported_with_few_pixels_is_flagged_and_a_cropped_one_is_not(
+    run: Dataset, phantom: PhantomRun, measured: CoronaryAnalysis, tmp_path: Path
+) -> None:
+    frames = run.pixel_array
+    inner = (slice(40, 480), slice(40, 480))
+    for name in ("cropped", "halved"):
+        (tmp_path / name).mkdir()
+    set_pixels(run, frames[(slice(None), *inner)])
+    cropped = analysed(tmp_path / "cropped", ThresholdVessels(phantom.labels[inner]), run)
+    n_frames, rows, columns = frames.shape
+    set_pixels(run, frames.reshape(n_frames, rows // 2, 2, columns // 2, 2).mean(axis=(2, 4)))
+    halved = analysed(tmp_path / "halved", ThresholdVessels(phantom.labels[::2, ::2]), run)
+    told = [any(f.code == "angiogram_coarse" for f in a.findings) for a in (measured, cropped, halved)]
+    assert told == [False, False, True]
+    assert halved.lesions[0].lesion.percent > measured.lesions[0].lesion.percent + 5
+
+
 def test_without_calibration_there_are_ratios_only(run: Dataset, phantom: PhantomRun, tmp_path: Path) -> None:
     del run.EstimatedRadiographicMagnificationFactor
     found = analysed(tmp_path, ThresholdVessels(phantom.labels), run)
