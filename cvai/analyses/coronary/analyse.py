@@ -55,7 +55,7 @@ _MOST_BLUR_PX = 2.0
 """Detector and focal spot make about 1; of 50 frames of ARCADE one has more than this."""
 _COARSE_PX, _THIN_PX = 450, 9.0
 """Longer side of a frame, and reference diameter: runs are acquired with 512 pixels and more, in which
-vessels are 7 to 16 wide. A phantom's stenosis of 65 % measures 71 in half as many, and 90 in three eighths."""
+vessels are 7 to 16 wide. A phantom's stenosis of 65 % measures 71 in half as many, 90 in three eighths."""
 _INVERTED = 1.5
 """Ratio of what bright and dark thin structures fill from which on a picture is inverted."""
 
@@ -299,8 +299,8 @@ def run_findings(run: MeasuredRun, chosen_frames: Mapping[str, int]) -> tuple[Fi
         rows, columns = run.labels.shape
         message = say(
             "The frames have {columns} x {rows} pixels, fewer than runs are acquired with, and vessels are "
-            "only a few pixels wide: stenoses look more severe than they are, by 10 points and more. Send the "
-            "run as it was acquired.",
+            "only a few pixels wide: stenoses look more severe than they are, by 10 points and more. Send "
+            "the run as it was acquired.",
             columns=columns,
             rows=rows,
         )
