@@ -217,11 +217,34 @@ class Adding:
         title: of the button.
         hint: what to do then.
         name: of the measurement, with ``{n}`` for its number.
+        line: where a loop has no courses, what is drawn instead; None where nothing is.
     """
 
     title: str
     hint: str
     name: str
+    line: DrawnLine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLine:
+    """A line of points in the frame of a loop's first beat, with a name that is chosen before it is drawn.
+
+    Its places are ``view``, the place of the name, and ``y1``, ``x1`` and so on.
+
+    Args:
+        hint: what to do.
+        title: of the name.
+        place: of the name.
+        names: that there are: value, number and title.
+        most_points: of a line.
+    """
+
+    hint: str
+    title: str
+    place: str
+    names: tuple[tuple[int, str, str], ...]
+    most_points: int
 
 
 @dataclass(frozen=True, slots=True)

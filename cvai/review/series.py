@@ -129,7 +129,7 @@ def choose_series(page: Page, summary: Summary, reader: Reader, wanted: Wanted) 
             "This series cannot be measured instead.",
             "Load the page again; it lists the series that can.",
         )
-    uid, frame = wanted.loop_uid, wanted.frame
+    uid, frame, before = wanted.loop_uid, wanted.frame, summary.record.job.choice
     choice = SeriesChoice(
         wanted.series_uid,
         reader.person_name,
@@ -137,8 +137,9 @@ def choose_series(page: Page, summary: Summary, reader: Reader, wanted: Wanted) 
         loops=(uid,) if uid and frame is None else (),
         views=((uid, wanted.view),) if wanted.view else (),
         frames=() if frame is None else ((uid, frame),),
+        by_hand="" if frame is None or before is None else before.by_hand,
     )
-    return page.ledger.choose(summary.record.job, choice.after(summary.record.job.choice)).job_id
+    return page.ledger.choose(summary.record.job, choice.after(before)).job_id
 
 
 def may_be_read_by_hand(summary: Summary, offer: SeriesOffer) -> bool:

@@ -350,7 +350,8 @@ def _scores_html(
     if page is None or page.scores is None or model is None:
         return ""
     told = told_scores(page.scores(measurements), model, chosen)
-    return render("scores.html", language, scores=model, told=told, chosen=chosen, meaning=meaning)
+    shown = {"scores": model, "told": told, "chosen": chosen, "meaning": meaning}
+    return render("scores.html", language, **shown, by_hand=summary.is_by_hand)
 
 
 def _factors(summary: Summary) -> dict[str, float]:
@@ -465,12 +466,13 @@ def new_reading(
     found = found_beats(summary, pack)
     if changes is not None:
         edits, beats = checked_edits(changes, pack, editing), changes.beats_by_view
+        chosen = changes.chosen
     elif summary.is_by_hand:
         signed_before = _signed_by_hand(page, summary)
         edits, beats = signed_before.edits, dict(signed_before.beats_by_view)
+        chosen = dict(signed_before.chosen)
     else:
-        edits, beats = (), found
-    chosen = {} if changes is None else changes.chosen
+        edits, beats, chosen = (), found, {}
     first = next(iter(found))
     segmentations = segmentation_uids_of(summary.record.job, summary.record.outcome)
     reading = Reading(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvai.analyses.coronary.analyse import MOST_RUNS, analyse_coronary
 from cvai.analyses.coronary.analysis import KIND, CoronaryAnalysis
 from cvai.analyses.coronary.arrays import segment_angiogram
+from cvai.analyses.coronary.by_hand import REFUSALS
 from cvai.analyses.coronary.contoured import EXTRAS, NUMBERS, contoured
 from cvai.analyses.coronary.explain import explain_runs
 from cvai.analyses.coronary.given import PLACES
@@ -65,5 +66,5 @@ SPEC: AnalysisSpec[VesselModel, ReopenedRuns, CoronaryAnalysis] = AnalysisSpec(
         Accuracy("Dice of vessels", ("vessel_dice", "value")),
     ),
     page=PAGE,
-    choosable=Choosable(what="frame"),
+    choosable=Choosable(what="frame", by_hand=REFUSALS),
 )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cvai import __version__
 from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun, NumberedLesion, standing
+from cvai.analyses.coronary.by_hand import opened_runs
 from cvai.analyses.coronary.tree import (
     LIKELY,
     VesselModel,
@@ -61,11 +62,14 @@ _INVERTED = 1.5
 
 
 def analyse_coronary(study: Study, model: VesselModel, watch: Stopwatch) -> CoronaryAnalysis:
-    """Find the runs of filled coronary arteries, measure the best frame of each and judge it.
+    """Find the runs of filled coronary arteries, measure the best frame of each and judge it; or open
+    runs for a reader to draw on.
 
     Raises:
         Refused: the study cannot be measured honestly.
     """
+    if study.is_read_by_hand:
+        return opened_runs(study, MOST_RUNS, watch)
     with watch.stage("select"):
         patient = study.patient()
         selection = select_runs(study)
@@ -118,9 +122,14 @@ def with_numbers(analysis: CoronaryAnalysis, findings: Sequence[Finding]) -> Cor
     """The analysis with what its lesions measure, and with findings about them beside those given."""
     return replace(
         analysis,
-        measurements=measurements_of(analysis.runs),
+        measurements=() if _is_nothing_drawn(analysis) else measurements_of(analysis.runs),
         findings=_one_of_each((*findings, *_patient_findings(analysis)), _lesion_findings(analysis)),
     )
+
+
+def _is_nothing_drawn(analysis: CoronaryAnalysis) -> bool:
+    """Whether a reader has yet to draw a lesion, since no model has looked for one."""
+    return analysis.model.is_hand and not any(run.lesions for run in analysis.runs)
 
 
 def _patient_findings(analysis: CoronaryAnalysis) -> tuple[Finding, ...]:
@@ -394,7 +403,7 @@ def _lesion_findings(analysis: CoronaryAnalysis) -> list[Finding]:
             numbers=joined(", ", one_sided),
         )
         findings.append(Finding("reference_one_sided", Severity.WARNING, message))
-    if not analysis.lesions:
+    if not analysis.lesions and not analysis.model.is_hand:
         message = say(
             "No lesion was found; lesions at the ostium, at the end of a vessel or within a stent and "
             "occlusions may be missed."

@@ -205,9 +205,9 @@ class CoronaryAnalysis(Analysed):
 
     @property
     def view(self) -> str:
-        """``coronary_left``, ``coronary_right`` or ``coronary``, where both arteries were filled."""
-        arteries = {run.artery for run in self.runs}
-        return KIND if len(arteries) > 1 else f"{KIND}_{arteries.pop()}"
+        """``coronary_left``, ``coronary_right``, or ``coronary`` where both arteries are drawn or none."""
+        arteries = {run.artery for run in self.runs if run.labels.any()}
+        return f"{KIND}_{arteries.pop()}" if len(arteries) == 1 else KIND
 
     @property
     def images(self) -> AnalysedRuns:

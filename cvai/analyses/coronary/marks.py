@@ -55,7 +55,8 @@ def lesion_in_words(name: str, values: Mapping[str, float]) -> Message:
 def preview_of_runs(reopened: ReopenedRuns, few: FewFrames) -> Preview:
     """What lesions measure as a reader draws them, and where."""
     runs = runs_with(reopened, few.factors, few.chosen)
-    measurements = measurements_of(runs)
+    has_numbers = any(run.lesions for run in runs) or not reopened.study.is_read_by_hand
+    measurements = measurements_of(runs) if has_numbers else ()
     values = {m.name: m.value for m in measurements}
     marks: dict[str, list[Mark]] = {view_key(run.number): [] for run in reopened.runs}
     for found in standing(runs):

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvai.analyses.coronary.analyse import MOST_LESIONS, MOST_RUNS, stenosis_name
+from cvai.analyses.coronary.given import MOST_LINE_POINTS, SEGMENT
 from cvai.analyses.coronary.marks import edges_of, lesion_in_words, percent_in_words, points_of
 from cvai.analyses.coronary.reading import ReopenedRun, ReopenedRuns
 from cvai.analyses.coronary.views import view_key
 from cvai.analyses.page import Headline, Layer, Overlay, OverlayLine, Row, Table
-from cvai.analyses.shown import Adding, Line, Score, Scores, ShownLoop
+from cvai.analyses.shown import Adding, DrawnLine, Line, Score, Scores, ShownLoop
 from cvai.analyses.spec import PageSpec
 from cvai.domain.echo.loop import EchoLoop
 from cvai.domain.measurement import Measurement
@@ -63,6 +64,16 @@ def lesion_scores(measurements: Sequence[Measurement]) -> Scores:
             msgid("Add a lesion"),
             msgid("Click where the lesion begins and where it ends, on one vessel."),
             stenosis_name("{n}"),
+            DrawnLine(
+                msgid(
+                    "Name the segment, then click along the vessel from healthy to healthy through the "
+                    "narrowing. Enter or a double click ends the line, Escape withdraws it."
+                ),
+                msgid("Segment"),
+                SEGMENT,
+                tuple((label, s.number, s.display_name) for s, label in CORONARY_LABELS.items()),
+                MOST_LINE_POINTS,
+            ),
         ),
         concludes=True,
     )

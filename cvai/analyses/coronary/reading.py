@@ -21,6 +21,7 @@ from cvai.analyses.coronary.analyse import (
     with_numbers,
 )
 from cvai.analyses.coronary.analysis import CoronaryAnalysis, MeasuredRun
+from cvai.analyses.coronary.by_hand import drawable_runs, to_be_drawn
 from cvai.analyses.coronary.given import with_given
 from cvai.analyses.coronary.objects import SEGMENTS, seg_kind
 from cvai.analyses.coronary.seen import is_kept, stenosis_map, suspected_in
@@ -37,16 +38,22 @@ from cvai.errors import StudyRefused
 
 @dataclass(frozen=True, eq=False)
 class ReopenedRun:
-    """A run, and the labels (t, y, x) that an analysis drew in one of its frames."""
+    """A run, and the labels (t, y, x) that an analysis drew in one of its frames.
+
+    ``drawn_at`` is the frame in which a reader draws where no analysis did.
+    """
 
     number: int
     source: AssembledRun
     labels: NDArray[np.uint8]
+    drawn_at: int | None = None
     _measured: dict[tuple[tuple[str, float], ...], MeasuredRun] = field(default_factory=dict, init=False)
 
     @property
     def frame(self) -> int:
-        """0-based, the one that was drawn in."""
+        """0-based, the one that was drawn in, or is to be."""
+        if self.drawn_at is not None:
+            return self.drawn_at
         return int(np.argmax(self.labels.any(axis=(1, 2))))
 
     @cached_property
@@ -104,12 +111,19 @@ def reopen_runs(study: Study, files: Mapping[str, Path]) -> ReopenedRuns:
 
     Args:
         study: with every image.
-        files: the segmentation of each run, by its kind.
+        files: the segmentation of each run, by its kind; none where the study is read by hand.
 
     Raises:
         Refused: ``segmentation_of_other_images``, or as ``assemble_run``.
     """
     selection = select_runs(study)
+    if study.is_read_by_hand:
+        runs, excluded = drawable_runs(study, MOST_RUNS)
+        empty = (
+            ReopenedRun(n, run.source, np.zeros(run.source.run.frames.shape, np.uint8), run.frame)
+            for n, run in enumerate(runs, start=1)
+        )
+        return ReopenedRuns(study, tuple(empty), (*selection.excluded, *excluded))
     places = {images[0].sop_instance_uid: place for place, images in enumerate(selection.runs)}
     reopened: dict[int, ReopenedRun] = {}
     for number in range(1, MOST_RUNS + 1):
@@ -142,20 +156,25 @@ def labels_of(reopened: ReopenedRuns) -> dict[str, NDArray[np.uint8]]:
 
 
 def remeasured_runs(reopened: ReopenedRuns, correction: Correction) -> CoronaryAnalysis:
-    """The analysis with the stenoses that a reader gives; vessels are those that the model drew.
+    """The analysis with the stenoses that a reader gives; vessels are those that the model drew, or the
+    reader. Of a study that is read by hand, runs in which nothing is drawn are left out, unless all are so.
 
     Raises:
         Refused: as of ``runs_with``.
     """
-    runs = runs_with(reopened, correction.factors, correction.chosen)
-    study = reopened.study
+    study, everything = reopened.study, runs_with(reopened, correction.factors, correction.chosen)
+    runs = tuple(run for run in everything if run.lesions or not study.is_read_by_hand) or everything
+    undrawn = [run for run in everything if run not in runs]
     analysis = CoronaryAnalysis(
         study_uid=study.study_uid,
         patient=study.patient(),
         runs=runs,
         measurements=(),
         findings=(),
-        excluded=reopened.excluded,
+        excluded=(
+            *reopened.excluded,
+            *(Excluded(run.source.series_uid, say("nothing is drawn in it")) for run in undrawn),
+        ),
         model=correction.model,
         cvai_version=__version__,
         timings_ms={},
@@ -164,9 +183,12 @@ def remeasured_runs(reopened: ReopenedRuns, correction: Correction) -> CoronaryA
     )
     findings = [
         finding.in_view(view_key(number))
-        for number, run in enumerate(runs, start=1)
+        for number, run in enumerate(everything, start=1)
+        if run in runs
         for finding in run_findings(run, study.chosen_frames)
     ]
+    if study.is_read_by_hand and not any(run.lesions for run in runs):
+        findings.append(to_be_drawn(runs))
     findings += (*left_out_findings(reopened.left_out), *study_findings(study))
     return with_numbers(analysis, findings)
 
@@ -185,7 +207,7 @@ def runs_with(
         StudyRefused: ``result_too_old``: the result does not tell what the network has seen.
         Refused: as of ``with_given``.
     """
-    if not is_kept(factors):
+    if not is_kept(factors) and not reopened.study.is_read_by_hand:
         raise StudyRefused(
             "result_too_old",
             say("An earlier version measured this study, and did not keep what the network has seen."),

@@ -258,7 +258,7 @@ class LoopsPage {
   /** @param {LoopView} view @returns {string} what its frame is, in words */
   #nameOf(view) {
     if (this.curveOf) return view.phaseName;
-    return this.#isMeasured(view) ? ` · ${_("measured")}` : "";
+    return this.#isMeasured(view) ? ` · ${this.study.by_hand ? _("drawn on") : _("measured")}` : "";
   }
 
   /** @param {LoopView} view @returns {boolean} whether the frame shown is the one of its run that was measured */

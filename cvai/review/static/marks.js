@@ -7,6 +7,8 @@
 
 const COLOUR = "#ff5c5c";
 const LABEL = { width: 30, height: 24, near: 40, far: 64, directions: 16 };
+/** Image pixels within which two points of a line are one, as of a double click. */
+const SAME_POINT = 2;
 /** Image pixels from a course within which a click counts as on it. */
 const ON_COURSE = 20;
 
@@ -30,6 +32,10 @@ export class Marks {
     this.active = "";
     /** @type {{view: number, course: number, at: number} | null | undefined} the first point of one that is being added; undefined where none is */
     this.first = undefined;
+    /** @type {{view: number, points: Place[]} | undefined} a line that is being drawn along what has no course */
+    this.line = undefined;
+    /** name that was chosen for the next line */
+    this.named = "";
     this.layers = views.map((view, i) => new MarkLayer(view, this, i));
     this.list = /** @type {HTMLElement} */ (document.getElementById("scores-shown"));
     this.#listen();
@@ -41,6 +47,7 @@ export class Marks {
       for (const handle of mark.handles) handle.value = this.#chosen(mark, handle.name) ?? handle.value;
     }
     this.marks = marks;
+    this.#hint();
     this.#draw();
   }
 
@@ -72,6 +79,10 @@ export class Marks {
 
   /** @param {number} i @param {import("./outlines.js").Point} at a point of one that is being added */
   point(i, at) {
+    if (!this.views[i].cine.courses.length) {
+      this.#extend(i, at);
+      return;
+    }
     const found = nearestCourse(this.views[i].cine.courses, at);
     if (!found) return;
     const { first } = this;
@@ -88,6 +99,41 @@ export class Marks {
     this.look(name);
   }
 
+  /** @param {number} i @param {import("./outlines.js").Point} at the next point of a line, in the frame that is measured */
+  #extend(i, at) {
+    const { cine, viewer } = this.views[i], frame = cine.beats[0].ed;
+    if (viewer.t !== frame) {
+      this.show(i, frame);
+      return;
+    }
+    const points = this.line?.view === i ? this.line.points : [], last = points[points.length - 1];
+    if (points.length >= Number(this.#named?.dataset.most)) return;
+    if (!last || Math.hypot(at.x - last[0], at.y - last[1]) > SAME_POINT) this.line = { view: i, points: [...points, [at.x, at.y]] };
+    this.#draw();
+  }
+
+  /** End a line; it waits until what it is drawn along has a name. */
+  end() {
+    const { line } = this, named = this.#named;
+    if (!line || line.points.length < 2 || !named) return;
+    if (!named.value) {
+      named.focus();
+      return;
+    }
+    const name = this.#nextName(), tenth = (/** @type {number} */ value) => Math.max(0, Math.round(10 * value) / 10);
+    /** @type {Record<string, number>} */
+    const places = { view: line.view + 1, [named.dataset.named ?? ""]: Number(named.value) };
+    line.points.forEach(([x, y], at) => Object.assign(places, { [`y${at + 1}`]: tenth(y), [`x${at + 1}`]: tenth(x) }));
+    this.edits.choose(Object.fromEntries(Object.entries(places).map(([place, value]) => [`${name}:${place}`, value])));
+    this.#begin(undefined);
+    this.look(name);
+  }
+
+  /** @returns {HTMLSelectElement | null} what names a line */
+  get #named() {
+    return this.list.querySelector("[data-named]");
+  }
+
   /** @returns {string} of the next one: taken-out ones keep their numbers */
   #nextName() {
     const [before, after] = this.adding.split("{n}");
@@ -99,15 +145,32 @@ export class Marks {
   /** @param {null | undefined} first null to begin, undefined to end */
   #begin(first) {
     this.first = first;
-    const hint = this.list.querySelector("[data-adding]");
-    hint?.toggleAttribute("hidden", first === undefined);
+    this.line = undefined;
+    this.#hint();
+    if (first === null && this.#draws) this.views.forEach(({ cine }, i) => this.show(i, cine.beats[0].ed));
     for (const { stage } of this.views) stage.classList.toggle("adding", first === null);
     this.#draw();
+  }
+
+  /** @returns {boolean} whether lines are drawn, since nothing has a course */
+  get #draws() {
+    return this.views.every(({ cine }) => !cine.courses.length);
+  }
+
+  /** Say what to do while one is being added; the list may have come anew. */
+  #hint() {
+    const draws = this.#draws, named = this.#named;
+    this.list.querySelector("[data-adding]")?.toggleAttribute("hidden", this.first === undefined || draws);
+    this.list.querySelector("[data-drawing]")?.toggleAttribute("hidden", this.first === undefined || !draws);
+    if (named) named.value = this.named;
   }
 
   #listen() {
     const rowOf = (/** @type {Event} */ event) => /** @type {HTMLElement} */ (event.target).closest("[data-of]")?.getAttribute("data-of");
     this.list.addEventListener("pointerover", (event) => this.look(rowOf(event) ?? this.active));
+    this.list.addEventListener("change", ({ target }) => {
+      if (target === this.#named) this.named = this.#named?.value ?? "";
+    });
     this.list.addEventListener("focusin", (event) => {
       const name = rowOf(event);
       if (!name) return;
@@ -120,6 +183,12 @@ export class Marks {
     this.list.addEventListener("click", (event) => {
       if (/** @type {HTMLElement} */ (event.target).closest("[data-add]")) this.#begin(null);
     });
+    addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !this.line || event.target instanceof HTMLButtonElement) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      this.end();
+    }, { capture: true });
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.first === undefined) return;
       event.stopImmediatePropagation();
@@ -150,6 +219,7 @@ class MarkLayer {
     /** @type {Map<string, HTMLButtonElement>} elements by what they are for */
     this.elements = new Map();
     view.mark = (context, scale) => this.draw(context, scale);
+    view.stage.addEventListener("dblclick", () => marks.end());
     view.stage.addEventListener("pointerdown", (event) => this.#down(event), { capture: true });
   }
 
@@ -188,7 +258,15 @@ class MarkLayer {
 
   /** @param {CanvasRenderingContext2D} context @param {number} scale */
   #drawFirst(context, scale) {
-    const { first } = this.marks;
+    const { first, line } = this.marks;
+    if (line?.view === this.index) {
+      this.#strokeLines(context, scale, [line.points]);
+      for (const [x, y] of line.points) {
+        context.beginPath();
+        context.arc(x, y, (3 * (window.devicePixelRatio || 1)) / scale, 0, 2 * Math.PI);
+        context.fill();
+      }
+    }
     if (!first || first.view !== this.index) return;
     const [x, y] = this.view.cine.courses[first.course][first.at];
     context.beginPath();
