@@ -61,7 +61,7 @@ def test_volumes_of_the_drawn_ventricle_are_those_of_its_ellipsoid(
 ) -> None:
     analysis, _ = biplane
     edv, ef = analysis.measurement("lv_edv"), analysis.measurement("lv_ef")
-    true_ml = 2 / 3 * math.pi * (24 * 0.8) * (20 * 0.8) * 60 / 1000  # pixels of 1.0 x 0.8 mm
+    true_ml = 2 / 3 * math.pi * (24 * 0.8) * (20 * 0.8) * (60 * 0.9) / 1000  # pixels of 0.9 x 0.8 mm
     assert edv is not None
     assert ef is not None
     assert edv.value == pytest.approx(true_ml, rel=0.04)
@@ -143,7 +143,7 @@ def test_the_volume_of_the_drawn_atrium_is_that_of_an_ellipsoid(biplane: tuple[E
     largest, fraction = (biplane[0].measurement(name) for name in ("la_max", "la_ef"))
     assert largest is not None
     assert fraction is not None
-    true_ml = 4 / 3 * math.pi * 13 * (13 * 0.8) ** 2 / 1000  # pixels of 1.0 x 0.8 mm
+    true_ml = 4 / 3 * math.pi * (13 * 0.9) * (13 * 0.8) ** 2 / 1000  # pixels of 0.9 x 0.8 mm
     assert largest.value == pytest.approx(true_ml, rel=0.06)
     assert fraction.value == pytest.approx(100 * (1 - (10 / 13) ** 3), abs=4)
 
